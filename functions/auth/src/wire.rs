@@ -1,0 +1,142 @@
+//! Request and response bodies.
+
+use serde::Serialize;
+use shared::{
+    Error, Result,
+    domain::{Email, Password, Username, password::Secret},
+    error::FieldErrors,
+    http::{
+        body::{Fields, FromFields},
+        wire::UserBody,
+    },
+};
+use utoipa::ToSchema;
+
+/// Who wants to register.
+#[derive(Debug, ToSchema)]
+#[schema(example = json!({
+    "username": "ripley", "email": "ripley@example.com", "password": "in space no one can hear",
+}))]
+pub(crate) struct RegisterBody {
+    /// The name to be known by: letters, digits and `@ . + - _`. Unique, whatever its case.
+    pub(crate) username: Username,
+    /// Unique, whatever its case.
+    pub(crate) email: Email,
+    /// Any characters, taken exactly as they are. Not a common password, nor the username or the email.
+    pub(crate) password: Password,
+}
+
+impl FromFields for RegisterBody {
+    const FIELDS: &'static [&'static str] = &["username", "email", "password"];
+
+    fn from_fields(mut fields: Fields) -> Result<Self> {
+        let mut errors = FieldErrors::default();
+        let username = fields
+            .required("username", &mut errors)
+            .and_then(|text| errors.take("username", Username::parse(&text)));
+        let email = fields
+            .required("email", &mut errors)
+            .and_then(|text| errors.take("email", Email::parse(&text)));
+        let password = fields
+            .required("password", &mut errors)
+            .and_then(|text| errors.take("password", Password::parse(text)));
+        let (Some(username), Some(email), Some(password)) = (username, email, password) else {
+            return Err(Error::Invalid(errors));
+        };
+        match password.unlike(&username, &email) {
+            Ok(password) => Ok(Self {
+                username,
+                email,
+                password,
+            }),
+            Err(message) => Err(Error::invalid("password", message)),
+        }
+    }
+}
+
+/// Who wants to sign in.
+#[derive(Debug, ToSchema)]
+#[schema(example = json!({"username": "ripley", "password": "in space no one can hear"}))]
+pub(crate) struct LoginBody {
+    /// The username or the email, in any case.
+    #[schema(min_length = 1)]
+    pub(crate) username: String,
+    /// The password, exactly as it was chosen.
+    #[schema(value_type = String, format = Password, min_length = 1)]
+    pub(crate) password: Secret,
+}
+
+impl FromFields for LoginBody {
+    const FIELDS: &'static [&'static str] = &["username", "password"];
+
+    fn from_fields(mut fields: Fields) -> Result<Self> {
+        let mut errors = FieldErrors::default();
+        let username = not_empty(&mut fields, "username", &mut errors);
+        let password = not_empty(&mut fields, "password", &mut errors);
+        let (Some(username), Some(password)) = (username, password) else {
+            return Err(Error::Invalid(errors));
+        };
+        Ok(Self {
+            username,
+            password: Secret::new(password),
+        })
+    }
+}
+
+/// A session's refresh token.
+#[derive(Debug, ToSchema)]
+pub(crate) struct RefreshBody {
+    /// The refresh token that was answered last.
+    #[schema(value_type = String, min_length = 1, example = "pUv1cJzqfLQx0G2d…")]
+    pub(crate) refresh: Secret,
+}
+
+impl FromFields for RefreshBody {
+    const FIELDS: &'static [&'static str] = &["refresh"];
+
+    fn from_fields(mut fields: Fields) -> Result<Self> {
+        let mut errors = FieldErrors::default();
+        match not_empty(&mut fields, "refresh", &mut errors) {
+            Some(refresh) => Ok(Self {
+                refresh: Secret::new(refresh),
+            }),
+            None => Err(Error::Invalid(errors)),
+        }
+    }
+}
+
+fn not_empty(fields: &mut Fields, name: &'static str, errors: &mut FieldErrors) -> Option<String> {
+    let text = fields.required(name, errors)?;
+    if text.is_empty() {
+        errors.add(name, "This field may not be blank.");
+        return None;
+    }
+    Some(text)
+}
+
+/// A session's tokens.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TokensBody {
+    /// The access token: send it as `Authorization: Bearer …`.
+    #[schema(example = "eyJ0eXAiOiJKV1QiLCJhbGciOiJFZERTQSJ9…")]
+    pub(crate) access: String,
+    /// The refresh token: good for one refresh, which answers the next one.
+    #[schema(example = "pUv1cJzqfLQx0G2d…")]
+    pub(crate) refresh: String,
+    /// How the access token is sent.
+    #[schema(example = "Bearer")]
+    pub(crate) token_type: &'static str,
+    /// For how many seconds the access token is valid.
+    #[schema(example = 900)]
+    pub(crate) expires_in: i64,
+}
+
+/// A user and the tokens of their new session.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SignedInBody {
+    /// The user, with their email.
+    pub(crate) user: UserBody,
+    /// The session's tokens.
+    #[serde(flatten)]
+    pub(crate) tokens: TokensBody,
+}

@@ -1,0 +1,10 @@
+//! The docs function: configuration, run.
+
+use lambda_http::{Error, run};
+use shared::{config::Config, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init(telemetry::Format::Json, "info");
+    run(docs::router(&Config::from_env()?.http)?).await
+}

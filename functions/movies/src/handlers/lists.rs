@@ -1,0 +1,160 @@
+//! The lists people open first, and search.
+
+use axum::{Json, extract::State};
+use shared::{
+    AppState, Error, Result,
+    auth::MaybeCaller,
+    db::search::SearchQuery,
+    http::{
+        Collection, PageQuery,
+        collection::{DEFAULT_LIMIT, MAX_LIMIT, PageParams, Slice, parse_limit},
+        extract::Params,
+        openapi::*,
+        wire::MovieBody,
+    },
+};
+
+use crate::wire::{CategoryBody, LimitParam, MovieList, SearchParams};
+
+/// The longest `q`: all that a film can be found by.
+const MAX_Q_CHARS: usize = 600;
+
+/// How many films of each genre the categories show.
+const MOVIES_PER_CATEGORY: usize = 5;
+
+/// Search films.
+///
+/// Every word of `q` must begin a word of the title, the director or the genre; a word of one or two characters must
+/// be a whole word. Case and accents don't count. Exact titles come first, then titles that begin with `q`, then the
+/// rest: of one word, title matches before director matches before genre matches. A page may come out short, with
+/// `next`, when every word is common.
+#[utoipa::path(
+    get,
+    path = "/api/movies/search/",
+    operation_id = "search_movies",
+    tag = "movies",
+    params(SearchParams, PageParams),
+    responses(
+        (status = 200, description = "A page of films; `count` is null.", body = Collection<MovieBody>),
+        BadRequest, Unauthenticated, Unavailable
+    ),
+    security((), ("bearer" = []))
+)]
+pub async fn search_movies(
+    State(state): State<AppState>,
+    MaybeCaller(caller): MaybeCaller,
+    params: Params,
+) -> Result<Json<Collection<MovieBody>>> {
+    let q = params.get("q").unwrap_or_default().trim();
+    if q.is_empty() {
+        return Err(Error::invalid("q", "This field is required."));
+    }
+    if q.chars().nth(MAX_Q_CHARS).is_some() {
+        return Err(Error::invalid("q", format!("May hold {MAX_Q_CHARS} characters.")));
+    }
+    let query = SearchQuery::parse(q);
+    let scope = format!("search {q}");
+    let page = PageQuery::read(&state, params, DEFAULT_LIMIT, scope).await?;
+    let slice = match query {
+        None => Slice::default(),
+        Some(query) => {
+            state
+                .store
+                .search_movies(&query, &page.window, page.limit, caller.map(|c| c.id))
+                .await?
+        }
+    };
+    let slice = MovieBody::slice(slice);
+    Ok(Json(page.collection(&state, None, slice).await?))
+}
+
+/// List categories.
+///
+/// Genres in alphabetical order, each with its name as first written, how many films it has, and its five newest.
+#[utoipa::path(
+    get,
+    path = "/api/movies/categories/",
+    operation_id = "list_categories",
+    tag = "movies",
+    params(PageParams),
+    responses(
+        (status = 200, description = "A page of genres; `limit` is 100 unless given.", body = Collection<CategoryBody>),
+        BadRequest, Unauthenticated, Unavailable
+    ),
+    security((), ("bearer" = []))
+)]
+pub async fn list_categories(
+    State(state): State<AppState>,
+    MaybeCaller(caller): MaybeCaller,
+    params: Params,
+) -> Result<Json<Collection<CategoryBody>>> {
+    let page = PageQuery::read(&state, params, MAX_LIMIT, "categories".into()).await?;
+    let (count, slice) = state
+        .store
+        .list_categories(
+            &page.window,
+            page.limit,
+            MOVIES_PER_CATEGORY,
+            caller.map(|c| c.id),
+        )
+        .await?;
+    let slice = CategoryBody::slice(slice);
+    Ok(Json(page.collection(&state, Some(count), slice).await?))
+}
+
+/// List the most liked films.
+///
+/// By how many users hold them as a favorite, then the newest id; only films with at least one mark. The order may
+/// lag by a moment on AWS, where it comes from an index; the numbers may not.
+#[utoipa::path(
+    get,
+    path = "/api/movies/most-liked/",
+    operation_id = "list_most_liked_movies",
+    tag = "movies",
+    params(LimitParam),
+    responses(
+        (status = 200, description = "The films, 10 unless `limit` says otherwise.", body = MovieList),
+        BadRequest, Unauthenticated, Unavailable
+    ),
+    security((), ("bearer" = []))
+)]
+pub async fn list_most_liked_movies(
+    State(state): State<AppState>,
+    MaybeCaller(caller): MaybeCaller,
+    params: Params,
+) -> Result<Json<MovieList>> {
+    let limit = limit(&params, 10)?;
+    let views = state.store.most_liked_movies(limit, caller.map(|c| c.id)).await?;
+    Ok(Json(views.into()))
+}
+
+/// List the newest films.
+///
+/// By release date, then the newest id.
+#[utoipa::path(
+    get,
+    path = "/api/movies/newest/",
+    operation_id = "list_newest_movies",
+    tag = "movies",
+    params(LimitParam),
+    responses(
+        (status = 200, description = "The films, 5 unless `limit` says otherwise.", body = MovieList),
+        BadRequest, Unauthenticated, Unavailable
+    ),
+    security((), ("bearer" = []))
+)]
+pub async fn list_newest_movies(
+    State(state): State<AppState>,
+    MaybeCaller(caller): MaybeCaller,
+    params: Params,
+) -> Result<Json<MovieList>> {
+    let limit = limit(&params, 5)?;
+    let views = state.store.newest_movies(limit, caller.map(|c| c.id)).await?;
+    Ok(Json(views.into()))
+}
+
+fn limit(params: &Params, default: u32) -> Result<usize> {
+    parse_limit(params.get("limit"), default)
+        .map(|limit| limit as usize)
+        .map_err(|message| Error::invalid("limit", message))
+}

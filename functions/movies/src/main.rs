@@ -1,0 +1,10 @@
+//! The movies function: configuration, state, run.
+
+use lambda_http::{Error, run};
+use shared::{AppState, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init(telemetry::Format::Json, "info");
+    run(movies::router(AppState::from_env().await?)?).await
+}

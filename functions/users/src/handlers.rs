@@ -1,0 +1,102 @@
+//! Handlers: parse, one store call, respond.
+
+use axum::{Json, extract::State};
+use shared::{
+    AppState, Error, Result,
+    auth::Caller,
+    domain::Role,
+    http::{
+        Collection, PageQuery,
+        collection::{DEFAULT_LIMIT, PageParams},
+        extract::Params,
+        openapi::*,
+        wire::{MovieBody, UserBody},
+    },
+};
+
+/// List users.
+///
+/// All users by id. Emails only when an admin asks.
+#[utoipa::path(
+    get,
+    path = "/api/users/",
+    operation_id = "list_users",
+    tag = "users",
+    params(PageParams),
+    responses(
+        (status = 200, description = "A page of users.", body = Collection<UserBody>),
+        BadRequest, Unauthenticated, Unavailable
+    ),
+    security(("bearer" = []))
+)]
+pub async fn list_users(
+    State(state): State<AppState>,
+    caller: Caller,
+    params: Params,
+) -> Result<Json<Collection<UserBody>>> {
+    let page = PageQuery::read(&state, params, DEFAULT_LIMIT, "users".into()).await?;
+    let (asking, (count, slice)) = tokio::try_join!(
+        state.store.get_user(caller.id),
+        state.store.list_users(&page.window, page.limit)
+    )?;
+    let is_admin = asking.ok_or(GONE)?.role == Role::Admin;
+    let body = if is_admin { UserBody::own } else { UserBody::public };
+    let users = slice.items.iter().map(body).collect();
+    Ok(Json(
+        page.collection(&state, Some(count), slice.with_items(users))
+            .await?,
+    ))
+}
+
+/// Get the caller.
+///
+/// The caller's own record, email included.
+#[utoipa::path(
+    get,
+    path = "/api/users/me/",
+    operation_id = "get_me",
+    tag = "users",
+    responses(
+        (status = 200, description = "The caller.", body = UserBody),
+        Unauthenticated, Unavailable
+    ),
+    security(("bearer" = []))
+)]
+pub async fn get_me(State(state): State<AppState>, caller: Caller) -> Result<Json<UserBody>> {
+    let user = state.store.get_user(caller.id).await?.ok_or(GONE)?;
+    Ok(Json(UserBody::own(&user)))
+}
+
+/// List the caller's favorites.
+///
+/// The films the caller holds as favorites, latest mark first. The order may lag by a moment on AWS, where it comes
+/// from an index.
+#[utoipa::path(
+    get,
+    path = "/api/users/me/favorites/",
+    operation_id = "list_my_favorites",
+    tag = "users",
+    params(PageParams),
+    responses(
+        (status = 200, description = "A page of films; `count` is null.", body = Collection<MovieBody>),
+        BadRequest, Unauthenticated, Unavailable
+    ),
+    security(("bearer" = []))
+)]
+pub async fn list_my_favorites(
+    State(state): State<AppState>,
+    caller: Caller,
+    params: Params,
+) -> Result<Json<Collection<MovieBody>>> {
+    let scope = format!("favorites {}", caller.id);
+    let page = PageQuery::read(&state, params, DEFAULT_LIMIT, scope).await?;
+    let slice = state
+        .store
+        .list_favorites(caller.id, &page.window, page.limit)
+        .await?;
+    let slice = MovieBody::slice(slice);
+    Ok(Json(page.collection(&state, None, slice).await?))
+}
+
+/// The error for an access token whose user isn't in the table.
+const GONE: Error = Error::Unauthenticated("The access token's user doesn't exist.");

@@ -1,0 +1,368 @@
+//! The embedded DynamoDB-compatible engine: a table on this machine that the functions reach over HTTP, with the same
+//! SDK client and the same wire as on AWS.
+//!
+//! The engine answers one request at a time, under one lock and without yielding, so it has a thread and a runtime of
+//! its own: on the API's runtime it would hold up handlers that have nothing to do with the table.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use dynoxide::Database;
+use dynoxide::server::serve_with_shutdown;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{sleep, timeout};
+
+/// How long requests that are under way at a shutdown may take to finish.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a sweep that is under way at a shutdown may take to finish; an unfinished one does no harm.
+const SWEEP_GRACE: Duration = Duration::from_secs(1);
+
+/// How often expired rows are removed. A sweep reads the whole table, and nothing depends on its being prompt.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// Where the engine keeps its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory; gone with the process.
+    Memory,
+    /// In a file, which is created with its directory if missing. SQLite keeps two more files beside it.
+    File(PathBuf),
+}
+
+/// Why the engine couldn't start, or didn't stop as it should.
+#[derive(Debug)]
+pub enum EngineError {
+    /// The storage can't be opened.
+    Open {
+        /// Which storage.
+        storage: Storage,
+        /// What the file system or the engine says.
+        reason: String,
+    },
+    /// The thread, its runtime or its socket couldn't be had.
+    Start(io::Error),
+    /// The server ended in an unexpected way.
+    Stopped(String),
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open {
+                storage: Storage::Memory,
+                reason,
+            } => write!(f, "the table in memory can't be opened: {reason}"),
+            Self::Open {
+                storage: Storage::File(path),
+                reason,
+            } => {
+                write!(f, "the table's file {} can't be opened: {reason}", path.display())
+            }
+            Self::Start(error) => write!(f, "the embedded DynamoDB engine can't start: {error}"),
+            Self::Stopped(reason) => write!(f, "the embedded DynamoDB engine didn't stop cleanly: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Start(error) => Some(error),
+            Self::Open { .. } | Self::Stopped(_) => None,
+        }
+    }
+}
+
+/// A running engine. Dropping it stops it as well, without waiting for that.
+pub struct Engine {
+    addr: SocketAddr,
+    database: Database,
+    stop: watch::Sender<()>,
+    stopped: oneshot::Receiver<Result<(), String>>,
+    thread: JoinHandle<()>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("addr", &self.addr)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens the storage and serves it on a free port of the loopback interface. When this returns, the engine answers.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] when the storage can't be opened, or when there is no thread or socket to be had.
+    pub fn start(storage: Storage) -> Result<Self, EngineError> {
+        let database = open(storage)?;
+        let (stop, stopping) = watch::channel(());
+        let (report, stopped) = oneshot::channel();
+        let (announce, announced) = mpsc::channel();
+        let served = database.clone();
+        let thread = std::thread::Builder::new()
+            .name("dynamodb".to_owned())
+            .spawn(move || {
+                let result = run(&served, &announce, stopping);
+                // Closed before anybody is told so.
+                drop(served);
+                // Nobody listens any more when the engine was dropped.
+                let _ = report.send(result);
+            })
+            .map_err(EngineError::Start)?;
+        let addr = announced
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("its thread ended early")))
+            .map_err(EngineError::Start)?;
+        Ok(Self {
+            addr,
+            database,
+            stop,
+            stopped,
+            thread,
+        })
+    }
+
+    /// The URL for an SDK client or the `aws` command: `http://127.0.0.1:49152`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// The database behind the endpoint, for bulk loading. Calls block, so make them from a blocking thread.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Takes no more requests, lets those under way finish (within seconds), and closes the storage.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Stopped`] when a request didn't finish in time or the server had failed. No acknowledged write is
+    /// lost even then.
+    pub async fn shutdown(self) -> Result<(), EngineError> {
+        let Self {
+            database,
+            stop,
+            stopped,
+            thread,
+            ..
+        } = self;
+        drop(database);
+        drop(stop);
+        // The thread bounds itself; this second bound is for a request that never yields to it.
+        let report = timeout(2 * GRACE + SWEEP_GRACE, stopped)
+            .await
+            .map_err(|_| EngineError::Stopped("its thread doesn't end".to_owned()))?;
+        // The report is the last thing the thread does, or it has panicked: either way this doesn't wait.
+        let joined = thread.join();
+        match (report, joined) {
+            (Ok(result), Ok(())) => result.map_err(EngineError::Stopped),
+            _ => Err(EngineError::Stopped("its thread panicked".to_owned())),
+        }
+    }
+}
+
+/// Opens the storage, creating what is missing.
+fn open(storage: Storage) -> Result<Database, EngineError> {
+    let result = match &storage {
+        Storage::Memory => Database::memory().map_err(|error| error.to_string()),
+        Storage::File(path) => open_file(path),
+    };
+    result.map_err(|reason| EngineError::Open { storage, reason })
+}
+
+fn open_file(path: &Path) -> Result<Database, String> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(|error| error.to_string())?;
+    }
+    let path = path.to_str().ok_or("its name isn't Unicode")?;
+    Database::new(path).map_err(|error| error.to_string())
+}
+
+/// Serves until told to stop; the body of the engine's thread.
+fn run(
+    database: &Database,
+    announce: &mpsc::Sender<io::Result<SocketAddr>>,
+    stopping: watch::Receiver<()>,
+) -> Result<(), String> {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = announce.send(Err(error));
+            return Ok(());
+        }
+    };
+    let result = runtime.block_on(async {
+        let listener = match listen() {
+            Ok((listener, addr)) => {
+                let _ = announce.send(Ok(addr));
+                listener
+            }
+            Err(error) => {
+                let _ = announce.send(Err(error));
+                return Ok(());
+            }
+        };
+        tokio::select! {
+            result = serve_with_shutdown(listener, database.clone(), stopped(stopping.clone())) => result,
+            () = async { stopped(stopping).await; sleep(GRACE).await } => {
+                Err("a request didn't finish in time".to_owned())
+            }
+            () = sweep_now_and_then(database) => Ok(()),
+        }
+    });
+    runtime.shutdown_timeout(SWEEP_GRACE);
+    result
+}
+
+/// A listener on a free loopback port whose connections don't hold small packets back.
+///
+/// The server offers no way to set `TCP_NODELAY` on the connections it accepts, but on Unix they inherit it from the
+/// listener. No delay was seen without it, for the server writes an answer in one piece; with it there can be none.
+fn listen() -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_nodelay(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let listener = socket.listen(BACKLOG)?;
+    let addr = listener.local_addr()?;
+    Ok((listener, addr))
+}
+
+/// Resolves when the engine is to stop: when the sender is gone.
+async fn stopped(mut stopping: watch::Receiver<()>) {
+    while stopping.changed().await.is_ok() {}
+}
+
+/// Removes expired rows at intervals, for as long as it is polled. The sweep runs on a thread of its own and lets
+/// waiting requests in between its pages.
+async fn sweep_now_and_then(database: &Database) {
+    loop {
+        sleep(SWEEP_EVERY).await;
+        let database = database.clone();
+        match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
+            Ok(Ok(rows)) => tracing::debug!(rows, "expired rows removed"),
+            Ok(Err(error)) => tracing::warn!(%error, "expired rows couldn't be removed"),
+            Err(error) => tracing::warn!(%error, "the removal of expired rows failed"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::time::Instant;
+
+    use super::*;
+
+    /// One request over the wire, and the whole answer.
+    fn call(addr: SocketAddr, operation: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(addr).unwrap();
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-amz-target: DynamoDB_20120810.{operation}\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential=a/20200101/local/dynamodb/aws4_request, \
+             SignedHeaders=host, Signature=a\r\nx-amz-date: 20200101T000000Z\r\n\
+             content-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    const CREATE: &str = r#"{"TableName":"films","BillingMode":"PAY_PER_REQUEST",
+        "AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}],
+        "KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}]}"#;
+
+    #[tokio::test]
+    async fn it_answers_as_soon_as_it_has_started_and_no_more_once_stopped() {
+        let engine = Engine::start(Storage::Memory).unwrap();
+        let addr = engine.addr;
+        assert_eq!(engine.endpoint(), format!("http://127.0.0.1:{}", addr.port()));
+        assert!(call(addr, "ListTables", "{}").ends_with(r#"{"TableNames":[]}"#));
+        engine.shutdown().await.unwrap();
+        assert!(TcpStream::connect(addr).is_err());
+    }
+
+    #[tokio::test]
+    async fn two_engines_share_nothing() {
+        let (one, two) = (
+            Engine::start(Storage::Memory).unwrap(),
+            Engine::start(Storage::Memory).unwrap(),
+        );
+        assert!(call(one.addr, "CreateTable", CREATE).starts_with("HTTP/1.1 200"));
+        assert!(call(one.addr, "ListTables", "{}").contains("films"));
+        assert!(!call(two.addr, "ListTables", "{}").contains("films"));
+    }
+
+    #[tokio::test]
+    async fn a_file_keeps_what_was_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = Storage::File(directory.path().join("new").join("table.db"));
+        let engine = Engine::start(storage.clone()).unwrap();
+        assert!(call(engine.addr, "CreateTable", CREATE).starts_with("HTTP/1.1 200"));
+        engine.shutdown().await.unwrap();
+        let engine = Engine::start(storage).unwrap();
+        assert!(call(engine.addr, "ListTables", "{}").contains("films"));
+        assert_eq!(engine.database().table_count().unwrap(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = Engine::start(Storage::File(directory.path().to_owned())).unwrap_err();
+        assert!(
+            error.to_string().contains(directory.path().to_str().unwrap()),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_client_that_stalls_does_not_hold_up_the_shutdown_for_ever() {
+        let engine = Engine::start(Storage::Memory).unwrap();
+        let mut stalled = TcpStream::connect(engine.addr).unwrap();
+        stalled
+            .write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")
+            .unwrap();
+        // The engine must have seen the request, or it would close the connection as idle.
+        assert!(call(engine.addr, "ListTables", "{}").starts_with("HTTP/1.1 200"));
+        let begun = Instant::now();
+        let error = engine.shutdown().await.unwrap_err();
+        assert!(matches!(error, EngineError::Stopped(_)), "{error}");
+        assert!(begun.elapsed() < GRACE + SWEEP_GRACE + Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn dropping_it_stops_it() {
+        let engine = Engine::start(Storage::Memory).unwrap();
+        let addr = engine.addr;
+        drop(engine);
+        let begun = Instant::now();
+        while TcpStream::connect(addr).is_ok() {
+            assert!(begun.elapsed() < Duration::from_secs(5), "it still listens");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn accepted_connections_do_not_delay_small_packets() {
+        let (listener, addr) = listen().unwrap();
+        let (accepted, _connected) = tokio::join!(listener.accept(), tokio::net::TcpStream::connect(addr));
+        assert!(accepted.unwrap().0.nodelay().unwrap());
+    }
+}

@@ -1,0 +1,46 @@
+//! The signing key on one machine: made on the first start, and kept in a file that only its owner can read.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    path::Path,
+};
+
+use shared::auth::keys::AuthSecrets;
+
+/// The file's name within the data directory.
+const FILE: &str = "secrets.json";
+
+/// Reads the secrets of a data directory, making them on the first start.
+///
+/// # Errors
+/// When the file can't be read or written, or isn't what this program writes.
+pub fn load_or_create(data: &Path) -> io::Result<AuthSecrets> {
+    fs::create_dir_all(data)?;
+    let path = data.join(FILE);
+    match fs::read_to_string(&path) {
+        Ok(json) => AuthSecrets::from_json(&json).map_err(|_| {
+            let text = format!("{} doesn't hold Marquee's keys", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let secrets = AuthSecrets::generate().map_err(io::Error::other)?;
+            write_private(&path, &secrets.to_json())?;
+            Ok(secrets)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a new file that only its owner can read, whole or not at all.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(unfinished, path)
+}

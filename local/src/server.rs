@@ -1,0 +1,250 @@
+//! The server: table, functions and gateway, put together.
+
+use std::{
+    collections::HashMap,
+    error::Error,
+    future::Future,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use auth::AuthState;
+use axum::Router;
+use shared::{
+    AppState,
+    auth::keys::{self, AuthSecrets},
+    clock::Clock,
+    config::Config,
+    db::{Store, client},
+};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use crate::{
+    engine::{Engine, Storage},
+    gateway::Gateway,
+    import::{Importer, Source},
+    secrets,
+    template::Template,
+};
+
+/// The template that is deployed, which this server takes its routes and its table from.
+pub const TEMPLATE: &str = include_str!("../../template.yaml");
+
+/// How often marks of deleted films are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// Where the table is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// In memory; nothing is written to disk.
+    Memory,
+    /// In this directory.
+    Data(PathBuf),
+    /// At a DynamoDB endpoint; the signing key in this directory.
+    Endpoint {
+        /// The endpoint.
+        url: String,
+        /// The directory.
+        data: PathBuf,
+    },
+}
+
+/// What to import into an empty table.
+#[derive(Clone, Debug)]
+pub enum Catalog {
+    /// The 16,975 real films that come with the program.
+    Demonstration,
+    /// A CSV file.
+    File(PathBuf),
+    /// Nothing.
+    None,
+}
+
+/// How to start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The API's port; 0 picks a free one.
+    pub port: u16,
+    /// Where the table is.
+    pub place: Place,
+    /// What to import into an empty table.
+    pub catalog: Catalog,
+    /// The configuration.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// A running server.
+pub struct Running {
+    /// Where the API listens.
+    pub address: SocketAddr,
+    /// The table's endpoint.
+    pub dynamodb: String,
+    /// What every handler is given.
+    pub state: AppState,
+    /// The gateway.
+    pub gateway: Arc<Gateway>,
+    engine: Option<Engine>,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+    sweeping: JoinHandle<()>,
+}
+
+/// The file of the embedded engine's table within a data directory.
+#[must_use]
+pub fn table_file(data: &Path) -> PathBuf {
+    data.join("table.sqlite")
+}
+
+/// Starts everything: the engine, the table, the keys, the catalogue, the functions, the gateway.
+///
+/// # Errors
+/// Whatever stops it, in words for a person.
+pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
+    // Before the import, so that a port that is taken is known at once.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+    let template = Template::parse(TEMPLATE)?;
+    let (engine, dynamodb, client, secrets) = match &options.place {
+        Place::Memory => {
+            let engine = Engine::start(Storage::Memory)?;
+            let client = client::local(&engine.endpoint());
+            let secrets = AuthSecrets::generate()?;
+            (Some(engine), None, client, secrets)
+        }
+        Place::Data(data) => {
+            let secrets = secrets::load_or_create(data)?;
+            let engine = Engine::start(Storage::File(table_file(data)))?;
+            let client = client::local(&engine.endpoint());
+            (Some(engine), None, client, secrets)
+        }
+        Place::Endpoint { url, data } => {
+            let secrets = secrets::load_or_create(data)?;
+            (None, Some(url.clone()), client::connect(Some(url)).await, secrets)
+        }
+    };
+    let dynamodb = dynamodb
+        .or_else(|| engine.as_ref().map(Engine::endpoint))
+        .unwrap_or_default();
+    template.table.create(&client, &options.config.table).await?;
+
+    let state = AppState::new(options.config, client, options.clock);
+    keys::publish(&state.store, &secrets)
+        .await
+        .map_err(|e| e.in_words())?;
+    import_into_empty(&state.store, engine.as_ref(), options.catalog).await?;
+
+    let gateway = Arc::new(Gateway::new(&template, functions(&state, secrets)?)?);
+    let address = listener.local_addr()?;
+    let (stop, stopping) = oneshot::channel::<()>();
+    let serving = tokio::spawn(Arc::clone(&gateway).serve(listener, async {
+        // A dropped sender stops the server as well.
+        let _ = stopping.await;
+    }));
+    let sweeping = tokio::spawn(sweep_now_and_then(state.store.clone()));
+    Ok(Running {
+        address,
+        dynamodb,
+        state,
+        gateway,
+        engine,
+        stop,
+        serving,
+        sweeping,
+    })
+}
+
+impl Running {
+    /// Takes no more requests, lets those under way finish, and closes the table.
+    ///
+    /// # Errors
+    /// When the engine didn't stop as it should. No acknowledged write is lost even then.
+    pub async fn stop(self) -> Result<(), Box<dyn Error>> {
+        self.sweeping.abort();
+        // The server may have ended by itself.
+        let _ = self.stop.send(());
+        self.serving.await?;
+        if let Some(engine) = self.engine {
+            engine.shutdown().await?;
+        }
+        Ok(())
+    }
+}
+
+/// The functions' routers, by the names that the template's `CodeUri` gives them.
+///
+/// # Errors
+/// When a configured CORS origin isn't a header value.
+pub fn functions(
+    state: &AppState,
+    secrets: AuthSecrets,
+) -> Result<HashMap<String, Router>, axum::http::Error> {
+    let auth_state = AuthState {
+        app: state.clone(),
+        secrets: Arc::new(secrets),
+    };
+    Ok(HashMap::from([
+        ("auth".into(), auth::router(auth_state)?),
+        ("movies".into(), movies::router(state.clone())?),
+        ("users".into(), users::router(state.clone())?),
+        ("docs".into(), docs::router(&state.config.http)?),
+    ]))
+}
+
+/// Imports a catalogue into a table without films, or goes on with one that was cut off.
+async fn import_into_empty(
+    store: &Store,
+    engine: Option<&Engine>,
+    catalog: Catalog,
+) -> Result<(), Box<dyn Error>> {
+    let source = match catalog {
+        Catalog::None => return Ok(()),
+        Catalog::Demonstration => Source::Demonstration,
+        Catalog::File(path) => Source::File(path),
+    };
+    let importer = Importer::new(store.clone(), engine.map(Engine::database).cloned());
+    if let Some(report) = importer.run_if_empty(&source).await? {
+        eprintln!("{report}");
+    }
+    Ok(())
+}
+
+/// Goes on with deletions that were cut off before all marks were gone.
+async fn sweep_now_and_then(store: Store) {
+    let mut every = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        every.tick().await;
+        if let Err(error) = store.sweep_marks().await {
+            tracing::warn!(error = %error.in_words(), "sweep");
+        }
+    }
+}
+
+/// Resolves at Ctrl-C or SIGTERM. The handlers are in place when this returns, so that neither ends the program in the
+/// middle of its start.
+///
+/// # Errors
+/// When the system takes no signal handler.
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        // Without a handler there is nothing to wait for; the console ends the program itself.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}

@@ -1,0 +1,205 @@
+//! Password hashing: Argon2id, on threads of its own.
+
+use std::{num::NonZeroUsize, sync::LazyLock};
+
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version, password_hash::phc,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use crate::{
+    auth::random,
+    domain::{Password, password::Secret},
+    error::{Error, Result},
+};
+
+// OWASP, Password Storage Cheat Sheet: Argon2id with 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// What a password for an unknown name is checked against, so that it takes as long as one for a known name. A hash made
+/// with the parameters above, of random bytes that nobody kept; even if it matched, it would match nobody.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$8EO3XblJQTffsC6IfODEAw$UxS5CurD126AYR7atdbgFakxyYoS7hDsuBPTIM6tFug";
+
+/// As many hashes are made at once as there are processors: more would take no less time, and 19 MiB each.
+static AT_ONCE: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)));
+
+/// A password's hash with its parameters and salt: a PHC string.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// The PHC string.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHash(..)")
+    }
+}
+
+/// What checking a password comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is another password.
+    Wrong,
+    /// It is the password.
+    Right,
+    /// It is the password; its hash is weaker than those made now, and this is a new one.
+    RightButWeak(PasswordHash),
+}
+
+/// Hashes a password, with a salt of its own.
+///
+/// # Errors
+/// [`Error::Internal`] when it can't be hashed.
+pub async fn hash(password: Password) -> Result<PasswordHash> {
+    blocking(move || make(&password.into_secret())).await
+}
+
+/// Checks a password against a hash; with no hash, against [`NOBODY`]'s, which takes as long and is never right.
+///
+/// # Errors
+/// [`Error::Internal`] when the hash can't be read.
+pub async fn verify(hash: Option<PasswordHash>, typed: Secret) -> Result<Verdict> {
+    blocking(move || match hash {
+        Some(hash) => check(&hash.0, &typed),
+        None => check(NOBODY, &typed).map(|_| Verdict::Wrong),
+    })
+    .await
+}
+
+/// Runs `work` off the async threads, which it would hold up for some 50 ms.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let stopped = |_| Error::Internal("hashing stopped".into());
+    let permit = AT_ONCE
+        .acquire()
+        .await
+        .map_err(|_| Error::Internal("hashing is closed".into()))?;
+    tokio::task::spawn_blocking(move || {
+        // Given back when the work is done, even if nobody waits for it any more.
+        let _permit = permit;
+        work()
+    })
+    .await
+    .map_err(stopped)?
+}
+
+fn check(hash: &str, typed: &Secret) -> Result<Verdict> {
+    let parsed = phc::PasswordHash::new(hash).map_err(unusable)?;
+    let params = Params::try_from(&parsed).map_err(unusable)?;
+    match argon2()?.verify_password(typed.expose().as_bytes(), &parsed) {
+        Ok(()) if is_weak(&parsed, &params) => make(typed).map(Verdict::RightButWeak),
+        Ok(()) => Ok(Verdict::Right),
+        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(Verdict::Wrong),
+        Err(e) => Err(unusable(e)),
+    }
+}
+
+fn is_weak(hash: &phc::PasswordHash, params: &Params) -> bool {
+    hash.algorithm.as_str() != Algorithm::Argon2id.as_str()
+        || hash.version != Some(Version::V0x13.into())
+        || params.m_cost() < MEMORY_KIB
+        || params.t_cost() < PASSES
+}
+
+fn make(typed: &Secret) -> Result<PasswordHash> {
+    let salt: [u8; 16] = random()?;
+    argon2()?
+        .hash_password_with_salt(typed.expose().as_bytes(), &salt)
+        .map(|hash| PasswordHash(hash.to_string()))
+        .map_err(unusable)
+}
+
+fn argon2() -> Result<Argon2<'static>> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(unusable)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// Argon2's errors name parameters and never quote what is hashed.
+fn unusable(error: impl std::fmt::Display) -> Error {
+    Error::Internal(format!("argon2: {error}"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.into())
+    }
+
+    /// Promise 17.
+    #[tokio::test]
+    async fn a_hash_is_argon2id_at_owasps_parameters() {
+        let hash = hash(Password::parse("correct horse".into()).unwrap())
+            .await
+            .unwrap();
+        assert!(
+            hash.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{}",
+            hash.0
+        );
+        let right = verify(Some(hash.clone()), secret("correct horse")).await.unwrap();
+        assert_eq!(right, Verdict::Right);
+        let wrong = verify(Some(hash), secret("Correct horse")).await.unwrap();
+        assert_eq!(wrong, Verdict::Wrong);
+    }
+
+    /// Promise 17.
+    #[tokio::test]
+    async fn a_weaker_hash_is_replaced_when_the_password_is_right() {
+        let params = Params::new(1024, 1, 1, None).unwrap();
+        let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_with_salt(b"correct horse", b"salt salt salt")
+            .unwrap();
+        let weak = PasswordHash(weak.to_string());
+        let wrong = verify(Some(weak.clone()), secret("wrong")).await.unwrap();
+        assert_eq!(wrong, Verdict::Wrong);
+        let Verdict::RightButWeak(new) = verify(Some(weak), secret("correct horse")).await.unwrap() else {
+            unreachable!("the hash is weak and the password right");
+        };
+        assert_eq!(
+            verify(Some(new), secret("correct horse")).await.unwrap(),
+            Verdict::Right
+        );
+    }
+
+    /// Promise 18: equal parameters, so equal time.
+    #[test]
+    fn nobody_has_a_hash_of_the_current_parameters() {
+        let hash = phc::PasswordHash::new(NOBODY).unwrap();
+        let params = Params::try_from(&hash).unwrap();
+        assert_eq!(
+            (params.m_cost(), params.t_cost(), params.p_cost()),
+            (MEMORY_KIB, PASSES, LANES)
+        );
+        assert!(!is_weak(&hash, &params));
+        assert_eq!(hash.salt.unwrap().len(), 16);
+        assert_eq!(hash.hash.unwrap().len(), 32);
+    }
+
+    /// Promise 15.
+    #[tokio::test]
+    async fn every_byte_of_a_password_counts() {
+        let hash = hash(Password::parse("x".repeat(128)).unwrap()).await.unwrap();
+        let shorter = verify(Some(hash), secret(&"x".repeat(127))).await.unwrap();
+        assert_eq!(shorter, Verdict::Wrong);
+    }
+
+    /// Promise 39.
+    #[test]
+    fn debug_does_not_show_a_hash() {
+        assert!(!format!("{:?}", PasswordHash(NOBODY.into())).contains("argon2"));
+    }
+}

@@ -1,0 +1,248 @@
+//! Access tokens: JWTs (RFC 7519) signed with Ed25519 (RFC 8037), checked as RFC 8725 asks.
+
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header, encode};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    auth::{AuthSecrets, crypto, hex, random},
+    clock::Instant,
+    config::TokenConfig,
+    domain::{UserId, password::Secret},
+    error::{Error, Result},
+    state::AppState,
+};
+
+/// The longest token that is looked at. Ours have some 500 bytes.
+pub const MAX_BYTES: usize = 4096;
+
+/// The `token_type` of an access token.
+const ACCESS: &str = "access";
+
+/// How far another function's clock may be behind the one that signed: the leeway on `nbf`, in seconds. `exp` has none.
+const CLOCK_SKEW_SECONDS: i64 = 5;
+
+/// The refusal of a token that isn't valid, whatever is wrong with it.
+const INVALID: Error = Error::Unauthenticated("The access token isn't valid.");
+
+/// The claims of an access token. All of them must be there.
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    jti: String,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    token_type: String,
+}
+
+/// Signs an access token for `user`.
+///
+/// # Errors
+/// [`Error::Internal`] when the system has no randomness or the key can't sign.
+pub fn issue(secrets: &AuthSecrets, config: &TokenConfig, user: UserId, now: Instant) -> Result<Secret> {
+    crypto::install();
+    let (kid, key) = secrets.signing_key()?;
+    let header = Header {
+        kid: Some(kid.to_owned()),
+        ..Header::new(Algorithm::EdDSA)
+    };
+    let claims = Claims {
+        iss: config.issuer.clone(),
+        aud: config.audience.clone(),
+        sub: user.to_string(),
+        jti: hex(&random::<16>()?),
+        iat: now.seconds(),
+        nbf: now.seconds(),
+        exp: now.seconds().saturating_add(config.access_seconds),
+        token_type: ACCESS.into(),
+    };
+    encode(&header, &claims, &key)
+        .map(Secret::new)
+        .map_err(|e| Error::Internal(format!("signing: {e}")))
+}
+
+/// Whose access token this is.
+///
+/// # Errors
+/// [`Error::TokenExpired`] for one that is ours and past its `exp`; [`Error::Unauthenticated`] for one that isn't valid;
+/// [`Error::Unavailable`] when the public keys can't be read.
+pub async fn verify(state: &AppState, token: &str) -> Result<UserId> {
+    if token.len() > MAX_BYTES {
+        return Err(INVALID);
+    }
+    // Nothing of the header is believed but the key's id: not `alg`, which is pinned below, and no key or address of
+    // one (`jwk`, `jku`, `x5u`). An extension that must be understood isn't (RFC 7515 §4.1.11).
+    let header = decode_header(token).map_err(|_| INVALID)?;
+    let kid = header.kid.ok_or(INVALID)?;
+    if header.crit.is_some() {
+        return Err(INVALID);
+    }
+    let key = state.keys.verifying_key(&state.store, &kid).await?;
+    check(
+        token,
+        &key.ok_or(INVALID)?,
+        &state.config.tokens,
+        state.clock.now(),
+    )
+}
+
+fn check(token: &str, key: &DecodingKey, config: &TokenConfig, now: Instant) -> Result<UserId> {
+    crypto::install();
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.set_issuer(&[&config.issuer]);
+    validation.set_audience(&[&config.audience]);
+    validation.set_required_spec_claims(&["iss", "aud", "sub", "nbf", "exp"]);
+    // Checked below by our own clock.
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    let claims: Claims = decode(token, key, &validation).map_err(|_| INVALID)?.claims;
+    let user = UserId::from_path(&claims.sub).ok_or(INVALID)?;
+    if claims.token_type != ACCESS || claims.nbf > now.plus_seconds(CLOCK_SKEW_SECONDS).seconds() {
+        return Err(INVALID);
+    }
+    if now.seconds() >= claims.exp {
+        return Err(Error::TokenExpired);
+    }
+    Ok(user)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use ring::signature::{Ed25519KeyPair, KeyPair as _};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::config::Config;
+
+    const NOW: Instant = Instant(1_800_000_000_000);
+
+    struct Fixture {
+        secrets: AuthSecrets,
+        public: DecodingKey,
+        config: TokenConfig,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let secrets = AuthSecrets::generate().unwrap();
+            let (_, key) = secrets.signing_key().unwrap();
+            let pair = Ed25519KeyPair::from_pkcs8(key.as_bytes()).unwrap();
+            Self {
+                public: DecodingKey::from_ed_der(pair.public_key().as_ref()),
+                config: Config::default().tokens,
+                secrets,
+            }
+        }
+
+        fn check(&self, token: &str, now: Instant) -> Result<UserId> {
+            check(token, &self.public, &self.config, now)
+        }
+
+        /// A token of ours with one claim replaced, or taken out when `value` is null.
+        fn signed_with(&self, claim: &str, value: Value) -> String {
+            let mut claims = json!({
+                "iss": self.config.issuer, "aud": self.config.audience, "sub": "7", "jti": "1",
+                "iat": NOW.seconds(), "nbf": NOW.seconds(), "exp": NOW.seconds() + 900, "token_type": "access",
+            });
+            if value.is_null() {
+                claims.as_object_mut().unwrap().remove(claim);
+            } else {
+                claims[claim] = value;
+            }
+            crypto::install();
+            let (_, key) = self.secrets.signing_key().unwrap();
+            encode(&Header::new(Algorithm::EdDSA), &claims, &key).unwrap()
+        }
+    }
+
+    fn user() -> UserId {
+        UserId::try_from(7).unwrap()
+    }
+
+    fn is_invalid(result: &Result<UserId>) -> bool {
+        matches!(result, Err(Error::Unauthenticated(_)))
+    }
+
+    /// Promise 3.
+    #[test]
+    fn a_token_is_valid_from_nbf_less_the_leeway_to_the_second_before_exp() {
+        let f = Fixture::new();
+        let token = issue(&f.secrets, &f.config, user(), NOW).unwrap();
+        let at = |seconds| f.check(token.expose(), NOW.plus_seconds(seconds));
+        assert_eq!(at(0).unwrap(), user());
+        assert_eq!(at(899).unwrap(), user());
+        assert!(matches!(at(900), Err(Error::TokenExpired)));
+        assert_eq!(at(-5).unwrap(), user());
+        assert!(is_invalid(&at(-6)));
+    }
+
+    /// Promise 3.
+    #[test]
+    fn every_claim_must_be_there_and_right() {
+        let f = Fixture::new();
+        assert!(f.check(&f.signed_with("jti", json!("2")), NOW).is_ok());
+        for claim in ["iss", "aud", "sub", "jti", "iat", "nbf", "exp", "token_type"] {
+            assert!(
+                is_invalid(&f.check(&f.signed_with(claim, Value::Null), NOW)),
+                "{claim}"
+            );
+        }
+        for (claim, wrong) in [
+            ("iss", json!("other")),
+            ("iss", json!(["marquee", "other"])),
+            ("aud", json!("other")),
+            ("aud", json!(["marquee-api"])),
+            ("sub", json!("0")),
+            ("sub", json!(7)),
+            ("nbf", json!("soon")),
+            ("exp", json!("never")),
+            ("token_type", json!("refresh")),
+        ] {
+            assert!(
+                is_invalid(&f.check(&f.signed_with(claim, wrong.clone()), NOW)),
+                "{claim}: {wrong}"
+            );
+        }
+    }
+
+    /// Promise 1.
+    #[test]
+    fn no_other_algorithm_verifies() {
+        let f = Fixture::new();
+        let token = issue(&f.secrets, &f.config, user(), NOW).unwrap();
+        let (_, rest) = token.expose().split_once('.').unwrap();
+        let (claims, signature) = rest.split_once('.').unwrap();
+        for alg in ["none", "None", "HS256", "RS256", "ES256"] {
+            let header = json!({"alg": alg, "typ": "JWT", "kid": "k"});
+            let header = URL_SAFE_NO_PAD.encode(header.to_string());
+            assert!(is_invalid(&f.check(&format!("{header}.{claims}."), NOW)), "{alg}");
+            assert!(
+                is_invalid(&f.check(&format!("{header}.{claims}.{signature}"), NOW)),
+                "{alg}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_with_any_byte_changed_is_refused() {
+        let f = Fixture::new();
+        let token = issue(&f.secrets, &f.config, user(), NOW).unwrap();
+        for at in 0..token.expose().len() {
+            let mut bytes = token.expose().as_bytes().to_vec();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).unwrap();
+            assert!(is_invalid(&f.check(&changed, NOW)), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn another_key_does_not_verify() {
+        let (f, other) = (Fixture::new(), Fixture::new());
+        let token = issue(&other.secrets, &f.config, user(), NOW).unwrap();
+        assert!(is_invalid(&f.check(token.expose(), NOW)));
+    }
+}

@@ -1,0 +1,157 @@
+//! Configuration: read once from the environment, fallibly, into small structs.
+
+use std::{str::FromStr, time::Duration};
+
+/// Everything a function's process is configured with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `TABLE_NAME`, default `marquee`.
+    pub table: String,
+    /// `DYNAMODB_ENDPOINT`: another endpoint than the region's own, such as `http://127.0.0.1:8000`.
+    pub dynamodb_endpoint: Option<String>,
+    /// Tokens and sessions.
+    pub tokens: TokenConfig,
+    /// Throttles.
+    pub throttle: ThrottleConfig,
+    /// What is around every router.
+    pub http: HttpConfig,
+}
+
+/// Tokens and sessions.
+#[derive(Clone, Debug)]
+pub struct TokenConfig {
+    /// `TOKEN_ISSUER`: the `iss` claim, default `marquee`.
+    pub issuer: String,
+    /// `TOKEN_AUDIENCE`: the `aud` claim, default `marquee-api`.
+    pub audience: String,
+    /// `ACCESS_TOKEN_SECONDS`, default 900.
+    pub access_seconds: i64,
+    /// `SESSION_SECONDS`, default 30 days: a session's absolute end, however often it is refreshed.
+    pub session_seconds: i64,
+}
+
+/// Throttles.
+#[derive(Clone, Debug)]
+pub struct ThrottleConfig {
+    /// `ADDRESS_LIMIT_PER_MINUTE`: how many times a minute one address may register or log in; `0`, the default, is no
+    /// limit.
+    pub address_per_minute: u32,
+}
+
+/// What is around every router.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// `CORS_ORIGINS`: origins separated by commas, or `*`, the default, for any.
+    pub cors_origins: Vec<String>,
+    /// `REQUEST_DEADLINE_SECONDS`, default 10: how long a handler may take before the client gets `503`. API Gateway
+    /// gives up after 30 (AWS: HTTP API quotas).
+    pub deadline: Duration,
+}
+
+/// A variable of the environment that can't be read.
+#[derive(Debug)]
+pub struct ConfigError {
+    variable: &'static str,
+    text: String,
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: can't be {:?}", self.variable, self.text)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            table: "marquee".into(),
+            dynamodb_endpoint: None,
+            tokens: TokenConfig {
+                issuer: "marquee".into(),
+                audience: "marquee-api".into(),
+                access_seconds: 15 * 60,
+                session_seconds: 30 * 24 * 60 * 60,
+            },
+            throttle: ThrottleConfig {
+                address_per_minute: 0,
+            },
+            http: HttpConfig {
+                cors_origins: vec!["*".into()],
+                deadline: Duration::from_secs(10),
+            },
+        }
+    }
+}
+
+impl Config {
+    /// Reads the environment; what isn't set has its default.
+    ///
+    /// # Errors
+    /// The first variable whose text isn't of its type.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables through `lookup`.
+    ///
+    /// # Errors
+    /// The first variable whose text isn't of its type.
+    pub fn from_lookup(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        set(&lookup, "TABLE_NAME", &mut config.table)?;
+        config.dynamodb_endpoint = lookup("DYNAMODB_ENDPOINT").filter(|text| !text.is_empty());
+        set(&lookup, "TOKEN_ISSUER", &mut config.tokens.issuer)?;
+        set(&lookup, "TOKEN_AUDIENCE", &mut config.tokens.audience)?;
+        set(&lookup, "ACCESS_TOKEN_SECONDS", &mut config.tokens.access_seconds)?;
+        set(&lookup, "SESSION_SECONDS", &mut config.tokens.session_seconds)?;
+        set(
+            &lookup,
+            "ADDRESS_LIMIT_PER_MINUTE",
+            &mut config.throttle.address_per_minute,
+        )?;
+        let mut seconds = config.http.deadline.as_secs();
+        set(&lookup, "REQUEST_DEADLINE_SECONDS", &mut seconds)?;
+        config.http.deadline = Duration::from_secs(seconds);
+        if let Some(origins) = lookup("CORS_ORIGINS") {
+            config.http.cors_origins = origins
+                .split(',')
+                .map(|origin| origin.trim().to_owned())
+                .filter(|origin| !origin.is_empty())
+                .collect();
+        }
+        Ok(config)
+    }
+}
+
+fn set<T: FromStr>(
+    lookup: impl Fn(&'static str) -> Option<String>,
+    variable: &'static str,
+    value: &mut T,
+) -> Result<(), ConfigError> {
+    if let Some(text) = lookup(variable) {
+        *value = text.parse().map_err(|_| ConfigError { variable, text })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_set_has_its_default() {
+        let config = Config::from_lookup(|_| None).unwrap();
+        assert_eq!(config.tokens.access_seconds, 900);
+        assert_eq!(config.http.cors_origins, ["*"]);
+    }
+
+    #[test]
+    fn a_variable_that_cannot_be_read_is_named() {
+        let error =
+            Config::from_lookup(|name| (name == "SESSION_SECONDS").then(|| "soon".into())).unwrap_err();
+        assert_eq!(error.to_string(), "SESSION_SECONDS: can't be \"soon\"");
+    }
+}

@@ -1,0 +1,224 @@
+//! Favorites: a user's mark on a film, counted exactly.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Instant,
+    db::{
+        keys::{self, BY_DATE, Key, LIKES_SHARDS, TABLE},
+        movie::{EDIT_ATTEMPTS, MovieItem, MovieView, ONE_LIKE, no_movie},
+        store::{
+            Expression, Outcome, RangeQuery, Store, Transaction, corrupt, from_item, number, pause_before,
+            text,
+        },
+        walk::{Order, Span},
+    },
+    domain::{MovieId, UserId},
+    error::{Error, Result},
+    http::{collection::Slice, cursor::Window},
+};
+
+/// How many marks of a deleted film one pass removes.
+const SWEEP_PAGE: usize = 100;
+/// How many passes one call makes at most. What is left waits for the next call.
+const SWEEP_PASSES: usize = 50;
+
+/// A mark as stored: `MARKS#<film>`, user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MarkItem {
+    /// The film.
+    pub movie: MovieId,
+    /// The user.
+    pub user: UserId,
+    /// The user's partition of the index by date.
+    pub dated: String,
+    /// When it was made, then the film.
+    pub date: String,
+}
+
+impl MarkItem {
+    /// A mark made at `at`.
+    #[must_use]
+    pub fn new(movie: MovieId, user: UserId, at: Instant) -> Self {
+        Self {
+            movie,
+            user,
+            dated: keys::favorites(user),
+            date: keys::dated(&at.to_string(), movie),
+        }
+    }
+}
+
+/// What a request wants of a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// To be there.
+    On,
+    /// Not to be there.
+    Off,
+    /// The other way round.
+    Toggle,
+}
+
+/// A mark and the film's count, as of one moment after the request began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FavoriteState {
+    /// Whether the mark is there.
+    pub favorite: bool,
+    /// How many marks the film has.
+    pub favorite_count: u64,
+}
+
+impl Store {
+    /// AP-13: puts a mark on a film or takes it off, and moves the film's count, in one transaction.
+    ///
+    /// Two calls when nobody else is at it: a read, and a transaction that counts on what was read, so that the number
+    /// in the answer is the number at that moment. When the count was moved in between, the mark is moved without that
+    /// condition and the count read afterwards: a busy film costs four calls and no retries.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] without the film, [`Error::Unavailable`] when it can't be done in time.
+    pub async fn set_favorite(&self, id: MovieId, user: UserId, wish: Wish) -> Result<FavoriteState> {
+        for attempt in 0..EDIT_ATTEMPTS {
+            pause_before(attempt).await;
+            let seen = self.get_movie(id, Some(user)).await?.ok_or_else(no_movie)?;
+            let on = match wish {
+                Wish::On => true,
+                Wish::Off => false,
+                Wish::Toggle => !seen.favorite,
+            };
+            if on == seen.favorite {
+                return Ok(state(&seen));
+            }
+            let (transaction, mark) = self.move_mark(&seen.movie, user, on, true)?;
+            match self.transact(&transaction).await? {
+                Outcome::Done => {
+                    let mut movie = seen.movie;
+                    movie.count_like(on);
+                    return Ok(state(&MovieView { movie, favorite: on }));
+                }
+                refused if refused.failed(mark) => continue,
+                Outcome::Refused(_) => {}
+            }
+            let (transaction, mark) = self.move_mark(&seen.movie, user, on, false)?;
+            match self.transact(&transaction).await? {
+                Outcome::Done => {
+                    let item = self.get(&keys::movie(id)).await?.ok_or_else(no_movie)?;
+                    let movie = from_item(item)?;
+                    return Ok(state(&MovieView { movie, favorite: on }));
+                }
+                refused if refused.failed(mark) => {}
+                Outcome::Refused(_) => return Err(no_movie()),
+            }
+        }
+        Err(Error::Unavailable("a favorite met others every time".into()))
+    }
+
+    /// The transaction that moves a mark, and its action on the mark. `counted` makes it count on the likes seen.
+    fn move_mark(
+        &self,
+        movie: &MovieItem,
+        user: UserId,
+        on: bool,
+        counted: bool,
+    ) -> Result<(Transaction, usize)> {
+        let mut transaction = Transaction::default();
+        let mark = self.on(keys::mark(movie.id, user));
+        let mark = transaction.add(if on {
+            let item = MarkItem::new(movie.id, user, self.clock.now());
+            mark.put(&item, Expression::none().when("attribute_not_exists(#pk)"))?
+        } else {
+            mark.delete(Expression::none().when("attribute_exists(#pk)"))?
+        });
+        let mut like = if on {
+            Expression::update("SET #liked = :shard ADD #likes :step")
+                .value(":shard", text(keys::likes_shard(movie.id.get() % LIKES_SHARDS)))
+                .value(":step", number(ONE_LIKE))
+        } else {
+            Expression::update("ADD #likes :step").value(":step", number(format_args!("-{ONE_LIKE}")))
+        };
+        like = if counted {
+            like.when("#likes = :seen").value(":seen", number(movie.likes))
+        } else {
+            like.when("attribute_exists(#pk)")
+        };
+        transaction.add(self.on(keys::movie(movie.id)).update(like)?);
+        Ok((transaction, mark))
+    }
+
+    /// AP-15: a page of a user's favorite films, latest mark first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table doesn't serve.
+    pub async fn list_favorites(
+        &self,
+        user: UserId,
+        window: &Window,
+        limit: usize,
+    ) -> Result<Slice<MovieView>> {
+        let span = Span::partition(BY_DATE, keys::favorites(user));
+        let slice = self.walk(&span, Order::Descending, window, limit).await?;
+        let mut slice = self.hydrate_slice(slice, Some(user)).await?;
+        // The index may name a mark for a moment after it has been taken off.
+        slice.items.retain(|view| view.favorite);
+        Ok(slice)
+    }
+
+    /// AP-16: removes the marks of a deleted film, and then the row that asks for it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table doesn't serve.
+    pub async fn sweep_marks_of(&self, movie: MovieId) -> Result<()> {
+        let pk = keys::marks(movie);
+        for _ in 0..SWEEP_PASSES {
+            let (items, _) = self
+                .query(&RangeQuery {
+                    index: TABLE,
+                    pk: &pk,
+                    low: "0",
+                    high: ":",
+                    backward: false,
+                    limit: SWEEP_PAGE,
+                })
+                .await?;
+            let marks: Vec<Key> = items.iter().filter_map(Key::of).collect();
+            self.batch_delete(&marks).await?;
+            if marks.len() < SWEEP_PAGE {
+                return self.delete(&keys::sweep(movie)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// AP-16: goes on with the marks of films whose deletion was cut off. Returns how many films it looked at.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table doesn't serve.
+    pub async fn sweep_marks(&self) -> Result<usize> {
+        let (rows, _) = self
+            .query(&RangeQuery {
+                index: TABLE,
+                pk: keys::SWEEP,
+                low: "0",
+                high: ":",
+                backward: false,
+                limit: SWEEP_PAGE,
+            })
+            .await?;
+        for row in &rows {
+            let movie = Key::of(row)
+                .and_then(|key| keys::id_at_end(&key.sk))
+                .and_then(|id| MovieId::try_from(id).ok())
+                .ok_or_else(|| corrupt("a sweep row without a film's id"))?;
+            self.sweep_marks_of(movie).await?;
+        }
+        Ok(rows.len())
+    }
+}
+
+fn state(view: &MovieView) -> FavoriteState {
+    FavoriteState {
+        favorite: view.favorite,
+        favorite_count: view.movie.favorite_count(),
+    }
+}

@@ -1,0 +1,299 @@
+//! How keys are written. Every partition key, sort key and index key of the table is made here and nowhere else.
+//!
+//! Every sort key that a walk may stop at ends in one of: an id of [`ID_DIGITS`] digits, or [`END`]. So no sort key is
+//! the beginning of another, and "just after" and "just before" a key are its last byte plus or minus one.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::domain::{MovieId, UserId};
+
+/// The digits of the largest id, 2⁵³ − 1.
+pub const ID_DIGITS: usize = 16;
+
+/// Separates the parts of a key, and ends a key that has no id at its end. No normalised text contains it, and it
+/// sorts before [`WORD_SEPARATOR`] and every letter and digit: so an exact text sorts before all that continue it.
+pub const END: char = '#';
+
+/// Joins the words of a normalised text within a key.
+pub const WORD_SEPARATOR: char = '-';
+
+/// Films and users stand in buckets of this many ids, one partition each, so that no partition grows with the table.
+pub const BUCKET: u64 = 256;
+
+/// The partition-key attribute.
+pub const PK: &str = "pk";
+/// The sort-key attribute.
+pub const SK: &str = "sk";
+
+/// The index of everything that has a date: films by release, a genre's films by release, a user's favorites by time.
+pub const BY_DATE: Index = Index {
+    name: Some("by-date"),
+    pk: "dated",
+    sk: "date",
+};
+
+/// The table itself.
+pub const TABLE: Index = Index {
+    name: None,
+    pk: PK,
+    sk: SK,
+};
+
+/// The name of the index of films by likes.
+pub const BY_LIKES: &str = "by-likes";
+/// Its partition-key attribute.
+pub const LIKED: &str = "liked";
+/// Its sort-key attribute, which is also where a film's favorites are counted.
+pub const LIKES: &str = "likes";
+
+/// The likes index has this many shards, so that one favorite in eight meets the same index partition.
+pub const LIKES_SHARDS: u64 = 8;
+
+/// The table or one of its indexes, with the names of its key attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// `None` for the table itself.
+    pub name: Option<&'static str>,
+    /// The partition-key attribute.
+    pub pk: &'static str,
+    /// The sort-key attribute.
+    pub sk: &'static str,
+}
+
+/// A primary key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The partition key.
+    pub pk: String,
+    /// The sort key.
+    pub sk: String,
+}
+
+impl Key {
+    /// A key of these two parts.
+    pub fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self {
+            pk: pk.into(),
+            sk: sk.into(),
+        }
+    }
+
+    /// The key as the attributes of an item.
+    #[must_use]
+    pub fn attributes(&self) -> HashMap<String, AttributeValue> {
+        HashMap::from([
+            (PK.into(), AttributeValue::S(self.pk.clone())),
+            (SK.into(), AttributeValue::S(self.sk.clone())),
+        ])
+    }
+
+    /// The key of an item that was read.
+    #[must_use]
+    pub fn of(item: &HashMap<String, AttributeValue>) -> Option<Self> {
+        Some(Self::new(item.get(PK)?.as_s().ok()?, item.get(SK)?.as_s().ok()?))
+    }
+}
+
+/// An id as it stands in a sort key: zero-padded, so that text order is number order.
+#[must_use]
+pub fn id_text(id: u64) -> String {
+    format!("{id:0ID_DIGITS$}")
+}
+
+/// The id at the end of a sort key.
+#[must_use]
+pub fn id_at_end(sk: &str) -> Option<u64> {
+    sk.get(sk.len().checked_sub(ID_DIGITS)?..)?.parse().ok()
+}
+
+/// The sort key just after `sk`.
+#[must_use]
+pub fn after(sk: &str) -> String {
+    shift_last(sk, 1)
+}
+
+/// The sort key just before `sk`.
+#[must_use]
+pub fn before(sk: &str) -> String {
+    shift_last(sk, -1)
+}
+
+fn shift_last(sk: &str, by: i8) -> String {
+    let mut shifted = sk.to_owned();
+    // Keys end in an ASCII digit or in END, whose neighbours are ASCII too.
+    if let Some(last) = shifted.pop().and_then(|c| u8::try_from(c).ok()) {
+        shifted.push(char::from(last.saturating_add_signed(by)));
+    }
+    shifted
+}
+
+/// A film: `MOVIES#⌊id/256⌋`, id.
+#[must_use]
+pub fn movie(id: MovieId) -> Key {
+    Key::new(movie_bucket(id.get() / BUCKET), id_text(id.get()))
+}
+
+/// The partition of films whose ids are in `bucket`.
+#[must_use]
+pub fn movie_bucket(bucket: u64) -> String {
+    format!("MOVIES#{bucket}")
+}
+
+/// The `dated` of every film.
+pub const MOVIES_DATED: &str = "MOVIES";
+
+/// A film's place among those with a release date: `<date>#<id>`.
+#[must_use]
+pub fn dated(date: &str, id: MovieId) -> String {
+    format!("{date}{END}{}", id_text(id.get()))
+}
+
+/// The `liked` of a film: its shard of the likes index.
+#[must_use]
+pub fn likes_shard(shard: u64) -> String {
+    format!("LIKES#{shard}")
+}
+
+/// A user: `USERS#⌊id/256⌋`, id.
+#[must_use]
+pub fn user(id: UserId) -> Key {
+    Key::new(user_bucket(id.get() / BUCKET), id_text(id.get()))
+}
+
+/// The partition of users whose ids are in `bucket`.
+#[must_use]
+pub fn user_bucket(bucket: u64) -> String {
+    format!("USERS#{bucket}")
+}
+
+/// What a user signs in with, a username or an email, folded: `LOGIN#<folded>`.
+#[must_use]
+pub fn login(folded: &str) -> Key {
+    Key::new(format!("LOGIN#{folded}"), "LOGIN")
+}
+
+/// A user's mark on a film: `MARKS#<film>`, user.
+#[must_use]
+pub fn mark(movie: MovieId, user: UserId) -> Key {
+    Key::new(marks(movie), id_text(user.get()))
+}
+
+/// The partition of a film's marks.
+#[must_use]
+pub fn marks(movie: MovieId) -> String {
+    format!("MARKS#{movie}")
+}
+
+/// The `dated` of a user's marks.
+#[must_use]
+pub fn favorites(user: UserId) -> String {
+    format!("FAVORITES#{user}")
+}
+
+/// A session: `SESSION#<id>`.
+#[must_use]
+pub fn session(id: &str) -> Key {
+    Key::new(format!("SESSION#{id}"), "SESSION")
+}
+
+/// Failed attempts at an account or from an address: `ATTEMPTS#<subject>`.
+#[must_use]
+pub fn attempts(subject: &str, window: &str) -> Key {
+    Key::new(format!("ATTEMPTS#{subject}"), window)
+}
+
+/// The partition of the public keys and the cursor key.
+pub const KEYS: &str = "KEYS";
+
+/// A counter: `META`, its name.
+#[must_use]
+pub fn counter(name: &str) -> Key {
+    Key::new("META", name)
+}
+
+/// A genre: `GENRES`, `<genre>#`.
+#[must_use]
+pub fn genre(identity: &str) -> Key {
+    Key::new(GENRES, format!("{identity}{END}"))
+}
+
+/// The partition of all genres.
+pub const GENRES: &str = "GENRES";
+
+/// The `dated` of a genre's films.
+#[must_use]
+pub fn genre_dated(identity: &str) -> String {
+    format!("GENRE#{identity}")
+}
+
+/// The partition of genre memberships, by the first three characters of the genre.
+#[must_use]
+pub fn genre_partition(word: &str) -> String {
+    format!("GENRE#{}", first_three(word))
+}
+
+/// The partition of postings, by the first three characters of the word.
+#[must_use]
+pub fn word_partition(word: &str) -> String {
+    format!("WORD#{}", first_three(word))
+}
+
+fn first_three(word: &str) -> &str {
+    word.char_indices().nth(3).map_or(word, |(end, _)| &word[..end])
+}
+
+/// A deleted film whose marks are still to be removed: `SWEEP`, id.
+#[must_use]
+pub fn sweep(movie: MovieId) -> Key {
+    Key::new(SWEEP, id_text(movie.get()))
+}
+
+/// The partition of films whose marks are still to be removed.
+pub const SWEEP: &str = "SWEEP";
+
+/// A bulk import: `IMPORT#<hash of the file>`.
+#[must_use]
+pub fn import(hash: &str) -> Key {
+    Key::new(format!("IMPORT#{hash}"), "IMPORT")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_stands_between_a_key_and_its_neighbours() {
+        let keys = ["x#0000000000000009", "x#0000000000000010", "x#0000000000000011"];
+        for [one, two] in keys.array_windows() {
+            assert!(after(one).as_str() > *one && after(one).as_str() <= *two, "{one}");
+            assert!(
+                before(two).as_str() < *two && before(two).as_str() >= *one,
+                "{two}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_exact_text_sorts_before_all_that_continue_it() {
+        let mut keys = ["the-kid#1", "the-kid-brother#1", "the-kids#1", "the-k#1"];
+        keys.sort_unstable();
+        assert_eq!(keys, ["the-k#1", "the-kid#1", "the-kid-brother#1", "the-kids#1"]);
+    }
+
+    #[test]
+    fn the_largest_id_fits() {
+        assert_eq!(id_text((1 << 53) - 1).len(), ID_DIGITS);
+        assert_eq!(id_at_end("w#9007199254740991"), Some((1 << 53) - 1));
+        assert_eq!(id_at_end("short"), None);
+    }
+
+    #[test]
+    fn a_partition_is_named_by_characters_not_bytes() {
+        assert_eq!(word_partition("ὀδυ"), "WORD#ὀδυ");
+        assert_eq!(word_partition("ab"), "WORD#ab");
+        assert_eq!(word_partition("abcd"), "WORD#abc");
+    }
+}

@@ -1,0 +1,19 @@
+//! The single-table design: one file per entity, with its keys, its item, and one function per access pattern. The
+//! ids `AP-…` are those of `docs/data-model.md`.
+
+pub mod attempts;
+pub mod client;
+pub mod favorite;
+pub mod genre;
+pub mod index;
+pub mod keys;
+pub mod meta;
+pub mod movie;
+pub mod search;
+pub mod session;
+pub mod store;
+pub mod user;
+pub mod walk;
+
+pub use keys::Key;
+pub use store::Store;

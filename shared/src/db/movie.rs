@@ -1,0 +1,705 @@
+//! Films: the item, and one function for each way to read or change one.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    db::{
+        favorite::MarkItem,
+        genre::{GenreMoves, genre_by_date, genre_by_id},
+        index::{self, IndexItem},
+        keys::{self, BY_DATE, BY_LIKES, Key, LIKED, LIKES, LIKES_SHARDS},
+        meta::Counter,
+        store::{
+            Expression, Item, Outcome, Store, Transaction, corrupt, from_item, number, pause_before,
+            service_error, text, to_item,
+        },
+        user::UserItem,
+        walk::{Order, Span},
+    },
+    domain::{CoverImage, Description, Director, Film, Genres, MovieId, ReleaseDate, Title, UserId},
+    error::{Error, Result},
+    http::{collection::Slice, cursor::Window},
+};
+
+/// One favorite, in a film's `likes`. Favorites × 10¹⁰ + id orders films by favorites, and among equals by id; 64 bits
+/// hold it for ten billion films and as many as 1.8 billion favorites of each.
+pub const ONE_LIKE: u64 = 10_000_000_000;
+
+/// How often an edit that met another is tried from its first read on; the request's deadline usually comes first.
+pub(crate) const EDIT_ATTEMPTS: u32 = 200;
+
+/// A film as stored: `MOVIES#⌊id/256⌋`, id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovieItem {
+    /// Its id.
+    pub id: MovieId,
+    /// Its title.
+    pub title: String,
+    /// Its description.
+    pub description: String,
+    /// The day it was released, `YYYY-MM-DD`.
+    pub release_date: String,
+    /// Its director.
+    pub director: String,
+    /// Its genres, separated by `, `.
+    pub genre: String,
+    /// Its cover image's URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cover_image: Option<String>,
+    /// The user who added it; none for an imported one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+    /// When it was added (RFC 3339).
+    pub created_at: String,
+    /// When it was last edited (RFC 3339).
+    pub updated_at: String,
+    /// How often it has been edited, from 1. Favorites don't move it.
+    pub version: u64,
+    /// Favorites × 10¹⁰ + id.
+    pub likes: u64,
+    /// The shard of the likes index; absent until the first favorite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liked: Option<String>,
+    /// The partition of the index by date.
+    pub dated: String,
+    /// The place in it.
+    pub date: String,
+}
+
+impl MovieItem {
+    /// A new film's item.
+    #[must_use]
+    pub fn new(id: MovieId, film: &Film, user: Option<UserId>, now: &str) -> Self {
+        let release_date = film.release_date.to_string();
+        Self {
+            id,
+            title: film.title.as_str().to_owned(),
+            description: film.description.as_str().to_owned(),
+            director: film.director.as_str().to_owned(),
+            genre: film.genres.to_string(),
+            cover_image: film.cover_image.as_ref().map(|c| c.as_str().to_owned()),
+            user,
+            created_at: now.to_owned(),
+            updated_at: now.to_owned(),
+            version: 1,
+            likes: id.get(),
+            liked: None,
+            dated: keys::MOVIES_DATED.to_owned(),
+            date: keys::dated(&release_date, id),
+            release_date,
+        }
+    }
+
+    /// How many users hold it as a favorite.
+    #[must_use]
+    pub fn favorite_count(&self) -> u64 {
+        self.likes / ONE_LIKE
+    }
+
+    /// What the film says of itself.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the stored text isn't what this service writes.
+    pub fn film(&self) -> Result<Film> {
+        let wrong = |what: &str| corrupt(&format!("film {} with a wrong {what}", self.id));
+        Ok(Film {
+            title: Title::parse(&self.title).map_err(|_| wrong("title"))?,
+            description: Description::parse(&self.description).map_err(|_| wrong("description"))?,
+            release_date: ReleaseDate::parse(&self.release_date).map_err(|_| wrong("date"))?,
+            director: Director::parse(&self.director).map_err(|_| wrong("director"))?,
+            genres: Genres::parse(&self.genre).map_err(|_| wrong("genre"))?,
+            cover_image: self
+                .cover_image
+                .as_deref()
+                .map(CoverImage::parse)
+                .transpose()
+                .map_err(|_| wrong("cover"))?,
+        })
+    }
+
+    fn key(&self) -> Key {
+        keys::movie(self.id)
+    }
+
+    /// Takes on what an edit says.
+    fn edited(&self, film: &Film, user: Option<UserId>, now: &str) -> Self {
+        Self {
+            created_at: self.created_at.clone(),
+            version: self.version + 1,
+            likes: self.likes,
+            liked: self.liked.clone(),
+            ..Self::new(self.id, film, user, now)
+        }
+    }
+
+    /// Counts one favorite more or less.
+    pub(crate) fn count_like(&mut self, more: bool) {
+        if more {
+            self.likes += ONE_LIKE;
+            self.liked = Some(keys::likes_shard(self.id.get() % LIKES_SHARDS));
+        } else {
+            self.likes = self.likes.saturating_sub(ONE_LIKE);
+        }
+    }
+}
+
+/// A film as one caller sees it.
+#[derive(Clone, Debug)]
+pub struct MovieView {
+    /// The film.
+    pub movie: MovieItem,
+    /// Whether the caller holds it as a favorite.
+    pub favorite: bool,
+}
+
+/// The order of the films' list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MovieOrder {
+    /// `id`.
+    #[default]
+    Id,
+    /// `-id`.
+    IdDescending,
+    /// `release_date`.
+    ReleaseDate,
+    /// `-release_date`.
+    ReleaseDateDescending,
+}
+
+impl MovieOrder {
+    fn order(self) -> Order {
+        match self {
+            Self::Id | Self::ReleaseDate => Order::Ascending,
+            Self::IdDescending | Self::ReleaseDateDescending => Order::Descending,
+        }
+    }
+
+    fn is_by_id(self) -> bool {
+        matches!(self, Self::Id | Self::IdDescending)
+    }
+}
+
+/// What an edit makes of a film.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// What the film will say of itself.
+    pub film: Film,
+    /// Whose it will be.
+    pub user: Option<UserId>,
+    /// Sets (`true`) or takes off (`false`) the caller's mark.
+    pub favorite: Option<bool>,
+}
+
+/// What an edit is decided on: the film as it is, and who asks.
+#[derive(Clone, Debug)]
+pub struct EditView {
+    /// The film as the caller sees it.
+    pub view: MovieView,
+    /// The caller.
+    pub caller: UserItem,
+    /// The user whom the request names as the owner, if it names one and they exist.
+    pub named: Option<UserItem>,
+}
+
+impl Store {
+    /// AP-01, AP-14: a film, with the caller's mark in the same batch. One call; 1 unit, 2 signed in.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table doesn't serve.
+    pub async fn get_movie(&self, id: MovieId, caller: Option<UserId>) -> Result<Option<MovieView>> {
+        let Some(caller) = caller else {
+            let movie = self.get(&keys::movie(id)).await?;
+            let movie = movie.map(from_item::<MovieItem>).transpose()?;
+            return Ok(movie.map(|movie| MovieView {
+                movie,
+                favorite: false,
+            }));
+        };
+        Ok(self.hydrate(&[id], Some(caller)).await?.pop())
+    }
+
+    /// AP-14: films by id, in the order asked for, with the caller's marks in the same batch. Ids of nothing are left
+    /// out: an index may name a film for a moment after it has gone.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table doesn't serve.
+    pub async fn hydrate(&self, ids: &[MovieId], caller: Option<UserId>) -> Result<Vec<MovieView>> {
+        let mut wanted: Vec<Key> = ids.iter().map(|id| keys::movie(*id)).collect();
+        if let Some(caller) = caller {
+            wanted.extend(ids.iter().map(|id| keys::mark(*id, caller)));
+        }
+        let found = self.batch_get(wanted).await?;
+        ids.iter()
+            .filter_map(|id| Some((*id, found.get(&keys::movie(*id))?)))
+            .map(|(id, item)| {
+                Ok(MovieView {
+                    movie: from_item(item.clone())?,
+                    favorite: caller.is_some_and(|c| found.contains_key(&keys::mark(id, c))),
+                })
+            })
+            .collect()
+    }
+
+    /// AP-14: films that were read already, with the caller's marks.
+    async fn with_marks(&self, movies: Vec<MovieItem>, caller: Option<UserId>) -> Result<Vec<MovieView>> {
+        let marks = match caller {
+            None => HashMap::new(),
+            Some(caller) => {
+                let marks = movies.iter().map(|m| keys::mark(m.id, caller));
+                self.batch_get(marks.collect()).await?
+            }
+        };
+        Ok(movies
+            .into_iter()
+            .map(|movie| MovieView {
+                favorite: caller.is_some_and(|c| marks.contains_key(&keys::mark(movie.id, c))),
+                movie,
+            })
+            .collect())
+    }
+
+    /// AP-02, AP-03: a page of all films, and how many there are.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table doesn't serve.
+    pub async fn list_movies(
+        &self,
+        order: MovieOrder,
+        window: &Window,
+        limit: usize,
+        caller: Option<UserId>,
+    ) -> Result<(u64, Slice<MovieView>)> {
+        if order.is_by_id() {
+            let counters = [Counter::Movies, Counter::MovieIds];
+            let (count, mut slice) = self
+                .walk_buckets(keys::movie_bucket, counters, order.order(), window, limit)
+                .await?;
+            let items = std::mem::take(&mut slice.items);
+            let movies = items.into_iter().map(from_item).collect::<Result<_>>()?;
+            let views = self.with_marks(movies, caller).await?;
+            return Ok((count, slice.with_items(views)));
+        }
+        let span = Span::partition(BY_DATE, keys::MOVIES_DATED);
+        let ([count], slice) = tokio::try_join!(
+            self.read_counters([Counter::Movies]),
+            self.walk(&span, order.order(), window, limit)
+        )?;
+        Ok((count, self.hydrate_slice(slice, caller).await?))
+    }
+
+    /// AP-04, AP-05: a page of a genre's films, and how many it has.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table doesn't serve.
+    pub async fn list_movies_of_genre(
+        &self,
+        identity: &str,
+        order: MovieOrder,
+        window: &Window,
+        limit: usize,
+        caller: Option<UserId>,
+    ) -> Result<(u64, Slice<MovieView>)> {
+        let span = if order.is_by_id() {
+            genre_by_id(identity)
+        } else {
+            genre_by_date(identity)
+        };
+        let (count, slice) = tokio::try_join!(
+            self.count_genre(identity),
+            self.walk(&span, order.order(), window, limit)
+        )?;
+        Ok((count, self.hydrate_slice(slice, caller).await?))
+    }
+
+    /// Reads the films that a page's keys name.
+    pub(crate) async fn hydrate_slice(
+        &self,
+        mut slice: Slice<Item>,
+        caller: Option<UserId>,
+    ) -> Result<Slice<MovieView>> {
+        let ids = movie_ids(&std::mem::take(&mut slice.items))?;
+        let views = self.hydrate(&ids, caller).await?;
+        Ok(slice.with_items(views))
+    }
+
+    /// AP-08: the newest films by release date, then by id.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table doesn't serve.
+    pub async fn newest_movies(&self, limit: usize, caller: Option<UserId>) -> Result<Vec<MovieView>> {
+        let span = Span::partition(BY_DATE, keys::MOVIES_DATED);
+        let slice = self.walk(&span, Order::Descending, &Window::First, limit).await?;
+        let mut views = self.hydrate_slice(slice, caller).await?.items;
+        newest_first(&mut views);
+        Ok(views)
+    }
+
+    /// AP-07: the films with the most favorites, then by id; only those with any. Every shard's first films side by
+    /// side, merged.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table doesn't serve.
+    pub async fn most_liked_movies(&self, limit: usize, caller: Option<UserId>) -> Result<Vec<MovieView>> {
+        let shards = (0..LIKES_SHARDS).map(|shard| self.most_liked_of_shard(shard, limit));
+        let mut rows: Vec<(u64, MovieId)> = futures_util::future::try_join_all(shards)
+            .await?
+            .into_iter()
+            .flatten()
+            .collect();
+        rows.sort_unstable_by(|a, b| b.cmp(a));
+        rows.truncate(limit);
+        let ids: Vec<MovieId> = rows.into_iter().map(|(_, id)| id).collect();
+        let mut views = self.hydrate(&ids, caller).await?;
+        // The index may lag behind the numbers that are shown: those decide.
+        views.retain(|view| view.movie.favorite_count() > 0);
+        views.sort_by_key(|view| std::cmp::Reverse(view.movie.likes));
+        Ok(views)
+    }
+
+    async fn most_liked_of_shard(&self, shard: u64, limit: usize) -> Result<Vec<(u64, MovieId)>> {
+        let output = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .index_name(BY_LIKES)
+            .key_condition_expression("#liked = :shard AND #likes >= :one")
+            .expression_attribute_names("#liked", LIKED)
+            .expression_attribute_names("#likes", LIKES)
+            .expression_attribute_values(":shard", text(keys::likes_shard(shard)))
+            .expression_attribute_values(":one", number(ONE_LIKE))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|e| service_error("Query", &e))?;
+        output
+            .items
+            .unwrap_or_default()
+            .iter()
+            .map(|item| {
+                let likes = item.get(LIKES).and_then(|n| n.as_n().ok()?.parse().ok());
+                likes
+                    .zip(movie_id(item))
+                    .ok_or_else(|| corrupt("a likes row without its keys"))
+            })
+            .collect()
+    }
+
+    /// AP-10: adds a film, its index rows and counts in one transaction, and the mark of `favorite_of` if it is given.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it can't be done in time.
+    pub async fn create_movie(
+        &self,
+        film: &Film,
+        user: UserId,
+        favorite_of: Option<UserId>,
+    ) -> Result<MovieView> {
+        let id = self.take_ids(Counter::MovieIds, 1).await?;
+        let id = Some(id)
+            .filter(|id| *id < ONE_LIKE)
+            .and_then(|id| MovieId::try_from(id).ok());
+        let id = id.ok_or_else(|| corrupt("more films than ids"))?;
+        let now = self.clock.now();
+        let mut movie = MovieItem::new(id, film, Some(user), &now.to_string());
+        if favorite_of.is_some() {
+            movie.count_like(true);
+        }
+        let rows = index::rows(film, id);
+        let mut genres = GenreMoves::between(None, Some(&film.genres));
+        for attempt in 0..EDIT_ATTEMPTS {
+            pause_before(attempt.saturating_sub(1)).await;
+            let mut transaction = Transaction::default();
+            transaction.add(self.on(movie.key()).put(&movie, unused())?);
+            transaction.add(self.count(Counter::Movies, 1)?);
+            for (key, row) in &rows {
+                transaction.add(self.on(key.clone()).put(row, Expression::none())?);
+            }
+            if let Some(user) = favorite_of {
+                let mark = MarkItem::new(id, user, now);
+                transaction.add(self.on(keys::mark(id, user)).put(&mark, unused())?);
+            }
+            genres.add_to(self, &mut transaction)?;
+            match self.transact(&transaction).await? {
+                Outcome::Done => {
+                    return Ok(MovieView {
+                        movie,
+                        favorite: favorite_of.is_some(),
+                    });
+                }
+                refused => {
+                    if !genres.learn(&refused) {
+                        return Err(corrupt("a film under an unused id"));
+                    }
+                }
+            }
+        }
+        Err(Error::Unavailable("creating met other edits every time".into()))
+    }
+
+    /// AP-11: edits a film. `decide` says what becomes of it, from what it is at that moment; when another edit comes
+    /// in between it is asked again. Rows change only where their keys or words do.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] without the film, whatever `decide` says, [`Error::Unavailable`] when it can't be done in
+    /// time.
+    pub async fn edit_movie(
+        &self,
+        id: MovieId,
+        caller: UserId,
+        named: Option<UserId>,
+        decide: impl Fn(&EditView) -> Result<Edit>,
+    ) -> Result<MovieView> {
+        for attempt in 0..EDIT_ATTEMPTS {
+            pause_before(attempt).await;
+            let seen = self.read_for_edit(id, caller, named).await?;
+            let edit = decide(&seen)?;
+            if let Some(view) = self.try_edit(&seen.view, &edit, caller).await? {
+                return Ok(view);
+            }
+        }
+        Err(Error::Unavailable("an edit met others every time".into()))
+    }
+
+    /// Reads what an edit is decided on, in one batch.
+    async fn read_for_edit(&self, id: MovieId, caller: UserId, named: Option<UserId>) -> Result<EditView> {
+        let mut wanted = vec![keys::movie(id), keys::mark(id, caller), keys::user(caller)];
+        wanted.extend(named.map(keys::user));
+        let mut found = self.batch_get(wanted).await?;
+        let named = named
+            .and_then(|user| found.get(&keys::user(user)).cloned())
+            .map(from_item)
+            .transpose()?;
+        let movie = found.remove(&keys::movie(id)).ok_or_else(no_movie)?;
+        let caller_item = found
+            .remove(&keys::user(caller))
+            .ok_or(Error::Unauthenticated("The access token's user doesn't exist."))?;
+        Ok(EditView {
+            view: MovieView {
+                movie: from_item(movie)?,
+                favorite: found.contains_key(&keys::mark(id, caller)),
+            },
+            caller: from_item(caller_item)?,
+            named,
+        })
+    }
+
+    /// One try at an edit; `None` when the film was changed in between.
+    async fn try_edit(&self, seen: &MovieView, edit: &Edit, caller: UserId) -> Result<Option<MovieView>> {
+        let old = &seen.movie;
+        let now = self.clock.now();
+        let mut new = old.edited(&edit.film, edit.user, &now.to_string());
+        let favorite = edit.favorite.unwrap_or(seen.favorite);
+        let marks = favorite != seen.favorite;
+        if marks {
+            new.count_like(favorite);
+        }
+        let old_film = old.film()?;
+        let changes = changed_rows(index::rows(&old_film, old.id), index::rows(&edit.film, old.id));
+        let mut genres = GenreMoves::between(Some(&old_film.genres), Some(&edit.film.genres));
+        loop {
+            let mut transaction = Transaction::default();
+            transaction.add(self.on(old.key()).update(replacing(old, &new, marks)?)?);
+            for (key, row) in &changes {
+                let on = self.on(key.clone());
+                transaction.add(match row {
+                    Some(row) => on.put(row, Expression::none())?,
+                    None => on.delete(Expression::none())?,
+                });
+            }
+            if marks {
+                let on = self.on(keys::mark(old.id, caller));
+                transaction.add(if favorite {
+                    on.put(&MarkItem::new(old.id, caller, now), unused())?
+                } else {
+                    on.delete(Expression::none().when("attribute_exists(#pk)"))?
+                });
+            }
+            genres.add_to(self, &mut transaction)?;
+            match self.transact(&transaction).await? {
+                Outcome::Done => {
+                    return Ok(Some(MovieView { movie: new, favorite }));
+                }
+                refused => {
+                    let only_genres = genres.learn(&refused) && !refused.failed(0);
+                    if !only_genres {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// AP-12: deletes a film with its index rows and counts in one transaction, then its marks. `decide` may refuse.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] without the film, whatever `decide` says, [`Error::Unavailable`] when it can't be done in
+    /// time.
+    pub async fn delete_movie(
+        &self,
+        id: MovieId,
+        caller: UserId,
+        decide: impl Fn(&EditView) -> Result<()>,
+    ) -> Result<()> {
+        for attempt in 0..EDIT_ATTEMPTS {
+            pause_before(attempt).await;
+            let seen = self.read_for_edit(id, caller, None).await?;
+            decide(&seen)?;
+            if self.try_delete(&seen.view.movie).await? {
+                if seen.view.movie.favorite_count() > 0 {
+                    // The film is gone and nothing shows its marks. Should this be cut off, the `SWEEP` row remembers.
+                    self.sweep_marks_of(id).await?;
+                }
+                return Ok(());
+            }
+        }
+        Err(Error::Unavailable("a deletion met edits every time".into()))
+    }
+
+    /// One try at a deletion; `false` when the film was changed in between.
+    async fn try_delete(&self, movie: &MovieItem) -> Result<bool> {
+        let film = movie.film()?;
+        let mut genres = GenreMoves::between(Some(&film.genres), None);
+        loop {
+            let mut transaction = Transaction::default();
+            let unchanged = Expression::none()
+                .when("#version = :version AND #likes = :likes")
+                .value(":version", number(movie.version))
+                .value(":likes", number(movie.likes));
+            transaction.add(self.on(movie.key()).delete(unchanged)?);
+            transaction.add(self.count(Counter::Movies, -1)?);
+            for key in index::rows(&film, movie.id).into_keys() {
+                transaction.add(self.on(key).delete(Expression::none())?);
+            }
+            if movie.favorite_count() > 0 {
+                let empty: BTreeMap<String, String> = BTreeMap::new();
+                transaction.add(self.on(keys::sweep(movie.id)).put(&empty, Expression::none())?);
+            }
+            genres.add_to(self, &mut transaction)?;
+            match self.transact(&transaction).await? {
+                Outcome::Done => return Ok(true),
+                refused => {
+                    let only_genres = genres.learn(&refused) && !refused.failed(0);
+                    if !only_genres {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The update that makes `old` into `new`, if nobody edited it since. An edit that also moves the caller's mark counts
+/// on the likes it saw, so that the number it answers with is exact.
+fn replacing(old: &MovieItem, new: &MovieItem, marks: bool) -> Result<Expression> {
+    // Each attribute by name; likes belong to favorites, which may move them meanwhile.
+    const EDITED: [&str; 10] = [
+        "title",
+        "description",
+        "release_date",
+        "director",
+        "genre",
+        "cover_image",
+        "user",
+        "updated_at",
+        "version",
+        "date",
+    ];
+    const VALUES: [&str; 10] = [
+        ":title",
+        ":description",
+        ":release_date",
+        ":director",
+        ":genre",
+        ":cover_image",
+        ":user",
+        ":updated_at",
+        ":version",
+        ":date",
+    ];
+    let (before, mut after) = (to_item(old)?, to_item(new)?);
+    let (mut set, mut remove, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, value_name) in EDITED.into_iter().zip(VALUES) {
+        match after.remove(name) {
+            Some(value) if before.get(name) != Some(&value) => {
+                set.push(format!("#{name} = {value_name}"));
+                values.push((value_name, value));
+            }
+            None if before.contains_key(name) => remove.push(format!("#{name}")),
+            _ => {}
+        }
+    }
+    if marks {
+        set.push("#likes = :likes".into());
+        values.push((":likes", number(new.likes)));
+        if let Some(shard) = &new.liked {
+            set.push("#liked = :liked".into());
+            values.push((":liked", text(shard)));
+        }
+    }
+    let mut update = format!("SET {}", set.join(", "));
+    if !remove.is_empty() {
+        update.push_str(&format!(" REMOVE {}", remove.join(", ")));
+    }
+    let mut expression = Expression::update(update)
+        .when("#version = :seen_version")
+        .value(":seen_version", number(old.version));
+    if marks {
+        expression = expression
+            .when("#likes = :seen_likes")
+            .value(":seen_likes", number(old.likes));
+    }
+    Ok(values
+        .into_iter()
+        .fold(expression, |e, (name, value)| e.value(name, value)))
+}
+
+/// The rows to write, and (`None`) to delete, to get from the old rows to the new.
+fn changed_rows(
+    mut old: BTreeMap<Key, IndexItem>,
+    new: BTreeMap<Key, IndexItem>,
+) -> BTreeMap<Key, Option<IndexItem>> {
+    let mut changes = BTreeMap::new();
+    for (key, row) in new {
+        if old.remove(&key).as_ref() != Some(&row) {
+            changes.insert(key, Some(row));
+        }
+    }
+    changes.extend(old.into_keys().map(|key| (key, None)));
+    changes
+}
+
+/// Sorts by release date, newest first, and among equals by id, latest first.
+pub fn newest_first(views: &mut [MovieView]) {
+    views.sort_by(|a, b| b.movie.date.cmp(&a.movie.date));
+}
+
+/// The error for a film that isn't there.
+#[must_use]
+pub fn no_movie() -> Error {
+    Error::NotFound("There is no film with this id.")
+}
+
+/// The condition that nothing has this key yet.
+fn unused() -> Expression {
+    Expression::none().when("attribute_not_exists(#pk)")
+}
+
+/// The ids of the films that rows name.
+pub(crate) fn movie_ids(rows: &[Item]) -> Result<Vec<MovieId>> {
+    rows.iter()
+        .map(|row| movie_id(row).ok_or_else(|| corrupt("a row without a film's id")))
+        .collect()
+}
+
+/// The id of the film that a row names: at the end of its sort key, or for a mark in its partition key.
+fn movie_id(row: &Item) -> Option<MovieId> {
+    let key = Key::of(row)?;
+    let id = match key.pk.strip_prefix("MARKS#") {
+        Some(id) => id.parse().ok()?,
+        None => keys::id_at_end(&key.sk)?,
+    };
+    MovieId::try_from(id).ok()
+}

@@ -1,0 +1,331 @@
+//! Walking ordered collections a page at a time, in both directions, at a fixed ceiling of calls and units.
+
+use crate::{
+    db::{
+        keys::{self, BUCKET, Index, TABLE, id_text},
+        meta::Counter,
+        store::{Item, RangeQuery, Store, corrupt},
+    },
+    error::Result,
+    http::{
+        collection::Slice,
+        cursor::{Position, Window},
+    },
+};
+
+/// How many further buckets one request may look into when those it began with hold too few items. Longer gaps, of
+/// more than 2,000 ids deleted in a row, take another page.
+const FURTHER_BUCKETS: u64 = 8;
+
+/// A range of one partition that a collection walks along.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// The table or an index.
+    pub index: Index,
+    /// The partition key.
+    pub pk: String,
+    /// The first sort key, inclusive.
+    pub low: String,
+    /// The last sort key, inclusive.
+    pub high: String,
+}
+
+impl Span {
+    /// The whole partition.
+    #[must_use]
+    pub fn partition(index: Index, pk: impl Into<String>) -> Self {
+        Self {
+            index,
+            pk: pk.into(),
+            low: "!".into(),
+            high: '\u{10FFFF}'.into(),
+        }
+    }
+}
+
+/// The order of a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By rising sort keys.
+    Ascending,
+    /// By falling sort keys.
+    Descending,
+}
+
+impl Order {
+    /// Whether a page of `window` is read from high sort keys down.
+    fn reads_down(self, window: &Window) -> bool {
+        (self == Self::Descending) != window.is_backward()
+    }
+
+    /// The neighbour of a key in this order.
+    fn step(self, key: &str, forward: bool) -> String {
+        if forward == (self == Self::Ascending) {
+            keys::after(key)
+        } else {
+            keys::before(key)
+        }
+    }
+}
+
+/// Where a page goes on: `first` and `last` are the positions of what was examined in the collection's order, and
+/// `more` says whether the reading stopped before its end.
+#[must_use]
+pub fn neighbours(
+    window: &Window,
+    order: Order,
+    first: Option<Position>,
+    last: Option<Position>,
+    more: bool,
+) -> (Option<Window>, Option<Window>) {
+    // A cursor's own position stays reachable even when everything beyond it has gone since.
+    let beside = |position: &Position, forward: bool| Position {
+        key: order.step(&position.key, forward),
+        ..position.clone()
+    };
+    match window {
+        Window::First => (None, last.filter(|_| more).map(Window::After)),
+        Window::After(from) => (
+            Some(Window::Before(first.unwrap_or_else(|| beside(from, true)))),
+            last.filter(|_| more).map(Window::After),
+        ),
+        Window::Before(from) => (
+            first.filter(|_| more).map(Window::Before),
+            Some(Window::After(last.unwrap_or_else(|| beside(from, false)))),
+        ),
+    }
+}
+
+/// The position of a key in a walk of one span.
+fn position(key: &str) -> Position {
+    Position {
+        lead: 0,
+        span: 0,
+        key: key.to_owned(),
+    }
+}
+
+/// Cuts what was read to a page, puts it in the collection's order, and says where it goes on.
+fn page(
+    mut read: Vec<(String, Item)>,
+    mut more: bool,
+    limit: usize,
+    window: &Window,
+    order: Order,
+    stopped_at: Option<String>,
+) -> Slice<Item> {
+    let mut stopped_at = stopped_at;
+    if read.len() > limit {
+        read.truncate(limit);
+        more = true;
+        stopped_at = None;
+    }
+    let reached = stopped_at.or_else(|| read.last().map(|(key, _)| key.clone()));
+    let begun = read.first().map(|(key, _)| key.clone());
+    let (first, last) = if window.is_backward() {
+        read.reverse();
+        (reached, begun)
+    } else {
+        (begun, reached)
+    };
+    let (previous, next) = neighbours(
+        window,
+        order,
+        first.as_deref().map(position),
+        last.as_deref().map(position),
+        more,
+    );
+    Slice {
+        items: read.into_iter().map(|(_, item)| item).collect(),
+        previous,
+        next,
+    }
+}
+
+impl Store {
+    /// Reads a page of one span: one Query.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`] when the table doesn't serve.
+    pub async fn walk(
+        &self,
+        span: &Span,
+        order: Order,
+        window: &Window,
+        limit: usize,
+    ) -> Result<Slice<Item>> {
+        let down = order.reads_down(window);
+        let (low, high) = narrowed(&span.low, &span.high, window.position(), down);
+        let (items, _) = self
+            .query(&RangeQuery {
+                index: span.index,
+                pk: &span.pk,
+                low: &low,
+                high: &high,
+                backward: down,
+                limit: limit + 1,
+            })
+            .await?;
+        let read = with_keys(items, span.index.sk)?;
+        Ok(page(read, false, limit, window, order, None))
+    }
+
+    /// Reads a page of what stands in buckets by id, and how many there are in all: the counters and one or two
+    /// buckets side by side; further buckets, side by side too, only where ids have been deleted.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`] when the table doesn't serve.
+    pub async fn walk_buckets(
+        &self,
+        bucket: fn(u64) -> String,
+        [count, ids]: [Counter; 2],
+        order: Order,
+        window: &Window,
+        limit: usize,
+    ) -> Result<(u64, Slice<Item>)> {
+        let down = order.reads_down(window);
+        let from = window.position().and_then(|p| p.key.parse::<u64>().ok());
+        let begin = match from {
+            Some(id) if down => Some(id.saturating_sub(1)),
+            Some(id) => Some(id.saturating_add(1)),
+            None if down => None,
+            None => Some(1),
+        };
+        let (begin, [count, last], mut read) = if let Some(begin) = begin {
+            let first = first_buckets(begin, down, limit);
+            let (counters, read) = tokio::try_join!(
+                self.read_counters([count, ids]),
+                self.read_buckets(bucket, &first, begin, down, limit)
+            )?;
+            (begin, counters, read)
+        } else {
+            // Down from the end: only the counter knows where that is.
+            let counters = self.read_counters([count, ids]).await?;
+            let first = first_buckets(counters[1], down, limit);
+            let read = self
+                .read_buckets(bucket, &first, counters[1], down, limit)
+                .await?;
+            (counters[1], counters, read)
+        };
+        let ends_at = if down { 0 } else { last / BUCKET };
+        let mut reached = first_buckets(begin, down, limit)
+            .last()
+            .copied()
+            .unwrap_or_default();
+        if read.len() <= limit && before_end(reached, ends_at, down) {
+            let further: Vec<u64> = if down {
+                (reached.saturating_sub(FURTHER_BUCKETS)..reached).rev().collect()
+            } else {
+                (reached + 1..=ends_at.min(reached + FURTHER_BUCKETS)).collect()
+            };
+            read.extend(self.read_buckets(bucket, &further, begin, down, limit).await?);
+            reached = further.last().copied().unwrap_or(reached);
+        }
+        let more = before_end(reached, ends_at, down);
+        let stopped_at = more.then(|| {
+            id_text(if down {
+                reached * BUCKET
+            } else {
+                reached * BUCKET + BUCKET - 1
+            })
+        });
+        Ok((count, page(read, more, limit, window, order, stopped_at)))
+    }
+
+    async fn read_buckets(
+        &self,
+        bucket: fn(u64) -> String,
+        buckets: &[u64],
+        begin: u64,
+        down: bool,
+        limit: usize,
+    ) -> Result<Vec<(String, Item)>> {
+        let begin = id_text(begin);
+        let partitions: Vec<String> = buckets.iter().map(|b| bucket(*b)).collect();
+        let (low, high) = if down {
+            ("0", begin.as_str())
+        } else {
+            (begin.as_str(), ":")
+        };
+        let queries: Vec<RangeQuery<'_>> = partitions
+            .iter()
+            .map(|pk| RangeQuery {
+                index: TABLE,
+                pk,
+                low,
+                high,
+                backward: down,
+                limit: limit + 1,
+            })
+            .collect();
+        let mut read = Vec::new();
+        for (items, more) in self.query_all(&queries).await? {
+            read.extend(with_keys(items, keys::SK)?);
+            if more && read.len() > limit {
+                break;
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// Whether buckets are left to read between `reached` and the end.
+fn before_end(reached: u64, end: u64, down: bool) -> bool {
+    if down { reached > end } else { reached < end }
+}
+
+/// The bucket that holds `begin`, and its neighbour when a page may run into it.
+fn first_buckets(begin: u64, down: bool, limit: usize) -> Vec<u64> {
+    let bucket = begin / BUCKET;
+    let within = begin % BUCKET;
+    let left = if down { within + 1 } else { BUCKET - within };
+    if left > limit as u64 {
+        vec![bucket]
+    } else if !down {
+        vec![bucket, bucket + 1]
+    } else if bucket > 0 {
+        vec![bucket, bucket - 1]
+    } else {
+        vec![bucket]
+    }
+}
+
+/// A range from a position on, in the direction of reading.
+#[must_use]
+pub fn narrowed(low: &str, high: &str, from: Option<&Position>, down: bool) -> (String, String) {
+    match from {
+        None => (low.to_owned(), high.to_owned()),
+        Some(from) if down => (low.to_owned(), keys::before(&from.key)),
+        Some(from) => (keys::after(&from.key), high.to_owned()),
+    }
+}
+
+/// Items with the sort key they were found by.
+fn with_keys(items: Vec<Item>, attribute: &str) -> Result<Vec<(String, Item)>> {
+    items
+        .into_iter()
+        .map(|item| {
+            let key = item
+                .get(attribute)
+                .and_then(|value| value.as_s().ok())
+                .cloned()
+                .ok_or_else(|| corrupt("an item without a sort key"))?;
+            Ok((key, item))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_reads_the_next_bucket_only_when_it_may_run_into_it() {
+        assert_eq!(first_buckets(1, false, 20), [0]);
+        assert_eq!(first_buckets(236, false, 20), [0, 1]);
+        assert_eq!(first_buckets(235, false, 20), [0]);
+        assert_eq!(first_buckets(256, true, 20), [1, 0]);
+        assert_eq!(first_buckets(5, true, 20), [0]);
+        assert_eq!(first_buckets(300, true, 20), [1]);
+    }
+}

@@ -1,0 +1,106 @@
+//! Email addresses.
+
+use email_address::{EmailAddress, Options};
+use utoipa::ToSchema;
+
+use crate::domain::username::fold_name;
+
+/// The most bytes: a path of 256 with its angle brackets (RFC 5321 §4.5.3.1.3).
+pub const MAX_BYTES: usize = 254;
+
+/// An email address: a mailbox at a domain name (RFC 5321, RFC 6531), kept as it was typed.
+// Nothing is sent to it, so nothing is known but its form.
+#[derive(Clone, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, format = "email", max_length = 254, example = "ripley@example.com")]
+pub struct Email(String);
+
+impl std::fmt::Debug for Email {
+    /// Doesn't show the address, which must not reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Email(..)")
+    }
+}
+
+impl Email {
+    /// Reads an email address.
+    ///
+    /// # Errors
+    /// The message for the field.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let options = Options::default()
+            .without_display_text()
+            .without_domain_literal()
+            .with_required_tld();
+        if text.len() > MAX_BYTES {
+            return Err(format!("May hold {MAX_BYTES} bytes."));
+        }
+        if text.chars().any(char::is_control) || EmailAddress::parse_with_options(text, options).is_err() {
+            return Err("Must be an email address.".into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The address as it was typed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form in which two addresses are the same.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        fold_name(&self.0)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_mailbox_at_a_domain_name() {
+        for good in [
+            "a@b.co",
+            "Ripley+x@Example.COM",
+            "o'neil@a-b.example.org",
+            "δοκιμή@παράδειγμα.ελ",
+        ] {
+            assert_eq!(Email::parse(good).map(|e| e.0), Ok(good.into()));
+        }
+        for bad in [
+            "",
+            "bob",
+            "@b.co",
+            "a@",
+            "a@b",
+            "a@b..co",
+            "a@[127.0.0.1]",
+            "Bob <a@b.co>",
+            "<a@b.co>",
+            " a@b.co",
+            "a@b.co ",
+            "a b@c.de",
+            "a@b.co\n",
+            "\"\t\"@b.co",
+            "a@-b.co",
+        ] {
+            assert!(Email::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_254_bytes_at_most() {
+        let address = |labels: usize| format!("{}@{}co", "x".repeat(60), "y.".repeat(labels));
+        assert!(Email::parse(&address(95)).is_ok());
+        assert_eq!(address(96).len(), 255);
+        assert!(Email::parse(&address(96)).is_err());
+    }
+
+    #[test]
+    fn addresses_are_the_same_whatever_their_case() {
+        let folded = |text| Email::parse(text).unwrap().folded();
+        assert_eq!(folded("Ripley@Example.com"), folded("ripley@EXAMPLE.COM"));
+        assert_ne!(folded("ripley@example.com"), folded("ripléy@example.com"));
+    }
+}

@@ -1,0 +1,127 @@
+//! Genres.
+
+use crate::domain::text;
+
+/// The most genres of one film.
+pub const MAX_GENRES: usize = 9;
+/// The most characters of one genre.
+pub const MAX_GENRE_CHARS: usize = 40;
+/// The most characters of a film's genres together.
+pub const MAX_GENRES_CHARS: usize = 200;
+/// The most characters of an identity. A few compatibility characters spell out into many, and the identity is a key.
+const MAX_IDENTITY_CHARS: usize = 80;
+
+/// One genre.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Genre {
+    name: String,
+    words: Vec<String>,
+}
+
+impl Genre {
+    /// Reads one genre.
+    ///
+    /// # Errors
+    /// The message for the field.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let name = text::trimmed(text, MAX_GENRE_CHARS, &[]).map_err(|e| format!("Each genre: {e}"))?;
+        let genre = Self {
+            words: text::words(&name),
+            name,
+        };
+        match genre.identity().chars().count() {
+            0 => Err("Each genre needs a letter or a digit.".into()),
+            1..=MAX_IDENTITY_CHARS => Ok(genre),
+            _ => Err(format!(
+                "Each genre: May hold {MAX_GENRE_CHARS} characters, ligatures spelled out."
+            )),
+        }
+    }
+
+    /// The genre as it was written.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its words in the form of [`text::words`].
+    #[must_use]
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// What makes it the same genre as another: its words, so that `sci-fi` is `Sci-Fi`.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        self.words.join("-")
+    }
+}
+
+/// A film's genres: one or several, each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Genres(Vec<Genre>);
+
+impl Genres {
+    /// Reads genres separated by commas. A genre named twice counts once.
+    ///
+    /// # Errors
+    /// The message for the field.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text::trimmed(text, MAX_GENRES_CHARS, &[])?;
+        let mut genres: Vec<Genre> = Vec::new();
+        for part in text.split(',').filter(|part| !part.trim().is_empty()) {
+            let genre = Genre::parse(part)?;
+            if genres.iter().all(|g| g.words != genre.words) {
+                genres.push(genre);
+            }
+        }
+        match genres.len() {
+            0 => Err("This field may not be blank.".into()),
+            1..=MAX_GENRES => Ok(Self(genres)),
+            _ => Err(format!("May hold {MAX_GENRES} genres.")),
+        }
+    }
+
+    /// The genres, in the order written.
+    pub fn iter(&self) -> impl Iterator<Item = &Genre> {
+        self.0.iter()
+    }
+}
+
+impl std::fmt::Display for Genres {
+    /// The genres as they were written, separated by `, `.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, genre) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str(", ")?;
+            }
+            f.write_str(&genre.name)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn genres_are_split_by_commas_and_counted_once() {
+        let genres = Genres::parse(" Sci-Fi,Drama , drama,, SCI FI").unwrap();
+        assert_eq!(genres.to_string(), "Sci-Fi, Drama");
+        let identities: Vec<_> = genres.iter().map(Genre::identity).collect();
+        assert_eq!(identities, ["sci-fi", "drama"]);
+    }
+
+    #[test]
+    fn limits_hold() {
+        assert!(Genres::parse("a,b,c,d,e,f,g,h,i").is_ok());
+        assert!(Genres::parse("a,b,c,d,e,f,g,h,i,j").is_err());
+        assert!(Genres::parse(&"x".repeat(40)).is_ok());
+        assert!(Genres::parse(&"x".repeat(41)).is_err());
+        for bad in ["", " , ,", "???", "Drama, !!!", "a\u{7}b", &"\u{fdfa}".repeat(40)] {
+            assert!(Genres::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

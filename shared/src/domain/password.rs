@@ -1,0 +1,147 @@
+//! Passwords, and the wrapper that keeps secret text out of logs.
+
+use std::sync::LazyLock;
+
+use utoipa::ToSchema;
+
+use crate::domain::{Email, Username, username::fold_name};
+
+/// The fewest characters (OWASP ASVS 5.0, 6.2.1).
+pub const MIN_CHARS: usize = 8;
+/// The most characters; room for any phrase (OWASP ASVS 5.0, 6.2.9 asks for 64 or more).
+pub const MAX_CHARS: usize = 128;
+
+/// The passwords people choose most, lowercase and sorted: the lists of zxcvbn (MIT) and Django (BSD-3-Clause) together;
+/// `common_passwords.md` beside the file tells where they are from.
+static COMMON: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| include_str!("../auth/common_passwords.txt").lines().collect());
+
+/// Text that must not be printed: it has no `Display`, and `Debug` doesn't show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps `text`.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for what needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// A password someone may choose: 8 to 128 characters, any of Unicode, taken exactly as they are typed, and not one of
+/// those that are guessed first.
+// OWASP ASVS 5.0: 6.2.8, nothing is truncated or changed; 6.2.5, no particular kinds of character are asked for.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, format = Password, min_length = 8, max_length = 128, example = "in space no one can hear")]
+pub struct Password(Secret);
+
+impl Password {
+    /// Reads a password.
+    ///
+    /// # Errors
+    /// The message for the field.
+    pub fn parse(text: String) -> Result<Self, String> {
+        if !(MIN_CHARS..=MAX_CHARS).contains(&text.chars().count()) {
+            return Err(format!("Must have {MIN_CHARS} to {MAX_CHARS} characters."));
+        }
+        if COMMON.binary_search(&text.to_lowercase().as_str()).is_ok() {
+            return Err("This password is too common.".into());
+        }
+        Ok(Self(Secret(text)))
+    }
+
+    /// Refuses a password that is the username or the email, in any case (OWASP ASVS 5.0, 6.2.11).
+    ///
+    /// # Errors
+    /// The message for the field.
+    pub fn unlike(self, username: &Username, email: &Email) -> Result<Self, String> {
+        let folded = fold_name(self.0.expose());
+        if folded == username.folded() {
+            return Err("May not be the username.".into());
+        }
+        if folded == email.folded() {
+            return Err("May not be the email.".into());
+        }
+        Ok(self)
+    }
+
+    /// The password as typed text, to be hashed.
+    #[must_use]
+    pub fn into_secret(self) -> Secret {
+        self.0
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// The binary search counts on it.
+    #[test]
+    fn the_common_passwords_are_sorted_lowercase_and_long_enough_to_matter() {
+        assert!(COMMON.is_sorted_by(|a, b| a < b));
+        assert!(COMMON.len() > 16_000);
+        for common in COMMON.iter() {
+            assert_eq!(*common, common.to_lowercase());
+            assert!(common.chars().count() >= MIN_CHARS, "{common}");
+        }
+    }
+
+    /// Promises 14 and 15.
+    #[test]
+    fn a_password_is_any_8_to_128_characters_exactly_as_typed() {
+        let longest = "🦀".repeat(128);
+        for good in [
+            "  spaces kept  ",
+            "ÄÖÜäöüß€",
+            "tab\tand\0nul",
+            "aaaaaaab",
+            &longest,
+        ] {
+            let password = Password::parse(good.into()).unwrap();
+            assert_eq!(password.into_secret().expose(), good);
+        }
+        for bad in ["", "seven77", &"x".repeat(129)] {
+            assert!(Password::parse(bad.into()).is_err(), "{bad}");
+        }
+    }
+
+    /// Promise 16.
+    #[test]
+    fn common_passwords_are_refused_in_any_case() {
+        for common in ["password", "Password", "12345678", "QWERTYUIOP", "zxcvbnm,./"] {
+            assert!(Password::parse(common.into()).is_err(), "{common}");
+        }
+    }
+
+    /// Promise 16.
+    #[test]
+    fn the_username_and_the_email_are_refused_in_any_case() {
+        let username = Username::parse("EllenRipley").unwrap();
+        let email = Email::parse("ellen@example.com").unwrap();
+        let unlike = |text: &str| Password::parse(text.into()).unwrap().unlike(&username, &email);
+        assert!(unlike("ellenripley").is_err());
+        assert!(unlike("Ellen@Example.com").is_err());
+        assert!(unlike("ellenripley2").is_ok());
+    }
+
+    /// Promise 39.
+    #[test]
+    fn debug_does_not_show_a_password() {
+        let password = Password::parse("canary-canary".into()).unwrap();
+        assert!(!format!("{password:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,112 @@
+//! Usernames, by the rules of Django's `AbstractUser`, and the form in which any name someone signs in with is compared.
+
+use unicode_normalization::UnicodeNormalization as _;
+use utoipa::ToSchema;
+
+use crate::domain::text::fold;
+
+/// The fewest characters.
+pub const MIN_CHARS: usize = 3;
+/// The most characters.
+pub const MAX_CHARS: usize = 150;
+
+/// The longest text that may be a name, in bytes once it is folded: an email has 254 bytes, a username 150 characters
+/// of at most 5. It keeps a key well under DynamoDB's 2,048 bytes (AWS: Constraints).
+const MAX_FOLDED_BYTES: usize = 1024;
+
+/// A username: 3 to 150 letters, digits and `@ . + - _`. It is kept and shown in Unicode's compatibility form (NFKC,
+/// UAX #15), so that two that look alike are one.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(
+    value_type = String,
+    min_length = 3,
+    max_length = 150,
+    pattern = r"^[\p{L}\p{N}.@+_-]+$",
+    example = "ripley"
+)]
+pub struct Username(String);
+
+impl Username {
+    /// Reads a username. White space isn't trimmed: it isn't valid.
+    ///
+    /// # Errors
+    /// The message for the field.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text: String = text.nfkc().collect();
+        if !(MIN_CHARS..=MAX_CHARS).contains(&text.chars().count()) {
+            return Err(format!("Must have {MIN_CHARS} to {MAX_CHARS} characters."));
+        }
+        if !text.chars().all(|c| c.is_alphanumeric() || "@.+-_".contains(c)) {
+            return Err("May hold letters, digits and @ . + - _ only.".into());
+        }
+        Ok(Self(text))
+    }
+
+    /// The username as it is shown.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form in which two usernames are the same.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        fold_name(&self.0)
+    }
+}
+
+/// The one form in which usernames and emails are unique and looked up: NFKC, then case folded. Both are in it, since
+/// either may be typed to sign in. Text that is too long for any name folds to nothing, which is nobody's name.
+#[must_use]
+pub fn fold_name(text: &str) -> String {
+    if text.len() > MAX_FOLDED_BYTES {
+        return String::new();
+    }
+    let folded = fold(&text.nfkc().collect::<String>());
+    if folded.len() > MAX_FOLDED_BYTES {
+        return String::new();
+    }
+    folded
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_of_every_script_and_five_signs_are_allowed() {
+        for good in ["bob", "José", "名無し", "a.b@c+d-e_f", "007", &"x".repeat(150)] {
+            assert_eq!(Username::parse(good).map(|u| u.0), Ok(good.into()));
+        }
+        let long = "x".repeat(151);
+        for bad in [
+            "", "ab", " bob", "bob ", "b b", "bob\n", "bob!", "b\0b", "½½½", &long,
+        ] {
+            assert!(Username::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn usernames_that_look_alike_are_one() {
+        let wide = Username::parse("Ｂｏｂ").unwrap();
+        assert_eq!(wide.as_str(), "Bob");
+        assert_eq!(wide.folded(), Username::parse("bOB").unwrap().folded());
+        assert_eq!(fold_name("ＢＯＢ"), "bob");
+        assert_eq!(
+            Username::parse("jose\u{301}").unwrap(),
+            Username::parse("jos\u{e9}").unwrap()
+        );
+    }
+
+    #[test]
+    fn no_valid_name_is_too_long_to_fold() {
+        // The letters that grow most: U+1FB7 folds to two letters of 5 bytes together, and Deseret's have 4.
+        for widest in ["\u{1fb7}", "\u{10400}"] {
+            let name = Username::parse(&widest.repeat(MAX_CHARS)).unwrap();
+            assert_ne!(name.folded(), "");
+        }
+        assert_eq!(fold_name(&"x".repeat(2000)), "");
+        assert_eq!(fold_name(&"\u{fdfa}".repeat(254)), "");
+    }
+}

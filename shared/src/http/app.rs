@@ -1,0 +1,136 @@
+//! The layers around every function's router.
+
+use std::any::Any;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderName, HeaderValue, Method, header};
+use lambda_http::request::RequestContext;
+use tower::{Layer, ServiceBuilder};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, Any as AnyOf, CorsLayer},
+    normalize_path::NormalizePathLayer,
+};
+use tracing::Instrument;
+
+use crate::{config::HttpConfig, error::Error, http::problem::Problem};
+
+/// The header that carries a request's id on every response.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Puts everything around `router` that a client may count on whatever it calls:
+///
+/// * `x-request-id` on every response, problem documents for every failure, unknown routes and methods included;
+/// * CORS as configured;
+/// * an answer within the deadline (`503`), and after a panic (`500`);
+/// * the same answer with and without a trailing slash. Routes are registered with it.
+///
+/// # Errors
+/// When a configured CORS origin isn't a header value.
+pub fn serve(router: Router, config: &HttpConfig) -> Result<Router, http::Error> {
+    let router = router
+        .fallback(|| async { Error::NotFound("There is nothing at this path.") })
+        .method_not_allowed_fallback(|| async { Error::MethodNotAllowed });
+    // The slash must be there before routing, so this layer is around the router and not one of its own.
+    let router = NormalizePathLayer::append_trailing_slash().layer(router);
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn(finish))
+        .layer(cors(config)?)
+        .layer(middleware::from_fn_with_state(config.deadline, deadline))
+        .layer(CatchPanicLayer::custom(after_panic));
+    // axum's `Service for Router` is what `lambda_http::run` and the local gateway both take; a router with nothing
+    // but a fallback keeps that type.
+    Ok(Router::new().fallback_service(router).layer(layers))
+}
+
+/// CORS for the configured origins, without credentials; covers every header the contract names.
+fn cors(config: &HttpConfig) -> Result<CorsLayer, http::Error> {
+    let origins = if config.cors_origins.iter().any(|o| o == "*") {
+        AllowOrigin::from(AnyOf)
+    } else {
+        let origins = config.cors_origins.iter().map(|o| HeaderValue::from_str(o));
+        AllowOrigin::list(origins.collect::<Result<Vec<_>, _>>()?)
+    };
+    Ok(CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH])
+        .expose_headers([
+            REQUEST_ID,
+            header::ALLOW,
+            header::ETAG,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            header::WWW_AUTHENTICATE,
+        ])
+        // A day, which browsers cut to their own ceiling (two hours in Chromium).
+        .max_age(std::time::Duration::from_secs(86_400)))
+}
+
+/// The outermost layer: names the request, logs it, and writes problem documents.
+async fn finish(request: Request, next: Next) -> Response {
+    let id = request_id(&request);
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let span = tracing::info_span!("request", request_id = %id, %method, path = %path);
+    let mut response = next.run(request).instrument(span.clone()).await;
+
+    if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
+        problem.request_id.clone_from(&id);
+        // For HEAD as well: axum takes the body off and keeps its length (RFC 9110 §9.3.2).
+        match serde_json::to_vec(&problem) {
+            Ok(body) => *response.body_mut() = Body::from(body),
+            Err(e) => tracing::error!(error = %e, "problem document"),
+        }
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    let _in_span = span.enter();
+    tracing::info!(status = response.status().as_u16(), "answered");
+    response
+}
+
+/// The gateway's id for this request, so that its access log and ours agree; a fresh one when there is no gateway.
+fn request_id(request: &Request) -> String {
+    match request.extensions().get::<RequestContext>() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
+        _ => None,
+    }
+    .unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+}
+
+/// Answers `503` when the table hasn't let the handler finish in time: the client gets a problem document it may
+/// retry on, and not the gateway's bare timeout after 30 seconds.
+async fn deadline(State(limit): State<std::time::Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Error::Unavailable(format!("no answer within {limit:?}")).into_response(),
+    }
+}
+
+/// A panic is a bug; the client gets a `500` and the process lives.
+// tower-http hands the payload over in a box.
+#[allow(clippy::needless_pass_by_value)]
+fn after_panic(payload: Box<dyn Any + Send + 'static>) -> Response {
+    let text = payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without a message");
+    Error::Internal(format!("panic: {text}")).into_response()
+}

@@ -1,0 +1,306 @@
+//! Request bodies: JSON, URL-encoded and multipart forms, read into the fields an endpoint knows.
+
+use std::{collections::BTreeMap, fmt};
+
+use axum::extract::{FromRequest, Request};
+use http::header;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::error::{Error, FieldErrors, Result};
+
+/// The largest body without a file: 256 KiB.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// The most fields one body may carry, known or not.
+const MAX_FIELDS: usize = 100;
+
+/// What an endpoint reads from a body: its field names, and how they become a value.
+pub trait FromFields: Sized {
+    /// The fields this body may have. Others are ignored, as the contract says, and never stored on the way.
+    const FIELDS: &'static [&'static str];
+
+    /// Parses the fields.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every field that is wrong, all at once.
+    fn from_fields(fields: Fields) -> Result<Self>;
+}
+
+/// Extracts a body of any of the three media types.
+///
+/// Rejects with `413` past [`MAX_BODY_BYTES`], `415` for another media type, `400` when it can't be read, and whatever
+/// [`FromFields::from_fields`] says.
+pub struct Form<T>(pub T);
+
+impl<S: Send + Sync, T: FromFields> FromRequest<S> for Form<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        let media = Media::of(&request)?;
+        let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES)
+            .await
+            .map_err(|_| Error::TooLarge)?;
+        let fields = match media {
+            Media::Json => Fields::from_json(&bytes, T::FIELDS)?,
+            Media::UrlEncoded => Fields::from_urlencoded(&bytes, T::FIELDS)?,
+            Media::Multipart(boundary) => Fields::from_multipart(bytes, boundary, T::FIELDS).await?,
+            Media::None if bytes.is_empty() => Fields::default(),
+            Media::None => return Err(Error::UnsupportedMediaType),
+        };
+        T::from_fields(fields).map(Self)
+    }
+}
+
+enum Media {
+    Json,
+    UrlEncoded,
+    Multipart(String),
+    None,
+}
+
+impl Media {
+    fn of(request: &Request) -> Result<Self> {
+        let Some(value) = request.headers().get(header::CONTENT_TYPE) else {
+            return Ok(Self::None);
+        };
+        let media: mime::Mime = value
+            .to_str()
+            .ok()
+            .and_then(|v| v.parse().ok())
+            .ok_or(Error::UnsupportedMediaType)?;
+        match media.essence_str() {
+            "application/json" => Ok(Self::Json),
+            "application/x-www-form-urlencoded" => Ok(Self::UrlEncoded),
+            "multipart/form-data" => media
+                .get_param(mime::BOUNDARY)
+                .map(|b| Self::Multipart(b.to_string()))
+                .ok_or_else(|| Error::Malformed("The multipart body has no boundary.".into())),
+            _ => Err(Error::UnsupportedMediaType),
+        }
+    }
+}
+
+/// One field of a body.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Given<T> {
+    /// The body doesn't have it.
+    Missing,
+    /// It is JSON's `null`.
+    Null,
+    /// It is there.
+    Value(T),
+    /// It is there, but of another type; the text says which type it must be.
+    Wrong(&'static str),
+}
+
+/// The known fields of a body, before they are parsed.
+#[derive(Debug, Default)]
+pub struct Fields {
+    values: BTreeMap<&'static str, Value>,
+    /// Form fields are always text, so `"true"` may be a boolean and `"7"` a number there.
+    from_text: bool,
+    file: Option<&'static str>,
+}
+
+impl Fields {
+    fn from_json(bytes: &[u8], known: &'static [&'static str]) -> Result<Self> {
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let values = KnownFields(known)
+            .deserialize(&mut json)
+            .and_then(|values| json.end().map(|()| values))
+            .map_err(|e| Error::Malformed(format!("The body isn't a JSON object we can read: {e}.")))?;
+        Ok(Self {
+            values,
+            ..Self::default()
+        })
+    }
+
+    fn from_urlencoded(bytes: &[u8], known: &'static [&'static str]) -> Result<Self> {
+        let text = std::str::from_utf8(bytes)
+            .ok()
+            .filter(|t| super::extract::decodes_to_utf8(t))
+            .ok_or_else(|| Error::Malformed("The form isn't UTF-8.".into()))?;
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(text)
+            .map_err(|_| Error::Malformed("The form can't be read.".into()))?;
+        let mut fields = Self::text();
+        for (count, (name, value)) in pairs.into_iter().enumerate() {
+            within_field_limit(count)?;
+            fields.insert(known, &name, value);
+        }
+        Ok(fields)
+    }
+
+    async fn from_multipart(
+        bytes: bytes::Bytes,
+        boundary: String,
+        known: &'static [&'static str],
+    ) -> Result<Self> {
+        let unreadable = |_| Error::Malformed("The multipart body can't be read.".into());
+        let whole = futures_util::stream::once(async { Ok::<_, std::convert::Infallible>(bytes) });
+        let mut parts = multer::Multipart::new(whole, boundary);
+        let mut fields = Self::text();
+        let mut count = 0;
+        while let Some(part) = parts.next_field().await.map_err(unreadable)? {
+            within_field_limit(count)?;
+            count += 1;
+            let Some(name) = part.name().map(str::to_owned) else {
+                continue;
+            };
+            if part.file_name().is_some() {
+                fields.file = fields.file.or(find(known, &name));
+                continue;
+            }
+            let value = part.bytes().await.map_err(unreadable)?;
+            let value = String::from_utf8(value.into())
+                .map_err(|_| Error::Malformed("The form isn't UTF-8.".into()))?;
+            fields.insert(known, &name, value);
+        }
+        Ok(fields)
+    }
+
+    fn text() -> Self {
+        Self {
+            from_text: true,
+            ..Self::default()
+        }
+    }
+
+    fn insert(&mut self, known: &'static [&'static str], name: &str, value: String) {
+        if let Some(name) = find(known, name) {
+            self.values.insert(name, Value::String(value));
+        }
+    }
+
+    /// The field that came as a file, if one did.
+    #[must_use]
+    pub fn file(&self) -> Option<&'static str> {
+        self.file
+    }
+
+    /// A text field.
+    #[must_use]
+    pub fn string(&mut self, name: &'static str) -> Given<String> {
+        match self.values.remove(name) {
+            None => Given::Missing,
+            Some(Value::Null) => Given::Null,
+            Some(Value::String(text)) => Given::Value(text),
+            Some(_) => Given::Wrong("Must be a string."),
+        }
+    }
+
+    /// Notes it when a field is missing.
+    pub fn require(&self, name: &'static str, errors: &mut FieldErrors) {
+        if !self.values.contains_key(name) {
+            errors.add(name, "This field is required.");
+        }
+    }
+
+    /// A text field that must be there.
+    #[must_use]
+    pub fn required(&mut self, name: &'static str, errors: &mut FieldErrors) -> Option<String> {
+        self.require(name, errors);
+        match self.string(name) {
+            Given::Value(text) => return Some(text),
+            Given::Missing => {}
+            Given::Null => errors.add(name, "This field may not be null."),
+            Given::Wrong(message) => errors.add(name, message),
+        }
+        None
+    }
+
+    /// A boolean; in a form `true`, `1`, `on` or `yes` and their opposites, in any case.
+    #[must_use]
+    pub fn boolean(&mut self, name: &'static str) -> Given<bool> {
+        match self.values.remove(name) {
+            None => Given::Missing,
+            Some(Value::Null) => Given::Null,
+            Some(Value::Bool(value)) => Given::Value(value),
+            Some(Value::String(text)) if self.from_text => match text.trim().to_ascii_lowercase().as_str() {
+                "" => Given::Missing,
+                "true" | "1" | "on" | "yes" => Given::Value(true),
+                "false" | "0" | "off" | "no" => Given::Value(false),
+                _ => Given::Wrong("Must be true or false."),
+            },
+            Some(_) => Given::Wrong("Must be true or false."),
+        }
+    }
+
+    /// A positive integer, such as an id.
+    #[must_use]
+    pub fn positive(&mut self, name: &'static str) -> Given<u64> {
+        const WRONG: &str = "Must be a positive integer.";
+        let number = match self.values.remove(name) {
+            None => return Given::Missing,
+            Some(Value::Null) => return Given::Null,
+            Some(Value::Number(n)) => n.as_u64(),
+            Some(Value::String(text)) if self.from_text => match text.trim() {
+                "" => return Given::Missing,
+                digits => digits.parse().ok(),
+            },
+            Some(_) => None,
+        };
+        number
+            .filter(|n| *n > 0)
+            .map_or(Given::Wrong(WRONG), Given::Value)
+    }
+
+    /// Whether these came as a form, where every value is text.
+    #[must_use]
+    pub fn from_text(&self) -> bool {
+        self.from_text
+    }
+}
+
+fn find(known: &'static [&'static str], name: &str) -> Option<&'static str> {
+    known.iter().copied().find(|k| *k == name)
+}
+
+fn within_field_limit(count: usize) -> Result<()> {
+    if count < MAX_FIELDS {
+        Ok(())
+    } else {
+        Err(Error::Malformed(format!("A body may have {MAX_FIELDS} fields.")))
+    }
+}
+
+/// Reads a JSON object's known fields, and passes over the others without keeping them. serde_json bounds the depth.
+struct KnownFields(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for KnownFields {
+    type Value = BTreeMap<&'static str, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for KnownFields {
+    type Value = BTreeMap<&'static str, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut values = BTreeMap::new();
+        let mut count = 0;
+        while let Some(name) = map.next_key::<String>()? {
+            if count == MAX_FIELDS {
+                return Err(serde::de::Error::custom(format_args!(
+                    "more than {MAX_FIELDS} fields"
+                )));
+            }
+            count += 1;
+            match find(self.0, &name) {
+                Some(known) => {
+                    values.insert(known, map.next_value()?);
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(values)
+    }
+}

@@ -1,0 +1,169 @@
+//! Collections: `{count, next, previous, results}` with a limit and a cursor.
+
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    error::{Error, FieldErrors, Result},
+    http::{
+        cursor::{CursorKey, Window},
+        extract::Params,
+    },
+    state::AppState,
+};
+
+/// The largest page.
+pub const MAX_LIMIT: u32 = 100;
+
+/// The page size when `limit` isn't given.
+pub const DEFAULT_LIMIT: u32 = 20;
+
+/// The parameters of every collection, for its documentation.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "documentation; Params and PageQuery read the values")]
+pub struct PageParams {
+    /// The page size.
+    #[param(minimum = 1, maximum = 100, default = 20, example = 20)]
+    limit: Option<u32>,
+    /// Where to go on: the `cursor` of a `next` or `previous` URL.
+    #[param(min_length = 1)]
+    cursor: Option<String>,
+}
+
+/// A page of a collection.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Collection<T> {
+    /// How many there are in all, exact; `null` where that isn't counted.
+    #[schema(minimum = 0, example = 1)]
+    pub count: Option<u64>,
+    /// The next page, or `null` at the end.
+    #[schema(format = "uri")]
+    pub next: Option<String>,
+    /// The page before, or `null` at the start.
+    #[schema(format = "uri")]
+    pub previous: Option<String>,
+    /// This page.
+    pub results: Vec<T>,
+}
+
+/// Part of an ordered walk: its items, and where to go on in each direction.
+#[derive(Clone, Debug)]
+pub struct Slice<T> {
+    /// In the collection's order, whichever way they were read.
+    pub items: Vec<T>,
+    /// The page before this one, if there is any.
+    pub previous: Option<Window>,
+    /// The page after this one, if there is any.
+    pub next: Option<Window>,
+}
+
+impl<T> Default for Slice<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            previous: None,
+            next: None,
+        }
+    }
+}
+
+impl<T> Slice<T> {
+    /// The same place with other items.
+    pub fn with_items<U>(self, items: Vec<U>) -> Slice<U> {
+        Slice {
+            items,
+            previous: self.previous,
+            next: self.next,
+        }
+    }
+}
+
+/// The `limit` and `cursor` of a request, checked.
+#[derive(Debug)]
+pub struct PageQuery {
+    /// How many items a page has at most.
+    pub limit: usize,
+    /// Where it starts.
+    pub window: Window,
+    params: Params,
+    scope: String,
+    key: Option<std::sync::Arc<CursorKey>>,
+}
+
+impl PageQuery {
+    /// Reads the page's place. `scope` names the collection with its filters, and the caller where it is theirs.
+    ///
+    /// # Errors
+    /// `400` for a limit outside 1–100 or a cursor that isn't of this scope; [`Error::Unavailable`] when the cursor
+    /// key can't be read.
+    pub async fn read(state: &AppState, params: Params, default_limit: u32, scope: String) -> Result<Self> {
+        let mut errors = FieldErrors::default();
+        let limit = errors.take("limit", parse_limit(params.get("limit"), default_limit));
+        let mut window = Window::First;
+        let mut key = None;
+        if let Some(cursor) = params.get("cursor") {
+            let cursors = state.keys.cursor_key(&state.store).await?;
+            match cursors.open(&scope, cursor) {
+                Ok(opened) => window = opened,
+                Err(Error::Invalid(e)) => errors.0.extend(e.0),
+                Err(e) => return Err(e),
+            }
+            key = Some(cursors);
+        }
+        errors.check()?;
+        Ok(Self {
+            limit: limit.unwrap_or(default_limit) as usize,
+            window,
+            params,
+            scope,
+            key,
+        })
+    }
+
+    /// The page's body: `slice` with its neighbours as URLs.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the cursor key can't be read.
+    pub async fn collection<T>(
+        self,
+        state: &AppState,
+        count: Option<u64>,
+        slice: Slice<T>,
+    ) -> Result<Collection<T>> {
+        let key = match self.key {
+            Some(key) => Some(key),
+            // A collection that fits on one page needs no cursor and so no key.
+            None if slice.next.is_none() && slice.previous.is_none() => None,
+            None => Some(state.keys.cursor_key(&state.store).await?),
+        };
+        let url = |window: Option<Window>| match (window, &key) {
+            (Some(window), Some(key)) => {
+                let cursor = key.seal(&self.scope, &window)?;
+                Ok(Some(self.params.url_with_cursor(&cursor)))
+            }
+            _ => Ok::<_, Error>(None),
+        };
+        Ok(Collection {
+            count,
+            next: url(slice.next)?,
+            previous: url(slice.previous)?,
+            results: slice.items,
+        })
+    }
+}
+
+/// Reads a `limit` on its own, for the lists that have no cursor.
+///
+/// # Errors
+/// The message for the parameter when it isn't a number of 1–100.
+pub fn parse_limit(text: Option<&str>, default: u32) -> Result<u32, &'static str> {
+    match text {
+        None => Ok(default),
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+            .ok_or("Must be a number from 1 to 100."),
+    }
+}

@@ -1,0 +1,163 @@
+//! Cursors: where a collection goes on, sealed so that a client can neither read nor make one.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::{
+    aead::{self, Aad, LessSafeKey, Nonce, UnboundKey},
+    rand::{SecureRandom, SystemRandom},
+};
+
+use crate::error::{Error, Result};
+
+/// A place in an ordered collection: just before or just after a sort key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Which of several candidate queries leads this walk; `0` where there is one.
+    pub lead: u8,
+    /// Which of the walk's spans the key is in.
+    pub span: u8,
+    /// The sort key.
+    pub key: String,
+}
+
+/// Where a page begins and which way it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// The first page.
+    First,
+    /// What comes after a position.
+    After(Position),
+    /// What comes before a position: the page that ends there.
+    Before(Position),
+}
+
+impl Window {
+    /// Whether the page is read from its end to its start.
+    #[must_use]
+    pub fn is_backward(&self) -> bool {
+        matches!(self, Self::Before(_))
+    }
+
+    /// The position the page starts from.
+    #[must_use]
+    pub fn position(&self) -> Option<&Position> {
+        match self {
+            Self::First => None,
+            Self::After(position) | Self::Before(position) => Some(position),
+        }
+    }
+}
+
+/// The length of a ChaCha20-Poly1305 key (RFC 8439).
+pub const KEY_BYTES: usize = 32;
+
+/// The key that seals cursors. Every function holds the same one.
+pub struct CursorKey(LessSafeKey);
+
+impl std::fmt::Debug for CursorKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CursorKey(..)")
+    }
+}
+
+impl CursorKey {
+    /// A key of [`KEY_BYTES`] bytes.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for another length.
+    pub fn new(bytes: &[u8]) -> Result<Self> {
+        UnboundKey::new(&aead::CHACHA20_POLY1305, bytes)
+            .map(|key| Self(LessSafeKey::new(key)))
+            .map_err(|_| Error::Internal("the cursor key has the wrong length".into()))
+    }
+
+    /// Seals `window` for `scope`: the collection, its filters, and the caller where the collection is theirs. In
+    /// another scope the cursor doesn't open.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the system has no randomness.
+    pub fn seal(&self, scope: &str, window: &Window) -> Result<String> {
+        let (direction, position) = match window {
+            Window::First => return Err(Error::Internal("a first page needs no cursor".into())),
+            Window::After(position) => (0, position),
+            Window::Before(position) => (1, position),
+        };
+        let mut nonce = [0; aead::NONCE_LEN];
+        SystemRandom::new()
+            .fill(&mut nonce)
+            .map_err(|_| Error::Internal("no randomness".into()))?;
+        let mut sealed = vec![direction, position.lead, position.span];
+        sealed.extend_from_slice(position.key.as_bytes());
+        self.0
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(scope), &mut sealed)
+            .map_err(|_| Error::Internal("a cursor didn't seal".into()))?;
+        let mut bytes = nonce.to_vec();
+        bytes.append(&mut sealed);
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// Opens a cursor that was sealed for `scope`.
+    ///
+    /// # Errors
+    /// `400` about the parameter `cursor` for anything else.
+    pub fn open(&self, scope: &str, cursor: &str) -> Result<Window> {
+        self.try_open(scope, cursor)
+            .ok_or_else(|| Error::invalid("cursor", "Not a cursor of this collection."))
+    }
+
+    fn try_open(&self, scope: &str, cursor: &str) -> Option<Window> {
+        // The decoder refuses stray trailing bits, so every bit of the text counts.
+        let mut bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (nonce, sealed) = bytes.split_at_mut_checked(aead::NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let plain = self.0.open_in_place(nonce, Aad::from(scope), sealed).ok()?;
+        let (&[direction, lead, span], key) = plain.split_first_chunk()?;
+        let position = Position {
+            lead,
+            span,
+            key: String::from_utf8(key.to_vec()).ok()?,
+        };
+        match direction {
+            0 => Some(Window::After(position)),
+            1 => Some(Window::Before(position)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn window() -> Window {
+        Window::After(Position {
+            lead: 1,
+            span: 3,
+            key: "drama#0000000000000007".into(),
+        })
+    }
+
+    #[test]
+    fn a_cursor_opens_in_its_own_scope_alone() {
+        let key = CursorKey::new(&[7; KEY_BYTES]).unwrap();
+        let cursor = key.seal("favorites:1", &window()).unwrap();
+        assert_eq!(key.open("favorites:1", &cursor).unwrap(), window());
+        assert!(key.open("favorites:2", &cursor).is_err());
+    }
+
+    /// Promise 26.
+    #[test]
+    fn a_cursor_with_any_bit_flipped_is_refused() {
+        let key = CursorKey::new(&[7; KEY_BYTES]).unwrap();
+        let cursor = key.seal("s", &window()).unwrap().into_bytes();
+        for at in 0..cursor.len() {
+            for bit in 0..8 {
+                let mut flipped = cursor.clone();
+                flipped[at] ^= 1 << bit;
+                if let Ok(text) = String::from_utf8(flipped) {
+                    assert!(key.open("s", &text).is_err(), "byte {at}, bit {bit}");
+                }
+            }
+        }
+    }
+}

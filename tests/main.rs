@@ -1,0 +1,10 @@
+//! Black-box tests: a server of its own for each, over HTTP, on the embedded engine.
+#![allow(
+    clippy::expect_used,
+    clippy::missing_docs_in_private_items,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs
+)]
+
+mod support;
