@@ -4,7 +4,9 @@
     clippy::missing_docs_in_private_items,
     clippy::panic,
     clippy::unwrap_used,
-    missing_docs
+    missing_docs,
+    unreachable_pub
 )]
 
+mod openapi;
 mod support;

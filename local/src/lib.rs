@@ -5,6 +5,7 @@ pub mod cli;
 pub mod engine;
 pub mod gateway;
 pub mod import;
+pub mod openapi;
 pub mod secrets;
 pub mod server;
 pub mod template;

@@ -66,7 +66,7 @@ pub async fn hash(password: Password) -> Result<PasswordHash> {
     blocking(move || make(&password.into_secret())).await
 }
 
-/// Checks a password against a hash; with no hash, against [`NOBODY`]'s, which takes as long and is never right.
+/// Checks a password against a hash; with no hash, it takes as long and is never right.
 ///
 /// # Errors
 /// [`Error::Internal`] when the hash can't be read.
@@ -80,7 +80,6 @@ pub async fn verify(hash: Option<PasswordHash>, typed: Secret) -> Result<Verdict
 
 /// Runs `work` off the async threads, which it would hold up for some 50 ms.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let stopped = |_| Error::Internal("hashing stopped".into());
     let permit = AT_ONCE
         .acquire()
         .await
@@ -91,7 +90,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
         work()
     })
     .await
-    .map_err(stopped)?
+    .map_err(|_| Error::Internal("hashing stopped".into()))?
 }
 
 fn check(hash: &str, typed: &Secret) -> Result<Verdict> {

@@ -1,0 +1,97 @@
+//! The checked-in description, the routers and the template's routes say the same.
+
+use std::{fs, path::PathBuf};
+
+use marquee::{openapi, server::TEMPLATE, template::Template};
+use serde_json::Value;
+
+use crate::support::TestApp;
+
+const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
+
+fn path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json")
+}
+
+fn from_routers() -> String {
+    openapi::document().unwrap().to_pretty_json().unwrap() + "\n"
+}
+
+fn document() -> Value {
+    serde_json::from_str(&from_routers()).unwrap()
+}
+
+/// Every operation: its method, its path with `1` for an id, and its own description.
+fn operations() -> Vec<(String, String, Value)> {
+    let document = document();
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, item)| {
+        METHODS.iter().filter_map(move |method| {
+            let operation = item.get(method)?;
+            Some((method.to_uppercase(), path.replace("{id}", "1"), operation.clone()))
+        })
+    });
+    operations.collect()
+}
+
+/// `cargo openapi` runs this.
+#[test]
+#[ignore = "writes docs/openapi.json"]
+fn refresh() {
+    fs::write(path(), from_routers()).unwrap();
+}
+
+#[test]
+fn the_checked_in_document_is_what_the_routers_say() {
+    let checked_in = fs::read_to_string(path()).unwrap();
+    assert!(checked_in == from_routers(), "docs/openapi.json is out of date: run `cargo openapi`");
+}
+
+#[test]
+fn every_operation_reaches_its_own_function_in_both_spellings() {
+    let template = Template::parse(TEMPLATE).unwrap();
+    for (method, path, operation) in operations() {
+        let group = match operation["tags"][0].as_str().unwrap() {
+            "favorites" => "movies",
+            tag => tag,
+        };
+        let method = method.parse().unwrap();
+        let plain = path.trim_end_matches('/');
+        for spelling in [plain.to_owned(), format!("{plain}/")] {
+            let found = template.routes.resolve(&method, &spelling).unwrap();
+            assert_eq!(found.route.function, group, "{method} {spelling} by {}", found.route.key);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_operation_is_served_and_an_undocumented_method_is_not() {
+    let app = TestApp::new().await;
+    let caller = app.anonymous();
+    let operations = operations();
+    for (_, path, _) in &operations {
+        for method in ["GET", "PUT", "POST", "DELETE", "PATCH"] {
+            let documented = operations.iter().any(|(m, p, _)| m == method && p == path);
+            let answer = caller.call(method.parse().unwrap(), path).send().await;
+            let refused = answer.status == 405;
+            assert_eq!(documented, !refused, "{method} {path}: {}", answer.status);
+            if refused {
+                for (other, _, _) in operations.iter().filter(|(_, p, _)| p == path) {
+                    assert!(answer.header("allow").contains(other.as_str()), "{method} {path}: {answer:?}");
+                }
+            }
+        }
+    }
+    let answer = caller.get("/api/openapi.json").send().await.is(200);
+    assert_eq!(answer.body, document());
+}
+
+#[test]
+fn operation_ids_are_there_and_differ() {
+    let mut ids: Vec<String> =
+        operations().iter().map(|(_, _, o)| o["operationId"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids.len(), 21, "{ids:?}");
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 21, "{ids:?}");
+}
