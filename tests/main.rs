@@ -8,5 +8,6 @@
     unreachable_pub
 )]
 
+mod api;
 mod openapi;
 mod support;

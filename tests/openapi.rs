@@ -28,7 +28,11 @@ fn operations() -> Vec<(String, String, Value)> {
     let operations = paths.iter().flat_map(|(path, item)| {
         METHODS.iter().filter_map(move |method| {
             let operation = item.get(method)?;
-            Some((method.to_uppercase(), path.replace("{id}", "1"), operation.clone()))
+            Some((
+                method.to_uppercase(),
+                path.replace("{id}", "1"),
+                operation.clone(),
+            ))
         })
     });
     operations.collect()
@@ -44,7 +48,10 @@ fn refresh() {
 #[test]
 fn the_checked_in_document_is_what_the_routers_say() {
     let checked_in = fs::read_to_string(path()).unwrap();
-    assert!(checked_in == from_routers(), "docs/openapi.json is out of date: run `cargo openapi`");
+    assert!(
+        checked_in == from_routers(),
+        "docs/openapi.json is out of date: run `cargo openapi`"
+    );
 }
 
 #[test]
@@ -59,7 +66,11 @@ fn every_operation_reaches_its_own_function_in_both_spellings() {
         let plain = path.trim_end_matches('/');
         for spelling in [plain.to_owned(), format!("{plain}/")] {
             let found = template.routes.resolve(&method, &spelling).unwrap();
-            assert_eq!(found.route.function, group, "{method} {spelling} by {}", found.route.key);
+            assert_eq!(
+                found.route.function, group,
+                "{method} {spelling} by {}",
+                found.route.key
+            );
         }
     }
 }
@@ -77,7 +88,10 @@ async fn every_operation_is_served_and_an_undocumented_method_is_not() {
             assert_eq!(documented, !refused, "{method} {path}: {}", answer.status);
             if refused {
                 for (other, _, _) in operations.iter().filter(|(_, p, _)| p == path) {
-                    assert!(answer.header("allow").contains(other.as_str()), "{method} {path}: {answer:?}");
+                    assert!(
+                        answer.header("allow").contains(other.as_str()),
+                        "{method} {path}: {answer:?}"
+                    );
                 }
             }
         }
@@ -88,8 +102,10 @@ async fn every_operation_is_served_and_an_undocumented_method_is_not() {
 
 #[test]
 fn operation_ids_are_there_and_differ() {
-    let mut ids: Vec<String> =
-        operations().iter().map(|(_, _, o)| o["operationId"].as_str().unwrap().to_owned()).collect();
+    let mut ids: Vec<String> = operations()
+        .iter()
+        .map(|(_, _, o)| o["operationId"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(ids.len(), 21, "{ids:?}");
     ids.sort_unstable();
     ids.dedup();

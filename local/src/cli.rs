@@ -90,7 +90,11 @@ impl Cli {
     /// The level to log at when `RUST_LOG` doesn't say.
     #[must_use]
     pub fn log_level(&self) -> &'static str {
-        if self.command.is_some() { "warn" } else { "info" }
+        if self.command.is_some() {
+            "warn,dynoxide=error"
+        } else {
+            "info,dynoxide=error"
+        }
     }
 
     /// Does what the command line says.

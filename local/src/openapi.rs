@@ -16,7 +16,11 @@ pub struct Clash {
 
 impl fmt::Display for Clash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "two functions mean different things by {} in {}", self.name, self.section)
+        write!(
+            f,
+            "two functions mean different things by {} in {}",
+            self.name, self.section
+        )
     }
 }
 
@@ -27,7 +31,12 @@ impl std::error::Error for Clash {}
 /// # Errors
 /// [`Clash`] when two functions mean different things by one name.
 pub fn document() -> Result<OpenApi, Clash> {
-    merge([auth::openapi(), movies::openapi(), users::openapi(), docs::openapi()])
+    merge([
+        auth::openapi(),
+        movies::openapi(),
+        users::openapi(),
+        docs::openapi(),
+    ])
 }
 
 fn merge(parts: impl IntoIterator<Item = OpenApi>) -> Result<OpenApi, Clash> {
@@ -49,12 +58,20 @@ fn merge(parts: impl IntoIterator<Item = OpenApi>) -> Result<OpenApi, Clash> {
     whole.tags = Some(
         [
             ("auth", "Registering, signing in and staying signed in."),
-            ("movies", "The catalogue: films, search, and the lists people open first."),
+            (
+                "movies",
+                "The catalogue: films, search, and the lists people open first.",
+            ),
             ("favorites", "A caller's favorites."),
             ("users", "Users."),
             ("docs", "This description."),
         ]
-        .map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build())
+        .map(|(name, description)| {
+            TagBuilder::new()
+                .name(name)
+                .description(Some(description))
+                .build()
+        })
         .into(),
     );
     Ok(whole)
@@ -95,7 +112,7 @@ mod tests {
             OpenApiBuilder::new().components(Some(components)).build()
         };
         assert!(merge([part("one"), part("one")]).is_ok());
-        let clash = merge([part("one"), part("another")]).unwrap_err();
+        let clash = merge([part("one"), part("another")]).err().unwrap();
         assert_eq!((clash.section, clash.name.as_str()), ("schemas", "Thing"));
     }
 }

@@ -109,7 +109,7 @@ impl MovieItem {
             description: Description::parse(&self.description).map_err(|_| wrong("description"))?,
             release_date: ReleaseDate::parse(&self.release_date).map_err(|_| wrong("date"))?,
             director: Director::parse(&self.director).map_err(|_| wrong("director"))?,
-            genres: Genres::parse(&self.genre).map_err(|_| wrong("genre"))?,
+            genres: Genres::from_stored(&self.genre).map_err(|_| wrong("genre"))?,
             cover_image: self
                 .cover_image
                 .as_deref()
@@ -548,9 +548,12 @@ impl Store {
             let seen = self.read_for_edit(id, caller, None).await?;
             decide(&seen)?;
             if self.try_delete(&seen.view.movie).await? {
-                if seen.view.movie.favorite_count() > 0 {
-                    // The film is gone and nothing shows its marks. Should this be cut off, the `SWEEP` row remembers.
-                    self.sweep_marks_of(id).await?;
+                // The film is gone, and with it all that shows its marks. Should this fail or be cut off, the `SWEEP`
+                // row remembers.
+                if seen.view.movie.favorite_count() > 0
+                    && let Err(error) = self.sweep_marks_of(id).await
+                {
+                    tracing::warn!(error = %error.in_words(), "marks left to sweep");
                 }
                 return Ok(());
             }

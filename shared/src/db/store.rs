@@ -5,7 +5,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    operation::transact_write_items::TransactWriteItemsError,
+    operation::{
+        put_item::PutItemError, transact_write_items::TransactWriteItemsError, update_item::UpdateItemError,
+    },
     types::{
         AttributeValue, DeleteRequest, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
         TransactWriteItem, WriteRequest,
@@ -313,9 +315,8 @@ impl Store {
                 .client_request_token(&transaction.token)
                 .send()
                 .await;
-            let error = match result {
-                Ok(_) => return Ok(Outcome::Done),
-                Err(error) => error,
+            let Err(error) = result else {
+                return Ok(Outcome::Done);
             };
             match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
@@ -374,9 +375,7 @@ impl Store {
             match error.as_service_error() {
                 Some(e) if e.is_conditional_check_failed_exception() => {
                     let item = match e {
-                        aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(e) => {
-                            e.item().cloned()
-                        }
+                        UpdateItemError::ConditionalCheckFailedException(e) => e.item().cloned(),
                         _ => None,
                     };
                     return Ok(Err(item));
@@ -405,7 +404,7 @@ impl Store {
             Ok(_) => Ok(true),
             Err(e)
                 if e.as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
             {
                 Ok(false)
             }

@@ -156,7 +156,7 @@ impl Store {
     ) -> Result<Slice<Item>> {
         let down = order.reads_down(window);
         let (low, high) = narrowed(&span.low, &span.high, window.position(), down);
-        let (items, _) = self
+        let (items, more) = self
             .query(&RangeQuery {
                 index: span.index,
                 pk: &span.pk,
@@ -167,7 +167,9 @@ impl Store {
             })
             .await?;
         let read = with_keys(items, span.index.sk)?;
-        Ok(page(read, false, limit, window, order, None))
+        // Asked for one more than a page, DynamoDB may still stop earlier, at 1 MB (AWS: Query).
+        let cut = more && read.len() <= limit;
+        Ok(page(read, cut, limit, window, order, None))
     }
 
     /// Reads a page of what stands in buckets by id, and how many there are in all: the counters and one or two
@@ -191,7 +193,7 @@ impl Store {
             None if down => None,
             None => Some(1),
         };
-        let (begin, [count, last], mut read) = if let Some(begin) = begin {
+        let (begin, [count, last], (mut read, mut cut)) = if let Some(begin) = begin {
             let first = first_buckets(begin, down, limit);
             let (counters, read) = tokio::try_join!(
                 self.read_counters([count, ids]),
@@ -212,26 +214,29 @@ impl Store {
             .last()
             .copied()
             .unwrap_or_default();
-        if read.len() <= limit && before_end(reached, ends_at, down) {
+        if read.len() <= limit && !cut && before_end(reached, ends_at, down) {
             let further: Vec<u64> = if down {
                 (reached.saturating_sub(FURTHER_BUCKETS)..reached).rev().collect()
             } else {
                 (reached + 1..=ends_at.min(reached + FURTHER_BUCKETS)).collect()
             };
-            read.extend(self.read_buckets(bucket, &further, begin, down, limit).await?);
+            let (rest, rest_cut) = self.read_buckets(bucket, &further, begin, down, limit).await?;
+            read.extend(rest);
+            cut = rest_cut;
             reached = further.last().copied().unwrap_or(reached);
         }
-        let more = before_end(reached, ends_at, down);
-        let stopped_at = more.then(|| {
-            id_text(if down {
-                reached * BUCKET
-            } else {
-                reached * BUCKET + BUCKET - 1
-            })
-        });
-        Ok((count, page(read, more, limit, window, order, stopped_at)))
+        let unread = before_end(reached, ends_at, down);
+        let boundary = if down {
+            reached * BUCKET
+        } else {
+            reached * BUCKET + BUCKET - 1
+        };
+        // A reading that was cut goes on at its last item, a complete one at the end of its last bucket.
+        let stopped_at = (unread && !cut).then(|| id_text(boundary));
+        Ok((count, page(read, unread || cut, limit, window, order, stopped_at)))
     }
 
+    /// Reads buckets side by side, up to where a page is full or DynamoDB stopped at 1 MB; says whether it did.
     async fn read_buckets(
         &self,
         bucket: fn(u64) -> String,
@@ -239,7 +244,7 @@ impl Store {
         begin: u64,
         down: bool,
         limit: usize,
-    ) -> Result<Vec<(String, Item)>> {
+    ) -> Result<(Vec<(String, Item)>, bool)> {
         let begin = id_text(begin);
         let partitions: Vec<String> = buckets.iter().map(|b| bucket(*b)).collect();
         let (low, high) = if down {
@@ -261,11 +266,13 @@ impl Store {
         let mut read = Vec::new();
         for (items, more) in self.query_all(&queries).await? {
             read.extend(with_keys(items, keys::SK)?);
-            if more && read.len() > limit {
-                break;
+            if more {
+                // Either way what comes after isn't next: this bucket goes on.
+                let cut = read.len() <= limit;
+                return Ok((read, cut));
             }
         }
-        Ok(read)
+        Ok((read, false))
     }
 }
 

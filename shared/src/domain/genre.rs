@@ -67,7 +67,19 @@ impl Genres {
     /// # Errors
     /// The message for the field.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let text = text::trimmed(text, MAX_GENRES_CHARS, &[])?;
+        Self::split(&text::trimmed(text, MAX_GENRES_CHARS, &[])?)
+    }
+
+    /// Reads genres as they are stored: one comma and one space between them, which may make them longer than the text
+    /// they were given in.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn from_stored(text: &str) -> Result<Self, String> {
+        Self::split(text)
+    }
+
+    fn split(text: &str) -> Result<Self, String> {
         let mut genres: Vec<Genre> = Vec::new();
         for part in text.split(',').filter(|part| !part.trim().is_empty()) {
             let genre = Genre::parse(part)?;
@@ -112,6 +124,16 @@ mod tests {
         assert_eq!(genres.to_string(), "Sci-Fi, Drama");
         let identities: Vec<_> = genres.iter().map(Genre::identity).collect();
         assert_eq!(identities, ["sci-fi", "drama"]);
+    }
+
+    #[test]
+    fn genres_are_read_back_from_what_is_stored() {
+        // Within the limit as it is given, past it as it is shown.
+        let given: Vec<String> = (1..=9).map(|n| format!("{n}{}", "x".repeat(20))).collect();
+        let genres = Genres::parse(&given.join(",")).unwrap();
+        let stored = genres.to_string();
+        assert!(stored.chars().count() > MAX_GENRES_CHARS);
+        assert_eq!(Genres::from_stored(&stored).unwrap(), genres);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub struct Problem {
     pub request_id: String,
     /// For invalid or taken fields: each field's messages.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<std::collections::BTreeMap<String, Vec<String>>>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Vec<String>>>, nullable = false)]
     pub errors: Option<serde_json::Value>,
 }
 

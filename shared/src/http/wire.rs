@@ -74,8 +74,8 @@ pub struct MovieBody {
     /// Its director.
     #[schema(min_length = 1, max_length = 200, example = "Francis Ford Coppola")]
     pub director: String,
-    /// Its genres, separated by commas.
-    #[schema(min_length = 1, max_length = 200, example = "Crime, Drama")]
+    /// Its genres, separated by a comma and a space.
+    #[schema(min_length = 1, max_length = 208, example = "Crime, Drama")]
     pub genre: String,
     /// Its cover image.
     #[schema(format = "uri", example = "https://example.org/covers/the-godfather.jpg")]
