@@ -9,5 +9,7 @@
 )]
 
 mod api;
+mod docs;
+mod exactness;
 mod openapi;
 mod support;

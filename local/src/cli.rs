@@ -145,14 +145,19 @@ impl Serve {
             ..Config::from_env()?
         };
         let shutdown = server::stop_signal()?;
-        let running = server::start(Options {
+        let mut shutdown = std::pin::pin!(shutdown);
+        let starting = server::start(Options {
             port: self.port,
             place,
             catalog,
             config,
             clock: Clock::default(),
-        })
-        .await?;
+        });
+        let running = tokio::select! {
+            started = starting => started?,
+            // Whatever of the catalogue is imported by now stays, and the next start goes on from there.
+            () = &mut shutdown => return Ok(()),
+        };
         println!("listening on http://{}", running.address);
         println!("dynamodb on {}", running.dynamodb);
         shutdown.await;

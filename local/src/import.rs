@@ -20,6 +20,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use shared::{
+    auth::hex,
     db::{
         Key, Store,
         index::{self, IndexItem},
@@ -83,13 +84,7 @@ impl Source {
             rows += 1;
         }
         drop(reader);
-        let hash: String = hash
-            .finish()
-            .as_ref()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
-        Ok((hash, rows))
+        Ok((hex(hash.finish().as_ref()), rows))
     }
 }
 
@@ -209,21 +204,21 @@ impl Importer {
         Self { store, database }
     }
 
-    /// Imports into a table that never held a film, or goes on with this file's own import; `None` when there is
-    /// nothing to do.
+    /// Imports into a table without films, or goes on with this file's own import; `None` when there is nothing to do.
     ///
     /// # Errors
     /// [`ImportError`].
     pub async fn run_if_empty(&self, source: &Source) -> Result<Option<Report>, ImportError> {
-        let [ids] = self.store.read_counters([Counter::MovieIds]).await?;
-        if ids > 0 {
-            let (hash, _) = source.survey()?;
-            match self.job(&hash).await? {
-                Some(job) if job.done < job.rows => {}
-                _ => return Ok(None),
-            }
+        let (hash, _) = source.survey()?;
+        let wanted = match self.job(&hash).await? {
+            Some(job) => job.done < job.rows,
+            None => self.store.read_counters([Counter::Movies]).await? == [0],
+        };
+        if wanted {
+            self.run(source).await.map(Some)
+        } else {
+            Ok(None)
         }
-        self.run(source).await.map(Some)
     }
 
     async fn job(&self, hash: &str) -> Result<Option<Job>, ImportError> {
@@ -291,7 +286,7 @@ impl Importer {
         })
     }
 
-    /// Notes that this import has begun, with ids for all its rows.
+    /// AP-27: notes that this import has begun, with ids for all its rows.
     async fn begin(&self, hash: &str, rows: u64) -> Result<Job, ImportError> {
         let base = if rows == 0 {
             0
@@ -401,7 +396,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Adds a chunk's films, with the counts and the note of progress, in one transaction.
+    /// AP-27: adds a chunk's films, with the counts and the note of progress, in one transaction.
     async fn commit(&mut self, chunk: &Chunk, genres: &mut BTreeSet<String>) -> Result<(), ImportError> {
         // Twice is enough unless somebody adds and deletes these very genres meanwhile.
         for _ in 0..100 {

@@ -16,7 +16,7 @@ const FILE: &str = "secrets.json";
 /// # Errors
 /// When the file can't be read or written, or isn't what this program writes.
 pub fn load_or_create(data: &Path) -> io::Result<AuthSecrets> {
-    fs::create_dir_all(data)?;
+    create_private_dir(data)?;
     let path = data.join(FILE);
     match fs::read_to_string(&path) {
         Ok(json) => AuthSecrets::from_json(&json).map_err(|_| {
@@ -32,9 +32,24 @@ pub fn load_or_create(data: &Path) -> io::Result<AuthSecrets> {
     }
 }
 
+/// Makes the data directory, which only its owner can look into: the table beside the keys holds emails and password
+/// hashes. One that exists is left as it is.
+fn create_private_dir(data: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(data)
+}
+
 /// Writes a new file that only its owner can read, whole or not at all.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let unfinished = path.with_extension("new");
+    // One that an earlier start left behind may have another mode.
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]

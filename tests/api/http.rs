@@ -466,12 +466,10 @@ async fn a_json_body_that_cannot_be_read_is_400() {
         "7".into(),
         "\"title\"".into(),
         "{\"n\": NaN}".into(),
-        "{\"title\": 1e999}".into(),
-        "{\"refresh\": 1e999, \"username\": 1e999}".into(),
+        "{\"title\": 1e999, \"refresh\": 1e999, \"username\": 1e999}".into(),
         nested("["),
-        nested("{\"a\":"),
+        "{\"a\":".repeat(50_000),
         format!("{{\"title\": {}", nested("[")),
-        format!("{{\"username\": {}{}}}", "[".repeat(1000), "]".repeat(1000)),
     ]
     .map(String::into_bytes)
     .into_iter()
@@ -488,14 +486,35 @@ async fn a_json_body_that_cannot_be_read_is_400() {
                 .call(method.clone(), &path)
                 .body("application/json", body.clone());
             let answer = call.send().await;
-            // What is nested or not a number may also be a wrong type of a field that this endpoint doesn't know.
+            // Some of it is a known field's wrong type at one endpoint, and unreadable at another.
             assert_eq!(answer.status, 400, "{method} {path} {sent}: {}", answer.text);
-            assert!(
-                answer.text.len() < 1000,
-                "{method} {path} {sent}: {}",
-                answer.text
-            );
+            assert!(answer.text.len() < 600, "{method} {path} {sent}: {}", answer.text);
         }
+    }
+}
+
+/// Promise 27.
+#[tokio::test]
+async fn a_value_nested_too_deep_is_400_where_it_is_read_and_ignored_where_it_is_not() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    for (open, close, depth) in [("[", "]", 1000), ("[", "]", 100_000), ("{\"a\":", "}", 40_000)] {
+        let deep = open.repeat(depth) + "0" + &close.repeat(depth);
+        let film = stalker().to_string();
+        let read = film.replace("\"Stalker\"", &deep);
+        let answer = member
+            .post("/api/movies/")
+            .body("application/json", read)
+            .send()
+            .await;
+        answer.is(400);
+        let ignored = film.replace('{', &format!("{{\"other\": {deep}, "));
+        let answer = member
+            .post("/api/movies/")
+            .body("application/json", ignored)
+            .send()
+            .await;
+        assert!([201, 400].contains(&answer.status.as_u16()), "{}", answer.text);
     }
 }
 
@@ -529,15 +548,7 @@ async fn text_that_is_no_text_is_400() {
             .body("application/json", body)
             .send()
             .await;
-        assert_eq!(
-            answer.status,
-            if code == "invalid_input" {
-                400
-            } else {
-                answer.status.as_u16()
-            }
-        );
-        assert!(answer.status == 400, "{title:?}: {}", answer.text);
+        answer.is_problem(400, code);
     }
     // 400 KB of it are too many before they are anything else.
     let body = film.replace("Stalker", &"x".repeat(400_000));
@@ -700,6 +711,13 @@ async fn a_file_is_refused_by_the_name_of_its_field() {
             .await;
         answer.is_problem(400, "invalid_input").names(&["cover_image"]);
     }
+    // Of an input in which nothing was chosen, a browser sends a file without a name or a byte.
+    let call = member.post("/api/movies/");
+    let nothing = multipart::Part::bytes(&[][..]).file_name("");
+    let answer = Call(call.0.multipart(form().part("cover_image", nothing)))
+        .send()
+        .await;
+    assert_eq!(answer.is(201).body["cover_image"], Value::Null);
     // Unknown fields are ignored, files too.
     let call = member.post("/api/movies/");
     Call(call.0.multipart(form().part("attachment", file())))
@@ -715,7 +733,7 @@ async fn a_body_of_more_than_100_fields_is_400() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for media in MEDIA {
-        for (extra, status) in [(95, 201), (96, 400), (5000, 400)] {
+        for (extra, status) in [(95, 201), (96, 400), (2000, 400)] {
             let mut fields = stalker();
             for n in 0..extra {
                 fields[format!("f{n}")] = json!("x");
@@ -801,6 +819,32 @@ async fn a_bad_host_is_a_problem_and_the_server_goes_on() {
     app.anonymous().get("/api/movies/").send().await.is(200);
 }
 
+/// A URL parser on the way would find the film in these.
+#[tokio::test]
+async fn a_path_that_only_resembles_a_films_is_404() {
+    let app = TestApp::new().await;
+    let member = member_with_films(&app).await;
+    let access = member.access.as_deref().unwrap();
+    for path in [
+        "/api/movies/2/../1/",
+        "/api/movies/./1/",
+        "/api/movies/2/%2e%2e/1/",
+        "/api/movies/1/%2e/",
+        "/api/movies/1%23/",
+        "/api/movies/1%20/",
+        "/api/movies/1%09/",
+        "/api//movies/1/",
+        "/api/movies//1/",
+    ] {
+        let request = format!(
+            "DELETE {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {access}\r\nconnection: close\r\n\r\n"
+        );
+        let answer = raw(&app, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+        member.get("/api/movies/1/").send().await.is(200);
+    }
+}
+
 /// The pages' URLs lead back to the host that was asked.
 #[tokio::test]
 async fn a_next_url_names_the_host_of_the_request() {
@@ -876,5 +920,5 @@ async fn a_handler_that_does_not_end_is_a_503_before_the_gateway_gives_up() {
     let (status, kind, problem) = ask(&router, "/endless/").await;
     assert_eq!((status, kind.as_str()), (503, "application/problem+json1"));
     assert_eq!(problem["code"], "unavailable");
-    assert!(HttpConfig::clone(&shared::config::Config::default().http).deadline < Duration::from_secs(30));
+    assert!(shared::config::Config::default().http.deadline < Duration::from_secs(30));
 }

@@ -1,6 +1,15 @@
 //! Every operation over HTTP: what it does, whom it lets, and how it refuses.
 
+mod auth;
+mod catalog;
+mod coverage;
+mod events;
+mod favorites;
 mod http;
+mod lists;
+mod movies;
+mod search;
+mod users;
 
 use std::fmt::Write as _;
 
@@ -80,6 +89,17 @@ pub async fn pages(caller: &Caller, path: &str, direction: &str) -> Vec<Vec<u64>
         match answer.body[direction].as_str() {
             Some(url) => url.clone_into(&mut at),
             None => return pages,
+        }
+    }
+}
+
+/// The URL of the last page.
+pub async fn last_page(caller: &Caller, path: &str) -> String {
+    let mut at = path.to_owned();
+    loop {
+        match caller.get(&at).send().await.is(200).body["next"].as_str() {
+            Some(next) => next.clone_into(&mut at),
+            None => return at,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What every test stands on: a server with an empty table of its own, a clock it can move, and typed callers.
 
+pub mod audit;
+pub mod wire;
+
 use std::{
     fmt::Write as _,
     sync::atomic::{AtomicU32, Ordering},
@@ -220,6 +223,7 @@ impl Answer {
 
     /// Asserts a problem of this status and code.
     #[track_caller]
+    #[allow(clippy::wrong_self_convention)]
     pub fn is_problem(self, status: u16, code: &str) -> Self {
         let answer = self.is(status);
         assert_eq!(answer.body["code"], code, "{}", answer.text);

@@ -39,18 +39,16 @@ impl FromFields for RegisterBody {
             .and_then(|text| errors.take("email", Email::parse(&text)));
         let password = fields
             .required("password", &mut errors)
-            .and_then(|text| errors.take("password", Password::parse(text)));
+            .and_then(|text| errors.take("password", Password::parse(text)))
+            .and_then(|password| errors.take("password", password.unlike(username.as_ref(), email.as_ref())));
         let (Some(username), Some(email), Some(password)) = (username, email, password) else {
             return Err(Error::Invalid(errors));
         };
-        match password.unlike(&username, &email) {
-            Ok(password) => Ok(Self {
-                username,
-                email,
-                password,
-            }),
-            Err(message) => Err(Error::invalid("password", message)),
-        }
+        Ok(Self {
+            username,
+            email,
+            password,
+        })
     }
 }
 

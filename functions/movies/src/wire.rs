@@ -125,12 +125,13 @@ pub struct MovieListParams {
     #[param(min_length = 1, example = "Drama")]
     genre: Option<String>,
     /// The order.
-    #[param(inline, default = "id")]
+    #[param(inline)]
     ordering: Option<OrderingParam>,
 }
 
 /// An order of films.
 #[derive(ToSchema)]
+#[schema(default = "id")]
 #[allow(dead_code, reason = "documentation; the handler reads Params")]
 pub enum OrderingParam {
     /// By id.

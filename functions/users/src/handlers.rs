@@ -2,8 +2,8 @@
 
 use axum::{Json, extract::State};
 use shared::{
-    AppState, Error, Result,
-    auth::Caller,
+    AppState, Result,
+    auth::{Caller, UNKNOWN_USER},
     domain::Role,
     http::{
         Collection, PageQuery,
@@ -39,7 +39,7 @@ pub async fn list_users(
         state.store.get_user(caller.id),
         state.store.list_users(&page.window, page.limit)
     )?;
-    let is_admin = asking.ok_or(GONE)?.role == Role::Admin;
+    let is_admin = asking.ok_or(UNKNOWN_USER)?.role == Role::Admin;
     let body = if is_admin { UserBody::own } else { UserBody::public };
     let users = slice.items.iter().map(body).collect();
     Ok(Json(
@@ -63,7 +63,7 @@ pub async fn list_users(
     security(("bearer" = []))
 )]
 pub async fn get_me(State(state): State<AppState>, caller: Caller) -> Result<Json<UserBody>> {
-    let user = state.store.get_user(caller.id).await?.ok_or(GONE)?;
+    let user = state.store.get_user(caller.id).await?.ok_or(UNKNOWN_USER)?;
     Ok(Json(UserBody::own(&user)))
 }
 
@@ -97,6 +97,3 @@ pub async fn list_my_favorites(
     let slice = MovieBody::slice(slice);
     Ok(Json(page.collection(&state, None, slice).await?))
 }
-
-/// The error for an access token whose user isn't in the table.
-const GONE: Error = Error::Unauthenticated("The access token's user doesn't exist.");

@@ -96,9 +96,9 @@ impl Route {
 
     /// The path variables, if this route's path is a full match.
     ///
-    /// Whether `/x/` is a full match for `/x` has been reported both ways, so the declared routes must work under
-    /// either reading. This is the lenient one; under the strict one `/x/` goes to `$default`, for a greedy variable
-    /// doesn't match the empty rest.
+    /// Whether `/x/` is a full match for `/x` has been reported both ways. This is the lenient reading, and the group
+    /// roots with their trailing slash depend on it; under the strict one `/x/` would go to `$default`, for a greedy
+    /// variable doesn't match the empty rest.
     fn full_match(&self, path: &str) -> Option<BTreeMap<String, String>> {
         let path = path.strip_prefix('/')?;
         let parts: Vec<_> = path.strip_suffix('/').unwrap_or(path).split('/').collect();

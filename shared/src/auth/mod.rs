@@ -17,6 +17,9 @@ use ring::{
 
 use crate::error::{Error, Result};
 
+/// The error for an access token whose user isn't in the table.
+pub const UNKNOWN_USER: Error = Error::Unauthenticated("The access token's user doesn't exist.");
+
 /// Bytes from the system's random source.
 ///
 /// # Errors
@@ -30,7 +33,8 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
 }
 
 /// Bytes in lowercase hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

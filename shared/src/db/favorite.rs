@@ -20,8 +20,10 @@ use crate::{
 
 /// How many marks of a deleted film one pass removes.
 const SWEEP_PAGE: usize = 100;
-/// How many passes one call makes at most. What is left waits for the next call.
-const SWEEP_PASSES: usize = 50;
+/// How many passes a deletion makes itself. What is left is the sweep's.
+pub(crate) const PASSES_OF_DELETION: usize = 3;
+/// How many passes the sweep makes for one film.
+const PASSES_OF_SWEEP: usize = 100;
 
 /// A mark as stored: `MARKS#<film>`, user.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -168,9 +170,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
-    pub async fn sweep_marks_of(&self, movie: MovieId) -> Result<()> {
+    pub(crate) async fn sweep_marks_of(&self, movie: MovieId, passes: usize) -> Result<()> {
         let pk = keys::marks(movie);
-        for _ in 0..SWEEP_PASSES {
+        for _ in 0..passes {
             let (items, _) = self
                 .query(&RangeQuery {
                     index: TABLE,
@@ -210,7 +212,7 @@ impl Store {
                 .and_then(|key| keys::id_at_end(&key.sk))
                 .and_then(|id| MovieId::try_from(id).ok())
                 .ok_or_else(|| corrupt("a sweep row without a film's id"))?;
-            self.sweep_marks_of(movie).await?;
+            self.sweep_marks_of(movie, PASSES_OF_SWEEP).await?;
         }
         Ok(rows.len())
     }

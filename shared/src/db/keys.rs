@@ -1,7 +1,7 @@
 //! How keys are written. Every partition key, sort key and index key of the table is made here and nowhere else.
 //!
 //! Every sort key that a walk may stop at ends in one of: an id of [`ID_DIGITS`] digits, or [`END`]. So no sort key is
-//! the beginning of another, and "just after" and "just before" a key are its last byte plus or minus one.
+//! the beginning of another, and the keys just after and just before one are its id plus or minus one.
 
 use std::collections::HashMap;
 
@@ -105,28 +105,37 @@ pub fn id_text(id: u64) -> String {
 /// The id at the end of a sort key.
 #[must_use]
 pub fn id_at_end(sk: &str) -> Option<u64> {
-    sk.get(sk.len().checked_sub(ID_DIGITS)?..)?.parse().ok()
+    let digits = sk.get(sk.len().checked_sub(ID_DIGITS)?..)?;
+    // The parser alone would take a sign.
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| digits.parse().ok())?
 }
 
 /// The sort key just after `sk`.
 #[must_use]
 pub fn after(sk: &str) -> String {
-    shift_last(sk, 1)
+    step(sk, 1)
 }
 
 /// The sort key just before `sk`.
 #[must_use]
 pub fn before(sk: &str) -> String {
-    shift_last(sk, -1)
+    step(sk, -1)
 }
 
-fn shift_last(sk: &str, by: i8) -> String {
-    let mut shifted = sk.to_owned();
-    // Keys end in an ASCII digit or in END, whose neighbours are ASCII too.
-    if let Some(last) = shifted.pop().and_then(|c| u8::try_from(c).ok()) {
-        shifted.push(char::from(last.saturating_add_signed(by)));
+fn step(sk: &str, by: i8) -> String {
+    if let Some(id) = id_at_end(sk) {
+        let start = &sk[..sk.len() - ID_DIGITS];
+        return format!("{start}{}", id_text(id.saturating_add_signed(by.into())));
     }
-    shifted
+    let mut stepped = sk.to_owned();
+    // A key without an id ends in END, whose neighbours are ASCII too.
+    if let Some(last) = stepped.pop().and_then(|c| u8::try_from(c).ok()) {
+        stepped.push(char::from(last.saturating_add_signed(by)));
+    }
+    stepped
 }
 
 /// A film: `MOVIES#⌊id/256⌋`, id.
@@ -266,7 +275,13 @@ mod tests {
 
     #[test]
     fn nothing_stands_between_a_key_and_its_neighbours() {
-        let keys = ["x#0000000000000009", "x#0000000000000010", "x#0000000000000011"];
+        let keys = [
+            "x#0000000000000009",
+            "x#0000000000000010",
+            "x#0000000000000011",
+            "y#",
+            "z#",
+        ];
         for [one, two] in keys.array_windows() {
             assert!(after(one).as_str() > *one && after(one).as_str() <= *two, "{one}");
             assert!(
@@ -274,6 +289,12 @@ mod tests {
                 "{two}"
             );
         }
+    }
+
+    #[test]
+    fn the_neighbour_of_an_id_is_an_id() {
+        assert_eq!(after("0000000000000009"), "0000000000000010");
+        assert_eq!(before("0000000000000010"), "0000000000000009");
     }
 
     #[test]

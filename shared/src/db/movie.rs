@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    auth::UNKNOWN_USER,
     db::{
-        favorite::MarkItem,
+        favorite::{MarkItem, PASSES_OF_DELETION},
         genre::{GenreMoves, genre_by_date, genre_by_id},
         index::{self, IndexItem},
         keys::{self, BY_DATE, BY_LIKES, Key, LIKED, LIKES, LIKES_SHARDS},
@@ -29,6 +30,9 @@ pub const ONE_LIKE: u64 = 10_000_000_000;
 
 /// How often an edit that met another is tried from its first read on; the request's deadline usually comes first.
 pub(crate) const EDIT_ATTEMPTS: u32 = 200;
+
+/// How often one try at an edit learns about genres before it starts over from a read.
+const GENRE_ATTEMPTS: u32 = 5;
 
 /// A film as stored: `MOVIES#⌊id/256⌋`, id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -473,9 +477,7 @@ impl Store {
             .map(from_item)
             .transpose()?;
         let movie = found.remove(&keys::movie(id)).ok_or_else(no_movie)?;
-        let caller_item = found
-            .remove(&keys::user(caller))
-            .ok_or(Error::Unauthenticated("The access token's user doesn't exist."))?;
+        let caller_item = found.remove(&keys::user(caller)).ok_or(UNKNOWN_USER)?;
         Ok(EditView {
             view: MovieView {
                 movie: from_item(movie)?,
@@ -499,7 +501,8 @@ impl Store {
         let old_film = old.film()?;
         let changes = changed_rows(index::rows(&old_film, old.id), index::rows(&edit.film, old.id));
         let mut genres = GenreMoves::between(Some(&old_film.genres), Some(&edit.film.genres));
-        loop {
+        for attempt in 0..GENRE_ATTEMPTS {
+            pause_before(attempt.saturating_sub(1)).await;
             let mut transaction = Transaction::default();
             transaction.add(self.on(old.key()).update(replacing(old, &new, marks)?)?);
             for (key, row) in &changes {
@@ -530,6 +533,7 @@ impl Store {
                 }
             }
         }
+        Ok(None)
     }
 
     /// AP-12: deletes a film with its index rows and counts in one transaction, then its marks. `decide` may refuse.
@@ -551,7 +555,7 @@ impl Store {
                 // The film is gone, and with it all that shows its marks. Should this fail or be cut off, the `SWEEP`
                 // row remembers.
                 if seen.view.movie.favorite_count() > 0
-                    && let Err(error) = self.sweep_marks_of(id).await
+                    && let Err(error) = self.sweep_marks_of(id, PASSES_OF_DELETION).await
                 {
                     tracing::warn!(error = %error.in_words(), "marks left to sweep");
                 }
@@ -565,7 +569,8 @@ impl Store {
     async fn try_delete(&self, movie: &MovieItem) -> Result<bool> {
         let film = movie.film()?;
         let mut genres = GenreMoves::between(Some(&film.genres), None);
-        loop {
+        for attempt in 0..GENRE_ATTEMPTS {
+            pause_before(attempt.saturating_sub(1)).await;
             let mut transaction = Transaction::default();
             let unchanged = Expression::none()
                 .when("#version = :version AND #likes = :likes")
@@ -591,6 +596,7 @@ impl Store {
                 }
             }
         }
+        Ok(false)
     }
 }
 

@@ -24,11 +24,17 @@ use crate::{
 };
 
 /// How many words may be tried as the leading one.
-const CANDIDATES: usize = 2;
-/// How many rows the first round reads of each range, at the least.
-const FIRST_ROWS: usize = 24;
+const CANDIDATES: usize = 3;
+/// A range with more rows than this is long. Which word leads is decided by this many rows, whatever the page's size,
+/// so that the order doesn't depend on it.
+const LONG: usize = 24;
 /// How many rows the second round reads, when the first found too little.
 const MORE_ROWS: usize = 150;
+
+/// How many rows the first round reads of each range.
+fn first_rows(limit: usize) -> usize {
+    (LONG + 1).max(limit + 1)
+}
 
 /// A parsed `q`.
 #[derive(Clone, Debug)]
@@ -62,15 +68,16 @@ impl SearchQuery {
 
     /// The ranges that are walked when `lead` leads, in the answer's order.
     fn ranges(&self, lead: usize) -> Vec<WordRange> {
-        let titles = WordRange::titles(&self.words);
-        let mut ranges = vec![titles];
-        if let Some(word) = self.telling.get(lead) {
-            let of_word = WordRange::of_word(word);
-            // Of a single word, the titles that begin with it are the first of its own ranges.
-            let skip = usize::from(self.words.len() == 1);
-            ranges.extend(of_word.into_iter().skip(skip));
-        }
+        let mut ranges = vec![WordRange::titles(&self.words)];
+        ranges.extend(self.word_ranges(lead));
         ranges
+    }
+
+    /// The leading word's own ranges. Of a single word, the titles that begin with it have been walked already.
+    fn word_ranges(&self, lead: usize) -> Vec<WordRange> {
+        let skip = usize::from(self.words.len() == 1);
+        let of_word = self.telling.get(lead).map(|word| WordRange::of_word(word));
+        of_word.into_iter().flatten().skip(skip).collect()
     }
 
     /// Whether the film of this row is answered here: it has all words, and this is its first row of the walk.
@@ -78,19 +85,18 @@ impl SearchQuery {
         if !self.telling.iter().all(|word| row.words.have(word)) {
             return false;
         }
-        if row.words.title_begins(&self.words) {
-            return at == 0;
+        // Keys are cut where texts are very long, so that a range may hold a title that doesn't begin with `q`.
+        let title_begins = row.words.title_begins(&self.words);
+        if at == 0 || title_begins {
+            return at == 0 && title_begins;
         }
-        let Some(word) = self.telling.get(lead) else {
-            return false;
-        };
-        let ranges = WordRange::of_word(word);
+        let ranges = self.word_ranges(lead);
         row.words
             .keys(row.id)
-            .into_iter()
-            .filter(|(key, kind)| ranges[usize::from(*kind)].holds(key))
-            .min_by(|(a, kind_a), (b, kind_b)| (kind_a, &a.sk).cmp(&(kind_b, &b.sk)))
-            .is_some_and(|(first, _)| first == row.key)
+            .into_keys()
+            .filter_map(|key| Some((ranges.iter().position(|range| range.holds(&key))?, key)))
+            .min()
+            .is_some_and(|(_, first)| first == row.key)
     }
 }
 
@@ -132,11 +138,6 @@ struct Walk {
 }
 
 impl Walk {
-    /// Whether everything there is has been read.
-    fn is_complete(&self) -> bool {
-        self.reads.iter().all(|read| !read.more)
-    }
-
     /// The answers in what was read, up to the first range that goes on; and where that was.
     fn answers(&self, query: &SearchQuery, enough: usize) -> (Vec<(Position, MovieId)>, Option<Position>) {
         let mut answers = Vec::new();
@@ -180,7 +181,7 @@ impl Store {
         let enough = limit + 1;
         let mut walk = match window.position() {
             Some(from) => self.resume(query, window, usize::from(from.lead), limit).await?,
-            None => self.begin(query, window, limit).await?,
+            None => self.begin(query, limit).await?,
         };
         let (mut answers, mut stopped) = walk.answers(query, enough);
         if let Some(from) = &stopped {
@@ -208,14 +209,28 @@ impl Store {
         })
     }
 
-    /// The first round of a first page: every candidate's ranges side by side. A candidate all of whose rows were read
-    /// leads, for its answers are complete; the rarest by guess, when there is none.
-    async fn begin(&self, query: &SearchQuery, window: &Window, limit: usize) -> Result<Walk> {
+    /// The first round of a first page: the titles and every candidate's ranges side by side. The word with the fewest
+    /// long ranges leads, for it has the fewest rows to walk; one with a long genre last, for genres are the longest.
+    async fn begin(&self, query: &SearchQuery, limit: usize) -> Result<Walk> {
         let candidates = query.telling.len().min(CANDIDATES);
-        let walks = (0..candidates).map(|lead| self.resume(query, window, lead, limit));
-        let mut walks = try_join_all(walks).await?;
-        let best = walks.iter().position(Walk::is_complete).unwrap_or_default();
-        Ok(walks.swap_remove(best))
+        let rows = first_rows(limit);
+        let titles = self.read_range(0, WordRange::titles(&query.words), None, false, rows);
+        let candidates = (0..candidates).map(|lead| {
+            let ranges = (1..).zip(query.word_ranges(lead));
+            try_join_all(ranges.map(|(at, range)| self.read_range(at, range, None, false, rows)))
+        });
+        let (titles, candidates) = tokio::try_join!(titles, try_join_all(candidates))?;
+        let led = candidates.into_iter().enumerate().min_by_key(|(_, reads)| {
+            let long = |read: &Read| read.rows.len() > LONG;
+            (
+                reads.last().is_some_and(long),
+                reads.iter().filter(|read| long(read)).count(),
+            )
+        });
+        let (lead, words) = led.unwrap_or_default();
+        let mut reads = vec![titles];
+        reads.extend(words);
+        Ok(Walk { lead, reads })
     }
 
     /// Reads the ranges of `lead`, from the window's position on, side by side.
@@ -230,7 +245,7 @@ impl Store {
         if down {
             ranges.reverse();
         }
-        let rows = FIRST_ROWS.max(limit + 1);
+        let rows = first_rows(limit);
         let reads = ranges.into_iter().map(|(at, range)| {
             let from = from.filter(|from| usize::from(from.span) == at);
             self.read_range(at, range, from, down, rows)

@@ -186,7 +186,10 @@ impl Store {
         limit: usize,
     ) -> Result<(u64, Slice<Item>)> {
         let down = order.reads_down(window);
-        let from = window.position().and_then(|p| p.key.parse::<u64>().ok());
+        let from = window.position().map(|p| p.key.parse::<u64>());
+        let from = from
+            .transpose()
+            .map_err(|_| corrupt("a cursor of another walk"))?;
         let begin = match from {
             Some(id) if down => Some(id.saturating_sub(1)),
             Some(id) => Some(id.saturating_add(1)),
@@ -220,7 +223,8 @@ impl Store {
             } else {
                 (reached + 1..=ends_at.min(reached + FURTHER_BUCKETS)).collect()
             };
-            let (rest, rest_cut) = self.read_buckets(bucket, &further, begin, down, limit).await?;
+            let wanted = limit - read.len();
+            let (rest, rest_cut) = self.read_buckets(bucket, &further, begin, down, wanted).await?;
             read.extend(rest);
             cut = rest_cut;
             reached = further.last().copied().unwrap_or(reached);

@@ -37,6 +37,10 @@ impl Email {
         if text.chars().any(char::is_control) || EmailAddress::parse_with_options(text, options).is_err() {
             return Err("Must be an email address.".into());
         }
+        // Ligatures that spell out into more than a key holds.
+        if fold_name(text).is_empty() {
+            return Err(format!("May hold {MAX_BYTES} bytes, ligatures spelled out."));
+        }
         Ok(Self(text.to_owned()))
     }
 
@@ -57,6 +61,12 @@ impl Email {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_folds_past_a_key_is_refused() {
+        let long = "\u{fdfa}".repeat(21);
+        assert!(Email::parse(&format!("{long}@{long}.{long}.co")).is_err());
+    }
 
     #[test]
     fn an_address_is_a_mailbox_at_a_domain_name() {

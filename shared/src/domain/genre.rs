@@ -29,10 +29,10 @@ impl Genre {
             words: text::words(&name),
             name,
         };
-        match genre.identity().chars().count() {
-            0 => Err("Each genre needs a letter or a digit.".into()),
-            1..=MAX_IDENTITY_CHARS => Ok(genre),
-            _ => Err(format!(
+        match identity(&genre.name) {
+            Some(_) => Ok(genre),
+            None if genre.words.is_empty() => Err("Each genre needs a letter or a digit.".into()),
+            None => Err(format!(
                 "Each genre: May hold {MAX_GENRE_CHARS} characters, ligatures spelled out."
             )),
         }
@@ -55,6 +55,15 @@ impl Genre {
     pub fn identity(&self) -> String {
         self.words.join("-")
     }
+}
+
+/// The identity that a genre of this name would have, or `None` when none can have it.
+#[must_use]
+pub fn identity(name: &str) -> Option<String> {
+    let identity = text::words(name).join("-");
+    (1..=MAX_IDENTITY_CHARS)
+        .contains(&identity.chars().count())
+        .then_some(identity)
 }
 
 /// A film's genres: one or several, each once.

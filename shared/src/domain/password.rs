@@ -66,12 +66,12 @@ impl Password {
     ///
     /// # Errors
     /// The message for the field.
-    pub fn unlike(self, username: &Username, email: &Email) -> Result<Self, String> {
+    pub fn unlike(self, username: Option<&Username>, email: Option<&Email>) -> Result<Self, String> {
         let folded = fold_name(self.0.expose());
-        if folded == username.folded() {
+        if username.is_some_and(|username| folded == username.folded()) {
             return Err("May not be the username.".into());
         }
-        if folded == email.folded() {
+        if email.is_some_and(|email| folded == email.folded()) {
             return Err("May not be the email.".into());
         }
         Ok(self)
@@ -132,7 +132,11 @@ mod tests {
     fn the_username_and_the_email_are_refused_in_any_case() {
         let username = Username::parse("EllenRipley").unwrap();
         let email = Email::parse("ellen@example.com").unwrap();
-        let unlike = |text: &str| Password::parse(text.into()).unwrap().unlike(&username, &email);
+        let unlike = |text: &str| {
+            Password::parse(text.into())
+                .unwrap()
+                .unlike(Some(&username), Some(&email))
+        };
         assert!(unlike("ellenripley").is_err());
         assert!(unlike("Ellen@Example.com").is_err());
         assert!(unlike("ellenripley2").is_ok());

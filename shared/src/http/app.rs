@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, Method, header};
-use lambda_http::request::RequestContext;
+use lambda_http::{RequestExt as _, request::RequestContext};
 use tower::{Layer, ServiceBuilder};
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -35,7 +35,7 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// When a configured CORS origin isn't a header value.
 pub fn serve(router: Router, config: &HttpConfig) -> Result<Router, http::Error> {
     let router = router
-        .fallback(|| async { Error::NotFound("There is nothing at this path.") })
+        .fallback(|| async { NO_PATH })
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed });
     // The slash must be there before routing, so this layer is around the router and not one of its own.
     let router = NormalizePathLayer::append_trailing_slash().layer(router);
@@ -43,7 +43,8 @@ pub fn serve(router: Router, config: &HttpConfig) -> Result<Router, http::Error>
         .layer(middleware::from_fn(finish))
         .layer(cors(config)?)
         .layer(middleware::from_fn_with_state(config.deadline, deadline))
-        .layer(CatchPanicLayer::custom(after_panic));
+        .layer(CatchPanicLayer::custom(after_panic))
+        .layer(middleware::from_fn(same_path));
     // axum's `Service for Router` is what `lambda_http::run` and the local gateway both take; a router with nothing
     // but a fallback keeps that type.
     Ok(Router::new().fallback_service(router).layer(layers))
@@ -79,6 +80,22 @@ fn cors(config: &HttpConfig) -> Result<CorsLayer, http::Error> {
         // A day, which browsers cut to their own ceiling (two hours in Chromium).
         .max_age(std::time::Duration::from_secs(86_400)))
 }
+
+/// Answers `404` for a path that isn't the one the client sent. `lambda_http` reads the path as a browser would: dot
+/// segments, a `#`, white space at the end would otherwise lead to another resource, for `DELETE` too.
+async fn same_path(request: Request, next: Next) -> Response {
+    let sent = request.raw_http_path();
+    let read = percent_encoding::percent_decode_str(request.uri().path());
+    // Without a gateway event there is no other path to compare with.
+    if sent.is_empty() || read.clone().eq(sent.bytes()) || request.uri().path() == sent {
+        next.run(request).await
+    } else {
+        NO_PATH.into_response()
+    }
+}
+
+/// The error for a path that nothing is at.
+const NO_PATH: Error = Error::NotFound("There is nothing at this path.");
 
 /// The outermost layer: names the request, logs it, and writes problem documents.
 async fn finish(request: Request, next: Next) -> Response {

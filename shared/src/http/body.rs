@@ -109,7 +109,12 @@ impl Fields {
         let values = KnownFields(known)
             .deserialize(&mut json)
             .and_then(|values| json.end().map(|()| values))
-            .map_err(|e| Error::Malformed(format!("The body isn't a JSON object we can read: {e}.")))?;
+            // Where, and not what: serde_json's own words may quote the body.
+            .map_err(|e| {
+                let (line, column) = (e.line(), e.column());
+                let what = "The body isn't a JSON object we can read";
+                Error::Malformed(format!("{what}: see line {line}, column {column}."))
+            })?;
         Ok(Self {
             values,
             ..Self::default()
@@ -147,11 +152,15 @@ impl Fields {
             let Some(name) = part.name().map(str::to_owned) else {
                 continue;
             };
-            if part.file_name().is_some() {
-                fields.file = fields.file.or(find(known, &name));
+            let file = part.file_name().map(str::to_owned);
+            let value = part.bytes().await.map_err(unreadable)?;
+            if let Some(file) = file {
+                // A browser sends a nameless, empty file for an input in which nothing was chosen.
+                if !(file.is_empty() && value.is_empty()) {
+                    fields.file = fields.file.or(find(known, &name));
+                }
                 continue;
             }
-            let value = part.bytes().await.map_err(unreadable)?;
             let value = String::from_utf8(value.into())
                 .map_err(|_| Error::Malformed("The form isn't UTF-8.".into()))?;
             fields.insert(known, &name, value);

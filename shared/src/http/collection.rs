@@ -98,11 +98,26 @@ impl PageQuery {
     /// `400` for a limit outside 1–100 or a cursor that isn't of this scope; [`Error::Unavailable`] when the cursor
     /// key can't be read.
     pub async fn read(state: &AppState, params: Params, default_limit: u32, scope: String) -> Result<Self> {
-        let mut errors = FieldErrors::default();
+        Self::read_with(state, params, default_limit, scope, FieldErrors::default()).await
+    }
+
+    /// Likewise, together with what is wrong with the collection's own parameters. While those are wrong the scope isn't
+    /// known, and the cursor isn't looked at.
+    ///
+    /// # Errors
+    /// As [`PageQuery::read`], and `400` for `errors`.
+    pub async fn read_with(
+        state: &AppState,
+        params: Params,
+        default_limit: u32,
+        scope: String,
+        mut errors: FieldErrors,
+    ) -> Result<Self> {
+        let has_scope = errors.0.is_empty();
         let limit = errors.take("limit", parse_limit(params.get("limit"), default_limit));
         let mut window = Window::First;
         let mut key = None;
-        if let Some(cursor) = params.get("cursor") {
+        if let Some(cursor) = params.get("cursor").filter(|_| has_scope) {
             let cursors = state.keys.cursor_key(&state.store).await?;
             match cursors.open(&scope, cursor) {
                 Ok(opened) => window = opened,
@@ -160,9 +175,10 @@ impl PageQuery {
 pub fn parse_limit(text: Option<&str>, default: u32) -> Result<u32, &'static str> {
     match text {
         None => Ok(default),
-        Some(text) => text
-            .parse()
-            .ok()
+        Some(text) => Some(text)
+            // The parser alone would take a plus sign.
+            .filter(|text| text.starts_with(|c: char| c.is_ascii_digit()))
+            .and_then(|text| text.parse().ok())
             .filter(|limit| (1..=MAX_LIMIT).contains(limit))
             .ok_or("Must be a number from 1 to 100."),
     }

@@ -1,13 +1,10 @@
 //! A caller's favorites.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
-use shared::{AppState, Result, auth::Caller, db::favorite::Wish, http::openapi::*};
+use axum::{Json, extract::State};
+use shared::{AppState, Result, auth::Caller, db::favorite::Wish, domain::MovieId, http::openapi::*};
 
 use crate::{
-    handlers::movie_id,
+    handlers::FilmId,
     wire::{FavoriteBody, MovieIdParam},
 };
 
@@ -30,9 +27,9 @@ use crate::{
 pub async fn toggle_favorite(
     State(state): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    FilmId(id): FilmId,
 ) -> Result<Json<FavoriteBody>> {
-    set(&state, &caller, &id, Wish::Toggle).await
+    set(&state, &caller, id, Wish::Toggle).await
 }
 
 /// Mark a favorite.
@@ -53,9 +50,9 @@ pub async fn toggle_favorite(
 pub async fn add_favorite(
     State(state): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    FilmId(id): FilmId,
 ) -> Result<Json<FavoriteBody>> {
-    set(&state, &caller, &id, Wish::On).await
+    set(&state, &caller, id, Wish::On).await
 }
 
 /// Take a favorite off.
@@ -76,13 +73,12 @@ pub async fn add_favorite(
 pub async fn remove_favorite(
     State(state): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    FilmId(id): FilmId,
 ) -> Result<Json<FavoriteBody>> {
-    set(&state, &caller, &id, Wish::Off).await
+    set(&state, &caller, id, Wish::Off).await
 }
 
-async fn set(state: &AppState, caller: &Caller, id: &str, wish: Wish) -> Result<Json<FavoriteBody>> {
-    let id = movie_id(id)?;
+async fn set(state: &AppState, caller: &Caller, id: MovieId, wish: Wish) -> Result<Json<FavoriteBody>> {
     let favorite = state.store.set_favorite(id, caller.id, wish).await?;
     Ok(Json(FavoriteBody::new(id, favorite)))
 }

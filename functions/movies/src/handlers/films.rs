@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -10,7 +10,8 @@ use shared::{
     AppState, Error, Result,
     auth::{Caller, MaybeCaller},
     db::movie::{Edit, EditView, MovieOrder, MovieView, no_movie},
-    domain::{Film, Role, UserId, text},
+    domain::{Film, MovieId, Role, UserId, genre},
+    error::FieldErrors,
     http::{
         Collection, Form, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams},
@@ -21,12 +22,15 @@ use shared::{
 };
 
 use crate::{
-    handlers::{NOT_YOURS, movie_id},
+    handlers::FilmId,
     wire::{
         IfMatch, IfMatchParam, MovieIdParam, MovieListParams, MoviePatch, MoviePatchBody, NewMovie,
         NewMovieBody,
     },
 };
+
+/// The error for a caller who neither owns the film nor is an admin.
+const NOT_YOURS: Error = Error::Forbidden("Only the user who added this film, or an admin, may change it.");
 
 /// List films.
 ///
@@ -49,23 +53,21 @@ pub async fn list_movies(
     MaybeCaller(caller): MaybeCaller,
     params: Params,
 ) -> Result<Json<Collection<MovieBody>>> {
-    let order = parse_order(params.get("ordering"))?;
-    let genre = match params.get("genre") {
-        None => None,
-        Some(genre) if genre.trim().is_empty() => {
-            return Err(Error::invalid("genre", "This field may not be blank."));
-        }
-        Some(genre) => Some(text::words(genre).join("-")),
-    };
+    let mut errors = FieldErrors::default();
+    let order = errors.take("ordering", parse_order(params.get("ordering")));
+    let order = order.unwrap_or_default();
+    if params.get("genre").is_some_and(|genre| genre.trim().is_empty()) {
+        errors.add("genre", "This field may not be blank.");
+    }
+    let genre = params.get("genre").map(genre::identity);
     let scope = format!("movies {order:?} {genre:?}");
-    let page = PageQuery::read(&state, params, DEFAULT_LIMIT, scope).await?;
+    let page = PageQuery::read_with(&state, params, DEFAULT_LIMIT, scope, errors).await?;
     let (store, caller) = (&state.store, caller.map(|c| c.id));
     let (window, limit) = (&page.window, page.limit);
     let (count, slice) = match genre {
         None => store.list_movies(order, window, limit, caller).await?,
-        // No genre is without a letter or digit.
-        Some(genre) if genre.is_empty() => Default::default(),
-        Some(genre) => {
+        Some(None) => Default::default(),
+        Some(Some(genre)) => {
             store
                 .list_movies_of_genre(&genre, order, window, limit, caller)
                 .await?
@@ -129,9 +131,8 @@ pub async fn create_movie(
 pub async fn get_movie(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
-    Path(id): Path<String>,
+    FilmId(id): FilmId,
 ) -> Result<Response> {
-    let id = movie_id(&id)?;
     let view = state.store.get_movie(id, caller.map(|c| c.id)).await?;
     Ok(movie_response(view.ok_or_else(no_movie)?))
 }
@@ -161,7 +162,7 @@ pub async fn get_movie(
 pub async fn replace_movie(
     State(state): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    FilmId(id): FilmId,
     headers: HeaderMap,
     Form(new): Form<NewMovie>,
 ) -> Result<Response> {
@@ -174,7 +175,7 @@ pub async fn replace_movie(
         }
         edit(seen, film, new.user, new.favorite)
     };
-    change(&state, &caller, &id, new.user, decide).await
+    change(&state, &caller, id, new.user, decide).await
 }
 
 /// Update a film.
@@ -202,7 +203,7 @@ pub async fn replace_movie(
 pub async fn update_movie(
     State(state): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    FilmId(id): FilmId,
     headers: HeaderMap,
     Form(patch): Form<MoviePatch>,
 ) -> Result<Response> {
@@ -212,7 +213,7 @@ pub async fn update_movie(
         let film = patch.apply(seen.view.movie.film()?)?;
         edit(seen, film, patch.user, patch.favorite)
     };
-    change(&state, &caller, &id, patch.user, decide).await
+    change(&state, &caller, id, patch.user, decide).await
 }
 
 /// Delete a film.
@@ -233,7 +234,7 @@ pub async fn update_movie(
 pub async fn delete_movie(
     State(state): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    FilmId(id): FilmId,
     headers: HeaderMap,
 ) -> Result<StatusCode> {
     let if_match = IfMatch::read(&headers);
@@ -241,7 +242,6 @@ pub async fn delete_movie(
         may_change(seen)?;
         if_match.check(&seen.view.movie)
     };
-    let id = movie_id(&id)?;
     state.store.delete_movie(id, caller.id, decide).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -249,11 +249,10 @@ pub async fn delete_movie(
 async fn change(
     state: &AppState,
     caller: &Caller,
-    id: &str,
+    id: MovieId,
     named: Option<UserId>,
     decide: impl Fn(&EditView) -> Result<Edit>,
 ) -> Result<Response> {
-    let id = movie_id(id)?;
     let decide = |seen: &EditView| {
         may_change(seen)?;
         decide(seen)
@@ -320,15 +319,12 @@ fn movie_response(view: MovieView) -> Response {
     response
 }
 
-fn parse_order(text: Option<&str>) -> Result<MovieOrder> {
+fn parse_order(text: Option<&str>) -> Result<MovieOrder, &'static str> {
     match text {
         None | Some("id") => Ok(MovieOrder::Id),
         Some("-id") => Ok(MovieOrder::IdDescending),
         Some("release_date") => Ok(MovieOrder::ReleaseDate),
         Some("-release_date") => Ok(MovieOrder::ReleaseDateDescending),
-        Some(_) => Err(Error::invalid(
-            "ordering",
-            "Must be one of id, -id, release_date, -release_date.",
-        )),
+        Some(_) => Err("Must be one of id, -id, release_date, -release_date."),
     }
 }

@@ -5,6 +5,7 @@ use shared::{
     AppState, Error, Result,
     auth::MaybeCaller,
     db::search::SearchQuery,
+    error::FieldErrors,
     http::{
         Collection, PageQuery,
         collection::{DEFAULT_LIMIT, MAX_LIMIT, PageParams, Slice, parse_limit},
@@ -45,17 +46,16 @@ pub async fn search_movies(
     MaybeCaller(caller): MaybeCaller,
     params: Params,
 ) -> Result<Json<Collection<MovieBody>>> {
-    let q = params.get("q").unwrap_or_default().trim();
+    let mut errors = FieldErrors::default();
+    let q = params.get("q").unwrap_or_default().trim().to_owned();
     if q.is_empty() {
-        return Err(Error::invalid("q", "This field is required."));
+        errors.add("q", "This field is required.");
+    } else if q.chars().nth(MAX_Q_CHARS).is_some() {
+        errors.add("q", format!("May hold {MAX_Q_CHARS} characters."));
     }
-    if q.chars().nth(MAX_Q_CHARS).is_some() {
-        return Err(Error::invalid("q", format!("May hold {MAX_Q_CHARS} characters.")));
-    }
-    let query = SearchQuery::parse(q);
     let scope = format!("search {q}");
-    let page = PageQuery::read(&state, params, DEFAULT_LIMIT, scope).await?;
-    let slice = match query {
+    let page = PageQuery::read_with(&state, params, DEFAULT_LIMIT, scope, errors).await?;
+    let slice = match SearchQuery::parse(&q) {
         None => Slice::default(),
         Some(query) => {
             state

@@ -4,13 +4,23 @@ pub mod favorites;
 pub mod films;
 pub mod lists;
 
+use axum::{
+    extract::{FromRequestParts, Path},
+    http::request::Parts,
+};
 use shared::{Error, Result, db::movie::no_movie, domain::MovieId};
 
-/// The film's id in a path; what isn't an id names no film.
-pub(crate) fn movie_id(text: &str) -> Result<MovieId> {
-    MovieId::from_path(text).ok_or_else(no_movie)
-}
+/// The film's id in a path. What isn't an id names no film: `404`, before a body is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct FilmId(pub MovieId);
 
-/// The error for a caller who neither owns the film nor is an admin.
-pub(crate) const NOT_YOURS: Error =
-    Error::Forbidden("Only the user who added this film, or an admin, may change it.");
+impl<S: Send + Sync> FromRequestParts<S> for FilmId {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| no_movie())?;
+        MovieId::from_path(&text).map(Self).ok_or_else(no_movie)
+    }
+}

@@ -1,0 +1,192 @@
+//! The demonstration catalogue: 16,975 real films, as the first `cargo run` imports them.
+
+use std::collections::BTreeSet;
+
+use marquee::server::Catalog;
+use serde_json::{Value, json};
+
+use super::{pages, texts};
+use crate::support::{Caller, TestApp, encode};
+
+const COUNT: u64 = 16_975;
+
+async fn search(caller: &Caller, q: &str) -> crate::support::Answer {
+    caller
+        .get(&format!("/api/movies/search/?limit=100&q={}", encode(q)))
+        .send()
+        .await
+        .is(200)
+}
+
+// One import, for it takes longer than everything that is asked of it.
+#[tokio::test]
+async fn the_demonstration_catalogue_is_listed_found_and_counted() {
+    let app = TestApp::with(|options| options.catalog = Catalog::Demonstration).await;
+    let nobody = app.anonymous();
+    the_lists_hold_all_films(&nobody).await;
+    the_genres_are_counted(&nobody).await;
+    real_names_find_real_films(&nobody).await;
+    common_words_are_paged_to_the_end(&nobody).await;
+    a_film_is_added_among_them(&app).await;
+}
+
+async fn the_lists_hold_all_films(nobody: &Caller) {
+    let list = nobody.get("/api/movies/").send().await.is(200);
+    assert_eq!(list.body["count"], COUNT);
+    assert_eq!(list.ids(), (1..=20).collect::<Vec<_>>());
+    let film = &list.body["results"][0];
+    assert_eq!(
+        (&film["user"], &film["favorite_count"]),
+        (&Value::Null, &json!(0))
+    );
+    let last = nobody
+        .get("/api/movies/?ordering=-id&limit=1")
+        .send()
+        .await
+        .is(200);
+    assert_eq!(last.ids(), [COUNT]);
+    let oldest = nobody
+        .get("/api/movies/?ordering=release_date&limit=100")
+        .send()
+        .await
+        .is(200);
+    assert!(texts(&oldest, "release_date").is_sorted());
+    let newest = nobody.get("/api/movies/newest/?limit=100").send().await.is(200);
+    assert!(texts(&newest, "release_date").iter().rev().is_sorted());
+    assert!(texts(&newest, "release_date")[0] >= texts(&oldest, "release_date")[99]);
+    assert!(
+        nobody
+            .get("/api/movies/most-liked/")
+            .send()
+            .await
+            .is(200)
+            .ids()
+            .is_empty()
+    );
+}
+
+async fn the_genres_are_counted(nobody: &Caller) {
+    let categories = nobody.get("/api/movies/categories/").send().await.is(200);
+    let names = texts(&categories, "genre");
+    assert_eq!(
+        (names.len(), &categories.body["count"], &categories.body["next"]),
+        (21, &json!(21), &Value::Null)
+    );
+    assert!(names.is_sorted(), "{names:?}");
+    let count = |name: &str| {
+        let results = categories.body["results"].as_array().unwrap();
+        results.iter().find(|category| category["genre"] == name).unwrap()["count"]
+            .as_u64()
+            .unwrap()
+    };
+    assert_eq!((count("Drama"), count("Western")), (8_917, 311));
+    for category in categories.body["results"].as_array().unwrap() {
+        assert_eq!(
+            category["movies"].as_array().unwrap().len(),
+            5,
+            "{}",
+            category["genre"]
+        );
+    }
+    let westerns = pages(nobody, "/api/movies/?genre=western&limit=100", "next")
+        .await
+        .concat();
+    let different: BTreeSet<&u64> = westerns.iter().collect();
+    assert_eq!((westerns.len(), different.len()), (311, 311));
+    assert_eq!(
+        nobody.get("/api/movies/?genre=DRAMA").send().await.body["count"],
+        8_917
+    );
+}
+
+async fn real_names_find_real_films(nobody: &Caller) {
+    let found = search(nobody, "the godfather").await;
+    assert_eq!(texts(&found, "title")[0], "The Godfather");
+    assert_eq!(texts(&found, "director")[0], "Francis Ford Coppola");
+    assert!(
+        texts(&found, "title")[1..]
+            .iter()
+            .all(|title| *title != "The Godfather")
+    );
+
+    let found = search(nobody, "kieslowski").await;
+    let by_him = texts(&found, "director")
+        .iter()
+        .filter(|d| d.contains("Krzysztof Kieślowski"))
+        .count();
+    let named_after_him = texts(&found, "title")
+        .iter()
+        .filter(|t| **t == "The Young Kieslowski")
+        .count();
+    assert_eq!((found.ids().len(), by_him, named_after_him), (10, 9, 1));
+    assert_eq!(
+        texts(&found, "title")[0],
+        "The Young Kieslowski",
+        "a title before a director"
+    );
+    assert_eq!(search(nobody, "KIEŚLOWSKI").await.ids(), found.ids());
+
+    for q in ["amelie", "AMÉLIE"] {
+        let found = search(nobody, q).await;
+        assert!(
+            texts(&found, "title")
+                .iter()
+                .any(|title| title.contains("Amélie")),
+            "{q}"
+        );
+    }
+    let found = search(nobody, "kurosawa seven").await;
+    assert!(texts(&found, "title").contains(&"Seven Samurai"));
+    let found = search(nobody, "m").await;
+    for film in found.body["results"].as_array().unwrap() {
+        let said = format!("{} {} {}", film["title"], film["director"], film["genre"]).to_lowercase();
+        assert!(
+            said.split(|c: char| !c.is_alphanumeric()).any(|word| word == "m"),
+            "{said}"
+        );
+    }
+}
+
+async fn common_words_are_paged_to_the_end(nobody: &Caller) {
+    for (q, at_least) in [("western", 311), ("war drama", 100), ("the of", 500)] {
+        let path = format!("/api/movies/search/?limit=100&q={}", encode(q));
+        let found = pages(nobody, &path, "next").await.concat();
+        let different: BTreeSet<&u64> = found.iter().collect();
+        assert!(found.len() >= at_least, "{q} finds {}", found.len());
+        assert_eq!(found.len(), different.len(), "{q} finds a film twice");
+    }
+}
+
+async fn a_film_is_added_among_them(app: &TestApp) {
+    let member = app.member().await;
+    let film = crate::support::film("The Godfather", "Somebody Else", "Drama, Western", "2024-01-01");
+    let made = member.add(&film).await;
+    assert_eq!(made["id"], COUNT + 1);
+    let found = search(&member, "the godfather").await;
+    assert_eq!(texts(&found, "title")[..2], ["The Godfather"; 2]);
+    assert_eq!(
+        member.get("/api/movies/?genre=western&limit=1").send().await.body["count"],
+        312
+    );
+    // Nobody's films are for admins to change.
+    member
+        .patch("/api/movies/1/")
+        .json(&json!({"title": "Mine"}))
+        .send()
+        .await
+        .is_problem(403, "forbidden");
+    let admin = app.admin().await;
+    let edited = admin
+        .patch("/api/movies/1/")
+        .json(&json!({"title": "Ours"}))
+        .send()
+        .await
+        .is(200);
+    assert_eq!(
+        (&edited.body["title"], &edited.body["user"]),
+        (&json!("Ours"), &Value::Null)
+    );
+    assert_eq!(search(&member, "ours").await.ids()[0], 1);
+    admin.delete("/api/movies/1/").send().await.is(204);
+    assert_eq!(member.get("/api/movies/").send().await.body["count"], COUNT);
+}

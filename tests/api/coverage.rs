@@ -1,0 +1,167 @@
+//! Promise 23: every operation × every caller answers as the contract says. An operation without a row fails.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::{Call, Caller, PASSWORD, TestApp, film};
+
+/// What nobody, a member, the film's owner and an admin get.
+#[rustfmt::skip]
+const EXPECTED: [(&str, [u16; 4]); 21] = [
+    ("register_user",          [201, 201, 201, 201]),
+    ("log_in",                 [200, 200, 200, 200]),
+    ("refresh_session",        [200, 200, 200, 200]),
+    ("log_out",                [204, 204, 204, 204]),
+    ("list_movies",            [200, 200, 200, 200]),
+    ("create_movie",           [401, 201, 201, 201]),
+    ("get_movie",              [200, 200, 200, 200]),
+    ("replace_movie",          [401, 403, 200, 200]),
+    ("update_movie",           [401, 403, 200, 200]),
+    ("delete_movie",           [401, 403, 204, 204]),
+    ("toggle_favorite",        [401, 200, 200, 200]),
+    ("add_favorite",           [401, 200, 200, 200]),
+    ("remove_favorite",        [401, 200, 200, 200]),
+    ("search_movies",          [200, 200, 200, 200]),
+    ("list_categories",        [200, 200, 200, 200]),
+    ("list_most_liked_movies", [200, 200, 200, 200]),
+    ("list_newest_movies",     [200, 200, 200, 200]),
+    ("list_users",             [401, 200, 200, 200]),
+    ("get_me",                 [401, 200, 200, 200]),
+    ("list_my_favorites",      [401, 200, 200, 200]),
+    ("get_openapi",            [200, 200, 200, 200]),
+];
+
+const CALLERS: [&str; 4] = ["nobody", "member", "owner", "admin"];
+
+/// One that is documented.
+struct Operation {
+    id: String,
+    method: String,
+    path: String,
+    statuses: BTreeSet<u16>,
+    is_public: bool,
+}
+
+fn operations() -> Vec<Operation> {
+    let document = serde_json::to_value(marquee::openapi::document().unwrap()).unwrap();
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let Some(id) = operation["operationId"].as_str() else {
+                continue;
+            };
+            let statuses = operation["responses"].as_object().unwrap().keys();
+            let security = operation["security"].as_array();
+            operations.push(Operation {
+                id: id.to_owned(),
+                method: method.to_uppercase(),
+                path: path.clone(),
+                statuses: statuses.map(|status| status.parse().unwrap()).collect(),
+                is_public: security.is_none_or(|schemes| schemes.contains(&json!({}))),
+            });
+        }
+    }
+    operations
+}
+
+/// A request that an operation accepts from whoever may make it.
+fn request(operation: &Operation, caller: &Caller, film_id: &Value, guest: &Caller) -> Call {
+    let path = operation.path.replace("{id}", &film_id.to_string());
+    let query = if operation.id == "search_movies" {
+        "?q=stalker"
+    } else {
+        ""
+    };
+    let call = caller.call(operation.method.parse().unwrap(), &format!("{path}{query}"));
+    let name = format!("new-{}", guest.username);
+    match operation.id.as_str() {
+        "register_user" => call
+            .json(&json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD})),
+        "log_in" => call.json(&json!({"username": guest.username, "password": PASSWORD})),
+        "refresh_session" | "log_out" => call.json(&json!({"refresh": guest.refresh})),
+        "create_movie" | "replace_movie" => call.json(&stalker()),
+        "update_movie" => call.json(&json!({"title": "Сталкер"})),
+        _ => call,
+    }
+}
+
+fn stalker() -> Value {
+    film("Stalker", "Andrei Tarkovsky", "Sci-Fi, Drama", "1979-05-25")
+}
+
+#[tokio::test]
+async fn every_operation_answers_every_caller_as_the_contract_says() {
+    let app = TestApp::new().await;
+    let (member, owner, admin) = (app.member().await, app.member().await, app.admin().await);
+    let callers = [&app.anonymous(), &member, &owner, &admin];
+    let operations = operations();
+    let documented: BTreeSet<&str> = operations.iter().map(|operation| operation.id.as_str()).collect();
+    let expected: BTreeSet<&str> = EXPECTED.iter().map(|(id, _)| *id).collect();
+    assert_eq!(
+        documented, expected,
+        "every operation needs a row, and every row an operation"
+    );
+    assert_eq!(operations.len(), documented.len(), "operation ids are unique");
+    for operation in &operations {
+        let (id, statuses) = EXPECTED.iter().find(|(id, _)| *id == operation.id).unwrap();
+        for ((caller, who), expected) in callers.iter().zip(CALLERS).zip(statuses) {
+            // A film and a session that nobody has touched.
+            let film = owner.add(&stalker()).await;
+            let needs_guest = operation.path.starts_with("/api/auth/");
+            let guest = if needs_guest {
+                app.member().await
+            } else {
+                app.anonymous()
+            };
+            let answer = request(operation, caller, &film["id"], &guest).send().await;
+            assert_eq!(answer.status, *expected, "{id} by {who}: {}", answer.text);
+            assert!(
+                operation.statuses.contains(expected),
+                "{id} doesn't document {expected}"
+            );
+            if [401, 403].contains(expected) && *id != "create_movie" {
+                let now = owner
+                    .get(&format!("/api/movies/{}/", film["id"]))
+                    .send()
+                    .await
+                    .is(200);
+                assert_eq!(now.body, film, "{id} by {who} changed the film");
+            }
+        }
+        assert_eq!(
+            operation.is_public,
+            statuses[0] < 300,
+            "{id}: the documented security is another"
+        );
+        assert!(
+            operation.statuses.contains(&503) || operation.id == "get_openapi",
+            "{id}"
+        );
+    }
+}
+
+/// A bad token is refused by every operation that knows callers, whoever may call it.
+#[tokio::test]
+async fn every_operation_refuses_a_bad_token() {
+    let app = TestApp::new().await;
+    let owner = app.member().await;
+    let film = owner.add(&stalker()).await;
+    let stranger = Caller {
+        access: Some("x.y.z".into()),
+        ..app.anonymous()
+    };
+    for operation in operations()
+        .iter()
+        .filter(|operation| operation.id != "get_openapi")
+    {
+        let guest = app.anonymous();
+        let answer = request(operation, &stranger, &film["id"], &guest).send().await;
+        assert_eq!(answer.status, 401, "{}: {}", operation.id, answer.text);
+        assert!(
+            operation.statuses.contains(&401),
+            "{} doesn't document 401",
+            operation.id
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! Marks: toggled, set and taken off, counted exactly.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Caller, TestApp, film};
+
+fn ran() -> Value {
+    film("Ran", "Akira Kurosawa", "Drama", "1985-06-01")
+}
+
+const MARK: &str = "/api/movies/1/favorite/";
+
+/// The answer's mark and count, when it is as the contract says.
+fn mark(answer: Answer) -> (bool, u64) {
+    let answer = answer.is(200);
+    let body = answer.body.as_object().unwrap();
+    assert_eq!(
+        body.keys().collect::<Vec<_>>(),
+        ["favorite", "favorite_count", "id", "message"]
+    );
+    assert_eq!(body["id"], 1);
+    assert!(!body["message"].as_str().unwrap().is_empty());
+    (
+        body["favorite"].as_bool().unwrap(),
+        body["favorite_count"].as_u64().unwrap(),
+    )
+}
+
+async fn seen(caller: &Caller) -> (bool, u64) {
+    let film = caller.get("/api/movies/1/").send().await.is(200).body;
+    (
+        film["favorite"].as_bool().unwrap(),
+        film["favorite_count"].as_u64().unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn toggling_twice_restores_the_count() {
+    let app = TestApp::new().await;
+    let (one, two) = (app.member().await, app.member().await);
+    one.add(&ran()).await;
+    assert_eq!(mark(one.post(MARK).send().await), (true, 1));
+    assert_eq!(mark(two.post(MARK).send().await), (true, 2));
+    assert_eq!((seen(&one).await, seen(&two).await), ((true, 2), (true, 2)));
+    assert_eq!(mark(one.post(MARK).send().await), (false, 1));
+    assert_eq!((seen(&one).await, seen(&two).await), ((false, 1), (true, 1)));
+    assert_eq!(mark(two.post(MARK).send().await), (false, 0));
+    assert_eq!(seen(&app.anonymous()).await, (false, 0));
+    assert_eq!(mark(one.post(MARK).send().await), (true, 1));
+}
+
+#[tokio::test]
+async fn setting_and_taking_off_can_be_repeated() {
+    let app = TestApp::new().await;
+    let (one, two) = (app.member().await, app.member().await);
+    one.add(&ran()).await;
+    for _ in 0..2 {
+        assert_eq!(mark(one.delete(MARK).send().await), (false, 0));
+    }
+    for _ in 0..2 {
+        assert_eq!(mark(one.put(MARK).send().await), (true, 1));
+    }
+    for _ in 0..2 {
+        assert_eq!(mark(two.put(MARK).send().await), (true, 2));
+    }
+    for _ in 0..2 {
+        assert_eq!(mark(one.delete(MARK).send().await), (false, 1));
+    }
+    assert_eq!(seen(&two).await, (true, 1));
+}
+
+#[tokio::test]
+async fn a_mark_needs_a_caller_and_a_film() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    member.add(&ran()).await;
+    let nobody = app.anonymous();
+    for call in [nobody.post(MARK), nobody.put(MARK), nobody.delete(MARK)] {
+        call.send().await.is_problem(401, "unauthenticated");
+    }
+    let gone = "/api/movies/2/favorite/";
+    for call in [member.post(gone), member.put(gone), member.delete(gone)] {
+        call.send().await.is_problem(404, "not_found");
+    }
+    assert_eq!(seen(&member).await, (false, 0));
+}
+
+#[tokio::test]
+async fn a_mark_takes_any_body_or_none() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    member.add(&ran()).await;
+    assert_eq!(
+        mark(member.put(MARK).json(&json!({"favorite": false})).send().await),
+        (true, 1)
+    );
+    assert_eq!(
+        mark(member.put(MARK).body("text/plain", "{").send().await),
+        (true, 1)
+    );
+    assert_eq!(
+        mark(
+            member
+                .put(MARK)
+                .header("content-type", "application/json")
+                .send()
+                .await
+        ),
+        (true, 1)
+    );
+}
+
+#[tokio::test]
+async fn every_list_shows_the_callers_own_mark_and_everybodys_count() {
+    let app = TestApp::new().await;
+    let (one, two) = (app.member().await, app.member().await);
+    one.add(&ran()).await;
+    one.put(MARK).send().await.is(200);
+    for (caller, favorite) in [(&one, true), (&two, false), (&app.anonymous(), false)] {
+        for path in [
+            "/api/movies/",
+            "/api/movies/?ordering=-release_date",
+            "/api/movies/?genre=drama",
+            "/api/movies/search/?q=ran",
+            "/api/movies/most-liked/",
+            "/api/movies/newest/",
+            "/api/movies/categories/",
+        ] {
+            let body = caller.get(path).send().await.is(200).body;
+            let first = &body["results"][0];
+            let film = if path.contains("categories") {
+                &first["movies"][0]
+            } else {
+                first
+            };
+            assert_eq!(
+                (&film["favorite"], &film["favorite_count"]),
+                (&json!(favorite), &json!(1)),
+                "{path}"
+            );
+        }
+    }
+}

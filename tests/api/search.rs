@@ -1,0 +1,440 @@
+//! Search, clause by clause of the contract.
+
+use serde_json::{Value, json};
+
+use super::{but, last_page, pages, texts};
+use crate::support::{Caller, TestApp, encode, film};
+
+/// Adds films of a title, a director and a genre; their ids are 1, 2 and so on.
+async fn member_with(app: &TestApp, films: &[(&str, &str, &str)]) -> Caller {
+    let member = app.member().await;
+    for (title, director, genre) in films {
+        member.add(&film(title, director, genre, "2000-01-01")).await;
+    }
+    member
+}
+
+fn path(q: &str) -> String {
+    format!("/api/movies/search/?limit=100&q={}", encode(q))
+}
+
+/// The ids that `q` finds, in order.
+async fn find(caller: &Caller, q: &str) -> Vec<u64> {
+    let answer = caller.get(&path(q)).send().await.is(200);
+    assert_eq!(
+        (&answer.body["count"], &answer.body["previous"]),
+        (&Value::Null, &Value::Null)
+    );
+    answer.ids()
+}
+
+#[tokio::test]
+async fn neither_case_nor_accents_count() {
+    let app = TestApp::new().await;
+    let member = member_with(
+        &app,
+        &[
+            ("Amélie", "Jean-Pierre Jeunet", "Comédie"),
+            ("Łódź, ØRSTED, Straße und Æon", "Dušan Þór", "x"),
+            ("ΟΔΥΣΣΕΥΣ", "Ingmar Bergman", "x"),
+            ("기생충", "봉준호", "x"),
+            ("Война и мир", "Сергей Бондарчук", "x"),
+            ("Œuvre Naïve", "Ğüneş İÇ", "x"),
+            ("ﬁlm № ４２", "x", "x"),
+        ],
+    )
+    .await;
+    for (q, found) in [
+        ("amelie", 1),
+        ("AMÉLIE", 1),
+        ("Ame\u{301}lie", 1),
+        ("amélié", 1),
+        ("jeunet", 1),
+        ("jean-pierre", 1),
+        ("comedie", 1),
+        ("lodz", 2),
+        ("ŁÓDŹ", 2),
+        ("orsted", 2),
+        ("ørsted", 2),
+        ("strasse", 2),
+        ("STRASSE", 2),
+        ("straße", 2),
+        ("aeon", 2),
+        ("æon", 2),
+        ("dusan thor", 2),
+        ("οδυσσευς", 3),
+        ("기생", 0),
+        ("기생충", 4),
+        ("봉준호", 4),
+        ("ВОЙНА", 5),
+        ("бонд", 5),
+        ("oeuvre", 6),
+        ("naive", 6),
+        ("gunes", 6),
+        ("film", 7),
+        ("42", 7),
+        ("no", 7),
+    ] {
+        let expected: Vec<u64> = (found > 0).then_some(found).into_iter().collect();
+        assert_eq!(find(&member, q).await, expected, "{q}");
+    }
+}
+
+#[tokio::test]
+async fn a_word_of_three_characters_or_more_may_be_unfinished_and_a_shorter_one_not() {
+    let app = TestApp::new().await;
+    let member = member_with(
+        &app,
+        &[
+            ("It Happened One Night", "Frank Capra", "Comedy"),
+            ("Italian Job", "Peter Collinson", "Crime"),
+            ("M", "Fritz Lang", "Thriller"),
+            ("Marnie", "Alfred Hitchcock", "Sci-Fi"),
+            ("The Fifth Element", "Luc Besson", "Sci-Fi"),
+        ],
+    )
+    .await;
+    for (q, expected) in [
+        ("it", vec![1]),
+        ("ita", vec![2]),
+        ("ital", vec![2]),
+        ("m", vec![3]),
+        ("ma", vec![]),
+        ("mar", vec![4]),
+        ("fi", vec![4, 5]),
+        ("fif", vec![5]),
+        ("sci", vec![4, 5]),
+        ("sc", vec![]),
+        ("sci fi", vec![4, 5]),
+        ("sci-fi", vec![4, 5]),
+        ("scif", vec![]),
+        // Not in the middle of a word.
+        ("lian", vec![]),
+        ("element", vec![5]),
+        ("elements", vec![]),
+        ("happened it", vec![1]),
+        ("happ night on", vec![]),
+        ("happ nig one", vec![1]),
+    ] {
+        assert_eq!(find(&member, q).await, expected, "{q}");
+    }
+}
+
+#[tokio::test]
+async fn several_words_may_be_of_several_fields_and_must_all_be_there() {
+    let app = TestApp::new().await;
+    let member = member_with(
+        &app,
+        &[
+            ("Seven Samurai", "Akira Kurosawa", "Action, Drama"),
+            ("Rashomon", "Akira Kurosawa", "Drama, Mystery"),
+            ("Akira", "Katsuhiro Otomo", "Animation, Action"),
+            ("The Magnificent Seven", "John Sturges", "Western"),
+        ],
+    )
+    .await;
+    for (q, expected) in [
+        ("akira drama", vec![1, 2]),
+        ("drama akira", vec![1, 2]),
+        ("kurosawa action", vec![1]),
+        ("seven kuro", vec![1]),
+        ("akira action", vec![1, 3]),
+        ("seven western sturges", vec![4]),
+        ("seven western kurosawa", vec![]),
+        ("akira akira akira", vec![1, 2, 3]),
+        ("aki akira", vec![1, 2, 3]),
+        ("  seven ,, samurai!! ", vec![1]),
+        ("mystery rash", vec![2]),
+    ] {
+        let mut found = find(&member, q).await;
+        // What no clause orders may come in any order.
+        found.sort_unstable();
+        assert_eq!(found, expected, "{q}");
+    }
+}
+
+#[tokio::test]
+async fn the_exact_title_comes_first_then_titles_that_begin_so_then_the_rest() {
+    let app = TestApp::new().await;
+    let member = member_with(
+        &app,
+        &[
+            ("Love and Drama", "Somebody Else", "Romance"),
+            ("Drama Queen", "Somebody Else", "Comedy"),
+            ("Nothing", "Nobody", "Drama"),
+            ("Something", "Mister Drama", "Comedy"),
+            ("Drama", "Somebody Else", "Drama"),
+            ("A Drama in Drama", "Drama", "Drama"),
+            ("Dramatic", "Somebody Else", "Comedy"),
+            ("DRAMA!", "Somebody Else", "x"),
+            ("Anything", "Nobody", "Melodrama, Drama-Noir"),
+        ],
+    )
+    .await;
+    let found = find(&member, "drama").await;
+    let sorted = |mut ids: Vec<u64>| {
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(sorted(found[..2].to_vec()), [5, 8], "exact titles: {found:?}");
+    assert_eq!(
+        sorted(found[2..4].to_vec()),
+        [2, 7],
+        "titles that begin so: {found:?}"
+    );
+    assert_eq!(
+        sorted(found[4..6].to_vec()),
+        [1, 6],
+        "other title matches: {found:?}"
+    );
+    assert_eq!(found[6], 4, "director matches: {found:?}");
+    assert_eq!(sorted(found[7..].to_vec()), [3, 9], "genre matches: {found:?}");
+    // Always the same.
+    for _ in 0..3 {
+        assert_eq!(find(&member, "drama").await, found);
+    }
+    assert_eq!(find(&app.anonymous(), "DRÁMA").await, found);
+}
+
+#[tokio::test]
+async fn of_several_words_the_exact_title_comes_first_and_titles_that_begin_so_next() {
+    let app = TestApp::new().await;
+    let member = member_with(
+        &app,
+        &[
+            ("Godfather, The", "Somebody", "Drama"),
+            ("The Godfather Part II", "Francis Ford Coppola", "Crime"),
+            ("The Godfathers of the Block", "Somebody", "Drama"),
+            ("Waiting", "The Godfather", "Drama"),
+            ("The Godfather", "Francis Ford Coppola", "Crime"),
+        ],
+    )
+    .await;
+    let found = find(&member, "the godfather").await;
+    assert_eq!(found[0], 5, "{found:?}");
+    let mut next = found[1..3].to_vec();
+    next.sort_unstable();
+    assert_eq!(next, [2, 3], "{found:?}");
+    let mut rest = found[3..].to_vec();
+    rest.sort_unstable();
+    assert_eq!(rest, [1, 4], "{found:?}");
+    assert_eq!(find(&member, "the godfather part").await, [2]);
+    let mut by_director = find(&member, "the god coppola").await;
+    by_director.sort_unstable();
+    assert_eq!(by_director, [2, 5]);
+}
+
+#[tokio::test]
+async fn a_film_that_matches_many_times_comes_once() {
+    let app = TestApp::new().await;
+    let member = member_with(
+        &app,
+        &[
+            (
+                "Drama Dramatic Drama",
+                "Drama Dramas",
+                "Drama, Drama-Comedy, Dramatic",
+            ),
+            ("New York, New York", "York Newman", "Newsreel"),
+        ],
+    )
+    .await;
+    for q in ["drama", "dram", "drama drama", "dram drama dramatic"] {
+        assert_eq!(find(&member, q).await, [1], "{q}");
+        let pages = pages(&member, &path(q).replace("limit=100", "limit=1"), "next").await;
+        assert_eq!(pages.concat(), [1], "{q}");
+    }
+    for q in ["new", "york", "new york", "york new", "news york"] {
+        assert_eq!(find(&member, q).await, [2], "{q}");
+    }
+}
+
+#[tokio::test]
+async fn a_blank_q_is_400_and_one_of_punctuation_finds_nothing() {
+    let app = TestApp::new().await;
+    let member = member_with(&app, &[("…", "?!", "x"), ("Film", "Somebody", "Drama")]).await;
+    for query in ["", "?", "?q=", "?q=%20", "?q=%09%0A+", "?q=%C2%A0", "?other=x"] {
+        let answer = member.get(&format!("/api/movies/search/{query}")).send().await;
+        answer.is_problem(400, "invalid_input").names(&["q"]);
+    }
+    for q in [
+        "?", "...", "-", "…", "%", "#", "\u{301}", "🎬", "\u{200b}", "|", "!'\"",
+    ] {
+        let body = member.get(&path(q)).send().await.is(200).body;
+        assert_eq!(
+            body,
+            json!({"count": null, "next": null, "previous": null, "results": []}),
+            "{q}"
+        );
+    }
+    // A film without a word in its title is found by what else it says.
+    assert_eq!(find(&member, "x").await, [1]);
+}
+
+#[tokio::test]
+async fn any_text_is_only_text() {
+    let app = TestApp::new().await;
+    let member = member_with(&app, &[("Film", "Somebody", "Drama")]).await;
+    let long = "longword".repeat(70);
+    let many = (0..100).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
+    for q in [
+        "\0",
+        "film\0",
+        "#film",
+        "0#film",
+        "film#0000000000000001",
+        "{film}",
+        "' OR 1=1",
+        "\u{10ffff}",
+        "nothing",
+        &long,
+        &many,
+    ] {
+        let answer = member.get(&path(q)).send().await.is(200);
+        let only_film = ["film\0", "#film", "{film}"].contains(&q);
+        assert_eq!(answer.ids().len(), usize::from(only_film), "{q:?}");
+    }
+    let endless = member.get(&path(&"x".repeat(20_000))).send().await;
+    endless.is_problem(400, "invalid_input").names(&["q"]);
+}
+
+#[tokio::test]
+async fn a_change_can_be_found_as_soon_as_it_is_answered() {
+    let app = TestApp::new().await;
+    let member = member_with(&app, &[("Alpha Beta", "Gamma", "Delta")]).await;
+    assert_eq!(find(&member, "alpha beta gamma delta").await, [1]);
+    for (change, gone, found) in [
+        (
+            json!({"title": "Epsilon Beta"}),
+            "alpha",
+            "epsilon beta gamma delta",
+        ),
+        (json!({"director": "Zeta"}), "gamma", "epsilon beta zeta delta"),
+        (
+            json!({"genre": "Eta, Theta-Iota"}),
+            "delta",
+            "epsilon beta zeta eta theta iota",
+        ),
+        (
+            json!({"title": "Kappa", "director": "Beta", "genre": "Epsilon"}),
+            "theta",
+            "kappa beta epsilon",
+        ),
+        // The same words in other fields.
+        (
+            json!({"title": "Epsilon", "director": "Kappa", "genre": "Beta"}),
+            "zeta",
+            "kappa beta epsilon",
+        ),
+    ] {
+        member.patch("/api/movies/1/").json(&change).send().await.is(200);
+        assert_eq!(find(&member, gone).await, Vec::<u64>::new(), "{gone}");
+        assert_eq!(find(&member, found).await, [1], "{found}");
+        for word in found.split(' ') {
+            assert_eq!(find(&member, word).await, [1], "{word}");
+        }
+    }
+    let whole = film("Lambda", "Mu Mumu", "Nunu", "2000-01-01");
+    member.put("/api/movies/1/").json(&whole).send().await.is(200);
+    assert_eq!(find(&member, "kappa").await, Vec::<u64>::new());
+    assert_eq!(find(&member, "lambda mu nunu").await, [1]);
+    let shown = member.get(&path("lambda")).send().await;
+    assert_eq!(texts(&shown, "director"), ["Mu Mumu"]);
+    // What a search shows is what stands in the film, whatever it was found by.
+    member
+        .patch("/api/movies/1/")
+        .json(&json!({"description": "New."}))
+        .send()
+        .await
+        .is(200);
+    assert_eq!(
+        texts(&member.get(&path("mumu")).send().await, "description"),
+        ["New."]
+    );
+    member.delete("/api/movies/1/").send().await.is(204);
+    for q in ["lambda", "mumu", "nunu", "mu"] {
+        assert_eq!(find(&member, q).await, Vec::<u64>::new(), "{q}");
+    }
+}
+
+/// Words and titles are longer than the keys they are found by.
+#[tokio::test]
+async fn the_longest_words_and_titles_are_told_apart() {
+    let app = TestApp::new().await;
+    let long = "x".repeat(199);
+    // One character that spells out into four words of eighteen letters.
+    let wide = "\u{fdfa}".repeat(30);
+    let films = [
+        (format!("{long}a"), "Somebody"),
+        (format!("{long}b"), "Somebody"),
+        (format!("{wide} one"), "Somebody"),
+        (format!("{wide} two"), "Somebody"),
+        ("Short".into(), &long[..150]),
+    ];
+    let films: Vec<(&str, &str, &str)> = films.iter().map(|(t, d)| (t.as_str(), *d, "Drama")).collect();
+    let member = member_with(&app, &films).await;
+    for (q, expected) in [
+        (format!("{long}a"), vec![1]),
+        (format!("{long}b"), vec![2]),
+        (long.clone(), vec![1, 2]),
+        (format!("{long}c"), vec![]),
+        ("x".repeat(150), vec![1, 2, 5]),
+        ("x".repeat(64), vec![1, 2, 5]),
+        (format!("{wide} one"), vec![3]),
+        (format!("{wide} two"), vec![4]),
+        (wide.clone(), vec![3, 4]),
+    ] {
+        assert_eq!(
+            find(&member, &q).await,
+            expected,
+            "{} characters",
+            q.chars().count()
+        );
+    }
+}
+
+/// More films than one request reads rows, with one word in different fields.
+#[tokio::test]
+async fn paging_through_a_common_word_finds_every_film_once_both_ways() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let add = |n: u64| {
+        let base = film(&format!("Plain {n}"), "Somebody", "Drama", "2000-01-01");
+        let change = match n % 6 {
+            0 => json!({"title": "Common"}),
+            1 => json!({"title": format!("Common Thing {n}")}),
+            2 => json!({"title": format!("Very Common {n}"), "director": "Common"}),
+            3 => json!({"director": "Mister Common"}),
+            4 => json!({"genre": "Common"}),
+            _ => json!({"title": format!("Rare {n}"), "genre": "Drama, Commonplace"}),
+        };
+        but(&base, &change)
+    };
+    for n in 1..=120 {
+        member.add(&add(n)).await;
+    }
+    for (q, expected) in [
+        ("common", 120),
+        ("common drama", 100),
+        ("com", 120),
+        ("common some", 80),
+        ("common rare", 20),
+    ] {
+        let whole = pages(&member, &path(q), "next").await.concat();
+        let mut ids = whole.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!((whole.len(), ids.len()), (expected, expected), "{q}");
+        for limit in [9, 30] {
+            let path = path(q).replace("limit=100", &format!("limit={limit}"));
+            let forward = pages(&member, &path, "next").await;
+            assert_eq!(forward.concat(), whole, "{q}, {limit} a page");
+            let last = last_page(&member, &path).await;
+            let mut backward = pages(&member, &last, "previous").await;
+            backward.reverse();
+            assert_eq!(backward.concat(), whole, "{q}, {limit} a page, backward");
+        }
+    }
+    let exact = member.get(&path("common").replace("100", "20")).send().await;
+    assert_eq!(texts(&exact, "title"), ["Common"; 20]);
+}

@@ -1,0 +1,212 @@
+//! Whether the auditor that the other tests end with would see anything.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::json;
+use shared::{
+    db::{
+        Key, Store, keys,
+        meta::Counter,
+        store::{Item, number, text},
+    },
+    domain::{MovieId, UserId},
+};
+
+use crate::support::{
+    TestApp,
+    audit::{audit, discrepancies},
+    film,
+};
+
+/// Puts `row` in the place of what has this key, or nothing.
+async fn replace(store: &Store, key: &Key, row: Option<Item>) {
+    match row {
+        Some(mut row) => {
+            row.extend(key.attributes());
+            assert!(store.put(row, None).await.unwrap());
+        }
+        None => store.delete(key).await.unwrap(),
+    }
+}
+
+/// A change of one row.
+type Break = Box<dyn Fn(Option<Item>) -> Option<Item>>;
+
+fn set(name: &'static str, value: AttributeValue) -> Break {
+    Box::new(move |row| {
+        let mut row = row.unwrap();
+        row.insert(name.into(), value.clone())
+            .expect("an attribute that was there");
+        Some(row)
+    })
+}
+
+fn gone() -> Break {
+    Box::new(|row| {
+        row.expect("a row that was there");
+        None
+    })
+}
+
+fn another(row: &[(&'static str, AttributeValue)]) -> Break {
+    let new: Item = row
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect();
+    Box::new(move |row| {
+        assert_eq!(row, None, "a row that was there");
+        Some(new.clone())
+    })
+}
+
+/// Promise 32: the audit finds every kind of orphan and disagreement. Each is made by a raw write and undone again.
+#[tokio::test]
+async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
+    let app = TestApp::new().await;
+    let (ripley, dallas) = (app.register("ripley").await, app.register("dallas").await);
+    let alien = film("Alien Nation", "Ridley Scott", "Sci-Fi, Horror", "1979-05-25");
+    let alien = ripley.add(&alien).await["id"].as_u64().unwrap();
+    ripley
+        .add(&film("Heat", "Michael Mann", "Crime", "1995-12-15"))
+        .await;
+    let marked = dallas.put(&format!("/api/movies/{alien}/favorite/")).send().await;
+    assert_eq!(marked.is(200).body["favorite_count"], json!(1));
+    let store = &app.running.state.store;
+    audit(store).await;
+
+    let id = MovieId::try_from(alien).unwrap();
+    let user = UserId::try_from(dallas.id).unwrap();
+    let nobody = UserId::try_from(99).unwrap();
+    let nothing = MovieId::try_from(99).unwrap();
+    let row = |pk: &str, sk: &str| Key::new(pk, format!("{sk}#{}", keys::id_text(alien)));
+    let breaks: Vec<(&str, Key, Break)> = vec![
+        ("META MOVIES", Counter::Movies.key(), set("n", number(3))),
+        ("META USERS", Counter::Users.key(), set("n", number(1))),
+        ("META GENRES", Counter::Genres.key(), set("n", number(0))),
+        ("META MOVIE_IDS", Counter::MovieIds.key(), gone()),
+        ("META USER_IDS", Counter::UserIds.key(), set("n", number(1))),
+        (
+            "has 1 marks and likes",
+            keys::movie(id),
+            set("likes", number(alien)),
+        ),
+        ("is liked", keys::movie(id), set("liked", text("LIKES#99"))),
+        (
+            "is dated",
+            keys::movie(id),
+            set("date", text("1979-05-26#0000000000000001")),
+        ),
+        ("is dated", keys::movie(id), set("dated", text("FILMS"))),
+        (
+            "is dated",
+            keys::movie(id),
+            set("release_date", text("1980-05-25")),
+        ),
+        ("is nobody's", keys::movie(id), set("user", number(99))),
+        ("missing", keys::movie(id), set("title", text("Aliens"))),
+        ("orphan", keys::movie(id), gone()),
+        ("missing", row("WORD#ali", "0#alien-nation"), gone()),
+        ("missing", row("WORD#nat", "1#nation"), gone()),
+        ("missing", row("WORD#rid", "2#ridley"), gone()),
+        ("memberships", row("GENRE#sci", "sci-fi"), gone()),
+        ("missing", row("GENRE#fi", "fi+"), gone()),
+        (
+            "instead of",
+            row("WORD#nat", "1#nation"),
+            set("text", text("other|words|x")),
+        ),
+        (
+            "instead of",
+            row("GENRE#sci", "sci-fi"),
+            set("date", text("1979-05-26#1")),
+        ),
+        (
+            "memberships",
+            row("GENRE#sci", "sci-fi"),
+            set("dated", text("GENRE#horror")),
+        ),
+        (
+            "orphan",
+            row("WORD#ghi", "1#ghibli"),
+            another(&[("text", text("ghibli||"))]),
+        ),
+        (
+            "orphan",
+            row("GENRE#war", "war"),
+            another(&[("text", text("||war"))]),
+        ),
+        ("genres count", keys::genre("sci-fi"), set("n", number(2))),
+        ("genres count", keys::genre("sci-fi"), gone()),
+        ("is shown as", keys::genre("sci-fi"), set("name", text("Drama"))),
+        (
+            "says it is",
+            keys::genre("sci-fi"),
+            set("identity", text("drama")),
+        ),
+        ("has 0 marks", keys::mark(id, user), gone()),
+        (
+            "'s mark on film",
+            keys::mark(id, user),
+            set("date", text("2026-01-01T00:00:00.000Z#1")),
+        ),
+        (
+            "'s mark on film",
+            keys::mark(id, user),
+            set("dated", text("FAVORITES#9")),
+        ),
+        ("orphan", keys::mark(nothing, user), another(&[])),
+        ("mark of nobody", keys::mark(id, nobody), another(&[])),
+        ("to be swept", keys::sweep(id), another(&[])),
+        ("can't sign in", keys::login("ripley"), gone()),
+        ("can't sign in", keys::login("ripley@example.com"), gone()),
+        (
+            "can't sign in",
+            keys::login("ripley"),
+            set("user", number(dallas.id)),
+        ),
+        (
+            "two passwords",
+            keys::login("ripley"),
+            set("password_hash", text("x")),
+        ),
+        ("signs in nobody", keys::user(user), gone()),
+        ("are both", keys::user(user), set("username", text("RIPLEY"))),
+        (
+            "are both",
+            keys::user(user),
+            set("email", text("Ripley@example.com")),
+        ),
+        (
+            "nobody's session",
+            keys::session("x"),
+            another(&[("user", number(99))]),
+        ),
+        ("what is", Key::new("ELSE", "x"), another(&[])),
+        ("no film", Key::new("MOVIES#0", "x"), another(&[])),
+    ];
+    for (what, key, change) in breaks {
+        let row = store.get(&key).await.unwrap();
+        replace(store, &key, change(row.clone())).await;
+        let found = discrepancies(store).await;
+        assert!(
+            found.iter().any(|text| text.contains(what)),
+            "{what} at {key:?}: {found:?}"
+        );
+        replace(store, &key, row).await;
+    }
+    audit(store).await;
+
+    // The marks of a film whose deletion was cut off wait for the sweep.
+    replace(store, &keys::sweep(nothing), Some(Item::new())).await;
+    let mark = store.get(&keys::mark(id, user)).await.unwrap().unwrap();
+    let moved = |name: &str, value: AttributeValue| (name.to_owned(), value);
+    let mut left: Item = mark.clone();
+    left.extend([
+        moved("movie", number(99)),
+        moved("date", text("2026-01-01T00:00:00.000Z#0000000000000099")),
+    ]);
+    replace(store, &keys::mark(nothing, user), Some(left)).await;
+    audit(store).await;
+    assert_eq!(store.sweep_marks().await.unwrap(), 1);
+    assert_eq!(store.get(&keys::mark(nothing, user)).await.unwrap(), None);
+    audit(store).await;
+}

@@ -1,0 +1,498 @@
+//! Crashes: the real program, killed while it writes, and what it finds when it starts again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    path::Path,
+    process::{ExitStatus, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use marquee::{
+    engine::{Engine, Storage},
+    server::table_file,
+};
+use rand::RngExt as _;
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::{
+    clock::Clock,
+    db::{Store, client, movie::MovieItem, store::from_item},
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+};
+
+use crate::support::{
+    Caller, PASSWORD,
+    audit::{audit, scan},
+    film,
+};
+
+/// The program.
+fn marquee(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_marquee"));
+    command
+        .args(["--data".as_ref(), data.as_os_str()])
+        .env("RUST_LOG", "warn")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+/// The program, serving.
+pub(super) struct Served {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    base: String,
+    table: Store,
+}
+
+impl Served {
+    async fn start(data: &Path) -> Self {
+        Self::with(data, &[]).await
+    }
+
+    /// On a table behind an endpoint.
+    pub(super) async fn at(endpoint: &str, data: &Path) -> Self {
+        Self::with(data, &["--dynamodb", endpoint]).await
+    }
+
+    async fn with(data: &Path, args: &[&str]) -> Self {
+        let mut child = marquee(data)
+            .args(["--catalog", "none", "--port", "0"])
+            .args(args)
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = |line: Option<String>, prefix: &str| {
+            let line = line.unwrap();
+            let url = line.strip_prefix(prefix).unwrap_or_else(|| panic!("{line}"));
+            let port = url
+                .strip_prefix("http://127.0.0.1:")
+                .unwrap_or_else(|| panic!("{line}"));
+            assert!(port.parse::<u16>().unwrap() > 0);
+            url.to_owned()
+        };
+        let base = line(stdout.next_line().await.unwrap(), "listening on ");
+        let endpoint = line(stdout.next_line().await.unwrap(), "dynamodb on ");
+        Self {
+            child,
+            stdout,
+            base,
+            table: Store::new(client::local(&endpoint), "marquee", Clock::default()),
+        }
+    }
+
+    fn caller(&self) -> Caller {
+        Caller {
+            base: self.base.clone(),
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            id: 0,
+            username: String::new(),
+            access: None,
+            refresh: String::new(),
+        }
+    }
+
+    /// Registers a user.
+    pub(super) async fn register(&self, name: &str) -> Caller {
+        let body = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
+        let answer = self
+            .caller()
+            .post("/api/auth/register/")
+            .json(&body)
+            .send()
+            .await
+            .is(201);
+        let text = |name: &str| answer.body[name].as_str().unwrap().to_owned();
+        Caller {
+            id: answer.body["user"]["id"].as_u64().unwrap(),
+            username: name.to_owned(),
+            access: Some(text("access")),
+            refresh: text("refresh"),
+            ..self.caller()
+        }
+    }
+
+    async fn signal(&self, name: &str) {
+        let id = self.child.id().unwrap().to_string();
+        let sent = Command::new("kill").args([format!("-{name}"), id]).status().await;
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for the end, and gives what was still printed.
+    async fn ended(mut self) -> (ExitStatus, Vec<String>) {
+        let mut rest = Vec::new();
+        while let Some(line) = self.stdout.next_line().await.unwrap() {
+            rest.push(line);
+        }
+        (self.child.wait().await.unwrap(), rest)
+    }
+}
+
+/// Sends a request; `None` when there was no whole answer.
+async fn send(caller: &Caller, method: Method, path: &str, body: Option<Value>) -> Option<Value> {
+    let mut call = caller.call(method, path);
+    if let Some(body) = &body {
+        call = call.json(body);
+    }
+    let response = call.0.send().await.ok()?;
+    let status = response.status();
+    let text = response.text().await.ok()?;
+    assert!(status.is_success(), "{status}: {text}");
+    Some(serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+/// A film as a writer knows it.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Known {
+    title: String,
+    favorite: bool,
+    deleted: bool,
+}
+
+/// Somebody who writes without rest, one request after another, and notes what was acknowledged.
+struct Writer {
+    user: Caller,
+    films: BTreeMap<u64, Known>,
+    /// What was sent and not answered: the film, and what it would be.
+    open: Option<(u64, Known)>,
+    added: usize,
+}
+
+impl Writer {
+    async fn new(served: &Served, name: &str) -> Self {
+        Self {
+            user: served.register(name).await,
+            films: BTreeMap::new(),
+            open: None,
+            added: 0,
+        }
+    }
+
+    /// Writes until there is no answer. `acknowledged` counts what was.
+    async fn write(mut self, acknowledged: Arc<AtomicUsize>) -> Self {
+        for step in 0.. {
+            let known = self.films.iter().rfind(|(_, film)| !film.deleted);
+            let Some((id, known)) = known
+                .map(|(id, film)| (*id, film.clone()))
+                .filter(|_| step % 5 > 0)
+            else {
+                let title = format!("{} {}", self.user.username, self.added);
+                self.added += 1;
+                let film = film(&title, "A. Writer", "Thriller, Suspense", "2001-01-01");
+                let Some(added) = send(&self.user, Method::POST, "/api/movies/", Some(film)).await else {
+                    return self;
+                };
+                let id = added["id"].as_u64().unwrap();
+                let known = Known {
+                    title,
+                    ..Known::default()
+                };
+                self.films.insert(id, known);
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+                continue;
+            };
+            let (method, body, path) = (Method::PATCH, None, format!("/api/movies/{id}/"));
+            let (method, body, path, will_be) = match step % 5 {
+                1 | 3 => {
+                    let favorite = !known.favorite;
+                    let path = format!("{path}favorite/");
+                    (Method::POST, body, path, Known { favorite, ..known })
+                }
+                2 => {
+                    let title = format!("{} again", known.title);
+                    (
+                        method,
+                        Some(json!({"title": title})),
+                        path,
+                        Known { title, ..known },
+                    )
+                }
+                _ if step % 3 > 0 => (
+                    Method::DELETE,
+                    body,
+                    path,
+                    Known {
+                        deleted: true,
+                        ..known
+                    },
+                ),
+                _ => continue,
+            };
+            self.open = Some((id, will_be.clone()));
+            if send(&self.user, method, &path, body).await.is_none() {
+                return self;
+            }
+            self.open = None;
+            self.films.insert(id, will_be);
+            acknowledged.fetch_add(1, Ordering::Relaxed);
+        }
+        self
+    }
+
+    /// Everything acknowledged is there, and what was under way is there whole or not at all.
+    async fn check(&mut self, served: &Served) {
+        self.user.base.clone_from(&served.base);
+        for (id, known) in &mut self.films {
+            let answer = self.user.get(&format!("/api/movies/{id}/")).send().await;
+            let is = match answer.status.as_u16() {
+                404 => Known {
+                    deleted: true,
+                    ..known.clone()
+                },
+                _ => Known {
+                    title: answer.body["title"].as_str().unwrap().to_owned(),
+                    favorite: answer.body["favorite"].as_bool().unwrap(),
+                    deleted: false,
+                },
+            };
+            let may_be = self
+                .open
+                .as_ref()
+                .filter(|(open, _)| open == id)
+                .map(|(_, will_be)| will_be);
+            assert!(
+                is == *known || Some(&is) == may_be,
+                "film {id} is {is:?}, was {known:?}, or {may_be:?}"
+            );
+            *known = is;
+        }
+        self.open = None;
+    }
+}
+
+/// Promise 32. The process is killed at some moment while four users write, three times over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
+    let data = tempfile::tempdir().unwrap();
+    let mut served = Served::start(data.path()).await;
+    let mut writers = Vec::new();
+    for name in ["ripley", "dallas", "lambert", "parker"] {
+        writers.push(Writer::new(&served, name).await);
+    }
+    for _ in 0..3 {
+        let acknowledged = Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<_> = writers
+            .into_iter()
+            .map(|writer| tokio::spawn(writer.write(Arc::clone(&acknowledged))))
+            .collect();
+        let enough = rand::rng().random_range(60..160);
+        while acknowledged.load(Ordering::Relaxed) < enough {
+            tokio::task::yield_now().await;
+        }
+        served.child.start_kill().unwrap();
+        let (status, _) = served.ended().await;
+        assert!(!status.success());
+        writers = Vec::new();
+        for task in tasks {
+            writers.push(task.await.unwrap());
+        }
+
+        served = Served::start(data.path()).await;
+        audit(&served.table).await;
+        for writer in &mut writers {
+            writer.check(&served).await;
+        }
+        let known: BTreeSet<u64> = writers
+            .iter()
+            .flat_map(|writer| &writer.films)
+            .filter(|(_, film)| !film.deleted)
+            .map(|(id, _)| *id)
+            .collect();
+        let there = films(&served.table).await;
+        assert!(known.iter().all(|id| there.contains_key(id)));
+        // A film that was under way may be there as well, one for each writer and kill.
+        assert!(
+            there.len() <= known.len() + 12,
+            "{} of {}",
+            known.len(),
+            there.len()
+        );
+    }
+    // The sessions live on too.
+    for writer in &writers {
+        let body = json!({"refresh": writer.user.refresh});
+        writer
+            .user
+            .post("/api/auth/refresh/")
+            .json(&body)
+            .send()
+            .await
+            .is(200);
+    }
+    served.signal("TERM").await;
+    assert!(served.ended().await.0.success());
+}
+
+/// Every film's title, by id.
+async fn films(table: &Store) -> BTreeMap<u64, String> {
+    let items = scan(table).await.into_iter();
+    let films = items.filter(|item| item["pk"].as_s().unwrap().starts_with("MOVIES#"));
+    films
+        .map(|item| from_item::<MovieItem>(item).unwrap())
+        .map(|film| (film.id.get(), film.title))
+        .collect()
+}
+
+#[tokio::test]
+async fn sigterm_and_ctrl_c_end_the_program_cleanly_and_it_prints_two_lines_and_nothing_else() {
+    let data = tempfile::tempdir().unwrap();
+    for signal in ["TERM", "INT"] {
+        let served = Served::start(data.path()).await;
+        let user = served.register(&format!("user-{}", signal.to_lowercase())).await;
+        user.add(&film(signal, "A. Writer", "Drama", "2001-01-01")).await;
+        served.signal(signal).await;
+        let (status, rest) = served.ended().await;
+        assert_eq!(status.code(), Some(0));
+        assert_eq!(rest, [""; 0]);
+    }
+    let served = Served::start(data.path()).await;
+    assert_eq!(
+        films(&served.table).await.into_values().collect::<Vec<_>>(),
+        ["TERM", "INT"]
+    );
+    audit(&served.table).await;
+}
+
+/// A catalogue of this many rows with the titles of its good ones, and the lines of its bad ones.
+fn catalogue(rows: usize) -> (String, Vec<String>, Vec<usize>) {
+    let mut csv = String::from("title,description,release_date,director,genre\n");
+    let (mut titles, mut bad) = (Vec::new(), Vec::new());
+    let mut line = 1;
+    for n in 0..rows {
+        line += 1;
+        let title = format!("Film {n:04}");
+        if n % 50 == 49 {
+            bad.push(line);
+            csv.push_str(match n / 50 % 4 {
+                0 => ",No title.,2001-01-01,Somebody,Drama\n",
+                1 => "Wrong date,No such day.,2001-02-30,Somebody,Drama\n",
+                2 => "Too few fields,Only these\n",
+                _ => "No genre,It has none.,2001-01-01,Somebody,\" , \"\n",
+            });
+            continue;
+        }
+        // Some rows take two lines. Many genres make small chunks, and so many commits.
+        let description = if n % 7 == 0 {
+            line += 1;
+            "Two\nlines."
+        } else {
+            "One line."
+        };
+        let genres = (0..4)
+            .map(|k| format!("Genre {}", (n * 4 + k) % 90))
+            .collect::<Vec<_>>();
+        writeln!(
+            csv,
+            "{title},\"{description}\",2001-01-01,Director {},\"{}\"",
+            n % 31,
+            genres.join(", ")
+        )
+        .unwrap();
+        titles.push(title);
+    }
+    (csv, titles, bad)
+}
+
+/// Runs an import; kills it when it has reported the bad row of this line. Gives the lines that it reported, whether it
+/// was killed, and what it printed.
+async fn import(data: &Path, file: &Path, kill_at: Option<usize>) -> (BTreeSet<usize>, Output) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_marquee"));
+    command
+        .arg("import")
+        .arg(file)
+        .args(["--data".as_ref(), data.as_os_str()]);
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut reported = BTreeSet::new();
+    while let Some(text) = errors.next_line().await.unwrap() {
+        let line = text
+            .strip_prefix("line ")
+            .and_then(|rest| rest.split(':').next()?.parse().ok());
+        let line = line.unwrap_or_else(|| panic!("{text}"));
+        reported.insert(line);
+        if kill_at.is_some_and(|at| line >= at) {
+            child.start_kill().unwrap();
+            break;
+        }
+    }
+    let mut stdout = Vec::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_end(&mut stdout)
+        .await
+        .unwrap();
+    let output = Output {
+        status: child.wait().await.unwrap(),
+        stdout,
+        stderr: Vec::new(),
+    };
+    (reported, output)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_that_is_killed_goes_on_and_every_good_row_is_there_once_and_every_bad_one_reported() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("films.csv");
+    let (csv, titles, bad) = catalogue(1500);
+    std::fs::write(&file, csv).unwrap();
+    let mut reported = BTreeSet::new();
+    // Both are well behind the first rows that were committed, and the second behind those of the first run.
+    for at in [bad[9], bad[18]] {
+        let (lines, output) = import(data.path(), &file, Some(at)).await;
+        assert_eq!(output.status.code(), None, "it was done before it was killed");
+        reported.extend(lines);
+        let there = stored(data.path()).await.len();
+        assert!(there > 0 && there < titles.len(), "{there}");
+    }
+    let (lines, output) = import(data.path(), &file, None).await;
+    assert!(output.status.success());
+    reported.extend(&lines);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.starts_with("imported ") && text.ends_with(&format!(" {} bad rows\n", lines.len())),
+        "{text}"
+    );
+    assert_eq!(reported, bad.into_iter().collect());
+    let there = stored(data.path()).await;
+    assert_eq!(there.into_values().collect::<Vec<_>>(), titles);
+    let engine = Engine::start(Storage::File(table_file(data.path()))).unwrap();
+    audit(&Store::new(
+        client::local(&engine.endpoint()),
+        "marquee",
+        Clock::default(),
+    ))
+    .await;
+    engine.shutdown().await.unwrap();
+
+    let (lines, output) = import(data.path(), &file, None).await;
+    assert!(output.status.success() && lines.is_empty());
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "this file had been imported already\n"
+    );
+    assert_eq!(stored(data.path()).await.len(), titles.len());
+}
+
+/// The films in a data directory that no process serves.
+async fn stored(data: &Path) -> BTreeMap<u64, String> {
+    let engine = Engine::start(Storage::File(table_file(data))).unwrap();
+    let table = Store::new(client::local(&engine.endpoint()), "marquee", Clock::default());
+    let films = films(&table).await;
+    engine.shutdown().await.unwrap();
+    films
+}

@@ -1,0 +1,8 @@
+//! Exactness: under a model, in races, after crashes, through faults, and within budgets.
+
+mod auditor;
+mod budgets;
+mod crash;
+mod faults;
+mod model;
+mod races;

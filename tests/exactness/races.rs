@@ -1,0 +1,301 @@
+//! Races: many at once, and afterwards every number is exact.
+
+use std::{collections::BTreeSet, future::Future, time::Duration};
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, film};
+
+/// A server that gives a request as long as it takes: here many share two cores, and none may fail for that.
+async fn patient() -> TestApp {
+    TestApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await
+}
+
+/// Runs all of these at once.
+async fn all<T: Send + 'static>(
+    tasks: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let tasks: Vec<_> = tasks.map(tokio::spawn).collect();
+    let mut results = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        results.push(task.await.unwrap());
+    }
+    results
+}
+
+/// How many of the answers have this status.
+fn count(answers: &[Answer], status: StatusCode) -> usize {
+    answers.iter().filter(|answer| answer.status == status).count()
+}
+
+/// Registers all of these at once.
+async fn register(app: &TestApp, names: impl Iterator<Item = (String, String)>) -> Vec<Answer> {
+    let calls = names.map(|(username, email)| {
+        let body = json!({"username": username, "email": email, "password": PASSWORD});
+        let call = app.anonymous().post("/api/auth/register/").json(&body);
+        async move { call.send().await }
+    });
+    all(calls).await
+}
+
+/// `text` with the letters that `bits` says in upper case.
+fn in_case(text: &str, bits: usize) -> String {
+    let letters = text.chars().enumerate();
+    letters
+        .map(|(at, c)| {
+            if bits >> at & 1 == 1 {
+                c.to_ascii_uppercase()
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// Promise 31.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_60_who_register_one_name_one_gets_it() {
+    let app = patient().await;
+    let names = |n: usize| ("ripley".to_owned(), format!("ripley{n}@example.com"));
+    let answers = register(&app, (0..60).map(names)).await;
+    assert_eq!(count(&answers, StatusCode::CREATED), 1);
+    for answer in answers.into_iter().filter(|a| a.status != StatusCode::CREATED) {
+        answer.is_problem(409, "conflict").names(&["username"]);
+    }
+    audit(&app.running.state.store).await;
+}
+
+/// Promise 31.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_differ_in_case_are_one_name_and_so_are_emails() {
+    let app = patient().await;
+    let by_name = (0..24).map(|n| (in_case("ripley", n), format!("crew{n}@example.com")));
+    let by_email = (0..24).map(|n| (format!("crew{n}"), in_case("nostromo@example.com", n)));
+    let (by_name, by_email) = tokio::join!(register(&app, by_name), register(&app, by_email));
+    for (answers, field) in [(by_name, "username"), (by_email, "email")] {
+        assert_eq!(count(&answers, StatusCode::CREATED), 1, "{field}");
+        for answer in answers.into_iter().filter(|a| a.status != StatusCode::CREATED) {
+            answer.is_problem(409, "conflict").names(&[field]);
+        }
+    }
+    audit(&app.running.state.store).await;
+}
+
+/// Promise 29.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_1200_toggles_by_12_users_every_mark_and_count_is_exact() {
+    let app = patient().await;
+    let owner = app.member().await;
+    let mut films = Vec::new();
+    for title in ["Alien", "Aliens", "Alien 3"] {
+        let added = owner.add(&film(title, "Various", "Sci-Fi", "1979-05-25")).await;
+        films.push(added["id"].as_u64().unwrap());
+    }
+    let mut users = vec![owner];
+    for _ in 1..12 {
+        users.push(app.member().await);
+    }
+
+    // Of each user's 100 toggles, two lanes race on the first film; on the others each of their answers is known.
+    let lanes = users.iter().enumerate().flat_map(|(n, user)| {
+        let odd = n % 2;
+        let lanes = [
+            (films[0], 25),
+            (films[0], 25 + odd),
+            (films[1], 25),
+            (films[2], 25 - odd),
+        ];
+        lanes.map(|(film, times)| (user.clone(), film, times))
+    });
+    let racing = films[0];
+    all(lanes.map(|(user, film, times)| async move {
+        for time in 0..times {
+            let path = format!("/api/movies/{film}/favorite/");
+            let answer = user.post(&path).send().await.is(200);
+            let favorite = answer.body["favorite"].as_bool().unwrap();
+            let count = answer.body["favorite_count"].as_u64().unwrap();
+            assert!(count <= 12, "{count}");
+            if film != racing {
+                assert_eq!(favorite, time % 2 == 0);
+                let own = u64::from(favorite);
+                assert!((own..=own + 11).contains(&count), "{favorite}, {count}");
+            }
+        }
+    }))
+    .await;
+
+    for (n, user) in users.iter().enumerate() {
+        let odd = n % 2 == 1;
+        for (film, (favorite, count)) in films.iter().zip([(odd, 6), (true, 12), (!odd, 6)]) {
+            let answer = user.get(&format!("/api/movies/{film}/")).send().await.is(200);
+            assert_eq!(answer.body["favorite"], json!(favorite), "user {n}, film {film}");
+            assert_eq!(answer.body["favorite_count"], json!(count), "film {film}");
+        }
+    }
+    let liked = users[0].get("/api/movies/most-liked/").send().await.is(200);
+    assert_eq!(liked.ids(), [films[1], films[2], films[0]]);
+    audit(&app.running.state.store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_240_films_added_at_once_each_is_there_once() {
+    let app = patient().await;
+    let user = app.member().await;
+    let genres = ["Drama", "DRAMA, Crime", "crime", "Sci-Fi, drama", "Sci-Fi"];
+    let films = (0..240).map(|n| {
+        let film = film(&format!("Film {n}"), "Many Hands", genres[n % 5], "2001-01-01");
+        let user = user.clone();
+        async move { user.add(&film).await }
+    });
+    let films: Vec<Value> = all(films).await;
+    let ids: BTreeSet<u64> = films.iter().map(|film| film["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids.len(), 240);
+    let list = user.get("/api/movies/").send().await.is(200);
+    assert_eq!(list.body["count"], json!(240));
+    let categories = user.get("/api/movies/categories/").send().await.is(200);
+    let counts: Vec<(String, u64)> = categories.body["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|genre| {
+            let name = genre["genre"].as_str().unwrap().to_lowercase();
+            (name, genre["count"].as_u64().unwrap())
+        })
+        .collect();
+    let expected = [("crime", 96), ("drama", 144), ("sci-fi", 96)];
+    assert_eq!(counts, expected.map(|(name, count)| (name.to_owned(), count)));
+    audit(&app.running.state.store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_60_renames_at_once_a_film_has_one_of_the_names_and_is_found_by_no_other() {
+    let app = patient().await;
+    let user = app.member().await;
+    let added = user
+        .add(&film("Untitled", "Alan Smithee", "Drama", "2001-01-01"))
+        .await;
+    let path = format!("/api/movies/{}/", added["id"]);
+    let title = |n: usize| format!("Title{n:02}");
+    let renames = (0..60).map(|n| {
+        let call = user.patch(&path).json(&json!({"title": title(n)}));
+        async move { call.send().await }
+    });
+    let answers = all(renames).await;
+    for (n, answer) in answers.iter().enumerate() {
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        assert_eq!(answer.body["title"], json!(title(n)));
+    }
+    let is = user.get(&path).send().await.is(200);
+    // Every edit is there: the version counts them.
+    assert_eq!(is.header("etag"), "\"61\"");
+    let is = is.body["title"].as_str().unwrap().to_owned();
+    assert!((0..60).any(|n| title(n) == is), "{is}");
+    for name in (0..60).map(title).chain(["Untitled".into()]) {
+        let path = format!("/api/movies/search/?q={name}");
+        let found = user.get(&path).send().await.is(200).ids().len();
+        assert_eq!(found, usize::from(name == is), "{name}");
+    }
+    audit(&app.running.state.store).await;
+}
+
+/// Promises 9 and 10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_30_refreshes_of_one_token_all_get_the_one_session_that_lives() {
+    let app = patient().await;
+    let user = app.member().await;
+    let refresh = |user: Caller, token: &str| {
+        let call = user.post("/api/auth/refresh/").json(&json!({"refresh": token}));
+        async move { call.send().await }
+    };
+    let answers = all((0..30).map(|_| refresh(app.anonymous(), &user.refresh))).await;
+    let mut next = BTreeSet::new();
+    for answer in answers {
+        let answer = answer.is(200);
+        next.insert(answer.body["refresh"].as_str().unwrap().to_owned());
+        let caller = Caller {
+            access: Some(answer.body["access"].as_str().unwrap().to_owned()),
+            ..user.clone()
+        };
+        caller.get("/api/users/me/").send().await.is(200);
+    }
+    // One session, so one token: whichever answer a client kept, it can go on.
+    assert_eq!(next.len(), 1);
+    let next = next.pop_first().unwrap();
+    assert_ne!(next, user.refresh);
+    refresh(app.anonymous(), &next).await.is(200);
+    // The first one is two steps old by now.
+    refresh(app.anonymous(), &user.refresh).await.is(401);
+    audit(&app.running.state.store).await;
+}
+
+/// Promise 29.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn films_deleted_amid_favorites_and_edits_leave_no_trace() {
+    let app = patient().await;
+    let owner = app.member().await;
+    let mut fans = Vec::new();
+    for _ in 0..4 {
+        fans.push(app.member().await);
+    }
+    let mut films = Vec::new();
+    for n in 0..12 {
+        let added = owner
+            .add(&film(&format!("Doomed {n}"), "Nobody", "Tragedy", "2001-01-01"))
+            .await;
+        films.push(added["id"].as_u64().unwrap());
+    }
+    let kept = films.split_off(10);
+    let mut tasks = tokio::task::JoinSet::new();
+    for (n, id) in films.iter().chain(&kept).copied().enumerate() {
+        for fan in fans.clone() {
+            tasks.spawn(async move {
+                for _ in 0..6 {
+                    let answer = fan.post(&format!("/api/movies/{id}/favorite/")).send().await;
+                    assert!(matches!(answer.status.as_u16(), 200 | 404), "{}", answer.text);
+                }
+            });
+        }
+        let editor = owner.clone();
+        tasks.spawn(async move {
+            for edit in 0..4 {
+                let change = json!({"title": format!("Doomed {n} {edit}"), "genre": format!("G{edit}"), "favorite": edit % 2 == 0});
+                let answer = editor.patch(&format!("/api/movies/{id}/")).json(&change).send().await;
+                assert!(matches!(answer.status.as_u16(), 200 | 404), "{}", answer.text);
+            }
+        });
+        if n < 10 {
+            let (owner, fan) = (owner.clone(), fans[n % 4].clone());
+            tasks.spawn(async move {
+                // Each film dies after a different number of somebody's favorites.
+                for _ in 0..n {
+                    fan.put(&format!("/api/movies/{id}/favorite/"))
+                        .send()
+                        .await
+                        .is(200);
+                }
+                owner.delete(&format!("/api/movies/{id}/")).send().await.is(204);
+            });
+        }
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    let list = owner.get("/api/movies/").send().await.is(200);
+    assert_eq!((list.ids(), &list.body["count"]), (kept, &json!(2)));
+    let found = owner.get("/api/movies/search/?q=doomed").send().await.is(200);
+    assert_eq!(found.ids().len(), 2);
+    for id in films {
+        owner.get(&format!("/api/movies/{id}/")).send().await.is(404);
+        owner.delete(&format!("/api/movies/{id}/")).send().await.is(404);
+    }
+    for fan in fans {
+        let answer = fan.get("/api/users/me/favorites/").send().await.is(200);
+        assert!(
+            answer.ids().iter().all(|id| list.ids().contains(id)),
+            "{}",
+            answer.text
+        );
+    }
+    audit(&app.running.state.store).await;
+}

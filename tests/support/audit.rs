@@ -1,0 +1,348 @@
+//! The auditor: reads the whole table and says where its rows don't agree with each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use shared::{
+    db::{
+        Key, Store, index, keys,
+        movie::{MovieItem, ONE_LIKE},
+        store::{Item, from_item, to_item},
+        user::{LoginItem, LoginKind, UserItem},
+    },
+    domain::{Genre, MovieId, UserId, username::fold_name},
+};
+
+/// Asserts that every row of the table agrees with every other.
+pub async fn audit(store: &Store) {
+    let found = discrepancies(store).await;
+    assert!(
+        found.is_empty(),
+        "the table disagrees with itself:\n{}",
+        found.join("\n")
+    );
+}
+
+/// Where the rows of the table don't agree with each other.
+pub async fn discrepancies(store: &Store) -> Vec<String> {
+    let mut rows = Rows::default();
+    for item in scan(store).await {
+        rows.take(item);
+    }
+    rows.films();
+    rows.index_rows();
+    rows.genres();
+    rows.marks();
+    rows.users();
+    rows.counters();
+    rows.found
+}
+
+/// Every item of the table.
+pub async fn scan(store: &Store) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut start = None;
+    loop {
+        let page = store
+            .client
+            .scan()
+            .table_name(&*store.table)
+            .consistent_read(true)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .unwrap();
+        items.extend(page.items.unwrap_or_default());
+        start = page.last_evaluated_key;
+        if start.is_none() {
+            return items;
+        }
+    }
+}
+
+/// The table, sorted by what its rows are.
+#[derive(Default)]
+struct Rows {
+    films: BTreeMap<MovieId, MovieItem>,
+    users: BTreeMap<UserId, UserItem>,
+    logins: BTreeMap<String, LoginItem>,
+    /// Postings and genre memberships.
+    index: BTreeMap<Key, Item>,
+    /// By identity: the name and the count.
+    genres: BTreeMap<String, (String, u64)>,
+    marks: BTreeMap<(MovieId, UserId), Item>,
+    sweeps: BTreeSet<MovieId>,
+    counters: BTreeMap<String, u64>,
+    sessions: Vec<(Key, Item)>,
+    found: Vec<String>,
+}
+
+impl Rows {
+    fn say(&mut self, text: impl Into<String>) {
+        self.found.push(text.into());
+    }
+
+    /// Files a row. Its keys are taken off it.
+    fn take(&mut self, mut item: Item) {
+        let key = Key::of(&item).unwrap();
+        item.remove(keys::PK);
+        item.remove(keys::SK);
+        let id = || keys::id_at_end(&key.sk);
+        let film_id = |id: Option<u64>| id.and_then(|id| MovieId::try_from(id).ok());
+        match key.pk.split('#').next().unwrap() {
+            "MOVIES" => match from_item::<MovieItem>(item) {
+                Ok(film) => {
+                    if keys::movie(film.id) != key {
+                        self.say(format!("film {} is at {key:?}", film.id));
+                    }
+                    self.films.insert(film.id, film);
+                }
+                Err(e) => self.say(format!("no film: {key:?}: {e:?}")),
+            },
+            "USERS" => {
+                if item.contains_key("password_hash") {
+                    self.say(format!("{key:?} holds a password's hash"));
+                }
+                match from_item::<UserItem>(item) {
+                    Ok(user) => {
+                        if keys::user(user.id) != key {
+                            self.say(format!("user {} is at {key:?}", user.id));
+                        }
+                        self.users.insert(user.id, user);
+                    }
+                    Err(e) => self.say(format!("no user: {key:?}: {e:?}")),
+                }
+            }
+            "LOGIN" => match from_item::<LoginItem>(item) {
+                Ok(login) => {
+                    let name = key.pk.split_once('#').unwrap().1;
+                    self.logins.insert(name.to_owned(), login);
+                }
+                Err(e) => self.say(format!("no login: {key:?}: {e:?}")),
+            },
+            "WORD" | "GENRE" => {
+                self.index.insert(key, item);
+            }
+            "GENRES" => {
+                let identity = key.sk.trim_end_matches(keys::END).to_owned();
+                if text(&item, "identity") != identity {
+                    self.say(format!("genre {identity} says it is {}", text(&item, "identity")));
+                }
+                let name = text(&item, "name");
+                if Genre::parse(&name).map(|g| g.identity()) != Ok(identity.clone()) {
+                    self.say(format!("genre {identity} is shown as {name}"));
+                }
+                self.genres.insert(identity, (name, number(&item, "n")));
+            }
+            "MARKS" => {
+                let film = key.pk.split_once('#').and_then(|(_, id)| id.parse().ok());
+                let user = id().and_then(|id| UserId::try_from(id).ok());
+                match (film_id(film), user) {
+                    (Some(film), Some(user)) => {
+                        self.marks.insert((film, user), item);
+                    }
+                    _ => self.say(format!("no mark: {key:?}")),
+                }
+            }
+            "SWEEP" => match film_id(id()) {
+                Some(id) => {
+                    self.sweeps.insert(id);
+                }
+                None => self.say(format!("no sweep: {key:?}")),
+            },
+            "META" => {
+                self.counters.insert(key.sk, number(&item, "n"));
+            }
+            "SESSION" => self.sessions.push((key, item)),
+            "ATTEMPTS" | "KEYS" | "IMPORT" => {}
+            _ => self.say(format!("what is {key:?}?")),
+        }
+    }
+
+    /// Every film is one, its count is that of its marks, and its index keys are its own.
+    fn films(&mut self) {
+        let mut found = Vec::new();
+        for film in self.films.values() {
+            let id = film.id;
+            let marks = self.marks.keys().filter(|(of, _)| *of == id).count() as u64;
+            if film.likes != marks * ONE_LIKE + id.get() {
+                found.push(format!("film {id} has {marks} marks and likes {}", film.likes));
+            }
+            let shard = keys::likes_shard(id.get() % keys::LIKES_SHARDS);
+            if film.liked.as_ref().is_some_and(|liked| *liked != shard) || (marks > 0 && film.liked.is_none())
+            {
+                found.push(format!("film {id} with {marks} marks is liked {:?}", film.liked));
+            }
+            if film.dated != keys::MOVIES_DATED || film.date != keys::dated(&film.release_date, id) {
+                found.push(format!(
+                    "film {id} of {} is dated {} {}",
+                    film.release_date, film.dated, film.date
+                ));
+            }
+            if film.version == 0 {
+                found.push(format!("film {id} has version 0"));
+            }
+            if film.user.is_some_and(|user| !self.users.contains_key(&user)) {
+                found.push(format!("film {id} is nobody's: {:?}", film.user));
+            }
+        }
+        self.found.extend(found);
+    }
+
+    /// The rows by which films are found are those of the films there are, and no others.
+    fn index_rows(&mut self) {
+        let mut found = Vec::new();
+        let mut expected = BTreeMap::new();
+        for film in self.films.values() {
+            match film.film() {
+                Ok(words) => {
+                    for (key, row) in index::rows(&words, film.id) {
+                        expected.insert(key, to_item(&row).unwrap());
+                    }
+                }
+                Err(e) => found.push(format!("film {} isn't valid: {e:?}", film.id)),
+            }
+        }
+        for (key, row) in &expected {
+            match self.index.get(key) {
+                None => found.push(format!("missing: {key:?}")),
+                Some(there) if there != row => {
+                    found.push(format!("{key:?} holds {there:?} instead of {row:?}"));
+                }
+                Some(_) => {}
+            }
+        }
+        for key in self.index.keys().filter(|key| !expected.contains_key(*key)) {
+            found.push(format!("orphan: {key:?}"));
+        }
+        self.found.extend(found);
+    }
+
+    /// Every genre has as many films as it says, by the films and by its memberships.
+    fn genres(&mut self) {
+        let mut by_films: BTreeMap<String, u64> = BTreeMap::new();
+        for film in self.films.values().filter_map(|film| film.film().ok()) {
+            for genre in film.genres.iter() {
+                *by_films.entry(genre.identity()).or_default() += 1;
+            }
+        }
+        let mut by_members: BTreeMap<String, u64> = BTreeMap::new();
+        for row in self.index.values().filter(|row| row.contains_key("dated")) {
+            let dated = text(row, "dated");
+            let identity = dated.trim_start_matches("GENRE#").to_owned();
+            *by_members.entry(identity).or_default() += 1;
+        }
+        let counted: BTreeMap<String, u64> = self
+            .genres
+            .iter()
+            .map(|(identity, (_, n))| (identity.clone(), *n))
+            .collect();
+        if counted != by_films {
+            self.say(format!("genres count {counted:?}, films have {by_films:?}"));
+        }
+        if counted != by_members {
+            self.say(format!(
+                "genres count {counted:?}, their memberships are {by_members:?}"
+            ));
+        }
+    }
+
+    /// Every mark is a living user's on a living film, or on one whose marks are still to be swept.
+    fn marks(&mut self) {
+        let mut found = Vec::new();
+        for ((film, user), mark) in &self.marks {
+            if !self.films.contains_key(film) && !self.sweeps.contains(film) {
+                found.push(format!("orphan: user {user}'s mark on film {film}"));
+            }
+            if !self.users.contains_key(user) {
+                found.push(format!("film {film} has a mark of nobody, {user}"));
+            }
+            let date = text(mark, "date");
+            let at_its_place = text(mark, "dated") == keys::favorites(*user)
+                && date.ends_with(&format!("Z#{}", keys::id_text(film.get())))
+                && number(mark, "movie") == film.get()
+                && number(mark, "user") == user.get();
+            if !at_its_place {
+                found.push(format!("user {user}'s mark on film {film} is {mark:?}"));
+            }
+        }
+        for film in self.sweeps.iter().filter(|film| self.films.contains_key(film)) {
+            found.push(format!("film {film} lives, and its marks are to be swept"));
+        }
+        self.found.extend(found);
+    }
+
+    /// Users and the names they sign in with belong to each other, one to one.
+    fn users(&mut self) {
+        let mut found = Vec::new();
+        let mut names = BTreeMap::new();
+        for user in self.users.values() {
+            let (username, email) = (fold_name(&user.username), fold_name(&user.email));
+            let mut own = BTreeMap::from([(email.clone(), LoginKind::Email)]);
+            own.insert(username.clone(), LoginKind::Username);
+            for (name, kind) in own {
+                if let Some(other) = names.insert(name.clone(), user.id) {
+                    found.push(format!("users {other} and {} are both {name}", user.id));
+                }
+                let right = self.logins.get(&name).is_some_and(|login| {
+                    login.user == user.id
+                        && login.kind == kind
+                        && login.account == username
+                        && login.email == email
+                });
+                if !right {
+                    found.push(format!("user {} can't sign in as {name}", user.id));
+                }
+            }
+            let hash = |name| self.logins.get(name).map(|login| login.password_hash.as_str());
+            if hash(&username) != hash(&email) {
+                found.push(format!("user {} has two passwords", user.id));
+            }
+        }
+        for (name, login) in self.logins.iter().filter(|(name, _)| !names.contains_key(*name)) {
+            found.push(format!("{name} signs in nobody, {}", login.user));
+        }
+        for (key, session) in &self.sessions {
+            let user = UserId::try_from(number(session, "user")).ok();
+            if !user.is_some_and(|user| self.users.contains_key(&user)) {
+                found.push(format!("{key:?} is nobody's session"));
+            }
+        }
+        self.found.extend(found);
+    }
+
+    /// The counters count what is there, and no id is above the last one given out.
+    fn counters(&mut self) {
+        let counter = |name: &str| self.counters.get(name).copied().unwrap_or_default();
+        let mut found = Vec::new();
+        for (name, there) in [
+            ("MOVIES", self.films.len()),
+            ("USERS", self.users.len()),
+            ("GENRES", self.genres.len()),
+        ] {
+            if counter(name) != there as u64 {
+                found.push(format!("META {name} says {}, there are {there}", counter(name)));
+            }
+        }
+        let last_film = self.films.keys().last().map_or(0, |id| id.get());
+        let last_user = self.users.keys().last().map_or(0, |id| id.get());
+        for (name, last) in [("MOVIE_IDS", last_film), ("USER_IDS", last_user)] {
+            if counter(name) < last {
+                found.push(format!("META {name} says {}, there is {last}", counter(name)));
+            }
+        }
+        self.found.extend(found);
+    }
+}
+
+fn text(item: &Item, name: &str) -> String {
+    let text = item.get(name).and_then(|value| value.as_s().ok());
+    text.cloned().unwrap_or_default()
+}
+
+fn number(item: &Item, name: &str) -> u64 {
+    let number = item
+        .get(name)
+        .and_then(|value: &AttributeValue| value.as_n().ok());
+    number.and_then(|n| n.parse().ok()).unwrap_or(u64::MAX)
+}

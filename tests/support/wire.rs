@@ -1,0 +1,399 @@
+//! A wire between the product and the table: an HTTP proxy that counts every call, and breaks those it is told to.
+
+use std::{
+    convert::Infallible,
+    net::Ipv4Addr,
+    ops::Range,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use marquee::{
+    engine::{Engine, Storage},
+    server::{Options, Place},
+};
+use serde_json::{Map, Value, json};
+use shared::{
+    clock::Clock,
+    db::{Store, client},
+};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::TestApp;
+
+/// One call to the table, as the wire saw it.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub operation: String,
+    pub start: Instant,
+    pub end: Instant,
+    /// Units as the table reports them; of calls that it refused or never saw, none.
+    pub reads: f64,
+    pub writes: f64,
+}
+
+/// What a run of calls came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cost {
+    /// Calls in the longest chain in which each began after the one before it had ended.
+    pub trips: usize,
+    pub reads: f64,
+    pub writes: f64,
+    /// The calls' names in the order they began.
+    pub calls: Vec<String>,
+}
+
+impl Cost {
+    pub fn of(mut records: Vec<Record>) -> Self {
+        records.sort_by_key(|record| record.start);
+        let mut chains: Vec<usize> = Vec::with_capacity(records.len());
+        for (at, record) in records.iter().enumerate() {
+            let before = records[..at].iter().zip(&chains);
+            let ended = before.filter(|(earlier, _)| earlier.end <= record.start);
+            chains.push(1 + ended.map(|(_, chain)| *chain).max().unwrap_or_default());
+        }
+        Self {
+            trips: chains.into_iter().max().unwrap_or_default(),
+            reads: records.iter().map(|record| record.reads).sum(),
+            writes: records.iter().map(|record| record.writes).sum(),
+            calls: records.into_iter().map(|record| record.operation).collect(),
+        }
+    }
+}
+
+/// What happens to a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// A transaction is cancelled for this reason, which its first action gives.
+    Canceled(&'static str),
+    /// The call is answered with this error, and isn't done.
+    Refused(u16, &'static str),
+    /// The call is done, and the connection closed instead of an answer.
+    AnswerLost,
+    /// The connection is closed and nothing is done.
+    CallLost,
+    /// Of a batch, only the first half is done (one at least), and the rest named as unprocessed.
+    HalfDone,
+    /// Of a batch, nothing is done, and all of it named as unprocessed.
+    NothingDone,
+    /// There is never an answer, and nothing is done.
+    NoAnswer,
+}
+
+struct Rule {
+    operation: &'static str,
+    /// Which of the calls from now on, counted from 0.
+    which: Range<usize>,
+    met: usize,
+    fault: Fault,
+}
+
+#[derive(Default)]
+struct State {
+    records: Vec<Record>,
+    rules: Vec<Rule>,
+    hold: Duration,
+    latest: Option<Instant>,
+}
+
+/// The wire, and the engine at its other end.
+pub struct Wire {
+    pub url: String,
+    pub engine: Engine,
+    state: Arc<Mutex<State>>,
+}
+
+impl Wire {
+    /// A wire to an engine of its own, in memory.
+    pub async fn new() -> Self {
+        let engine = Engine::start(Storage::Memory).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(Mutex::new(State::default()));
+        let far_end = FarEnd {
+            endpoint: engine.endpoint(),
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            state: Arc::clone(&state),
+        };
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
+                let far_end = far_end.clone();
+                let service = service_fn(move |request| {
+                    let far_end = far_end.clone();
+                    async move { far_end.carry(request).await }
+                });
+                // A connection that a fault cuts ends with an error, which is what was wanted.
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self { url, engine, state }
+    }
+
+    /// The table, past the wire.
+    pub fn table(&self) -> Store {
+        Store::new(
+            client::local(&self.engine.endpoint()),
+            "marquee",
+            Clock::default(),
+        )
+    }
+
+    /// Lets `fault` happen to these of the calls of `operation` from now on, counted from 0; `*` is any operation.
+    pub fn inject(&self, operation: &'static str, which: Range<usize>, fault: Fault) {
+        self.state.lock().unwrap().rules.push(Rule {
+            operation,
+            which,
+            met: 0,
+            fault,
+        });
+    }
+
+    /// No more faults.
+    pub fn heal(&self) {
+        self.state.lock().unwrap().rules.clear();
+    }
+
+    /// Holds every answer until no call has come for this long, so that calls which the product sends off together are
+    /// seen together, however quick the engine is.
+    pub fn hold(&self, time: Duration) {
+        self.state.lock().unwrap().hold = time;
+    }
+
+    /// Everything since the last time this was asked.
+    pub fn take(&self) -> Vec<Record> {
+        std::mem::take(&mut self.state.lock().unwrap().records)
+    }
+}
+
+/// A server whose table is at the other end of a wire.
+pub struct WiredApp {
+    pub app: TestApp,
+    pub wire: Wire,
+    _data: TempDir,
+}
+
+impl WiredApp {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Options)) -> Self {
+        let wire = Wire::new().await;
+        let data = tempfile::tempdir().unwrap();
+        let place = Place::Endpoint {
+            url: wire.url.clone(),
+            data: data.path().to_owned(),
+        };
+        let app = TestApp::with(|options| {
+            options.place = place;
+            change(options);
+        })
+        .await;
+        Self {
+            app,
+            wire,
+            _data: data,
+        }
+    }
+}
+
+/// The wire's far end: what it takes to carry a call.
+#[derive(Clone)]
+struct FarEnd {
+    endpoint: String,
+    client: reqwest::Client,
+    state: Arc<Mutex<State>>,
+}
+
+/// A connection that is to be closed.
+#[derive(Debug)]
+struct Cut;
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the wire was cut")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+impl From<Infallible> for Cut {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl FarEnd {
+    async fn carry(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
+        let start = Instant::now();
+        let (parts, body) = request.into_parts();
+        let target = parts.headers["x-amz-target"].to_str().unwrap();
+        let operation = target.rsplit('.').next().unwrap().to_owned();
+        let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+        let mut call: Value = serde_json::from_slice(&body).unwrap();
+        let fault = self.meet(&operation, start);
+
+        let mut left = None;
+        let (status, answer) = match fault {
+            Some(Fault::NoAnswer) => std::future::pending().await,
+            Some(Fault::CallLost) => return Err(Cut),
+            Some(Fault::Refused(status, code)) => (status, error(code)),
+            Some(Fault::Canceled(code)) => (400, canceled(&call, code)),
+            Some(Fault::NothingDone) => {
+                let name = left_name(&operation);
+                (200, json!({"Responses": {}, name: call["RequestItems"]}))
+            }
+            _ => {
+                if let Some(Fault::HalfDone) = fault {
+                    left = halve(&mut call);
+                }
+                self.forward(&parts.headers, &operation, call).await
+            }
+        };
+        let mut answer = answer;
+        if let Some(left) = left {
+            answer[left_name(&operation)] = left;
+        }
+        let units = units(&answer);
+        while let Some(wait) = self.quiet_in() {
+            tokio::time::sleep(wait).await;
+        }
+        let is_read = matches!(
+            operation.as_str(),
+            "GetItem" | "BatchGetItem" | "Query" | "Scan" | "TransactGetItems"
+        );
+        self.state.lock().unwrap().records.push(Record {
+            operation,
+            start,
+            end: Instant::now(),
+            reads: if is_read { units } else { 0.0 },
+            writes: if is_read { 0.0 } else { units },
+        });
+        if let Some(Fault::AnswerLost) = fault {
+            return Err(Cut);
+        }
+        // Without x-amz-crc32: the body may be another by now, and the SDK checks only what it is given.
+        let response = Response::builder()
+            .status(status)
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amzn-requestid", "WIRE");
+        Ok(response
+            .body(Full::new(Bytes::from(serde_json::to_vec(&answer).unwrap())))
+            .unwrap())
+    }
+
+    /// How long an answer is still to be held.
+    fn quiet_in(&self) -> Option<Duration> {
+        let state = self.state.lock().unwrap();
+        let quiet = state.latest? + state.hold;
+        quiet
+            .checked_duration_since(Instant::now())
+            .filter(|wait| !wait.is_zero())
+    }
+
+    /// The fault that this call meets.
+    fn meet(&self, operation: &str, start: Instant) -> Option<Fault> {
+        let mut state = self.state.lock().unwrap();
+        state.latest = Some(start);
+        let mut fault = None;
+        for rule in &mut state.rules {
+            if rule.operation == operation || rule.operation == "*" {
+                if rule.which.contains(&rule.met) && fault.is_none() {
+                    fault = Some(rule.fault);
+                }
+                rule.met += 1;
+            }
+        }
+        fault
+    }
+
+    async fn forward(&self, headers: &http::HeaderMap, operation: &str, mut call: Value) -> (u16, Value) {
+        if !matches!(
+            operation,
+            "CreateTable" | "DescribeTable" | "UpdateTimeToLive" | "DescribeTimeToLive" | "ListTables"
+        ) {
+            call["ReturnConsumedCapacity"] = json!("TOTAL");
+        }
+        let mut request = self.client.post(&self.endpoint);
+        for name in ["x-amz-target", "x-amz-date", "authorization", "content-type"] {
+            if let Some(value) = headers.get(name) {
+                request = request.header(name, value);
+            }
+        }
+        let response = request
+            .body(serde_json::to_vec(&call).unwrap())
+            .send()
+            .await
+            .unwrap();
+        let status = response.status().as_u16();
+        (
+            status,
+            serde_json::from_slice(&response.bytes().await.unwrap()).unwrap(),
+        )
+    }
+}
+
+/// The consumed units of an answer, whether for one table or for each of several.
+fn units(answer: &Value) -> f64 {
+    let of = |capacity: &Value| capacity["CapacityUnits"].as_f64().unwrap_or_default();
+    match &answer["ConsumedCapacity"] {
+        Value::Array(tables) => tables.iter().map(of).sum(),
+        capacity => of(capacity),
+    }
+}
+
+fn error(code: &str) -> Value {
+    json!({
+        "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
+        "message": "The wire says so.",
+    })
+}
+
+fn canceled(call: &Value, code: &str) -> Value {
+    let actions = call["TransactItems"].as_array().unwrap().len();
+    let mut reasons = vec![json!({"Code": "None"}); actions];
+    reasons[0] = json!({"Code": code, "Message": "The wire says so."});
+    let mut answer = error("TransactionCanceledException");
+    answer["CancellationReasons"] = json!(reasons);
+    answer
+}
+
+fn left_name(operation: &str) -> &'static str {
+    match operation {
+        "BatchGetItem" => "UnprocessedKeys",
+        "BatchWriteItem" => "UnprocessedItems",
+        other => panic!("{other} is no batch"),
+    }
+}
+
+/// Leaves a batch its first half and gives the rest, which is `None` for a batch of one.
+fn halve(call: &mut Value) -> Option<Value> {
+    let mut left = Map::new();
+    for (table, items) in call["RequestItems"].as_object_mut().unwrap() {
+        let mut rest = items.clone();
+        let list = if items.is_array() {
+            items
+        } else {
+            &mut items["Keys"]
+        };
+        let list = list.as_array_mut().unwrap();
+        let cut = list.len().div_ceil(2);
+        let cut_off = Value::from(list.split_off(cut));
+        if cut_off.as_array().unwrap().is_empty() {
+            continue;
+        }
+        if rest.is_array() {
+            rest = cut_off;
+        } else {
+            rest["Keys"] = cut_off;
+        }
+        left.insert(table.clone(), rest);
+    }
+    (!left.is_empty()).then_some(Value::Object(left))
+}
