@@ -425,15 +425,14 @@ async fn paging_through_a_common_word_finds_every_film_once_both_ways() {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!((whole.len(), ids.len()), (expected, expected), "{q}");
-        for limit in [9, 30] {
-            let path = path(q).replace("limit=100", &format!("limit={limit}"));
-            let forward = pages(&member, &path, "next").await;
-            assert_eq!(forward.concat(), whole, "{q}, {limit} a page");
-            let last = last_page(&member, &path).await;
-            let mut backward = pages(&member, &last, "previous").await;
-            backward.reverse();
-            assert_eq!(backward.concat(), whole, "{q}, {limit} a page, backward");
-        }
+        // The order doesn't depend on the page's size.
+        let path = path(q).replace("limit=100", "limit=9");
+        let forward = pages(&member, &path, "next").await;
+        assert_eq!(forward.concat(), whole, "{q}, 9 a page");
+        let last = last_page(&member, &path).await;
+        let mut backward = pages(&member, &last, "previous").await;
+        backward.reverse();
+        assert_eq!(backward.concat(), whole, "{q}, 9 a page, backward");
     }
     let exact = member.get(&path("common").replace("100", "20")).send().await;
     assert_eq!(texts(&exact, "title"), ["Common"; 20]);

@@ -412,7 +412,7 @@ async fn no_operation_is_over_its_budget_and_none_costs_more_among_10000_films_t
         budget("list a page of 20", 2, 15.0, 0.0),
         budget("list a page of 20, signed in", 2, 35.0, 0.0),
         budget("list by -id", 2, 15.0, 0.0),
-        // §2's 15 and 35 units are the order by id, which is a Query of the films themselves. Any order that comes from an
+        // A page's 15 and 35 units are the order by id, which is a Query of the films themselves. An order that comes from an
         // index of keys costs a unit for each film, and one more for each of the caller's marks.
         budget("list by date", 2, 22.0, 0.0),
         budget("list by date, signed in", 2, 42.0, 0.0),
