@@ -61,10 +61,8 @@ def with_genuine_cursor(case):
 
 
 def as_a_form_can_say(body):
-    """A form has no null, which would go out as the text "null", and no name with control characters or quotes."""
-    return {
-        name: value for name, value in body.items() if value is not None and not re.search(r'[\x00-\x1f\x7f-\x9f"\\]', name)
-    }
+    """A form has no name with control characters or quotes."""
+    return {name: value for name, value in body.items() if not re.search(r'[\x00-\x1f\x7f-\x9f"\\]', name)}
 
 
 @functools.cache
@@ -116,9 +114,6 @@ def film(body):
         body["release_date"] = "1972" + body["release_date"][4:].replace("-02-29", "-02-28")
     if isinstance(body.get("cover_image"), str):
         body["cover_image"] = "https://example.org/" + quote(body["cover_image"][8:600])[:2000]
-    # JSON Schema counts 7.0 among the integers; the server doesn't yet.
-    if isinstance(body.get("user"), float):
-        body["user"] = int(body["user"])
     return body
 
 

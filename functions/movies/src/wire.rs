@@ -8,12 +8,12 @@ use shared::{
         favorite::FavoriteState,
         genre::Category,
         movie::{MovieItem, MovieView},
+        page::Slice,
     },
     domain::{CoverImage, Description, Director, Film, Genres, MovieId, ReleaseDate, Title, UserId},
     error::FieldErrors,
     http::{
         body::{Fields, FromFields, Given},
-        collection::Slice,
         wire::MovieBody,
     },
 };
@@ -393,7 +393,8 @@ fn cover(fields: &mut Fields, errors: &mut FieldErrors) -> Option<Option<CoverIm
     match fields.string(NAME) {
         Given::Missing => None,
         Given::Null => Some(None),
-        Given::Value(text) if fields.from_text() && text.trim().is_empty() => Some(None),
+        // A form says null by nothing, or as a browser writes it.
+        Given::Value(text) if fields.from_text() && matches!(text.trim(), "" | "null") => Some(None),
         Given::Value(text) => Some(errors.take(NAME, CoverImage::parse(&text))),
         Given::Wrong(message) => {
             errors.add(NAME, message);

@@ -7,6 +7,7 @@ use crate::{
     db::{
         keys::{self, BY_DATE, Key, LIKES_SHARDS, TABLE},
         movie::{EDIT_ATTEMPTS, MovieItem, MovieView, ONE_LIKE, no_movie},
+        page::{Slice, Window},
         store::{
             Expression, Outcome, RangeQuery, Store, Transaction, corrupt, from_item, number, pause_before,
             text,
@@ -15,7 +16,6 @@ use crate::{
     },
     domain::{MovieId, UserId},
     error::{Error, Result},
-    http::{collection::Slice, cursor::Window},
 };
 
 /// How many marks of a deleted film one pass removes.

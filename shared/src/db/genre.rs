@@ -12,15 +12,12 @@ use crate::{
         keys::{self, BY_DATE, TABLE},
         meta::{self, Counter},
         movie::{MovieView, movie_ids, newest_first},
+        page::{Position, Slice, Window},
         store::{BATCH_GET, Expression, Outcome, Store, Transaction, from_item, number},
         walk::{Order, Span},
     },
     domain::{Genre, Genres, MovieId, UserId},
     error::Result,
-    http::{
-        collection::Slice,
-        cursor::{Position, Window},
-    },
 };
 
 /// A genre as stored: `GENRES`, `<genre>#`.

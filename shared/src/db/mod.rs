@@ -9,6 +9,7 @@ pub mod index;
 pub mod keys;
 pub mod meta;
 pub mod movie;
+pub mod page;
 pub mod search;
 pub mod session;
 pub mod store;

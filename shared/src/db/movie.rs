@@ -12,6 +12,7 @@ use crate::{
         index::{self, IndexItem},
         keys::{self, BY_DATE, BY_LIKES, Key, LIKED, LIKES, LIKES_SHARDS},
         meta::Counter,
+        page::{Slice, Window},
         store::{
             Expression, Item, Outcome, Store, Transaction, corrupt, from_item, number, pause_before,
             service_error, text, to_item,
@@ -21,7 +22,6 @@ use crate::{
     },
     domain::{CoverImage, Description, Director, Film, Genres, MovieId, ReleaseDate, Title, UserId},
     error::{Error, Result},
-    http::{collection::Slice, cursor::Window},
 };
 
 /// One favorite, in a film's `likes`. Favorites × 10¹⁰ + id orders films by favorites, and among equals by id; 64 bits

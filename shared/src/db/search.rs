@@ -12,15 +12,12 @@ use crate::{
         index::{WordRange, Words, is_short, satisfies},
         keys::{self, Key, TABLE},
         movie::MovieView,
+        page::{Position, Slice, Window},
         store::{Item, RangeQuery, Store, corrupt},
         walk::{Order, narrowed, neighbours},
     },
     domain::{MovieId, UserId, movie::MAX_WORDS, text},
     error::Result,
-    http::{
-        collection::Slice,
-        cursor::{Position, Window},
-    },
 };
 
 /// How many words may be tried as the leading one.

@@ -12,12 +12,12 @@ use crate::{
     db::{
         keys,
         meta::Counter,
+        page::{Slice, Window},
         store::{Expression, Outcome, Store, Transaction, corrupt, from_item, text},
         walk::Order,
     },
     domain::{Email, Role, UserId, Username, username::fold_name},
     error::{Error, FieldErrors, Result},
-    http::{collection::Slice, cursor::Window},
 };
 
 /// A user, as stored under `USERS#⌊id/256⌋`.

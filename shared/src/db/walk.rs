@@ -4,13 +4,10 @@ use crate::{
     db::{
         keys::{self, BUCKET, Index, TABLE, id_text},
         meta::Counter,
+        page::{Position, Slice, Window},
         store::{Item, RangeQuery, Store, corrupt},
     },
     error::Result,
-    http::{
-        collection::Slice,
-        cursor::{Position, Window},
-    },
 };
 
 /// How many further buckets one request may look into when those it began with hold too few items. Longer gaps, of

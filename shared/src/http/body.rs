@@ -218,7 +218,7 @@ impl Fields {
         None
     }
 
-    /// A boolean; in a form `true`, `1`, `on` or `yes` and their opposites, in any case.
+    /// A boolean; in a form `true`, `1`, `on` or `yes` and their opposites, in any case; `null` and nothing are missing.
     #[must_use]
     pub fn boolean(&mut self, name: &'static str) -> Given<bool> {
         match self.values.remove(name) {
@@ -226,7 +226,8 @@ impl Fields {
             Some(Value::Null) => Given::Null,
             Some(Value::Bool(value)) => Given::Value(value),
             Some(Value::String(text)) if self.from_text => match text.trim().to_ascii_lowercase().as_str() {
-                "" => Given::Missing,
+                // What a browser makes of a null.
+                "" | "null" => Given::Missing,
                 "true" | "1" | "on" | "yes" => Given::Value(true),
                 "false" | "0" | "off" | "no" => Given::Value(false),
                 _ => Given::Wrong("Must be true or false."),
@@ -242,9 +243,10 @@ impl Fields {
         let number = match self.values.remove(name) {
             None => return Given::Missing,
             Some(Value::Null) => return Given::Null,
-            Some(Value::Number(n)) => n.as_u64(),
+            // JSON has one kind of number: 7.0 is 7 (RFC 8259 §6).
+            Some(Value::Number(n)) => n.as_u64().or_else(|| n.as_f64().and_then(whole)),
             Some(Value::String(text)) if self.from_text => match text.trim() {
-                "" => return Given::Missing,
+                "" | "null" => return Given::Missing,
                 digits => digits.parse().ok(),
             },
             Some(_) => None,
@@ -259,6 +261,14 @@ impl Fields {
     pub fn from_text(&self) -> bool {
         self.from_text
     }
+}
+
+/// A number without a fraction, where a float still holds every integer.
+fn whole(number: f64) -> Option<u64> {
+    const LARGEST: f64 = 9_007_199_254_740_991.0;
+    // The range makes the conversion exact.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    (number.fract() == 0.0 && (0.0..=LARGEST).contains(&number)).then_some(number as u64)
 }
 
 fn find(known: &'static [&'static str], name: &str) -> Option<&'static str> {
@@ -311,5 +321,51 @@ impl<'de> Visitor<'de> for KnownFields {
             }
         }
         Ok(values)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn positive(json: &str) -> Given<u64> {
+        let mut fields = Fields::from_json(json.as_bytes(), &["n"]).unwrap();
+        fields.positive("n")
+    }
+
+    #[test]
+    fn a_positive_integer_is_one_however_json_writes_it() {
+        for (text, number) in [
+            ("7", 7),
+            ("7.0", 7),
+            ("7e2", 700),
+            ("9007199254740991", 9_007_199_254_740_991),
+        ] {
+            assert_eq!(
+                positive(&format!(r#"{{"n": {text}}}"#)),
+                Given::Value(number),
+                "{text}"
+            );
+        }
+        for text in ["0", "-1", "7.5", "1e300", "-0.0", "\"7\"", "true", "[7]"] {
+            assert!(
+                matches!(positive(&format!(r#"{{"n": {text}}}"#)), Given::Wrong(_)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_form_says_null_as_a_browser_writes_it() {
+        let mut fields = Fields::from_urlencoded(b"n=null&b=null", &["n", "b"]).unwrap();
+        assert_eq!(fields.positive("n"), Given::Missing);
+        assert_eq!(fields.boolean("b"), Given::Missing);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_repeated() {
+        let error = Fields::from_json(format!("\"{}\"", "x".repeat(1000)).as_bytes(), &[]).unwrap_err();
+        assert!(error.problem().detail.len() < 200);
     }
 }

@@ -4,11 +4,9 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    db::page::{Slice, Window},
     error::{Error, FieldErrors, Result},
-    http::{
-        cursor::{CursorKey, Window},
-        extract::Params,
-    },
+    http::{cursor::CursorKey, extract::Params},
     state::AppState,
 };
 
@@ -45,38 +43,6 @@ pub struct Collection<T> {
     pub previous: Option<String>,
     /// This page.
     pub results: Vec<T>,
-}
-
-/// Part of an ordered walk: its items, and where to go on in each direction.
-#[derive(Clone, Debug)]
-pub struct Slice<T> {
-    /// In the collection's order, whichever way they were read.
-    pub items: Vec<T>,
-    /// The page before this one, if there is any.
-    pub previous: Option<Window>,
-    /// The page after this one, if there is any.
-    pub next: Option<Window>,
-}
-
-impl<T> Default for Slice<T> {
-    fn default() -> Self {
-        Self {
-            items: Vec::new(),
-            previous: None,
-            next: None,
-        }
-    }
-}
-
-impl<T> Slice<T> {
-    /// The same place with other items.
-    pub fn with_items<U>(self, items: Vec<U>) -> Slice<U> {
-        Slice {
-            items,
-            previous: self.previous,
-            next: self.next,
-        }
-    }
 }
 
 /// The `limit` and `cursor` of a request, checked.

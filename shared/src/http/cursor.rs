@@ -6,46 +6,10 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
 };
 
-use crate::error::{Error, Result};
-
-/// A place in an ordered collection: just before or just after a sort key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Which of several candidate queries leads this walk; `0` where there is one.
-    pub lead: u8,
-    /// Which of the walk's spans the key is in.
-    pub span: u8,
-    /// The sort key.
-    pub key: String,
-}
-
-/// Where a page begins and which way it is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Window {
-    /// The first page.
-    First,
-    /// What comes after a position.
-    After(Position),
-    /// What comes before a position: the page that ends there.
-    Before(Position),
-}
-
-impl Window {
-    /// Whether the page is read from its end to its start.
-    #[must_use]
-    pub fn is_backward(&self) -> bool {
-        matches!(self, Self::Before(_))
-    }
-
-    /// The position the page starts from.
-    #[must_use]
-    pub fn position(&self) -> Option<&Position> {
-        match self {
-            Self::First => None,
-            Self::After(position) | Self::Before(position) => Some(position),
-        }
-    }
-}
+use crate::{
+    db::page::{Position, Window},
+    error::{Error, Result},
+};
 
 /// The length of a ChaCha20-Poly1305 key (RFC 8439).
 pub const KEY_BYTES: usize = 32;

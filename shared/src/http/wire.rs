@@ -4,9 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    db::{movie::MovieView, user::UserItem},
+    db::{movie::MovieView, page::Slice, user::UserItem},
     domain::{MovieId, Role, UserId},
-    http::collection::Slice,
 };
 
 /// A user.

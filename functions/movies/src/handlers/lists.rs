@@ -4,11 +4,11 @@ use axum::{Json, extract::State};
 use shared::{
     AppState, Error, Result,
     auth::MaybeCaller,
-    db::search::SearchQuery,
+    db::{page::Slice, search::SearchQuery},
     error::FieldErrors,
     http::{
         Collection, PageQuery,
-        collection::{DEFAULT_LIMIT, MAX_LIMIT, PageParams, Slice, parse_limit},
+        collection::{DEFAULT_LIMIT, MAX_LIMIT, PageParams, parse_limit},
         extract::Params,
         openapi::*,
         wire::MovieBody,
