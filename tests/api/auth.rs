@@ -184,6 +184,12 @@ async fn every_field_that_is_wrong_is_named_at_once() {
             .is_problem(400, "invalid_input")
             .names(&all);
     }
+    // The password is compared with what is right of the two names.
+    let body = json!({"username": "a b", "email": "ripley@example.com", "password": "Ripley@Example.com"});
+    post(&app, REGISTER, body)
+        .await
+        .is_problem(400, "invalid_input")
+        .names(&["password", "username"]);
     for body in [
         json!({}),
         json!({"username": "", "password": ""}),

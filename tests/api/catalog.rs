@@ -26,8 +26,18 @@ async fn the_demonstration_catalogue_is_listed_found_and_counted() {
     the_lists_hold_all_films(&nobody).await;
     the_genres_are_counted(&nobody).await;
     real_names_find_real_films(&nobody).await;
+    a_rare_word_leads_before_a_common_genre(&nobody).await;
     common_words_are_paged_to_the_end(&nobody).await;
     a_film_is_added_among_them(&app).await;
+}
+
+/// Thousands of comedies, dozens of Allens: the first page already has films of both.
+async fn a_rare_word_leads_before_a_common_genre(nobody: &Caller) {
+    for q in ["comedy allen", "drama lumet", "drama smith"] {
+        let path = format!("/api/movies/search/?q={}", encode(q));
+        let first = nobody.get(&path).send().await.is(200);
+        assert!(first.ids().len() >= 10, "{q}: {}", first.ids().len());
+    }
 }
 
 async fn the_lists_hold_all_films(nobody: &Caller) {

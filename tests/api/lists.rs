@@ -5,6 +5,7 @@ use std::io::Write as _;
 use futures_util::future::join_all;
 use marquee::server::Catalog;
 use serde_json::{Value, json};
+use shared::db::meta::Counter;
 
 use super::{but, last_page, pages, texts};
 use crate::support::{Caller, TestApp, encode, film};
@@ -216,7 +217,9 @@ async fn an_unknown_ordering_is_400_and_an_unknown_genre_is_empty() {
             .await;
         answer.is_problem(400, "invalid_input").names(&["ordering"]);
     }
-    for genre in ["Dram", "Dramas", "War", "%3F", "Drama%2CComedy"] {
+    // The last is longer than any genre, and than a key may be.
+    let long = "a".repeat(1100);
+    for genre in ["Dram", "Dramas", "War", "%3F", "Drama%2CComedy", &long] {
         let body = member
             .get(&format!("/api/movies/?genre={genre}"))
             .send()
@@ -698,4 +701,83 @@ async fn pages_of_the_longest_films_leave_none_out() {
     }
     let newest = member.get("/api/movies/newest/?limit=100").send().await.is(200);
     assert_eq!(newest.ids(), reversed(all));
+}
+
+/// More ids than one request looks through lie between the two parts.
+#[tokio::test]
+async fn a_gap_of_thousands_of_ids_is_walked_across_both_ways() {
+    let app = TestApp::new().await;
+    let member = member_with(&app, 3).await;
+    let ids = &app.running.state.store;
+    ids.take_ids(Counter::MovieIds, 6000).await.unwrap();
+    for n in 4..=6 {
+        member.add(&numbered(n)).await;
+    }
+    let all = vec![1, 2, 3, 6004, 6005, 6006];
+    for (path, expected) in [
+        ("/api/movies/?limit=2", all.clone()),
+        ("/api/movies/?limit=2&ordering=-id", reversed(all)),
+    ] {
+        assert_eq!(pages(&member, path, "next").await.concat(), expected, "{path}");
+        let last = last_page(&member, path).await;
+        // Each page is in order; the pages come from the end.
+        let mut backward = pages(&member, &last, "previous").await;
+        backward.reverse();
+        assert_eq!(backward.concat(), expected, "{path}, backward");
+        // From within the gap, either way.
+        let mut at = path.to_owned();
+        loop {
+            let page = member.get(&at).send().await.is(200);
+            let (first, next) = (page.ids(), page.body["next"].clone());
+            if first.is_empty() {
+                let back = pages(&member, page.body["previous"].as_str().unwrap(), "previous").await;
+                let mut back: Vec<u64> = back.into_iter().rev().flatten().collect();
+                back.extend(pages(&member, next.as_str().unwrap(), "next").await.concat());
+                assert_eq!(back, expected, "{at}");
+            }
+            match next.as_str() {
+                Some(url) => url.clone_into(&mut at),
+                None => break,
+            }
+        }
+    }
+}
+
+/// A function may answer 6 MB.
+#[tokio::test]
+async fn categories_of_the_longest_films_take_several_pages() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let mut names = Vec::new();
+    for n in 10..40 {
+        let name = format!("Genre {n}");
+        let mut long = film("Long", "Somebody", &name, "2000-01-01");
+        long["description"] = json!("🎬".repeat(5000));
+        for _ in 0..5 {
+            member.add(&long).await;
+        }
+        names.push(name);
+    }
+    let genres = |answer: &crate::support::Answer| -> Vec<String> {
+        texts(answer, "genre").into_iter().map(str::to_owned).collect()
+    };
+    let (mut walked, mut at) = (Vec::new(), "/api/movies/categories/".to_owned());
+    let last = loop {
+        let page = member.get(&at).send().await.is(200);
+        assert!(page.text.len() < 6 * 1024 * 1024 && page.body["count"] == 30);
+        walked.extend(genres(&page));
+        match page.body["next"].as_str() {
+            Some(next) => next.clone_into(&mut at),
+            None => break page,
+        }
+    };
+    assert_eq!(walked, names);
+    assert!(genres(&last).len() < names.len());
+    let mut backward = genres(&last);
+    let mut page = last;
+    while let Some(previous) = page.body["previous"].as_str() {
+        page = member.get(previous).send().await.is(200);
+        backward = [genres(&page), backward].concat();
+    }
+    assert_eq!(backward, names);
 }

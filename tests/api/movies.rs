@@ -767,6 +767,7 @@ async fn an_id_that_is_none_is_404() {
         "%31%20",
         "%00",
         "1%00",
+        "%FF",
         "\u{661}",
         "null",
     ] {
@@ -784,6 +785,11 @@ async fn an_id_that_is_none_is_404() {
         ] {
             call.send().await.is_problem(404, "not_found");
         }
+    }
+    // What isn't an id names nothing, whatever is sent to it.
+    for id in ["0", "abc", "%FF"] {
+        let call = member.put(&format!("/api/movies/{id}/")).json(&json!({}));
+        call.send().await.is_problem(404, "not_found");
     }
     // However it is spelled, it is 1.
     app.anonymous().get("/api/movies/%31/").send().await.is(200);
