@@ -209,13 +209,13 @@ impl Importer {
     /// # Errors
     /// [`ImportError`].
     pub async fn run_if_empty(&self, source: &Source) -> Result<Option<Report>, ImportError> {
-        let (hash, _) = source.survey()?;
+        let (hash, rows) = source.survey()?;
         let wanted = match self.job(&hash).await? {
             Some(job) => job.done < job.rows,
             None => self.store.read_counters([Counter::Movies]).await? == [0],
         };
         if wanted {
-            self.run(source).await.map(Some)
+            self.run_surveyed(source, &hash, rows).await.map(Some)
         } else {
             Ok(None)
         }
@@ -232,18 +232,22 @@ impl Importer {
     /// [`ImportError`].
     pub async fn run(&self, source: &Source) -> Result<Report, ImportError> {
         let (hash, rows) = source.survey()?;
+        self.run_surveyed(source, &hash, rows).await
+    }
+
+    async fn run_surveyed(&self, source: &Source, hash: &str, rows: u64) -> Result<Report, ImportError> {
         let mut reader = reader(source.open()?);
         let columns = Columns::of(reader.headers().map_err(|e| ImportError::File(e.to_string()))?)?;
-        let job = match self.job(&hash).await? {
+        let job = match self.job(hash).await? {
             Some(job) if job.done >= job.rows => return Ok(Report::AlreadyDone),
             Some(job) => job,
-            None => self.begin(&hash, rows).await?,
+            None => self.begin(hash, rows).await?,
         };
         let mut genres = self.known_genres().await?;
         let progress = progress(rows, job.done);
         let mut run = Run {
             importer: self,
-            key: keys::import(&hash),
+            key: keys::import(hash),
             began: job.began.clone(),
             committed: job.done,
             films: 0,

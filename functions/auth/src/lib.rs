@@ -11,7 +11,6 @@ use shared::{
     auth::AuthSecrets,
     http::{openapi::complete, serve},
 };
-use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What this function's handlers are given: what every function's are, and the secrets.
@@ -29,14 +28,10 @@ impl FromRef<AuthState> for AppState {
     }
 }
 
-#[derive(utoipa::OpenApi)]
-#[openapi(tags((name = "auth", description = "Registering, signing in and staying signed in.")))]
-struct Api;
-
 /// This function's routes, with their documentation.
 #[must_use]
 pub fn routes() -> OpenApiRouter<AuthState> {
-    OpenApiRouter::with_openapi(Api::openapi())
+    OpenApiRouter::new()
         .routes(routes!(handlers::register_user))
         .routes(routes!(handlers::log_in))
         .routes(routes!(handlers::refresh_session))

@@ -51,14 +51,12 @@ pub struct CategoryBody {
 impl CategoryBody {
     /// A page of genres as bodies.
     #[must_use]
-    pub fn slice(mut slice: Slice<Category>) -> Slice<Self> {
-        let categories = std::mem::take(&mut slice.items);
-        let body = |category: Category| Self {
+    pub fn slice(slice: Slice<Category>) -> Slice<Self> {
+        slice.map(|category| Self {
             genre: category.genre.name,
             count: category.genre.n,
             movies: category.movies.into_iter().map(MovieBody::from).collect(),
-        };
-        slice.with_items(categories.into_iter().map(body).collect())
+        })
     }
 }
 

@@ -41,11 +41,8 @@ pub async fn list_users(
     )?;
     let is_admin = asking.ok_or(UNKNOWN_USER)?.role == Role::Admin;
     let body = if is_admin { UserBody::own } else { UserBody::public };
-    let users = slice.items.iter().map(body).collect();
-    Ok(Json(
-        page.collection(&state, Some(count), slice.with_items(users))
-            .await?,
-    ))
+    let slice = slice.map(|user| body(&user));
+    Ok(Json(page.collection(&state, Some(count), slice).await?))
 }
 
 /// Get the caller.

@@ -230,13 +230,11 @@ impl Store {
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
     async fn list_genres(&self, window: &Window, limit: usize) -> Result<(u64, Slice<GenreItem>)> {
         let span = Span::partition(TABLE, keys::GENRES);
-        let ([count], mut slice) = tokio::try_join!(
+        let ([count], slice) = tokio::try_join!(
             self.read_counters([Counter::Genres]),
             self.walk(&span, Order::Ascending, window, limit)
         )?;
-        let items = std::mem::take(&mut slice.items);
-        let genres = items.into_iter().map(from_item).collect::<Result<_>>()?;
-        Ok((count, slice.with_items(genres)))
+        Ok((count, slice.try_map(from_item)?))
     }
 
     /// AP-06: how many films a genre has.
@@ -259,8 +257,8 @@ impl Store {
         movies: usize,
         caller: Option<UserId>,
     ) -> Result<(u64, Slice<Category>)> {
-        let (count, mut slice) = self.list_genres(window, limit).await?;
-        let genres = std::mem::take(&mut slice.items);
+        let (count, slice) = self.list_genres(window, limit).await?;
+        let (genres, place) = slice.split();
         let spans: Vec<Span> = genres
             .iter()
             .map(|genre| genre_by_date(&genre.identity))
@@ -283,7 +281,7 @@ impl Store {
             newest_first(&mut movies);
             Category { genre, movies }
         });
-        let slice = slice.with_items(categories.collect());
+        let slice = place.with_items(categories.collect());
         Ok((count, within_answer(slice, window)))
     }
 }

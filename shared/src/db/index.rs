@@ -15,7 +15,7 @@
 //! are checked without another read, and the one row that stands for the film in a search is known without another
 //! read too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -128,40 +128,40 @@ impl Words {
                 .is_some_and(|own| satisfies(own, last))
     }
 
-    /// The keys of all rows of film `id`, each with its kind.
+    /// The keys of all rows of film `id`.
     #[must_use]
-    pub fn keys(&self, id: MovieId) -> BTreeMap<Key, u8> {
-        let mut rows = BTreeMap::new();
+    pub fn keys(&self, id: MovieId) -> BTreeSet<Key> {
+        let mut rows = BTreeSet::new();
         let tail = format!("{END}{}", id_text(id.get()));
         let has_title = |word: &String| self.title.contains(word);
         if let Some(first) = self.title.first() {
             let title = start(&self.title.join(&WORD_SEPARATOR.to_string()), MAX_TITLE_CHARS).to_owned();
-            rows.insert(
-                Key::new(keys::word_partition(first), format!("0{END}{title}{tail}")),
-                0,
-            );
+            rows.insert(Key::new(
+                keys::word_partition(first),
+                format!("0{END}{title}{tail}"),
+            ));
             for word in self.title.iter().filter(|w| *w != first) {
-                rows.insert(word_key(1, word, &tail), 1);
+                rows.insert(word_key(1, word, &tail));
             }
         }
         for word in self.director.iter().filter(|w| !has_title(w)) {
-            rows.insert(word_key(2, word, &tail), 2);
+            rows.insert(word_key(2, word, &tail));
         }
         for genre in &self.genres {
             let Some((first, further)) = genre.split_first() else {
                 continue;
             };
             let identity = genre.join(&WORD_SEPARATOR.to_string());
-            rows.insert(
-                Key::new(keys::genre_partition(first), format!("{identity}{tail}")),
-                3,
-            );
+            rows.insert(Key::new(
+                keys::genre_partition(first),
+                format!("{identity}{tail}"),
+            ));
             for word in further {
                 let begins_another = self.genres.iter().any(|g| g.first() == Some(word));
                 if !has_title(word) && !self.director.contains(word) && !begins_another {
                     let word = start(word, MAX_WORD_CHARS);
                     let sk = format!("{word}{FURTHER}{tail}");
-                    rows.insert(Key::new(keys::genre_partition(word), sk), 3);
+                    rows.insert(Key::new(keys::genre_partition(word), sk));
                 }
             }
         }
@@ -204,7 +204,7 @@ pub fn rows(film: &Film, id: MovieId) -> BTreeMap<Key, IndexItem> {
     let date = keys::dated(&film.release_date.to_string(), id);
     let mut rows: BTreeMap<Key, IndexItem> = words
         .keys(id)
-        .into_keys()
+        .into_iter()
         .map(|key| {
             let text = text.clone();
             (
@@ -356,8 +356,8 @@ mod tests {
             let ranges = WordRange::of_word(word);
             let keys = words.keys(id());
             keys.into_iter()
-                .filter(|(key, kind)| ranges[usize::from(*kind)].holds(key))
-                .map(|(key, _)| key.sk.replace("#0000000000000007", ""))
+                .filter(|key| ranges.iter().any(|range| range.holds(key)))
+                .map(|key| key.sk.replace("#0000000000000007", ""))
                 .collect()
         };
         assert_eq!(found("fi"), ["fi", "0#fi-fiddler"]);

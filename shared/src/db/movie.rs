@@ -277,13 +277,12 @@ impl Store {
     ) -> Result<(u64, Slice<MovieView>)> {
         if order.is_by_id() {
             let counters = [Counter::Movies, Counter::MovieIds];
-            let (count, mut slice) = self
+            let (count, slice) = self
                 .walk_buckets(keys::movie_bucket, counters, order.order(), window, limit)
                 .await?;
-            let items = std::mem::take(&mut slice.items);
-            let movies = items.into_iter().map(from_item).collect::<Result<_>>()?;
+            let (movies, place) = slice.try_map(from_item)?.split();
             let views = self.with_marks(movies, caller).await?;
-            return Ok((count, slice.with_items(views)));
+            return Ok((count, place.with_items(views)));
         }
         let span = Span::partition(BY_DATE, keys::MOVIES_DATED);
         let ([count], slice) = tokio::try_join!(
@@ -320,12 +319,12 @@ impl Store {
     /// Reads the films that a page's keys name.
     pub(crate) async fn hydrate_slice(
         &self,
-        mut slice: Slice<Item>,
+        slice: Slice<Item>,
         caller: Option<UserId>,
     ) -> Result<Slice<MovieView>> {
-        let ids = movie_ids(&std::mem::take(&mut slice.items))?;
-        let views = self.hydrate(&ids, caller).await?;
-        Ok(slice.with_items(views))
+        let (rows, place) = slice.split();
+        let views = self.hydrate(&movie_ids(&rows)?, caller).await?;
+        Ok(place.with_items(views))
     }
 
     /// AP-08: the newest films by release date, then by id.

@@ -61,12 +61,35 @@ impl<T> Default for Slice<T> {
 }
 
 impl<T> Slice<T> {
-    /// The same place with other items.
-    pub fn with_items<U>(self, items: Vec<U>) -> Slice<U> {
-        Slice {
-            items,
+    /// The items, and the same place with none.
+    #[must_use]
+    pub fn split<U>(self) -> (Vec<T>, Slice<U>) {
+        let place = Slice {
+            items: Vec::new(),
             previous: self.previous,
             next: self.next,
-        }
+        };
+        (self.items, place)
+    }
+
+    /// The same place with these items.
+    #[must_use]
+    pub fn with_items(self, items: Vec<T>) -> Self {
+        Self { items, ..self }
+    }
+
+    /// The same place with each item as `change` makes it.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Slice<U> {
+        let (items, place) = self.split();
+        place.with_items(items.into_iter().map(change).collect())
+    }
+
+    /// Likewise, unless `change` fails.
+    ///
+    /// # Errors
+    /// The first error of `change`.
+    pub fn try_map<U, E>(self, change: impl FnMut(T) -> Result<U, E>) -> Result<Slice<U>, E> {
+        let (items, place) = self.split();
+        Ok(place.with_items(items.into_iter().map(change).collect::<Result<_, E>>()?))
     }
 }

@@ -66,19 +66,17 @@ impl SearchQuery {
     /// The ranges that are walked when `lead` leads, in the answer's order.
     fn ranges(&self, lead: usize) -> Vec<WordRange> {
         let mut ranges = vec![WordRange::titles(&self.words)];
-        ranges.extend(self.word_ranges(lead));
+        if let Some(word) = self.telling.get(lead) {
+            // Of a single word, the titles that begin with it have been walked already.
+            let skip = usize::from(self.words.len() == 1);
+            ranges.extend(WordRange::of_word(word).into_iter().skip(skip));
+        }
         ranges
     }
 
-    /// The leading word's own ranges. Of a single word, the titles that begin with it have been walked already.
-    fn word_ranges(&self, lead: usize) -> Vec<WordRange> {
-        let skip = usize::from(self.words.len() == 1);
-        let of_word = self.telling.get(lead).map(|word| WordRange::of_word(word));
-        of_word.into_iter().flatten().skip(skip).collect()
-    }
-
-    /// Whether the film of this row is answered here: it has all words, and this is its first row of the walk.
-    fn answers(&self, lead: usize, at: usize, row: &Row) -> bool {
+    /// Whether the film of this row is answered here, in range `at` of `ranges`: it has all words, and this is its first
+    /// row of the walk.
+    fn answers(&self, ranges: &[WordRange], at: usize, row: &Row) -> bool {
         if !self.telling.iter().all(|word| row.words.have(word)) {
             return false;
         }
@@ -87,11 +85,12 @@ impl SearchQuery {
         if at == 0 || title_begins {
             return at == 0 && title_begins;
         }
-        let ranges = self.word_ranges(lead);
+        // Titles that begin with `q` are out of the question by now, and with them the first range.
+        let of_word = ranges.get(1..).unwrap_or_default();
         row.words
             .keys(row.id)
-            .into_keys()
-            .filter_map(|key| Some((ranges.iter().position(|range| range.holds(&key))?, key)))
+            .into_iter()
+            .filter_map(|key| Some((of_word.iter().position(|range| range.holds(&key))?, key)))
             .min()
             .is_some_and(|(_, first)| first == row.key)
     }
@@ -131,6 +130,8 @@ struct Read {
 /// A walk under way: the leader, its ranges from the page's start on in the direction of reading, what was read.
 struct Walk {
     lead: usize,
+    /// All of the leader's ranges, in the answer's order.
+    ranges: Vec<WordRange>,
     reads: Vec<Read>,
 }
 
@@ -146,7 +147,7 @@ impl Walk {
                 key: row.key.sk.clone(),
             };
             for row in &read.rows {
-                if query.answers(self.lead, read.at, row) {
+                if query.answers(&self.ranges, read.at, row) {
                     answers.push((position(row), row.id));
                 }
                 if answers.len() == enough {
@@ -182,7 +183,7 @@ impl Store {
         };
         let (mut answers, mut stopped) = walk.answers(query, enough);
         if let Some(from) = &stopped {
-            self.read_on(query, &mut walk, from, window.is_backward()).await?;
+            self.read_on(&mut walk, from, window.is_backward()).await?;
             (answers, stopped) = walk.answers(query, enough);
         }
         let more = answers.len() > limit || stopped.is_some();
@@ -211,10 +212,13 @@ impl Store {
     async fn begin(&self, query: &SearchQuery, limit: usize) -> Result<Walk> {
         let candidates = query.telling.len().min(CANDIDATES);
         let rows = first_rows(limit);
-        let titles = self.read_range(0, WordRange::titles(&query.words), None, false, rows);
-        let candidates = (0..candidates).map(|lead| {
-            let ranges = (1..).zip(query.word_ranges(lead));
-            try_join_all(ranges.map(|(at, range)| self.read_range(at, range, None, false, rows)))
+        let ranges: Vec<Vec<WordRange>> = (0..candidates).map(|lead| query.ranges(lead)).collect();
+        let titles = WordRange::titles(&query.words);
+        let titles = self.read_range(0, &titles, None, false, rows);
+        let candidates = ranges.iter().map(|ranges| {
+            // The titles are the same, whoever leads.
+            let of_word = ranges.iter().enumerate().skip(1);
+            try_join_all(of_word.map(|(at, range)| self.read_range(at, range, None, false, rows)))
         });
         let (titles, candidates) = tokio::try_join!(titles, try_join_all(candidates))?;
         let led = candidates.into_iter().enumerate().min_by_key(|(_, reads)| {
@@ -227,36 +231,36 @@ impl Store {
         let (lead, words) = led.unwrap_or_default();
         let mut reads = vec![titles];
         reads.extend(words);
-        Ok(Walk { lead, reads })
+        let ranges = ranges.into_iter().nth(lead).unwrap_or_default();
+        Ok(Walk { lead, ranges, reads })
     }
 
     /// Reads the ranges of `lead`, from the window's position on, side by side.
     async fn resume(&self, query: &SearchQuery, window: &Window, lead: usize, limit: usize) -> Result<Walk> {
         let down = window.is_backward();
         let from = window.position();
-        let mut ranges: Vec<(usize, WordRange)> = query.ranges(lead).into_iter().enumerate().collect();
+        let ranges = query.ranges(lead);
+        let mut left: Vec<(usize, &WordRange)> = ranges.iter().enumerate().collect();
         if let Some(from) = from {
             let at = usize::from(from.span);
-            ranges.retain(|(range, _)| if down { *range <= at } else { *range >= at });
+            left.retain(|(range, _)| if down { *range <= at } else { *range >= at });
         }
         if down {
-            ranges.reverse();
+            left.reverse();
         }
         let rows = first_rows(limit);
-        let reads = ranges.into_iter().map(|(at, range)| {
+        let reads = left.into_iter().map(|(at, range)| {
             let from = from.filter(|from| usize::from(from.span) == at);
             self.read_range(at, range, from, down, rows)
         });
-        Ok(Walk {
-            lead,
-            reads: try_join_all(reads).await?,
-        })
+        let reads = try_join_all(reads).await?;
+        Ok(Walk { lead, ranges, reads })
     }
 
     /// The second round: reads on in the range where the first stopped.
-    async fn read_on(&self, query: &SearchQuery, walk: &mut Walk, from: &Position, down: bool) -> Result<()> {
+    async fn read_on(&self, walk: &mut Walk, from: &Position, down: bool) -> Result<()> {
         let at = usize::from(from.span);
-        let range = query.ranges(walk.lead).into_iter().nth(at);
+        let range = walk.ranges.get(at);
         let read = walk.reads.iter_mut().find(|read| read.at == at);
         if let (Some(range), Some(read)) = (range, read) {
             let next = self.read_range(at, range, Some(from), down, MORE_ROWS).await?;
@@ -269,7 +273,7 @@ impl Store {
     async fn read_range(
         &self,
         at: usize,
-        range: WordRange,
+        range: &WordRange,
         from: Option<&Position>,
         down: bool,
         limit: usize,

@@ -67,12 +67,10 @@ impl Store {
     /// [`Error::Unavailable`] when the table doesn't serve.
     pub async fn list_users(&self, window: &Window, limit: usize) -> Result<(u64, Slice<UserItem>)> {
         let counters = [Counter::Users, Counter::UserIds];
-        let (count, mut slice) = self
+        let (count, slice) = self
             .walk_buckets(keys::user_bucket, counters, Order::Ascending, window, limit)
             .await?;
-        let items = std::mem::take(&mut slice.items);
-        let users = items.into_iter().map(from_item).collect::<Result<_>>()?;
-        Ok((count, slice.with_items(users)))
+        Ok((count, slice.try_map(from_item)?))
     }
 
     /// AP-17: which of two names are taken. 1 call, 2 units.

@@ -119,8 +119,7 @@ impl From<MovieView> for MovieBody {
 impl MovieBody {
     /// A page of films as bodies.
     #[must_use]
-    pub fn slice(mut slice: Slice<MovieView>) -> Slice<Self> {
-        let views = std::mem::take(&mut slice.items);
-        slice.with_items(views.into_iter().map(Self::from).collect())
+    pub fn slice(slice: Slice<MovieView>) -> Slice<Self> {
+        slice.map(Self::from)
     }
 }
