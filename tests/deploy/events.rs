@@ -6,14 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use http::header::AUTHORIZATION;
+use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
 use marquee::{server::TEMPLATE, template::Template};
 
 use crate::support::{
     TestApp,
     event::{self, Event, Request},
     operations::{Operation, operations},
-    replay::{Functions, Gateway, Target, differences},
+    replay::{Functions, Gateway, Target, difference, differences},
     story::{self, Kept, STORY},
 };
 
@@ -31,7 +31,9 @@ fn refresh() {
             let file = event::directory().join(&name).with_extension("json");
             if !file.exists() {
                 let path = path.replace("{id}", "1");
-                let mut request = Request::new(&operation.method, &path);
+                let mut request = Request::new(&operation.method, &path)
+                    .header(ACCEPT.as_str(), "*/*")
+                    .header(USER_AGENT.as_str(), "curl/8.14.1");
                 if !operation.is_public {
                     let token = format!("Bearer {}", event::ACCESS_TOKEN);
                     request = request.header(AUTHORIZATION.as_str(), &token);
@@ -68,8 +70,9 @@ fn every_file_is_what_the_gateway_makes_of_its_request() {
         let file = event::read(&name);
         let complete = event::complete(&name, &text);
         assert_eq!(
-            file, complete,
-            "{name}: run `cargo events`, and look at the difference"
+            difference(&name, &complete.to_value(), &file.to_value()),
+            [""; 0],
+            "the file isn't complete (`cargo events`), or the gateway makes another event than AWS"
         );
         assert_eq!(text, complete.to_text(), "{name}: run `cargo events`");
         let as_sent = file.request().base64_as_the_gateway_does().event(&name);

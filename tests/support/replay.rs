@@ -83,7 +83,7 @@ async fn step(target: &impl Target, kept: &mut Kept, event: &Event) -> Value {
 }
 
 /// Where the values differ, and how: `<where>/body/results/0/id: 2 and not 1`.
-fn difference(at: &str, expected: &Value, given: &Value) -> Vec<String> {
+pub fn difference(at: &str, expected: &Value, given: &Value) -> Vec<String> {
     match (expected, given) {
         (Value::Object(expected), Value::Object(given)) => {
             let names: BTreeSet<&String> = expected.keys().chain(given.keys()).collect();
