@@ -160,7 +160,7 @@ fn every_link_between_documents_leads_somewhere() {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|e| e == "md"))
         .collect();
-    documents.extend(files(&["docs", "data"], "md"));
+    documents.extend(files(&["docs", "data", "events"], "md"));
     let mut links = 0;
     for document in documents {
         let text = read(&document);
