@@ -104,7 +104,7 @@ pub fn difference(at: &str, expected: &Value, given: &Value) -> Vec<String> {
 
 /// An answer as far as it must be the same wherever the story is replayed. What can't be the same is hidden once it has
 /// been held to its shape.
-pub fn settle(target: &impl Target, event: &Event, answer: Answer) -> Value {
+fn settle(target: &impl Target, event: &Event, answer: Answer) -> Value {
     let head = event.request_context.http.method == "HEAD";
     answer.check(head);
     let mut headers: Map<String, Value> = Map::new();
@@ -173,14 +173,14 @@ fn hidden(origins: &[String], name: &str, text: &str) -> Option<Option<Value>> {
         }
         "next" | "previous" => page(origins, text)?,
         // A public key's (RFC 8037 §2).
-        "kid" => some(text)?,
+        "kid" => id(text)?,
         "x" => opaque(text).filter(|hidden| hidden == "<32 bytes>")?,
         _ => return Some(None),
     };
     Some(Some(hidden))
 }
 
-fn some(text: &str) -> Option<Value> {
+fn id(text: &str) -> Option<Value> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     (!text.is_empty() && text.bytes().all(good)).then(|| json!("<id>"))
 }
@@ -201,8 +201,8 @@ fn access_token(text: &str) -> Option<Value> {
         serde_json::from_slice::<Map<String, Value>>(&json).ok()
     };
     let (mut header, mut claims) = (json(header)?, json(claims)?);
-    header.insert("kid".into(), some(header.get("kid")?.as_str()?)?);
-    claims.insert("jti".into(), some(claims.get("jti")?.as_str()?)?);
+    header.insert("kid".into(), id(header.get("kid")?.as_str()?)?);
+    claims.insert("jti".into(), id(claims.get("jti")?.as_str()?)?);
     let issued = claims.get("iat")?.as_i64()?;
     for name in ["iat", "nbf", "exp"] {
         let time = claims.get(name)?.as_i64()?;
@@ -343,8 +343,8 @@ impl Emulated {
             .env_clear()
             .envs(environment)
             .stdin(Stdio::null())
-            .stdout(log.reopen().unwrap())
-            .stderr(log.reopen().unwrap())
+            .stdout(log.as_file().try_clone().unwrap())
+            .stderr(log.as_file().try_clone().unwrap())
             .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|e| panic!("{}: {e}", emulator.display()));

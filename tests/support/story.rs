@@ -1,10 +1,11 @@
 //! The story that the events of `events/` tell, in order, from an empty table on.
 
+use url::Url;
+
 use super::{
     Answer,
     event::{self, ACCESS_TOKEN, CURSOR, Event, REFRESH_TOKEN},
 };
-use url::Url;
 
 /// Every event, once, and the status of its answer. Whoever signed in last is who calls.
 #[rustfmt::skip]
