@@ -1,0 +1,3 @@
+//! What is deployed: the template as SAM would deploy it.
+
+mod template;
