@@ -1,3 +1,6 @@
-//! What is deployed: the template as SAM would deploy it.
+//! What `template.yaml` deploys, held against what the code does.
 
+mod alarms;
+mod edge;
+mod stack;
 mod template;
