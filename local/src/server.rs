@@ -1,7 +1,7 @@
 //! The server: table, functions and gateway, put together.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     error::Error,
     future::Future,
     net::{Ipv4Addr, SocketAddr},
@@ -11,7 +11,6 @@ use std::{
 };
 
 use auth::AuthState;
-use axum::Router;
 use shared::{
     AppState,
     auth::keys::{self, AuthSecrets},
@@ -24,6 +23,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use crate::{
     engine::{Engine, Storage},
     gateway::Gateway,
+    guard::Guard,
     import::{Importer, Source},
     secrets,
     template::Template,
@@ -32,7 +32,7 @@ use crate::{
 /// The template that is deployed, which this server takes its routes and its table from.
 pub const TEMPLATE: &str = include_str!("../../template.yaml");
 
-/// How often marks of deleted films are looked for.
+/// How often marks of deleted films are looked for, and how long a search for them may take.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// Where the table is.
@@ -50,6 +50,9 @@ pub enum Place {
         data: PathBuf,
     },
 }
+
+/// The functions, by the names that the template's `CodeUri` gives them.
+const FUNCTIONS: [&str; 5] = ["auth", "docs", "movies", "sweep", "users"];
 
 /// What to import into an empty table.
 #[derive(Clone, Debug)]
@@ -83,14 +86,25 @@ pub struct Running {
     pub address: SocketAddr,
     /// The table's endpoint.
     pub dynamodb: String,
-    /// What every handler is given.
+    /// The operator's own state, which no role holds back.
     pub state: AppState,
+    /// Every function of the template, by name.
+    pub functions: BTreeMap<String, Function>,
     /// The gateway.
     pub gateway: Arc<Gateway>,
     engine: Option<Engine>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     sweeping: JoinHandle<()>,
+}
+
+/// A function as it runs here.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// What its handlers are given. Its calls to the table pass the guard.
+    pub state: AppState,
+    /// Holds it to its role.
+    pub guard: Guard,
 }
 
 /// The file of the embedded engine's table within a data directory.
@@ -131,29 +145,56 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
     template.table.create(&client, &options.config.table).await?;
 
     let state = AppState::new(options.config, client, options.clock);
-    keys::publish(&state.store, &secrets)
-        .await
-        .map_err(|e| e.in_words())?;
     import_into_empty(&state.store, engine.as_ref(), options.catalog).await?;
 
-    let gateway = Arc::new(Gateway::new(&template, functions(&state, secrets)?)?);
+    let all = FUNCTIONS.map(|name| Function::new(name, &template, &state));
+    let [for_auth, for_docs, for_movies, for_sweep, for_users] = all.each_ref().map(|function| function.state.clone());
+    keys::publish(&for_auth.store, &secrets)
+        .await
+        .map_err(|e| e.in_words())?;
+    let auth_state = AuthState {
+        app: for_auth,
+        secrets: Arc::new(secrets),
+    };
+    let routers = HashMap::from([
+        ("auth".into(), auth::router(auth_state)?),
+        ("movies".into(), movies::router(for_movies)?),
+        ("users".into(), users::router(for_users)?),
+        ("docs".into(), docs::router(&for_docs.config.http)?),
+    ]);
+    let gateway = Arc::new(Gateway::new(&template, routers)?);
     let address = listener.local_addr()?;
     let (stop, stopping) = oneshot::channel::<()>();
     let serving = tokio::spawn(Arc::clone(&gateway).serve(listener, async {
         // A dropped sender stops the server as well.
         let _ = stopping.await;
     }));
-    let sweeping = tokio::spawn(sweep_now_and_then(state.store.clone()));
+    let sweeping = tokio::spawn(sweep_now_and_then(for_sweep.store));
     Ok(Running {
         address,
         dynamodb,
         state,
+        functions: FUNCTIONS.map(str::to_owned).into_iter().zip(all).collect(),
         gateway,
         engine,
         stop,
         serving,
         sweeping,
     })
+}
+
+impl Function {
+    /// The function of this name, with the operator's connections and the template's role; without one it may do nothing.
+    fn new(name: &str, template: &Template, operator: &AppState) -> Self {
+        let config = (*operator.config).clone();
+        let role = template.roles.get(name).cloned().unwrap_or_default();
+        let guard = Guard::new(name, role, &config.table, &template.table);
+        let client = guard.client(&operator.store.client);
+        Self {
+            state: AppState::new(config, client, operator.clock.clone()),
+            guard,
+        }
+    }
 }
 
 impl Running {
@@ -171,26 +212,6 @@ impl Running {
         }
         Ok(())
     }
-}
-
-/// The functions' routers, by the names that the template's `CodeUri` gives them.
-///
-/// # Errors
-/// When a configured CORS origin isn't a header value.
-pub fn functions(
-    state: &AppState,
-    secrets: AuthSecrets,
-) -> Result<HashMap<String, Router>, axum::http::Error> {
-    let auth_state = AuthState {
-        app: state.clone(),
-        secrets: Arc::new(secrets),
-    };
-    Ok(HashMap::from([
-        ("auth".into(), auth::router(auth_state)?),
-        ("movies".into(), movies::router(state.clone())?),
-        ("users".into(), users::router(state.clone())?),
-        ("docs".into(), docs::router(&state.config.http)?),
-    ]))
 }
 
 /// Imports a catalogue into a table without films, or goes on with one that was cut off.
@@ -216,7 +237,7 @@ async fn sweep_now_and_then(store: Store) {
     let mut every = tokio::time::interval(SWEEP_EVERY);
     loop {
         every.tick().await;
-        if let Err(error) = store.sweep_marks().await {
+        if let Err(error) = sweep::sweep(&store, SWEEP_EVERY).await {
             tracing::warn!(error = %error.in_words(), "sweep");
         }
     }

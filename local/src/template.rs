@@ -1,11 +1,13 @@
 //! What the deployment template declares, read for one machine.
 //!
 //! `template.yaml` is the only place that names the routes and the table. The binary embeds its text, and this module
-//! turns it into [`Routes`] for the gateway, [`Function`]s with their timeouts, and the [`TableSpec`] to create.
+//! turns it into [`Routes`] for the gateway, [`Function`]s with their timeouts, the [`Role`] of each function, and the
+//! [`TableSpec`] to create.
 //!
 //! Only what the local server needs is read. CloudFormation's short tags are understood as far as that goes: `!Ref` to
 //! a parameter becomes the parameter's default, every other tag becomes its bare argument.
 
+mod policies;
 mod routes;
 mod table;
 
@@ -19,6 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_norway::Value;
 use serde_norway::value::TaggedValue;
 
+pub use policies::{Action, Grant, KeyPattern, Need, Role, Statement, Target};
 pub use routes::{Match, Route, Routes};
 pub use table::{IndexSpec, KeySpec, TableError, TableSpec};
 
@@ -30,6 +33,8 @@ const DEFAULT_TIMEOUT: u64 = 3;
 pub struct Template {
     /// Every function with at least one HTTP route, in the order of their resource names.
     pub functions: Vec<Function>,
+    /// What every function may do, whether it has a route or not, by [name](Function::name).
+    pub roles: BTreeMap<String, Role>,
     /// Every route of the HTTP API.
     pub routes: Routes,
     /// The one DynamoDB table.
@@ -93,11 +98,13 @@ impl Template {
         let unreadable = |error: serde_norway::Error| TemplateError::Unreadable(error.to_string());
         let document: Value = serde_norway::from_str(text).map_err(unreadable)?;
         let parameters = document.get("Parameters").cloned().unwrap_or_default();
+        let tagged = document.clone();
         let document: Document =
             serde_norway::from_value(untagged(document, &parameters)).map_err(unreadable)?;
 
         let default_timeout = document.globals.function.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let mut functions = Vec::new();
+        let mut names = BTreeMap::new();
         let mut routes = Vec::new();
         let mut table = None;
         for (resource, Resource { kind, properties }) in document.resources {
@@ -106,10 +113,11 @@ impl Template {
                     let declared: FunctionProperties = typed(&resource, properties)?;
                     let timeout = declared.timeout.unwrap_or(default_timeout);
                     let events = route_events(&resource, declared.events)?;
+                    let name = function_name(&resource, declared.code_uri.as_deref())?;
+                    names.insert(resource.clone(), name.clone());
                     if events.is_empty() {
                         continue;
                     }
-                    let name = function_name(&resource, declared.code_uri.as_deref())?;
                     for event in events {
                         routes.push(event.into_route(&resource, &name)?);
                     }
@@ -132,11 +140,17 @@ impl Template {
             }
         }
 
+        let table = table
+            .ok_or_else(|| TemplateError::Unreadable("it declares no AWS::DynamoDB::Table".to_owned()))?;
+        let roles = policies::roles(&tagged, &table)?;
         Ok(Self {
             functions,
+            roles: roles
+                .into_iter()
+                .filter_map(|(resource, role)| Some((names.remove(&resource)?, role)))
+                .collect(),
             routes: Routes::new(routes)?,
-            table: table
-                .ok_or_else(|| TemplateError::Unreadable("it declares no AWS::DynamoDB::Table".to_owned()))?,
+            table,
         })
     }
 }
