@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod deploy;
 mod docs;
 mod exactness;
 mod openapi;

@@ -295,3 +295,6 @@ fn value_of<'a>(
     });
     equals.next().filter(|_| equals.next().is_none())
 }
+
+#[cfg(test)]
+mod tests;

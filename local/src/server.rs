@@ -148,7 +148,8 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
     import_into_empty(&state.store, engine.as_ref(), options.catalog).await?;
 
     let all = FUNCTIONS.map(|name| Function::new(name, &template, &state));
-    let [for_auth, for_docs, for_movies, for_sweep, for_users] = all.each_ref().map(|function| function.state.clone());
+    let [for_auth, for_docs, for_movies, for_sweep, for_users] =
+        all.each_ref().map(|function| function.state.clone());
     keys::publish(&for_auth.store, &secrets)
         .await
         .map_err(|e| e.in_words())?;

@@ -29,10 +29,11 @@ const EVERY_KEY_LIKE: &str = "ForAllValues:StringLike";
 const NULL: &str = "Null";
 
 /// Resources that could widen a role from outside. They aren't read, so there can be none.
-const ATTACHED: [&str; 3] = [
+const ATTACHED: [&str; 4] = [
     "AWS::IAM::Policy",
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::RolePolicy",
+    "AWS::Serverless::Connector",
 ];
 
 /// An action on the table that can be allowed by partition key. A TransactWriteItems needs those of its members, and
@@ -223,6 +224,9 @@ pub(super) fn roles(document: &Value, table: &TableSpec) -> Result<BTreeMap<Stri
     let mut roles = BTreeMap::new();
     for (name, declared) in &resources {
         let in_resource = |reason: String| TemplateError::in_resource(name, reason);
+        if declared.connectors.is_some() {
+            return Err(in_resource("has Connectors, which aren't read".into()));
+        }
         match declared.kind.as_str() {
             "AWS::Serverless::Function" => {
                 let function: FunctionProperties = typed(name, declared.properties.clone())?;
@@ -250,6 +254,7 @@ struct Declared {
     kind: String,
     #[serde(default)]
     properties: Value,
+    connectors: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -395,7 +400,10 @@ impl Reader<'_> {
             return Ok(());
         }
         if allowance.condition.is_some() {
-            return Err(format!("the condition on {} isn't understood", actions.join(", ")));
+            return Err(format!(
+                "the condition on {} isn't understood",
+                actions.join(", ")
+            ));
         }
         for action in actions {
             exact_action(action)?;
@@ -559,3 +567,6 @@ fn texts(value: &Value) -> Result<Vec<&str>, String> {
         .collect::<Option<_>>()
         .ok_or_else(|| format!("{value:?} isn't a list of texts"))
 }
+
+#[cfg(test)]
+mod tests;

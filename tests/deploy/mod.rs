@@ -1,0 +1,4 @@
+//! What `template.yaml` deploys, held against what the code does.
+
+mod privileges;
+mod sweep;
