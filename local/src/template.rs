@@ -1,11 +1,13 @@
 //! What the deployment template declares, read for one machine.
 //!
 //! `template.yaml` is the only place that names the routes and the table. The binary embeds its text, and this module
-//! turns it into [`Routes`] for the gateway, [`Function`]s with their timeouts, and the [`TableSpec`] to create.
+//! turns it into [`Routes`] for the gateway, [`Function`]s with their timeouts, the [`Role`] of each function, and the
+//! [`TableSpec`] to create.
 //!
 //! Only what the local server needs is read, as it is with every parameter at its default ([`resolve`]). Where that
 //! depends on what is known on AWS alone, reading it is an error.
 
+mod policies;
 mod routes;
 mod table;
 mod values;
@@ -19,6 +21,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_norway::Value;
 
+pub use policies::{Action, Grant, KeyPattern, Need, Role, Statement, Target};
 pub use routes::{Match, Route, Routes};
 pub use table::{IndexSpec, KeySpec, TableError, TableSpec};
 pub use values::resolve;
@@ -31,6 +34,8 @@ const DEFAULT_TIMEOUT: u64 = 3;
 pub struct Template {
     /// Every function with at least one HTTP route, in the order of their resource names.
     pub functions: Vec<Function>,
+    /// What every function may do, whether it has a route or not, by [name](Function::name).
+    pub roles: BTreeMap<String, Role>,
     /// Every route of the HTTP API.
     pub routes: Routes,
     /// The one DynamoDB table.
@@ -92,10 +97,12 @@ impl Template {
     /// events claim one route, or when there isn't exactly one `AWS::DynamoDB::Table`.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let unreadable = |error: serde_norway::Error| TemplateError::Unreadable(error.to_string());
-        let document: Document = serde_norway::from_value(resolve(text, &[])?).map_err(unreadable)?;
+        let whole = resolve(text, &[])?;
+        let document: Document = serde_norway::from_value(whole.clone()).map_err(unreadable)?;
 
         let default_timeout = document.globals.function.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let mut functions = Vec::new();
+        let mut names = BTreeMap::new();
         let mut routes = Vec::new();
         let mut table = None;
         for (resource, Resource { kind, properties }) in document.resources {
@@ -104,10 +111,11 @@ impl Template {
                     let declared: FunctionProperties = typed(&resource, properties)?;
                     let timeout = declared.timeout.unwrap_or(default_timeout);
                     let events = route_events(&resource, declared.events)?;
+                    let name = function_name(&resource, declared.code_uri.as_deref())?;
+                    names.insert(resource.clone(), name.clone());
                     if events.is_empty() {
                         continue;
                     }
-                    let name = function_name(&resource, declared.code_uri.as_deref())?;
                     for event in events {
                         routes.push(event.into_route(&resource, &name)?);
                     }
@@ -130,11 +138,17 @@ impl Template {
             }
         }
 
+        let table = table
+            .ok_or_else(|| TemplateError::Unreadable("it declares no AWS::DynamoDB::Table".to_owned()))?;
+        let roles = policies::roles(&whole, &table)?;
         Ok(Self {
             functions,
+            roles: roles
+                .into_iter()
+                .filter_map(|(resource, role)| Some((names.remove(&resource)?, role)))
+                .collect(),
             routes: Routes::new(routes)?,
-            table: table
-                .ok_or_else(|| TemplateError::Unreadable("it declares no AWS::DynamoDB::Table".to_owned()))?,
+            table,
         })
     }
 }

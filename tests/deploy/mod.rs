@@ -2,5 +2,7 @@
 
 mod alarms;
 mod edge;
+mod privileges;
 mod stack;
+mod sweep;
 mod template;

@@ -161,9 +161,12 @@ impl Scope {
 }
 
 /// The name and argument of a function's long form, which is a mapping of one entry.
-fn function(entries: &Mapping) -> Option<(&str, &Value)> {
+pub(super) fn function(entries: &Mapping) -> Option<(&str, &Value)> {
     let (name, argument) = entries.iter().next().filter(|_| entries.len() == 1)?;
-    Some((name.as_str()?, argument))
+    let name = name
+        .as_str()
+        .filter(|name| ["Ref", "Condition"].contains(name) || name.starts_with("Fn::"))?;
+    Some((name, argument))
 }
 
 /// The values of a sequence of this length.
