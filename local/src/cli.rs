@@ -4,6 +4,7 @@ use std::{error::Error, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use shared::{
+    aws,
     clock::Clock,
     config::Config,
     db::{Store, client},
@@ -175,8 +176,8 @@ struct Opened {
 impl OperatorTable {
     async fn open(self) -> Result<Opened, Box<dyn Error>> {
         let (client, engine) = match self.table.dynamodb {
-            _ if self.aws => (client::connect(None).await, None),
-            Some(url) => (client::connect(Some(&url)).await, None),
+            _ if self.aws => (client::connect(&aws::config().await, None), None),
+            Some(url) => (client::connect(&aws::config().await, Some(&url)), None),
             None => {
                 let engine = Engine::start(Storage::File(server::table_file(&self.table.data)))?;
                 let client = client::local(&engine.endpoint());

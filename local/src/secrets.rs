@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use shared::auth::keys::AuthSecrets;
+use shared::auth::{AuthSecrets, SecretTexts, secrets::SecretsError};
 
 /// The file's name within the data directory.
 const FILE: &str = "secrets.json";
@@ -19,17 +19,21 @@ pub fn load_or_create(data: &Path) -> io::Result<AuthSecrets> {
     create_private_dir(data)?;
     let path = data.join(FILE);
     match fs::read_to_string(&path) {
-        Ok(json) => AuthSecrets::from_json(&json).map_err(|_| {
-            let text = format!("{} doesn't hold Marquee's keys", path.display());
+        Ok(json) => derive(&json).map_err(|error| {
+            let text = format!("{}: {error}", path.display());
             io::Error::new(io::ErrorKind::InvalidData, text)
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let secrets = AuthSecrets::generate().map_err(io::Error::other)?;
-            write_private(&path, &secrets.to_json())?;
-            Ok(secrets)
+            let texts = SecretTexts::generate().map_err(io::Error::other)?;
+            write_private(&path, &texts.to_json())?;
+            AuthSecrets::derive(&texts).map_err(io::Error::other)
         }
         Err(error) => Err(error),
     }
+}
+
+fn derive(json: &str) -> Result<AuthSecrets, SecretsError> {
+    AuthSecrets::derive(&SecretTexts::from_json(json)?)
 }
 
 /// Makes the data directory, which only its owner can look into: the table beside the keys holds emails and password

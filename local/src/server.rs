@@ -14,7 +14,8 @@ use auth::AuthState;
 use axum::Router;
 use shared::{
     AppState,
-    auth::keys::{self, AuthSecrets},
+    auth::{AuthSecrets, SecretTexts},
+    aws,
     clock::Clock,
     config::Config,
     db::{Store, client},
@@ -111,7 +112,7 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
         Place::Memory => {
             let engine = Engine::start(Storage::Memory)?;
             let client = client::local(&engine.endpoint());
-            let secrets = AuthSecrets::generate()?;
+            let secrets = AuthSecrets::derive(&SecretTexts::generate()?)?;
             (Some(engine), None, client, secrets)
         }
         Place::Data(data) => {
@@ -122,7 +123,8 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
         }
         Place::Endpoint { url, data } => {
             let secrets = secrets::load_or_create(data)?;
-            (None, Some(url.clone()), client::connect(Some(url)).await, secrets)
+            let client = client::connect(&aws::config().await, Some(url));
+            (None, Some(url.clone()), client, secrets)
         }
     };
     let dynamodb = dynamodb
@@ -131,12 +133,13 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
     template.table.create(&client, &options.config.table).await?;
 
     let state = AppState::new(options.config, client, options.clock);
-    keys::publish(&state.store, &secrets)
-        .await
-        .map_err(|e| e.in_words())?;
     import_into_empty(&state.store, engine.as_ref(), options.catalog).await?;
 
-    let gateway = Arc::new(Gateway::new(&template, functions(&state, secrets)?)?);
+    let auth = AuthState {
+        app: state.clone(),
+        vault: Arc::new(secrets.into()),
+    };
+    let gateway = Arc::new(Gateway::new(&template, functions(&state, auth)?)?);
     let address = listener.local_addr()?;
     let (stop, stopping) = oneshot::channel::<()>();
     let serving = tokio::spawn(Arc::clone(&gateway).serve(listener, async {
@@ -177,16 +180,9 @@ impl Running {
 ///
 /// # Errors
 /// When a configured CORS origin isn't a header value.
-pub fn functions(
-    state: &AppState,
-    secrets: AuthSecrets,
-) -> Result<HashMap<String, Router>, axum::http::Error> {
-    let auth_state = AuthState {
-        app: state.clone(),
-        secrets: Arc::new(secrets),
-    };
+pub fn functions(state: &AppState, auth: AuthState) -> Result<HashMap<String, Router>, axum::http::Error> {
     Ok(HashMap::from([
-        ("auth".into(), auth::router(auth_state)?),
+        ("auth".into(), auth::router(auth)?),
         ("movies".into(), movies::router(state.clone())?),
         ("users".into(), users::router(state.clone())?),
         ("docs".into(), docs::router(&state.config.http)?),

@@ -5,9 +5,10 @@
 //! * [`db`]: the single-table design. One file per entity: its keys, its item, and one function per access pattern.
 //! * [`auth`]: access and refresh tokens, password hashing, and the [`auth::Caller`] extractor.
 //! * [`http`]: what every endpoint shares: bodies, collections, cursors, and the layers around a router.
-//! * [`config`], [`state`], [`telemetry`], [`clock`], [`error`]: the process around them.
+//! * [`aws`], [`config`], [`state`], [`telemetry`], [`clock`], [`error`]: the process around them.
 
 pub mod auth;
+pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod db;

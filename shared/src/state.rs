@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
+use tokio::sync::OnceCell;
+
 use crate::{
     auth::keys::KeyRing,
     clock::Clock,
-    config::Config,
+    config::{Config, ConfigError},
     db::{self, Store},
+    error::Result,
+    http::cursor::CursorKey,
 };
 
 /// What every handler is given. Cloning it is cheap.
@@ -16,10 +21,11 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// The table.
     pub store: Store,
-    /// The public keys and the cursor key, read from the table once.
+    /// The public keys, read from the table now and then.
     pub keys: Arc<KeyRing>,
     /// The time.
     pub clock: Clock,
+    cursor_key: Arc<OnceCell<CursorKey>>,
 }
 
 impl AppState {
@@ -31,6 +37,7 @@ impl AppState {
             keys: Arc::new(KeyRing::new(clock.clone())),
             config: Arc::new(config),
             clock,
+            cursor_key: Arc::default(),
         }
     }
 
@@ -38,9 +45,17 @@ impl AppState {
     ///
     /// # Errors
     /// When the environment can't be read.
-    pub async fn from_env() -> Result<Self, crate::config::ConfigError> {
+    pub fn from_env(aws: &SdkConfig) -> std::result::Result<Self, ConfigError> {
         let config = Config::from_env()?;
-        let client = db::client::connect(config.dynamodb_endpoint.as_deref()).await;
+        let client = db::client::connect(aws, config.dynamodb_endpoint.as_deref());
         Ok(Self::new(config, client, Clock::default()))
+    }
+
+    /// The key that seals cursors, read from the table once in the life of a process.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`] when it can't be read.
+    pub async fn cursor_key(&self) -> Result<&CursorKey> {
+        self.cursor_key.get_or_try_init(|| self.store.cursor_key()).await
     }
 }

@@ -1,12 +1,9 @@
 //! Registering, signing in, staying signed in, signing out; and tokens that aren't ours.
 
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use marquee::server::Place;
 use ring::{
-    hmac,
+    hkdf, hmac,
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 use serde_json::{Value, json};
@@ -693,6 +690,18 @@ async fn an_address_may_be_limited_and_cannot_pretend_to_be_another() {
     panic!("registering has no limit");
 }
 
+/// The key that a deployment's secret text stands for, derived as `shared::auth::secrets` says it is.
+fn signing_key(text: &str) -> Ed25519KeyPair {
+    let mut seed = [0; 32];
+    hkdf::Salt::new(hkdf::HKDF_SHA256, b"marquee")
+        .extract(text.as_bytes())
+        .expand(&[b"access tokens: Ed25519 seed"], hkdf::HKDF_SHA256)
+        .unwrap()
+        .fill(&mut seed)
+        .unwrap();
+    Ed25519KeyPair::from_seed_unchecked(&seed).unwrap()
+}
+
 /// A server whose secrets are known, and the key it signs with.
 struct Forge {
     app: TestApp,
@@ -716,18 +725,16 @@ impl Forge {
             .find_map(|text| {
                 serde_json::from_str::<Value>(&text)
                     .ok()
-                    .filter(|s| s["signing"].is_array())
+                    .filter(|s| s["signing"].is_string())
             })
             .unwrap();
-        let first = &secrets["signing"][0];
-        let pkcs8 = STANDARD.decode(first["pkcs8"].as_str().unwrap()).unwrap();
         let member = app.member().await;
         let (header, claims) = decoded(member.access.as_deref().unwrap());
         Self {
             app,
             _data: data,
-            kid: text(&first["kid"]),
-            key: Ed25519KeyPair::from_pkcs8(&pkcs8).unwrap(),
+            kid: text(&header["kid"]),
+            key: signing_key(secrets["signing"].as_str().unwrap()),
             user: member.id,
             header,
             claims,

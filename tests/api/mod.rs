@@ -6,6 +6,7 @@ mod coverage;
 mod events;
 mod favorites;
 mod http;
+mod keys;
 mod lists;
 mod movies;
 mod search;

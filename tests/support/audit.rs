@@ -154,7 +154,7 @@ impl Rows {
                 self.counters.insert(key.sk, number(&item, "n"));
             }
             "SESSION" => self.sessions.push((key, item)),
-            "ATTEMPTS" | "KEYS" | "IMPORT" => {}
+            "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
             _ => self.say(format!("what is {key:?}?")),
         }
     }

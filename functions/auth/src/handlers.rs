@@ -8,7 +8,9 @@ use axum::{
 };
 use shared::{
     AppState, Error, Result,
-    auth::{NoBadToken, SourceAddress, password, password::Verdict, refresh::RefreshToken, token},
+    auth::{
+        AuthSecrets, NoBadToken, SourceAddress, password, password::Verdict, refresh::RefreshToken, token,
+    },
     db::{
         meta::Counter,
         session::{Rotation, SessionItem},
@@ -27,8 +29,11 @@ use shared::{
 
 use crate::{
     AuthState,
-    wire::{LoginBody, RefreshBody, RegisterBody, SignedInBody, TokensBody},
+    wire::{JwkBody, JwksBody, LoginBody, RefreshBody, RegisterBody, SignedInBody, TokensBody},
 };
+
+/// How long the public keys may be kept: a verifier that meets an unknown `kid` should soon find it.
+const JWKS_CACHE: &str = "public, max-age=60";
 
 /// The refusal to sign in, whether it is the name or the password that is wrong.
 const NOT_SIGNED_IN: Error = Error::Unauthenticated("No user has this name and this password.");
@@ -63,12 +68,14 @@ pub(crate) async fn register_user(
     Form(body): Form<RegisterBody>,
 ) -> Result<Response> {
     let store = &state.app.store;
-    let (taken_attempt, names_free) = tokio::join!(
+    let (taken_attempt, names_free, secrets) = tokio::join!(
         count_address(&state.app, &address),
         store.check_names_free(&body.username, &body.email),
+        state.vault.open(&state.app),
     );
     taken_attempt?;
     names_free?;
+    let secrets = secrets?;
     let (password_hash, id) =
         tokio::try_join!(password::hash(body.password), store.take_ids(Counter::UserIds, 1),)?;
     let user = UserItem {
@@ -82,7 +89,7 @@ pub(crate) async fn register_user(
     let session = store.begin_session(&token, &new_session(&state.app, user.id, &token))?;
     store.create_user(&user, password_hash, session).await?;
     tracing::info!(event = "registered", user = user.id.get());
-    signed_in(&state, StatusCode::CREATED, &user, &token)
+    signed_in(&state.app, &secrets, StatusCode::CREATED, &user, &token)
 }
 
 /// Sign in
@@ -114,9 +121,13 @@ pub(crate) async fn log_in(
 ) -> Result<Response> {
     let store = &state.app.store;
     let name = fold_name(&body.username);
-    let (taken_attempt, login) = tokio::join!(count_address(&state.app, &address), store.find_login(&name),);
+    let (taken_attempt, login, secrets) = tokio::join!(
+        count_address(&state.app, &address),
+        store.find_login(&name),
+        state.vault.open(&state.app),
+    );
     taken_attempt?;
-    let login = login?;
+    let (login, secrets) = (login?, secrets?);
     let known = login.as_ref().map(|login| login.user.get());
     let account = login.as_ref().map_or(&name, |login| &login.account);
     if let Err(error) = store.count_attempt(account).await {
@@ -148,7 +159,7 @@ pub(crate) async fn log_in(
     )?;
     let user = user.ok_or_else(|| Error::Internal("a name of no user".into()))?;
     tracing::info!(event = "logged_in", user = user.id.get());
-    signed_in(&state, StatusCode::OK, &user, &token)
+    signed_in(&state.app, &secrets, StatusCode::OK, &user, &token)
 }
 
 /// Refresh a session
@@ -179,11 +190,12 @@ pub(crate) async fn refresh_session(
     Form(body): Form<RefreshBody>,
 ) -> Result<Response> {
     let store = &state.app.store;
-    let key = state.secrets.refresh_key();
-    let token = RefreshToken::parse(&key, body.refresh.expose()).ok_or(NOT_REFRESHED)?;
-    let next = token.next(&key);
+    let secrets = state.vault.open(&state.app).await?;
+    let key = secrets.refresh_key();
+    let token = RefreshToken::parse(key, body.refresh.expose()).ok_or(NOT_REFRESHED)?;
+    let next = token.next(key);
     match store.rotate_session(&token, &next).await? {
-        Rotation::Rotated(user) => Ok(secret(StatusCode::OK, tokens(&state, user, &next)?)),
+        Rotation::Rotated(user) => Ok(secret(StatusCode::OK, tokens(&state.app, &secrets, user, &next)?)),
         Rotation::Gone => Err(NOT_REFRESHED),
         Rotation::Replayed(user) => {
             store.end_session(&token).await?;
@@ -219,11 +231,35 @@ pub(crate) async fn log_out(
     _: NoBadToken,
     Form(body): Form<RefreshBody>,
 ) -> Result<StatusCode> {
-    let key = state.secrets.refresh_key();
-    let token = RefreshToken::parse(&key, body.refresh.expose()).ok_or(NOT_REFRESHED)?;
+    let secrets = state.vault.open(&state.app).await?;
+    let token = RefreshToken::parse(secrets.refresh_key(), body.refresh.expose()).ok_or(NOT_REFRESHED)?;
     state.app.store.end_session(&token).await?;
     tracing::info!(event = "logged_out");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// List the public keys
+///
+/// The keys that access tokens are verified with, as a JWK Set (RFC 7517 §5): one, and during a rotation the one before
+/// it as well. A token's `kid` says which is its own.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    tag = "auth",
+    responses(
+        (status = 200, description = "A JWK Set.", body = JwksBody),
+        Unavailable,
+    )
+)]
+pub(crate) async fn get_jwks(State(state): State<AuthState>) -> Result<Response> {
+    // The first caller of a new deployment finds a key, not an empty set.
+    state.vault.open(&state.app).await?;
+    let keys = state.app.keys.public_keys(&state.app.store).await?;
+    let body = JwksBody {
+        keys: keys.into_iter().map(JwkBody::from).collect(),
+    };
+    let cached = AppendHeaders([(header::CACHE_CONTROL, JWKS_CACHE)]);
+    Ok((cached, Json(body)).into_response())
 }
 
 /// Counts this attempt against its address's limit, where there is one.
@@ -245,22 +281,23 @@ fn new_session(app: &AppState, user: UserId, token: &RefreshToken) -> SessionIte
 }
 
 fn signed_in(
-    state: &AuthState,
+    app: &AppState,
+    secrets: &AuthSecrets,
     status: StatusCode,
     user: &UserItem,
     token: &RefreshToken,
 ) -> Result<Response> {
     let body = SignedInBody {
         user: UserBody::own(user),
-        tokens: tokens(state, user.id, token)?,
+        tokens: tokens(app, secrets, user.id, token)?,
     };
     Ok(secret(status, body))
 }
 
-fn tokens(state: &AuthState, user: UserId, refresh: &RefreshToken) -> Result<TokensBody> {
-    let config = &state.app.config.tokens;
-    let access = token::issue(&state.secrets, config, user, state.app.clock.now())?;
-    let refresh = refresh.to_text(&state.secrets.refresh_key());
+fn tokens(app: &AppState, secrets: &AuthSecrets, user: UserId, refresh: &RefreshToken) -> Result<TokensBody> {
+    let config = &app.config.tokens;
+    let access = token::issue(secrets, config, user, app.clock.now())?;
+    let refresh = refresh.to_text(secrets.refresh_key());
     Ok(TokensBody {
         access: access.expose().to_owned(),
         refresh: refresh.expose().to_owned(),

@@ -1,25 +1,27 @@
-//! The auth function: register, log in, refresh, log out. The only one that holds the private keys.
+//! The auth function: register, log in, refresh, log out, and the public keys. The only one that holds the private ones.
 
 mod handlers;
+mod vault;
 mod wire;
+
+pub use vault::Vault;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::FromRef};
+use axum::{Router, extract::FromRef, routing::get};
 use shared::{
     AppState,
-    auth::AuthSecrets,
     http::{openapi::complete, serve},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// What this function's handlers are given: what every function's are, and the secrets.
+/// What this function's handlers are given: what every function's are, and the way to the secrets.
 #[derive(Clone, Debug)]
 pub struct AuthState {
     /// What every handler is given.
     pub app: AppState,
     /// The private keys.
-    pub secrets: Arc<AuthSecrets>,
+    pub vault: Arc<Vault>,
 }
 
 impl FromRef<AuthState> for AppState {
@@ -28,9 +30,7 @@ impl FromRef<AuthState> for AppState {
     }
 }
 
-/// This function's routes, with their documentation.
-#[must_use]
-pub fn routes() -> OpenApiRouter<AuthState> {
+fn routes() -> OpenApiRouter<AuthState> {
     OpenApiRouter::new()
         .routes(routes!(handlers::register_user))
         .routes(routes!(handlers::log_in))
@@ -45,11 +45,13 @@ pub fn routes() -> OpenApiRouter<AuthState> {
 pub fn router(state: AuthState) -> Result<Router, axum::http::Error> {
     let http = state.app.config.http.clone();
     let (router, _) = routes().split_for_parts();
+    // Registered with a trailing slash, like every route; documented as the file it is.
+    let router = router.route("/.well-known/jwks.json/", get(handlers::get_jwks));
     serve(router.with_state(state), &http)
 }
 
 /// This function's part of the OpenAPI document.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    complete(routes().into_openapi())
+    complete(routes().routes(routes!(handlers::get_jwks)).into_openapi())
 }

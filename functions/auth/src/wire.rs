@@ -3,6 +3,7 @@
 use serde::Serialize;
 use shared::{
     Error, Result,
+    auth::PublicKey,
     domain::{Email, Password, Username, password::Secret},
     error::FieldErrors,
     http::{
@@ -137,4 +138,48 @@ pub(crate) struct SignedInBody {
     /// The session's tokens.
     #[serde(flatten)]
     pub(crate) tokens: TokensBody,
+}
+
+/// A JWK Set (RFC 7517 §5).
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JwksBody {
+    /// The keys.
+    pub keys: Vec<JwkBody>,
+}
+
+/// An Ed25519 public key as a JWK (RFC 8037 §2).
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JwkBody {
+    /// The kind of key.
+    #[schema(example = "OKP")]
+    pub kty: &'static str,
+    /// The curve.
+    #[schema(example = "Ed25519")]
+    pub crv: &'static str,
+    /// The algorithm it verifies.
+    #[schema(example = "EdDSA")]
+    pub alg: &'static str,
+    /// What it is for.
+    #[serde(rename = "use")]
+    #[schema(example = "sig")]
+    pub purpose: &'static str,
+    /// Its id: its thumbprint (RFC 7638).
+    #[schema(example = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")]
+    pub kid: String,
+    /// The key, in base64url.
+    #[schema(example = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")]
+    pub x: String,
+}
+
+impl From<PublicKey> for JwkBody {
+    fn from(key: PublicKey) -> Self {
+        Self {
+            kty: "OKP",
+            crv: "Ed25519",
+            alg: "EdDSA",
+            purpose: "sig",
+            kid: key.kid,
+            x: key.x,
+        }
+    }
 }

@@ -1,10 +1,11 @@
 //! The movies function: configuration, state, run.
 
 use lambda_http::{Error, run};
-use shared::{AppState, telemetry};
+use shared::{AppState, aws, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init(telemetry::Format::Json, "info");
-    run(movies::router(AppState::from_env().await?)?).await
+    let state = AppState::from_env(&aws::config().await)?;
+    run(movies::router(state)?).await
 }

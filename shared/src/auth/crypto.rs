@@ -32,8 +32,9 @@ pub fn install() {
 
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     check(*algorithm, key.family())?;
-    let pair =
-        Ed25519KeyPair::from_pkcs8(key.as_bytes()).map_err(|_| new_error(ErrorKind::InvalidEddsaKey))?;
+    // The seed itself (RFC 8032 §5.1.5), which `AuthSecrets` derives: there is no file whose format it could have.
+    let pair = Ed25519KeyPair::from_seed_unchecked(key.as_bytes())
+        .map_err(|_| new_error(ErrorKind::InvalidEddsaKey))?;
     Ok(Box::new(EdSigner(pair)))
 }
 

@@ -1,218 +1,57 @@
-//! Keys. The auth function alone holds [`AuthSecrets`]; every function reads the public keys, and the key that seals
-//! cursors, from the table through a [`KeyRing`].
+//! Public keys: auth publishes its own in the table, and every function verifies with those it reads there through a
+//! [`KeyRing`].
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::{BTreeMap, BTreeSet};
 
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
-use jsonwebtoken::{DecodingKey, EncodingKey};
-use ring::{
-    rand::SystemRandom,
-    signature::{Ed25519KeyPair, KeyPair as _},
-};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::DecodingKey;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::{
-    auth::{
-        hex, random,
-        refresh::{KEY_BYTES as REFRESH_KEY_BYTES, RefreshKey},
-    },
+    auth::secrets::PublicKey,
     clock::{Clock, Instant},
     db::{
         Key, Store,
-        keys::{KEYS, PK, SK, TABLE},
-        store::{Item, RangeQuery, corrupt, text},
+        keys::{KEYS, TABLE},
+        store::{RangeQuery, corrupt, from_item, to_item},
     },
-    error::{Error, Result},
-    http::cursor::{CursorKey, KEY_BYTES as CURSOR_KEY_BYTES},
+    error::Result,
 };
 
-/// The sort key of the cursor key, which no key id may be.
-const CURSOR: &str = "CURSOR";
-
-/// The most keys that are read: far more than a rotation has at once.
+/// The most keys that are read: far more than rotations leave behind.
 const MAX_KEYS: usize = 100;
 
 /// How old the keys that were read may become, in seconds. A key that is withdrawn verifies this much longer.
-const FRESH_SECONDS: i64 = 5 * 60;
+pub const FRESH_SECONDS: i64 = 5 * 60;
 
 /// How long after the keys were read an unknown key id is believed to be unknown, in seconds.
 const UNKNOWN_SECONDS: i64 = 10;
 
-/// What only the auth function may know: the signing keys and the key of refresh tokens.
-pub struct AuthSecrets {
-    /// The first signs; the others are published, so that what they signed still verifies.
-    signing: Vec<SigningKey>,
-    refresh_key: [u8; REFRESH_KEY_BYTES],
-}
-
-impl std::fmt::Debug for AuthSecrets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AuthSecrets(..)")
-    }
-}
-
-/// An Ed25519 key pair.
-struct SigningKey {
+/// A public key as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct KeyItem {
+    #[serde(rename = "sk", skip_serializing)]
     kid: String,
-    pkcs8: Vec<u8>,
-    public: Vec<u8>,
+    public: String,
+    since: i64,
+    expires: i64,
+    ttl: i64,
 }
 
-/// Secrets that can't be read or made. The text says what is wrong without quoting any of it.
+/// A key that verifies.
 #[derive(Debug)]
-pub struct SecretsError(&'static str);
-
-impl std::fmt::Display for SecretsError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "auth secrets: {}", self.0)
-    }
+struct Verifying {
+    public: PublicKey,
+    decoding: DecodingKey,
+    since: Instant,
+    expires: Instant,
 }
 
-impl std::error::Error for SecretsError {}
-
-/// The JSON form of [`AuthSecrets`]; keys in base64.
-#[derive(Serialize, Deserialize)]
-struct SecretsJson {
-    signing: Vec<SigningJson>,
-    refresh_key: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SigningJson {
-    kid: String,
-    pkcs8: String,
-}
-
-impl AuthSecrets {
-    /// New secrets, with one signing key.
-    ///
-    /// # Errors
-    /// When the system has no randomness.
-    pub fn generate() -> Result<Self, SecretsError> {
-        const NO_RANDOMNESS: SecretsError = SecretsError("the system has no randomness");
-        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| NO_RANDOMNESS)?;
-        let kid = hex(&random::<8>().map_err(|_| NO_RANDOMNESS)?);
-        Ok(Self {
-            signing: vec![SigningKey::new(kid, pkcs8.as_ref().to_vec())?],
-            refresh_key: random().map_err(|_| NO_RANDOMNESS)?,
-        })
+impl Verifying {
+    fn lives_at(&self, time: Instant) -> bool {
+        time < self.expires
     }
-
-    /// Reads the JSON form: `{"signing": [{"kid", "pkcs8"}, …], "refresh_key"}`. The first signing key is the one that
-    /// signs.
-    ///
-    /// # Errors
-    /// When it isn't that.
-    pub fn from_json(json: &str) -> Result<Self, SecretsError> {
-        let json: SecretsJson =
-            serde_json::from_str(json).map_err(|_| SecretsError("not the JSON that is expected"))?;
-        let signing = json
-            .signing
-            .into_iter()
-            .map(|key| {
-                let pkcs8 = STANDARD.decode(key.pkcs8);
-                SigningKey::new(key.kid, pkcs8.map_err(|_| SecretsError("pkcs8 isn't base64"))?)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        if signing.is_empty() {
-            return Err(SecretsError("there is no signing key"));
-        }
-        let refresh_key = STANDARD
-            .decode(json.refresh_key)
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or(SecretsError("refresh_key isn't 32 bytes in base64"))?;
-        Ok(Self { signing, refresh_key })
-    }
-
-    /// The JSON form, to be kept where only the auth function can read it.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        serde_json::json!({
-            "signing": self.signing.iter().map(|key| SigningJson {
-                kid: key.kid.clone(),
-                pkcs8: STANDARD.encode(&key.pkcs8),
-            }).collect::<Vec<_>>(),
-            "refresh_key": STANDARD.encode(self.refresh_key),
-        })
-        .to_string()
-    }
-
-    /// Reads the environment: the JSON form from `AUTH_SECRETS`, or from the file that `AUTH_SECRETS_FILE` names.
-    ///
-    /// # Errors
-    /// When neither is set or what is there can't be read.
-    pub fn from_env() -> Result<Self, SecretsError> {
-        if let Ok(json) = std::env::var("AUTH_SECRETS") {
-            return Self::from_json(&json);
-        }
-        let file = std::env::var_os("AUTH_SECRETS_FILE")
-            .ok_or(SecretsError("set AUTH_SECRETS or AUTH_SECRETS_FILE"))?;
-        let json = std::fs::read_to_string(file)
-            .map_err(|_| SecretsError("the file AUTH_SECRETS_FILE names can't be read"))?;
-        Self::from_json(&json)
-    }
-
-    /// The key that signs, with its id.
-    pub(crate) fn signing_key(&self) -> Result<(&str, EncodingKey)> {
-        self.signing
-            .first()
-            .map(|key| (key.kid.as_str(), EncodingKey::from_ed_der(&key.pkcs8)))
-            .ok_or_else(|| Error::Internal("no signing key".into()))
-    }
-
-    /// The key of refresh tokens.
-    #[must_use]
-    pub fn refresh_key(&self) -> RefreshKey {
-        RefreshKey::new(&self.refresh_key)
-    }
-}
-
-impl SigningKey {
-    fn new(kid: String, pkcs8: Vec<u8>) -> Result<Self, SecretsError> {
-        if kid.is_empty() || kid == CURSOR || !kid.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Err(SecretsError("a kid must be letters and digits"));
-        }
-        let pair = Ed25519KeyPair::from_pkcs8(&pkcs8)
-            .map_err(|_| SecretsError("a signing key isn't Ed25519 in PKCS#8 v2 (RFC 5958)"))?;
-        Ok(Self {
-            kid,
-            public: pair.public_key().as_ref().to_vec(),
-            pkcs8,
-        })
-    }
-}
-
-/// AP-25: makes the public keys known to every function, and sees that there is a cursor key. What is there stays.
-///
-/// # Errors
-/// [`Error::Unavailable`] when the table doesn't serve.
-pub async fn publish(store: &Store, secrets: &AuthSecrets) -> Result<()> {
-    for key in &secrets.signing {
-        let public = text(URL_SAFE_NO_PAD.encode(&key.public));
-        put_if_absent(store, &key.kid, "public", public).await?;
-    }
-    let cursor: [u8; CURSOR_KEY_BYTES] = random()?;
-    put_if_absent(store, CURSOR, "secret", text(STANDARD.encode(cursor))).await
-}
-
-async fn put_if_absent(
-    store: &Store,
-    sk: &str,
-    attribute: &str,
-    value: aws_sdk_dynamodb::types::AttributeValue,
-) -> Result<()> {
-    let mut item = Key::new(KEYS, sk).attributes();
-    item.insert(attribute.into(), value);
-    item.insert("created".into(), text(store.clock.now().to_string()));
-    store
-        .put(item, Some(&format!("attribute_not_exists({PK})")))
-        .await?;
-    Ok(())
 }
 
 /// The keys in the table, as a function remembers them for a while. Requests that need them read at once share one read.
@@ -222,12 +61,11 @@ pub struct KeyRing {
     keys: Mutex<Option<Keys>>,
 }
 
-/// The keys in the table at one moment.
+/// The keys in the table at one moment, by id.
 #[derive(Debug)]
 struct Keys {
     read: Instant,
-    verifying: HashMap<String, DecodingKey>,
-    cursor: Option<Arc<CursorKey>>,
+    verifying: BTreeMap<String, Verifying>,
 }
 
 impl KeyRing {
@@ -244,38 +82,75 @@ impl KeyRing {
     /// within 10 seconds of the last look.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the keys can't be read.
+    /// [`crate::Error::Unavailable`] when the keys can't be read.
     pub async fn verifying_key(&self, store: &Store, kid: &str) -> Result<Option<DecodingKey>> {
-        self.find(store, |keys| keys.verifying.get(kid).cloned()).await
-    }
-
-    /// The key that seals cursors.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the keys can't be read or no cursor key has been published yet.
-    pub async fn cursor_key(&self, store: &Store) -> Result<Arc<CursorKey>> {
-        self.find(store, |keys| keys.cursor.clone())
-            .await?
-            .ok_or_else(|| Error::Unavailable("the table has no cursor key".into()))
-    }
-
-    async fn find<T>(&self, store: &Store, pick: impl Fn(&Keys) -> Option<T>) -> Result<Option<T>> {
         // Held over the read, so that those who wait for it find the keys fresh.
         let mut held = self.keys.lock().await;
-        if let Some(keys) = held.as_ref().filter(|keys| self.younger(keys, FRESH_SECONDS)) {
+        let now = self.clock.now();
+        let pick = |keys: &Keys| {
+            let key = keys.verifying.get(kid).filter(|key| key.lives_at(now))?;
+            Some(key.decoding.clone())
+        };
+        if let Some(keys) = held.as_ref().filter(|keys| keys.younger(now, FRESH_SECONDS)) {
             let found = pick(keys);
-            if found.is_some() || self.younger(keys, UNKNOWN_SECONDS) {
+            if found.is_some() || keys.younger(now, UNKNOWN_SECONDS) {
                 return Ok(found);
             }
         }
-        let keys = Keys::read(store, self.clock.now()).await?;
-        let found = pick(&keys);
-        *held = Some(keys);
-        Ok(found)
+        Ok(pick(held.insert(Keys::read(store, now).await?)))
     }
 
-    fn younger(&self, keys: &Keys, seconds: i64) -> bool {
-        self.clock.now() < keys.read.plus_seconds(seconds)
+    /// Reads every public key that verifies, by id, now and not from memory.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`] when the keys can't be read.
+    pub async fn public_keys(&self, store: &Store) -> Result<Vec<PublicKey>> {
+        let mut held = self.keys.lock().await;
+        let now = self.clock.now();
+        let keys = held.insert(Keys::read(store, now).await?);
+        let living = keys.verifying.values().filter(|key| key.lives_at(now));
+        Ok(living.map(|key| key.public.clone()).collect())
+    }
+
+    /// AP-25: sees that `key` verifies for at least `seconds` from now, so that whatever it signs until the next call
+    /// can be verified to its end. Reads the keys, and writes this one when it isn't there or near its end. Returns
+    /// since when it has been there.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`] when the table doesn't serve.
+    pub async fn publish(&self, store: &Store, key: &PublicKey, seconds: i64) -> Result<Instant> {
+        let mut held = self.keys.lock().await;
+        let now = self.clock.now();
+        let keys = held.insert(Keys::read(store, now).await?);
+        let published = keys.verifying.get(&key.kid).filter(|key| key.lives_at(now));
+        let since = published.map_or(now, |key| key.since);
+        if published.is_some_and(|key| key.lives_at(now.plus_seconds(seconds))) {
+            return Ok(since);
+        }
+        // Twice as long, so that a key in use is written once in this time.
+        let expires = now.plus_seconds(seconds.saturating_mul(2)).seconds();
+        let item = KeyItem {
+            kid: key.kid.clone(),
+            public: key.x.clone(),
+            since: since.seconds(),
+            expires,
+            ttl: expires,
+        };
+        let mut row = to_item(&item)?;
+        row.extend(Key::new(KEYS, &*key.kid).attributes());
+        store.put(row, None).await?;
+        keys.add(item)?;
+        Ok(since)
+    }
+
+    /// Of the keys that were read last, the ids of those that verify for `seconds` more.
+    pub async fn living(&self, seconds: i64) -> BTreeSet<String> {
+        let held = self.keys.lock().await;
+        let until = self.clock.now().plus_seconds(seconds);
+        let keys = held.iter().flat_map(|keys| &keys.verifying);
+        keys.filter(|(_, key)| key.lives_at(until))
+            .map(|(kid, _)| kid.clone())
+            .collect()
     }
 }
 
@@ -294,72 +169,31 @@ impl Keys {
         let (items, _) = store.query(&all).await?;
         let mut keys = Self {
             read: now,
-            verifying: HashMap::new(),
-            cursor: None,
+            verifying: BTreeMap::new(),
         };
         for item in items {
-            if attribute(&item, SK)? == CURSOR {
-                let secret = STANDARD.decode(attribute(&item, "secret")?);
-                let secret = secret.map_err(|_| corrupt("a cursor key that isn't base64"))?;
-                keys.cursor = Some(Arc::new(CursorKey::new(&secret)?));
-            } else {
-                let public = URL_SAFE_NO_PAD.decode(attribute(&item, "public")?);
-                let public = public.map_err(|_| corrupt("a public key that isn't base64url"))?;
-                keys.verifying
-                    .insert(attribute(&item, SK)?.into(), DecodingKey::from_ed_der(&public));
-            }
+            keys.add(from_item(item)?)?;
         }
         Ok(keys)
     }
-}
 
-fn attribute<'a>(item: &'a Item, name: &str) -> Result<&'a str> {
-    item.get(name)
-        .and_then(|value| value.as_s().ok())
-        .map(String::as_str)
-        .ok_or_else(|| corrupt("a key without its text"))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_survive_their_json_form() {
-        let secrets = AuthSecrets::generate().unwrap();
-        let json = secrets.to_json();
-        let again = AuthSecrets::from_json(&json).unwrap();
-        assert_eq!(again.to_json(), json);
-        assert_eq!(again.signing[0].public, secrets.signing[0].public);
+    fn add(&mut self, item: KeyItem) -> Result<()> {
+        let bytes = URL_SAFE_NO_PAD.decode(&item.public);
+        let bytes = bytes.map_err(|_| corrupt("a public key that isn't base64url"))?;
+        let key = Verifying {
+            decoding: DecodingKey::from_ed_der(&bytes),
+            since: Instant(0).plus_seconds(item.since),
+            expires: Instant(0).plus_seconds(item.expires),
+            public: PublicKey {
+                kid: item.kid.clone(),
+                x: item.public,
+            },
+        };
+        self.verifying.insert(item.kid, key);
+        Ok(())
     }
 
-    /// Promise 39.
-    #[test]
-    fn neither_debug_nor_an_error_shows_a_secret() {
-        let secrets = AuthSecrets::generate().unwrap();
-        let json = secrets.to_json();
-        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
-        let pkcs8 = value["signing"][0]["pkcs8"].as_str().unwrap();
-        assert!(!format!("{secrets:?}").contains(pkcs8));
-        let broken = json.replace("\"refresh_key\":\"", "\"refresh_key\":\"!");
-        let error = AuthSecrets::from_json(&broken).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "auth secrets: refresh_key isn't 32 bytes in base64"
-        );
-    }
-
-    #[test]
-    fn secrets_without_a_usable_signing_key_are_refused() {
-        let key = STANDARD.encode([7; REFRESH_KEY_BYTES]);
-        for signing in [
-            "".to_owned(),
-            r#"{"kid": "a", "pkcs8": "AAAA"}"#.to_owned(),
-            r#"{"kid": "CURSOR", "pkcs8": "AAAA"}"#.to_owned(),
-        ] {
-            let json = format!(r#"{{"signing": [{signing}], "refresh_key": "{key}"}}"#);
-            assert!(AuthSecrets::from_json(&json).is_err(), "{signing}");
-        }
+    fn younger(&self, now: Instant, seconds: i64) -> bool {
+        now < self.read.plus_seconds(seconds)
     }
 }

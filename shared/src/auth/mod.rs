@@ -5,10 +5,11 @@ pub mod crypto;
 pub mod keys;
 pub mod password;
 pub mod refresh;
+pub mod secrets;
 pub mod token;
 
 pub use caller::{Caller, MaybeCaller, NoBadToken, SourceAddress};
-pub use keys::AuthSecrets;
+pub use secrets::{AuthSecrets, PublicKey, SecretTexts};
 
 use ring::{
     digest::{SHA256, digest},

@@ -43,9 +43,8 @@ struct Claims {
 /// [`Error::Internal`] when the system has no randomness or the key can't sign.
 pub fn issue(secrets: &AuthSecrets, config: &TokenConfig, user: UserId, now: Instant) -> Result<Secret> {
     crypto::install();
-    let (kid, key) = secrets.signing_key()?;
     let header = Header {
-        kid: Some(kid.to_owned()),
+        kid: Some(secrets.public_key().kid.clone()),
         ..Header::new(Algorithm::EdDSA)
     };
     let claims = Claims {
@@ -58,7 +57,7 @@ pub fn issue(secrets: &AuthSecrets, config: &TokenConfig, user: UserId, now: Ins
         exp: now.seconds().saturating_add(config.access_seconds),
         token_type: ACCESS.into(),
     };
-    encode(&header, &claims, &key)
+    encode(&header, &claims, &secrets.signing_key())
         .map(Secret::new)
         .map_err(|e| Error::Internal(format!("signing: {e}")))
 }
@@ -112,11 +111,10 @@ fn check(token: &str, key: &DecodingKey, config: &TokenConfig, now: Instant) -> 
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    use ring::signature::{Ed25519KeyPair, KeyPair as _};
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::config::Config;
+    use crate::{auth::SecretTexts, config::Config};
 
     const NOW: Instant = Instant(1_800_000_000_000);
 
@@ -128,11 +126,9 @@ mod tests {
 
     impl Fixture {
         fn new() -> Self {
-            let secrets = AuthSecrets::generate().unwrap();
-            let (_, key) = secrets.signing_key().unwrap();
-            let pair = Ed25519KeyPair::from_pkcs8(key.as_bytes()).unwrap();
+            let secrets = AuthSecrets::derive(&SecretTexts::generate().unwrap()).unwrap();
             Self {
-                public: DecodingKey::from_ed_der(pair.public_key().as_ref()),
+                public: DecodingKey::from_ed_components(&secrets.public_key().x).unwrap(),
                 config: Config::default().tokens,
                 secrets,
             }
@@ -154,8 +150,12 @@ mod tests {
                 claims[claim] = value;
             }
             crypto::install();
-            let (_, key) = self.secrets.signing_key().unwrap();
-            encode(&Header::new(Algorithm::EdDSA), &claims, &key).unwrap()
+            encode(
+                &Header::new(Algorithm::EdDSA),
+                &claims,
+                &self.secrets.signing_key(),
+            )
+            .unwrap()
         }
     }
 

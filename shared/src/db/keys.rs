@@ -213,8 +213,14 @@ pub fn attempts(subject: &str, window: &str) -> Key {
     Key::new(format!("ATTEMPTS#{subject}"), window)
 }
 
-/// The partition of the public keys and the cursor key.
+/// The partition of the public keys.
 pub const KEYS: &str = "KEYS";
+
+/// The key that seals cursors: `CURSOR`.
+#[must_use]
+pub fn cursor_key() -> Key {
+    Key::new("CURSOR", "CURSOR")
+}
 
 /// A counter: `META`, its name.
 #[must_use]

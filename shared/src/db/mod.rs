@@ -3,6 +3,7 @@
 
 pub mod attempts;
 pub mod client;
+mod cursor_key;
 pub mod favorite;
 pub mod genre;
 pub mod index;

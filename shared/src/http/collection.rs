@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     db::page::{Slice, Window},
     error::{Error, FieldErrors, Result},
-    http::{cursor::CursorKey, extract::Params},
+    http::extract::Params,
     state::AppState,
 };
 
@@ -54,7 +54,6 @@ pub struct PageQuery {
     pub window: Window,
     params: Params,
     scope: String,
-    key: Option<std::sync::Arc<CursorKey>>,
 }
 
 impl PageQuery {
@@ -82,15 +81,12 @@ impl PageQuery {
         let has_scope = errors.0.is_empty();
         let limit = errors.take("limit", parse_limit(params.get("limit"), default_limit));
         let mut window = Window::First;
-        let mut key = None;
         if let Some(cursor) = params.get("cursor").filter(|_| has_scope) {
-            let cursors = state.keys.cursor_key(&state.store).await?;
-            match cursors.open(&scope, cursor) {
+            match state.cursor_key().await?.open(&scope, cursor) {
                 Ok(opened) => window = opened,
                 Err(Error::Invalid(e)) => errors.0.extend(e.0),
                 Err(e) => return Err(e),
             }
-            key = Some(cursors);
         }
         errors.check()?;
         Ok(Self {
@@ -98,7 +94,6 @@ impl PageQuery {
             window,
             params,
             scope,
-            key,
         })
     }
 
@@ -112,23 +107,18 @@ impl PageQuery {
         count: Option<u64>,
         slice: Slice<T>,
     ) -> Result<Collection<T>> {
-        let key = match self.key {
-            Some(key) => Some(key),
-            // A collection that fits on one page needs no cursor and so no key.
-            None if slice.next.is_none() && slice.previous.is_none() => None,
-            None => Some(state.keys.cursor_key(&state.store).await?),
-        };
-        let url = |window: Option<Window>| match (window, &key) {
-            (Some(window), Some(key)) => {
-                let cursor = key.seal(&self.scope, &window)?;
+        // A collection that fits on one page needs no cursor and so no key.
+        let url = async |window: Option<Window>| match window {
+            None => Ok::<_, Error>(None),
+            Some(window) => {
+                let cursor = state.cursor_key().await?.seal(&self.scope, &window)?;
                 Ok(Some(self.params.url_with_cursor(&cursor)))
             }
-            _ => Ok::<_, Error>(None),
         };
         Ok(Collection {
             count,
-            next: url(slice.next)?,
-            previous: url(slice.previous)?,
+            next: url(slice.next).await?,
+            previous: url(slice.previous).await?,
             results: slice.items,
         })
     }

@@ -1,0 +1,303 @@
+//! The keys of a deployment: made from secrets that Secrets Manager holds, published, rotated, withdrawn.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use auth::{AuthState, Vault};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use marquee::{
+    gateway::Gateway,
+    server::{self, TEMPLATE},
+    template::Template,
+};
+use ring::signature::{ED25519, UnparsedPublicKey};
+use serde_json::{Value, json};
+use shared::{AppState, db::Key};
+use tokio::net::TcpListener;
+
+use crate::support::{Answer, Caller, PASSWORD, TestApp, secrets_manager::SecretsManager};
+
+const JWKS: &str = "/.well-known/jwks.json";
+
+/// The secrets' names.
+const SIGNING: &str = "marquee/signing";
+const REFRESH: &str = "marquee/refresh";
+
+/// Two texts that a signing key can be made of.
+const FIRST: &str = "Rk3vQ8wXz1LmNp5TyB7HcJ9dSfG2aEuV";
+const SECOND: &str = "m9XhT4qLw2ZcV6bNk8RjP1sDyF3gAe5U";
+
+/// A table and a Secrets Manager, and processes of the functions that share them.
+struct Deployment {
+    app: TestApp,
+    secrets: SecretsManager,
+}
+
+impl Deployment {
+    async fn new() -> Self {
+        let secrets = SecretsManager::new().await;
+        secrets.put(SIGNING, FIRST);
+        secrets.put(REFRESH, "c5VbN7mQwE9rT1yU3iO4pA6sD8fG0hJk");
+        Self {
+            app: TestApp::new().await,
+            secrets,
+        }
+    }
+
+    /// New processes of all functions, which remember nothing; somebody who calls them.
+    async fn start(&self) -> Caller {
+        let running = &self.app.running.state;
+        let state = AppState::new(
+            (*running.config).clone(),
+            running.store.client.clone(),
+            self.app.clock.clone(),
+        );
+        let vault = Vault::secrets_manager(self.secrets.client.clone(), SIGNING.into(), REFRESH.into());
+        let auth = AuthState {
+            app: state.clone(),
+            vault: vault.into(),
+        };
+        let functions = server::functions(&state, auth).unwrap();
+        let template = Template::parse(TEMPLATE).unwrap();
+        let gateway = Arc::new(Gateway::new(&template, functions).unwrap());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(gateway.serve(listener, std::future::pending()));
+        Caller {
+            base,
+            ..self.app.anonymous()
+        }
+    }
+}
+
+async fn register(caller: &Caller, name: &str) -> Answer {
+    let body = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
+    caller.post("/api/auth/register/").json(&body).send().await
+}
+
+async fn refresh(caller: &Caller, token: &Value) -> Answer {
+    caller
+        .post("/api/auth/refresh/")
+        .json(&json!({"refresh": token}))
+        .send()
+        .await
+}
+
+async fn me(caller: &Caller, access: &Value) -> Answer {
+    let caller = Caller {
+        access: Some(access.as_str().unwrap().into()),
+        ..caller.clone()
+    };
+    caller.get("/api/users/me/").send().await
+}
+
+fn kid(access: &Value) -> String {
+    let header = access.as_str().unwrap().split('.').next().unwrap();
+    let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    header["kid"].as_str().unwrap().to_owned()
+}
+
+async fn published(caller: &Caller) -> Vec<String> {
+    let answer = caller.get(JWKS).send().await.is(200);
+    let keys = answer.body["keys"].as_array().unwrap().iter();
+    keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_public_keys_verify_access_tokens() {
+    let app = TestApp::new().await;
+    let first_caller = app.anonymous().get(JWKS).send().await.is(200);
+    assert_eq!(first_caller.header("content-type"), "application/json");
+    assert_eq!(first_caller.header("cache-control"), "public, max-age=60");
+    let with_slash = app.anonymous().get(&format!("{JWKS}/")).send().await.is(200);
+    assert_eq!(with_slash.text, first_caller.text);
+
+    let key = &first_caller.body["keys"][0];
+    assert_eq!(first_caller.body["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&key["kty"], &key["crv"], &key["alg"], &key["use"]),
+        (&json!("OKP"), &json!("Ed25519"), &json!("EdDSA"), &json!("sig"))
+    );
+    let token = app.member().await.access.unwrap();
+    assert_eq!(key["kid"], kid(&json!(token)));
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let public = URL_SAFE_NO_PAD.decode(key["x"].as_str().unwrap()).unwrap();
+    UnparsedPublicKey::new(&ED25519, public)
+        .verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap())
+        .unwrap();
+    assert!(!first_caller.text.contains("\"d\""), "{}", first_caller.text);
+}
+
+#[tokio::test]
+async fn nothing_else_is_well_known() {
+    let app = TestApp::new().await;
+    app.anonymous().get("/.well-known/").send().await.is(404);
+    app.anonymous()
+        .get("/.well-known/openid-configuration")
+        .send()
+        .await
+        .is_problem(404, "not_found");
+}
+
+/// Promise 6.
+#[tokio::test]
+async fn a_rotation_signs_nobody_out() {
+    let deployment = Deployment::new().await;
+    let old = deployment.start().await;
+    let before = register(&old, "before").await.is(201).body;
+    // So much later that only the rotation is new.
+    deployment.app.clock.advance(3600);
+    let before = refresh(&old, &before["refresh"]).await.is(200).body;
+    assert_eq!(published(&old).await.len(), 1);
+
+    deployment.secrets.put(SIGNING, SECOND);
+    let new = deployment.start().await;
+    // The new key is published at once and signs only when every verifier has had time to find it.
+    let during = register(&new, "during").await.is(201).body;
+    assert_eq!(kid(&during["access"]), kid(&before["access"]));
+    assert_eq!(published(&new).await.len(), 2);
+    deployment.app.clock.advance(45);
+    let during = refresh(&new, &during["refresh"]).await.is(200).body;
+    assert_eq!(kid(&during["access"]), kid(&before["access"]));
+    deployment.app.clock.advance(45);
+    let after = register(&new, "after").await.is(201).body;
+    assert_ne!(kid(&after["access"]), kid(&before["access"]));
+    // A process that remembers the old key signs with it for five minutes, and everybody verifies both.
+    let late = register(&old, "late").await.is(201).body;
+    assert_eq!(kid(&late["access"]), kid(&before["access"]));
+    for process in [&old, &new, &deployment.start().await] {
+        for tokens in [&before, &during, &after, &late] {
+            me(process, &tokens["access"]).await.is(200);
+        }
+        assert_eq!(published(process).await.len(), 2);
+    }
+
+    deployment.app.clock.advance(5 * 60);
+    let noticed = refresh(&old, &before["refresh"]).await.is(200).body;
+    assert_eq!(kid(&noticed["access"]), kid(&after["access"]));
+    me(&new, &before["access"]).await.is(200);
+    refresh(&new, &noticed["refresh"]).await.is(200);
+
+    // A day later the old key is gone; the sessions that began under it are not.
+    deployment.app.clock.advance(24 * 60 * 60);
+    assert_eq!(published(&new).await, [kid(&after["access"])]);
+    let next_day = refresh(&new, &late["refresh"]).await.is(200).body;
+    me(&old, &next_day["access"]).await.is(200);
+}
+
+/// A verifier that has just looked, and then meets the new key, would refuse it for ten seconds.
+#[tokio::test]
+async fn a_verifier_that_has_just_looked_knows_the_new_key_before_it_signs() {
+    let deployment = Deployment::new().await;
+    let verifier = deployment.start().await;
+    let mut tokens = register(&verifier, "ripley").await.is(201).body;
+    deployment.app.clock.advance(200);
+    deployment.secrets.put(SIGNING, SECOND);
+    let signer = deployment.start().await;
+    let kids = [kid(&tokens["access"])];
+    let unknown = tokens["access"].as_str().unwrap().split_once('.').unwrap().1;
+    let header = URL_SAFE_NO_PAD.encode(json!({"alg": "EdDSA", "kid": "unknown"}).to_string());
+    let unknown = json!(format!("{header}.{unknown}"));
+    for _ in 0..30 {
+        // Makes the verifier look at the keys whenever it may.
+        me(&verifier, &unknown).await.is(401);
+        tokens = refresh(&signer, &tokens["refresh"]).await.is(200).body;
+        me(&verifier, &tokens["access"]).await.is(200);
+        deployment.app.clock.advance(5);
+    }
+    assert_ne!(kids, [kid(&tokens["access"])]);
+}
+
+#[tokio::test]
+async fn a_key_in_use_stays_published() {
+    let deployment = Deployment::new().await;
+    let caller = deployment.start().await;
+    let mut tokens = register(&caller, "ripley").await.is(201).body;
+    for _ in 0..20 {
+        deployment.app.clock.advance(3 * 60 * 60);
+        tokens = refresh(&caller, &tokens["refresh"]).await.is(200).body;
+        // Near the token's end.
+        deployment.app.clock.advance(800);
+        me(&deployment.start().await, &tokens["access"]).await.is(200);
+        assert_eq!(published(&caller).await.len(), 1);
+    }
+}
+
+/// Promise 6.
+#[tokio::test]
+async fn a_key_that_is_withdrawn_after_a_rotation_verifies_no_more_and_does_not_come_back() {
+    let deployment = Deployment::new().await;
+    let caller = deployment.start().await;
+    let stolen = register(&caller, "ripley").await.is(201).body;
+    deployment.secrets.put(SIGNING, SECOND);
+    let row = Key::new("KEYS", kid(&stolen["access"]));
+    deployment.app.running.state.store.delete(&row).await.unwrap();
+    // What a process has read it believes for five minutes.
+    me(&caller, &stolen["access"]).await.is(200);
+    // A process that hasn't noticed the rotation, and looks at the keys, doesn't publish the old one again.
+    published(&caller).await;
+    register(&caller, "newt").await.is(201);
+    assert_eq!(published(&caller).await, Vec::<String>::new());
+
+    deployment.app.clock.advance(5 * 60);
+    me(&caller, &stolen["access"])
+        .await
+        .is_problem(401, "unauthenticated");
+    let safe = refresh(&caller, &stolen["refresh"]).await.is(200).body;
+    assert_eq!(published(&caller).await, [kid(&safe["access"])]);
+    me(&caller, &safe["access"]).await.is(200);
+}
+
+#[tokio::test]
+async fn secrets_that_cannot_be_read_are_503_and_those_that_were_read_are_kept_for_an_hour() {
+    let deployment = Deployment::new().await;
+    deployment.secrets.fail(Some("InternalServiceError"));
+    let caller = deployment.start().await;
+    register(&caller, "early").await.is_problem(503, "unavailable");
+    deployment.secrets.fail(None);
+    let tokens = register(&caller, "early").await.is(201).body;
+
+    deployment.secrets.fail(Some("InternalServiceError"));
+    deployment.app.clock.advance(45 * 60);
+    let tokens = refresh(&caller, &tokens["refresh"]).await.is(200).body;
+    me(&caller, &tokens["access"]).await.is(200);
+    // Not asked for again with every request.
+    let reads = deployment.secrets.reads();
+    let tokens = refresh(&caller, &tokens["refresh"]).await.is(200).body;
+    assert_eq!(deployment.secrets.reads(), reads);
+    deployment.app.clock.advance(15 * 60);
+    refresh(&caller, &tokens["refresh"])
+        .await
+        .is_problem(503, "unavailable");
+    deployment.secrets.fail(None);
+    refresh(&caller, &tokens["refresh"]).await.is(200);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_missing_or_too_short_is_503_until_it_is_mended() {
+    let deployment = Deployment::new().await;
+    let caller = deployment.start().await;
+    deployment.secrets.put(SIGNING, "short");
+    register(&caller, "ripley").await.is_problem(503, "unavailable");
+    caller.get(JWKS).send().await.is_problem(503, "unavailable");
+    deployment.secrets.put(SIGNING, SECOND);
+    register(&caller, "ripley").await.is(201);
+    // Reading needs no secret.
+    caller.get("/api/movies/").send().await.is(200);
+}
+
+#[tokio::test]
+async fn the_secrets_are_read_once_in_five_minutes_by_each_process() {
+    let deployment = Deployment::new().await;
+    let caller = deployment.start().await;
+    let mut tokens = register(&caller, "ripley").await.is(201).body;
+    for _ in 0..3 {
+        tokens = refresh(&caller, &tokens["refresh"]).await.is(200).body;
+    }
+    assert_eq!(deployment.secrets.reads(), 2);
+    deployment.app.clock.advance(200);
+    tokens = refresh(&caller, &tokens["refresh"]).await.is(200).body;
+    assert_eq!(deployment.secrets.reads(), 2);
+    deployment.app.clock.advance(100);
+    refresh(&caller, &tokens["refresh"]).await.is(200);
+    assert_eq!(deployment.secrets.reads(), 4);
+}
