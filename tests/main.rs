@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod cargo_lambda;
 mod docs;
 mod exactness;
 mod openapi;
