@@ -1,9 +1,11 @@
-"""Starting and stopping a server of one's own, for the scripts beside this file."""
+"""Starting and stopping processes of one's own, for the scripts beside this file."""
 
+import contextlib
 import os
 import pathlib
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -79,6 +81,54 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+
+
+@contextlib.contextmanager
+def started(command, log, **options):
+    """A process that writes to the file `log`, and is ended by SIGTERM."""
+    with open(log, "wb") as out:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, **options
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOPS_WITHIN)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                fail(f"{command[0]} didn't end within {STOPS_WITHIN} s of SIGTERM")
+
+
+def wait_until(ready, process, log, seconds):
+    """Asks `ready()` again and again. It is a failure if `process` ends before, or time is up."""
+    ends = time.monotonic() + seconds
+    while not ready():
+        ended = process.poll() is not None
+        if ended or time.monotonic() > ends:
+            why = "ended" if ended else f"wasn't ready within {seconds} s"
+            fail(f"{process.args[0]} {why}\n{pathlib.Path(log).read_text()}")
+        time.sleep(0.1)
+
+
+def ignored_test(name, **environment):
+    """Runs one test that `cargo test` leaves out. It is a failure if there is none of this name."""
+    command = ["cargo", "test", "--locked", "--test", "api", name, "--", "--ignored"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+    print(done.stdout, end="", flush=True)
+    if done.returncode != 0 or "test result: ok. 1 passed" not in done.stdout:
+        fail(f"not one test passed: {name}")
+
+
+def free_port():
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def fail(text):

@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod cargo_lambda;
 mod deploy;
 mod docs;
 mod exactness;

@@ -1,4 +1,10 @@
-//! What is deployed: the template's routes, and the events by which API Gateway calls the functions.
+//! What `template.yaml` deploys, held against what the code does.
 
+mod alarms;
+mod edge;
 mod events;
+mod privileges;
 mod routes;
+mod stack;
+mod sweep;
+mod template;

@@ -66,15 +66,21 @@ impl SecretTexts {
     }
 
     /// Reads the environment: the JSON form from `AUTH_SECRETS`, or from the file that `AUTH_SECRETS_FILE` names. `None`
-    /// when neither is set.
+    /// when neither is set, or both are empty.
     ///
     /// # Errors
     /// When what is there can't be read.
     pub fn from_env() -> Result<Option<Self>, SecretsError> {
-        if let Ok(json) = std::env::var("AUTH_SECRETS") {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    fn from_lookup(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Option<Self>, SecretsError> {
+        // The template declares the first one empty, so that `sam local` may set it.
+        let given = |name| lookup(name).filter(|text| !text.is_empty());
+        if let Some(json) = given("AUTH_SECRETS") {
             return Self::from_json(&json).map(Some);
         }
-        let Some(file) = std::env::var_os("AUTH_SECRETS_FILE") else {
+        let Some(file) = given("AUTH_SECRETS_FILE") else {
             return Ok(None);
         };
         let json = std::fs::read_to_string(file)
@@ -204,6 +210,14 @@ mod tests {
             PublicKey::new(&public).kid,
             "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
         );
+    }
+
+    #[test]
+    fn an_empty_variable_is_one_that_is_not_set() {
+        let texts = SecretTexts::from_lookup(|_| Some(String::new()));
+        assert!(texts.unwrap().is_none());
+        let texts = SecretTexts::from_lookup(|name| (name == "AUTH_SECRETS").then(|| "{}".into()));
+        assert!(texts.is_err());
     }
 
     /// Promise 39.

@@ -1,0 +1,55 @@
+//! What `Cargo.toml` says to cargo-lambda, which builds the functions and stands in for the gateway in its watch.
+
+use std::collections::BTreeMap;
+
+use marquee::{server::TEMPLATE, template::Template};
+
+const MANIFEST: &str = include_str!("../Cargo.toml");
+
+/// The keys and values of one table of the manifest.
+fn table(name: &str) -> BTreeMap<&'static str, &'static str> {
+    let (_, rest) = MANIFEST.split_once(&format!("\n[{name}]\n")).unwrap();
+    let lines = rest.lines().take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| line.split_once(" = ")).collect()
+}
+
+/// It adds what isn't said, and says nothing of it: among that `panic = "abort"`, which would end the process where one
+/// request should be answered `500`.
+#[test]
+fn the_release_profile_leaves_nothing_for_cargo_lambda_to_add() {
+    let profile = table("profile.release");
+    assert_eq!(
+        profile.keys().copied().collect::<Vec<_>>(),
+        ["codegen-units", "lto", "panic", "strip"]
+    );
+    assert_eq!(profile["panic"], r#""unwind""#);
+}
+
+#[test]
+fn its_watch_has_the_templates_routes_and_no_other() {
+    let mut expected = BTreeMap::new();
+    for route in Template::parse(TEMPLATE).unwrap().routes.iter() {
+        assert_eq!(
+            route.method, None,
+            "{}: a path here stands for any method",
+            route.key
+        );
+        // Its paths are matched whole: a trailing slash is another path, and `{*proxy}` is never empty.
+        let paths = match (route.path.as_str(), route.path.strip_suffix("{proxy+}")) {
+            ("$default", _) => vec!["/".to_owned(), "/{*proxy}".to_owned()],
+            (_, Some(prefix)) => vec![format!("{prefix}{{*proxy}}")],
+            (path, None) => vec![path.to_owned(), format!("{path}/")],
+        };
+        let function = format!("{:?}", route.function);
+        expected.extend(
+            paths
+                .into_iter()
+                .map(|path| (format!("{path:?}"), function.clone())),
+        );
+    }
+    let router = table("workspace.metadata.lambda.watch.router");
+    let router = router
+        .iter()
+        .map(|(path, function)| ((*path).to_owned(), (*function).to_owned()));
+    assert_eq!(router.collect::<BTreeMap<_, _>>(), expected);
+}
