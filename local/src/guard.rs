@@ -106,14 +106,12 @@ impl Guard {
 
     /// Lets a call pass, or says why not.
     fn check(&self, input: &Input) -> Result<(), Refusal> {
-        for need in self.0.needs(input).map_err(Refusal::Unreadable)? {
-            let is_allowed = self.0.role.allows(&need);
-            self.seen_now().needs.insert(need.clone());
-            if !is_allowed {
-                return Err(Refusal::NotAllowed(need));
-            }
+        let needs = self.0.needs(input).map_err(Refusal::Unreadable)?;
+        self.seen_now().needs.extend(needs.iter().cloned());
+        match needs.into_iter().find(|need| !self.0.role.allows(need)) {
+            Some(need) => Err(Refusal::NotAllowed(need)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -143,8 +141,8 @@ impl Intercept for Guard {
 impl Inner {
     /// What a call needs of the role.
     fn needs(&self, input: &Input) -> Result<Vec<Need>, &'static str> {
-        let one = |action, table: Option<&str>, attributes: Option<&Attributes>| {
-            Ok(vec![self.need(action, table, attributes)?])
+        let one = |action, table: Option<&str>, attributes| {
+            self.together(std::iter::once((action, table.unwrap_or_default(), attributes)))
         };
         if let Some(call) = input.downcast_ref::<GetItemInput>() {
             one(Action::GetItem, call.table_name(), call.key())
@@ -168,58 +166,40 @@ impl Inner {
             )
         } else if let Some(call) = input.downcast_ref::<TransactWriteItemsInput>() {
             let members: Option<Vec<_>> = call.transact_items().iter().map(member).collect();
-            self.together(
-                members
-                    .ok_or("a transaction's member that isn't known")?
-                    .into_iter(),
-            )
+            let members = members.ok_or("a transaction's member that isn't known")?;
+            self.together(members.into_iter())
         } else {
             Err("not an operation that can be allowed by partition key")
         }
     }
 
-    /// The need of a call for one key.
-    fn need(
-        &self,
-        action: Action,
-        table: Option<&str>,
-        attributes: Option<&Attributes>,
-    ) -> Result<Need, &'static str> {
-        self.is_ours(table)?;
-        let name = self.partition_keys.get(&Target::Table);
-        let value = name.and_then(|name| attributes?.get(name));
-        Ok(Need {
-            action,
-            target: Target::Table,
-            keys: BTreeSet::from([pattern(value)?]),
-        })
-    }
-
-    /// The needs of a call for many keys: for each action that of all its keys together, since they may be held against
-    /// the role together.
+    /// The needs of a call on the table: for each action that of all its keys together, since they may be held against the
+    /// role together.
     fn together<'a>(
         &self,
         parts: impl Iterator<Item = (Action, &'a str, Option<&'a Attributes>)>,
     ) -> Result<Vec<Need>, &'static str> {
-        let mut needs: BTreeMap<Action, Need> = BTreeMap::new();
+        let name = self.partition_keys.get(&Target::Table);
+        let mut keys: BTreeMap<Action, BTreeSet<KeyPattern>> = BTreeMap::new();
         for (action, table, attributes) in parts {
-            let part = self.need(action, Some(table), attributes)?;
-            match needs.get_mut(&action) {
-                Some(need) => need.keys.extend(part.keys),
-                None => {
-                    needs.insert(action, part);
-                }
-            }
+            self.is_ours(table)?;
+            let value = name.and_then(|name| attributes?.get(name));
+            keys.entry(action).or_default().insert(pattern(value)?);
         }
-        if needs.is_empty() {
+        if keys.is_empty() {
             return Err("a call for no key");
         }
-        Ok(needs.into_values().collect())
+        let needs = keys.into_iter().map(|(action, keys)| Need {
+            action,
+            target: Target::Table,
+            keys,
+        });
+        Ok(needs.collect())
     }
 
     /// The need of a Query: its key is the value that the key condition sets the partition key to.
     fn query(&self, call: &QueryInput) -> Result<Need, &'static str> {
-        self.is_ours(call.table_name())?;
+        self.is_ours(call.table_name().unwrap_or_default())?;
         let target = call
             .index_name()
             .map_or(Target::Table, |name| Target::Index(name.to_owned()));
@@ -238,8 +218,8 @@ impl Inner {
         })
     }
 
-    fn is_ours(&self, table: Option<&str>) -> Result<(), &'static str> {
-        if table == Some(self.table.as_str()) {
+    fn is_ours(&self, table: &str) -> Result<(), &'static str> {
+        if table == self.table {
             Ok(())
         } else {
             Err("a call to another table")

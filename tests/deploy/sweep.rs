@@ -142,7 +142,10 @@ async fn an_invocation_fails_when_the_table_does() {
         let fault = Fault::Refused(400, "AccessDeniedException");
         wire.inject(operation, 0..1, fault);
         let failed = sweep::handle(&function, invocation(LONG)).await.unwrap_err();
-        assert_eq!(failed.to_string(), format!("{operation}: AccessDeniedException"));
+        assert_eq!(
+            failed.error_message,
+            format!("{operation}: AccessDeniedException")
+        );
         wire.heal();
     }
     sweep::handle(&function, invocation(LONG)).await.unwrap();

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use lambda_runtime::LambdaEvent;
+use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::Value;
-use shared::{Result, db::Store};
+use shared::{Error, db::Store};
 
 /// How long before its deadline an invocation stops, so that it ends by itself and says how far it came.
 const IN_TIME: Duration = Duration::from_secs(1);
@@ -23,8 +23,8 @@ pub struct Swept {
 /// `SWEEP` row goes last.
 ///
 /// # Errors
-/// [`shared::Error::Unavailable`] when the table doesn't serve.
-pub async fn sweep(store: &Store, time: Duration) -> Result<Swept> {
+/// [`Error::Unavailable`] when the table doesn't serve.
+pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
     let mut films = 0;
     let sweeping = async {
         loop {
@@ -45,18 +45,13 @@ pub async fn sweep(store: &Store, time: Duration) -> Result<Swept> {
 ///
 /// # Errors
 /// Whatever the sweep fails with, so that the invocation fails: Lambda then tries again, and its count of errors shows it.
-pub async fn handle(store: &Store, event: LambdaEvent<Value>) -> Result<(), lambda_runtime::Error> {
+pub async fn handle(store: &Store, event: LambdaEvent<Value>) -> Result<(), Diagnostic> {
     let left = event.context.deadline().duration_since(SystemTime::now());
     let time = left.unwrap_or_default().saturating_sub(IN_TIME);
-    match sweep(store, time).await {
-        Ok(Swept { films, is_done }) => {
-            tracing::info!(films, is_done, "swept");
-            Ok(())
-        }
-        Err(error) => {
-            let error = error.in_words();
-            tracing::error!(error, "sweep");
-            Err(error.into())
-        }
-    }
+    let Swept { films, is_done } = sweep(store, time).await.map_err(|error| Diagnostic {
+        error_type: "SweepFailed".into(),
+        error_message: error.in_words(),
+    })?;
+    tracing::info!(films, is_done, "swept");
+    Ok(())
 }
