@@ -160,7 +160,7 @@ fn every_link_between_documents_leads_somewhere() {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|e| e == "md"))
         .collect();
-    documents.extend(files(&["docs", "data"], "md"));
+    documents.extend(files(&["docs", "data", "events"], "md"));
     let mut links = 0;
     for document in documents {
         let text = read(&document);
@@ -218,4 +218,122 @@ fn every_test_that_the_documents_name_exists() {
         }
     }
     assert!(named > 10, "{named}");
+}
+
+const DEPLOY: &str = "docs/deploy.md";
+
+/// The rows of the first table below a heading, each cell trimmed; without the table's head.
+fn table<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+    let below = text
+        .split_once(&format!("\n{heading}\n"))
+        .unwrap_or_else(|| panic!("no {heading}"))
+        .1;
+    let lines = below.lines().skip_while(|line| !line.starts_with('|'));
+    lines
+        .take_while(|line| line.starts_with('|'))
+        .skip(2)
+        .map(|line| line.trim_matches('|').split(" |").map(str::trim).collect())
+        .collect()
+}
+
+/// The texts in backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// What a deployer chooses, gets and is told is what the template has.
+#[test]
+fn the_page_on_deploying_names_every_parameter_output_and_alarm_and_no_other() {
+    let template =
+        marquee::template::resolve(marquee::server::TEMPLATE, &[("DomainName", "a.example")]).unwrap();
+    let template = serde_json::to_value(template).unwrap();
+    let keys = |section: &str| -> BTreeSet<&str> {
+        let entries = template[section].as_object().unwrap();
+        entries.keys().map(String::as_str).collect()
+    };
+    let page = read(DEPLOY);
+    let mut parameters = BTreeSet::new();
+    for row in table(&page, "## Parameters") {
+        let mut defaults = row[1].split(',').map(|text| text.trim().trim_matches('`'));
+        for name in quoted(row[0]) {
+            let default = match &template["Parameters"][name]["Default"] {
+                serde_json::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            assert_eq!(
+                defaults.next().unwrap_or_default(),
+                default,
+                "the default of {name}"
+            );
+            parameters.insert(name);
+        }
+    }
+    assert_eq!(parameters, keys("Parameters"));
+    let named = |heading| -> BTreeSet<&str> {
+        let rows = table(&page, heading).into_iter();
+        rows.flat_map(|row| quoted(row[0]).collect::<Vec<_>>()).collect()
+    };
+    assert_eq!(named("## Outputs"), keys("Outputs"));
+    let alarms = keys("Resources").into_iter();
+    assert_eq!(
+        named("## Alarms"),
+        alarms.filter(|name| name.ends_with("Alarm")).collect()
+    );
+}
+
+/// Each request of the data model's table of costs: trips, read units and write units, by the name of the request. A row
+/// of two requests, `a · b`, has a value for each; `signed in` is the first of them by somebody who is.
+fn measured() -> std::collections::BTreeMap<String, [f64; 3]> {
+    let mut costs = std::collections::BTreeMap::new();
+    let model = read(DATA_MODEL);
+    for row in table(&model, "## Costs") {
+        let names: Vec<&str> = row[0].split(" · ").collect();
+        for (at, name) in names.iter().enumerate() {
+            let name = match *name {
+                "signed in" => format!("{}, signed in", names[0]),
+                name => name.to_owned(),
+            };
+            let cost = [2, 3, 4].map(|column| {
+                let values: Vec<&str> = row[column].split(" · ").collect();
+                let value = values.get(at).or(values.first()).unwrap();
+                value.split(' ').next().unwrap().parse().unwrap_or(0.0)
+            });
+            costs.insert(name, cost);
+        }
+    }
+    costs
+}
+
+/// The sums of `docs/deploy.md` follow from the units that were measured, the prices it states and the durations that it
+/// assumes.
+#[test]
+fn the_costs_on_the_page_on_deploying_are_right() {
+    let page = read(DEPLOY);
+    let measured = measured();
+    let number = |cell: &str| {
+        if cell.is_empty() {
+            0.0
+        } else {
+            cell.parse::<f64>().unwrap()
+        }
+    };
+    let rows = table(&page, "## What it costs");
+    assert!(rows.len() > 10);
+    for row in rows {
+        let (name, [ms, read_units, write_units, dollars]) =
+            (row[0], [1, 2, 3, 4].map(|column| number(row[column])));
+        let [trips, reads, writes] = measured[name];
+        assert_eq!([read_units, write_units], [reads, writes], "{name}");
+        let hash = if ["register", "login"].contains(&name) {
+            50.0
+        } else {
+            0.0
+        };
+        assert_eq!(ms, 4.0 + 6.0 * trips + hash, "{name}");
+        let auth = ["register", "login", "refresh"].contains(&name);
+        let memory = if auth { 1769.0 } else { 512.0 };
+        let sum =
+            1.0 + 0.2 + ms * memory / 1024.0 * 0.013_333_4 + 0.125 * read_units + 0.625 * write_units + 0.75;
+        assert!((sum - dollars).abs() < 0.006, "{name}: {sum}");
+    }
 }

@@ -10,6 +10,7 @@
 
 mod api;
 mod cargo_lambda;
+mod deploy;
 mod docs;
 mod exactness;
 mod openapi;

@@ -1,8 +1,8 @@
-//! The checked-in description, the routers and the template's routes say the same.
+//! The checked-in description and the routers say the same.
 
 use std::{fs, path::PathBuf};
 
-use marquee::{openapi, server::TEMPLATE, template::Template};
+use marquee::openapi;
 use serde_json::Value;
 
 use crate::support::TestApp;
@@ -52,27 +52,6 @@ fn the_checked_in_document_is_what_the_routers_say() {
         checked_in == from_routers(),
         "docs/openapi.json is out of date: run `cargo openapi`"
     );
-}
-
-#[test]
-fn every_operation_reaches_its_own_function_in_both_spellings() {
-    let template = Template::parse(TEMPLATE).unwrap();
-    for (method, path, operation) in operations() {
-        let group = match operation["tags"][0].as_str().unwrap() {
-            "favorites" => "movies",
-            tag => tag,
-        };
-        let method = method.parse().unwrap();
-        let plain = path.trim_end_matches('/');
-        for spelling in [plain.to_owned(), format!("{plain}/")] {
-            let found = template.routes.resolve(&method, &spelling).unwrap();
-            assert_eq!(
-                found.route.function, group,
-                "{method} {spelling} by {}",
-                found.route.key
-            );
-        }
-    }
 }
 
 #[tokio::test]

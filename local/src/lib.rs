@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod engine;
 pub mod gateway;
+pub mod guard;
 pub mod import;
 pub mod openapi;
 pub mod secrets;

@@ -1,7 +1,7 @@
 //! The server: table, functions and gateway, put together.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     error::Error,
     future::Future,
     net::{Ipv4Addr, SocketAddr},
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use auth::AuthState;
+use auth::{AuthState, Vault};
 use axum::Router;
 use shared::{
     AppState,
@@ -25,6 +25,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use crate::{
     engine::{Engine, Storage},
     gateway::Gateway,
+    guard::Guard,
     import::{Importer, Source},
     secrets,
     template::Template,
@@ -33,7 +34,7 @@ use crate::{
 /// The template that is deployed, which this server takes its routes and its table from.
 pub const TEMPLATE: &str = include_str!("../../template.yaml");
 
-/// How often marks of deleted films are looked for.
+/// How often marks of deleted films are looked for, and how long a search for them may take.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// Where the table is.
@@ -51,6 +52,9 @@ pub enum Place {
         data: PathBuf,
     },
 }
+
+/// The functions, by the names that the template's `CodeUri` gives them.
+const FUNCTIONS: [&str; 5] = ["auth", "docs", "movies", "sweep", "users"];
 
 /// What to import into an empty table.
 #[derive(Clone, Debug)]
@@ -84,14 +88,25 @@ pub struct Running {
     pub address: SocketAddr,
     /// The table's endpoint.
     pub dynamodb: String,
-    /// What every handler is given.
+    /// The operator's own state, which no role holds back.
     pub state: AppState,
+    /// Every function of the template, by name.
+    pub functions: BTreeMap<String, Function>,
     /// The gateway.
     pub gateway: Arc<Gateway>,
     engine: Option<Engine>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     sweeping: JoinHandle<()>,
+}
+
+/// A function as it runs here.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// What its handlers are given. Its calls to the table pass the guard.
+    pub state: AppState,
+    /// Holds it to its role.
+    pub guard: Guard,
 }
 
 /// The file of the embedded engine's table within a data directory.
@@ -135,28 +150,71 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
     let state = AppState::new(options.config, client, options.clock);
     import_into_empty(&state.store, engine.as_ref(), options.catalog).await?;
 
-    let auth = AuthState {
-        app: state.clone(),
-        vault: Arc::new(secrets.into()),
-    };
-    let gateway = Arc::new(Gateway::new(&template, functions(&state, auth)?)?);
+    let functions = functions(&template, &state);
+    let gateway = Arc::new(Gateway::new(
+        &template,
+        routers(&functions, Arc::new(secrets.into()))?,
+    )?);
     let address = listener.local_addr()?;
     let (stop, stopping) = oneshot::channel::<()>();
     let serving = tokio::spawn(Arc::clone(&gateway).serve(listener, async {
         // A dropped sender stops the server as well.
         let _ = stopping.await;
     }));
-    let sweeping = tokio::spawn(sweep_now_and_then(state.store.clone()));
+    let sweeping = tokio::spawn(sweep_now_and_then(functions["sweep"].state.store.clone()));
     Ok(Running {
         address,
         dynamodb,
         state,
+        functions,
         gateway,
         engine,
         stop,
         serving,
         sweeping,
     })
+}
+
+/// Every function by its name, with the operator's connections, held to its role.
+#[must_use]
+pub fn functions(template: &Template, operator: &AppState) -> BTreeMap<String, Function> {
+    let named = FUNCTIONS.map(|name| (name.to_owned(), Function::new(name, template, operator)));
+    named.into_iter().collect()
+}
+
+/// The routers of the functions that have routes, by their names.
+///
+/// # Errors
+/// When a configured CORS origin isn't a header value.
+pub fn routers(
+    functions: &BTreeMap<String, Function>,
+    vault: Arc<Vault>,
+) -> Result<HashMap<String, Router>, axum::http::Error> {
+    let state = |name: &str| functions[name].state.clone();
+    let auth = AuthState {
+        app: state("auth"),
+        vault,
+    };
+    Ok(HashMap::from([
+        ("auth".into(), auth::router(auth)?),
+        ("movies".into(), movies::router(state("movies"))?),
+        ("users".into(), users::router(state("users"))?),
+        ("docs".into(), docs::router(&state("docs").config.http)?),
+    ]))
+}
+
+impl Function {
+    /// The function of this name, with the operator's connections and the template's role; without one it may do nothing.
+    fn new(name: &str, template: &Template, operator: &AppState) -> Self {
+        let config = (*operator.config).clone();
+        let role = template.roles.get(name).cloned().unwrap_or_default();
+        let guard = Guard::new(name, role, &config.table, &template.table);
+        let client = guard.client(&operator.store.client);
+        Self {
+            state: AppState::new(config, client, operator.clock.clone()),
+            guard,
+        }
+    }
 }
 
 impl Running {
@@ -174,19 +232,6 @@ impl Running {
         }
         Ok(())
     }
-}
-
-/// The functions' routers, by the names that the template's `CodeUri` gives them.
-///
-/// # Errors
-/// When a configured CORS origin isn't a header value.
-pub fn functions(state: &AppState, auth: AuthState) -> Result<HashMap<String, Router>, axum::http::Error> {
-    Ok(HashMap::from([
-        ("auth".into(), auth::router(auth)?),
-        ("movies".into(), movies::router(state.clone())?),
-        ("users".into(), users::router(state.clone())?),
-        ("docs".into(), docs::router(&state.config.http)?),
-    ]))
 }
 
 /// Imports a catalogue into a table without films, or goes on with one that was cut off.
@@ -212,7 +257,7 @@ async fn sweep_now_and_then(store: Store) {
     let mut every = tokio::time::interval(SWEEP_EVERY);
     loop {
         every.tick().await;
-        if let Err(error) = store.sweep_marks().await {
+        if let Err(error) = sweep::sweep(&store, SWEEP_EVERY).await {
             tracing::warn!(error = %error.in_words(), "sweep");
         }
     }

@@ -1,13 +1,16 @@
 //! What the deployment template declares, read for one machine.
 //!
 //! `template.yaml` is the only place that names the routes and the table. The binary embeds its text, and this module
-//! turns it into [`Routes`] for the gateway, [`Function`]s with their timeouts, and the [`TableSpec`] to create.
+//! turns it into [`Routes`] for the gateway, [`Function`]s with their timeouts, the [`Role`] of each function, and the
+//! [`TableSpec`] to create.
 //!
-//! Only what the local server needs is read. CloudFormation's short tags are understood as far as that goes: `!Ref` to
-//! a parameter becomes the parameter's default, every other tag becomes its bare argument.
+//! Only what the local server needs is read, as it is with every parameter at its default ([`resolve`]). Where that
+//! depends on what is known on AWS alone, reading it is an error.
 
+mod policies;
 mod routes;
 mod table;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,10 +20,11 @@ use http::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_norway::Value;
-use serde_norway::value::TaggedValue;
 
+pub use policies::{Action, Grant, KeyPattern, Need, Role, Statement, Target};
 pub use routes::{Match, Route, Routes};
 pub use table::{IndexSpec, KeySpec, TableError, TableSpec};
+pub use values::resolve;
 
 /// Lambda's timeout for a function that declares none.
 const DEFAULT_TIMEOUT: u64 = 3;
@@ -30,6 +34,8 @@ const DEFAULT_TIMEOUT: u64 = 3;
 pub struct Template {
     /// Every function with at least one HTTP route, in the order of their resource names.
     pub functions: Vec<Function>,
+    /// What every function may do, whether it has a route or not, by [name](Function::name).
+    pub roles: BTreeMap<String, Role>,
     /// Every route of the HTTP API.
     pub routes: Routes,
     /// The one DynamoDB table.
@@ -91,13 +97,12 @@ impl Template {
     /// events claim one route, or when there isn't exactly one `AWS::DynamoDB::Table`.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let unreadable = |error: serde_norway::Error| TemplateError::Unreadable(error.to_string());
-        let document: Value = serde_norway::from_str(text).map_err(unreadable)?;
-        let parameters = document.get("Parameters").cloned().unwrap_or_default();
-        let document: Document =
-            serde_norway::from_value(untagged(document, &parameters)).map_err(unreadable)?;
+        let whole = resolve(text, &[])?;
+        let document: Document = serde_norway::from_value(whole.clone()).map_err(unreadable)?;
 
         let default_timeout = document.globals.function.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let mut functions = Vec::new();
+        let mut names = BTreeMap::new();
         let mut routes = Vec::new();
         let mut table = None;
         for (resource, Resource { kind, properties }) in document.resources {
@@ -106,10 +111,11 @@ impl Template {
                     let declared: FunctionProperties = typed(&resource, properties)?;
                     let timeout = declared.timeout.unwrap_or(default_timeout);
                     let events = route_events(&resource, declared.events)?;
+                    let name = function_name(&resource, declared.code_uri.as_deref())?;
+                    names.insert(resource.clone(), name.clone());
                     if events.is_empty() {
                         continue;
                     }
-                    let name = function_name(&resource, declared.code_uri.as_deref())?;
                     for event in events {
                         routes.push(event.into_route(&resource, &name)?);
                     }
@@ -132,11 +138,17 @@ impl Template {
             }
         }
 
+        let table = table
+            .ok_or_else(|| TemplateError::Unreadable("it declares no AWS::DynamoDB::Table".to_owned()))?;
+        let roles = policies::roles(&whole, &table)?;
         Ok(Self {
             functions,
+            roles: roles
+                .into_iter()
+                .filter_map(|(resource, role)| Some((names.remove(&resource)?, role)))
+                .collect(),
             routes: Routes::new(routes)?,
-            table: table
-                .ok_or_else(|| TemplateError::Unreadable("it declares no AWS::DynamoDB::Table".to_owned()))?,
+            table,
         })
     }
 }
@@ -254,36 +266,6 @@ fn typed<T: DeserializeOwned>(resource: &str, value: Value) -> Result<T, Templat
     serde_norway::from_value(value).map_err(|error| TemplateError::in_resource(resource, error))
 }
 
-/// The value without CloudFormation's tags: `!Ref` to a parameter with a default becomes that default, any other tag
-/// its argument.
-fn untagged(value: Value, parameters: &Value) -> Value {
-    match value {
-        Value::Tagged(tagged) => {
-            let TaggedValue { tag, value } = *tagged;
-            let value = untagged(value, parameters);
-            let parameter = value
-                .as_str()
-                .filter(|_| tag == "Ref")
-                .and_then(|name| parameters.get(name));
-            match parameter.and_then(|parameter| parameter.get("Default")) {
-                Some(default) => default.clone(),
-                None => value,
-            }
-        }
-        Value::Sequence(values) => values
-            .into_iter()
-            .map(|value| untagged(value, parameters))
-            .collect(),
-        Value::Mapping(entries) => Value::Mapping(
-            entries
-                .into_iter()
-                .map(|(key, value)| (key, untagged(value, parameters)))
-                .collect(),
-        ),
-        plain => plain,
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -312,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn our_template_declares_two_routes_per_group_and_the_catch_all() {
+    fn our_template_declares_two_routes_per_group_the_documents_and_the_catch_all() {
         let template = Template::parse(OURS).unwrap();
         let mut routes: Vec<_> = template
             .routes
@@ -324,6 +306,7 @@ mod tests {
             routes,
             [
                 ("$default", "docs"),
+                ("ANY /.well-known/{proxy+}", "auth"),
                 ("ANY /api/auth", "auth"),
                 ("ANY /api/auth/{proxy+}", "auth"),
                 ("ANY /api/movies", "movies"),
@@ -415,19 +398,6 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_reference_becomes_its_default_and_other_tags_their_argument() {
-        let document: Value = serde_norway::from_str(
-            "[!Ref Name, !Ref Elsewhere, !Sub \"${X}\", !GetAtt Table.Arn, { k: !Ref Name }]",
-        )
-        .unwrap();
-        let parameters =
-            serde_norway::from_str("{ Name: { Type: String, Default: films }, Elsewhere: { Type: String } }");
-        let plain: Value =
-            serde_norway::from_str("[films, Elsewhere, \"${X}\", Table.Arn, { k: films }]").unwrap();
-        assert_eq!(untagged(document, &parameters.unwrap()), plain);
-    }
-
-    #[test]
     fn functions_without_a_route_and_events_of_other_kinds_are_left_out() {
         let template = parse_resources(
             "
@@ -457,6 +427,11 @@ mod tests {
         };
         for (reason, part) in [
             (event("{ Path: /x }"), "needs both Method and Path"),
+            (
+                event("{ Method: ANY, Path: !Sub '/${Stage}' }"),
+                "expected a string",
+            ),
+            (event("{ Method: ANY, Path: !Ref Stage }"), "expected a string"),
             (event("{ Method: GET }"), "needs both Method and Path"),
             (event("{ Method: 'NO GOOD', Path: /x }"), "isn't a method"),
             (event("{ Method: ANY, Path: x }"), "must begin with a slash"),

@@ -2,6 +2,8 @@
 
 use std::{str::FromStr, time::Duration};
 
+use crate::domain::password::Secret;
+
 /// Everything a function's process is configured with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -46,6 +48,9 @@ pub struct HttpConfig {
     /// `REQUEST_DEADLINE_SECONDS`, default 10: how long a handler may take before the client gets `503`. API Gateway
     /// gives up after 30 (AWS: HTTP API quotas).
     pub deadline: Duration,
+    /// `EDGE_KEY`: what a request must carry in [`EDGE_KEY`](crate::http::app::EDGE_KEY) to be answered; nothing by default.
+    /// CloudFront adds it where it stands in front, so that nobody goes around it.
+    pub edge_key: Option<Secret>,
 }
 
 /// A variable of the environment that can't be read.
@@ -80,6 +85,7 @@ impl Default for Config {
             http: HttpConfig {
                 cors_origins: vec!["*".into()],
                 deadline: Duration::from_secs(10),
+                edge_key: None,
             },
         }
     }
@@ -121,6 +127,9 @@ impl Config {
                 .filter(|origin| !origin.is_empty())
                 .collect();
         }
+        config.http.edge_key = lookup("EDGE_KEY")
+            .filter(|text| !text.is_empty())
+            .map(Secret::new);
         Ok(config)
     }
 }

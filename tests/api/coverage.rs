@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Call, Caller, PASSWORD, TestApp, film};
+use crate::support::{
+    Call, Caller, PASSWORD, TestApp, film,
+    operations::{Operation, operations},
+};
 
 /// What nobody, a member, the film's owner and an admin get.
 #[rustfmt::skip]
@@ -37,37 +40,6 @@ const EXPECTED: [(&str, [u16; 4]); 22] = [
 const BLIND: [&str; 2] = ["get_jwks", "get_openapi"];
 
 const CALLERS: [&str; 4] = ["nobody", "member", "owner", "admin"];
-
-/// One that is documented.
-struct Operation {
-    id: String,
-    method: String,
-    path: String,
-    statuses: BTreeSet<u16>,
-    is_public: bool,
-}
-
-fn operations() -> Vec<Operation> {
-    let document = serde_json::to_value(marquee::openapi::document().unwrap()).unwrap();
-    let mut operations = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            let Some(id) = operation["operationId"].as_str() else {
-                continue;
-            };
-            let statuses = operation["responses"].as_object().unwrap().keys();
-            let security = operation["security"].as_array();
-            operations.push(Operation {
-                id: id.to_owned(),
-                method: method.to_uppercase(),
-                path: path.clone(),
-                statuses: statuses.map(|status| status.parse().unwrap()).collect(),
-                is_public: security.is_none_or(|schemes| schemes.contains(&json!({}))),
-            });
-        }
-    }
-    operations
-}
 
 /// A request that an operation accepts from whoever may make it.
 fn request(operation: &Operation, caller: &Caller, film_id: &Value, guest: &Caller) -> Call {

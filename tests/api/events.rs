@@ -1,79 +1,39 @@
 //! The same handlers, reached by the events that API Gateway sends.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::{MEDIA, body_of};
-use crate::support::{Caller, TestApp, film};
+use crate::support::{
+    Answer, Caller, TestApp,
+    event::{DOMAIN, Event, Request},
+    film,
+    replay::{self, Target as _},
+};
 
-const ID: &str = "JKJaXmPLvHcESHA=";
-
-/// An event of payload format 2.0.
-fn event(method: &str, path: &str, query: &str, headers: &Value) -> Value {
-    let mut all =
-        json!({"host": "abc123.execute-api.eu-central-1.amazonaws.com", "x-forwarded-proto": "https"});
-    for (name, value) in headers.as_object().unwrap() {
-        all[name] = value.clone();
+/// A caller's request.
+fn request(caller: &Caller, method: &str, path: &str) -> Request {
+    let request = Request::new(method, path);
+    match &caller.access {
+        Some(access) => request.header("authorization", &format!("Bearer {access}")),
+        None => request,
     }
-    json!({
-        "version": "2.0",
-        "routeKey": "ANY /api/movies/{proxy+}",
-        "rawPath": path,
-        "rawQueryString": query,
-        "headers": all,
-        "requestContext": {
-            "accountId": "123456789012",
-            "apiId": "abc123",
-            "domainName": "abc123.execute-api.eu-central-1.amazonaws.com",
-            "domainPrefix": "abc123",
-            "http": {
-                "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.7", "userAgent": "test",
-            },
-            "requestId": ID,
-            "routeKey": "ANY /api/movies/{proxy+}",
-            "stage": "$default",
-            "time": "22/Nov/2026:21:34:01 +0000",
-            "timeEpoch": 1_795_383_241_250_i64,
-        },
-        "isBase64Encoded": false,
-    })
 }
 
-fn with_body(mut event: Value, body: &str, is_base64: bool) -> Value {
-    event["body"] = json!(if is_base64 {
-        STANDARD.encode(body)
-    } else {
-        body.to_owned()
-    });
-    event["isBase64Encoded"] = json!(is_base64);
-    event
+fn event(request: &Request) -> Event {
+    request.event("a test's")
 }
 
-fn bearer(caller: &Caller) -> Value {
-    json!({"authorization": format!("Bearer {}", caller.access.as_deref().unwrap())})
+/// The answer to the request's event.
+async fn invoke(app: &TestApp, request: &Request) -> Answer {
+    answered(app, &event(request)).await
 }
 
-struct Reply {
-    status: u64,
-    headers: Value,
-    body: Value,
-}
-
-/// The answer, as API Gateway gets it.
-async fn invoke(app: &TestApp, event: &Value) -> Reply {
-    let answer = app.running.gateway.invoke(event).await.unwrap();
-    let text = answer["body"].as_str().unwrap_or_default();
-    assert_eq!(answer["isBase64Encoded"], false, "{answer}");
-    assert_eq!(
-        answer["headers"]["x-request-id"], ID,
-        "the gateway's own id: {answer}"
-    );
-    assert!(answer["cookies"].as_array().is_none_or(Vec::is_empty), "{answer}");
-    Reply {
-        status: answer["statusCode"].as_u64().unwrap(),
-        headers: answer["headers"].clone(),
-        body: serde_json::from_str(text).unwrap_or_default(),
-    }
+/// The answer to an event, with the gateway's own id.
+async fn answered(app: &TestApp, event: &Event) -> Answer {
+    let answer = app.answer(event).await;
+    answer.check(event.request_context.http.method == "HEAD");
+    assert_eq!(answer.header("x-request-id"), event.request_context.request_id);
+    answer
 }
 
 fn stalker() -> Value {
@@ -89,18 +49,17 @@ async fn a_body_may_come_as_text_or_in_base64() {
         for is_base64 in [true, false] {
             for path in ["/api/movies", "/api/movies/"] {
                 let (kind, body) = body_of(media, &stalker());
-                let mut headers = bearer(&member);
-                headers["content-type"] = json!(kind);
-                let event = with_body(event("POST", path, "", &headers), &body, is_base64);
-                let reply = invoke(&app, &event).await;
+                let request = request(&member, "POST", path).body(&kind, body).base64(is_base64);
+                assert_eq!(event(&request).is_base64_encoded, is_base64);
+                let reply = invoke(&app, &request).await.is(201);
                 id += 1;
-                assert_eq!(reply.status, 201, "{media}: {}", reply.body);
                 assert_eq!(
                     (&reply.body["id"], &reply.body["genre"]),
-                    (&json!(id), &json!("Sci-Fi, Drama"))
+                    (&json!(id), &json!("Sci-Fi, Drama")),
+                    "{media}"
                 );
-                assert_eq!(reply.headers["location"], format!("/api/movies/{id}/"));
-                assert_eq!(reply.headers["content-type"], "application/json");
+                assert_eq!(reply.header("location"), format!("/api/movies/{id}/"));
+                assert_eq!(reply.header("content-type"), "application/json");
             }
         }
     }
@@ -123,26 +82,19 @@ async fn both_spellings_of_a_path_answer_alike() {
         ("/api/openapi.json", ""),
         ("/api/nothing", ""),
     ] {
-        let plain = invoke(&app, &event("GET", path, query, &bearer(&member))).await;
-        let slash = invoke(&app, &event("GET", &format!("{path}/"), query, &bearer(&member))).await;
+        let plain = invoke(&app, &request(&member, "GET", path).query(query)).await;
+        let slash = request(&member, "GET", &format!("{path}/")).query(query);
+        let slash = invoke(&app, &slash).await;
         assert_eq!((plain.status, &plain.body), (slash.status, &slash.body), "{path}");
         // The same that the wire gives.
         let wire = member.get(&format!("{path}?{query}")).send().await;
-        assert_eq!(u64::from(wire.status.as_u16()), plain.status, "{path}");
+        assert_eq!(wire.status, plain.status, "{path}");
         if plain.status == 200 {
             assert_eq!(wire.body, plain.body, "{path}");
         }
     }
-    let found = invoke(
-        &app,
-        &event(
-            "GET",
-            "/api/movies/search",
-            "q=Sta%6Cker+sci%2Dfi&limit=1",
-            &json!({}),
-        ),
-    )
-    .await;
+    let search = request(&app.anonymous(), "GET", "/api/movies/search");
+    let found = invoke(&app, &search.query("q=Sta%6Cker+sci%2Dfi&limit=1")).await;
     assert_eq!(found.body["results"][0]["title"], "Stalker");
 }
 
@@ -153,14 +105,12 @@ async fn a_pages_url_names_the_domain_of_the_event() {
     for _ in 0..2 {
         member.add(&stalker()).await;
     }
-    let reply = invoke(&app, &event("GET", "/api/movies", "limit=1", &json!({}))).await;
+    let list = |query: &str| Request::new("GET", "/api/movies").query(query);
+    let reply = invoke(&app, &list("limit=1")).await;
     let next = reply.body["next"].as_str().unwrap();
     let (url, query) = next.split_once('?').unwrap();
-    assert_eq!(
-        url,
-        "https://abc123.execute-api.eu-central-1.amazonaws.com/api/movies/"
-    );
-    let second = invoke(&app, &event("GET", "/api/movies/", query, &json!({}))).await;
+    assert_eq!(url, format!("https://{DOMAIN}/api/movies/"));
+    let second = invoke(&app, &list(query)).await;
     assert_eq!(second.body["results"][0]["id"], 2);
 }
 
@@ -169,20 +119,14 @@ async fn cookies_are_nobodys_credentials() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let access = member.access.as_deref().unwrap();
-    let mut event = event("GET", "/api/users/me/", "", &json!({}));
-    event["cookies"] = json!([
-        format!("access={access}"),
-        format!("authorization=Bearer {access}")
-    ]);
-    let reply = invoke(&app, &event).await;
-    assert_eq!(
-        (reply.status, &reply.body["code"]),
-        (401, &json!("unauthenticated"))
-    );
-    assert_eq!(reply.body["request_id"], ID);
-    event["headers"]["authorization"] = json!(format!("Bearer {access}"));
-    let reply = invoke(&app, &event).await;
-    assert_eq!((reply.status, &reply.body["id"]), (200, &json!(member.id)));
+    let cookies = format!("access={access}; authorization=Bearer {access}");
+    let of = |caller: &Caller| request(caller, "GET", "/api/users/me/").header("cookie", &cookies);
+    assert_eq!(event(&of(&member)).cookies.len(), 2);
+    invoke(&app, &of(&app.anonymous()))
+        .await
+        .is_problem(401, "unauthenticated");
+    let reply = invoke(&app, &of(&member)).await.is(200);
+    assert_eq!(reply.body["id"], member.id);
 }
 
 /// The gateway joins a header's values by commas.
@@ -191,33 +135,27 @@ async fn a_header_of_several_values_is_read_and_written_whole() {
     let app = TestApp::new().await;
     let member = app.member().await;
     member.add(&stalker()).await;
-    let patch = |tags: &str| {
-        let mut headers = bearer(&member);
-        headers["content-type"] = json!("application/json");
-        headers["if-match"] = json!(tags);
-        headers["origin"] = json!("https://films.example");
-        with_body(
-            event("PATCH", "/api/movies/1", "", &headers),
-            "{\"title\": \"Stalker!\"}",
-            false,
-        )
+    let patch = |tags: [&str; 2]| {
+        tags.iter()
+            .fold(request(&member, "PATCH", "/api/movies/1"), |request, tag| {
+                request.header("if-match", tag)
+            })
+            .header("origin", "https://films.example")
+            .body("application/json", "{\"title\": \"Stalker!\"}")
     };
-    let reply = invoke(&app, &patch("\"7\",\"8\"")).await;
-    assert_eq!(
-        (reply.status, &reply.body["code"]),
-        (412, &json!("stale_precondition"))
-    );
-    let reply = invoke(&app, &patch("\"7\",\"1\"")).await;
-    assert_eq!((reply.status, &reply.body["title"]), (200, &json!("Stalker!")));
-    assert_eq!(reply.headers["etag"], "\"2\"");
-    let exposed = reply.headers["access-control-expose-headers"].as_str().unwrap();
+    let stale = patch(["\"7\"", "\"8\""]);
+    assert_eq!(event(&stale).headers["if-match"], "\"7\",\"8\"");
+    invoke(&app, &stale).await.is_problem(412, "stale_precondition");
+    let reply = invoke(&app, &patch(["\"7\"", "\"1\""])).await.is(200);
+    assert_eq!(reply.body["title"], "Stalker!");
+    assert_eq!(reply.header("etag"), "\"2\"");
+    let exposed = reply.header("access-control-expose-headers");
     assert!(
         exposed.contains("etag") && exposed.contains("x-request-id"),
         "{exposed}"
     );
-    let wrong = invoke(&app, &event("DELETE", "/api/movies", "", &json!({}))).await;
-    assert_eq!(wrong.status, 405);
-    let allow = wrong.headers["allow"].as_str().unwrap();
+    let wrong = invoke(&app, &Request::new("DELETE", "/api/movies")).await.is(405);
+    let allow = wrong.header("allow");
     assert!(
         ["GET", "HEAD", "POST"]
             .iter()
@@ -229,30 +167,19 @@ async fn a_header_of_several_values_is_read_and_written_whole() {
 #[tokio::test]
 async fn what_is_empty_may_be_left_out_or_null() {
     let app = TestApp::new().await;
-    let mut bare = event("GET", "/api/movies", "", &json!({}));
+    let mut bare = event(&Request::new("GET", "/api/movies")).to_value();
     bare.as_object_mut().unwrap().remove("rawQueryString");
-    for (name, value) in [
-        ("body", json!(null)),
-        ("cookies", json!(null)),
-        ("queryStringParameters", json!(null)),
-    ] {
-        bare[name] = value;
+    for name in ["body", "cookies", "queryStringParameters"] {
+        bare[name] = Value::Null;
     }
-    let reply = invoke(&app, &bare).await;
-    assert_eq!((reply.status, &reply.body["count"]), (200, &json!(0)));
-    for body in ["not base64", "eyJ0aXRsZSI6"] {
-        let mut broken = event(
-            "POST",
-            "/api/auth/login",
-            "",
-            &json!({"content-type": "application/json"}),
-        );
-        broken["body"] = json!(body);
-        broken["isBase64Encoded"] = json!(body.len() == 12);
-        let reply = invoke(&app, &broken).await;
-        assert_eq!(
-            (reply.status, &reply.body["code"]),
-            (400, &json!("malformed_request"))
-        );
+    let reply = app.running.gateway.invoke(&bare).await.unwrap();
+    let reply = replay::answer(&reply).is(200);
+    assert_eq!(reply.body["count"], 0);
+    let login = Request::new("POST", "/api/auth/login").body("application/json", "{}");
+    for (body, is_base64) in [("not base64", false), ("eyJ0aXRsZSI6", true)] {
+        let mut broken = event(&login);
+        broken.body = Some(body.to_owned());
+        broken.is_base64_encoded = is_base64;
+        answered(&app, &broken).await.is_problem(400, "malformed_request");
     }
 }

@@ -885,6 +885,7 @@ fn config(deadline: Duration) -> HttpConfig {
     HttpConfig {
         cors_origins: vec!["*".into()],
         deadline,
+        edge_key: None,
     }
 }
 
@@ -921,4 +922,26 @@ async fn a_handler_that_does_not_end_is_a_503_before_the_gateway_gives_up() {
     assert_eq!((status, kind.as_str()), (503, "application/problem+json1"));
     assert_eq!(problem["code"], "unavailable");
     assert!(shared::config::Config::default().http.deadline < Duration::from_secs(30));
+}
+
+/// Where CloudFront stands in front, its web ACL counts the clients, so nobody may go around it.
+#[tokio::test]
+async fn behind_cloudfront_a_request_without_its_key_is_refused() {
+    let key = |text: &str| {
+        let text = text.to_owned();
+        shared::config::Config::from_lookup(move |name| (name == "EDGE_KEY").then(|| text.clone())).unwrap()
+    };
+    let app = TestApp::with(|options| options.config = key("the key")).await;
+    let anonymous = app.anonymous();
+    for path in ["/api/movies/", "/api/openapi.json", "/api/users/", "/nowhere"] {
+        for shown in ["", "the ke", "the key,the key", "another"] {
+            let call = anonymous.get(path).header("x-edge-key", shown);
+            call.send().await.is_problem(403, "forbidden");
+        }
+        anonymous.get(path).send().await.is_problem(403, "forbidden");
+        let answer = anonymous.get(path).header("x-edge-key", "the key").send().await;
+        assert_ne!(answer.status.as_u16(), 403, "{path}");
+    }
+    let nothing_set = TestApp::with(|options| options.config = key("")).await;
+    nothing_set.anonymous().get("/api/movies/").send().await.is(200);
 }

@@ -1,7 +1,11 @@
 //! What every test stands on: a server with an empty table of its own, a clock it can move, and typed callers.
 
 pub mod audit;
+pub mod event;
+pub mod operations;
+pub mod replay;
 pub mod secrets_manager;
+pub mod story;
 pub mod wire;
 
 use std::{
@@ -252,7 +256,8 @@ impl Answer {
             .collect()
     }
 
-    fn check(&self, head: bool) {
+    /// Asserts what every answer must keep.
+    pub fn check(&self, head: bool) {
         assert!(!self.header("x-request-id").is_empty(), "no request id: {self:?}");
         if self.status.is_success() || head {
             return;

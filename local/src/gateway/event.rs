@@ -230,9 +230,8 @@ fn headers(arrival: &Arrival<'_>) -> BTreeMap<String, String> {
             .or_insert(value);
     }
     let mut set = |name: &str, value: String| headers.insert(name.to_owned(), value);
-    if !arrival.body.is_empty() {
-        set(CONTENT_LENGTH.as_str(), arrival.body.len().to_string());
-    }
+    // Of a request without a body too: live captures show `"content-length": "0"`.
+    set(CONTENT_LENGTH.as_str(), arrival.body.len().to_string());
     set(HOST.as_str(), arrival.host.authority.clone());
     set("x-amzn-trace-id", trace_id(arrival));
     set("x-forwarded-for", source_ip(arrival));
@@ -395,6 +394,7 @@ mod tests {
         assert_eq!(event["routeKey"], "$default");
         assert_eq!(event["rawQueryString"], "");
         assert_eq!(event["isBase64Encoded"], false);
+        assert_eq!(event["headers"]["content-length"], "0");
         for field in ["cookies", "queryStringParameters", "pathParameters", "body"] {
             assert!(event.get(field).is_none(), "{field}");
         }

@@ -19,15 +19,19 @@ use tower_http::{
 };
 use tracing::Instrument;
 
-use crate::{config::HttpConfig, error::Error, http::problem::Problem};
+use crate::{auth::sha256_hex, config::HttpConfig, error::Error, http::problem::Problem};
 
 /// The header that carries a request's id on every response.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The header in which CloudFront shows that a request has come through it, where it stands in front.
+pub const EDGE_KEY: HeaderName = HeaderName::from_static("x-edge-key");
 
 /// Puts everything around `router` that a client may count on whatever it calls:
 ///
 /// * `x-request-id` on every response, problem documents for every failure, unknown routes and methods included;
 /// * CORS as configured;
+/// * `403` for what hasn't come through CloudFront, where it stands in front;
 /// * an answer within the deadline (`503`), and after a panic (`500`);
 /// * the same answer with and without a trailing slash. Routes are registered with it.
 ///
@@ -39,9 +43,14 @@ pub fn serve(router: Router, config: &HttpConfig) -> Result<Router, http::Error>
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed });
     // The slash must be there before routing, so this layer is around the router and not one of its own.
     let router = NormalizePathLayer::append_trailing_slash().layer(router);
+    let edge_key = config
+        .edge_key
+        .as_ref()
+        .map(|key| sha256_hex(key.expose().as_bytes()));
     let layers = ServiceBuilder::new()
         .layer(middleware::from_fn(finish))
         .layer(cors(config)?)
+        .layer(middleware::from_fn_with_state(edge_key, edge))
         .layer(middleware::from_fn_with_state(config.deadline, deadline))
         .layer(CatchPanicLayer::custom(after_panic))
         .layer(middleware::from_fn(same_path));
@@ -79,6 +88,16 @@ fn cors(config: &HttpConfig) -> Result<CorsLayer, http::Error> {
         ])
         // A day, which browsers cut to their own ceiling (two hours in Chromium).
         .max_age(std::time::Duration::from_secs(86_400)))
+}
+
+/// Answers `403` for a request that hasn't come through CloudFront, where it stands in front: its web ACL is what counts
+/// the clients then. Digests are compared, since how long that takes tells nothing about the key.
+async fn edge(State(key): State<Option<String>>, request: Request, next: Next) -> Response {
+    let shown = request.headers().get(EDGE_KEY);
+    if key.is_some() && key != shown.map(|key| sha256_hex(key.as_bytes())) {
+        return Error::Forbidden("The API answers at its own domain only.").into_response();
+    }
+    next.run(request).await
 }
 
 /// Answers `404` for a path that isn't the one the client sent. `lambda_http` reads the path as a browser would: dot

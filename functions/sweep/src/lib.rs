@@ -1,0 +1,57 @@
+//! The sweep: removes the marks of deleted films that their deletions left behind. It runs on a schedule and answers
+//! nobody.
+
+use std::time::{Duration, SystemTime};
+
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use serde_json::Value;
+use shared::{Error, db::Store};
+
+/// How long before its deadline an invocation stops, so that it ends by itself and says how far it came.
+const IN_TIME: Duration = Duration::from_secs(1);
+
+/// What a sweep came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// How many films it looked at. One with very many marks counts each time it is looked at.
+    pub films: usize,
+    /// Whether nothing is left. Otherwise the time was up, and the next sweep goes on.
+    pub is_done: bool,
+}
+
+/// AP-16: removes what marks of deleted films there are, for no longer than `time`. It may be cut off anywhere: a film's
+/// `SWEEP` row goes last.
+///
+/// # Errors
+/// [`Error::Unavailable`] when the table doesn't serve.
+pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
+    let mut films = 0;
+    let sweeping = async {
+        loop {
+            match store.sweep_marks().await? {
+                0 => return Ok(()),
+                looked_at => films += looked_at,
+            }
+        }
+    };
+    let is_done = match tokio::time::timeout(time, sweeping).await {
+        Ok(result) => result.map(|()| true)?,
+        Err(_) => false,
+    };
+    Ok(Swept { films, is_done })
+}
+
+/// One invocation. Nothing in the event matters but its deadline.
+///
+/// # Errors
+/// Whatever the sweep fails with, so that the invocation fails: Lambda then tries again, and its count of errors shows it.
+pub async fn handle(store: &Store, event: LambdaEvent<Value>) -> Result<(), Diagnostic> {
+    let left = event.context.deadline().duration_since(SystemTime::now());
+    let time = left.unwrap_or_default().saturating_sub(IN_TIME);
+    let Swept { films, is_done } = sweep(store, time).await.map_err(|error| Diagnostic {
+        error_type: "SweepFailed".into(),
+        error_message: error.in_words(),
+    })?;
+    tracing::info!(films, is_done, "swept");
+    Ok(())
+}

@@ -1,0 +1,280 @@
+//! The guard holds a function to its role: every call that a function makes to the table is first held against what
+//! `template.yaml` lets it do, as IAM would on AWS, and fails when the role doesn't allow it. It also remembers what the
+//! role was asked for, so that a test can say what of it is never needed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemInput;
+use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemInput;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemInput;
+use aws_sdk_dynamodb::operation::get_item::GetItemInput;
+use aws_sdk_dynamodb::operation::put_item::PutItemInput;
+use aws_sdk_dynamodb::operation::query::QueryInput;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemInput;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, WriteRequest};
+use aws_smithy_runtime_api::client::interceptors::context::Input;
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+
+use crate::template::{Action, KeyPattern, Need, Role, TableSpec, Target};
+
+/// The attributes of an item or a key.
+type Attributes = HashMap<String, AttributeValue>;
+
+/// Holds one function to its role. Cloning it gives the same guard.
+#[derive(Clone, Debug)]
+pub struct Guard(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    function: String,
+    role: Role,
+    table: String,
+    /// The partition key's attribute, of the table and of each index.
+    partition_keys: BTreeMap<Target, String>,
+    seen: Mutex<Seen>,
+}
+
+/// What a guard has seen.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// What the function has asked of its role.
+    pub needs: BTreeSet<Need>,
+    /// The calls that were refused, in words.
+    pub refusals: BTreeSet<String>,
+}
+
+/// Why a call was refused. It names no key further than to its `#`: an email may come after.
+#[derive(Debug)]
+enum Refusal {
+    /// The role doesn't allow it.
+    NotAllowed(Need),
+    /// It isn't known what this call would need.
+    Unreadable(&'static str),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAllowed(need) => write!(f, "its role doesn't allow {need}"),
+            Self::Unreadable(what) => f.write_str(what),
+        }
+    }
+}
+
+impl Guard {
+    /// A guard of the function `function`, whose role is `role`, on the table named `table`.
+    #[must_use]
+    pub fn new(function: &str, role: Role, table: &str, spec: &TableSpec) -> Self {
+        let mut partition_keys: BTreeMap<Target, String> = spec
+            .indexes
+            .iter()
+            .map(|index| (Target::Index(index.name.clone()), index.key.partition.clone()))
+            .collect();
+        partition_keys.insert(Target::Table, spec.key.partition.clone());
+        Self(Arc::new(Inner {
+            function: function.to_owned(),
+            role,
+            table: table.to_owned(),
+            partition_keys,
+            seen: Mutex::default(),
+        }))
+    }
+
+    /// The same client, for this function: it shares connections with `client`.
+    #[must_use]
+    pub fn client(&self, client: &Client) -> Client {
+        Client::from_conf(client.config().to_builder().interceptor(self.clone()).build())
+    }
+
+    /// What it has seen up to now.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        self.seen_now().clone()
+    }
+
+    fn seen_now(&self) -> MutexGuard<'_, Seen> {
+        // Both sets are whole between any two insertions.
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a call pass, or says why not.
+    fn check(&self, input: &Input) -> Result<(), Refusal> {
+        let needs = self.0.needs(input).map_err(Refusal::Unreadable)?;
+        self.seen_now().needs.extend(needs.iter().cloned());
+        match needs.into_iter().find(|need| !self.0.role.allows(need)) {
+            Some(need) => Err(Refusal::NotAllowed(need)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Before serialisation the call is still typed, and an error there is not one of the connection: nothing is tried again.
+impl Intercept for Guard {
+    fn name(&self) -> &'static str {
+        "Guard"
+    }
+
+    fn read_before_serialization(
+        &self,
+        context: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Err(refusal) = self.check(context.input()) else {
+            return Ok(());
+        };
+        let operation = cfg.load::<Metadata>().map_or("a call", Metadata::name);
+        let text = format!("{operation} by {}: {refusal}", self.0.function);
+        tracing::error!(error = text, "the guard refuses");
+        self.seen_now().refusals.insert(text.clone());
+        Err(text.into())
+    }
+}
+
+impl Inner {
+    /// What a call needs of the role.
+    fn needs(&self, input: &Input) -> Result<Vec<Need>, &'static str> {
+        let one = |action, table: Option<&str>, attributes| {
+            self.together(std::iter::once((action, table.unwrap_or_default(), attributes)))
+        };
+        if let Some(call) = input.downcast_ref::<GetItemInput>() {
+            one(Action::GetItem, call.table_name(), call.key())
+        } else if let Some(call) = input.downcast_ref::<PutItemInput>() {
+            one(Action::PutItem, call.table_name(), call.item())
+        } else if let Some(call) = input.downcast_ref::<UpdateItemInput>() {
+            one(Action::UpdateItem, call.table_name(), call.key())
+        } else if let Some(call) = input.downcast_ref::<DeleteItemInput>() {
+            one(Action::DeleteItem, call.table_name(), call.key())
+        } else if let Some(call) = input.downcast_ref::<QueryInput>() {
+            Ok(vec![self.query(call)?])
+        } else if let Some(call) = input.downcast_ref::<BatchGetItemInput>() {
+            let tables = call.request_items().into_iter().flatten();
+            let keys = tables.flat_map(|(table, wanted)| wanted.keys().iter().map(move |key| (table, key)));
+            self.together(keys.map(|(table, key)| (Action::BatchGetItem, table.as_str(), Some(key))))
+        } else if let Some(call) = input.downcast_ref::<BatchWriteItemInput>() {
+            let tables = call.request_items().into_iter().flatten();
+            let writes = tables.flat_map(|(table, writes)| writes.iter().map(move |write| (table, write)));
+            self.together(
+                writes.map(|(table, write)| (Action::BatchWriteItem, table.as_str(), written(write))),
+            )
+        } else if let Some(call) = input.downcast_ref::<TransactWriteItemsInput>() {
+            let members: Option<Vec<_>> = call.transact_items().iter().map(member).collect();
+            let members = members.ok_or("a transaction's member that isn't known")?;
+            self.together(members.into_iter())
+        } else {
+            Err("not an operation that can be allowed by partition key")
+        }
+    }
+
+    /// The needs of a call on the table: for each action that of all its keys together, since they may be held against the
+    /// role together.
+    fn together<'a>(
+        &self,
+        parts: impl Iterator<Item = (Action, &'a str, Option<&'a Attributes>)>,
+    ) -> Result<Vec<Need>, &'static str> {
+        let name = self.partition_keys.get(&Target::Table);
+        let mut keys: BTreeMap<Action, BTreeSet<KeyPattern>> = BTreeMap::new();
+        for (action, table, attributes) in parts {
+            self.is_ours(table)?;
+            let value = name.and_then(|name| attributes?.get(name));
+            keys.entry(action).or_default().insert(pattern(value)?);
+        }
+        if keys.is_empty() {
+            return Err("a call for no key");
+        }
+        let needs = keys.into_iter().map(|(action, keys)| Need {
+            action,
+            target: Target::Table,
+            keys,
+        });
+        Ok(needs.collect())
+    }
+
+    /// The need of a Query: its key is the value that the key condition sets the partition key to.
+    fn query(&self, call: &QueryInput) -> Result<Need, &'static str> {
+        self.is_ours(call.table_name().unwrap_or_default())?;
+        let target = call
+            .index_name()
+            .map_or(Target::Table, |name| Target::Index(name.to_owned()));
+        let attribute = self
+            .partition_keys
+            .get(&target)
+            .ok_or("a Query of an index that isn't declared")?;
+        let value = call
+            .key_condition_expression()
+            .and_then(|condition| value_of(condition, attribute, call.expression_attribute_names()))
+            .and_then(|name| call.expression_attribute_values()?.get(name));
+        Ok(Need {
+            action: Action::Query,
+            target,
+            keys: BTreeSet::from([pattern(value)?]),
+        })
+    }
+
+    fn is_ours(&self, table: &str) -> Result<(), &'static str> {
+        if table == self.table {
+            Ok(())
+        } else {
+            Err("a call to another table")
+        }
+    }
+}
+
+/// The pattern of a partition key.
+fn pattern(value: Option<&AttributeValue>) -> Result<KeyPattern, &'static str> {
+    value
+        .and_then(|value| value.as_s().ok())
+        .and_then(|key| KeyPattern::of_key(key))
+        .ok_or("a partition key that can't be read")
+}
+
+/// The key of a batch's write.
+fn written(write: &WriteRequest) -> Option<&Attributes> {
+    match (write.put_request(), write.delete_request()) {
+        (Some(put), None) => Some(put.item()),
+        (None, Some(delete)) => Some(delete.key()),
+        _ => None,
+    }
+}
+
+/// What a transaction's member does, and to what.
+fn member(item: &TransactWriteItem) -> Option<(Action, &str, Option<&Attributes>)> {
+    if let Some(put) = item.put() {
+        Some((Action::PutItem, put.table_name(), Some(put.item())))
+    } else if let Some(update) = item.update() {
+        Some((Action::UpdateItem, update.table_name(), Some(update.key())))
+    } else if let Some(delete) = item.delete() {
+        Some((Action::DeleteItem, delete.table_name(), Some(delete.key())))
+    } else {
+        let check = item.condition_check()?;
+        Some((Action::ConditionCheckItem, check.table_name(), Some(check.key())))
+    }
+}
+
+/// The placeholder of the value that a key condition sets `attribute` equal to.
+fn value_of<'a>(
+    condition: &'a str,
+    attribute: &str,
+    names: Option<&HashMap<String, String>>,
+) -> Option<&'a str> {
+    let is_attribute = |name: &str| match names.and_then(|names| names.get(name)) {
+        Some(named) => named == attribute,
+        None => name == attribute,
+    };
+    // `BETWEEN` has an AND of its own, whose part has no `=`; nor may any other part be an equality of this attribute.
+    let mut equals = condition.split(" AND ").filter_map(|part| {
+        let (name, value) = part.trim_matches([' ', '(', ')']).split_once('=')?;
+        is_attribute(name.trim()).then(|| value.trim())
+    });
+    equals.next().filter(|_| equals.next().is_none())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,361 @@
+//! What roles allow, and which of them can't be read.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::template::Template;
+
+const CONDITION: &str = r#"{ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [KEYS, "FILMS#*"] },
+    "Null": { "dynamodb:LeadingKeys": "false" } }"#;
+
+const TRUST: &str = r#"{ Version: "2012-10-17", Statement: [
+    { Effect: Allow, Principal: { Service: lambda.amazonaws.com }, Action: "sts:AssumeRole" }] }"#;
+
+/// A template with a table, a log group, and a function whose role has this policy.
+fn template(policy: &str) -> String {
+    format!(
+        "
+Parameters:
+  Name: {{ Type: String, Default: films }}
+  Other: {{ Type: String, Default: others }}
+Resources:
+  Films:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: films
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions:
+        - {{ AttributeName: pk, AttributeType: S }}
+        - {{ AttributeName: day, AttributeType: S }}
+      KeySchema: [{{ AttributeName: pk, KeyType: HASH }}]
+      GlobalSecondaryIndexes:
+        - IndexName: by-day
+          KeySchema: [{{ AttributeName: day, KeyType: HASH }}]
+          Projection: {{ ProjectionType: KEYS_ONLY }}
+  Logs: {{ Type: AWS::Logs::LogGroup }}
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/f
+      Role: !GetAtt R.Arn
+  R:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument: {TRUST}
+      Policies:
+        - PolicyName: !Sub \"${{AWS::StackName}}-f\"
+          PolicyDocument: {{ Version: \"2012-10-17\", Statement: [{policy}] }}
+"
+    )
+}
+
+fn statement(action: &str, resource: &str) -> String {
+    format!("{{ Effect: Allow, Action: {action}, Resource: {resource}, Condition: {CONDITION} }}")
+}
+
+fn role(policy: &str) -> Role {
+    Template::parse(&template(policy)).unwrap().roles["f"].clone()
+}
+
+fn refusal(text: &str) -> String {
+    Template::parse(text).unwrap_err().to_string()
+}
+
+fn index() -> Target {
+    Target::Index("by-day".into())
+}
+
+fn need(action: Action, target: Target, keys: &[&str]) -> Need {
+    let keys = keys.iter().map(|key| KeyPattern::of_key(key).unwrap()).collect();
+    Need { action, target, keys }
+}
+
+#[test]
+fn a_key_is_of_one_pattern_which_holds_nothing_past_its_hash() {
+    let pattern = |key| KeyPattern::of_key(key).map(|pattern| pattern.to_string());
+    assert_eq!(pattern("KEYS"), Some("KEYS".into()));
+    assert_eq!(pattern("LOGIN#ripley@example.com#1"), Some("LOGIN#*".into()));
+    assert_eq!(pattern("MOVIE_IDS#"), Some("MOVIE_IDS#*".into()));
+    for key in ["", "#1", "ripley@example.com", "Keys", "login#1", "A*", "A*#1"] {
+        assert_eq!(pattern(key), None, "{key}");
+    }
+    for text in ["KEYS", "FILMS#*"] {
+        assert_eq!(text.parse::<KeyPattern>().unwrap().to_string(), text);
+    }
+    for text in [
+        "*",
+        "",
+        "#*",
+        "FILMS*",
+        "FILMS#",
+        "FILMS#1*",
+        "FILM?",
+        "FILMS#*#*",
+        "${x}#*",
+    ] {
+        assert!(text.parse::<KeyPattern>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_statement_allows_its_actions_on_its_targets_for_its_keys_and_nothing_else() {
+    let role = role(&statement(
+        "[dynamodb:Query, dynamodb:GetItem]",
+        "!GetAtt Films.Arn",
+    ));
+    let allows = |action, target, keys: &[&str]| role.allows(&need(action, target, keys));
+    for action in [Action::Query, Action::GetItem] {
+        for keys in [
+            &["KEYS"][..],
+            &["FILMS#7"],
+            &["FILMS#"],
+            &["KEYS", "FILMS#1", "FILMS#2"],
+        ] {
+            assert!(allows(action, Target::Table, keys), "{action} {keys:?}");
+        }
+        // Another key, alone or among others; the kind alone; a kind that begins alike; none at all.
+        for keys in [
+            &["USERS#1"][..],
+            &["FILMS#1", "USERS#1"],
+            &["FILMS"],
+            &["KEYS#1"],
+            &["FILMSX#1"],
+            &[],
+        ] {
+            assert!(!allows(action, Target::Table, keys), "{action} {keys:?}");
+        }
+        assert!(
+            !allows(action, index(), &["KEYS"]),
+            "an index is another resource"
+        );
+    }
+    for action in Action::ALL {
+        let listed = matches!(action, Action::Query | Action::GetItem);
+        assert_eq!(allows(action, Target::Table, &["KEYS"]), listed, "{action}");
+    }
+}
+
+#[test]
+fn an_index_is_allowed_apart_from_the_table() {
+    let on_index = role(&statement("dynamodb:Query", "!Sub \"${Films.Arn}/index/by-day\""));
+    assert!(on_index.allows(&need(Action::Query, index(), &["FILMS#1"])));
+    assert!(!on_index.allows(&need(Action::Query, Target::Table, &["FILMS#1"])));
+    let on_both = role(&statement(
+        "dynamodb:Query",
+        "[!GetAtt Films.Arn, !Sub \"${Films.Arn}/index/by-day\"]",
+    ));
+    assert_eq!(on_both.statements[0].grants().count(), 4);
+}
+
+/// Which stays right where the table isn't one that the stack makes.
+#[test]
+fn the_table_goes_by_the_parameter_that_names_it_as_well() {
+    let arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Name}";
+    let by_name = statement(
+        "dynamodb:Query",
+        &format!("[!Sub \"{arn}\", !Sub \"{arn}/index/by-day\"]"),
+    );
+    let by_resource = statement(
+        "dynamodb:Query",
+        "[!GetAtt Films.Arn, !Sub \"${Films.Arn}/index/by-day\"]",
+    );
+    assert_eq!(role(&by_name), role(&by_resource));
+}
+
+#[test]
+fn keys_of_one_request_are_allowed_by_one_statement_or_not_at_all() {
+    let of =
+        |key: &str| statement("dynamodb:BatchGetItem", "!GetAtt Films.Arn").replace("KEYS, \"FILMS#*\"", key);
+    let apart = role(&format!("{}, {}", of("KEYS"), of("\"FILMS#*\"")));
+    let batch = |keys: &[&str]| need(Action::BatchGetItem, Target::Table, keys);
+    assert!(apart.allows(&batch(&["KEYS"])) && apart.allows(&batch(&["FILMS#1"])));
+    assert!(!apart.allows(&batch(&["KEYS", "FILMS#1"])));
+    assert!(role(&of("KEYS, \"FILMS#*\"")).allows(&batch(&["KEYS", "FILMS#1"])));
+}
+
+#[test]
+fn other_services_are_read_and_a_function_without_a_role_may_do_nothing() {
+    let logs =
+        "{ Effect: Allow, Action: [logs:PutLogEvents, logs:CreateLogStream], Resource: !GetAtt Logs.Arn }";
+    let read = role(logs);
+    assert_eq!(read.resource.as_deref(), Some("R"));
+    assert_eq!(read.principals, BTreeSet::from(["lambda.amazonaws.com".into()]));
+    assert!(read.statements.is_empty());
+    let on_logs = |action: &str| (action.to_owned(), "Logs".to_owned());
+    assert_eq!(
+        read.others,
+        BTreeSet::from([on_logs("logs:CreateLogStream"), on_logs("logs:PutLogEvents")])
+    );
+    let without = template(logs).replace("Role: !GetAtt R.Arn", "");
+    assert_eq!(Template::parse(&without).unwrap().roles["f"], Role::default());
+}
+
+/// Holds that each text put in the place of `from` is refused for its reason.
+fn refused(good: &str, from: &str, cases: &[(&str, &str)]) {
+    role(good);
+    assert!(good.contains(from), "{from}");
+    for (to, reason) in cases {
+        let refusal = refusal(&template(&good.replace(from, to)));
+        assert!(
+            refusal.starts_with("the template's resource F: its Role R: ") && refusal.contains(reason),
+            "{to}: {refusal}"
+        );
+    }
+}
+
+#[test]
+fn an_action_that_is_not_one_or_that_no_key_limits_is_refused() {
+    let no_action = "isn't an action that can be allowed by partition key";
+    let good = statement("dynamodb:Query", "!GetAtt Films.Arn");
+    let cases = [
+        ("\"dynamodb:*\"", no_action),
+        ("\"dynamodb:Get*\"", no_action),
+        ("dynamodb:query", no_action),
+        ("dynamodb:Scan", no_action),
+        ("dynamodb:PartiQLSelect", no_action),
+        ("dynamodb:DescribeTable", no_action),
+        ("[dynamodb:Query, logs:PutLogEvents]", no_action),
+        (
+            "[dynamodb:Query, dynamodb:Query]",
+            "dynamodb:Query is listed twice",
+        ),
+        ("[]", "about nothing"),
+        ("\"*\"", "the condition on * isn't understood"),
+        ("!Ref Action", "Ref isn't understood here"),
+    ];
+    refused(&good, "dynamodb:Query", &cases);
+    let all_but = [("NotAction: dynamodb:Query", "unknown field `NotAction`")];
+    refused(&good, "Action: dynamodb:Query", &all_but);
+    let denied = [("Effect: Deny", "the effect Deny isn't understood")];
+    refused(&good, "Effect: Allow", &denied);
+}
+
+#[test]
+fn a_resource_that_is_neither_the_table_nor_an_index_of_it_is_refused() {
+    let no_index = "isn't the table or an index of it";
+    let by_name = |table: &str| {
+        format!(
+            "!Sub \"arn:${{AWS::Partition}}:dynamodb:${{AWS::Region}}:${{AWS::AccountId}}:table/{table}\""
+        )
+    };
+    let [other, unnamed, any, every, no_day] = [
+        "${Other}",
+        "${Unnamed}",
+        "*",
+        "${Name}*",
+        "${Name}/index/by-night",
+    ]
+    .map(by_name);
+    let unknown = "isn't a resource of the template";
+    let good = statement("dynamodb:Query", "!GetAtt Films.Arn");
+    let cases = [
+        ("\"*\"", unknown),
+        ("\"arn:aws:dynamodb:*:*:table/films\"", unknown),
+        ("!GetAtt Films.StreamArn", unknown),
+        ("!GetAtt Other.Arn", unknown),
+        ("!GetAtt Logs.Arn", "Logs isn't the table"),
+        ("!Ref Films", "!Ref Films isn't an ARN"),
+        ("!Sub \"${Films.Arn}/index/*\"", no_index),
+        ("!Sub \"${Films.Arn}/index/by-night\"", no_index),
+        ("!Sub \"${Films.Arn}*\"", no_index),
+        ("!Sub \"${Logs.Arn}/index/by-day\"", no_index),
+        (&other, no_index),
+        (&unnamed, no_index),
+        (&any, no_index),
+        (&every, no_index),
+        (&no_day, no_index),
+        ("[!GetAtt Films.Arn, !GetAtt Films.Arn]", "table is listed twice"),
+        ("[]", "about nothing"),
+    ];
+    refused(&good, "!GetAtt Films.Arn", &cases);
+    let all_but = [("NotResource: films", "unknown field `NotResource`")];
+    refused(&good, "Resource: !GetAtt Films.Arn", &all_but);
+}
+
+#[test]
+fn a_condition_that_is_not_one_on_partition_keys_is_refused() {
+    let good = statement("dynamodb:Query", "!GetAtt Films.Arn");
+    let alone = "about dynamodb:LeadingKeys alone";
+    for (from, to, reason) in [
+        ("StringLike", "StringEquals", "lacks ForAllValues:StringLike"),
+        ("ForAllValues:", "ForAnyValue:", "lacks ForAllValues:StringLike"),
+        ("\"Null\"", "\"Bool\"", "lacks Null"),
+        ("\"false\"", "\"true\"", "must be \"false\""),
+        (
+            "\"Null\": ",
+            "Bool: {}, \"Null\": ",
+            "operator Bool isn't understood",
+        ),
+        ("\"Null\": { ", "\"Null\": { x: \"true\", ", alone),
+        ("LeadingKeys\": [", "Attributes\": [", alone),
+        ("\"FILMS#*\"", "\"*\"", "\"*\" is neither"),
+        ("\"FILMS#*\"", "\"FILMS*\"", "\"FILMS*\" is neither"),
+        ("\"FILMS#*\"", "KEYS", "KEYS is listed twice"),
+        ("[KEYS, \"FILMS#*\"]", "[]", "allows no key"),
+        ("[KEYS, \"FILMS#*\"]", "!Ref Keys", "Ref isn't understood here"),
+        (", Condition: ", ", Unless: ", "unknown field `Unless`"),
+    ] {
+        refused(&good, from, &[(to, reason)]);
+    }
+    let bare = "{ Effect: Allow, Action: dynamodb:Query, Resource: !GetAtt Films.Arn }";
+    assert!(refusal(&template(bare)).contains("has no condition"));
+}
+
+#[test]
+fn what_is_allowed_on_other_services_is_exact_as_well() {
+    let good = "{ Effect: Allow, Action: logs:PutLogEvents, Resource: !GetAtt Logs.Arn }";
+    let actions = [("\"logs:*\"", "isn't one action"), ("\"*\"", "isn't one action")];
+    refused(good, "logs:PutLogEvents", &actions);
+    let resources = [
+        ("\"*\"", "isn't a resource"),
+        (
+            "!GetAtt Films.Arn",
+            "logs:PutLogEvents isn't an action on the table",
+        ),
+        (
+            "!GetAtt Logs.Arn, Condition: {}",
+            "the condition on logs:PutLogEvents",
+        ),
+    ];
+    refused(good, "!GetAtt Logs.Arn", &resources);
+}
+
+#[test]
+fn a_role_that_could_be_wider_than_it_says_is_refused() {
+    let good = template(&statement("dynamodb:Query", "!GetAtt Films.Arn"));
+    let more = |resource: &str| format!("{good}  More: {{ Type: {resource}, Properties: {{}} }}\n");
+    let managed = "ManagedPolicyArns: [x]\n      Policies:";
+    let boundary = "PermissionsBoundary: x\n      Policies:";
+    let policy = "ResourcePolicy: {}\n      TableName:";
+    let connectors = "Connectors: {}\n    Properties:\n      CodeUri";
+    let with = |from: &str, to: &str| good.replace(from, to);
+    for (text, reason) in [
+        (with("Policies:", managed), "unknown field `ManagedPolicyArns`"),
+        (with("Policies:", boundary), "unknown field `PermissionsBoundary`"),
+        (with("2012-10-17", "2008-10-17"), "version 2008-10-17"),
+        (with("sts:AssumeRole", "sts:*"), "sts:AssumeRole alone"),
+        (
+            with("{ Service: lambda.amazonaws.com }", "{ AWS: x }"),
+            "unknown field `AWS`",
+        ),
+        (with("!GetAtt R.Arn", "!Ref R"), "must be the !GetAtt"),
+        (with("!GetAtt R.Arn", "!GetAtt Q.Arn"), "isn't an AWS::IAM::Role"),
+        (
+            with("!GetAtt R.Arn", "!GetAtt Films.Arn"),
+            "isn't an AWS::IAM::Role",
+        ),
+        (with("Role: !GetAtt R.Arn", "Policies: []"), "has Policies"),
+        (with("TableName:", policy), "a policy of its own"),
+        (with("Properties:\n      CodeUri", connectors), "has Connectors"),
+        (
+            more("AWS::Serverless::Connector"),
+            "is an AWS::Serverless::Connector",
+        ),
+        (more("AWS::IAM::Policy"), "is an AWS::IAM::Policy"),
+        (more("AWS::IAM::RolePolicy"), "is an AWS::IAM::RolePolicy"),
+        (more("AWS::IAM::ManagedPolicy"), "is an AWS::IAM::ManagedPolicy"),
+    ] {
+        assert_ne!(text, good, "{reason}");
+        let refusal = refusal(&text);
+        assert!(refusal.contains(reason), "{reason}: {refusal}");
+    }
+}

@@ -1,0 +1,246 @@
+//! CloudFormation's functions, worked out as far as a template's parameters decide them.
+
+use std::collections::BTreeMap;
+
+use serde_norway::value::TaggedValue;
+use serde_norway::{Mapping, Value};
+
+use super::TemplateError;
+
+/// A template's text as a document, for these parameters and the others' defaults.
+///
+/// Parameters, conditions, `Fn::If` and `AWS::NoValue` are worked out, and what stands under a condition that isn't met
+/// isn't there. Whatever else a function gives is known on AWS alone, so such a function stays as it is, in its long
+/// form: what reads it as text or a number fails.
+///
+/// # Errors
+///
+/// [`TemplateError::Unreadable`] when the text isn't YAML, or when a condition can't be worked out.
+pub fn resolve(text: &str, parameters: &[(&str, &str)]) -> Result<Value, TemplateError> {
+    let document: Value =
+        serde_norway::from_str(text).map_err(|error| TemplateError::Unreadable(error.to_string()))?;
+    let document = long_form(document);
+    let mut values: BTreeMap<String, Value> = entries(document.get("Parameters"))
+        .filter_map(|(name, parameter)| Some((name.as_str()?.to_owned(), parameter.get("Default")?.clone())))
+        .collect();
+    for (name, value) in parameters {
+        if document.get("Parameters").and_then(|all| all.get(name)).is_none() {
+            return Err(TemplateError::Unreadable(format!("there is no parameter {name}")));
+        }
+        values.insert((*name).to_owned(), Value::from(*value));
+    }
+    let conditions = entries(document.get("Conditions"))
+        .filter_map(|(name, condition)| Some((name.as_str()?.to_owned(), condition.clone())))
+        .collect();
+    let scope = Scope {
+        parameters: values,
+        conditions,
+    };
+    scope
+        .value(document)
+        .map(Option::unwrap_or_default)
+        .map_err(TemplateError::Unreadable)
+}
+
+/// The entries of a mapping; none of what isn't one.
+fn entries(value: Option<&Value>) -> impl Iterator<Item = (&Value, &Value)> {
+    value.and_then(Value::as_mapping).into_iter().flatten()
+}
+
+/// The value with every short tag as the mapping it stands for: `!Ref X` is `{Ref: X}`, `!If [..]` is `{Fn::If: [..]}`.
+fn long_form(value: Value) -> Value {
+    match value {
+        Value::Tagged(tagged) => {
+            let TaggedValue { tag, value } = *tagged;
+            let tag = tag.to_string();
+            let name = match tag.trim_start_matches('!') {
+                name @ ("Ref" | "Condition") => name.to_owned(),
+                name => format!("Fn::{name}"),
+            };
+            Value::Mapping(Mapping::from_iter([(Value::from(name), long_form(value))]))
+        }
+        Value::Sequence(values) => values.into_iter().map(long_form).collect(),
+        Value::Mapping(entries) => Value::Mapping(
+            entries
+                .into_iter()
+                .map(|(key, value)| (key, long_form(value)))
+                .collect(),
+        ),
+        plain => plain,
+    }
+}
+
+/// What functions are worked out by.
+struct Scope {
+    parameters: BTreeMap<String, Value>,
+    conditions: BTreeMap<String, Value>,
+}
+
+impl Scope {
+    /// The value worked out; `None` for `AWS::NoValue`, and for what stands under a condition that isn't met.
+    fn value(&self, value: Value) -> Result<Option<Value>, String> {
+        match value {
+            Value::Sequence(values) => {
+                let values = values
+                    .into_iter()
+                    .filter_map(|value| self.value(value).transpose());
+                Ok(Some(Value::Sequence(values.collect::<Result<_, _>>()?)))
+            }
+            Value::Mapping(entries) => self.mapping(entries),
+            plain => Ok(Some(plain)),
+        }
+    }
+
+    fn mapping(&self, entries: Mapping) -> Result<Option<Value>, String> {
+        if let Some((name, argument)) = function(&entries) {
+            match (name, argument) {
+                ("Ref", Value::String(name)) if name == "AWS::NoValue" => return Ok(None),
+                ("Ref", Value::String(name)) if self.parameters.contains_key(name) => {
+                    return Ok(self.parameters.get(name).cloned());
+                }
+                ("Fn::If", argument) => {
+                    let Some([Value::String(condition), met, not_met]) = array(argument) else {
+                        return Err("an Fn::If needs a condition and two values".to_owned());
+                    };
+                    let chosen = if self.is_met(condition)? { met } else { not_met };
+                    return self.value(chosen.clone());
+                }
+                _ => {}
+            }
+        }
+        // On a resource or an output; the condition of an IAM statement is a mapping.
+        if let Some(Value::String(condition)) = entries.get("Condition")
+            && entries.len() > 1
+            && !self.is_met(condition)?
+        {
+            return Ok(None);
+        }
+        let entries = entries
+            .into_iter()
+            .filter_map(|(key, value)| Some(self.value(value).transpose()?.map(|value| (key, value))));
+        Ok(Some(Value::Mapping(entries.collect::<Result<_, _>>()?)))
+    }
+
+    /// Whether a condition of the template is met.
+    fn is_met(&self, name: &str) -> Result<bool, String> {
+        match self.conditions.get(name) {
+            Some(condition) => self.is_true(condition),
+            None => Err(format!("there is no condition {name}")),
+        }
+    }
+
+    fn is_true(&self, condition: &Value) -> Result<bool, String> {
+        let unknown = || format!("a condition can't be worked out here: {condition:?}");
+        let (name, argument) = condition.as_mapping().and_then(function).ok_or_else(unknown)?;
+        match (name, argument, array::<1>(argument), array::<2>(argument)) {
+            ("Condition", Value::String(name), ..) => self.is_met(name),
+            ("Fn::Not", _, Some([condition]), _) => Ok(!self.is_true(condition)?),
+            ("Fn::Equals", _, _, Some([one, other])) => {
+                let text = |value: &Value| {
+                    self.value(value.clone())?
+                        .as_ref()
+                        .and_then(text)
+                        .ok_or_else(unknown)
+                };
+                Ok(text(one)? == text(other)?)
+            }
+            ("Fn::And" | "Fn::Or", Value::Sequence(conditions), ..) => {
+                let met = conditions
+                    .iter()
+                    .map(|condition| self.is_true(condition))
+                    .collect::<Result<Vec<_>, _>>()?;
+                Ok(if name == "Fn::And" {
+                    met.iter().all(|met| *met)
+                } else {
+                    met.iter().any(|met| *met)
+                })
+            }
+            _ => Err(unknown()),
+        }
+    }
+}
+
+/// The name and argument of a function's long form, which is a mapping of one entry.
+pub(super) fn function(entries: &Mapping) -> Option<(&str, &Value)> {
+    let (name, argument) = entries.iter().next().filter(|_| entries.len() == 1)?;
+    let name = name
+        .as_str()
+        .filter(|name| ["Ref", "Condition"].contains(name) || name.starts_with("Fn::"))?;
+    Some((name, argument))
+}
+
+/// The values of a sequence of this length.
+fn array<const LENGTH: usize>(value: &Value) -> Option<&[Value; LENGTH]> {
+    value.as_sequence()?.as_slice().try_into().ok()
+}
+
+/// A plain value as CloudFormation compares it: as text.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = r#"
+Parameters:
+  Stage: { Type: String, Default: dev }
+  Zone: { Type: String, Default: "" }
+  Limit: { Type: Number, Default: 0 }
+  Name: { Type: String }
+Conditions:
+  IsProd: !Equals [!Ref Stage, prod]
+  HasLimit: { "Fn::Not": [{ "Fn::Equals": [{ Ref: Limit }, 0] }] }
+  Both: !And [!Condition IsProd, !Condition HasLimit]
+  Either: !Or [!Condition IsProd, !Not [!Equals [!Ref Zone, ""]]]
+  Elsewhere: !Equals [!Ref AWS::Region, us-east-1]
+Resources:
+  Table:
+    Condition: Either
+    Properties: { Name: !Ref Stage, Limit: !If [HasLimit, !Ref Limit, !Ref AWS::NoValue], List: [!If [Both, 1, 2]] }
+  Other:
+    Properties: { Name: !Ref Name, Arn: !GetAtt Table.Arn, Text: !Sub "${Stage}", Condition: { Bool: { a: b } } }
+"#;
+
+    fn resources(parameters: &[(&str, &str)]) -> String {
+        let document = resolve(TEMPLATE, parameters).unwrap();
+        serde_json::to_string(&document["Resources"]).unwrap()
+    }
+
+    #[test]
+    fn parameters_decide_what_is_there() {
+        let other = r#""Other":{"Properties":{"Name":{"Ref":"Name"},"Arn":{"Fn::GetAtt":"Table.Arn"},"Text":{"Fn::Sub":"${Stage}"},"Condition":{"Bool":{"a":"b"}}}}"#;
+        assert_eq!(resources(&[]), format!("{{{other}}}"));
+        assert_eq!(
+            resources(&[("Zone", "Z1")]),
+            format!(
+                r#"{{"Table":{{"Condition":"Either","Properties":{{"Name":"dev","List":[2]}}}},{other}}}"#
+            )
+        );
+        assert_eq!(
+            resources(&[("Stage", "prod"), ("Limit", "7")]),
+            format!(
+                r#"{{"Table":{{"Condition":"Either","Properties":{{"Name":"prod","Limit":"7","List":[1]}}}},{other}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_worked_out_is_an_error() {
+        let refusal =
+            |text: &str, parameters: &[(&str, &str)]| resolve(text, parameters).unwrap_err().to_string();
+        let asked = |condition: &str| format!("{TEMPLATE}  F: {{ Condition: {condition}, Type: X }}\n");
+        assert!(refusal(&asked("Elsewhere"), &[]).contains("can't be worked out here"));
+        assert!(refusal(&asked("Nowhere"), &[]).contains("there is no condition Nowhere"));
+        assert!(refusal("A: !If [B, C]", &[]).contains("needs a condition and two values"));
+        assert!(refusal(TEMPLATE, &[("Stag", "prod")]).contains("there is no parameter Stag"));
+        assert!(refusal("a: [", &[]).starts_with("the template can't be read: "));
+    }
+}

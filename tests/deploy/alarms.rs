@@ -1,0 +1,209 @@
+//! Promise 38: whatever goes wrong is noticed.
+
+use std::collections::BTreeSet;
+
+use marquee::{server::TEMPLATE, template::Template};
+use serde_json::{Value, json};
+
+use super::stack::{Stack, number, placeholders, texts};
+
+/// One metric that an alarm watches: namespace, name, the statistic, and what its dimensions name.
+type Watched = (String, String, String, Vec<String>);
+
+/// What an alarm watches. A query stands for its own metrics.
+fn watched(alarm: &Value) -> Vec<Watched> {
+    let one = |metric: &Value, statistic: &Value| -> Watched {
+        let text = |value: &Value| {
+            let inner = value.as_object().and_then(|entries| entries.values().next());
+            inner.unwrap_or(value).as_str().unwrap_or_default().to_owned()
+        };
+        let dimensions = metric["Dimensions"].as_array().into_iter().flatten();
+        (
+            text(&metric["Namespace"]),
+            text(&metric["MetricName"]),
+            text(statistic),
+            dimensions.map(|dimension| text(&dimension["Value"])).collect(),
+        )
+    };
+    match alarm["Metrics"].as_array() {
+        None => {
+            let statistic = alarm.get("Statistic").unwrap_or(&alarm["ExtendedStatistic"]);
+            vec![one(alarm, statistic)]
+        }
+        Some(metrics) => {
+            let metrics = metrics.iter().map(|metric| &metric["MetricStat"]);
+            let metrics = metrics.filter(|metric| !metric.is_null());
+            metrics
+                .map(|metric| one(&metric["Metric"], &metric["Stat"]))
+                .collect()
+        }
+    }
+}
+
+#[test]
+fn there_is_an_alarm_for_whatever_goes_wrong() {
+    let stack = Stack::new(&[]);
+    let alarms = stack.alarms();
+    let seen: Vec<Watched> = alarms.values().flat_map(|alarm| watched(alarm)).collect();
+    let expect = |namespace: &str, name: &str, statistic: &str, dimensions: &[&str]| {
+        let dimensions = dimensions.iter().map(|&name| name.to_owned()).collect();
+        let expected = (
+            namespace.to_owned(),
+            name.to_owned(),
+            statistic.to_owned(),
+            dimensions,
+        );
+        assert!(
+            seen.contains(&expected),
+            "nothing watches {expected:?}: {seen:#?}"
+        );
+    };
+    let api = ["HttpApi", "$default"];
+    expect("AWS/ApiGateway", "5xx", "Sum", &api);
+    expect("AWS/ApiGateway", "Count", "Sum", &api);
+    expect("AWS/ApiGateway", "Latency", "p99", &api);
+    expect("${AWS::StackName}/gateway", "Throttled", "Sum", &[]);
+    for id in stack.answering().keys() {
+        expect("AWS/Lambda", "Throttles", "Sum", &[id]);
+        expect("AWS/Lambda", "ConcurrentExecutions", "Maximum", &[id]);
+    }
+    for id in stack.functions().keys() {
+        expect("AWS/Lambda", "Errors", "Sum", &[id]);
+    }
+    expect("AWS/Lambda", "ConcurrentExecutions", "Maximum", &[]);
+    let table = Template::parse(TEMPLATE).unwrap().table;
+    for name in ["ReadThrottleEvents", "WriteThrottleEvents"] {
+        expect("AWS/DynamoDB", name, "Sum", &["marquee"]);
+        for index in &table.indexes {
+            expect("AWS/DynamoDB", name, "Sum", &["marquee", &index.name]);
+        }
+    }
+    expect("AWS/DynamoDB", "UserErrors", "Sum", &[]);
+    let queries: Vec<&str> = alarms
+        .values()
+        .flat_map(|alarm| texts(&alarm["Metrics"]))
+        .collect();
+    assert!(queries.contains(
+        &"SELECT SUM(SystemErrors) FROM SCHEMA(\"AWS/DynamoDB\", Operation, TableName) WHERE TableName = '${TableName}'"
+    ));
+}
+
+#[test]
+fn the_gateways_refusals_are_counted_where_their_alarm_looks() {
+    let stack = Stack::new(&[]);
+    let filter = stack.properties("GatewayThrottles");
+    assert_eq!(filter["LogGroupName"], json!({"Ref": "AccessLogs"}));
+    assert_eq!(
+        filter["FilterPattern"],
+        "{ $.status = \"429\" && $.integrationStatus = \"-\" }"
+    );
+    let made = &filter["MetricTransformations"][0];
+    let alarm = stack.alarms()["GatewayThrottlesAlarm"];
+    assert_eq!(
+        (&made["MetricNamespace"], &made["MetricName"]),
+        (&alarm["Namespace"], &alarm["MetricName"])
+    );
+}
+
+#[test]
+fn every_alarm_says_where_to_look_and_is_sent_where_a_parameter_says() {
+    let silent = Stack::new(&[]);
+    let heard = Stack::new(&[("AlarmEmail", "ops@example.com")]);
+    assert!(silent.resources("AWS::SNS::Topic").is_empty());
+    assert_eq!(
+        heard.properties("AlarmTopic")["Subscription"],
+        json!([{"Protocol": "email", "Endpoint": "ops@example.com"}])
+    );
+    for (id, alarm) in silent.alarms() {
+        assert!(alarm["AlarmDescription"].as_str().unwrap().len() > 60, "{id}");
+        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{id}");
+        for actions in ["AlarmActions", "OKActions"] {
+            assert!(alarm.get(actions).is_none(), "{id}");
+            assert_eq!(
+                heard.alarms()[id][actions],
+                json!([{"Ref": "AlarmTopic"}]),
+                "{id}"
+            );
+        }
+        let ids: BTreeSet<&str> = alarm["Metrics"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|metric| metric["Id"].as_str().unwrap())
+            .collect();
+        for metric in alarm["Metrics"].as_array().into_iter().flatten() {
+            for text in texts(&metric["Expression"])
+                .into_iter()
+                .filter(|text| !text.starts_with("SELECT"))
+            {
+                let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"${}.:".contains(c));
+                for word in words.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())) {
+                    assert!(ids.contains(word), "{id}: {word} of {text:?} is no metric of it");
+                }
+            }
+        }
+    }
+}
+
+/// A function without a limit of its own has the account's.
+#[test]
+fn concurrency_is_measured_against_the_limit_that_applies() {
+    let stack = Stack::new(&[("AccountConcurrency", "500"), ("AuthConcurrency", "20")]);
+    let alarm = stack.alarms()["ConcurrencyAlarm"];
+    let limit = |id: &str| {
+        let mut metrics = alarm["Metrics"].as_array().unwrap().iter();
+        let metric = metrics.find(|metric| metric["Id"] == id).unwrap();
+        metric["Expression"]["Fn::Sub"][1]["Limit"].clone()
+    };
+    assert_eq!(number(&limit("authUse")), 20.0);
+    for id in ["moviesUse", "usersUse", "docsUse"] {
+        assert_eq!(number(&limit(id)), 500.0, "{id}");
+    }
+}
+
+#[test]
+fn the_dashboard_shows_every_alarm_and_only_what_is_there() {
+    let stack = Stack::new(&[]);
+    let body = stack.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
+        .as_str()
+        .unwrap();
+    for name in placeholders(body) {
+        let id = name.strip_suffix(".Arn").unwrap_or(name);
+        let known = id.starts_with("AWS::")
+            || ["Resources", "Parameters"]
+                .iter()
+                .any(|section| stack.0[section].get(id).is_some());
+        assert!(known, "there is no {name}");
+    }
+    // CloudWatch takes the text as JSON once names stand in it.
+    let dashboard: Value = serde_json::from_str(body).unwrap();
+    let widgets = dashboard["widgets"].as_array().unwrap();
+    let shown = texts(&widgets[0]["properties"]["alarms"]);
+    let alarms: Vec<String> = stack.alarms().keys().map(|id| format!("${{{id}.Arn}}")).collect();
+    assert_eq!(
+        shown.into_iter().collect::<BTreeSet<_>>(),
+        alarms.iter().map(String::as_str).collect()
+    );
+    let mut taken = BTreeSet::new();
+    for widget in widgets {
+        let at = |name| widget[name].as_u64().unwrap();
+        for x in at("x")..at("x") + at("width") {
+            for y in at("y")..at("y") + at("height") {
+                assert!(
+                    x < 24 && taken.insert((x, y)),
+                    "{} stands on another",
+                    widget["properties"]["title"]
+                );
+            }
+        }
+    }
+    for part in [
+        "p50",
+        "p99",
+        "ConsumedReadCapacityUnits",
+        "ConsumedWriteCapacityUnits",
+        "initDurationMs",
+    ] {
+        assert!(body.contains(part), "{part}");
+    }
+}

@@ -1,0 +1,116 @@
+//! A domain, and CloudFront in front of it.
+
+use serde_json::{Value, json};
+use shared::http::app::EDGE_KEY;
+
+use super::stack::{Stack, number};
+
+/// What a stack behind CloudFront needs besides.
+const EDGE: [(&str, &str); 4] = [
+    ("Edge", "true"),
+    ("DomainName", "api.example.com"),
+    (
+        "CertificateArn",
+        "arn:aws:acm:us-east-1:123456789012:certificate/x",
+    ),
+    ("HostedZoneId", "Z1"),
+];
+
+/// Promise 21: behind CloudFront the gateway's source address is CloudFront's.
+#[test]
+fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() {
+    let stack = Stack::new(&EDGE);
+    let key = json!({"Fn::Sub": "{{resolve:secretsmanager:${EdgeKey}}}"});
+    for (id, variables) in stack.variables() {
+        assert_eq!(variables["EDGE_KEY"], key, "{id}");
+    }
+    assert_eq!(stack.variables()["AuthFunction"]["ADDRESS_LIMIT_PER_MINUTE"], "0");
+    let distribution = &stack.properties("Distribution")["DistributionConfig"];
+    assert_eq!(
+        distribution["Origins"][0]["OriginCustomHeaders"],
+        json!([{"HeaderName": EDGE_KEY.as_str(), "HeaderValue": key}])
+    );
+    assert_eq!(distribution["WebACLId"], json!({"Fn::GetAtt": "WebAcl.Arn"}));
+    assert_eq!(distribution["Aliases"], json!(["api.example.com"]));
+    // The managed policies CachingDisabled and AllViewer: nothing is cached unless it is said, and Host is handed on.
+    let other = &distribution["DefaultCacheBehavior"];
+    assert_eq!(other["CachePolicyId"], "4135ea2d-6df8-44a3-9df3-4b5a84be39ad");
+    assert_eq!(
+        other["OriginRequestPolicyId"],
+        "216adef6-5c7f-47e4-b989-5492eafa07d3"
+    );
+    let cached = distribution["CacheBehaviors"].as_array().unwrap().iter();
+    let cached: Vec<&Value> = cached.map(|behaviour| &behaviour["PathPattern"]).collect();
+    assert_eq!(cached, ["/api/openapi.json*", "/.well-known/*"]);
+
+    let acl = stack.properties("WebAcl");
+    assert_eq!(acl["Scope"], "CLOUDFRONT");
+    let rules = acl["Rules"].as_array().unwrap();
+    let counted = |at: usize| &rules[at]["Statement"]["RateBasedStatement"];
+    assert_eq!(
+        (number(&counted(0)["Limit"]), number(&counted(1)["Limit"])),
+        (100.0, 3000.0)
+    );
+    assert_eq!(
+        counted(0)["ScopeDownStatement"]["ByteMatchStatement"]["SearchString"],
+        "/api/auth/"
+    );
+    for rule in rules {
+        assert_eq!(rule["VisibilityConfig"]["SampledRequestsEnabled"], false);
+    }
+}
+
+#[test]
+fn without_cloudfront_the_function_counts_addresses_and_nothing_of_it_is_made() {
+    let stack = Stack::new(&[]);
+    for kind in [
+        "AWS::CloudFront::Distribution",
+        "AWS::CloudFront::CachePolicy",
+        "AWS::WAFv2::WebACL",
+        "AWS::Route53::RecordSet",
+        "AWS::ApiGatewayV2::DomainName",
+    ] {
+        assert!(stack.resources(kind).is_empty(), "{kind}");
+    }
+    assert!(stack.0["Resources"].get("EdgeKey").is_none());
+    assert!(
+        stack
+            .variables()
+            .values()
+            .all(|variables| variables["EDGE_KEY"] == "")
+    );
+    let limit = number(&stack.variables()["AuthFunction"]["ADDRESS_LIMIT_PER_MINUTE"]);
+    assert!((10.0..=60.0).contains(&limit));
+    let own = Stack::new(&[EDGE.as_slice(), &[("WebAclArn", "arn:aws:wafv2:acl")]].concat());
+    assert!(own.resources("AWS::WAFv2::WebACL").is_empty());
+    assert_eq!(
+        own.properties("Distribution")["DistributionConfig"]["WebACLId"],
+        "arn:aws:wafv2:acl"
+    );
+}
+
+#[test]
+fn a_domain_of_ones_own_is_where_the_api_answers() {
+    let stack = Stack::new(&EDGE[1..]);
+    assert_eq!(
+        stack.0["Outputs"]["ApiUrl"]["Value"],
+        json!({"Fn::Sub": "https://${DomainName}"})
+    );
+    assert_eq!(
+        stack.properties("DomainMapping")["ApiId"],
+        json!({"Ref": "HttpApi"})
+    );
+    assert_eq!(
+        stack.properties("DomainMapping")["Stage"],
+        json!({"Ref": "HttpApi.Stage"})
+    );
+    let record = stack.properties("DomainRecord");
+    assert_eq!(record["Name"], "api.example.com");
+    assert_eq!(
+        record["AliasTarget"]["DNSName"],
+        json!({"Fn::GetAtt": "Domain.RegionalDomainName"})
+    );
+    let elsewhere = Stack::new(&EDGE[1..3]);
+    assert!(elsewhere.resources("AWS::Route53::RecordSet").is_empty());
+    assert!(elsewhere.0["Outputs"].get("DomainTarget").is_some());
+}

@@ -1,0 +1,238 @@
+//! `events/`: complete, as API Gateway sends them, and answered alike by whatever runs the functions.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
+use marquee::{server::TEMPLATE, template::Template};
+
+use crate::support::{
+    TestApp,
+    event::{self, Event, Request},
+    operations::{Operation, operations},
+    replay::{Functions, Gateway, Target, difference, differences},
+    story::{self, Kept, STORY},
+};
+
+/// Events whose body is in base64 where the gateway would leave it as text. A function must take either.
+const IN_BASE64_THOUGH_TEXT: [&str; 2] = ["auth/log_in_base64", "movies/create_movie_base64"];
+
+/// `cargo events` runs this. It completes what is there, and begins what a new operation lacks.
+#[test]
+#[ignore = "writes events/"]
+fn refresh() {
+    let template = Template::parse(TEMPLATE).unwrap();
+    for operation in operations() {
+        for path in operation.spellings() {
+            let name = name(&template, &operation, &path);
+            let file = event::directory().join(&name).with_extension("json");
+            if !file.exists() {
+                let path = path.replace("{id}", "1");
+                let mut request = Request::new(&operation.method, &path)
+                    .header(ACCEPT.as_str(), "*/*")
+                    .header(USER_AGENT.as_str(), "curl/8.14.1");
+                if !operation.is_public {
+                    let token = format!("Bearer {}", event::ACCESS_TOKEN);
+                    request = request.header(AUTHORIZATION.as_str(), &token);
+                }
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, request.event(&name).to_text()).unwrap();
+            }
+        }
+    }
+    for name in event::names() {
+        let file = event::directory().join(&name).with_extension("json");
+        let complete = event::complete(&name, &event::text(&name));
+        fs::write(file, complete.to_text()).unwrap();
+    }
+}
+
+/// The name of an operation's event for one of the spellings of its path.
+fn name(template: &Template, operation: &Operation, path: &str) -> String {
+    let method = operation.method.parse().unwrap();
+    let group = &template.routes.resolve(&method, path).unwrap().route.function;
+    let ending = match (path == operation.path, path.ends_with('/')) {
+        (true, _) => "",
+        (false, true) => "_slash",
+        (false, false) => "_no_slash",
+    };
+    format!("{group}/{}{ending}", operation.id)
+}
+
+/// What AWS adds and changes stands in the files; what the local gateway makes of the same request must be that.
+#[test]
+fn every_file_is_what_the_gateway_makes_of_its_request() {
+    for name in event::names() {
+        let text = event::text(&name);
+        let file = event::read(&name);
+        let complete = event::complete(&name, &text);
+        assert_eq!(
+            difference(&name, &complete.to_value(), &file.to_value()),
+            [""; 0],
+            "the file isn't complete (`cargo events`), or the gateway makes another event than AWS"
+        );
+        assert_eq!(text, complete.to_text(), "{name}: run `cargo events`");
+        let as_sent = file.request().base64_as_the_gateway_does().event(&name);
+        assert_eq!(
+            file.is_base64_encoded != as_sent.is_base64_encoded,
+            IN_BASE64_THOUGH_TEXT.contains(&name.as_str()),
+            "{name}"
+        );
+    }
+}
+
+type Events = BTreeMap<String, Event>;
+
+fn all_events() -> Events {
+    let names = event::names().into_iter();
+    names.map(|name| (name.clone(), event::read(&name))).collect()
+}
+
+/// What is missing for every operation to have an event in both spellings that succeeds, and for every event to stand
+/// in the story once.
+fn missing(operations: &[Operation], events: &Events, story: &[(&str, u16)]) -> Vec<String> {
+    let succeeding: Vec<&Event> = story
+        .iter()
+        .filter(|(_, status)| *status < 400)
+        .filter_map(|(name, _)| events.get(*name))
+        .collect();
+    let mut missing = Vec::new();
+    for operation in operations {
+        for spelling in operation.spellings() {
+            let is_there = succeeding.iter().any(|event| {
+                operation.takes(&event.request_context.http.method, &event.raw_path)
+                    && event.raw_path.ends_with('/') == spelling.ends_with('/')
+            });
+            if !is_there {
+                missing.push(format!("an event for {} {spelling}", operation.method));
+            }
+        }
+    }
+    let steps: BTreeSet<&str> = story.iter().map(|(name, _)| *name).collect();
+    let files: BTreeSet<&str> = events.keys().map(String::as_str).collect();
+    missing.extend(files.difference(&steps).map(|name| format!("a step for {name}")));
+    missing.extend(steps.difference(&files).map(|name| format!("the event {name}")));
+    if steps.len() < story.len() {
+        missing.push("an event of its own for every step".into());
+    }
+    missing
+}
+
+#[test]
+fn every_operation_has_its_events_and_every_event_its_step() {
+    let (operations, events) = (operations(), all_events());
+    assert_eq!(missing(&operations, &events, STORY), [""; 0]);
+    for (name, status) in STORY {
+        let (method, path) = (
+            &events[*name].request_context.http.method,
+            &events[*name].raw_path,
+        );
+        if let Some(operation) = operations.iter().find(|operation| operation.takes(method, path)) {
+            assert!(
+                operation.statuses.contains(status),
+                "{name}: {} doesn't document {status}",
+                operation.id
+            );
+        }
+    }
+}
+
+#[test]
+fn without_any_one_event_or_step_something_is_missing() {
+    let (operations, events) = (operations(), all_events());
+    for name in events.keys() {
+        let mut events = events.clone();
+        events.remove(name);
+        assert_ne!(
+            missing(&operations, &events, STORY),
+            [""; 0],
+            "without the event {name}"
+        );
+    }
+    for at in 0..STORY.len() {
+        let mut story = STORY.to_vec();
+        let (name, _) = story.remove(at);
+        assert_ne!(
+            missing(&operations, &events, &story),
+            [""; 0],
+            "without the step {name}"
+        );
+    }
+    let mut twice = STORY.to_vec();
+    twice.push(STORY[0]);
+    assert_ne!(
+        missing(&operations, &events, &twice),
+        [""; 0],
+        "with a step twice"
+    );
+}
+
+#[tokio::test]
+async fn every_event_is_answered_as_the_story_says() {
+    let app = TestApp::new().await;
+    let mut kept = Kept::default();
+    for (name, status, event) in story::events() {
+        let event = kept.fill(event);
+        let answer = app.answer(&event).await;
+        assert_eq!(answer.status, status, "{name}: {}", answer.text);
+        answer.check(event.request_context.http.method == "HEAD");
+        kept.keep(&answer);
+    }
+}
+
+/// Asserts that all answers of the story are those given in process.
+async fn assert_same(target: &impl Target) {
+    let differences = differences(target).await;
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[tokio::test]
+async fn every_event_is_answered_over_http_by_the_local_server_as_in_process() {
+    let app = TestApp::new().await;
+    let gateway = Gateway::new(&app.base);
+    assert_same(&gateway).await;
+}
+
+/// As with `sed`, which leaves the `content-length` of the placeholder.
+#[tokio::test]
+async fn a_token_may_be_put_into_a_files_text() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let access = member.access.as_deref().unwrap();
+    for (name, status) in [("users/get_me", 200), ("auth/log_out", 204)] {
+        let text = event::text(name)
+            .replace(event::ACCESS_TOKEN, access)
+            .replace(event::REFRESH_TOKEN, &member.refresh);
+        let event = serde_json::from_str(&text).unwrap();
+        assert_eq!(app.answer(&event).await.status, status, "{name}");
+    }
+}
+
+/// The text of a variable of the environment that a test can't do without.
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("{name} isn't set: CONTRIBUTING.md says what to"))
+}
+
+/// A path from the environment, relative to the repository's root.
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(variable(name))
+}
+
+#[tokio::test]
+#[ignore = "needs MARQUEE_RIE and MARQUEE_BOOTSTRAPS"]
+async fn every_event_is_answered_by_the_release_binaries() {
+    let functions = Functions::start(&path("MARQUEE_RIE"), &path("MARQUEE_BOOTSTRAPS")).await;
+    assert_same(&functions).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MARQUEE_URL"]
+async fn every_event_is_answered_over_http_as_in_process() {
+    let gateway = Gateway::new(&variable("MARQUEE_URL"));
+    assert_same(&gateway).await;
+}

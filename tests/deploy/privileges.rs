@@ -1,0 +1,441 @@
+//! Promises 5 and 37: what each function's role allows is what the function's calls need, no less and no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
+use futures_util::future::join_all;
+use marquee::{
+    guard::Seen,
+    server::TEMPLATE,
+    template::{Action, Grant, KeyPattern, Need, Role, Statement, Target, Template},
+};
+use serde_json::json;
+use serde_norway::{Value, value::TaggedValue};
+use shared::{auth::password::PasswordHash, db::Key};
+use tokio::sync::OnceCell;
+
+use super::sweep::put_marks;
+use crate::{
+    api::{but, last_page, pages},
+    support::{Caller, PASSWORD, TestApp, film},
+};
+
+/// The functions, and what of each is the same but for the name.
+const FUNCTIONS: [(&str, &str); 5] = [
+    ("auth", "Auth"),
+    ("docs", "Docs"),
+    ("movies", "Movies"),
+    ("sweep", "Sweep"),
+    ("users", "Users"),
+];
+
+fn roles() -> BTreeMap<String, Role> {
+    Template::parse(TEMPLATE).unwrap().roles
+}
+
+fn grants(role: &Role) -> BTreeSet<Grant> {
+    role.statements.iter().flat_map(Statement::grants).collect()
+}
+
+/// What every function asked of its role while a server did all that it can.
+async fn seen() -> &'static BTreeMap<String, Seen> {
+    static SEEN: OnceCell<BTreeMap<String, Seen>> = OnceCell::const_new();
+    SEEN.get_or_init(|| async {
+        let app = TestApp::with(|options| options.config.throttle.address_per_minute = 1000).await;
+        sign_in_and_out(&app).await;
+        let (owner, admin) = (app.member().await, app.admin().await);
+        let films = add_films(&owner, &admin).await;
+        // Whichever function first needs the key of cursors makes it, so each does here.
+        owner.get("/api/users/?limit=1").send().await.is(200);
+        let cursor_key = Key::new("CURSOR", "CURSOR");
+        app.running.state.store.delete(&cursor_key).await.unwrap();
+        browse(&app, &owner).await;
+        mark(&app, &owner, &films).await;
+        edit(&owner, &admin, &films).await;
+        delete(&app, &owner, &films).await;
+        let swept = sweep::sweep(&app.running.functions["sweep"].state.store, LONG).await;
+        assert!(swept.unwrap().is_done);
+        let functions = app.running.functions.iter();
+        functions
+            .map(|(name, function)| (name.clone(), function.guard.seen()))
+            .collect()
+    })
+    .await
+}
+
+/// More than a sweep takes here.
+const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Registering, signing in by a right, a wrong and a weakly hashed password, waiting, refreshing, a replay, signing out.
+async fn sign_in_and_out(app: &TestApp) {
+    let user = app.register("ripley").await;
+    let taken = json!({"username": "ripley", "email": "r@example.com", "password": PASSWORD});
+    user.post("/api/auth/register/").json(&taken).send().await.is(409);
+    let log_in = |password: &str| {
+        let body = json!({"username": "ripley@example.com", "password": password});
+        user.post("/api/auth/login/").json(&body).send()
+    };
+    log_in(PASSWORD).await.is(200);
+    for _ in 0..15 {
+        log_in("another passphrase").await.is(401);
+    }
+    log_in(PASSWORD).await.is(429);
+    app.clock.advance(2);
+    log_in(PASSWORD).await.is(200);
+
+    let store = &app.running.state.store;
+    let login = async || store.find_login("ripley").await.unwrap().unwrap();
+    store.upgrade_hash(&login().await, &weak()).await.unwrap();
+    log_in(PASSWORD).await.is(200);
+    assert_ne!(login().await.password_hash, weak(), "the hash stays weak");
+
+    let refresh = |token: &str| {
+        let body = json!({"refresh": token});
+        user.post("/api/auth/refresh/").json(&body).send()
+    };
+    refresh(&user.refresh).await.is(200);
+    app.clock.advance(11);
+    refresh(&user.refresh).await.is(401);
+    let other = app.member().await;
+    let body = json!({"refresh": other.refresh});
+    other.post("/api/auth/logout/").json(&body).send().await.is(204);
+}
+
+/// A hash of the password as nobody should make it any more.
+fn weak() -> PasswordHash {
+    let params = Params::new(1024, 1, 1, None).unwrap();
+    let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_with_salt(PASSWORD.as_bytes(), b"salt salt salt")
+        .unwrap();
+    serde_json::from_value(json!(hash.to_string())).unwrap()
+}
+
+/// Films of new genres and of known ones, marked and not, and one in another's name.
+async fn add_films(owner: &Caller, admin: &Caller) -> Vec<u64> {
+    let alien = film("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25");
+    let mut ids = Vec::new();
+    for changes in [json!({}), json!({"title": "Aliens", "favorite": true})] {
+        ids.push(owner.add(&but(&alien, &changes)).await["id"].as_u64().unwrap());
+    }
+    let named = but(&alien, &json!({"title": "Alien³", "user": owner.id}));
+    ids.push(admin.add(&named).await["id"].as_u64().unwrap());
+    ids
+}
+
+/// Every list by every order, from page to page and back, and single films; signed in and not.
+async fn browse(app: &TestApp, member: &Caller) {
+    for caller in [&app.anonymous(), member] {
+        for path in [
+            "/api/movies/?limit=1",
+            "/api/movies/?limit=1&ordering=-id",
+            "/api/movies/?limit=1&ordering=release_date",
+            "/api/movies/?limit=1&genre=horror",
+            "/api/movies/?limit=1&genre=horror&ordering=-release_date",
+            "/api/movies/search/?limit=1&q=alien",
+            "/api/movies/search/?limit=1&q=scott+sci",
+        ] {
+            assert_eq!(pages(caller, path, "next").await.concat().len(), 3, "{path}");
+            let last = last_page(caller, path).await;
+            assert_eq!(pages(caller, &last, "previous").await.len(), 3, "{path}");
+        }
+        for path in [
+            "/api/movies/1/",
+            "/api/movies/most-liked/",
+            "/api/movies/newest/",
+            "/api/movies/categories/",
+            "/api/openapi.json",
+        ] {
+            caller.get(path).send().await.is(200);
+        }
+    }
+    member.get("/api/users/me/").send().await.is(200);
+    pages(member, "/api/users/?limit=1", "next").await;
+}
+
+/// Marks put on and taken off, by several users at once as well, and listed.
+async fn mark(app: &TestApp, member: &Caller, films: &[u64]) {
+    let path = format!("/api/movies/{}/favorite/", films[0]);
+    for _ in 0..2 {
+        member.post(&path).send().await.is(200);
+    }
+    let mut fans = vec![member.clone()];
+    for _ in 0..5 {
+        fans.push(app.member().await);
+    }
+    for answer in join_all(fans.iter().map(|fan| fan.put(&path).send())).await {
+        answer.is(200);
+    }
+    let mine = "/api/users/me/favorites/?limit=1";
+    assert_eq!(pages(member, mine, "next").await.len(), 2);
+    member.delete(&path).send().await.is(200);
+}
+
+/// Edits that change words, genres, the mark and the owner; among them one that takes the last film from a genre.
+async fn edit(owner: &Caller, admin: &Caller, films: &[u64]) {
+    for id in films {
+        let path = format!("/api/movies/{id}/");
+        let changes = json!({"title": "Gravity", "director": "Alfonso Cuarón", "genre": "Drama, Sci-Fi"});
+        owner.patch(&path).json(&changes).send().await.is(200);
+        for favorite in [true, false] {
+            let changes = json!({"favorite": favorite});
+            owner.patch(&path).json(&changes).send().await.is(200);
+        }
+    }
+    let path = format!("/api/movies/{}/", films[0]);
+    let replaced = film("Gravity", "Alfonso Cuarón", "Thriller", "2013-10-04");
+    owner.put(&path).json(&replaced).send().await.is(200);
+    for user in [admin.id, owner.id] {
+        admin
+            .patch(&path)
+            .json(&json!({"user": user}))
+            .send()
+            .await
+            .is(200);
+    }
+    admin.get("/api/users/").send().await.is(200);
+}
+
+/// Deletions of a film without marks, of one with a few, and of one with more than its deletion removes.
+async fn delete(app: &TestApp, owner: &Caller, films: &[u64]) {
+    let mut marks = [0, 1, 350].into_iter();
+    for id in films {
+        let path = format!("/api/movies/{id}/");
+        let more = marks.next().unwrap();
+        if more > 0 {
+            owner.put(&format!("{path}favorite/")).send().await.is(200);
+            put_marks(&app.running.state.store, *id, more).await;
+        }
+        owner.delete(&path).send().await.is(204);
+    }
+}
+
+/// What a role lacks of what was needed, and what of it wasn't.
+fn differences(role: &Role, needs: &BTreeSet<Need>) -> (Vec<Need>, BTreeSet<Grant>) {
+    let (allowed, missing): (Vec<Need>, Vec<Need>) =
+        needs.iter().cloned().partition(|need| role.allows(need));
+    let mut unused = grants(role);
+    for need in allowed {
+        for keys in need.keys {
+            unused.remove(&Grant {
+                action: need.action,
+                target: need.target.clone(),
+                keys,
+            });
+        }
+    }
+    (missing, unused)
+}
+
+fn grant(action: Action, target: Target, keys: &str) -> Grant {
+    Grant {
+        action,
+        target,
+        keys: keys.parse().unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn every_function_needs_all_that_its_role_allows_and_nothing_else() {
+    let (roles, seen) = (roles(), seen().await);
+    for (name, seen) in seen {
+        assert_eq!(seen.refusals, BTreeSet::new(), "{name}");
+        let (missing, unused) = differences(&roles[name], &seen.needs);
+        assert_eq!(missing, [], "{name} may not do what it does");
+        assert_eq!(unused, BTreeSet::new(), "{name} may do what it doesn't");
+    }
+    let names: Vec<&str> = seen.keys().map(String::as_str).collect();
+    assert_eq!(names, FUNCTIONS.map(|(name, _)| name));
+    assert!(
+        roles.keys().eq(seen.keys()),
+        "the template's functions are others"
+    );
+}
+
+/// The comparison above notices every change of a role: without an action, without a key or with one more.
+#[tokio::test]
+async fn a_role_that_lacks_an_action_or_a_key_or_has_one_too_many_is_noticed() {
+    let seen = seen().await;
+    let notices = |function: &str, text: &str, what: &str| {
+        let roles = Template::parse(text).unwrap().roles;
+        let (missing, unused) = differences(&roles[function], &seen[function].needs);
+        assert!(
+            !missing.is_empty() || !unused.is_empty(),
+            "nobody notices {function} {what}"
+        );
+    };
+    let template: Value = serde_norway::from_str(TEMPLATE).unwrap();
+    let (mut actions, mut keys) = (0, 0);
+    for (function, prefix) in FUNCTIONS {
+        let role = format!("{prefix}Role");
+        for at in 0..statements(&mut template.clone(), &role).len() {
+            let changed = |change: &dyn Fn(&mut Value)| {
+                let mut template = template.clone();
+                change(&mut statements(&mut template, &role)[at]);
+                drop_empty(statements(&mut template, &role));
+                serde_norway::to_string(&template).unwrap()
+            };
+            let statement = statements(&mut template.clone(), &role)[at].clone();
+            for (n, action) in list(&statement["Action"]).iter().enumerate() {
+                if action.as_str().unwrap().starts_with("dynamodb:") {
+                    actions += 1;
+                    let text = changed(&|statement| remove(&mut statement["Action"], n));
+                    notices(function, &text, &format!("without {action:?} of statement {at}"));
+                }
+            }
+            if statement.get("Condition").is_none() {
+                continue;
+            }
+            let count = list(leading_keys(&mut statement.clone())).len();
+            for n in 0..count {
+                keys += 1;
+                let text = changed(&|statement| remove(leading_keys(statement), n));
+                notices(function, &text, &format!("without key {n} of statement {at}"));
+            }
+            let text = changed(&|statement| {
+                let keys = leading_keys(statement).as_sequence_mut().unwrap();
+                keys.push("IMPORT#*".into());
+            });
+            notices(function, &text, &format!("with a key more in statement {at}"));
+        }
+    }
+    let parsed = roles();
+    let all = parsed.values().flat_map(|role| &role.statements);
+    assert!(actions >= all.count() && keys > actions, "{actions} {keys}");
+}
+
+/// The statements of a role, in the template's own form.
+fn statements<'a>(template: &'a mut Value, role: &str) -> &'a mut Vec<Value> {
+    let policy = &mut template["Resources"][role]["Properties"]["Policies"][0]["PolicyDocument"];
+    policy["Statement"].as_sequence_mut().unwrap()
+}
+
+fn leading_keys(statement: &mut Value) -> &mut Value {
+    &mut statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value
+        .as_sequence()
+        .cloned()
+        .unwrap_or_else(|| vec![value.clone()])
+}
+
+/// Takes an element out of a list, or the only one.
+fn remove(value: &mut Value, at: usize) {
+    let mut rest = list(value);
+    rest.remove(at);
+    *value = Value::Sequence(rest);
+}
+
+/// A statement without an action or a key says nothing, and isn't valid.
+fn drop_empty(statements: &mut Vec<Value>) {
+    statements.retain_mut(|statement| {
+        let has_keys = statement.get("Condition").is_none() || !list(leading_keys(statement)).is_empty();
+        has_keys && !list(&statement["Action"]).is_empty()
+    });
+}
+
+/// What the guard can't see, since nothing but the table is on this machine: logs, secrets, and who takes a role on.
+#[test]
+fn a_function_has_a_role_of_its_own_with_its_own_logs_and_only_auth_has_secrets() {
+    let roles = roles();
+    for (name, prefix) in FUNCTIONS {
+        let role = &roles[name];
+        assert_eq!(role.resource, Some(format!("{prefix}Role")));
+        assert_eq!(role.principals, BTreeSet::from(["lambda.amazonaws.com".into()]));
+        let mut others = BTreeSet::from(
+            ["logs:CreateLogStream", "logs:PutLogEvents"]
+                .map(|action| (action.to_owned(), format!("{prefix}Logs"))),
+        );
+        if name == "auth" {
+            others.extend(
+                ["SigningSecret", "RefreshSecret"]
+                    .map(|secret| ("secretsmanager:GetSecretValue".to_owned(), secret.to_owned())),
+            );
+        }
+        assert_eq!(role.others, others, "{name}");
+    }
+}
+
+#[test]
+fn a_function_writes_to_the_log_group_that_its_role_names() {
+    let template: Value = serde_norway::from_str(TEMPLATE).unwrap();
+    for (name, prefix) in FUNCTIONS {
+        let function = &template["Resources"][format!("{prefix}Function")]["Properties"];
+        assert_eq!(function["CodeUri"], format!("functions/{name}").as_str());
+        let Value::Tagged(group) = &function["LoggingConfig"]["LogGroup"] else {
+            panic!("{name} has no log group");
+        };
+        let TaggedValue { tag, value } = &**group;
+        assert!(
+            *tag == "Ref" && *value == format!("{prefix}Logs").as_str(),
+            "{name}"
+        );
+        let kind = &template["Resources"][format!("{prefix}Logs")]["Type"];
+        assert_eq!(*kind, "AWS::Logs::LogGroup");
+    }
+}
+
+#[test]
+fn no_permission_is_given_twice() {
+    for (name, role) in roles() {
+        let count: usize = role.statements.iter().map(|s| s.grants().count()).sum();
+        assert_eq!(grants(&role).len(), count, "{name}");
+    }
+}
+
+/// No function can do with the table what no request needs, and only auth what signs people in.
+#[test]
+fn only_auth_reaches_logins_sessions_and_attempts_and_only_auth_publishes_keys() {
+    let roles = roles();
+    let who = |is: &dyn Fn(&Grant) -> bool| -> Vec<&str> {
+        let of = roles.iter().filter(|(_, role)| grants(role).iter().any(is));
+        of.map(|(name, _)| name.as_str()).collect()
+    };
+    let about = |keys: &str| -> Vec<&str> {
+        let keys: KeyPattern = keys.parse().unwrap();
+        who(&|grant| grant.keys == keys)
+    };
+    for keys in ["LOGIN#*", "SESSION#*", "ATTEMPTS#*"] {
+        assert_eq!(about(keys), ["auth"], "{keys}");
+    }
+    let keys: KeyPattern = "KEYS".parse().unwrap();
+    assert_eq!(about("KEYS"), ["auth", "movies", "users"]);
+    let writes_keys = who(&|grant| grant.keys == keys && grant.action != Action::Query);
+    assert_eq!(writes_keys, ["auth"]);
+    assert_eq!(grants(&roles["docs"]), BTreeSet::new());
+    // A user's row is made by auth alone: nobody becomes an admin through the API.
+    let writes_users = |grant: &Grant| {
+        let is_read = matches!(
+            grant.action,
+            Action::BatchGetItem | Action::GetItem | Action::Query
+        );
+        grant.keys == "USERS#*".parse().unwrap() && !is_read
+    };
+    assert_eq!(who(&writes_users), ["auth"]);
+    let made = grants(&roles["auth"]).into_iter().filter(writes_users);
+    let put = grant(Action::PutItem, Target::Table, "USERS#*");
+    assert_eq!(made.collect::<Vec<_>>(), [put]);
+}
+
+/// Whatever it says elsewhere, the text has none of these.
+#[test]
+fn the_template_has_no_wildcard_no_scan_and_no_policy_of_others() {
+    let policies = TEMPLATE
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    let mut actions = 0;
+    for line in policies {
+        if let Some((_, action)) = line.split_once(" Action: ") {
+            actions += 1;
+            assert!(!action.contains(['*', '?']), "{line}");
+        }
+        if let Some((_, resource)) = line.split_once(" Resource: ") {
+            assert!(!resource.contains('*'), "{line}");
+        }
+        for word in ["Scan", "PartiQL", "ManagedPolic", "CrudPolicy", "NotAction"] {
+            assert!(!line.contains(word), "{line}");
+        }
+    }
+    assert!(actions > 20, "{actions}");
+}

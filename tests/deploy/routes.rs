@@ -1,0 +1,282 @@
+//! The template's routes, held against every documented operation by API Gateway's own rules ("Create routes for HTTP
+//! APIs" in its developer guide), which are written down here once more and apart from the local gateway's.
+
+use http::Method;
+use marquee::{server::TEMPLATE, template::Template};
+use serde_json::Value;
+
+use crate::support::operations::{Operation, operations};
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+
+/// The groups, each with its function. Whatever is under a group's path is the function's, be there an operation or not,
+/// so that its own `404` and `405` answer.
+const GROUPS: [(&str, &str); 3] = [
+    ("/api/auth", "auth"),
+    ("/api/movies", "movies"),
+    ("/api/users", "users"),
+];
+
+/// Paths that are nobody's.
+const UNKNOWN: [&str; 9] = [
+    "/",
+    "/api",
+    "/api/",
+    "/api/nothing",
+    "/api/nothing/",
+    "/api/moviesx",
+    "/api/moviesx/1/",
+    "/movies/",
+    "/favicon.ico",
+];
+
+/// The operations that reach their own route under the lenient reading alone. Under the strict one the last still
+/// reaches its function, which `$default` leads to as well.
+const LENIENT_ALONE: [&str; 4] = [
+    "GET /api/movies/",
+    "POST /api/movies/",
+    "GET /api/users/",
+    "GET /api/openapi.json/",
+];
+
+/// Whether `/x/` is a full match for the route `/x` has been reported both ways.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Reading {
+    /// It is: a trailing slash is ignored.
+    Lenient,
+    /// It isn't.
+    Strict,
+}
+
+/// The key of the route that takes a request: a full match, else a greedy one, else `$default`. Of several, the one with
+/// more fixed segments; of these, the one for this very method.
+fn taken_by<'a>(keys: &[&'a str], reading: Reading, method: &str, path: &str) -> Option<&'a str> {
+    let rank = |key: &str| {
+        if key == "$default" {
+            return Some((0, 0, false));
+        }
+        let (own_method, route) = key.split_once(' ')?;
+        if own_method != "ANY" && own_method != method {
+            return None;
+        }
+        let route: Vec<&str> = route.split('/').skip(1).collect();
+        let mut asked: Vec<&str> = path.split('/').skip(1).collect();
+        let is_greedy = route.last()?.ends_with("+}");
+        if !is_greedy && reading == Reading::Lenient && asked.len() > 1 && asked.last()?.is_empty() {
+            asked.pop();
+        }
+        // A greedy variable takes whatever is left, but not nothing.
+        let fixed = if is_greedy {
+            &route[..route.len() - 1]
+        } else {
+            &route
+        };
+        let lengths_fit = match is_greedy {
+            true => asked.len() > fixed.len() && asked[fixed.len()..].iter().any(|part| !part.is_empty()),
+            false => asked.len() == fixed.len(),
+        };
+        let is_variable = |part: &str| part.starts_with('{');
+        let parts_fit = fixed.iter().zip(&asked).all(|(own, part)| {
+            if is_variable(own) {
+                !part.is_empty()
+            } else {
+                own == part
+            }
+        });
+        let literals = fixed.iter().filter(|part| !is_variable(part)).count();
+        (lengths_fit && parts_fit).then_some((if is_greedy { 1 } else { 2 }, literals, own_method == method))
+    };
+    let ranked = keys.iter().filter_map(|key| Some((rank(key)?, *key)));
+    ranked.max().map(|(_, key)| key)
+}
+
+#[test]
+fn a_full_match_goes_before_a_greedy_one_and_that_before_the_default() {
+    let guide = [
+        "GET /pets/dog/1",
+        "GET /pets/dog/{id}",
+        "GET /pets/{proxy+}",
+        "ANY /{proxy+}",
+        "$default",
+    ];
+    let group = ["ANY /a", "GET /a", "ANY /a/{proxy+}", "$default"];
+    for (keys, request, lenient, strict) in [
+        // The guide's own example.
+        (
+            &guide[..],
+            "GET /pets/dog/1",
+            "GET /pets/dog/1",
+            "GET /pets/dog/1",
+        ),
+        (
+            &guide,
+            "GET /pets/dog/2",
+            "GET /pets/dog/{id}",
+            "GET /pets/dog/{id}",
+        ),
+        (
+            &guide,
+            "GET /pets/cat/1",
+            "GET /pets/{proxy+}",
+            "GET /pets/{proxy+}",
+        ),
+        (&guide, "POST /test/5", "ANY /{proxy+}", "ANY /{proxy+}"),
+        (&guide, "GET /", "$default", "$default"),
+        // The readings differ where nothing but a slash is left.
+        (&group, "GET /a", "GET /a", "GET /a"),
+        (&group, "GET /a/", "GET /a", "$default"),
+        (&group, "POST /a/", "ANY /a", "$default"),
+        (&group, "POST /a/b", "ANY /a/{proxy+}", "ANY /a/{proxy+}"),
+        (&group, "POST /a/b/", "ANY /a/{proxy+}", "ANY /a/{proxy+}"),
+        (&group, "GET /A", "$default", "$default"),
+        (&group, "GET /ab", "$default", "$default"),
+        (&group[1..2], "POST /a", "nothing", "nothing"),
+    ] {
+        let (method, path) = request.split_once(' ').unwrap();
+        for (reading, expected) in [(Reading::Lenient, lenient), (Reading::Strict, strict)] {
+            let taken = taken_by(keys, reading, method, path).unwrap_or("nothing");
+            assert_eq!(taken, expected, "{request}, {reading:?}");
+        }
+    }
+}
+
+/// Every route: its key and its function.
+fn routes() -> Vec<(String, String)> {
+    let template = Template::parse(TEMPLATE).unwrap();
+    let routes = template.routes.iter();
+    routes
+        .map(|route| (route.key.clone(), route.function.clone()))
+        .collect()
+}
+
+/// Every operation, and the function whose router has it.
+fn owned() -> Vec<(Operation, &'static str)> {
+    let documents = [
+        ("auth", auth::openapi()),
+        ("movies", movies::openapi()),
+        ("users", users::openapi()),
+        ("docs", docs::openapi()),
+    ]
+    .map(|(name, document)| (name, serde_json::to_value(document).unwrap()));
+    let owner = |operation: &Operation| {
+        let has_it = |document: &Value| {
+            let item = &document["paths"][&operation.path];
+            item.get(operation.method.to_lowercase()).is_some()
+        };
+        let owners = documents.iter().filter(|(_, document)| has_it(document));
+        let owners: Vec<&str> = owners.map(|(name, _)| *name).collect();
+        assert_eq!(
+            owners.len(),
+            1,
+            "{} is in the routers of {owners:?}",
+            operation.id
+        );
+        owners[0]
+    };
+    operations()
+        .into_iter()
+        .map(|operation| {
+            let owner = owner(&operation);
+            (operation, owner)
+        })
+        .collect()
+}
+
+/// What doesn't reach where it belongs.
+fn astray(owned: &[(Operation, &str)], routes: &[(String, String)], reading: Reading) -> Vec<String> {
+    let keys: Vec<&str> = routes.iter().map(|(key, _)| key.as_str()).collect();
+    let mut astray = Vec::new();
+    let mut check = |method: &str, path: &str, is_fallback: bool, function: &str| {
+        let taken = taken_by(&keys, reading, method, path).unwrap_or("nothing");
+        let reached = routes.iter().find(|(key, _)| key == taken);
+        let reached = reached.map_or("nothing", |(_, function)| function.as_str());
+        if (taken == "$default") != is_fallback || reached != function {
+            astray.push(format!("{method} {path} reaches {reached} by {taken}"));
+        }
+    };
+    for (operation, owner) in owned {
+        for spelling in operation.spellings() {
+            let path = spelling.replace("{id}", "1");
+            let is_lenient_alone = reading == Reading::Strict
+                && LENIENT_ALONE.contains(&format!("{} {path}", operation.method).as_str());
+            let function = if is_lenient_alone { "docs" } else { owner };
+            check(&operation.method, &path, is_lenient_alone, function);
+        }
+    }
+    for method in METHODS {
+        for (group, function) in GROUPS {
+            check(method, group, false, function);
+            check(method, &format!("{group}/nothing"), false, function);
+            check(method, &format!("{group}/1/nothing/"), false, function);
+        }
+        for path in UNKNOWN {
+            check(method, path, true, "docs");
+        }
+    }
+    astray
+}
+
+#[test]
+fn every_operation_reaches_its_own_function_in_both_spellings() {
+    for reading in [Reading::Lenient, Reading::Strict] {
+        assert_eq!(astray(&owned(), &routes(), reading), [""; 0], "{reading:?}");
+    }
+    let documented: Vec<String> = operations()
+        .iter()
+        .flat_map(|operation| {
+            operation
+                .spellings()
+                .map(|path| format!("{} {path}", operation.method))
+        })
+        .collect();
+    for listed in LENIENT_ALONE {
+        assert!(
+            documented.iter().any(|known| known == listed),
+            "{listed} isn't documented"
+        );
+    }
+}
+
+#[test]
+fn without_any_one_route_something_goes_astray() {
+    let (owned, routes) = (owned(), routes());
+    for at in 0..routes.len() {
+        let mut routes = routes.clone();
+        let (key, _) = routes.remove(at);
+        for reading in [Reading::Lenient, Reading::Strict] {
+            assert_ne!(
+                astray(&owned, &routes, reading),
+                [""; 0],
+                "without {key}, {reading:?}"
+            );
+        }
+    }
+}
+
+/// The local gateway reads the rules leniently, and otherwise as they are read here.
+#[test]
+fn the_local_gateway_takes_the_same_routes() {
+    let template = Template::parse(TEMPLATE).unwrap();
+    let routes = routes();
+    let keys: Vec<&str> = routes.iter().map(|(key, _)| key.as_str()).collect();
+    let mut paths: Vec<String> = UNKNOWN.map(str::to_owned).to_vec();
+    for operation in operations() {
+        paths.extend(operation.spellings().map(|path| path.replace("{id}", "1")));
+    }
+    for (group, _) in GROUPS {
+        paths.extend(["", "/", "/nothing", "/1/nothing/"].map(|rest| format!("{group}{rest}")));
+    }
+    for path in &paths {
+        for method in METHODS {
+            let found = template
+                .routes
+                .resolve(&method.parse::<Method>().unwrap(), path)
+                .unwrap();
+            assert_eq!(
+                Some(found.route.key.as_str()),
+                taken_by(&keys, Reading::Lenient, method, path),
+                "{method} {path}"
+            );
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The template as SAM reads it, for given parameters.
+
+use std::collections::BTreeMap;
+
+use marquee::{server::TEMPLATE, template::resolve};
+use serde_json::Value;
+
+/// The template with these parameters, and the others at their defaults.
+pub struct Stack(pub Value);
+
+impl Stack {
+    pub fn new(parameters: &[(&str, &str)]) -> Self {
+        Self(serde_json::to_value(resolve(TEMPLATE, parameters).unwrap()).unwrap())
+    }
+
+    /// The resources of a type, by logical id.
+    pub fn resources(&self, kind: &str) -> BTreeMap<&str, &Value> {
+        let resources = self.0["Resources"].as_object().unwrap().iter();
+        resources
+            .filter(|(_, resource)| resource["Type"] == kind)
+            .map(|(id, resource)| (id.as_str(), resource))
+            .collect()
+    }
+
+    /// A resource's properties; null without it.
+    pub fn properties(&self, id: &str) -> &Value {
+        &self.0["Resources"][id]["Properties"]
+    }
+
+    /// Every function's properties with those of `Globals`, by logical id.
+    pub fn functions(&self) -> BTreeMap<&str, Value> {
+        let globals = &self.0["Globals"]["Function"];
+        self.resources("AWS::Serverless::Function")
+            .into_iter()
+            .map(|(id, function)| (id, merged(globals, &function["Properties"])))
+            .collect()
+    }
+
+    /// The functions with a route, whose answer somebody waits for.
+    pub fn answering(&self) -> BTreeMap<&str, Value> {
+        let mut functions = self.functions();
+        functions.retain(|_, function| {
+            let mut events = function["Events"].as_object().unwrap().values();
+            events.any(|event| event["Type"] == "HttpApi")
+        });
+        functions
+    }
+
+    /// Every function's variables, by its logical id.
+    pub fn variables(&self) -> BTreeMap<&str, Value> {
+        let functions = self.functions().into_iter();
+        functions
+            .map(|(id, function)| (id, function["Environment"]["Variables"].clone()))
+            .collect()
+    }
+
+    /// The alarms' properties, by logical id.
+    pub fn alarms(&self) -> BTreeMap<&str, &Value> {
+        let alarms = self.resources("AWS::CloudWatch::Alarm").into_iter();
+        alarms.map(|(id, alarm)| (id, &alarm["Properties"])).collect()
+    }
+}
+
+/// What SAM makes of a function's own properties and those for all: mappings are merged, anything else replaced.
+fn merged(all: &Value, own: &Value) -> Value {
+    match (all, own) {
+        (Value::Object(all), Value::Object(own)) => {
+            let mut whole = all.clone();
+            for (key, value) in own {
+                let value = all
+                    .get(key)
+                    .map_or_else(|| value.clone(), |all| merged(all, value));
+                whole.insert(key.clone(), value);
+            }
+            Value::Object(whole)
+        }
+        (_, own) => own.clone(),
+    }
+}
+
+/// Every text within a value, whether it is a key or a value.
+pub fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
+        Value::Object(entries) => entries
+            .iter()
+            .flat_map(|(key, value)| [vec![key.as_str()], texts(value)].concat())
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+pub fn number(value: &Value) -> f64 {
+    let text = value.as_str().and_then(|text| text.parse().ok());
+    value
+        .as_f64()
+        .or(text)
+        .unwrap_or_else(|| panic!("{value} isn't a number"))
+}
+
+/// The names within `${…}`.
+pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    let parts = text.split("${").skip(1);
+    parts.map(|part| part.split('}').next().unwrap())
+}

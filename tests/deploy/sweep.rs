@@ -1,0 +1,153 @@
+//! The sweep function, which no request reaches: an invocation goes on until nothing is left or its time is up.
+
+use std::time::{Duration, SystemTime};
+
+use lambda_runtime::{Context, LambdaEvent};
+use marquee::{guard::Guard, server::TEMPLATE, template::Template};
+use serde_json::json;
+use shared::{
+    clock::Clock,
+    db::{
+        Key, Store, client,
+        favorite::MarkItem,
+        keys,
+        store::{Item, to_item},
+    },
+    domain::{MovieId, UserId},
+};
+use sweep::Swept;
+
+use crate::support::{
+    TestApp,
+    audit::{audit, scan},
+    film,
+    wire::{Fault, Wire},
+};
+
+/// More than any of these tests takes.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Puts marks on a film past the API, which count nowhere, of as many users whom there isn't.
+pub(super) async fn put_marks(store: &Store, film: u64, users: u64) {
+    let film = MovieId::try_from(film).unwrap();
+    for user in 1..=users {
+        let user = UserId::try_from(1_000_000 + user).unwrap();
+        let mark = MarkItem::new(film, user, Clock::default().now());
+        put(store, keys::mark(film, user), to_item(&mark).unwrap()).await;
+    }
+}
+
+/// Leaves a deleted film's marks to the sweep.
+async fn leave(store: &Store, film: u64, users: u64) {
+    put_marks(store, film, users).await;
+    put(store, keys::sweep(MovieId::try_from(film).unwrap()), Item::new()).await;
+}
+
+async fn put(store: &Store, key: Key, mut item: Item) {
+    item.extend(key.attributes());
+    assert!(store.put(item, None).await.unwrap());
+}
+
+/// How many marks and how many films to sweep the table holds.
+async fn left(store: &Store) -> (usize, usize) {
+    let rows = scan(store).await;
+    let of = |kind: &str| {
+        let keys = rows.iter().map(|row| Key::of(row).unwrap());
+        keys.filter(|key| key.pk.starts_with(kind)).count()
+    };
+    (of("MARKS#"), of(keys::SWEEP))
+}
+
+/// An invocation whose deadline is after `time`.
+fn invocation(time: Duration) -> LambdaEvent<serde_json::Value> {
+    let mut context = Context::default();
+    let deadline = SystemTime::now() + time;
+    let since = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    context.deadline = u64::try_from(since.as_millis()).unwrap();
+    LambdaEvent::new(json!({"detail-type": "Scheduled Event"}), context)
+}
+
+/// A table without a server, which would sweep it too, and the way in which the sweep function reaches it.
+async fn table_and_function() -> (Wire, Store) {
+    let wire = Wire::new().await;
+    let template = Template::parse(TEMPLATE).unwrap();
+    let table = wire.table();
+    template.table.create(&table.client, &table.table).await.unwrap();
+    let guard = Guard::new(
+        "sweep",
+        template.roles["sweep"].clone(),
+        &table.table,
+        &template.table,
+    );
+    let client = guard.client(&client::local(&wire.url));
+    (wire, Store { client, ..table })
+}
+
+#[tokio::test]
+async fn what_a_deletion_leaves_of_very_many_marks_the_sweep_removes() {
+    let app = TestApp::new().await;
+    let owner = app.member().await;
+    let added = owner
+        .add(&film("Alien", "Ridley Scott", "Horror", "1979-05-25"))
+        .await;
+    let path = format!("/api/movies/{}/", added["id"]);
+    owner.put(&format!("{path}favorite/")).send().await.is(200);
+    let store = &app.running.state.store;
+    put_marks(store, added["id"].as_u64().unwrap(), 350).await;
+    owner.delete(&path).send().await.is(204);
+    let (marks, films) = left(store).await;
+    assert!(marks > 0 && films == 1, "{marks} marks of {films} films");
+    let function = &app.running.functions["sweep"].state.store;
+    sweep::handle(function, invocation(LONG)).await.unwrap();
+    assert_eq!(left(store).await, (0, 0));
+    audit(store).await;
+}
+
+#[tokio::test]
+async fn the_sweep_goes_on_until_no_film_is_left() {
+    let (wire, function) = table_and_function().await;
+    let table = wire.table();
+    // More than it finds at one look.
+    for film in 1..=120 {
+        leave(&table, film, 1).await;
+    }
+    for films in [120, 0] {
+        let is_done = true;
+        let swept = sweep::sweep(&function, LONG).await.unwrap();
+        assert_eq!(swept, Swept { films, is_done });
+        assert_eq!(left(&table).await, (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn an_invocation_that_has_no_time_left_ends_well_and_leaves_the_rest_to_the_next() {
+    let (wire, function) = table_and_function().await;
+    let table = wire.table();
+    leave(&table, 1, 3).await;
+    for time in [Duration::ZERO, Duration::from_secs(1)] {
+        sweep::handle(&function, invocation(time)).await.unwrap();
+        assert_eq!(left(&table).await, (3, 1));
+    }
+    let swept = sweep::sweep(&function, Duration::ZERO).await.unwrap();
+    assert!(!swept.is_done);
+    sweep::handle(&function, invocation(LONG)).await.unwrap();
+    assert_eq!(left(&table).await, (0, 0));
+}
+
+#[tokio::test]
+async fn an_invocation_fails_when_the_table_does() {
+    let (wire, function) = table_and_function().await;
+    leave(&wire.table(), 1, 1).await;
+    for operation in ["Query", "BatchWriteItem", "DeleteItem"] {
+        let fault = Fault::Refused(400, "AccessDeniedException");
+        wire.inject(operation, 0..1, fault);
+        let failed = sweep::handle(&function, invocation(LONG)).await.unwrap_err();
+        assert_eq!(
+            failed.error_message,
+            format!("{operation}: AccessDeniedException")
+        );
+        wire.heal();
+    }
+    sweep::handle(&function, invocation(LONG)).await.unwrap();
+    assert_eq!(left(&wire.table()).await, (0, 0));
+}

@@ -1,0 +1,357 @@
+//! Promise 38: what protects the data, bounds the load, and is logged.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use http::{Request, header};
+use marquee::{server::TEMPLATE, template::Template};
+use serde_json::{Value, json};
+use shared::{config::Config, http::serve};
+use tower::ServiceExt as _;
+
+use super::stack::{Stack, number, placeholders, texts};
+
+/// API Gateway's own limit for an answer.
+const GATEWAY_GIVES_UP: Duration = Duration::from_secs(30);
+
+#[test]
+fn the_table_can_be_set_back_to_any_second_is_encrypted_and_loses_expired_rows() {
+    let stack = Stack::new(&[]);
+    let table = stack.properties("Table");
+    assert_eq!(
+        table["PointInTimeRecoverySpecification"],
+        json!({"PointInTimeRecoveryEnabled": true, "RecoveryPeriodInDays": 35})
+    );
+    assert_eq!(table["SSESpecification"], json!({"SSEEnabled": true}));
+    assert_eq!(
+        table["TimeToLiveSpecification"],
+        json!({"AttributeName": "ttl", "Enabled": true})
+    );
+    assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
+}
+
+#[test]
+fn in_prod_the_table_cannot_be_deleted_and_it_outlives_its_stack_everywhere() {
+    for (stage, protected) in [("dev", false), ("prod", true)] {
+        let stack = Stack::new(&[("Stage", stage)]);
+        assert_eq!(
+            stack.properties("Table")["DeletionProtectionEnabled"],
+            protected,
+            "{stage}"
+        );
+        for id in ["Table", "SigningSecret", "RefreshSecret"] {
+            let resource = &stack.0["Resources"][id];
+            assert_eq!(resource["DeletionPolicy"], "Retain", "{id}");
+            assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{id}");
+        }
+    }
+}
+
+/// After a restoration the data is in a table that CloudFormation didn't make.
+#[test]
+fn a_table_that_exists_is_used_under_its_name_and_left_alone() {
+    let stack = Stack::new(&[("ManageTable", "false"), ("TableName", "restored")]);
+    assert!(stack.resources("AWS::DynamoDB::Table").is_empty());
+    for section in ["Resources", "Outputs"] {
+        for text in texts(&stack.0[section]) {
+            let names_it = text == "Table"
+                || text.starts_with("Table.")
+                || placeholders(text).any(|name| name == "Table" || name.starts_with("Table."));
+            assert!(!names_it, "{text:?} of the {section} needs the table's resource");
+        }
+    }
+    let variables = stack.variables();
+    let mut named = variables
+        .values()
+        .filter_map(|variables| variables.get("TABLE_NAME"));
+    assert!(named.clone().count() >= 3);
+    assert!(named.all(|name| name == "restored"));
+    assert_eq!(stack.0["Outputs"]["TableName"]["Value"], "restored");
+}
+
+#[test]
+fn every_log_is_kept_for_as_long_as_was_asked() {
+    for (parameters, days) in [(&[][..], 30.0), (&[("LogRetentionDays", "7")], 7.0)] {
+        let stack = Stack::new(parameters);
+        let groups = stack.resources("AWS::Logs::LogGroup");
+        assert_eq!(groups.len(), stack.functions().len() + 1);
+        for (id, group) in groups {
+            assert_eq!(number(&group["Properties"]["RetentionInDays"]), days, "{id}");
+        }
+    }
+}
+
+#[test]
+fn every_function_logs_json_to_a_group_of_its_own() {
+    let stack = Stack::new(&[]);
+    for (id, function) in stack.functions() {
+        let name = function["CodeUri"].as_str().unwrap().rsplit('/').next().unwrap();
+        let logging = &function["LoggingConfig"];
+        assert_eq!(logging["LogFormat"], "JSON", "{id}");
+        let group = logging["LogGroup"]["Ref"].as_str().unwrap();
+        assert_eq!(
+            stack.properties(group)["LogGroupName"],
+            json!({"Fn::Sub": format!("/aws/lambda/${{AWS::StackName}}/{name}")}),
+            "{id}"
+        );
+    }
+}
+
+/// Promise 39: a path, a query or a header may hold anything.
+#[test]
+fn the_access_log_holds_nothing_that_a_client_wrote() {
+    let stack = Stack::new(&[]);
+    let settings = &stack.properties("HttpApi")["AccessLogSettings"];
+    assert_eq!(
+        settings["DestinationArn"],
+        json!({"Fn::GetAtt": "AccessLogs.Arn"})
+    );
+    let format: BTreeMap<String, String> =
+        serde_json::from_str(settings["Format"].as_str().unwrap()).unwrap();
+    let variables: BTreeSet<&str> = format.values().map(String::as_str).collect();
+    assert_eq!(
+        variables,
+        BTreeSet::from([
+            "$context.requestId",
+            "$context.requestTime",
+            "$context.identity.sourceIp",
+            "$context.httpMethod",
+            "$context.routeKey",
+            "$context.protocol",
+            "$context.status",
+            "$context.responseLength",
+            "$context.responseLatency",
+            "$context.integrationLatency",
+            "$context.integrationStatus",
+            "$context.integrationErrorMessage",
+            "$context.error.message",
+        ])
+    );
+    // What counts the gateway's refusals reads these two.
+    assert_eq!(format["status"], "$context.status");
+    assert_eq!(format["integrationStatus"], "$context.integrationStatus");
+}
+
+#[test]
+fn the_gateway_throttles_every_route_and_those_of_auth_more() {
+    let stack = Stack::new(&[
+        ("DefaultRateLimit", "90"),
+        ("DefaultBurstLimit", "91"),
+        ("AuthRateLimit", "10"),
+        ("AuthBurstLimit", "11"),
+    ]);
+    let api = stack.properties("HttpApi");
+    let limits = |settings: &Value| {
+        let limit = |name| number(&settings[name]);
+        (limit("ThrottlingRateLimit"), limit("ThrottlingBurstLimit"))
+    };
+    assert_eq!(limits(&api["DefaultRouteSettings"]), (90.0, 91.0));
+    let routes = Template::parse(TEMPLATE).unwrap().routes;
+    let auth = routes.iter().filter(|route| route.path.starts_with("/api/auth/"));
+    let own = api["RouteSettings"].as_object().unwrap();
+    assert_eq!(
+        own.keys().collect::<BTreeSet<_>>(),
+        auth.map(|route| &route.key).collect::<BTreeSet<_>>()
+    );
+    assert!(own.values().all(|settings| limits(settings) == (10.0, 11.0)));
+
+    let defaults = Stack::new(&[]);
+    let api = defaults.properties("HttpApi");
+    let (rate, burst) = limits(&api["DefaultRouteSettings"]);
+    for (auth_rate, auth_burst) in api["RouteSettings"].as_object().unwrap().values().map(limits) {
+        assert!(0.0 < auth_rate && auth_rate < rate && 0.0 < auth_burst && auth_burst < burst);
+    }
+}
+
+#[test]
+fn concurrency_is_reserved_where_a_parameter_says_so() {
+    let reserved = |stack: &Stack| -> BTreeMap<String, Option<String>> {
+        let functions = stack.answering().into_iter();
+        functions
+            .map(|(id, function)| {
+                let limit = function.get("ReservedConcurrentExecutions");
+                (
+                    id.to_owned(),
+                    limit.map(|limit| limit.as_str().unwrap().to_owned()),
+                )
+            })
+            .collect()
+    };
+    let unreserved = reserved(&Stack::new(&[]));
+    assert_eq!(unreserved.len(), 4);
+    for id in unreserved.keys() {
+        assert_eq!(unreserved[id], None);
+        let parameter = id.replace("Function", "Concurrency");
+        let mut expected = unreserved.clone();
+        expected.insert(id.clone(), Some("17".to_owned()));
+        assert_eq!(reserved(&Stack::new(&[(&parameter, "17")])), expected);
+    }
+}
+
+/// Promise 35: so the client gets the function's own `503`, and not the gateway's.
+#[test]
+fn every_function_outlasts_its_own_deadline_and_not_the_gateway() {
+    let deadline = Config::default().http.deadline;
+    for (id, function) in Stack::new(&[]).answering() {
+        let timeout = Duration::from_secs(function["Timeout"].as_u64().unwrap());
+        assert!(deadline < timeout && timeout < GATEWAY_GIVES_UP, "{id}");
+        assert!(
+            function["Environment"]["Variables"]
+                .get("REQUEST_DEADLINE_SECONDS")
+                .is_none()
+        );
+    }
+}
+
+/// The header's values, in lowercase: HTTP doesn't tell the cases of header names apart.
+fn list(header: &str) -> BTreeSet<String> {
+    header.split(',').map(|part| part.trim().to_lowercase()).collect()
+}
+
+#[tokio::test]
+async fn the_gateway_answers_cors_as_the_functions_do() {
+    let stack = Stack::new(&[("CorsOrigins", "https://a.example,https://b.example")]);
+    let cors = &stack.properties("HttpApi")["CorsConfiguration"];
+    assert_eq!(
+        cors["AllowOrigins"],
+        json!({"Fn::Split": [",", "https://a.example,https://b.example"]})
+    );
+    let ours = |name: &str| match &cors[name] {
+        Value::Array(values) => values
+            .iter()
+            .flat_map(|value| list(value.as_str().unwrap()))
+            .collect(),
+        value => list(&value.to_string()),
+    };
+    for (id, variables) in stack.variables() {
+        let configured = Config::from_lookup(|name| Some(variables.get(name)?.as_str()?.to_owned()));
+        let config = configured.unwrap().http;
+        assert_eq!(
+            config.cors_origins,
+            ["https://a.example", "https://b.example"],
+            "{id}"
+        );
+        let router = serve(Router::new(), &config).unwrap();
+        for (method, expected) in [
+            (
+                "OPTIONS",
+                [
+                    (header::ACCESS_CONTROL_ALLOW_METHODS, "AllowMethods"),
+                    (header::ACCESS_CONTROL_ALLOW_HEADERS, "AllowHeaders"),
+                    (header::ACCESS_CONTROL_MAX_AGE, "MaxAge"),
+                ]
+                .as_slice(),
+            ),
+            ("GET", &[(header::ACCESS_CONTROL_EXPOSE_HEADERS, "ExposeHeaders")]),
+        ] {
+            let request = Request::builder()
+                .method(method)
+                .uri("/api/movies/")
+                .header(header::ORIGIN, "https://b.example")
+                .header(header::ACCESS_CONTROL_REQUEST_METHOD, "PATCH");
+            let response = router
+                .clone()
+                .oneshot(request.body(Body::empty()).unwrap())
+                .await
+                .unwrap();
+            let answered = |name| response.headers()[name].to_str().unwrap();
+            assert_eq!(answered(header::ACCESS_CONTROL_ALLOW_ORIGIN), "https://b.example");
+            for (name, property) in expected {
+                assert_eq!(list(answered(name.clone())), ours(property), "{property}");
+            }
+        }
+        assert!(cors.get("AllowCredentials").is_none());
+    }
+}
+
+#[test]
+fn cors_is_for_any_origin_unless_it_is_said_and_for_none_when_that_is_said() {
+    let origins = |stack: &Stack| -> Vec<Value> {
+        let variables = stack.variables();
+        variables
+            .into_values()
+            .map(|v| v["CORS_ORIGINS"].clone())
+            .collect()
+    };
+    let any = Stack::new(&[]);
+    let cors = &any.properties("HttpApi")["CorsConfiguration"];
+    assert_eq!(cors["AllowOrigins"], json!({"Fn::Split": [",", "*"]}));
+    assert!(origins(&any).iter().all(|origin| origin == "*"));
+    let none = Stack::new(&[("CorsOrigins", "")]);
+    assert!(none.properties("HttpApi").get("CorsConfiguration").is_none());
+    assert!(origins(&none).iter().all(|origin| origin == ""));
+}
+
+/// Promise 5, as far as it isn't the roles': `tests/deploy/privileges.rs`.
+#[test]
+fn only_auth_is_told_where_the_keys_are() {
+    for (id, variables) in Stack::new(&[]).variables() {
+        for (variable, secret) in [
+            ("SIGNING_SECRET", "SigningSecret"),
+            ("REFRESH_SECRET", "RefreshSecret"),
+        ] {
+            let told = variables.get(variable);
+            let expected = (id == "AuthFunction").then(|| json!({"Ref": secret}));
+            assert_eq!(told, expected.as_ref(), "{id}");
+        }
+    }
+    let stack = Stack::new(&[]);
+    for secret in ["SigningSecret", "RefreshSecret"] {
+        assert_eq!(
+            stack.properties(secret)["GenerateSecretString"],
+            json!({"PasswordLength": 64, "ExcludePunctuation": true})
+        );
+    }
+}
+
+/// The settings of `samconfig.toml` for an environment, one line each.
+fn settings(environment: &str) -> Vec<String> {
+    let text = include_str!("../../samconfig.toml");
+    let section = format!("[{environment}.deploy.parameters]\n");
+    let after = text.split_once(&section).unwrap().1;
+    after
+        .split("\n[")
+        .next()
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn dev_is_what_is_deployed_unless_prod_is_asked_for() {
+    for (environment, stage) in [("default", "dev"), ("prod", "prod")] {
+        let settings = settings(environment);
+        let overrides = settings
+            .iter()
+            .find(|line| line.starts_with("parameter_overrides"))
+            .unwrap();
+        let overrides: BTreeMap<&str, &str> = overrides
+            .split('"')
+            .filter_map(|part| part.split_once('='))
+            .filter(|(name, _)| !name.contains(' '))
+            .collect();
+        assert_eq!(overrides["Stage"], stage);
+        // A parameter that the template lacks stops here.
+        let parameters: Vec<_> = overrides.into_iter().collect();
+        Stack::new(&parameters);
+    }
+}
+
+/// checkov runs in CI; what it is told to pass over says why, at the resource it is about.
+#[test]
+fn every_check_that_is_passed_over_gives_its_reason() {
+    let skips = TEMPLATE
+        .lines()
+        .filter_map(|line| line.split_once("checkov:skip="));
+    let mut count = 0;
+    for (_, skip) in skips {
+        let (check, reason) = skip.split_once(':').unwrap_or((skip, ""));
+        assert!(check.starts_with("CKV") && reason.len() > 30, "{skip}");
+        count += 1;
+    }
+    assert!(count > 0);
+}

@@ -1,0 +1,576 @@
+//! Replays the story: in process, through function binaries under the Lambda Runtime Interface Emulator, and over HTTP.
+//! Whatever answers must answer as the functions do in process.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::DATE};
+use marquee::{
+    engine::{Engine, Storage},
+    server::TEMPLATE,
+    template::Template,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use shared::{auth::SecretTexts, config::Config, db::client};
+use tempfile::NamedTempFile;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::{
+    net::TcpStream,
+    process::{Child, Command},
+    time::sleep,
+};
+use url::Url;
+
+use super::{
+    Answer, TestApp,
+    event::{DOMAIN, Event},
+    story::{self, Kept, STORY, cursor_of},
+};
+
+/// Who answers events.
+pub trait Target {
+    async fn answer(&self, event: &Event) -> Answer;
+
+    /// Which schemes and hosts the URLs in its answers may begin with.
+    fn origins(&self) -> Vec<String>;
+
+    /// The id it gives the answer, where that is known.
+    fn request_id(&self, event: &Event) -> Option<String>;
+
+    /// Headers that it adds to every answer.
+    fn own_headers(&self) -> &[HeaderName] {
+        &[]
+    }
+}
+
+/// Replays the whole story against `target`, whose table must be empty, and step by step against an in-process server
+/// with a table of its own. Gives the differences; when there are some at the first step, these alone, for the table
+/// isn't empty or something else answers.
+pub async fn differences(target: &impl Target) -> Vec<String> {
+    let app = TestApp::new().await;
+    let (mut ours, mut theirs) = (Kept::default(), Kept::default());
+    let mut differences = Vec::new();
+    for (name, status, event) in story::events() {
+        let expected = step(&app, &mut ours, &event).await;
+        assert_eq!(expected["status"], status, "{name} in process: {expected:#}");
+        let given = step(target, &mut theirs, &event).await;
+        differences.extend(difference(name, &expected, &given));
+        if name == STORY[0].0 && !differences.is_empty() {
+            break;
+        }
+    }
+    differences
+}
+
+async fn step(target: &impl Target, kept: &mut Kept, event: &Event) -> Value {
+    let event = kept.fill(event.clone());
+    let answer = target.answer(&event).await;
+    kept.keep(&answer);
+    settle(target, &event, answer)
+}
+
+/// Where the values differ, and how: `<where>/body/results/0/id: 2 and not 1`.
+pub fn difference(at: &str, expected: &Value, given: &Value) -> Vec<String> {
+    match (expected, given) {
+        (Value::Object(expected), Value::Object(given)) => {
+            let names: BTreeSet<&String> = expected.keys().chain(given.keys()).collect();
+            let of = |fields: &Map<String, Value>, name: &String| match fields.get(name) {
+                Some(value) => value.clone(),
+                None => json!("<nothing>"),
+            };
+            let fields = names.into_iter();
+            fields
+                .flat_map(|name| difference(&format!("{at}/{name}"), &of(expected, name), &of(given, name)))
+                .collect()
+        }
+        (Value::Array(expected), Value::Array(given)) if expected.len() == given.len() => {
+            let items = expected.iter().zip(given).enumerate();
+            items
+                .flat_map(|(n, (expected, given))| difference(&format!("{at}/{n}"), expected, given))
+                .collect()
+        }
+        _ if expected == given => Vec::new(),
+        _ => vec![format!("{at}: {given} and not {expected}")],
+    }
+}
+
+/// An answer as far as it must be the same wherever the story is replayed. What can't be the same is hidden once it has
+/// been held to its shape.
+fn settle(target: &impl Target, event: &Event, answer: Answer) -> Value {
+    let head = event.request_context.http.method == "HEAD";
+    answer.check(head);
+    let mut headers: Map<String, Value> = Map::new();
+    for name in answer
+        .headers
+        .keys()
+        .filter(|name| !target.own_headers().contains(name))
+    {
+        let values = answer.headers.get_all(name).iter();
+        // However many lines they come in, and however a list is spaced, they mean the same (RFC 9110 §5.3).
+        let values: Vec<&str> = values
+            .flat_map(|value| value.to_str().unwrap().split(','))
+            .map(str::trim)
+            .collect();
+        headers.insert(name.to_string(), values.join(", ").into());
+    }
+    let request_id = answer.header("x-request-id");
+    if let Some(given) = target.request_id(event) {
+        assert_eq!(request_id, given, "{}", answer.text);
+    }
+    headers.insert("x-request-id".into(), "<request id>".into());
+    if !head && let Some(length) = headers.remove("content-length") {
+        assert_eq!(length, answer.text.len().to_string(), "{}", answer.text);
+    }
+    let mut body = answer.body;
+    if body.is_null() {
+        // Nothing, or no JSON.
+        body = answer.text.into();
+    }
+    hide(&target.origins(), &mut body).unwrap_or_else(|e| panic!("{}: {e} in {body:#}", event.raw_path));
+    json!({"status": answer.status.as_u16(), "headers": headers, "body": body})
+}
+
+/// Hides what differs from one replay to the next, wherever it stands in a body.
+fn hide(origins: &[String], value: &mut Value) -> Result<(), String> {
+    match value {
+        Value::Array(items) => items.iter_mut().try_for_each(|item| hide(origins, item)),
+        Value::Object(fields) => fields.iter_mut().try_for_each(|(name, value)| {
+            let hidden = match value.as_str() {
+                Some(text) => hidden(origins, name, text).ok_or_else(|| format!("{name} is {text:?}"))?,
+                None => None,
+            };
+            match hidden {
+                Some(hidden) => *value = hidden,
+                None => hide(origins, value)?,
+            }
+            Ok(())
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What takes the place of a field's text: nothing when it needn't be hidden. `None` when it must be and hasn't its
+/// shape.
+fn hidden(origins: &[String], name: &str, text: &str) -> Option<Option<Value>> {
+    let hidden = match name {
+        "access" => access_token(text)?,
+        "refresh" => opaque(text)?,
+        // Problems: held to the header's by every answer's check.
+        "request_id" => json!("<request id>"),
+        "created_at" | "updated_at" | "date_joined" => {
+            OffsetDateTime::parse(text, &Rfc3339)
+                .ok()
+                .filter(|_| text.ends_with('Z'))?;
+            json!(format!("<{} characters of time>", text.len()))
+        }
+        "next" | "previous" => page(origins, text)?,
+        // A public key's (RFC 8037 §2).
+        "kid" => id(text)?,
+        "x" => opaque(text).filter(|hidden| hidden == "<32 bytes>")?,
+        _ => return Some(None),
+    };
+    Some(Some(hidden))
+}
+
+fn id(text: &str) -> Option<Value> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (!text.is_empty() && text.bytes().all(good)).then(|| json!("<id>"))
+}
+
+fn opaque(text: &str) -> Option<Value> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    (bytes.len() >= 16).then(|| json!(format!("<{} bytes>", bytes.len())))
+}
+
+/// An access token's header and claims, its times relative to when it was issued.
+fn access_token(text: &str) -> Option<Value> {
+    let parts: Vec<&str> = text.split('.').collect();
+    let [header, claims, signature] = parts[..] else {
+        return None;
+    };
+    let json = |part: &str| {
+        let json = URL_SAFE_NO_PAD.decode(part).ok()?;
+        serde_json::from_slice::<Map<String, Value>>(&json).ok()
+    };
+    let (mut header, mut claims) = (json(header)?, json(claims)?);
+    header.insert("kid".into(), id(header.get("kid")?.as_str()?)?);
+    claims.insert("jti".into(), id(claims.get("jti")?.as_str()?)?);
+    let issued = claims.get("iat")?.as_i64()?;
+    for name in ["iat", "nbf", "exp"] {
+        let time = claims.get(name)?.as_i64()?;
+        claims.insert(name.into(), json!(time - issued));
+    }
+    Some(json!({"header": header, "claims": claims, "signature": opaque(signature)?}))
+}
+
+/// The URL of another page: this API's, with a cursor.
+fn page(origins: &[String], text: &str) -> Option<Value> {
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| origins.contains(&url.origin().ascii_serialization()))?;
+    let cursor = cursor_of(&url)?;
+    let target = &url[url::Position::BeforePath..];
+    Some(json!(target.replace(&cursor, opaque(&cursor)?.as_str()?)))
+}
+
+/// A function's answer: the response of payload format 2.0. Nothing else may be in it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Response {
+    status_code: u16,
+    headers: HashMap<String, String>,
+    /// Written by `lambda_http`; the format has none, so there must be nothing in it.
+    multi_value_headers: HashMap<String, Value>,
+    cookies: Vec<String>,
+    body: Option<String>,
+    is_base64_encoded: bool,
+}
+
+/// What a function's answer says.
+pub fn answer(response: &Value) -> Answer {
+    let response: Response =
+        serde_json::from_value(response.clone()).unwrap_or_else(|e| panic!("{e} in {response:#}"));
+    assert!(response.multi_value_headers.is_empty() && response.cookies.is_empty());
+    assert!(!response.is_base64_encoded, "every answer is text");
+    let mut headers = HeaderMap::new();
+    for (name, value) in &response.headers {
+        let name: HeaderName = name.parse().unwrap();
+        headers.append(name, value.parse::<HeaderValue>().unwrap());
+    }
+    let text = response.body.unwrap_or_default();
+    Answer {
+        status: StatusCode::from_u16(response.status_code).unwrap(),
+        headers,
+        body: serde_json::from_str(&text).unwrap_or_default(),
+        text,
+    }
+}
+
+/// The functions in this process.
+impl Target for TestApp {
+    async fn answer(&self, event: &Event) -> Answer {
+        let response = self.running.gateway.invoke(&event.to_value()).await;
+        answer(&response.unwrap())
+    }
+
+    fn origins(&self) -> Vec<String> {
+        vec![format!("https://{DOMAIN}")]
+    }
+
+    fn request_id(&self, event: &Event) -> Option<String> {
+        Some(event.request_context.request_id.clone())
+    }
+}
+
+/// Function binaries, each under a Lambda Runtime Interface Emulator of its own, over one empty table.
+pub struct Functions {
+    /// The function of each route key.
+    routes: HashMap<String, String>,
+    emulated: HashMap<String, Emulated>,
+    http: reqwest::Client,
+    _engine: Engine,
+}
+
+/// One function.
+struct Emulated {
+    url: String,
+    log: NamedTempFile,
+    /// Ends when this is dropped; the function ends with it, for there is nothing to poll any more.
+    _process: Child,
+}
+
+impl Functions {
+    /// Starts the binaries in `bootstraps`, where `sam build` leaves each as `<logical id>/bootstrap`.
+    pub async fn start(emulator: &Path, bootstraps: &Path) -> Self {
+        let template = Template::parse(TEMPLATE).unwrap();
+        let engine = Engine::start(Storage::Memory).unwrap();
+        let dynamodb = client::local(&engine.endpoint());
+        let table = Config::default().table;
+        template.table.create(&dynamodb, &table).await.unwrap();
+        let secrets = SecretTexts::generate().unwrap().to_json();
+
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(60))
+            .build()
+            .unwrap();
+        let mut emulated = HashMap::new();
+        for function in &template.functions {
+            let bootstrap = bootstraps.join(&function.resource).join("bootstrap");
+            let bootstrap = bootstrap
+                .canonicalize()
+                .unwrap_or_else(|e| panic!("{}: {e}", bootstrap.display()));
+            let mut environment = vec![
+                ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
+                ("TABLE_NAME", table.clone()),
+                ("DYNAMODB_ENDPOINT", engine.endpoint()),
+            ];
+            if function.name == "auth" {
+                environment.push(("AUTH_SECRETS", secrets.clone()));
+            }
+            let started = Emulated::start(emulator, &bootstrap, environment).await;
+            emulated.insert(function.name.clone(), started);
+        }
+        let routes = template.routes.iter();
+        Self {
+            routes: routes
+                .map(|route| (route.key.clone(), route.function.clone()))
+                .collect(),
+            emulated,
+            http,
+            _engine: engine,
+        }
+    }
+}
+
+impl Emulated {
+    async fn start(emulator: &Path, bootstrap: &Path, environment: Vec<(&str, String)>) -> Self {
+        let log = NamedTempFile::new().unwrap();
+        let [address, runtime_api] = free_ports().map(|port| format!("127.0.0.1:{port}"));
+        let mut process = Command::new(emulator)
+            // It listens on every interface unless told otherwise.
+            .args(["--runtime-interface-emulator-address", &address])
+            .args(["--runtime-api-address", &runtime_api])
+            .arg(bootstrap)
+            .env_clear()
+            .envs(environment)
+            .stdin(Stdio::null())
+            .stdout(log.as_file().try_clone().unwrap())
+            .stderr(log.as_file().try_clone().unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|e| panic!("{}: {e}", emulator.display()));
+        let url = format!("http://{address}/2015-03-31/functions/function/invocations");
+        // 10 seconds in all.
+        for _ in 0..200 {
+            if TcpStream::connect(&address).await.is_ok() {
+                return Self {
+                    url,
+                    log,
+                    _process: process,
+                };
+            }
+            let ended = process.try_wait().unwrap();
+            assert!(ended.is_none(), "the emulator has ended: {}", logged(&log));
+            sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the emulator doesn't listen: {}", logged(&log));
+    }
+}
+
+fn logged(log: &NamedTempFile) -> String {
+    fs::read_to_string(log.path()).unwrap()
+}
+
+/// Ports that were free a moment ago.
+fn free_ports() -> [u16; 2] {
+    // Both at once, or they might be the same.
+    let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+impl Target for Functions {
+    async fn answer(&self, event: &Event) -> Answer {
+        let Emulated { url, log, .. } = &self.emulated[&self.routes[&event.route_key]];
+        let request = self.http.post(url).json(event);
+        let response = request
+            .send()
+            .await
+            .unwrap_or_else(|e| panic!("{e}: {}", logged(log)));
+        let text = response.text().await.unwrap();
+        let response: Value = serde_json::from_str(&text).unwrap_or_default();
+        assert!(
+            response["statusCode"].is_u64(),
+            "no answer but {text}: {}",
+            logged(log)
+        );
+        answer(&response)
+    }
+
+    fn origins(&self) -> Vec<String> {
+        vec![format!("https://{DOMAIN}")]
+    }
+
+    fn request_id(&self, event: &Event) -> Option<String> {
+        Some(event.request_context.request_id.clone())
+    }
+}
+
+/// A gateway that is reached over HTTP.
+pub struct Gateway {
+    base: String,
+    http: reqwest::Client,
+}
+
+impl Gateway {
+    /// The gateway at `http://<host>:<port>`.
+    pub fn new(base: &str) -> Self {
+        Self {
+            base: base.trim_end_matches('/').to_owned(),
+            http: reqwest::Client::builder()
+                .no_proxy()
+                // A redirect is an answer too, and never one of ours.
+                .redirect(reqwest::redirect::Policy::none())
+                // A function may be compiled at its first request.
+                .timeout(Duration::from_secs(600))
+                .build()
+                .unwrap(),
+        }
+    }
+}
+
+impl Target for Gateway {
+    async fn answer(&self, event: &Event) -> Answer {
+        let request = event.request();
+        let url = format!("{}{}", self.base, request.target());
+        let response = self
+            .http
+            .request(request.method, &url)
+            .headers(request.headers)
+            .body(request.body)
+            .send()
+            .await
+            .unwrap_or_else(|e| panic!("{url}: {e}"));
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        Answer {
+            status,
+            headers,
+            body: serde_json::from_str(&text).unwrap_or_default(),
+            text,
+        }
+    }
+
+    /// Its own, by either scheme: `cargo lambda watch` doesn't tell functions which it was, and `lambda_http` then
+    /// takes it for https.
+    fn origins(&self) -> Vec<String> {
+        let (_, host) = self.base.split_once("://").unwrap();
+        ["http", "https"]
+            .map(|scheme| format!("{scheme}://{host}"))
+            .to_vec()
+    }
+
+    fn request_id(&self, _: &Event) -> Option<String> {
+        None
+    }
+
+    /// `cargo run` and `cargo lambda watch` are both hyper's server.
+    fn own_headers(&self) -> &[HeaderName] {
+        &[DATE]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGIN: &str = "https://films.example.com";
+
+    fn jwt(claims: &Value) -> String {
+        let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
+        let header = part(&json!({"alg": "EdDSA", "kid": "one"}));
+        format!("{header}.{}.{}", part(claims), URL_SAFE_NO_PAD.encode([7; 64]))
+    }
+
+    #[test]
+    fn what_is_hidden_has_its_shape_and_shows_what_it_must_agree_in() {
+        let bytes = URL_SAFE_NO_PAD.encode([7; 32]);
+        let claims = json!({"sub": "1", "jti": "a", "iat": 100, "nbf": 100, "exp": 1000});
+        let shown = json!({"sub": "1", "jti": "<id>", "iat": 0, "nbf": 0, "exp": 900});
+        for (name, text, hidden) in [
+            (
+                "access",
+                jwt(&claims).as_str(),
+                json!({
+                    "header": {"alg": "EdDSA", "kid": "<id>"}, "claims": shown, "signature": "<64 bytes>",
+                }),
+            ),
+            ("refresh", &bytes, json!("<32 bytes>")),
+            (
+                "created_at",
+                "2026-11-22T21:34:01.250Z",
+                json!("<24 characters of time>"),
+            ),
+            (
+                "next",
+                &format!("{ORIGIN}/api/movies/?limit=2&cursor={bytes}"),
+                json!("/api/movies/?limit=2&cursor=<32 bytes>"),
+            ),
+            ("kid", "2026-11", json!("<id>")),
+            ("x", &bytes, json!("<32 bytes>")),
+        ] {
+            let mut body = json!({"results": [{name: text, "title": text}]});
+            hide(&[ORIGIN.to_owned()], &mut body).unwrap();
+            assert_eq!(body, json!({"results": [{name: hidden, "title": text}]}));
+        }
+    }
+
+    #[test]
+    fn nothing_is_hidden_that_has_another_shape() {
+        let bytes = URL_SAFE_NO_PAD.encode([7; 31]);
+        for (name, text) in [
+            ("access", ""),
+            ("access", "a.b.c"),
+            ("access", &jwt(&json!({"jti": "a", "iat": 100, "nbf": 100}))),
+            (
+                "access",
+                &jwt(&json!({"jti": "", "iat": 100, "nbf": 100, "exp": 1000})),
+            ),
+            ("refresh", ""),
+            ("refresh", "dG9vIHNob3J0"),
+            ("refresh", "not base64, though it is long enough to be"),
+            ("updated_at", "2026-11-22 21:34:01"),
+            ("date_joined", "2026-11-22T22:34:01.250+01:00"),
+            (
+                "next",
+                &format!("http://films.example.com/api/movies/?cursor={bytes}"),
+            ),
+            (
+                "next",
+                &format!("{ORIGIN}.example.org/api/movies/?cursor={bytes}"),
+            ),
+            ("next", &format!("{ORIGIN}/api/movies/?limit=2")),
+            ("previous", &format!("/api/movies/?cursor={bytes}")),
+            ("kid", ""),
+            ("kid", "two words"),
+            ("x", &bytes),
+        ] {
+            let mut body = json!({name: text});
+            assert!(hide(&[ORIGIN.to_owned()], &mut body).is_err(), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn every_difference_is_one_and_says_where() {
+        let answer = json!({"status": 200, "headers": {"etag": "\"1\""}, "body": {"ids": [1, 2]}});
+        assert_eq!(difference("x", &answer, &answer), [""; 0]);
+        for (field, value, says) in [
+            ("status", json!(201), "x/status: 201 and not 200"),
+            (
+                "headers",
+                json!({"etag": "\"1\"", "a": "b"}),
+                r#"x/headers/a: "b" and not "<nothing>""#,
+            ),
+            (
+                "headers",
+                json!({}),
+                r#"x/headers/etag: "<nothing>" and not "\"1\"""#,
+            ),
+            ("body", json!({"ids": [1, 3]}), "x/body/ids/1: 3 and not 2"),
+            ("body", json!({"ids": [1]}), "x/body/ids: [1] and not [1,2]"),
+            ("body", json!(""), r#"x/body: "" and not {"ids":[1,2]}"#),
+        ] {
+            let mut other = answer.clone();
+            other[field] = value;
+            assert_eq!(difference("x", &answer, &other), [says]);
+        }
+    }
+}
