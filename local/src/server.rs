@@ -1,7 +1,7 @@
 //! The server: table, functions and gateway, put together.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     error::Error,
     future::Future,
     net::{Ipv4Addr, SocketAddr},
@@ -53,9 +53,6 @@ pub enum Place {
     },
 }
 
-/// The functions, by the names that the template's `CodeUri` gives them.
-const FUNCTIONS: [&str; 5] = ["auth", "docs", "movies", "sweep", "users"];
-
 /// What to import into an empty table.
 #[derive(Clone, Debug)]
 pub enum Catalog {
@@ -90,8 +87,8 @@ pub struct Running {
     pub dynamodb: String,
     /// The operator's own state, which no role holds back.
     pub state: AppState,
-    /// Every function of the template, by name.
-    pub functions: BTreeMap<String, Function>,
+    /// The functions.
+    pub functions: Functions,
     /// The gateway.
     pub gateway: Arc<Gateway>,
     engine: Option<Engine>,
@@ -107,6 +104,17 @@ pub struct Function {
     pub state: AppState,
     /// Holds it to its role.
     pub guard: Guard,
+}
+
+/// The functions, which share nothing but connections: no more than processes on AWS do.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "each is the function of that name")]
+pub struct Functions {
+    pub auth: Function,
+    pub docs: Function,
+    pub movies: Function,
+    pub sweep: Function,
+    pub users: Function,
 }
 
 /// The file of the embedded engine's table within a data directory.
@@ -150,18 +158,15 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
     let state = AppState::new(options.config, client, options.clock);
     import_into_empty(&state.store, engine.as_ref(), options.catalog).await?;
 
-    let functions = functions(&template, &state);
-    let gateway = Arc::new(Gateway::new(
-        &template,
-        routers(&functions, Arc::new(secrets.into()))?,
-    )?);
+    let functions = Functions::new(&template, &state);
+    let gateway = Arc::new(Gateway::new(&template, functions.routers(secrets.into())?)?);
     let address = listener.local_addr()?;
     let (stop, stopping) = oneshot::channel::<()>();
     let serving = tokio::spawn(Arc::clone(&gateway).serve(listener, async {
         // A dropped sender stops the server as well.
         let _ = stopping.await;
     }));
-    let sweeping = tokio::spawn(sweep_now_and_then(functions["sweep"].state.store.clone()));
+    let sweeping = tokio::spawn(sweep_now_and_then(functions.sweep.state.store.clone()));
     Ok(Running {
         address,
         dynamodb,
@@ -173,48 +178,6 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
         serving,
         sweeping,
     })
-}
-
-/// Every function by its name, with the operator's connections, held to its role.
-#[must_use]
-pub fn functions(template: &Template, operator: &AppState) -> BTreeMap<String, Function> {
-    let named = FUNCTIONS.map(|name| (name.to_owned(), Function::new(name, template, operator)));
-    named.into_iter().collect()
-}
-
-/// The routers of the functions that have routes, by their names.
-///
-/// # Errors
-/// When a configured CORS origin isn't a header value.
-pub fn routers(
-    functions: &BTreeMap<String, Function>,
-    vault: Arc<Vault>,
-) -> Result<HashMap<String, Router>, axum::http::Error> {
-    let state = |name: &str| functions[name].state.clone();
-    let auth = AuthState {
-        app: state("auth"),
-        vault,
-    };
-    Ok(HashMap::from([
-        ("auth".into(), auth::router(auth)?),
-        ("movies".into(), movies::router(state("movies"))?),
-        ("users".into(), users::router(state("users"))?),
-        ("docs".into(), docs::router(&state("docs").config.http)?),
-    ]))
-}
-
-impl Function {
-    /// The function of this name, with the operator's connections and the template's role; without one it may do nothing.
-    fn new(name: &str, template: &Template, operator: &AppState) -> Self {
-        let config = (*operator.config).clone();
-        let role = template.roles.get(name).cloned().unwrap_or_default();
-        let guard = Guard::new(name, role, &config.table, &template.table);
-        let client = guard.client(&operator.store.client);
-        Self {
-            state: AppState::new(config, client, operator.clock.clone()),
-            guard,
-        }
-    }
 }
 
 impl Running {
@@ -231,6 +194,64 @@ impl Running {
             engine.shutdown().await?;
         }
         Ok(())
+    }
+}
+
+impl Function {
+    /// The function of this name, with the operator's connections and the template's role; without one it may do nothing.
+    fn new(name: &str, template: &Template, operator: &AppState) -> Self {
+        let config = (*operator.config).clone();
+        let role = template.roles.get(name).cloned().unwrap_or_default();
+        let guard = Guard::new(name, role, &config.table, &template.table);
+        let client = guard.client(&operator.store.client);
+        Self {
+            state: AppState::new(config, client, operator.clock.clone()),
+            guard,
+        }
+    }
+}
+
+impl Functions {
+    /// New functions, which remember nothing, over the operator's connections.
+    #[must_use]
+    pub fn new(template: &Template, operator: &AppState) -> Self {
+        let function = |name| Function::new(name, template, operator);
+        Self {
+            auth: function("auth"),
+            docs: function("docs"),
+            movies: function("movies"),
+            sweep: function("sweep"),
+            users: function("users"),
+        }
+    }
+
+    /// Each function with the name that the template's `CodeUri` gives it.
+    #[must_use]
+    pub fn by_name(&self) -> [(&'static str, &Function); 5] {
+        [
+            ("auth", &self.auth),
+            ("docs", &self.docs),
+            ("movies", &self.movies),
+            ("sweep", &self.sweep),
+            ("users", &self.users),
+        ]
+    }
+
+    /// The routers of those that answer requests, by name. Auth's secrets are in `vault`.
+    ///
+    /// # Errors
+    /// When a configured CORS origin isn't a header value.
+    pub fn routers(&self, vault: Vault) -> Result<HashMap<String, Router>, axum::http::Error> {
+        let auth = AuthState {
+            app: self.auth.state.clone(),
+            vault: vault.into(),
+        };
+        Ok(HashMap::from([
+            ("auth".into(), auth::router(auth)?),
+            ("movies".into(), movies::router(self.movies.state.clone())?),
+            ("users".into(), users::router(self.users.state.clone())?),
+            ("docs".into(), docs::router(&self.docs.state.config.http)?),
+        ]))
     }
 }
 

@@ -6,12 +6,12 @@ use auth::Vault;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use marquee::{
     gateway::Gateway,
-    server::{self, TEMPLATE},
+    server::{Functions, TEMPLATE},
     template::Template,
 };
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
-use shared::{AppState, db::Key};
+use shared::db::Key;
 use tokio::net::TcpListener;
 
 use crate::support::{Answer, Caller, PASSWORD, TestApp, secrets_manager::SecretsManager};
@@ -45,16 +45,10 @@ impl Deployment {
 
     /// New processes of all functions, which remember nothing; somebody who calls them.
     async fn start(&self) -> Caller {
-        let running = &self.app.running.state;
-        let state = AppState::new(
-            (*running.config).clone(),
-            running.store.client.clone(),
-            self.app.clock.clone(),
-        );
-        let vault = Vault::secrets_manager(self.secrets.client.clone(), SIGNING.into(), REFRESH.into());
         let template = Template::parse(TEMPLATE).unwrap();
-        let functions = server::functions(&template, &state);
-        let routers = server::routers(&functions, vault.into()).unwrap();
+        let functions = Functions::new(&template, &self.app.running.state);
+        let vault = Vault::secrets_manager(self.secrets.client.clone(), SIGNING.into(), REFRESH.into());
+        let routers = functions.routers(vault).unwrap();
         let gateway = Arc::new(Gateway::new(&template, routers).unwrap());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -242,7 +236,7 @@ async fn a_key_that_is_withdrawn_after_a_rotation_verifies_no_more_and_does_not_
         .is_problem(401, "unauthenticated");
     let safe = refresh(&caller, &stolen["refresh"]).await.is(200).body;
     assert_eq!(published(&caller).await, [kid(&safe["access"])]);
-    // There was no key left to sign with meanwhile, and a verifier that has just looked doesn't look again for 10 seconds.
+    // Who has looked for a key just now doesn't look again for ten seconds.
     deployment.app.clock.advance(10);
     me(&caller, &safe["access"]).await.is(200);
 }

@@ -43,6 +43,10 @@ fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() 
     let cached: Vec<&Value> = cached.map(|behaviour| &behaviour["PathPattern"]).collect();
     assert_eq!(cached, ["/api/openapi.json*", "/.well-known/*"]);
 
+    // A key is published for 90 seconds before it signs, so that no cache of the key set is older than it.
+    let kept = &stack.properties("BriefCache")["CachePolicyConfig"];
+    assert_eq!((&kept["DefaultTTL"], &kept["MaxTTL"]), (&json!(60), &json!(60)));
+
     let acl = stack.properties("WebAcl");
     assert_eq!(acl["Scope"], "CLOUDFRONT");
     let rules = acl["Rules"].as_array().unwrap();

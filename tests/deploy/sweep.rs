@@ -97,7 +97,7 @@ async fn what_a_deletion_leaves_of_very_many_marks_the_sweep_removes() {
     owner.delete(&path).send().await.is(204);
     let (marks, films) = left(store).await;
     assert!(marks > 0 && films == 1, "{marks} marks of {films} films");
-    let function = &app.running.functions["sweep"].state.store;
+    let function = &app.running.functions.sweep.state.store;
     sweep::handle(function, invocation(LONG)).await.unwrap();
     assert_eq!(left(store).await, (0, 0));
     audit(store).await;

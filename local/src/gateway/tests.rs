@@ -186,8 +186,8 @@ async fn a_function_sees_the_request_as_on_aws() {
         .as_u64()
         .unwrap();
     assert!(
-        (15..20).contains(&seconds_left),
-        "{seconds_left} of the function's 20 seconds are left"
+        (10..15).contains(&seconds_left),
+        "{seconds_left} of the function's 15 seconds are left"
     );
     assert_eq!(
         seen,
