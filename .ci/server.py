@@ -85,13 +85,16 @@ class Server:
 
 @contextlib.contextmanager
 def started(command, log, **options):
-    """A process that writes to the file `log`, and is ended by SIGTERM."""
+    """A process that writes to the file `log`, and is ended by SIGTERM. On a failure meanwhile the log is shown."""
     with open(log, "wb") as out:
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, **options
         )
         try:
             yield process
+        except BaseException:
+            print(pathlib.Path(log).read_text(), file=sys.stderr)
+            raise
         finally:
             process.terminate()
             try:
@@ -102,14 +105,14 @@ def started(command, log, **options):
                 fail(f"{command[0]} didn't end within {STOPS_WITHIN} s of SIGTERM")
 
 
-def wait_until(ready, process, log, seconds):
+def wait_until(ready, process, seconds):
     """Asks `ready()` again and again. It is a failure if `process` ends before, or time is up."""
     ends = time.monotonic() + seconds
     while not ready():
         ended = process.poll() is not None
         if ended or time.monotonic() > ends:
             why = "ended" if ended else f"wasn't ready within {seconds} s"
-            fail(f"{process.args[0]} {why}\n{pathlib.Path(log).read_text()}")
+            fail(f"{process.args[0]} {why}")
         time.sleep(0.1)
 
 
@@ -121,7 +124,7 @@ def ignored_test(name, **environment):
     )
     print(done.stdout, end="", flush=True)
     if done.returncode != 0 or "test result: ok. 1 passed" not in done.stdout:
-        fail(f"not one test passed: {name}")
+        fail(f"{name}: exactly one test must pass")
 
 
 def free_port():
