@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{Client, config::Credentials};
 use aws_smithy_http_client::{
     Builder,
@@ -10,9 +10,14 @@ use aws_smithy_http_client::{
 };
 
 /// A client of the environment's region and credentials, or of `endpoint` when one is given.
+pub async fn connect(endpoint: Option<&str>) -> Client {
+    Client::new(&settings(endpoint).await)
+}
+
+/// What [`connect`] makes its client of.
 ///
 /// A loopback endpoint takes any credentials, so none need be configured for it.
-pub async fn connect(endpoint: Option<&str>) -> Client {
+pub async fn settings(endpoint: Option<&str>) -> SdkConfig {
     // ring and not aws-lc: no C build beyond its own assembly, one library for TLS, tokens and cursors, and none of
     // the 60–90 ms that aws-lc's CPU-jitter entropy takes before the first handshake of a cold start.
     let https = Builder::new()
@@ -30,7 +35,7 @@ pub async fn connect(endpoint: Option<&str>) -> Client {
                 .credentials_provider(local_credentials());
         }
     }
-    Client::new(&loader.load().await)
+    loader.load().await
 }
 
 /// A client of an endpoint on this machine: plain HTTP, any credentials.
