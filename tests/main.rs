@@ -1,4 +1,5 @@
-//! Black-box tests: a server of its own for each, over HTTP, on the embedded engine.
+//! Black-box tests: a server and a table of its own for each, over HTTP. The table is in an embedded engine, or at the
+//! DynamoDB endpoint that `MARQUEE_TEST_DYNAMODB` names (CONTRIBUTING.md, "Against another DynamoDB").
 #![allow(
     clippy::expect_used,
     clippy::missing_docs_in_private_items,
@@ -12,6 +13,7 @@ mod api;
 mod cargo_lambda;
 mod deploy;
 mod docs;
+mod endpoint;
 mod exactness;
 mod openapi;
 mod support;

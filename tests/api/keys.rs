@@ -1,6 +1,9 @@
 //! The keys of a deployment: made from secrets that Secrets Manager holds, published, rotated, withdrawn.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+};
 
 use auth::Vault;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -14,13 +17,16 @@ use serde_json::{Value, json};
 use shared::db::Key;
 use tokio::net::TcpListener;
 
-use crate::support::{Answer, Caller, PASSWORD, TestApp, secrets_manager::SecretsManager};
+use crate::support::{Answer, Caller, NothingRefused, PASSWORD, TestApp, secrets_manager::SecretsManager};
 
 const JWKS: &str = "/.well-known/jwks.json";
 
 /// The secrets' names.
 const SIGNING: &str = "marquee/signing";
 const REFRESH: &str = "marquee/refresh";
+
+/// A day, in seconds.
+const DAY: i64 = 24 * 60 * 60;
 
 /// Two texts that a signing key can be made of.
 const FIRST: &str = "Rk3vQ8wXz1LmNp5TyB7HcJ9dSfG2aEuV";
@@ -30,6 +36,7 @@ const SECOND: &str = "m9XhT4qLw2ZcV6bNk8RjP1sDyF3gAe5U";
 struct Deployment {
     app: TestApp,
     secrets: SecretsManager,
+    started: Mutex<Vec<NothingRefused>>,
 }
 
 impl Deployment {
@@ -40,6 +47,7 @@ impl Deployment {
         Self {
             app: TestApp::new().await,
             secrets,
+            started: Mutex::default(),
         }
     }
 
@@ -49,6 +57,7 @@ impl Deployment {
         let functions = Functions::new(&template, &self.app.running.state);
         let vault = Vault::secrets_manager(self.secrets.client.clone(), SIGNING.into(), REFRESH.into());
         let routers = functions.routers(vault).unwrap();
+        self.started.lock().unwrap().push(NothingRefused(functions));
         let gateway = Arc::new(Gateway::new(&template, routers).unwrap());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -168,11 +177,63 @@ async fn a_rotation_signs_nobody_out() {
     me(&new, &before["access"]).await.is(200);
     refresh(&new, &noticed["refresh"]).await.is(200);
 
-    // A day later the old key is gone; the sessions that began under it are not.
-    deployment.app.clock.advance(24 * 60 * 60);
+    // Whoever comes back weeks later may attach the old access token to the call that refreshes it.
+    deployment.app.clock.advance(20 * DAY);
+    let returning = Caller {
+        access: Some(late["access"].as_str().unwrap().into()),
+        ..new.clone()
+    };
+    let back = refresh(&returning, &late["refresh"]).await.is(200).body;
+    me(&old, &back["access"]).await.is(200);
+    // When all sessions that began under it have ended, the old key is gone.
+    deployment.app.clock.advance(41 * DAY);
+    register(&new, "stranger").await.is(201);
     assert_eq!(published(&new).await, [kid(&after["access"])]);
-    let next_day = refresh(&new, &late["refresh"]).await.is(200).body;
-    me(&old, &next_day["access"]).await.is(200);
+}
+
+/// However long nobody signed in, a client that has a session goes on with it, whatever it attaches.
+#[tokio::test]
+async fn a_quiet_month_signs_nobody_out() {
+    let deployment = Deployment::new().await;
+    let caller = deployment.start().await;
+    let tokens = register(&caller, "ripley").await.is(201).body;
+    deployment.app.clock.advance(29 * DAY);
+    let returning = Caller {
+        access: Some(tokens["access"].as_str().unwrap().into()),
+        ..caller.clone()
+    };
+    returning
+        .get("/api/users/me/")
+        .send()
+        .await
+        .is_problem(401, "token_expired");
+    let tokens = refresh(&returning, &tokens["refresh"]).await.is(200).body;
+    me(&caller, &tokens["access"]).await.is(200);
+}
+
+/// A key that nobody has had the time to find doesn't sign, be it the current one or the one before it.
+#[tokio::test]
+async fn two_rotations_in_a_row_sign_nobody_out() {
+    let deployment = Deployment::new().await;
+    let verifier = deployment.start().await;
+    let mut tokens = register(&verifier, "ripley").await.is(201).body;
+    let first = kid(&tokens["access"]);
+    deployment.app.clock.advance(400);
+    // A process that has the first key in use sees the second and the third come, within its five minutes.
+    let signer = deployment.start().await;
+    tokens = refresh(&signer, &tokens["refresh"]).await.is(200).body;
+    deployment.app.clock.advance(300);
+    for text in [SECOND, "Tt5rD8wQz2KmHp6LyV9NcX3bSfJ1aGuE"] {
+        deployment.secrets.put(SIGNING, text);
+        published(&deployment.start().await).await;
+    }
+    for _ in 0..30 {
+        published(&verifier).await;
+        tokens = refresh(&signer, &tokens["refresh"]).await.is(200).body;
+        me(&verifier, &tokens["access"]).await.is(200);
+        deployment.app.clock.advance(5);
+    }
+    assert_ne!(kid(&tokens["access"]), first);
 }
 
 /// A verifier that has just looked, and then meets the new key, would refuse it for ten seconds.

@@ -71,7 +71,7 @@ fn invocation(time: Duration) -> LambdaEvent<serde_json::Value> {
 async fn table_and_function() -> (Wire, Store) {
     let wire = Wire::new().await;
     let template = Template::parse(TEMPLATE).unwrap();
-    let table = wire.table();
+    let table = wire.store().await;
     template.table.create(&table.client, &table.table).await.unwrap();
     let guard = Guard::new(
         "sweep",
@@ -106,7 +106,7 @@ async fn what_a_deletion_leaves_of_very_many_marks_the_sweep_removes() {
 #[tokio::test]
 async fn the_sweep_goes_on_until_no_film_is_left() {
     let (wire, function) = table_and_function().await;
-    let table = wire.table();
+    let table = wire.store().await;
     // More than it finds at one look.
     for film in 1..=120 {
         leave(&table, film, 1).await;
@@ -122,7 +122,7 @@ async fn the_sweep_goes_on_until_no_film_is_left() {
 #[tokio::test]
 async fn an_invocation_that_has_no_time_left_ends_well_and_leaves_the_rest_to_the_next() {
     let (wire, function) = table_and_function().await;
-    let table = wire.table();
+    let table = wire.store().await;
     leave(&table, 1, 3).await;
     for time in [Duration::ZERO, Duration::from_secs(1)] {
         sweep::handle(&function, invocation(time)).await.unwrap();
@@ -137,7 +137,7 @@ async fn an_invocation_that_has_no_time_left_ends_well_and_leaves_the_rest_to_th
 #[tokio::test]
 async fn an_invocation_fails_when_the_table_does() {
     let (wire, function) = table_and_function().await;
-    leave(&wire.table(), 1, 1).await;
+    leave(&wire.store().await, 1, 1).await;
     for operation in ["Query", "BatchWriteItem", "DeleteItem"] {
         let fault = Fault::Refused(400, "AccessDeniedException");
         wire.inject(operation, 0..1, fault);
@@ -149,5 +149,5 @@ async fn an_invocation_fails_when_the_table_does() {
         wire.heal();
     }
     sweep::handle(&function, invocation(LONG)).await.unwrap();
-    assert_eq!(left(&wire.table()).await, (0, 0));
+    assert_eq!(left(&wire.store().await).await, (0, 0));
 }

@@ -94,11 +94,11 @@ struct Measured {
 impl Measured {
     async fn new(films: usize) -> Self {
         let wired = WiredApp::new().await;
-        let store = wired.wire.table();
+        let store = wired.wire.store().await;
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("films.csv");
         std::fs::write(&file, catalogue(films)).unwrap();
-        let importer = Importer::new(store.clone(), Some(wired.wire.engine.database().clone()));
+        let importer = Importer::new(store.clone(), wired.wire.table.database());
         let begun = std::time::Instant::now();
         let report = importer.run(&Source::File(file)).await.unwrap();
         println!("{films} films loaded in {:.1} s", begun.elapsed().as_secs_f64());

@@ -31,6 +31,7 @@ use crate::support::{
     Caller, PASSWORD,
     audit::{audit, scan},
     film,
+    wire::Wire,
 };
 
 /// The program.
@@ -56,17 +57,17 @@ pub(super) struct Served {
 
 impl Served {
     async fn start(data: &Path) -> Self {
-        Self::with(data, &[]).await
+        Self::with(data, "marquee", &[]).await
     }
 
-    /// On a table behind an endpoint.
-    pub(super) async fn at(endpoint: &str, data: &Path) -> Self {
-        Self::with(data, &["--dynamodb", endpoint]).await
+    /// On the table at the other end of a wire.
+    pub(super) async fn at(wire: &Wire, data: &Path) -> Self {
+        Self::with(data, &wire.table.name(), &["--dynamodb", &wire.url]).await
     }
 
-    async fn with(data: &Path, args: &[&str]) -> Self {
+    async fn with(data: &Path, table: &str, args: &[&str]) -> Self {
         let mut child = marquee(data)
-            .args(["--catalog", "none", "--port", "0"])
+            .args(["--catalog", "none", "--port", "0", "--table", table])
             .args(args)
             .spawn()
             .unwrap();
@@ -86,7 +87,7 @@ impl Served {
             child,
             stdout,
             base,
-            table: Store::new(client::local(&endpoint), "marquee", Clock::default()),
+            table: Store::new(client::local(&endpoint), table, Clock::default()),
         }
     }
 

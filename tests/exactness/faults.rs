@@ -245,7 +245,7 @@ async fn a_table_that_goes_on_refusing_or_never_answers_is_503_with_retry_after_
         Fault::NoAnswer,
     ] {
         let (wire, data) = (Wire::new().await, tempfile::tempdir().unwrap());
-        let served = Served::at(&wire.url, data.path()).await;
+        let served = Served::at(&wire, data.path()).await;
         let user = served.register("ripley").await;
         let id = user.add(&alien()).await["id"].as_u64().unwrap();
         // A warm function holds the keys.
@@ -268,7 +268,7 @@ async fn a_table_that_goes_on_refusing_or_never_answers_is_503_with_retry_after_
         }
         wire.heal();
         user.get(&format!("/api/movies/{id}/")).send().await.is(200);
-        audit(&wire.table()).await;
+        audit(&wire.store().await).await;
     }
 }
 

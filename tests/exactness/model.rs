@@ -1068,8 +1068,10 @@ fn film_body(film: &FilmText) -> Value {
 
 /// Runs sequences against the API and the reference. A failure prints the shortest that was found to fail.
 fn compare(cases: u32, look: Look, sequences: impl Strategy<Value = (Vec<Op>, Vec<Op>)>) {
+    // The variable that proptest has for it.
+    let named = std::env::var("PROPTEST_CASES").ok();
     let config = Config {
-        cases,
+        cases: named.map_or(cases, |n| n.parse().unwrap()),
         failure_persistence: None,
         max_shrink_iters: 200,
         max_shrink_time: 120_000,

@@ -6,6 +6,7 @@ pub mod operations;
 pub mod replay;
 pub mod secrets_manager;
 pub mod story;
+pub mod table;
 pub mod wire;
 
 use std::{
@@ -13,10 +14,13 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use marquee::server::{self, Catalog, Options, Place, Running};
+use marquee::server::{self, Catalog, Functions, Options, Place, Running};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use shared::{clock::Clock, config::Config, domain::Role};
+use tempfile::TempDir;
+
+use table::Guest;
 
 /// Every test user's password.
 pub const PASSWORD: &str = "a long enough passphrase";
@@ -30,16 +34,44 @@ pub struct TestApp {
     /// The server's clock.
     pub clock: Clock,
     http: reqwest::Client,
+    _allowed: NothingRefused,
+    _guest: Option<(Guest, TempDir)>,
+}
+
+/// Holds every test to the roles: when it ends, no function may have made a call that its role doesn't allow, whatever
+/// became of the call.
+pub struct NothingRefused(pub Functions);
+
+impl Drop for NothingRefused {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for (name, function) in self.0.by_name() {
+            assert!(
+                function.guard.seen().refusals.is_empty(),
+                "{name}: {:?}",
+                function.guard.seen().refusals
+            );
+        }
+    }
 }
 
 impl TestApp {
-    /// A server with an empty table in memory and the default configuration.
+    /// A server with an empty table and the default configuration.
     pub async fn new() -> Self {
         Self::with(|_| {}).await
     }
 
     /// A server whose options a test changes: its place, catalogue or configuration.
+    ///
+    /// Its table is in memory, or at the endpoint that the environment names; a `Place::Data` then keeps the secrets alone.
     pub async fn with(change: impl FnOnce(&mut Options)) -> Self {
+        Self::at(table::endpoint().await, change).await
+    }
+
+    /// The same at this endpoint, or in memory without one.
+    pub async fn at(endpoint: Option<String>, change: impl FnOnce(&mut Options)) -> Self {
         let clock = Clock::default();
         let mut options = Options {
             port: 0,
@@ -49,12 +81,28 @@ impl TestApp {
             clock: clock.clone(),
         };
         change(&mut options);
+        let guest = endpoint
+            .filter(|_| !matches!(options.place, Place::Endpoint { .. }))
+            .map(|url| (Guest::at(url), tempfile::tempdir().unwrap()));
+        if let Some((guest, directory)) = &guest {
+            let data = match options.place {
+                Place::Data(data) => data,
+                _ => directory.path().to_owned(),
+            };
+            options.place = Place::Endpoint {
+                url: guest.url.clone(),
+                data,
+            };
+            options.config.table.clone_from(&guest.name);
+        }
         let running = server::start(options).await.unwrap();
         Self {
             base: format!("http://{}", running.address),
+            _allowed: NothingRefused(running.functions.clone()),
             running,
             clock,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            _guest: guest,
         }
     }
 

@@ -1,30 +1,42 @@
-//! A wire between the product and the table: an HTTP proxy that counts every call, and breaks those it is told to.
+//! A wire between the product and the table: an HTTP proxy that counts every call, and breaks those it is told to. Each
+//! call is signed anew for the far end, since what the product signed is a request to the wire.
 
 use std::{
     convert::Infallible,
     net::Ipv4Addr,
     ops::Range,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
+use aws_sdk_dynamodb::config::ProvideCredentials as _;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4,
+};
+use aws_smithy_http_client::{
+    Connector,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector as _, SharedHttpConnector},
+    identity::Identity,
+    orchestrator::HttpRequest,
+};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use marquee::{
-    engine::{Engine, Storage},
-    server::{Options, Place},
-};
+use marquee::server::{Options, Place};
 use serde_json::{Map, Value, json};
 use shared::{
-    clock::Clock,
+    aws,
     db::{Store, client},
 };
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use super::TestApp;
+use super::{TestApp, table::TestTable};
 
 /// One call to the table, as the wire saw it.
 #[derive(Clone, Debug)]
@@ -101,25 +113,25 @@ struct State {
     latest: Option<Instant>,
 }
 
-/// The wire, and the engine at its other end.
+/// The wire, and the table at its other end.
 pub struct Wire {
     pub url: String,
-    pub engine: Engine,
+    pub table: TestTable,
     state: Arc<Mutex<State>>,
 }
 
 impl Wire {
-    /// A wire to an engine of its own, in memory.
+    /// A wire to a table of its own.
     pub async fn new() -> Self {
-        let engine = Engine::start(Storage::Memory).unwrap();
+        Self::to(TestTable::new().await).await
+    }
+
+    /// A wire to this table.
+    pub async fn to(table: TestTable) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State::default()));
-        let far_end = FarEnd {
-            endpoint: engine.endpoint(),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
-            state: Arc::clone(&state),
-        };
+        let far_end = FarEnd::new(&table, Arc::clone(&state)).await;
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).unwrap();
@@ -132,16 +144,12 @@ impl Wire {
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
         });
-        Self { url, engine, state }
+        Self { url, table, state }
     }
 
     /// The table, past the wire.
-    pub fn table(&self) -> Store {
-        Store::new(
-            client::local(&self.engine.endpoint()),
-            "marquee",
-            Clock::default(),
-        )
+    pub async fn store(&self) -> Store {
+        self.table.store().await
     }
 
     /// Lets `fault` happen to these of the calls of `operation` from now on, counted from 0; `*` is any operation.
@@ -192,6 +200,7 @@ impl WiredApp {
         };
         let app = TestApp::with(|options| {
             options.place = place;
+            options.config.table = wire.table.name();
             change(options);
         })
         .await;
@@ -207,7 +216,9 @@ impl WiredApp {
 #[derive(Clone)]
 struct FarEnd {
     endpoint: String,
-    client: reqwest::Client,
+    region: String,
+    identity: Identity,
+    connector: SharedHttpConnector,
     state: Arc<Mutex<State>>,
 }
 
@@ -230,6 +241,22 @@ impl From<Infallible> for Cut {
 }
 
 impl FarEnd {
+    async fn new(table: &TestTable, state: Arc<Mutex<State>>) -> Self {
+        let endpoint = table.url();
+        let settings = client::settings(&aws::config().await, Some(&endpoint));
+        let credentials = settings.credentials_provider().expect("no credentials");
+        let connector = Connector::builder()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build();
+        Self {
+            region: settings.region().expect("no region").to_string(),
+            identity: credentials.provide_credentials().await.unwrap().into(),
+            connector: SharedHttpConnector::new(connector),
+            endpoint,
+            state,
+        }
+    }
+
     async fn carry(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
         let start = Instant::now();
         let (parts, body) = request.into_parts();
@@ -320,22 +347,44 @@ impl FarEnd {
         ) {
             call["ReturnConsumedCapacity"] = json!("TOTAL");
         }
-        let mut request = self.client.post(&self.endpoint);
-        for name in ["x-amz-target", "x-amz-date", "authorization", "content-type"] {
-            if let Some(value) = headers.get(name) {
-                request = request.header(name, value);
-            }
+        let body = Bytes::from(serde_json::to_vec(&call).unwrap());
+        let mut request = Request::post(&self.endpoint);
+        for name in ["x-amz-target", "content-type"] {
+            request = request.header(name, &headers[name]);
         }
-        let response = request
-            .body(serde_json::to_vec(&call).unwrap())
-            .send()
-            .await
-            .unwrap();
+        let mut request = request.body(body).unwrap();
+        self.sign(&mut request);
+        let request = HttpRequest::try_from(request.map(Into::into)).unwrap();
+        let response = self.connector.call(request).await.unwrap();
         let status = response.status().as_u16();
-        (
-            status,
-            serde_json::from_slice(&response.bytes().await.unwrap()).unwrap(),
-        )
+        let answer = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&answer);
+        let answer = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}: {text}"));
+        (status, answer)
+    }
+
+    fn sign(&self, request: &mut Request<Bytes>) {
+        let params = v4::SigningParams::builder()
+            .identity(&self.identity)
+            .region(&self.region)
+            .name("dynamodb")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .unwrap()
+            .into();
+        let headers = request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        let signable = SignableRequest::new(
+            "POST",
+            &self.endpoint,
+            headers,
+            SignableBody::Bytes(request.body()),
+        );
+        let (instructions, _) = sign(signable.unwrap(), &params).unwrap().into_parts();
+        instructions.apply_to_request_http1x(request);
     }
 }
 

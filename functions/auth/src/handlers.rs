@@ -240,8 +240,8 @@ pub(crate) async fn log_out(
 
 /// List the public keys
 ///
-/// The keys that access tokens are verified with, as a JWK Set (RFC 7517 §5): one, and during a rotation the one before
-/// it as well. A token's `kid` says which is its own.
+/// The keys that access tokens are verified with, as a JWK Set (RFC 7517 §5): one, and after a rotation the one before it
+/// as well, for some weeks. A token's `kid` says which is its own.
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",

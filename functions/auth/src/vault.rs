@@ -10,10 +10,6 @@ use shared::{
 };
 use tokio::sync::Mutex;
 
-/// A public key is published for at least this long after its last use, in seconds: half a day, so that a key in daily
-/// use is written twice a day.
-const PUBLISHED_SECONDS: i64 = 12 * 60 * 60;
-
 /// How long a key is published before it signs while the one before it still can, in seconds: longer than a verifier
 /// believes that a key id is unknown, and than the public keys may be cached on their way.
 const LEAD_SECONDS: i64 = 90;
@@ -123,19 +119,21 @@ impl Vault {
         // Only secrets that were read just now may be published: a key that was replaced because somebody stole it, and
         // then withdrawn from the table, must not come back from the memory of a process that hasn't noticed.
         let signed_until = STALE_SECONDS.saturating_add(app.config.tokens.access_seconds);
-        let seconds = PUBLISHED_SECONDS.max(signed_until);
+        // For as long as a session may live: a client that comes back after weeks may attach the access token it has to
+        // the very call that refreshes it, and that it was ours must still be seen.
+        let seconds = signed_until.max(app.config.tokens.session_seconds);
         let since = app
             .keys
             .publish(&app.store, secrets.public_key(), seconds)
             .await?;
         let in_use = since.plus_seconds(LEAD_SECONDS);
-        let previous = if now < in_use {
-            self.previous(app, &secrets, signed_until).await
+        let earlier = if now < in_use {
+            self.earlier(app, held.as_ref(), signed_until).await
         } else {
             None
         };
-        let (secrets, due) = match previous {
-            Some(previous) => (previous, in_use),
+        let (secrets, due) = match earlier {
+            Some(earlier) => (earlier, in_use),
             None => (secrets, now.plus_seconds(FRESH_SECONDS)),
         };
         *held = Some(Held {
@@ -146,21 +144,20 @@ impl Vault {
         Ok(secrets)
     }
 
-    /// The secrets with the signing key before the current one, if there is one and it verifies for `seconds` more.
-    async fn previous(
-        &self,
-        app: &AppState,
-        current: &AuthSecrets,
-        seconds: i64,
-    ) -> Option<Arc<AuthSecrets>> {
-        let mut living = app.keys.living(seconds).await;
-        living.remove(&current.public_key().kid);
-        if living.is_empty() {
+    /// Secrets with a signing key that every verifier knows by now and that verifies for `seconds` more: those that this
+    /// process has used, or the version before the current one.
+    async fn earlier(&self, app: &AppState, held: Option<&Held>, seconds: i64) -> Option<Arc<AuthSecrets>> {
+        let known = app.keys.known(LEAD_SECONDS, seconds).await;
+        let is_known = |secrets: &Arc<AuthSecrets>| known.contains(&secrets.public_key().kid);
+        if known.is_empty() {
             return None;
         }
-        // Without it the current key signs at once, so why it can't be read doesn't matter.
-        let previous = self.source.read(PREVIOUS).await.ok()?;
-        living.contains(&previous.public_key().kid).then_some(previous)
+        let held = held.map(|held| Arc::clone(&held.secrets));
+        match held.filter(is_known) {
+            Some(held) => Some(held),
+            // Without one the current key signs at once, so why it can't be read doesn't matter.
+            None => self.source.read(PREVIOUS).await.ok().filter(is_known),
+        }
     }
 }
 

@@ -143,12 +143,13 @@ impl KeyRing {
         Ok(since)
     }
 
-    /// Of the keys that were read last, the ids of those that verify for `seconds` more.
-    pub async fn living(&self, seconds: i64) -> BTreeSet<String> {
+    /// Of the keys that were read last, the ids of those that have been there for `lead` seconds and verify for `seconds`
+    /// more.
+    pub async fn known(&self, lead: i64, seconds: i64) -> BTreeSet<String> {
         let held = self.keys.lock().await;
-        let until = self.clock.now().plus_seconds(seconds);
+        let now = self.clock.now();
         let keys = held.iter().flat_map(|keys| &keys.verifying);
-        keys.filter(|(_, key)| key.lives_at(until))
+        keys.filter(|(_, key)| key.since.plus_seconds(lead) <= now && key.lives_at(now.plus_seconds(seconds)))
             .map(|(kid, _)| kid.clone())
             .collect()
     }

@@ -3,24 +3,36 @@
 use aws_config::{Region, SdkConfig};
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Builder, Config, Credentials},
+    config::{BehaviorVersion, Config, Credentials, SharedCredentialsProvider},
 };
 
 use crate::aws;
+
+/// The region of an engine on this machine, which has none.
+const REGION: Region = Region::from_static("us-east-1");
 
 /// A client of the environment's region and credentials, or of `endpoint` when one is given.
 ///
 /// A loopback endpoint takes any credentials, so none need be configured for it.
 #[must_use]
 pub fn connect(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
-    let mut config = Builder::from(aws);
-    if let Some(endpoint) = endpoint {
-        config = config.endpoint_url(endpoint);
-        if is_loopback(endpoint) {
-            config = on_this_machine(config);
-        }
+    Client::new(&settings(aws, endpoint))
+}
+
+/// What [`connect`] makes its client of.
+#[must_use]
+pub fn settings(aws: &SdkConfig, endpoint: Option<&str>) -> SdkConfig {
+    let Some(endpoint) = endpoint else {
+        return aws.clone();
+    };
+    let settings = aws.clone().into_builder().endpoint_url(endpoint);
+    if !is_loopback(endpoint) {
+        return settings.build();
     }
-    Client::from_conf(config.build())
+    settings
+        .region(REGION)
+        .credentials_provider(SharedCredentialsProvider::new(credentials()))
+        .build()
 }
 
 /// A client of an endpoint on this machine: plain HTTP, any credentials.
@@ -28,11 +40,14 @@ pub fn connect(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
 pub fn local(endpoint: &str) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
+        .region(REGION)
+        .credentials_provider(credentials())
         .endpoint_url(endpoint)
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .retry_config(aws::retries())
-        .timeout_config(aws::timeouts());
-    Client::from_conf(on_this_machine(config).build())
+        .timeout_config(aws::timeouts())
+        .build();
+    Client::from_conf(config)
 }
 
 /// Whether `endpoint` is on this machine.
@@ -47,8 +62,6 @@ fn is_loopback(endpoint: &str) -> bool {
 }
 
 /// The SDK signs every request; an engine on this machine reads no signature.
-fn on_this_machine(config: Builder) -> Builder {
-    config
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+fn credentials() -> Credentials {
+    Credentials::new("local", "local", None, None, "local")
 }
