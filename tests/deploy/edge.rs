@@ -43,6 +43,15 @@ fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() 
     let cached: Vec<&Value> = cached.map(|behaviour| &behaviour["PathPattern"]).collect();
     assert_eq!(cached, ["/api/openapi.json*", "/.well-known/*"]);
 
+    // Nor is an error, which CloudFront would keep for 10 seconds whatever the policy says.
+    let errors = distribution["CustomErrorResponses"].as_array().unwrap();
+    let kept = errors
+        .iter()
+        .map(|error| (number(&error["ErrorCode"]), number(&error["ErrorCachingMinTTL"])));
+    let codes = [400, 403, 404, 405, 414, 500, 501, 502, 503, 504];
+    let none = codes.map(|code| (f64::from(code), 0.0));
+    assert_eq!(kept.collect::<Vec<_>>(), none);
+
     // A key is published for 90 seconds before it signs, so that no cache of the key set is older than it.
     let kept = &stack.properties("BriefCache")["CachePolicyConfig"];
     assert_eq!((&kept["DefaultTTL"], &kept["MaxTTL"]), (&json!(60), &json!(60)));
@@ -61,6 +70,22 @@ fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() 
     );
     for rule in rules {
         assert_eq!(rule["VisibilityConfig"]["SampledRequestsEnabled"], false);
+    }
+}
+
+/// A page reads an answer of another origin only where that names the page's own, or any.
+#[test]
+fn pages_of_any_origin_can_read_the_web_acls_refusals() {
+    for (origins, readable) in [("*", true), ("https://a.example", false), ("", false)] {
+        let stack = Stack::new(&[EDGE.as_slice(), &[("CorsOrigins", origins)]].concat());
+        for rule in &stack.properties("WebAcl")["Rules"].as_array().unwrap()[..2] {
+            let headers = rule["Action"]["Block"]["CustomResponse"]["ResponseHeaders"].as_array();
+            let headers = headers.unwrap();
+            assert!(headers.contains(&json!({"Name": "retry-after", "Value": "300"})));
+            let any = json!({"Name": "access-control-allow-origin", "Value": "*"});
+            assert_eq!(headers.contains(&any), readable, "{origins:?}");
+            assert_eq!(headers.len(), if readable { 3 } else { 1 }, "{origins:?}");
+        }
     }
 }
 

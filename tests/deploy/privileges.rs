@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use marquee::{
     guard::Seen,
     server::TEMPLATE,
-    template::{Action, Grant, KeyPattern, Need, Role, Statement, Target, Template},
+    template::{Action, Grant, KeyPattern, Need, Role, Statement, Target, Template, resolve},
 };
 use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
@@ -447,4 +447,31 @@ fn the_template_has_no_wildcard_no_scan_and_no_policy_of_others() {
         }
     }
     assert!(actions > 20, "{actions}");
+}
+
+/// `.github/deploy-role.yaml`: GitHub's protection of prod holds for prod's role alone, which no deployment may change.
+#[test]
+fn github_deploys_each_environment_by_a_role_of_its_own_that_cannot_change_itself() {
+    let text = include_str!("../../.github/deploy-role.yaml");
+    let parameters = [
+        ("Repository", "o/r"),
+        ("Environment", "dev"),
+        ("Prefix", "marquee-dev"),
+    ];
+    let resources = serde_json::to_value(resolve(text, &parameters).unwrap()).unwrap()["Resources"].take();
+    let trust = &resources["Role"]["Properties"]["AssumeRolePolicyDocument"]["Statement"];
+    assert_eq!(trust.as_array().unwrap().len(), 1);
+    assert_eq!(
+        trust[0]["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"],
+        json!({"Fn::Sub": "repo:${Repository}:environment:${Environment}"})
+    );
+    let own = &resources["NotItself"]["Properties"];
+    assert_eq!(own["RoleName"], json!({"Ref": "Role"}));
+    assert_eq!(
+        own["PolicyDocument"]["Statement"],
+        json!([
+            {"Effect": "Deny", "Action": "iam:*", "Resource": {"Fn::GetAtt": "Role.Arn"}},
+            {"Effect": "Deny", "Action": "cloudformation:*", "Resource": {"Ref": "AWS::StackId"}},
+        ])
+    );
 }

@@ -44,7 +44,8 @@ fn in_prod_the_table_cannot_be_deleted_and_it_outlives_its_stack_everywhere() {
         );
         for id in ["Table", "SigningSecret", "RefreshSecret"] {
             let resource = &stack.0["Resources"][id];
-            assert_eq!(resource["DeletionPolicy"], "Retain", "{id}");
+            // Retained but where the operation that made it fails, which could not be repeated then.
+            assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{id}");
             assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{id}");
         }
     }
@@ -305,6 +306,48 @@ fn only_auth_is_told_where_the_keys_are() {
             json!({"PasswordLength": 64, "ExcludePunctuation": true})
         );
     }
+}
+
+/// CloudFront's policies and CloudWatch's dashboards have names that are an account's, whatever the region.
+#[test]
+fn names_that_all_regions_share_name_the_region() {
+    let stack = Stack::new(&[
+        ("Edge", "true"),
+        ("DomainName", "api.example.com"),
+        (
+            "CertificateArn",
+            "arn:aws:acm:us-east-1:123456789012:certificate/x",
+        ),
+    ]);
+    let policy = &stack.properties("BriefCache")["CachePolicyConfig"]["Name"];
+    for name in [policy, &stack.properties("Dashboard")["DashboardName"]] {
+        let named: Vec<&str> = placeholders(name["Fn::Sub"].as_str().unwrap()).collect();
+        assert_eq!(named, ["AWS::StackName", "AWS::Region"]);
+    }
+}
+
+/// The role that deploys one environment is held to names that begin with its stack's.
+#[test]
+fn no_environments_stack_or_table_is_named_as_if_it_were_anothers() {
+    let names = ["default", "prod"].map(|environment| {
+        let settings = settings(environment);
+        let value = |key: &str| {
+            let line = settings.iter().find(|line| line.starts_with(key)).unwrap();
+            line.split('"').nth(1).unwrap().to_owned()
+        };
+        let stack = value("stack_name");
+        assert!(
+            settings
+                .iter()
+                .any(|line| line.contains(&format!("\"TableName={stack}\"")))
+        );
+        assert_eq!(value("s3_prefix"), stack);
+        stack
+    });
+    assert!(
+        !names[0].starts_with(&names[1]) && !names[1].starts_with(&names[0]),
+        "{names:?}"
+    );
 }
 
 /// The settings of `samconfig.toml` for an environment, one line each.
