@@ -85,16 +85,13 @@ class Server:
 
 @contextlib.contextmanager
 def started(command, log, **options):
-    """A process that writes to the file `log`, and is ended by SIGTERM. On a failure meanwhile the log is shown."""
+    """A process that writes to the file `log`, and is ended by SIGTERM."""
     with open(log, "wb") as out:
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, **options
         )
         try:
             yield process
-        except BaseException:
-            print(pathlib.Path(log).read_text(), file=sys.stderr)
-            raise
         finally:
             process.terminate()
             try:
@@ -103,6 +100,16 @@ def started(command, log, **options):
                 process.kill()
                 process.wait()
                 fail(f"{command[0]} didn't end within {STOPS_WITHIN} s of SIGTERM")
+
+
+@contextlib.contextmanager
+def shown_on_failure(log):
+    """What the file `log` holds is printed when what is done meanwhile fails."""
+    try:
+        yield
+    except BaseException:
+        print(pathlib.Path(log).read_text(), file=sys.stderr)
+        raise
 
 
 def wait_until(ready, process, seconds):
