@@ -53,3 +53,10 @@ fn its_watch_has_the_templates_routes_and_no_other() {
         .map(|(path, function)| ((*path).to_owned(), (*function).to_owned()));
     assert_eq!(router.collect::<BTreeMap<_, _>>(), expected);
 }
+
+/// It moves every binary that it finds built, so that builds side by side take each other's.
+#[test]
+fn sam_builds_one_function_after_another() {
+    let settings = include_str!("../samconfig.toml");
+    assert!(!settings.contains("parallel = true"), "{settings}");
+}
