@@ -1,0 +1,413 @@
+//! A wire between the product and the table: an HTTP proxy that counts every call, and breaks those it is told to. Each
+//! call is signed anew for the far end, since what the product signed is a request to the wire.
+//!
+//! It is test equipment: what the product never sends, and whatever the far end must not do, is a panic.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::missing_panics_doc
+)]
+
+use std::{
+    convert::Infallible,
+    net::Ipv4Addr,
+    ops::Range,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime},
+};
+
+use aws_sdk_dynamodb::config::ProvideCredentials as _;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4,
+};
+use aws_smithy_http_client::{
+    Connector,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector as _, SharedHttpConnector},
+    identity::Identity,
+    orchestrator::HttpRequest,
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::{Map, Value, json};
+use shared::{aws, db::client};
+use tokio::net::TcpListener;
+
+/// One call to the table, as the wire saw it.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The DynamoDB operation, such as `GetItem`.
+    pub operation: String,
+    /// When the call had come to the wire.
+    pub start: Instant,
+    /// When its answer left the wire.
+    pub end: Instant,
+    /// Read units as the table reports them; of calls that it refused or never saw, none.
+    pub reads: f64,
+    /// Write units likewise.
+    pub writes: f64,
+}
+
+/// What a run of calls came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cost {
+    /// Calls in the longest chain in which each began after the one before it had ended.
+    pub trips: usize,
+    /// Read units.
+    pub reads: f64,
+    /// Write units.
+    pub writes: f64,
+    /// The calls' names in the order they began.
+    pub calls: Vec<String>,
+}
+
+impl Cost {
+    /// The cost of these calls.
+    #[must_use]
+    pub fn of(mut records: Vec<Record>) -> Self {
+        records.sort_by_key(|record| record.start);
+        let mut chains: Vec<usize> = Vec::with_capacity(records.len());
+        for (at, record) in records.iter().enumerate() {
+            let before = records[..at].iter().zip(&chains);
+            let ended = before.filter(|(earlier, _)| earlier.end <= record.start);
+            chains.push(1 + ended.map(|(_, chain)| *chain).max().unwrap_or_default());
+        }
+        Self {
+            trips: chains.into_iter().max().unwrap_or_default(),
+            reads: records.iter().map(|record| record.reads).sum(),
+            writes: records.iter().map(|record| record.writes).sum(),
+            calls: records.into_iter().map(|record| record.operation).collect(),
+        }
+    }
+}
+
+/// What happens to a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// A transaction is cancelled for this reason, which its first action gives.
+    Canceled(&'static str),
+    /// The call is answered with this error, and isn't done.
+    Refused(u16, &'static str),
+    /// The call is done, and the connection closed instead of an answer.
+    AnswerLost,
+    /// The connection is closed and nothing is done.
+    CallLost,
+    /// Of a batch, only the first half is done (one at least), and the rest named as unprocessed.
+    HalfDone,
+    /// Of a batch, nothing is done, and all of it named as unprocessed.
+    NothingDone,
+    /// There is never an answer, and nothing is done.
+    NoAnswer,
+}
+
+struct Rule {
+    operation: &'static str,
+    /// Which of the calls from now on, counted from 0.
+    which: Range<usize>,
+    met: usize,
+    fault: Fault,
+}
+
+#[derive(Default)]
+struct State {
+    records: Vec<Record>,
+    rules: Vec<Rule>,
+    hold: Duration,
+    latest: Option<Instant>,
+}
+
+/// The wire. It is there for as long as the runtime that it was made on.
+pub struct Wire {
+    /// Where the product is to find its table.
+    pub url: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl Wire {
+    /// A wire to this endpoint.
+    pub async fn to(endpoint: &str) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(Mutex::new(State::default()));
+        let far_end = FarEnd::new(endpoint.to_owned(), Arc::clone(&state)).await;
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
+                let far_end = far_end.clone();
+                let service = service_fn(move |request| {
+                    let far_end = far_end.clone();
+                    async move { far_end.carry(request).await }
+                });
+                // A connection that a fault cuts ends with an error, which is what was wanted.
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self { url, state }
+    }
+
+    /// Lets `fault` happen to these of the calls of `operation` from now on, counted from 0; `*` is any operation.
+    pub fn inject(&self, operation: &'static str, which: Range<usize>, fault: Fault) {
+        self.state.lock().unwrap().rules.push(Rule {
+            operation,
+            which,
+            met: 0,
+            fault,
+        });
+    }
+
+    /// No more faults.
+    pub fn heal(&self) {
+        self.state.lock().unwrap().rules.clear();
+    }
+
+    /// Holds every answer until no call has come for this long, so that calls which the product sends off together are
+    /// seen together, however quick the engine is.
+    pub fn hold(&self, time: Duration) {
+        self.state.lock().unwrap().hold = time;
+    }
+
+    /// Everything since the last time this was asked.
+    pub fn take(&self) -> Vec<Record> {
+        std::mem::take(&mut self.state.lock().unwrap().records)
+    }
+}
+
+/// The wire's far end: what it takes to carry a call.
+#[derive(Clone)]
+struct FarEnd {
+    endpoint: String,
+    region: String,
+    identity: Identity,
+    connector: SharedHttpConnector,
+    state: Arc<Mutex<State>>,
+}
+
+/// A connection that is to be closed.
+#[derive(Debug)]
+struct Cut;
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the wire was cut")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+impl From<Infallible> for Cut {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl FarEnd {
+    async fn new(endpoint: String, state: Arc<Mutex<State>>) -> Self {
+        let settings = client::settings(&aws::config().await, Some(&endpoint));
+        let credentials = settings.credentials_provider().expect("no credentials");
+        let connector = Connector::builder()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build();
+        Self {
+            region: settings.region().expect("no region").to_string(),
+            identity: credentials.provide_credentials().await.unwrap().into(),
+            connector: SharedHttpConnector::new(connector),
+            endpoint,
+            state,
+        }
+    }
+
+    async fn carry(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
+        let start = Instant::now();
+        let (parts, body) = request.into_parts();
+        let target = parts.headers["x-amz-target"].to_str().unwrap();
+        let operation = target.rsplit('.').next().unwrap().to_owned();
+        let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+        let mut call: Value = serde_json::from_slice(&body).unwrap();
+        let fault = self.meet(&operation, start);
+
+        let mut left = None;
+        let (status, answer) = match fault {
+            Some(Fault::NoAnswer) => std::future::pending().await,
+            Some(Fault::CallLost) => return Err(Cut),
+            Some(Fault::Refused(status, code)) => (status, error(code)),
+            Some(Fault::Canceled(code)) => (400, canceled(&call, code)),
+            Some(Fault::NothingDone) => {
+                let name = left_name(&operation);
+                (200, json!({"Responses": {}, name: call["RequestItems"]}))
+            }
+            _ => {
+                if let Some(Fault::HalfDone) = fault {
+                    left = halve(&mut call);
+                }
+                self.forward(&parts.headers, &operation, call).await
+            }
+        };
+        let mut answer = answer;
+        if let Some(left) = left {
+            answer[left_name(&operation)] = left;
+        }
+        let units = units(&answer);
+        while let Some(wait) = self.quiet_in() {
+            tokio::time::sleep(wait).await;
+        }
+        let is_read = matches!(
+            operation.as_str(),
+            "GetItem" | "BatchGetItem" | "Query" | "Scan" | "TransactGetItems"
+        );
+        self.state.lock().unwrap().records.push(Record {
+            operation,
+            start,
+            end: Instant::now(),
+            reads: if is_read { units } else { 0.0 },
+            writes: if is_read { 0.0 } else { units },
+        });
+        if let Some(Fault::AnswerLost) = fault {
+            return Err(Cut);
+        }
+        // Without x-amz-crc32: the body may be another by now, and the SDK checks only what it is given.
+        let response = Response::builder()
+            .status(status)
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amzn-requestid", "WIRE");
+        Ok(response
+            .body(Full::new(Bytes::from(serde_json::to_vec(&answer).unwrap())))
+            .unwrap())
+    }
+
+    /// How long an answer is still to be held.
+    fn quiet_in(&self) -> Option<Duration> {
+        let state = self.state.lock().unwrap();
+        let quiet = state.latest? + state.hold;
+        quiet
+            .checked_duration_since(Instant::now())
+            .filter(|wait| !wait.is_zero())
+    }
+
+    /// The fault that this call meets.
+    fn meet(&self, operation: &str, start: Instant) -> Option<Fault> {
+        let mut state = self.state.lock().unwrap();
+        state.latest = Some(start);
+        let mut fault = None;
+        for rule in &mut state.rules {
+            if rule.operation == operation || rule.operation == "*" {
+                if rule.which.contains(&rule.met) && fault.is_none() {
+                    fault = Some(rule.fault);
+                }
+                rule.met += 1;
+            }
+        }
+        fault
+    }
+
+    async fn forward(&self, headers: &http::HeaderMap, operation: &str, mut call: Value) -> (u16, Value) {
+        if !matches!(
+            operation,
+            "CreateTable" | "DescribeTable" | "UpdateTimeToLive" | "DescribeTimeToLive" | "ListTables"
+        ) {
+            call["ReturnConsumedCapacity"] = json!("TOTAL");
+        }
+        let body = Bytes::from(serde_json::to_vec(&call).unwrap());
+        let mut request = Request::post(&self.endpoint);
+        for name in ["x-amz-target", "content-type"] {
+            request = request.header(name, &headers[name]);
+        }
+        let mut request = request.body(body).unwrap();
+        self.sign(&mut request);
+        let request = HttpRequest::try_from(request.map(Into::into)).unwrap();
+        let response = self.connector.call(request).await.unwrap();
+        let status = response.status().as_u16();
+        let answer = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&answer);
+        let answer = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}: {text}"));
+        (status, answer)
+    }
+
+    fn sign(&self, request: &mut Request<Bytes>) {
+        let params = v4::SigningParams::builder()
+            .identity(&self.identity)
+            .region(&self.region)
+            .name("dynamodb")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .unwrap()
+            .into();
+        let headers = request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        let signable = SignableRequest::new(
+            "POST",
+            &self.endpoint,
+            headers,
+            SignableBody::Bytes(request.body()),
+        );
+        let (instructions, _) = sign(signable.unwrap(), &params).unwrap().into_parts();
+        instructions.apply_to_request_http1x(request);
+    }
+}
+
+/// The consumed units of an answer, whether for one table or for each of several.
+fn units(answer: &Value) -> f64 {
+    let of = |capacity: &Value| capacity["CapacityUnits"].as_f64().unwrap_or_default();
+    match &answer["ConsumedCapacity"] {
+        Value::Array(tables) => tables.iter().map(of).sum(),
+        capacity => of(capacity),
+    }
+}
+
+fn error(code: &str) -> Value {
+    json!({
+        "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
+        "message": "The wire says so.",
+    })
+}
+
+fn canceled(call: &Value, code: &str) -> Value {
+    let actions = call["TransactItems"].as_array().unwrap().len();
+    let mut reasons = vec![json!({"Code": "None"}); actions];
+    reasons[0] = json!({"Code": code, "Message": "The wire says so."});
+    let mut answer = error("TransactionCanceledException");
+    answer["CancellationReasons"] = json!(reasons);
+    answer
+}
+
+fn left_name(operation: &str) -> &'static str {
+    match operation {
+        "BatchGetItem" => "UnprocessedKeys",
+        "BatchWriteItem" => "UnprocessedItems",
+        other => panic!("{other} is no batch"),
+    }
+}
+
+/// Leaves a batch its first half and gives the rest, which is `None` for a batch of one.
+fn halve(call: &mut Value) -> Option<Value> {
+    let mut left = Map::new();
+    for (table, items) in call["RequestItems"].as_object_mut().unwrap() {
+        let mut rest = items.clone();
+        let list = if items.is_array() {
+            items
+        } else {
+            &mut items["Keys"]
+        };
+        let list = list.as_array_mut().unwrap();
+        let cut = list.len().div_ceil(2);
+        let cut_off = Value::from(list.split_off(cut));
+        if cut_off.as_array().unwrap().is_empty() {
+            continue;
+        }
+        if rest.is_array() {
+            rest = cut_off;
+        } else {
+            rest["Keys"] = cut_off;
+        }
+        left.insert(table.clone(), rest);
+    }
+    (!left.is_empty()).then_some(Value::Object(left))
+}
