@@ -7,6 +7,7 @@ mod growth;
 mod heat;
 mod import;
 mod report;
+mod runtime;
 mod warm;
 
 use std::{error::Error, process::ExitCode};

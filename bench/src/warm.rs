@@ -1,15 +1,346 @@
-//! To be written.
+//! What a warm function adds to its table's time: the very binaries that are deployed, each behind a Runtime API that
+//! hands out API Gateway's events and a table that answers from memory.
 
-use std::error::Error;
+mod counts;
+mod operations;
+mod table;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    error::Error,
+    fmt::Write as _,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use marquee::{server::TEMPLATE, template::Template};
+use serde_json::Value;
+use tokio::process::Command;
+
+use self::{
+    counts::{Counts, check_valgrind, count},
+    operations::{FUNCTIONS, Operation, Stage},
+    table::{Recording, Table},
+};
+use crate::runtime::{Failure, Function};
+
+/// The counts that the guard compares with.
+const EXPECTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/warm.json");
+
+/// How far a count may be from the expected one, either way, as a share of it. Random ids and the order of maps move
+/// counts by far less, another compiler or library by more.
+const TOLERANCE: f64 = 0.1;
+
+/// The most that a function may add, in the median.
+const BAR: Duration = Duration::from_micros(500);
+
+/// How many requests a function answers before it counts as warm.
+const WARM_UP: usize = 100;
+
+/// How many times fewer passwords are hashed than other requests are made.
+const FEWER_HASHES: usize = 40;
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
-pub struct Options {}
+pub struct Options {
+    /// Where the release binaries are, as cargo leaves them (movies) or as `sam build` does (MoviesFunction/bootstrap).
+    /// Without this they are built.
+    #[arg(long)]
+    bootstraps: Option<PathBuf>,
+    /// How many requests of each kind are timed.
+    #[arg(long, default_value_t = 2_000)]
+    times: usize,
+    /// Time nothing; compare the counts with those in bench/warm.json, and fail where one is more than a tenth off.
+    #[arg(long, conflicts_with_all = ["times", "write"])]
+    check: bool,
+    /// Write the counts into bench/warm.json.
+    #[arg(long, conflicts_with = "check")]
+    renew: bool,
+    /// Only the requests whose name contains this.
+    #[arg(long, conflicts_with_all = ["renew", "write"])]
+    only: Option<String>,
+}
 
 /// Measures.
 ///
 /// # Errors
-/// Whatever stops it, in words for a person.
-pub async fn run(_options: &Options) -> Result<String, Box<dyn Error>> {
-    Err("not written".into())
+/// Whatever stops it, in words for a person; also a bar that isn't met, or a count that isn't the expected one.
+pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
+    measure(options).await.map_err(|error| -> Box<dyn Error> { error })
+}
+
+async fn measure(options: &Options) -> Result<String, Failure> {
+    check_valgrind().await?;
+    let bootstraps = match &options.bootstraps {
+        Some(directory) => directory.clone(),
+        None => build().await?,
+    };
+    let (stage, mut operations) = Stage::set().await?;
+    if let Some(text) = &options.only {
+        operations.retain(|operation| operation.name.contains(text));
+    }
+    let bench = Bench::new(&bootstraps, stage, &operations).await?;
+    let text = if options.check {
+        guard(&bench, &operations).await?
+    } else {
+        full(options, &bench, &operations).await?
+    };
+    bench.stage.clear().await?;
+    Ok(text)
+}
+
+/// Builds the functions in the release profile, and says where they are.
+async fn build() -> Result<PathBuf, Failure> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--release", "--locked"]);
+    for function in FUNCTIONS {
+        command.args(["--bin", function]);
+    }
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let built = command.args(["--manifest-path", manifest]).status().await?;
+    if !built.success() {
+        return Err("the functions can't be built".into());
+    }
+    // This program is in a profile's directory beside theirs.
+    let program = std::env::current_exe()?;
+    let target = program.ancestors().nth(2).ok_or("no target directory")?;
+    Ok(target.join("release"))
+}
+
+/// What every measurement needs.
+struct Bench {
+    programs: HashMap<&'static str, PathBuf>,
+    recordings: HashMap<&'static str, Recording>,
+    stage: Stage,
+}
+
+impl Bench {
+    /// Finds the binaries, and lets each operation be done once over the engine to record its calls.
+    async fn new(bootstraps: &Path, stage: Stage, operations: &[Operation]) -> Result<Self, Failure> {
+        let template = Template::parse(TEMPLATE)?;
+        let mut programs = HashMap::new();
+        for name in FUNCTIONS {
+            let function = template.functions.iter().find(|function| function.name == name);
+            let resource = &function.ok_or_else(|| format!("no function {name}"))?.resource;
+            let places = [bootstraps.join(resource).join("bootstrap"), bootstraps.join(name)];
+            let program = places.into_iter().find(|program| program.is_file());
+            let program = program.ok_or_else(|| format!("no {name} in {}", bootstraps.display()))?;
+            programs.insert(name, program.canonicalize()?);
+        }
+        let mut bench = Self {
+            programs,
+            recordings: HashMap::new(),
+            stage,
+        };
+        for operation in operations {
+            let recording = bench.record(operation).await?;
+            bench.recordings.insert(operation.name, recording);
+        }
+        Ok(bench)
+    }
+
+    async fn record(&self, operation: &Operation) -> Result<Recording, Failure> {
+        let table = Table::recording(self.stage.engine()).await?;
+        let mut function = self.start(operation, &table).await?;
+        let answer = function.invoke(&operation.event).await?;
+        operation.check(&answer.body)?;
+        function.end().await?;
+        table.recorded()
+    }
+
+    fn program(&self, operation: &Operation) -> Result<&Path, Failure> {
+        let program = self.programs.get(operation.function);
+        Ok(program.ok_or("a function that isn't measured")?)
+    }
+
+    fn recording(&self, operation: &Operation) -> Result<&Recording, Failure> {
+        let recording = self.recordings.get(operation.name);
+        Ok(recording.ok_or("an operation that wasn't recorded")?)
+    }
+
+    /// What the function finds in its environment; it logs as it does on AWS.
+    fn environment(&self, table: &Table) -> [(&'static str, String); 4] {
+        [
+            ("TABLE_NAME", "marquee".into()),
+            ("DYNAMODB_ENDPOINT", table.url.clone()),
+            ("AUTH_SECRETS_FILE", self.stage.secrets().display().to_string()),
+            ("RUST_LOG", "info".into()),
+        ]
+    }
+
+    async fn start(&self, operation: &Operation, table: &Table) -> Result<Function, Failure> {
+        let mut command = Command::new(self.program(operation)?);
+        // Written, as to a log, and read by nobody.
+        command.stderr(Stdio::from(File::options().write(true).open("/dev/null")?));
+        Function::spawn(&mut command, &self.environment(table)).await
+    }
+}
+
+impl Operation {
+    /// Whether this is the answer that belongs to the event.
+    fn check(&self, answer: &Value) -> Result<(), Failure> {
+        if answer["statusCode"] == self.status {
+            return Ok(());
+        }
+        Err(format!("{}: {answer}", self.name).into())
+    }
+}
+
+/// What was timed of an operation.
+struct Times {
+    /// Of each request, from the event to the answer without what a call to the table took; in order of size.
+    overheads: Vec<Duration>,
+    /// Of a processor, for one request.
+    processor: Duration,
+}
+
+impl Times {
+    fn of(&self, share: f64) -> Duration {
+        let last = self.overheads.len().saturating_sub(1);
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss
+        )]
+        let at = (last as f64 * share).round() as usize;
+        self.overheads.get(at).copied().unwrap_or_default()
+    }
+}
+
+/// Times an operation.
+async fn time(bench: &Bench, operation: &Operation, times: usize) -> Result<Times, Failure> {
+    let (warm_up, times) = if operation.hashes {
+        (1, times.div_ceil(FEWER_HASHES))
+    } else {
+        (WARM_UP, times)
+    };
+    let table = Table::replaying(bench.recording(operation)?.clone()).await?;
+    let mut function = bench.start(operation, &table).await?;
+    for _ in 0..warm_up {
+        operation.check(&function.invoke(&operation.event).await?.body)?;
+    }
+    let pid = function.pid().ok_or("the function has ended")?;
+    let before = processor_time(pid)?;
+    let mut overheads = Vec::with_capacity(times);
+    for _ in 0..times {
+        table.busy();
+        let answer = function.invoke(&operation.event).await?;
+        operation.check(&answer.body)?;
+        overheads.push((answer.came - answer.handed).saturating_sub(table.busy()));
+    }
+    let used = processor_time(pid)?.saturating_sub(before);
+    function.end().await?;
+    table.check()?;
+    overheads.sort_unstable();
+    Ok(Times {
+        overheads,
+        processor: used / u32::try_from(times)?,
+    })
+}
+
+/// How long the threads of a process have run (Linux: the first number of a task's `schedstat`, in nanoseconds).
+fn processor_time(pid: u32) -> Result<Duration, Failure> {
+    let mut all = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+        let first = text.split_whitespace().next().ok_or("an empty schedstat")?;
+        all += first.parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(all))
+}
+
+/// Counts every operation that hashes no password, as many at a time as there are processors.
+async fn counts(bench: &Bench, operations: &[Operation]) -> Result<BTreeMap<&'static str, Counts>, Failure> {
+    let at_once = std::thread::available_parallelism()?.get();
+    let counted = operations.iter().filter(|operation| !operation.hashes);
+    let counting = counted.map(async |operation| Ok((operation.name, count(bench, operation).await?)));
+    stream::iter(counting).buffer_unordered(at_once).try_collect().await
+}
+
+/// Everything.
+async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Result<String, Failure> {
+    let counts = counts(bench, operations).await?;
+    if options.renew {
+        fs::write(EXPECTED, serde_json::to_string_pretty(&counts)? + "\n")?;
+    }
+    let mut text = String::from(
+        "| request | p50 | p99 | processor | instructions | allocations | bytes |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    let mut slow = Vec::new();
+    for operation in operations {
+        let times = time(bench, operation, options.times).await?;
+        if !operation.hashes && times.of(0.5) > BAR {
+            slow.push(operation.name);
+        }
+        let counted = counts.get(operation.name).map_or_else(
+            || " | ".to_owned(),
+            |counts| {
+                let Counts {
+                    instructions,
+                    allocations,
+                    bytes,
+                } = counts;
+                format!("{instructions} | {allocations} | {bytes}")
+            },
+        );
+        let [half, most, processor] =
+            [times.of(0.5), times.of(0.99), times.processor].map(|time| time.as_micros());
+        writeln!(
+            text,
+            "| {} | {half} µs | {most} µs | {processor} µs | {counted} |",
+            operation.name
+        )?;
+    }
+    if slow.is_empty() {
+        return Ok(text);
+    }
+    Err(format!("{text}\nmore than {BAR:?} in the median: {}", slow.join(", ")).into())
+}
+
+/// Compares the counts with the expected ones.
+async fn guard(bench: &Bench, operations: &[Operation]) -> Result<String, Failure> {
+    let expected: BTreeMap<String, Counts> = serde_json::from_str(&fs::read_to_string(EXPECTED)?)?;
+    let counts = counts(bench, operations).await?;
+    let mut text = String::from(
+        "| request | instructions | expected | allocations | expected | bytes | expected |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    let mut off = Vec::new();
+    for (name, counted) in &counts {
+        let expected = expected
+            .get(*name)
+            .ok_or_else(|| format!("{EXPECTED} lacks {name}"))?;
+        write!(text, "| {name} |")?;
+        for (what, count, expected) in [
+            ("instructions", counted.instructions, expected.instructions),
+            ("allocations", counted.allocations, expected.allocations),
+            ("bytes", counted.bytes, expected.bytes),
+        ] {
+            let share = difference(count, expected);
+            write!(text, " {count} | {:+.1} % |", share * 100.0)?;
+            if share.abs() > TOLERANCE {
+                off.push(format!("{name}: {count} {what} and not {expected}"));
+            }
+        }
+        text.push('\n');
+    }
+    if off.is_empty() {
+        return Ok(text);
+    }
+    Err(format!(
+        "{text}\n{}\nIf that is right, renew the counts: cargo measure warm --renew",
+        off.join("\n")
+    )
+    .into())
+}
+
+/// How far a count is from the expected one, as a share of that.
+#[allow(clippy::cast_precision_loss)]
+fn difference(count: u64, expected: u64) -> f64 {
+    (count as f64 - expected as f64) / expected as f64
 }
