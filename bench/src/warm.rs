@@ -59,6 +59,10 @@ pub struct Options {
     /// Write the counts into bench/warm.json.
     #[arg(long, conflicts_with = "check")]
     renew: bool,
+    /// Count and time nothing; write a profile of each request into this directory, for callgrind_annotate. The binaries
+    /// must have symbols: CARGO_PROFILE_RELEASE_STRIP=none.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "renew", "write"])]
+    profiles: Option<PathBuf>,
     /// Only the requests whose name contains this.
     #[arg(long, conflicts_with_all = ["renew", "write"])]
     only: Option<String>,
@@ -83,7 +87,13 @@ async fn measure(options: &Options) -> Result<String, Failure> {
         operations.retain(|operation| operation.name.contains(text));
     }
     let bench = Bench::new(&bootstraps, stage, &operations).await?;
-    let text = if options.check {
+    let text = if let Some(directory) = &options.profiles {
+        fs::create_dir_all(directory)?;
+        for operation in &operations {
+            counts::profile(&bench, operation, directory).await?;
+        }
+        format!("{} profiles in {}", operations.len(), directory.display())
+    } else if options.check {
         guard(&bench, &operations).await?
     } else {
         full(options, &bench, &operations).await?

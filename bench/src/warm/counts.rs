@@ -19,6 +19,9 @@ use crate::runtime::{Failure, Function};
 const FEW: u64 = 5;
 const MANY: u64 = 25;
 
+/// How many requests a profile is of: so many that the start hardly shows.
+const PROFILED: u64 = 500;
+
 /// What one request takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -90,9 +93,19 @@ pub async fn count(bench: &Bench, operation: &Operation) -> Result<Counts, Failu
     }
 }
 
+/// Writes callgrind's profile of this operation into the directory.
+///
+/// # Errors
+/// As for [`count`].
+pub async fn profile(bench: &Bench, operation: &Operation, directory: &Path) -> Result<(), Failure> {
+    let out = directory.join(operation.name.replace([' ', ','], "-"));
+    of_a_run(bench, operation, Tool::Callgrind, PROFILED, Some(&out)).await?;
+    Ok(())
+}
+
 async fn of_a_request(bench: &Bench, operation: &Operation, tool: Tool) -> Result<Vec<u64>, Failure> {
-    let few = of_a_run(bench, operation, tool, FEW).await?;
-    let many = of_a_run(bench, operation, tool, MANY).await?;
+    let few = of_a_run(bench, operation, tool, FEW, None).await?;
+    let many = of_a_run(bench, operation, tool, MANY, None).await?;
     let requests = MANY - FEW;
     let pairs = few.into_iter().zip(many);
     Ok(pairs
@@ -100,23 +113,25 @@ async fn of_a_request(bench: &Bench, operation: &Operation, tool: Tool) -> Resul
         .collect())
 }
 
-/// What the whole of a process counts that answers this many requests.
+/// What the whole of a process counts that answers this many requests. The tool's own file goes to `out`, if it is wanted.
 async fn of_a_run(
     bench: &Bench,
     operation: &Operation,
     tool: Tool,
     requests: u64,
+    out: Option<&Path>,
 ) -> Result<Vec<u64>, Failure> {
     let table = Table::replaying(bench.recording(operation)?.clone()).await?;
     let directory = tempfile::tempdir()?;
     let log = directory.path().join("log");
+    let unwanted = directory.path().join("out");
     let mut command = Command::new("valgrind");
     command
         .arg(format!("--tool={}", tool.name()))
         .arg(option("log-file", &log))
         .arg(option(
             &format!("{}-out-file", tool.name()),
-            &directory.path().join("out"),
+            out.unwrap_or(&unwanted),
         ))
         .arg(bench.program(operation)?)
         .stderr(Stdio::from(File::create(directory.path().join("stderr"))?));
