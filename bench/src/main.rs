@@ -1,13 +1,17 @@
 //! What Marquee costs and how fast it is: `cargo measure <benchmark>`. Each prints a part of docs/performance.md, and with
 //! `--write` puts it there.
+#![allow(unreachable_pub, reason = "a program: nothing here is reached from outside")]
 
 mod cold_start;
 mod contention;
 mod growth;
 mod heat;
 mod import;
+mod programs;
 mod report;
 mod runtime;
+mod sizes;
+mod tls;
 mod warm;
 
 use std::{error::Error, process::ExitCode};
@@ -36,6 +40,8 @@ enum Benchmark {
     Contention(contention::Options),
     /// The hottest partition keys at ten thousand requests a second.
     Heat(heat::Options),
+    /// How large each function is.
+    Sizes(sizes::Options),
     /// Films a second through the wire and by the engine's bulk path, and memory.
     Import(import::Options),
 }
@@ -48,6 +54,7 @@ impl Benchmark {
             Self::Warm(options) => ("warm", warm::run(options).await?),
             Self::Contention(options) => ("contention", contention::run(options).await?),
             Self::Heat(options) => ("heat", heat::run(options).await?),
+            Self::Sizes(options) => ("sizes", sizes::run(options).await?),
             Self::Import(options) => ("import", import::run(options).await?),
         })
     }

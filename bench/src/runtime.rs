@@ -2,15 +2,13 @@
 
 use std::{
     collections::VecDeque,
+    convert::Infallible,
     error::Error,
     fmt::Write as _,
     net::Ipv4Addr,
     path::Path,
     process::Stdio,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -36,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long an invocation may take: the template's timeout of a function.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// Why a measurement can't be made.
+/// Why there is no measurement.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// What the function tells the Runtime API.
@@ -53,20 +51,7 @@ enum Told {
 struct Events {
     waiting: Mutex<VecDeque<Bytes>>,
     come: Notify,
-    are_over: AtomicBool,
 }
-
-/// The Runtime API is gone: the connection is to be closed.
-#[derive(Debug)]
-struct Over;
-
-impl std::fmt::Display for Over {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("there are no more events")
-    }
-}
-
-impl Error for Over {}
 
 /// A function's process. It is killed when this is dropped.
 pub struct Function {
@@ -95,7 +80,7 @@ impl Function {
         Self::spawn(Command::new(program).stderr(Stdio::inherit()), environment).await
     }
 
-    /// The same by this command, whose standard error goes where the command says.
+    /// The same by a command, whose standard error goes where it says.
     ///
     /// # Errors
     /// When there is no such program, or no port to be had.
@@ -152,11 +137,7 @@ impl Function {
     /// When it ends, fails, or doesn't answer.
     pub async fn invoke(&mut self, event: &Value) -> Result<Answer, Failure> {
         let event = Bytes::from(serde_json::to_vec(event)?);
-        let mut waiting = self
-            .events
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.events.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push_back(event);
         drop(waiting);
         let handed = Instant::now();
@@ -203,18 +184,6 @@ impl Function {
         Ok(self.process.kill().await?)
     }
 
-    /// Lets the process end by itself, as one does that finds the Runtime API gone, and waits until it has.
-    ///
-    /// # Errors
-    /// When it doesn't end.
-    pub async fn end(mut self) -> Result<(), Failure> {
-        self.events.are_over.store(true, Ordering::Relaxed);
-        self.events.come.notify_one();
-        // It ends with an error, which is what was wanted.
-        timeout(PATIENCE, self.process.wait()).await??;
-        Ok(())
-    }
-
     async fn next(&mut self) -> Result<Told, Failure> {
         tokio::select! {
             told = timeout(PATIENCE, self.told.recv()) => Ok(told?.ok_or("the Runtime API has ended")?),
@@ -224,18 +193,19 @@ impl Function {
 }
 
 async fn serve(listener: TcpListener, events: Arc<Events>, tell: mpsc::UnboundedSender<Told>) {
-    // Ends with the function: nobody else knows the port.
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let stream = tokio::select! {
+            Ok((stream, _)) = listener.accept() => stream,
+            () = tell.closed() => return,
+        };
+        // Without it the answers are as whole, only later.
         let _ = stream.set_nodelay(true);
-        let (events, telling) = (Arc::clone(&events), tell.clone());
+        let (events, tell) = (Arc::clone(&events), tell.clone());
         let service = service_fn(move |request| {
-            let (events, tell) = (Arc::clone(&events), telling.clone());
-            async move { answer(request, &events, &tell).await }
+            let (events, tell) = (Arc::clone(&events), tell.clone());
+            async move { Ok::<_, Infallible>(answer(request, &events, &tell).await) }
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        if tell.is_closed() {
-            return;
-        }
     }
 }
 
@@ -244,12 +214,12 @@ async fn answer(
     request: Request<Incoming>,
     events: &Events,
     tell: &mpsc::UnboundedSender<Told>,
-) -> Result<Response<Full<Bytes>>, Over> {
+) -> Response<Full<Bytes>> {
     let path = request.uri().path().to_owned();
     // Nobody listens any more when the measurement is over.
     if path.ends_with("/invocation/next") {
         let _ = tell.send(Told::Polled(Instant::now()));
-        return event(events).await.ok_or(Over);
+        return event(events).await;
     }
     let body = request.into_body().collect().await;
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
@@ -262,11 +232,11 @@ async fn answer(
     });
     let mut accepted = Response::new(Full::default());
     *accepted.status_mut() = StatusCode::ACCEPTED;
-    Ok(accepted)
+    accepted
 }
 
-/// The next event, when it comes; none when they are over.
-async fn event(events: &Events) -> Option<Response<Full<Bytes>>> {
+/// The next event, when it comes.
+async fn event(events: &Events) -> Response<Full<Bytes>> {
     let event = loop {
         let next = events
             .waiting
@@ -275,7 +245,6 @@ async fn event(events: &Events) -> Option<Response<Full<Bytes>>> {
             .pop_front();
         match next {
             Some(event) => break event,
-            None if events.are_over.load(Ordering::Relaxed) => return None,
             None => events.come.notified().await,
         }
     };
@@ -283,7 +252,10 @@ async fn event(events: &Events) -> Option<Response<Full<Bytes>>> {
     let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default();
     let response = Response::builder()
         .header("content-type", "application/json")
-        .header("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
+        .header(
+            "lambda-runtime-aws-request-id",
+            "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
+        )
         .header("lambda-runtime-deadline-ms", deadline.as_millis().to_string())
         .header(
             "lambda-runtime-invoked-function-arn",
@@ -295,7 +267,7 @@ async fn event(events: &Events) -> Option<Response<Full<Bytes>>> {
         )
         .body(Full::new(event));
     // Every header is a literal or a number.
-    response.ok()
+    response.unwrap_or_default()
 }
 
 /// What API Gateway sends for a request without a body (payload format 2.0).

@@ -10,13 +10,11 @@ use std::{
     error::Error,
     fmt::Write as _,
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
     time::Duration,
 };
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use marquee::{server::TEMPLATE, template::Template};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -25,7 +23,10 @@ use self::{
     operations::{FUNCTIONS, Operation, Stage},
     table::{Recording, Table},
 };
-use crate::runtime::{Failure, Function};
+use crate::{
+    programs::{Choice, Programs},
+    runtime::{Failure, Function},
+};
 
 /// The counts that the guard compares with.
 const EXPECTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/warm.json");
@@ -46,10 +47,8 @@ const FEWER_HASHES: usize = 40;
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Where the release binaries are, as cargo leaves them (movies) or as `sam build` does (MoviesFunction/bootstrap).
-    /// Without this they are built.
-    #[arg(long)]
-    bootstraps: Option<PathBuf>,
+    #[command(flatten)]
+    choice: Choice,
     /// How many requests of each kind are timed.
     #[arg(long, default_value_t = 2_000)]
     times: usize,
@@ -78,15 +77,14 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
 
 async fn measure(options: &Options) -> Result<String, Failure> {
     check_valgrind().await?;
-    let bootstraps = match &options.bootstraps {
-        Some(directory) => directory.clone(),
-        None => build().await?,
-    };
+    let functions = FUNCTIONS.map(str::to_owned);
+    let programs = Programs::of(&options.choice, &functions, false).await;
+    let programs = programs.map_err(|error| error.to_string())?;
     let (stage, mut operations) = Stage::set().await?;
     if let Some(text) = &options.only {
         operations.retain(|operation| operation.name.contains(text));
     }
-    let bench = Bench::new(&bootstraps, stage, &operations).await?;
+    let bench = Bench::new(programs, stage, &operations).await?;
     let text = if let Some(directory) = &options.profiles {
         fs::create_dir_all(directory)?;
         for operation in &operations {
@@ -102,45 +100,16 @@ async fn measure(options: &Options) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Builds the functions in the release profile, and says where they are.
-async fn build() -> Result<PathBuf, Failure> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--release", "--locked"]);
-    for function in FUNCTIONS {
-        command.args(["--bin", function]);
-    }
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let built = command.args(["--manifest-path", manifest]).status().await?;
-    if !built.success() {
-        return Err("the functions can't be built".into());
-    }
-    // This program is in a profile's directory beside theirs.
-    let program = std::env::current_exe()?;
-    let target = program.ancestors().nth(2).ok_or("no target directory")?;
-    Ok(target.join("release"))
-}
-
 /// What every measurement needs.
 struct Bench {
-    programs: HashMap<&'static str, PathBuf>,
+    programs: Programs,
     recordings: HashMap<&'static str, Recording>,
     stage: Stage,
 }
 
 impl Bench {
-    /// Finds the binaries, and lets each operation be done once over the engine to record its calls.
-    async fn new(bootstraps: &Path, stage: Stage, operations: &[Operation]) -> Result<Self, Failure> {
-        let template = Template::parse(TEMPLATE)?;
-        let mut programs = HashMap::new();
-        for name in FUNCTIONS {
-            let function = template.functions.iter().find(|function| function.name == name);
-            let resource = &function.ok_or_else(|| format!("no function {name}"))?.resource;
-            let places = [bootstraps.join(resource).join("bootstrap"), bootstraps.join(name)];
-            let program = places.into_iter().find(|program| program.is_file());
-            let program = program.ok_or_else(|| format!("no {name} in {}", bootstraps.display()))?;
-            programs.insert(name, program.canonicalize()?);
-        }
+    /// Lets each operation be done once over the engine, and records its calls.
+    async fn new(programs: Programs, stage: Stage, operations: &[Operation]) -> Result<Self, Failure> {
         let mut bench = Self {
             programs,
             recordings: HashMap::new(),
@@ -158,13 +127,13 @@ impl Bench {
         let mut function = self.start(operation, &table).await?;
         let answer = function.invoke(&operation.event).await?;
         operation.check(&answer.body)?;
-        function.end().await?;
+        function.stop().await?;
         table.recorded()
     }
 
-    fn program(&self, operation: &Operation) -> Result<&Path, Failure> {
-        let program = self.programs.get(operation.function);
-        Ok(program.ok_or("a function that isn't measured")?)
+    fn program(&self, operation: &Operation) -> Result<PathBuf, Failure> {
+        let path = self.programs.path(operation.function);
+        path.map_err(|error| error.to_string().into())
     }
 
     fn recording(&self, operation: &Operation) -> Result<&Recording, Failure> {
@@ -173,8 +142,9 @@ impl Bench {
     }
 
     /// What the function finds in its environment; it logs as it does on AWS.
-    fn environment(&self, table: &Table) -> [(&'static str, String); 4] {
-        [
+    fn environment(&self, table: &Table) -> Vec<(&'static str, String)> {
+        vec![("GLIBC_TUNABLES", std::env::var("XT").unwrap_or_default()), ("LD_PRELOAD", std::env::var("XL").unwrap_or_default()),
+
             ("TABLE_NAME", "marquee".into()),
             ("DYNAMODB_ENDPOINT", table.url.clone()),
             ("AUTH_SECRETS_FILE", self.stage.secrets().display().to_string()),
@@ -228,7 +198,8 @@ async fn time(bench: &Bench, operation: &Operation, times: usize) -> Result<Time
     } else {
         (WARM_UP, times)
     };
-    let table = Table::replaying(bench.recording(operation)?.clone()).await?;
+    let table = Table::replaying().await?;
+    table.replay(bench.recording(operation)?);
     let mut function = bench.start(operation, &table).await?;
     for _ in 0..warm_up {
         operation.check(&function.invoke(&operation.event).await?.body)?;
@@ -243,7 +214,7 @@ async fn time(bench: &Bench, operation: &Operation, times: usize) -> Result<Time
         overheads.push((answer.came - answer.handed).saturating_sub(table.busy()));
     }
     let used = processor_time(pid)?.saturating_sub(before);
-    function.end().await?;
+    function.stop().await?;
     table.check()?;
     overheads.sort_unstable();
     Ok(Times {
@@ -263,12 +234,15 @@ fn processor_time(pid: u32) -> Result<Duration, Failure> {
     Ok(Duration::from_nanos(all))
 }
 
-/// Counts every operation that hashes no password, as many at a time as there are processors.
+/// Counts every operation that hashes no password, one function after another.
 async fn counts(bench: &Bench, operations: &[Operation]) -> Result<BTreeMap<&'static str, Counts>, Failure> {
-    let at_once = std::thread::available_parallelism()?.get();
-    let counted = operations.iter().filter(|operation| !operation.hashes);
-    let counting = counted.map(async |operation| Ok((operation.name, count(bench, operation).await?)));
-    stream::iter(counting).buffer_unordered(at_once).try_collect().await
+    let mut counts = BTreeMap::new();
+    for function in FUNCTIONS {
+        let of_function = |operation: &&Operation| operation.function == function && !operation.hashes;
+        let operations: Vec<&Operation> = operations.iter().filter(of_function).collect();
+        counts.extend(count(bench, &operations).await?);
+    }
+    Ok(counts)
 }
 
 /// Everything.
@@ -278,8 +252,8 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
         fs::write(EXPECTED, serde_json::to_string_pretty(&counts)? + "\n")?;
     }
     let mut text = String::from(
-        "| request | p50 | p99 | processor | instructions | allocations | bytes |\n\
-         |---|---|---|---|---|---|---|\n",
+        "| request | p50 | p99 | processor | instructions | allocations |\n\
+         |---|---|---|---|---|---|\n",
     );
     let mut slow = Vec::new();
     for operation in operations {
@@ -289,14 +263,7 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
         }
         let counted = counts.get(operation.name).map_or_else(
             || " | ".to_owned(),
-            |counts| {
-                let Counts {
-                    instructions,
-                    allocations,
-                    bytes,
-                } = counts;
-                format!("{instructions} | {allocations} | {bytes}")
-            },
+            |counts| format!("{} | {}", counts.instructions, counts.allocations),
         );
         let [half, most, processor] =
             [times.of(0.5), times.of(0.99), times.processor].map(|time| time.as_micros());
@@ -317,8 +284,8 @@ async fn guard(bench: &Bench, operations: &[Operation]) -> Result<String, Failur
     let expected: BTreeMap<String, Counts> = serde_json::from_str(&fs::read_to_string(EXPECTED)?)?;
     let counts = counts(bench, operations).await?;
     let mut text = String::from(
-        "| request | instructions | expected | allocations | expected | bytes | expected |\n\
-         |---|---|---|---|---|---|---|\n",
+        "| request | instructions | expected | allocations | expected |\n\
+         |---|---|---|---|---|\n",
     );
     let mut off = Vec::new();
     for (name, counted) in &counts {
@@ -329,7 +296,6 @@ async fn guard(bench: &Bench, operations: &[Operation]) -> Result<String, Failur
         for (what, count, expected) in [
             ("instructions", counted.instructions, expected.instructions),
             ("allocations", counted.allocations, expected.allocations),
-            ("bytes", counted.bytes, expected.bytes),
         ] {
             let share = difference(count, expected);
             write!(text, " {count} | {:+.1} % |", share * 100.0)?;

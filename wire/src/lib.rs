@@ -208,7 +208,7 @@ impl From<Infallible> for Cut {
 
 impl FarEnd {
     async fn new(endpoint: String, state: Arc<Mutex<State>>) -> Self {
-        let settings = client::settings(&aws::config().await, Some(&endpoint));
+        let settings = client::settings(&aws::of_operator().await.unwrap(), Some(&endpoint));
         let credentials = settings.credentials_provider().expect("no credentials");
         let connector = Connector::builder()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))

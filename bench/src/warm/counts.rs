@@ -1,65 +1,37 @@
 //! What a function's process does and allocates for a request, as valgrind counts it.
-//!
-//! A process is run twice, for few requests and for many. The difference is that of the requests between, so that what a
-//! start takes, and the first request of all, count for nothing.
 
 use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
 };
 
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::{Bench, Operation, table::Table};
 use crate::runtime::{Failure, Function};
 
-/// How many requests the two runs are.
-const FEW: u64 = 5;
-const MANY: u64 = 25;
+/// How many requests a process answers before those that count, and how many count.
+const WARM_UP: u64 = 5;
+const COUNTED: u64 = 20;
 
 /// How many requests a profile is of: so many that the start hardly shows.
 const PROFILED: u64 = 500;
+
+/// What allocates.
+const ALLOCATORS: [&str; 5] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
 
 /// What one request takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Instructions, all threads together.
     pub instructions: u64,
-    /// Blocks of memory that were asked for.
+    /// Calls that ask for memory, or for more of it.
     pub allocations: u64,
-    /// Bytes that were asked for.
-    pub bytes: u64,
-}
-
-/// One of valgrind's tools, which ends its log with totals.
-#[derive(Clone, Copy)]
-enum Tool {
-    Callgrind,
-    Dhat,
-}
-
-impl Tool {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Callgrind => "callgrind",
-            Self::Dhat => "dhat",
-        }
-    }
-
-    /// The totals in the log.
-    fn totals(self, log: &str) -> Option<Vec<u64>> {
-        let (mark, at): (_, &[usize]) = match self {
-            // ==1== Collected : 123456
-            Self::Callgrind => ("Collected : ", &[0]),
-            // ==1== Total:     1,234,567 bytes in 12,345 blocks
-            Self::Dhat => ("Total: ", &[0, 3]),
-        };
-        let line = log.lines().find_map(|line| line.split_once(mark))?.1;
-        let words: Vec<String> = line.split_whitespace().map(|word| word.replace(',', "")).collect();
-        at.iter().map(|&at| words.get(at)?.parse().ok()).collect()
-    }
 }
 
 /// Whether valgrind is here.
@@ -70,27 +42,35 @@ pub async fn check_valgrind() -> Result<(), Failure> {
     let version = Command::new("valgrind").arg("--version").output().await;
     match version {
         Ok(output) if output.status.success() => Ok(()),
-        _ => Err("valgrind, which counts instructions and allocations, isn't on the path: install the package of \
-                  this name"
-            .into()),
+        _ => Err(
+            "valgrind, which counts instructions and allocations, isn't on the path: install the package of this name"
+                .into(),
+        ),
     }
 }
 
-/// Counts what a request for this operation takes.
+/// Counts what a request takes for each of these operations, which are of one function: in one process, one operation
+/// after another.
 ///
 /// # Errors
 /// When the function doesn't answer as it should, or valgrind doesn't count.
-pub async fn count(bench: &Bench, operation: &Operation) -> Result<Counts, Failure> {
-    let instructions = of_a_request(bench, operation, Tool::Callgrind).await?;
-    let memory = of_a_request(bench, operation, Tool::Dhat).await?;
-    match (&instructions[..], &memory[..]) {
-        (&[instructions], &[bytes, allocations]) => Ok(Counts {
-            instructions,
-            allocations,
-            bytes,
-        }),
-        _ => Err("valgrind counted something else".into()),
+pub async fn count(
+    bench: &Bench,
+    operations: &[&Operation],
+) -> Result<BTreeMap<&'static str, Counts>, Failure> {
+    let mut counts = BTreeMap::new();
+    let Some(first) = operations.first() else {
+        return Ok(counts);
+    };
+    let mut process = Counted::start(bench, first, None).await?;
+    for operation in operations {
+        process.ask(bench, operation, WARM_UP).await?;
+        process.command("zero").await?;
+        process.ask(bench, operation, COUNTED).await?;
+        counts.insert(operation.name, process.dump().await?);
     }
+    process.function.stop().await?;
+    Ok(counts)
 }
 
 /// Writes callgrind's profile of this operation into the directory.
@@ -99,56 +79,102 @@ pub async fn count(bench: &Bench, operation: &Operation) -> Result<Counts, Failu
 /// As for [`count`].
 pub async fn profile(bench: &Bench, operation: &Operation, directory: &Path) -> Result<(), Failure> {
     let out = directory.join(operation.name.replace([' ', ','], "-"));
-    of_a_run(bench, operation, Tool::Callgrind, PROFILED, Some(&out)).await?;
-    Ok(())
+    let mut process = Counted::start(bench, operation, Some(&out)).await?;
+    process.ask(bench, operation, PROFILED).await?;
+    process.command("dump").await?;
+    process.function.stop().await
 }
 
-async fn of_a_request(bench: &Bench, operation: &Operation, tool: Tool) -> Result<Vec<u64>, Failure> {
-    let few = of_a_run(bench, operation, tool, FEW, None).await?;
-    let many = of_a_run(bench, operation, tool, MANY, None).await?;
-    let requests = MANY - FEW;
-    let pairs = few.into_iter().zip(many);
-    Ok(pairs
-        .map(|(few, many)| many.saturating_sub(few) / requests)
-        .collect())
+/// A function's process under callgrind.
+struct Counted {
+    function: Function,
+    table: Table,
+    out: PathBuf,
+    dumps: usize,
+    _directory: TempDir,
 }
 
-/// What the whole of a process counts that answers this many requests. The tool's own file goes to `out`, if it is wanted.
-async fn of_a_run(
-    bench: &Bench,
-    operation: &Operation,
-    tool: Tool,
-    requests: u64,
-    out: Option<&Path>,
-) -> Result<Vec<u64>, Failure> {
-    let table = Table::replaying(bench.recording(operation)?.clone()).await?;
-    let directory = tempfile::tempdir()?;
-    let log = directory.path().join("log");
-    let unwanted = directory.path().join("out");
-    let mut command = Command::new("valgrind");
-    command
-        .arg(format!("--tool={}", tool.name()))
-        .arg(option("log-file", &log))
-        .arg(option(
-            &format!("{}-out-file", tool.name()),
-            out.unwrap_or(&unwanted),
-        ))
-        .arg(bench.program(operation)?)
-        .stderr(Stdio::from(File::create(directory.path().join("stderr"))?));
-    let mut function = Function::spawn(&mut command, &bench.environment(&table)).await?;
-    for _ in 0..requests {
-        let answer = function.invoke(&operation.event).await?;
-        operation.check(&answer.body)?;
+impl Counted {
+    /// Starts the function of this operation. Callgrind's file goes to `out`, if it is wanted.
+    async fn start(bench: &Bench, operation: &Operation, out: Option<&Path>) -> Result<Self, Failure> {
+        let table = Table::replaying().await?;
+        let directory = tempfile::tempdir()?;
+        let out = out.map_or_else(|| directory.path().join("out"), Path::to_owned);
+        let mut command = Command::new("valgrind");
+        command
+            // Whole names in every file, so that each can be read by itself.
+            .args(["--tool=callgrind", "--compress-strings=no", "--compress-pos=no"])
+            .arg(format!("--callgrind-out-file={}", out.display()))
+            .arg(bench.program(operation)?)
+            .stderr(Stdio::from(File::create(directory.path().join("log"))?));
+        let function = Function::spawn(&mut command, &bench.environment(&table)).await?;
+        Ok(Self {
+            function,
+            table,
+            out,
+            dumps: 0,
+            _directory: directory,
+        })
     }
-    function.end().await?;
-    table.check()?;
-    let log = fs::read_to_string(log)?;
-    tool.totals(&log)
-        .ok_or_else(|| format!("no totals in valgrind's log: {log}").into())
+
+    /// Makes this many requests.
+    async fn ask(&mut self, bench: &Bench, operation: &Operation, requests: u64) -> Result<(), Failure> {
+        self.table.replay(bench.recording(operation)?);
+        for _ in 0..requests {
+            let answer = self.function.invoke(&operation.event).await?;
+            operation.check(&answer.body)?;
+        }
+        self.table.check()
+    }
+
+    /// Tells callgrind to do something, and waits until it has. It does so while the function waits for an event.
+    async fn command(&self, command: &str) -> Result<(), Failure> {
+        let pid = self.function.pid().ok_or("the function has ended")?;
+        let told = Command::new("vgdb")
+            .arg(format!("--pid={pid}"))
+            .arg(command)
+            .output()
+            .await?;
+        if told.status.success() {
+            return Ok(());
+        }
+        Err(format!("vgdb: {}", String::from_utf8_lossy(&told.stderr)).into())
+    }
+
+    /// What one request took of all since the counts were at zero.
+    async fn dump(&mut self) -> Result<Counts, Failure> {
+        self.command("dump").await?;
+        self.dumps += 1;
+        let mut file = self.out.clone();
+        file.as_mut_os_string().push(OsStr::new(&format!(".{}", self.dumps)));
+        let text = fs::read_to_string(&file)?;
+        fs::remove_file(&file)?;
+        let all = read(&text).ok_or("callgrind wrote something else")?;
+        Ok(Counts {
+            instructions: all.instructions / COUNTED,
+            allocations: all.allocations / COUNTED,
+        })
+    }
 }
 
-fn option(name: &str, path: &Path) -> String {
-    format!("--{name}={}", path.display())
+/// The totals of a file of callgrind's: its summary, and the calls of what allocates.
+fn read(text: &str) -> Option<Counts> {
+    let summary = text.lines().find_map(|line| line.strip_prefix("summary: "))?;
+    let mut allocations = 0;
+    let mut callee = "";
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("cfn=") {
+            callee = name;
+        } else if let Some(calls) = line.strip_prefix("calls=")
+            && ALLOCATORS.contains(&callee)
+        {
+            allocations += calls.split(' ').next()?.parse::<u64>().ok()?;
+        }
+    }
+    Some(Counts {
+        instructions: summary.trim().parse().ok()?,
+        allocations,
+    })
 }
 
 #[cfg(test)]
@@ -156,13 +182,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_totals_are_those_at_the_end_of_the_log() {
-        let callgrind = "==7== Callgrind, a call-graph generator\n==7== Events    : Ir\n==7== Collected : 12345678\n";
-        assert_eq!(Tool::Callgrind.totals(callgrind), Some(vec![12_345_678]));
-        let dhat = "==7== DHAT\n==7== Total:     1,234,567 bytes in 12,345 blocks\n\
-                    ==7== At t-gmax: 1,000 bytes in 10 blocks\n";
-        assert_eq!(Tool::Dhat.totals(dhat), Some(vec![1_234_567, 12_345]));
-        assert_eq!(Tool::Dhat.totals(callgrind), None);
-        assert_eq!(Tool::Callgrind.totals("==7== Collected : nothing\n"), None);
+    fn instructions_are_those_of_the_summary_and_allocations_the_calls_of_what_allocates() {
+        let text = "# callgrind format\nevents: Ir\nsummary: 1200\n\nfn=main\n1 5\ncfn=malloc\ncalls=3 0\n1 90\n\
+                    cfn=free\ncalls=7 0\n1 40\nfn=grow\ncfn=realloc\ncalls=2 0\n1 30\n";
+        let counts = Counts {
+            instructions: 1200,
+            allocations: 5,
+        };
+        assert_eq!(read(text), Some(counts));
+        assert_eq!(read("events: Ir\n"), None);
     }
 }

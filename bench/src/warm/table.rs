@@ -88,26 +88,28 @@ impl Table {
     /// When there is no port to be had.
     pub async fn recording(engine: &str) -> Result<Self, Failure> {
         let client = reqwest::Client::builder().no_proxy().build()?;
-        Self::start(Source::Engine(engine.to_owned(), client), Recording::default()).await
+        Self::start(Source::Engine(engine.to_owned(), client)).await
     }
 
-    /// One that answers what was recorded.
+    /// One that answers what was recorded, when it has been told what that is.
     ///
     /// # Errors
     /// When there is no port to be had.
-    pub async fn replaying(recording: Recording) -> Result<Self, Failure> {
-        Self::start(Source::Recording, recording).await
+    pub async fn replaying() -> Result<Self, Failure> {
+        Self::start(Source::Recording).await
     }
 
-    async fn start(source: Source, recording: Recording) -> Result<Self, Failure> {
+    async fn start(source: Source) -> Result<Self, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let state = Arc::new(Mutex::new(State {
-            recording,
-            ..State::default()
-        }));
+        let state = Arc::<Mutex<State>>::default();
         let serving = tokio::spawn(serve(listener, Arc::new(source), Arc::clone(&state)));
         Ok(Self { url, state, serving })
+    }
+
+    /// Answers from now on what this recording says.
+    pub fn replay(&self, recording: &Recording) {
+        lock(&self.state).recording = recording.clone();
     }
 
     /// What was recorded.
