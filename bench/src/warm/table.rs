@@ -67,6 +67,14 @@ struct State {
     unknown: Option<String>,
 }
 
+/// What a table did for a while.
+pub struct Busy {
+    /// How many calls it answered.
+    pub calls: usize,
+    /// How long one of them or more was under way: from when a call has come to when its answer goes back.
+    pub time: Duration,
+}
+
 /// The endpoint. It ends when this is dropped.
 pub struct Table {
     /// Where the function finds it.
@@ -121,10 +129,13 @@ impl Table {
         Ok(lock(&self.state).recording.clone())
     }
 
-    /// How long one call or more was under way since the last time this was asked: from when a call has come to when its
-    /// answer goes back.
-    pub fn busy(&self) -> Duration {
-        union(std::mem::take(&mut lock(&self.state).busy))
+    /// What was under way since the last time this was asked.
+    pub fn busy(&self) -> Busy {
+        let intervals = std::mem::take(&mut lock(&self.state).busy);
+        Busy {
+            calls: intervals.len(),
+            time: union(intervals),
+        }
     }
 
     /// Whether every call could be answered.
