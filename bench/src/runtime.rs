@@ -137,9 +137,11 @@ impl Function {
     /// When it ends, fails, or doesn't answer.
     pub async fn invoke(&mut self, event: &Value) -> Result<Answer, Failure> {
         let event = Bytes::from(serde_json::to_vec(event)?);
-        let mut waiting = self.events.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push_back(event);
-        drop(waiting);
+        self.events
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(event);
         let handed = Instant::now();
         self.events.come.notify_one();
         loop {

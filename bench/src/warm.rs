@@ -72,7 +72,9 @@ pub struct Options {
 /// # Errors
 /// Whatever stops it, in words for a person; also a count that isn't the expected one.
 pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
-    measure(options).await.map_err(|error| -> Box<dyn Error> { error })
+    measure(options)
+        .await
+        .map_err(|error| -> Box<dyn Error> { error })
 }
 
 async fn measure(options: &Options) -> Result<String, Failure> {
@@ -286,7 +288,7 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
     for operation in operations {
         let times = time(bench, operation, options.times).await?;
         let (half, most) = (times.of(0.5), times.of(0.99));
-        if !operation.hashes && half > BAR {
+        if FUNCTIONS.contains(&operation.function) && !operation.hashes && half > BAR {
             slow.push(operation.name);
         }
         let counted = counts.get(operation.name).map_or_else(
@@ -294,7 +296,9 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
             |counts| {
                 let calls = u64::try_from(times.calls).ok();
                 let sdk = calls.zip(of_call).map(|(calls, of_call)| calls * of_call * 100);
-                let sdk = sdk.map_or_else(String::new, |sdk| format!("{} %", sdk / counts.instructions.max(1)));
+                let sdk = sdk.map_or_else(String::new, |sdk| {
+                    format!("{} %", sdk / counts.instructions.max(1))
+                });
                 format!("{} | {sdk} | {}", counts.instructions, counts.allocations)
             },
         );

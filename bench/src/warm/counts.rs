@@ -146,7 +146,8 @@ impl Counted {
         self.command("dump").await?;
         self.dumps += 1;
         let mut file = self.out.clone();
-        file.as_mut_os_string().push(OsStr::new(&format!(".{}", self.dumps)));
+        file.as_mut_os_string()
+            .push(OsStr::new(&format!(".{}", self.dumps)));
         let text = fs::read_to_string(&file)?;
         fs::remove_file(&file)?;
         let all = read(&text).ok_or("callgrind wrote something else")?;

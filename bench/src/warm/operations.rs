@@ -74,7 +74,7 @@ impl Stage {
             config,
             clock: Clock::default(),
         };
-        let running = server::start(options).await.map_err(in_words)?;
+        let running = server::start(options).await.map_err(|error| in_words(&*error))?;
         let stage = Self { running, directory };
         let operations = stage.play().await?;
         Ok((stage, operations))
@@ -95,7 +95,7 @@ impl Stage {
     /// # Errors
     /// When it doesn't end as it should.
     pub async fn clear(self) -> Result<(), Failure> {
-        self.running.stop().await.map_err(in_words)
+        self.running.stop().await.map_err(|error| in_words(&*error))
     }
 
     /// Registers the users, lets the first add a film and mark some, and gives the operations as that user asks for them.
@@ -128,7 +128,7 @@ impl Stage {
     }
 }
 
-fn in_words(error: Box<dyn Error>) -> Failure {
+fn in_words(error: &dyn Error) -> Failure {
     error.to_string().into()
 }
 
@@ -225,10 +225,7 @@ impl Events<'_> {
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static("curl/8.14.1"));
         if !body.is_empty() {
-            headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
-            );
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         if signed_in {
             let bearer = format!("Bearer {}", self.user.access);
