@@ -1,6 +1,10 @@
 //! What Marquee costs and how fast it is: `cargo measure <benchmark>`. Each prints a part of docs/performance.md, and with
 //! `--write` puts it there.
 
+// The tests' own auditor, so that "exact" means the same here.
+#[allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#[path = "../../tests/support/audit.rs"]
+mod audit;
 mod cold_start;
 mod contention;
 mod growth;
