@@ -3,30 +3,22 @@
 use std::{
     error::Error,
     fmt::Write as _,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use marquee::{
-    engine::{Engine, Storage},
-    server::{self, Catalog, Place, Running},
-};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use shared::{
-    clock::Clock,
-    config::Config,
-    db::{Store, client},
-    domain::{MovieId, UserId},
-};
-use tempfile::TempDir;
-use wire::{Record, Wire};
+use shared::domain::{MovieId, UserId};
+use wire::Record;
 
-use crate::audit;
+use crate::{
+    audit,
+    cinema::{Cinema, User, json_of},
+};
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// How many users toggle at once, each as fast as the answers come; several numbers are measured one after another.
     #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16,32,64", value_parser = clap::value_parser!(u16).range(1..))]
     togglers: Vec<u16>,
@@ -46,9 +38,9 @@ pub struct Options {
 ///
 /// # Errors
 /// When a count is wrong, an answer contradicts another, or a failure is another than 503 with Retry-After.
-pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
+pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let most = options.togglers.iter().max().copied().unwrap_or(1);
-    let place = Cinema::open(most).await?;
+    let contest = Contest::open(most).await?;
     let mut runs = Vec::new();
     for togglers in &options.togglers {
         runs.push((options.window, *togglers));
@@ -59,16 +51,16 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let mut text = preface(options);
     for (window, togglers) in runs {
         let window = Duration::from_millis(window);
-        let run = place
+        let run = contest
             .measure(togglers, window, Duration::from_secs(options.seconds))
             .await?;
         writeln!(text, "{}", run.row(togglers, window))?;
     }
-    let found = audit::discrepancies(&place.store).await;
+    let found = audit::discrepancies(&contest.cinema.store).await;
     if !found.is_empty() {
         return Err(format!("the table disagrees with itself:\n{}", found.join("\n")).into());
     }
-    place.close().await?;
+    contest.cinema.close().await?;
     text.push_str(AFTERWORD);
     Ok(text)
 }
@@ -96,84 +88,25 @@ const AFTERWORD: &str = "\n\
     with the state that the user's request asked for and a count that can be, or 503 with `Retry-After`; and unless the\n\
     whole table passes the audit of the tests.\n";
 
-/// The server, its table at the other end of a wire, and users.
-struct Cinema {
-    base: String,
-    http: Client,
+/// A server and users.
+struct Contest {
+    cinema: Cinema,
     users: Vec<User>,
-    store: Store,
-    wire: Arc<Wire>,
-    running: Running,
-    engine: Engine,
-    _data: TempDir,
 }
 
-#[derive(Clone)]
-struct User {
-    id: UserId,
-    access: String,
-}
-
-impl Cinema {
+impl Contest {
     async fn open(users: u16) -> Result<Self, Box<dyn Error>> {
-        let engine = Engine::start(Storage::Memory)?;
-        let wire = Wire::to(&engine.endpoint()).await;
-        let data = tempfile::tempdir()?;
-        let place = Place::Endpoint {
-            url: wire.url.clone(),
-            data: data.path().to_owned(),
-        };
-        let config = Config::default();
-        let store = Store::new(
-            client::local(&engine.endpoint()),
-            config.table.clone(),
-            Clock::default(),
-        );
-        let running = server::start(server::Options {
-            port: 0,
-            place,
-            catalog: Catalog::None,
-            config,
-            clock: Clock::default(),
-        })
-        .await?;
-        wire.keep();
-        let mut cinema = Self {
-            base: format!("http://{}", running.address),
-            http: Client::builder().no_proxy().build()?,
+        let cinema = Cinema::open().await?;
+        cinema.wire.keep();
+        let mut contest = Self {
+            cinema,
             users: Vec::new(),
-            store,
-            wire: Arc::new(wire),
-            running,
-            engine,
-            _data: data,
         };
         for n in 0..users {
-            let user = cinema.register(n).await?;
-            cinema.users.push(user);
+            let user = contest.cinema.register(&format!("user{n}")).await?;
+            contest.users.push(user);
         }
-        Ok(cinema)
-    }
-
-    async fn close(self) -> Result<(), Box<dyn Error>> {
-        self.running.stop().await?;
-        self.engine.shutdown().await?;
-        Ok(())
-    }
-
-    async fn register(&self, n: u16) -> Result<User, Box<dyn Error>> {
-        let body = json!({
-            "username": format!("user{n}"),
-            "email": format!("user{n}@example.com"),
-            "password": "a long enough passphrase",
-        });
-        let request = self.http.post(format!("{}/api/auth/register/", self.base));
-        let answer = request.json(&body).send().await?.error_for_status()?;
-        let body: Value = answer.json().await?;
-        Ok(User {
-            id: serde_json::from_value(body["user"]["id"].clone())?,
-            access: body["access"].as_str().ok_or("no access token")?.to_owned(),
-        })
+        Ok(contest)
     }
 
     async fn add_film(&self) -> Result<MovieId, Box<dyn Error>> {
@@ -185,24 +118,23 @@ impl Cinema {
             "genre": "Sci-Fi, Drama",
         });
         let owner = self.users.first().ok_or("no users")?;
-        let request = self.http.post(format!("{}/api/movies/", self.base));
-        let request = request.bearer_auth(&owner.access).json(&body);
-        let answer: Value = request.send().await?.error_for_status()?.json().await?;
+        let request = self.cinema.request(Method::POST, "/api/movies/", Some(owner));
+        let answer = json_of(request.json(&body)).await?;
         Ok(serde_json::from_value(answer["id"].clone())?)
     }
 
     /// Lets this many users toggle one new film for `time`, and holds the table to their answers.
     async fn measure(&self, togglers: u16, window: Duration, time: Duration) -> Result<Run, Box<dyn Error>> {
         let film = self.add_film().await?;
-        self.wire.conflict((!window.is_zero()).then_some(window));
-        self.wire.take();
+        self.cinema.wire.conflict((!window.is_zero()).then_some(window));
+        self.cinema.wire.take();
         let began = Instant::now();
         let until = began + time;
         let togglers: Vec<_> = (self.users.iter().take(togglers.into()).enumerate())
             .map(|(n, user)| {
                 let toggler = Toggler {
-                    http: self.http.clone(),
-                    url: format!("{}/api/movies/{film}/favorite/", self.base),
+                    http: self.cinema.http.clone(),
+                    url: format!("{}/api/movies/{film}/favorite/", self.cinema.base),
                     user: user.clone(),
                     by_toggling: n % 2 == 0,
                     most: u64::from(togglers),
@@ -219,16 +151,16 @@ impl Cinema {
             answers.extend(own);
         }
         let took = began.elapsed();
-        self.wire.conflict(None);
+        self.cinema.wire.conflict(None);
         self.check(film, &states).await?;
-        Ok(Run::of(answers, took, &self.wire.take()))
+        Ok(Run::of(answers, took, &self.cinema.wire.take()))
     }
 
     /// Whether the film's count is that of its marks, and each mark as its user was told.
     async fn check(&self, film: MovieId, states: &[(UserId, Option<bool>)]) -> Result<(), Box<dyn Error>> {
         let mut marks = 0;
         for (user, state) in states {
-            let view = self.store.get_movie(film, Some(*user)).await;
+            let view = self.cinema.store.get_movie(film, Some(*user)).await;
             let favorite = view
                 .map_err(|e| e.in_words())?
                 .ok_or("the film is gone")?
@@ -239,8 +171,8 @@ impl Cinema {
             }
             marks += u64::from(favorite);
         }
-        let shown = self.http.get(format!("{}/api/movies/{film}/", self.base));
-        let shown: Value = shown.send().await?.error_for_status()?.json().await?;
+        let shown = (self.cinema).request(Method::GET, &format!("/api/movies/{film}/"), None);
+        let shown = json_of(shown).await?;
         if shown["favorite_count"] != marks {
             return Err(format!("{} are shown of {marks} marks", shown["favorite_count"]).into());
         }

@@ -5,6 +5,7 @@
 #[allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 #[path = "../../tests/support/audit.rs"]
 mod audit;
+mod cinema;
 mod cold_start;
 mod contention;
 mod growth;
