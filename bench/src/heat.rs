@@ -15,7 +15,7 @@ use shared::db::keys;
 use crate::cinema::{Cinema, json_of};
 use access::{Access, Space, accesses};
 use mix::{Asked, Asking, Film, MIX, Operation};
-use scale::{Hot, READS, Scale, Size, WRITES};
+use scale::{Hot, READS, Scale, Size, WRITES, Zipf};
 
 /// The demonstration catalogue, which the recorded films are from.
 const CATALOGUE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv");
@@ -61,8 +61,17 @@ pub(crate) struct Options {
 /// When a partition key passes a ceiling that docs/data-model.md doesn't name.
 pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let (recorded, recorded_films) = record(options).await?;
-    let hottest = scaled(options, &recorded, recorded_films, true);
-    let scattered = scaled(options, &recorded, recorded_films, false);
+    let films = Zipf::new(options.films, options.zipf);
+    let users = Zipf::new(options.users, options.zipf);
+    let hottest_where = |is_in_order| {
+        let size = Size {
+            films: options.films,
+            recorded_films,
+            is_in_order,
+        };
+        scaled(options, &recorded, Scale::new(size, &films, &users))
+    };
+    let (hottest, scattered) = (hottest_where(true), hottest_where(false));
     let text = report(options, &recorded, &hottest, &scattered)?;
     let unnamed: Vec<&str> = hottest
         .iter()
@@ -80,20 +89,8 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     }
 }
 
-/// The hottest keys of the large catalogue.
-fn scaled(
-    options: &Options,
-    recorded: &[(Operation, Vec<Sample>)],
-    recorded_films: u64,
-    is_in_order: bool,
-) -> Vec<Hot> {
-    let size = Size {
-        films: options.films,
-        users: options.users,
-        recorded_films,
-        is_in_order,
-    };
-    let mut scale = Scale::new(size, options.zipf);
+/// The hottest keys, at the rate that is asked for.
+fn scaled(options: &Options, recorded: &[(Operation, Vec<Sample>)], mut scale: Scale<'_>) -> Vec<Hot> {
     for (operation, samples) in recorded {
         let each = f64::from(options.requests) * f64::from(operation.share) / 1000.0 / samples.len() as f64;
         for sample in samples {

@@ -19,7 +19,6 @@ const SCATTER: u64 = 7_368_787;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
     pub(crate) films: u64,
-    pub(crate) users: u64,
     pub(crate) recorded_films: u64,
     /// Whether the films that lists show are the latest ids together, as where films are added when they come out, or
     /// anywhere.
@@ -57,37 +56,50 @@ fn scattered(id: u64, size: u64) -> u64 {
 
 /// Popularity by rank: Zipf's law. Ranks are scattered over the ids.
 pub(crate) struct Zipf {
-    size: u64,
-    exponent: f64,
-    sum: f64,
+    /// The share of requests that are for each id, from 1 on.
+    shares: Vec<f64>,
 }
 
 impl Zipf {
     pub(crate) fn new(size: u64, exponent: f64) -> Self {
-        let sum = (1..=size).map(|rank| (rank as f64).powf(-exponent)).sum();
-        Self { size, exponent, sum }
+        let weights = (1..=size).map(|id| ((scattered(id, size) + 1) as f64).powf(-exponent));
+        let mut shares: Vec<f64> = weights.collect();
+        let sum: f64 = shares.iter().sum();
+        for share in &mut shares {
+            *share /= sum;
+        }
+        Self { shares }
     }
 
-    /// The share of requests that are for this id.
+    /// The share of an id, which may be of a film that was added since.
     fn of_id(&self, id: u64) -> f64 {
-        let rank = scattered(id, self.size) + 1;
-        (rank as f64).powf(-self.exponent) / self.sum
+        let at = usize::try_from(id).ok().and_then(|id| id.checked_sub(1));
+        at.and_then(|at| self.shares.get(at)).copied().unwrap_or_default()
+    }
+
+    /// Every id with its share.
+    fn ids(&self) -> impl Iterator<Item = (u64, f64)> {
+        (1..).zip(self.shares.iter().copied())
     }
 
     /// The ids of the most popular.
     fn popular(&self) -> Vec<u64> {
-        let ids = 1..=self.size;
-        ids.filter(|id| scattered(*id, self.size) < LOOKED_AT).collect()
+        let size = self.shares.len() as u64;
+        let popular = (1..=size).filter(|id| scattered(*id, size) < LOOKED_AT);
+        popular.collect()
     }
 
-    /// What all ids of each bucket have together.
-    fn of_buckets(&self) -> BTreeMap<u64, f64> {
-        let buckets = (0..=self.size / BUCKET).map(|bucket| {
-            let ids = bucket * BUCKET..(bucket + 1) * BUCKET;
-            let there = ids.filter(|id| (1..=self.size).contains(id));
-            (bucket, there.map(|id| self.of_id(id)).sum())
-        });
-        buckets.collect()
+    /// What all ids have together that `group` says the same of, a small number.
+    fn of_groups(&self, group: impl Fn(u64) -> u64) -> Vec<f64> {
+        let mut groups = Vec::new();
+        for (id, share) in self.ids() {
+            let at = group(id) as usize;
+            if groups.len() <= at {
+                groups.resize(at + 1, 0.0);
+            }
+            groups[at] += share;
+        }
+        groups
     }
 }
 
@@ -127,10 +139,10 @@ impl OwnKind {
 }
 
 /// The heat of every key.
-pub(crate) struct Scale {
+pub(crate) struct Scale<'a> {
     size: Size,
-    films: Zipf,
-    users: Zipf,
+    films: &'a Zipf,
+    users: &'a Zipf,
     families: BTreeMap<Family, Heat>,
     keys: BTreeMap<(Space, String), Heat>,
     /// Those of the keys' items that are read or written one by one.
@@ -145,12 +157,12 @@ pub(crate) struct Hot {
     pub(crate) item: Heat,
 }
 
-impl Scale {
-    pub(crate) fn new(size: Size, exponent: f64) -> Self {
+impl<'a> Scale<'a> {
+    pub(crate) fn new(size: Size, films: &'a Zipf, users: &'a Zipf) -> Self {
         Self {
             size,
-            films: Zipf::new(size.films, exponent),
-            users: Zipf::new(size.users, exponent),
+            films,
+            users,
             families: BTreeMap::new(),
             keys: BTreeMap::new(),
             items: BTreeMap::new(),
@@ -247,13 +259,16 @@ impl Scale {
     ) {
         let of = |family| self.families.get(&family).copied().unwrap_or_default();
         let (films, marks, likes) = (of(Family::Film), of(Family::Marks), of(Family::Likes));
-        for (bucket, share) in self.films.of_buckets() {
+        for (bucket, share) in self.films.of_groups(|id| id / BUCKET).into_iter().enumerate() {
             let key = (Space::Table, format!("MOVIES#{bucket}"));
             keys.entry(key).or_default().add(films, share);
         }
-        for shard in 0..LIKES_SHARDS {
-            let ids = (1..=self.size.films).filter(|id| id % LIKES_SHARDS == shard);
-            let share = ids.map(|id| self.films.of_id(id)).sum();
+        for (shard, share) in self
+            .films
+            .of_groups(|id| id % LIKES_SHARDS)
+            .into_iter()
+            .enumerate()
+        {
             let key = (Space::ByLikes, format!("LIKES#{shard}"));
             keys.entry(key).or_default().add(likes, share);
         }
@@ -279,7 +294,7 @@ impl Scale {
         items: &mut BTreeMap<(String, String), Heat>,
     ) {
         let users = self.families.get(&Family::User).copied().unwrap_or_default();
-        for (bucket, share) in self.users.of_buckets() {
+        for (bucket, share) in self.users.of_groups(|id| id / BUCKET).into_iter().enumerate() {
             let key = (Space::Table, format!("USERS#{bucket}"));
             keys.entry(key).or_default().add(users, share);
         }
