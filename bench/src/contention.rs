@@ -73,9 +73,10 @@ fn preface(options: &Options) -> String {
         one after another, so the conflicts are made on the wire, by DynamoDB's rules: a transaction is under way for the\n\
         window, and one that touches an item of it meanwhile is cancelled with `TransactionConflict`. AWS doesn't say how\n\
         long a transaction is under way; 10 ms is an assumption. One item then takes 1 s / window transactions a second at\n\
-        most, whatever is done.\n\n\
+        most, whatever is done; *film busy* is the part of the time in which a transaction that was done was under way, the\n\
+        wire's and the engine's own time included. Without a window, the engine and this machine are what limits.\n\n\
         `cargo measure contention`\n\n\
-        | window | togglers | answers/s | of the most possible | p50 | p99 | 503 | transactions an answer | conflicts an \
+        | window | togglers | answers/s | film busy | p50 | p99 | 503 | transactions an answer | conflicts an \
         answer | failed conditions an answer |\n\
         |---|---|---|---|---|---|---|---|---|---|\n",
         options.seconds
@@ -262,6 +263,8 @@ impl Toggler {
 /// What a run came to.
 struct Run {
     took: Duration,
+    /// For how long transactions that were done were under way, together.
+    busy: Duration,
     /// How long each answer took, shortest first.
     times: Vec<Duration>,
     done: usize,
@@ -272,22 +275,21 @@ struct Run {
 
 impl Run {
     fn of(answers: Vec<Answer>, took: Duration, records: &[Record]) -> Self {
-        let transactions: Vec<_> = records
+        let transactions: Vec<(&Record, Vec<&str>)> = records
             .iter()
             .filter(|record| record.operation == "TransactWriteItems")
-            .filter_map(|record| record.exchange.as_ref())
+            .map(|record| (record, reasons(record)))
             .collect();
         let with_reason = |code: &str| {
-            let has_reason = |answer: &Value| {
-                let reasons = answer["CancellationReasons"].as_array();
-                reasons.is_some_and(|reasons| reasons.iter().any(|reason| reason["Code"] == code))
-            };
-            transactions.iter().filter(|t| has_reason(&t.answer)).count()
+            let met = transactions.iter().filter(|(_, reasons)| reasons.contains(&code));
+            met.count()
         };
+        let done = transactions.iter().filter(|(_, reasons)| reasons.is_empty());
         let mut times: Vec<Duration> = answers.iter().map(|answer| answer.took).collect();
         times.sort_unstable();
         Self {
             took,
+            busy: done.map(|(record, _)| record.end - record.start).sum(),
             times,
             done: answers.iter().filter(|answer| answer.done).count(),
             transactions: transactions.len(),
@@ -308,14 +310,14 @@ impl Run {
     fn row(&self, togglers: u16, window: Duration) -> String {
         let answers = self.times.len() as f64;
         let rate = self.done as f64 / self.took.as_secs_f64();
-        let (window, share) = if window.is_zero() {
-            ("none".into(), "".into())
+        let (window, busy) = if window.is_zero() {
+            ("none".into(), String::new())
         } else {
-            let share = 100.0 * rate * window.as_secs_f64();
-            (format!("{} ms", window.as_millis()), format!("{share:.0} %"))
+            let busy = 100.0 * self.busy.as_secs_f64() / self.took.as_secs_f64();
+            (format!("{} ms", window.as_millis()), format!("{busy:.0} %"))
         };
         format!(
-            "| {window} | {togglers} | {rate:.1} | {share} | {:.0} ms | {:.0} ms | {:.1} % | {:.1} | {:.1} | {:.1} |",
+            "| {window} | {togglers} | {rate:.1} | {busy} | {:.0} ms | {:.0} ms | {:.1} % | {:.1} | {:.1} | {:.1} |",
             self.percentile(0.5),
             self.percentile(0.99),
             100.0 * (answers - self.done as f64) / answers,
@@ -324,4 +326,15 @@ impl Run {
             self.failed_conditions as f64 / answers,
         )
     }
+}
+
+/// Why a transaction was cancelled; nothing when it was done.
+fn reasons(record: &Record) -> Vec<&str> {
+    let answer = record.exchange.as_ref().map(|exchange| &exchange.answer);
+    let reasons = answer.and_then(|answer| answer["CancellationReasons"].as_array());
+    let codes = reasons
+        .into_iter()
+        .flatten()
+        .filter_map(|reason| reason["Code"].as_str());
+    codes.collect()
 }

@@ -210,6 +210,12 @@ impl Wire {
         self.state.lock().unwrap().window = window;
     }
 
+    /// How many items are touched by transactions under way, where those conflict.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.state.lock().unwrap().touched.len()
+    }
+
     /// Everything since the last time this was asked.
     pub fn take(&self) -> Vec<Record> {
         std::mem::take(&mut self.state.lock().unwrap().records)
