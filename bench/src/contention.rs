@@ -23,7 +23,7 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16,32,64", value_parser = clap::value_parser!(u16).range(1..))]
     togglers: Vec<u16>,
     /// How long each number of togglers is measured.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// For how many milliseconds a transaction is under way, and others that touch its items are cancelled. AWS doesn't
     /// say how long it takes; 10 is an assumption, from what TransactWriteItems usually takes to answer.
@@ -154,7 +154,7 @@ impl Contest {
         let took = began.elapsed();
         self.cinema.wire.conflict(None);
         self.check(film, &states).await?;
-        Ok(Run::of(answers, took, &self.cinema.wire.take()))
+        Ok(Run::of(&answers, took, &self.cinema.wire.take()))
     }
 
     /// Whether the film's count is that of its marks, and each mark as its user was told.
@@ -274,7 +274,7 @@ struct Run {
 }
 
 impl Run {
-    fn of(answers: Vec<Answer>, took: Duration, records: &[Record]) -> Self {
+    fn of(answers: &[Answer], took: Duration, records: &[Record]) -> Self {
         let transactions: Vec<(&Record, Vec<&str>)> = records
             .iter()
             .filter(|record| record.operation == "TransactWriteItems")

@@ -54,8 +54,8 @@ pub(crate) fn accesses(record: &Record) -> Result<Vec<Access>, Box<dyn Error>> {
         "PutItem" => single(&call["Item"], 0.0, units.table),
         "Query" => Ok(vec![query(call, &units)?]),
         "BatchGetItem" => batch(call, &units),
-        "BatchWriteItem" => Ok(written(batch_actions(call)?, &units)),
-        "TransactWriteItems" => Ok(written(transaction_actions(call)?, &units)),
+        "BatchWriteItem" => Ok(written(&batch_actions(call)?, &units)),
+        "TransactWriteItems" => Ok(written(&transaction_actions(call)?, &units)),
         other => Err(format!("{other} isn't counted").into()),
     }
 }
@@ -168,10 +168,10 @@ fn action_of(kind: &str, action: &Value) -> Result<Action, Box<dyn Error>> {
 
 /// What writes took: of the table, each action as much, for no row passes 1 KB but a film with a long description; of an
 /// index, each row as much that has a place in it.
-fn written(actions: Vec<Action>, units: &Units) -> Vec<Access> {
+fn written(actions: &[Action], units: &Units) -> Vec<Access> {
     let mut accesses = Vec::new();
     let each = units.table / actions.len() as f64;
-    for action in &actions {
+    for action in actions {
         accesses.push(item(Space::Table, &action.pk, &action.sk, 0.0, each));
     }
     let whole = |action: &&Action| action.is_whole && !action.is_checked_only;
