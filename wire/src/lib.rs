@@ -199,8 +199,8 @@ impl Wire {
         self.state.lock().unwrap().keep = true;
     }
 
-    /// Makes transactions conflict as they do in DynamoDB, whose engine on one machine runs them one after another; `None`
-    /// ends it.
+    /// Makes transactions conflict as they do in DynamoDB, where the embedded engine would run them one after another;
+    /// `None` ends it.
     ///
     /// A transaction is under way for `window`: its conditions are checked and its writes seen after half of that, when
     /// it ends if a condition failed. Another one that touches one of its items is cancelled meanwhile, with

@@ -82,7 +82,7 @@ pub enum Outcome {
     Done,
     /// None of it is done; the conditions of these actions failed, each with the item that failed it.
     Refused(HashMap<usize, Option<Item>>),
-    /// None of it is done, for it met another transaction. Only [`Store::transact_once`] has this.
+    /// None of it is done, for it met another transaction. [`Store::transact`] tries such a one again.
     Met,
 }
 
