@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::{auth::SecretTexts, clock::Clock, config::Config};
 
 use crate::{
-    programs::{self, Programs, precise},
+    programs::{self, BARE, Programs, precise},
     runtime::{Function, event_of},
     tls::Terminator,
 };
@@ -71,7 +71,7 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let table = running.dynamodb.clone();
     let terminator = Terminator::to(table.trim_start_matches("http://")).await?;
     let secrets = SecretTexts::generate()?.to_json();
-    let environment = |transport| {
+    let environment = |name: &str, transport| {
         let mut all = vec![
             ("TABLE_NAME", Config::default().table),
             ("AUTH_SECRETS", secrets.clone()),
@@ -80,7 +80,13 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
             Transport::Http => all.push(("DYNAMODB_ENDPOINT", table.clone())),
             Transport::Tls => {
                 all.push(("DYNAMODB_ENDPOINT", terminator.url.clone()));
-                all.push(("SSL_CERT_FILE", terminator.bundle().display().to_string()));
+                // A bare function trusts what everybody does: the system's.
+                let trusted = if BARE.contains(&name) {
+                    &terminator.system
+                } else {
+                    &terminator.amazon
+                };
+                all.push(("SSL_CERT_FILE", trusted.path().display().to_string()));
             }
         }
         all
@@ -94,7 +100,7 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
         for subject in &subjects {
             for transport in [Transport::Http, Transport::Tls] {
                 let program = programs.path(subject.name)?;
-                let start = start(&program, &environment(transport), &subject.event)
+                let start = start(&program, &environment(subject.name, transport), &subject.event)
                     .await
                     .map_err(|e| format!("{}: {e}", subject.name))?;
                 if round > 0 {

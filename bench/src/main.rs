@@ -2,6 +2,11 @@
 //! `--write` puts it there.
 #![allow(unreachable_pub, reason = "a program: nothing here is reached from outside")]
 
+// The tests' own auditor, so that "exact" means the same here.
+#[allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#[path = "../../tests/support/audit.rs"]
+mod audit;
+mod cinema;
 mod cold_start;
 mod contention;
 mod growth;

@@ -1,6 +1,6 @@
 //! A TLS terminator in front of a plain endpoint on this machine: a real table is reached by TLS.
 
-use std::{error::Error, io::Write as _, net::Ipv4Addr, path::Path, sync::Arc};
+use std::{error::Error, io::Write as _, net::Ipv4Addr, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::NamedTempFile;
@@ -21,7 +21,12 @@ use tokio_rustls::{
 pub struct Terminator {
     /// Where it listens.
     pub url: String,
-    bundle: NamedTempFile,
+    /// A bundle of authorities as a system has one, and the terminator's own among them: what `SSL_CERT_FILE` is to name
+    /// for whoever trusts the system's. As many real ones as any system trusts (Mozilla's), so that reading them takes as
+    /// long as it does on Lambda.
+    pub system: NamedTempFile,
+    /// Amazon's roots and the terminator's own, for whoever trusts Amazon's alone.
+    pub amazon: NamedTempFile,
 }
 
 impl Terminator {
@@ -49,28 +54,25 @@ impl Terminator {
             TlsAcceptor::from(Arc::new(config)),
             endpoint.to_owned(),
         ));
+        let all = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+        let all = all.map(|root| pem::encode(&pem::Pem::new("CERTIFICATE", root.as_ref())));
+        let own = issuer.pem();
         Ok(Self {
             url,
-            bundle: bundle(&issuer.pem())?,
+            system: bundle(all.chain([own.clone()]))?,
+            amazon: bundle([AMAZON_ROOTS.to_owned(), own])?,
         })
-    }
-
-    /// A bundle of certificate authorities as Amazon Linux has one, and the terminator's own among them: the variable
-    /// `SSL_CERT_FILE` of whoever is to trust it.
-    pub fn bundle(&self) -> &Path {
-        self.bundle.path()
     }
 }
 
-/// As many real authorities as any system trusts (Mozilla's), so that reading them takes a function as long as it does
-/// on Lambda.
-fn bundle(own: &str) -> Result<NamedTempFile, Box<dyn Error>> {
+/// What a function trusts.
+const AMAZON_ROOTS: &str = include_str!("../../shared/src/amazon-roots.pem");
+
+fn bundle(certificates: impl IntoIterator<Item = String>) -> Result<NamedTempFile, Box<dyn Error>> {
     let mut file = NamedTempFile::new()?;
-    for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
-        let pem = pem::encode(&pem::Pem::new("CERTIFICATE", root.as_ref()));
+    for pem in certificates {
         file.write_all(pem.as_bytes())?;
     }
-    file.write_all(own.as_bytes())?;
     file.flush()?;
     Ok(file)
 }
