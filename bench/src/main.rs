@@ -49,38 +49,54 @@ enum Benchmark {
     Sizes(sizes::Options),
     /// Films a second through the wire and by the engine's bulk path, and memory.
     Import(import::Options),
+    /// Every one of these, one after another.
+    All,
 }
 
-impl Benchmark {
-    async fn run(&self) -> Result<(&'static str, String), Box<dyn Error>> {
-        Ok(match self {
-            Self::Growth(options) => ("growth", growth::run(options).await?),
-            Self::ColdStart(options) => ("cold-start", cold_start::run(options).await?),
-            Self::Warm(options) => ("warm", warm::run(options).await?),
-            Self::Contention(options) => ("contention", contention::run(options).await?),
-            Self::Heat(options) => ("heat", heat::run(options).await?),
-            Self::Sizes(options) => ("sizes", sizes::run(options).await?),
-            Self::Import(options) => ("import", import::run(options).await?),
-        })
-    }
-}
+/// The order of the page.
+const ALL: [&str; 7] = [
+    "growth",
+    "import",
+    "cold-start",
+    "sizes",
+    "warm",
+    "contention",
+    "heat",
+];
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match measure(&cli).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+    let Cli { benchmark, write } = Cli::parse();
+    let all = match benchmark {
+        Benchmark::All => ALL
+            .map(|name| Cli::parse_from(["cargo measure", name]).benchmark)
+            .into(),
+        one => vec![one],
+    };
+    let mut code = ExitCode::SUCCESS;
+    // Where one fails, the others are measured still.
+    for benchmark in all {
+        if let Err(error) = measure(benchmark, write).await {
             eprintln!("{error}");
-            ExitCode::FAILURE
+            code = ExitCode::FAILURE;
         }
     }
+    code
 }
 
-async fn measure(cli: &Cli) -> Result<(), Box<dyn Error>> {
-    let (name, text) = cli.benchmark.run().await?;
+async fn measure(benchmark: Benchmark, write: bool) -> Result<(), Box<dyn Error>> {
+    let (name, text) = match benchmark {
+        Benchmark::Growth(options) => ("growth", growth::run(&options).await?),
+        Benchmark::ColdStart(options) => ("cold-start", cold_start::run(&options).await?),
+        Benchmark::Warm(options) => ("warm", warm::run(&options).await?),
+        Benchmark::Contention(options) => ("contention", contention::run(&options).await?),
+        Benchmark::Heat(options) => ("heat", heat::run(&options).await?),
+        Benchmark::Sizes(options) => ("sizes", sizes::run(&options).await?),
+        Benchmark::Import(options) => ("import", import::run(&options).await?),
+        Benchmark::All => return Err("only one at a time".into()),
+    };
     println!("{text}");
-    if cli.write {
+    if write {
         report::write(name, &text)?;
     }
     Ok(())
