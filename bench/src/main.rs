@@ -1,6 +1,7 @@
 //! What Marquee costs and how fast it is: `cargo measure <benchmark>`. Each prints a part of docs/performance.md, and with
 //! `--write` puts it there.
 
+mod catalogue;
 mod cold_start;
 mod contention;
 mod growth;
