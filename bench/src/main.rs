@@ -7,6 +7,8 @@ mod contention;
 mod growth;
 mod heat;
 mod import;
+mod operations;
+mod prepared;
 mod report;
 mod warm;
 
