@@ -18,15 +18,15 @@ use rand_distr::{Distribution as _, Zipf, ZipfError};
 const REAL: &[u8] = include_bytes!("../../data/movies.csv");
 
 /// A word that no title of the demonstration catalogue has.
-pub const RARE_WORD: &str = "Quillfeather";
+pub(crate) const RARE_WORD: &str = "Quillfeather";
 /// The films that have it, by id.
-pub const RARE_FILMS: [u64; 3] = [8, 41, 74];
+pub(crate) const RARE_FILMS: [u64; 3] = [8, 41, 74];
 /// A title of some of the commonest words.
-pub const EXACT_TITLE: &str = "The Man of the Night and the Love of My Life";
+pub(crate) const EXACT_TITLE: &str = "The Man of the Night and the Love of My Life";
 /// The film of this title, by id. Neither it nor the rare ones have likes.
-pub const EXACT_FILM: u64 = 14;
+pub(crate) const EXACT_FILM: u64 = 14;
 /// The films of the smallest catalogue: less than a hundred would lack the planted ones.
-pub const SMALLEST: u64 = 100;
+pub(crate) const SMALLEST: u64 = 100;
 
 /// How fast words thin out by rank. Those of the demonstration catalogue follow one over the rank: 4,896 films have `the`,
 /// 1,650 have `of`, 618 the fourth word, 209 the eighth.
@@ -55,7 +55,7 @@ struct Real {
 }
 
 /// What catalogues are made from.
-pub struct Generator {
+pub(crate) struct Generator {
     films: Vec<Real>,
     /// The words of titles, the commonest first.
     words: Vec<String>,
@@ -70,7 +70,7 @@ impl Generator {
     ///
     /// # Errors
     /// When it isn't a catalogue.
-    pub fn new() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
         let mut reader = csv::Reader::from_reader(REAL);
         let headers = reader.headers()?.clone();
         let column = |name: &str| {
@@ -111,7 +111,7 @@ impl Generator {
     ///
     /// # Errors
     /// When `to` doesn't take it.
-    pub fn write(&self, films: u64, to: impl Write) -> io::Result<()> {
+    pub(crate) fn write(&self, films: u64, to: impl Write) -> io::Result<()> {
         let mut random = StdRng::seed_from_u64(SEEDS[0]);
         let mut writer = csv::Writer::from_writer(to);
         writer.write_record(["title", "description", "release_date", "director", "genre"])?;
@@ -153,7 +153,7 @@ impl Generator {
 ///
 /// # Errors
 /// For a catalogue without films.
-pub fn likes(films: u64, users: u64) -> Result<BTreeMap<u64, BTreeSet<u64>>, ZipfError> {
+pub(crate) fn likes(films: u64, users: u64) -> Result<BTreeMap<u64, BTreeSet<u64>>, ZipfError> {
     let mut random = StdRng::seed_from_u64(SEEDS[1]);
     #[allow(clippy::cast_precision_loss)]
     let by_rank = Zipf::new(films as f64, LIKES_EXPONENT)?;
@@ -170,7 +170,7 @@ pub fn likes(films: u64, users: u64) -> Result<BTreeMap<u64, BTreeSet<u64>>, Zip
 
 /// The most liked film of these, and how many like it.
 #[must_use]
-pub fn most_liked(likes: &BTreeMap<u64, BTreeSet<u64>>) -> Option<(u64, u64)> {
+pub(crate) fn most_liked(likes: &BTreeMap<u64, BTreeSet<u64>>) -> Option<(u64, u64)> {
     let counts = likes.iter().map(|(film, users)| (users.len() as u64, *film));
     counts.max().map(|(count, film)| (film, count))
 }

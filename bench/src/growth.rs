@@ -11,7 +11,7 @@ use crate::{
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// How many films the catalogues have, the smallest first. Each is made once by the product's own import and kept in
     /// target/bench; a million takes 4 GB there, and as much again while it is measured.
     #[arg(
@@ -40,7 +40,7 @@ struct Row {
 ///
 /// # Errors
 /// Whatever stops it, in words for a person; also when an operation costs more at the largest size, or passes its budget.
-pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
+pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let mut rows: Vec<Row> = Vec::new();
     for films in &options.sizes {
         let prepared = Prepared::new(*films).await?;

@@ -55,35 +55,35 @@ const SOURCES: [&str; 11] = [
 ];
 
 /// The password of every user of a prepared catalogue.
-pub const PASSWORD: &str = "a long enough passphrase";
+pub(crate) const PASSWORD: &str = "a long enough passphrase";
 
 /// How many films' likes are written at once.
 const LIKES_AT_ONCE: usize = 500;
 
 /// A shared error in words.
-pub fn in_words(error: shared::Error) -> Box<dyn Error> {
+pub(crate) fn in_words(error: shared::Error) -> Box<dyn Error> {
     error.in_words().into()
 }
 
 /// A catalogue in a file.
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// The engine's file.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// How many films it has.
-    pub films: u64,
+    pub(crate) films: u64,
     /// How many users.
-    pub users: u64,
+    pub(crate) users: u64,
     /// Its most liked film.
-    pub most_liked: u64,
+    pub(crate) most_liked: u64,
     /// The likes of all films.
-    pub likes: u64,
+    pub(crate) likes: u64,
 }
 
 /// The directory in which benchmarks keep their data.
 ///
 /// # Errors
 /// When it can't be made.
-pub fn data() -> Result<PathBuf, Box<dyn Error>> {
+pub(crate) fn data() -> Result<PathBuf, Box<dyn Error>> {
     let path = PathBuf::from(DATA);
     fs::create_dir_all(&path)?;
     Ok(path)
@@ -91,13 +91,13 @@ pub fn data() -> Result<PathBuf, Box<dyn Error>> {
 
 /// How many users a catalogue has: more for more films, so that both grow, up to as many as are added in seconds.
 #[must_use]
-pub fn users_of(films: u64) -> u64 {
+pub(crate) fn users_of(films: u64) -> u64 {
     (10 * films.isqrt()).clamp(100, 2_000)
 }
 
 /// The name of a user.
 #[must_use]
-pub fn username(n: u64) -> String {
+pub(crate) fn username(n: u64) -> String {
     format!("fan{n:05}")
 }
 
@@ -106,7 +106,7 @@ impl Prepared {
     ///
     /// # Errors
     /// Whatever stops it, in words for a person.
-    pub async fn new(films: u64) -> Result<Self, Box<dyn Error>> {
+    pub(crate) async fn new(films: u64) -> Result<Self, Box<dyn Error>> {
         if films < catalogue::SMALLEST {
             return Err(format!("a catalogue has {} films at least", catalogue::SMALLEST).into());
         }
@@ -168,7 +168,7 @@ impl Prepared {
     ///
     /// # Errors
     /// When it can't be copied.
-    pub fn copy_to(&self, directory: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    pub(crate) fn copy_to(&self, directory: &Path) -> Result<PathBuf, Box<dyn Error>> {
         let copy = table_file(directory);
         fs::copy(&self.file, &copy)?;
         Ok(copy)
@@ -179,7 +179,7 @@ impl Prepared {
 ///
 /// # Errors
 /// Whatever stops it, in words for a person.
-pub async fn open(file: &Path) -> Result<(Engine, Store), Box<dyn Error>> {
+pub(crate) async fn open(file: &Path) -> Result<(Engine, Store), Box<dyn Error>> {
     let engine = Engine::start(Storage::File(file.to_owned()))?;
     let client = client::local(&engine.endpoint());
     let table = Config::default().table;
