@@ -172,12 +172,11 @@ async fn in_a_process(csv: &Path, endpoint: Option<&str>) -> Result<Run, Box<dyn
     if let Some(endpoint) = endpoint {
         command.args(["--endpoint", endpoint]);
     }
-    let output = command
+    command
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .output()
-        .await?;
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    let output = command.spawn()?.wait_with_output().await?;
     if !output.status.success() {
         return Err(format!("an import ended with {}", output.status).into());
     }
