@@ -75,6 +75,8 @@ pub(crate) struct Prepared {
     pub(crate) users: u64,
     /// Its most liked film.
     pub(crate) most_liked: u64,
+    /// Its likes.
+    pub(crate) most_likes: u64,
     /// The likes of all films.
     pub(crate) likes: u64,
 }
@@ -114,12 +116,13 @@ impl Prepared {
         let mark = directory.join("key");
         let users = users_of(films);
         let likes = catalogue::likes(films, users)?;
-        let (most_liked, _) = catalogue::most_liked(&likes).ok_or("no film is liked")?;
+        let (most_liked, most_likes) = catalogue::most_liked(&likes).ok_or("no film is liked")?;
         let prepared = Self {
             file: table_file(&directory),
             films,
             users,
             most_liked,
+            most_likes,
             likes: likes.values().map(|users| users.len() as u64).sum(),
         };
         if fs::read_to_string(&mark).is_ok_and(|text| text == key()) {

@@ -149,3 +149,74 @@ fn engine_item(item: Item) -> Result<dynoxide::Item> {
         })
         .collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use shared::{
+        clock::Clock,
+        db::{
+            Key, client, keys,
+            meta::Counter,
+            store::{Expression, Store, number, text},
+        },
+    };
+
+    use super::*;
+    use crate::{
+        engine::{Engine, Storage},
+        server::TEMPLATE,
+        template::Template,
+    };
+
+    async fn table() -> (Engine, Store, Bulk) {
+        let engine = Engine::start(Storage::Memory).unwrap();
+        let client = client::local(&engine.endpoint());
+        let template = Template::parse(TEMPLATE).unwrap();
+        template.table.create(&client, "films").await.unwrap();
+        let store = Store::new(client, "films", Clock::default());
+        let bulk = Bulk::new(engine.database().clone(), store.table.clone());
+        (engine, store, bulk)
+    }
+
+    #[tokio::test]
+    async fn a_transaction_is_done_as_over_http_and_one_that_is_refused_not_at_all() {
+        let (_engine, store, bulk) = table().await;
+        let genre = || store.on(keys::genre("drama"));
+        let put = genre().put(
+            &HashMap::from([("name", "Drama")]),
+            Expression::none().when("attribute_not_exists(#pk)"),
+        );
+        let mut transaction = Transaction::default();
+        transaction.add(store.count(Counter::Movies, 3).unwrap());
+        let genre = transaction.add(put.unwrap());
+        assert!(matches!(
+            bulk.transact(&transaction).await.unwrap(),
+            Outcome::Done
+        ));
+        let refused = bulk.transact(&transaction).await.unwrap();
+        assert!(refused.failed(genre) && !refused.failed(0), "{refused:?}");
+        assert_eq!(store.read_counters([Counter::Movies]).await.unwrap(), [3]);
+        let item = store.get(&keys::genre("drama")).await.unwrap().unwrap();
+        assert_eq!(item["name"], text("Drama"));
+    }
+
+    #[tokio::test]
+    async fn rows_are_all_put_or_none() {
+        let (_engine, store, bulk) = table().await;
+        let row = |key: Key, n: u32| {
+            let mut item = key.attributes();
+            item.insert("n".into(), number(n));
+            item
+        };
+        bulk.put(vec![row(keys::cursor_key(), 1), row(keys::cursor_key(), 2)])
+            .await
+            .unwrap();
+        let mut without_key = row(keys::cursor_key(), 3);
+        without_key.remove(keys::SK);
+        let some = vec![row(keys::cursor_key(), 4), without_key];
+        assert!(bulk.put(some).await.is_err());
+        let item = store.get(&keys::cursor_key()).await.unwrap().unwrap();
+        assert_eq!(item["n"], number(2));
+    }
+}
