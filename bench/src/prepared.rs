@@ -61,6 +61,7 @@ pub(crate) const PASSWORD: &str = "a long enough passphrase";
 const LIKES_AT_ONCE: usize = 500;
 
 /// A shared error in words.
+#[allow(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
 pub(crate) fn in_words(error: shared::Error) -> Box<dyn Error> {
     error.in_words().into()
 }
