@@ -121,13 +121,13 @@ impl Row {
     /// before the last.
     fn base(&self) -> Option<usize> {
         let last = self.sizes.len().checked_sub(1)?;
+        let full = self.sizes[last].1.unwrap_or_default();
+        let is_full = |at: &usize| self.sizes[*at].1.unwrap_or_default() * 20 >= full * 19;
         if self.name.starts_with(READS_ON) {
             // Of two sizes, the smaller says nothing about how far there is to read.
-            return (last > 1).then(|| last - 1);
+            return last.checked_sub(1).filter(|at| *at > 0 && is_full(at));
         }
-        let full = self.sizes[last].1.unwrap_or_default();
-        let is_full = |found: Option<usize>| found.unwrap_or_default() * 20 >= full * 19;
-        self.sizes[..last].iter().position(|(_, found)| is_full(*found))
+        (0..last).find(is_full)
     }
 
     /// What is to be said of it, and whether that is a failure.

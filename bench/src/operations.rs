@@ -411,7 +411,7 @@ impl<'a> Bench<'a> {
             ("search, an unfinished word", few, "lov"),
             ("search, one letter", few, "a"),
             ("search, another letter", few, "i"),
-            ("search, a letter that is no word", few, "q"),
+            ("search, a letter that no film has", few, "ж"),
             ("search, two common words of titles", many, "the+of"),
             ("search, a common word and a common genre", many, "the+drama"),
             ("search, two common genres", many, "drama+comedy"),
