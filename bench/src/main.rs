@@ -6,12 +6,15 @@
 #[allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 #[path = "../../tests/support/audit.rs"]
 mod audit;
+mod catalogue;
 mod cinema;
 mod cold_start;
 mod contention;
 mod growth;
 mod heat;
 mod import;
+mod operations;
+mod prepared;
 mod programs;
 mod report;
 mod runtime;

@@ -118,6 +118,12 @@ impl Transaction {
         self.actions.len() - 1
     }
 
+    /// Its actions.
+    #[must_use]
+    pub fn actions(&self) -> &[TransactWriteItem] {
+        &self.actions
+    }
+
     /// How many actions it has.
     #[must_use]
     pub fn len(&self) -> usize {
