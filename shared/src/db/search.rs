@@ -1,16 +1,21 @@
-//! Search: AP-09. At most two rounds of Queries and one BatchGetItem, whatever the catalogue's size.
+//! Search: AP-09. At most three rounds of Queries and one BatchGetItem, and a fixed ceiling of read units, whatever the
+//! catalogue's size.
 //!
 //! The answer is a walk along a few ranges of rows, in this order: titles that begin with the whole of `q` (exact ones
 //! first, by the order of their keys), then one word's rows: title, director, genre. That word leads; the others are
 //! checked against the text each row carries. A film has several rows and is answered under the first of them alone,
 //! which is known from the row's own text; so a page needs no memory of the pages before it.
+//!
+//! Where every word is common, most rows of the leader lack the others. The walk then reads on, as far as the units go
+//! that the films found so far and those still expected leave; and a page may come out short.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 
 use crate::{
     db::{
         index::{WordRange, Words, is_short, satisfies},
-        keys::{self, Key, TABLE},
+        keys::{self, Key, TABLE, id_text},
         movie::MovieView,
         page::{Position, Slice, Window},
         store::{Item, RangeQuery, Store, corrupt},
@@ -22,16 +27,18 @@ use crate::{
 
 /// How many words may be tried as the leading one.
 const CANDIDATES: usize = 3;
-/// A range with more rows than this is long. Which word leads is decided by this many rows, whatever the page's size,
-/// so that the order doesn't depend on it.
-const LONG: usize = 24;
-/// How many rows the second round reads, when the first found too little.
-const MORE_ROWS: usize = 150;
-
-/// How many rows the first round reads of each range.
-fn first_rows(limit: usize) -> usize {
-    (LONG + 1).max(limit + 1)
-}
+/// How many rows the first round reads of a word's range, and of a genre's, whose rows are longer: what one unit reads.
+/// Which word leads is decided by as many, whatever the page's size, so that the order doesn't depend on it.
+const FIRST_ROWS: usize = 40;
+const FIRST_GENRE_ROWS: usize = 28;
+/// How many rounds may read on.
+const FURTHER_ROUNDS: usize = 2;
+/// The least that reading rows may cost, in units; on a larger page, as much as its films.
+const ROW_UNITS: usize = 20;
+/// What one unit reads, in bytes: AWS, DynamoDB read consistency.
+const UNIT: usize = 4096;
+/// Left of each unit when rows are counted out by their mean size, since the next ones may be larger.
+const MARGIN: usize = 128;
 
 /// A parsed `q`.
 #[derive(Clone, Debug)]
@@ -74,6 +81,21 @@ impl SearchQuery {
         ranges
     }
 
+    /// How many rows the first round reads of range `at` of `ranges`.
+    fn first_rows(&self, ranges: &[WordRange], at: usize, limit: usize) -> usize {
+        let rows = if at + 1 == ranges.len() {
+            FIRST_GENRE_ROWS
+        } else {
+            FIRST_ROWS
+        };
+        // Nearly every row of a single word is an answer.
+        if self.telling.len() == 1 {
+            rows.max(limit + 1)
+        } else {
+            rows
+        }
+    }
+
     /// Whether the film of this row is answered here, in range `at` of `ranges`: it has all words, and this is its first
     /// row of the walk.
     fn answers(&self, ranges: &[WordRange], at: usize, row: &Row) -> bool {
@@ -101,6 +123,8 @@ struct Row {
     key: Key,
     id: MovieId,
     words: Words,
+    /// In bytes.
+    size: usize,
 }
 
 impl Row {
@@ -112,10 +136,27 @@ impl Row {
             .and_then(|t| t.as_s().ok())
             .and_then(|t| Words::decode(t));
         match (id, words) {
-            (Some(id), Some(words)) => Ok(Self { key, id, words }),
+            (Some(id), Some(words)) => Ok(Self {
+                key,
+                id,
+                words,
+                size: size(item),
+            }),
             _ => Err(corrupt("a posting that isn't one")),
         }
     }
+
+    /// Its sort key up to the id.
+    fn before_id(&self) -> &str {
+        let sk = &self.key.sk;
+        sk.strip_suffix(&id_text(self.id.get())).unwrap_or(sk)
+    }
+}
+
+/// What an item of texts weighs when it is read, in bytes.
+fn size(item: &Item) -> usize {
+    let value = |value: &AttributeValue| value.as_s().map_or(0, String::len);
+    item.iter().map(|(name, text)| name.len() + value(text)).sum()
 }
 
 /// What was read of one range, in the direction of reading.
@@ -127,12 +168,46 @@ struct Read {
     more: bool,
 }
 
+impl Read {
+    fn bytes(&self) -> usize {
+        self.rows.iter().map(|row| row.size).sum()
+    }
+
+    /// What one Query of these rows cost.
+    fn units(&self) -> usize {
+        self.bytes().div_ceil(UNIT).max(1)
+    }
+
+    /// The largest id read.
+    fn last_id(&self) -> u64 {
+        self.rows.iter().map(|row| row.id.get()).max().unwrap_or_default()
+    }
+
+    /// How many rows the range has when ids go up to `ids`, by guess from its first ones. The rows of one word stand in the
+    /// order of ids: of the last word, that goes on, as many have been read as there are ids up to its last.
+    fn length(&self, ids: u64) -> u64 {
+        let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
+        let read = count(self.rows.len());
+        match self.rows.last() {
+            Some(last) if self.more => {
+                let of_word = |row: &&Row| row.before_id() == last.before_id();
+                // The last row itself says where the count ends, not how close the rows stand.
+                let counted = count(self.rows.iter().rev().take_while(of_word).count() - 1);
+                read - counted + counted * ids / last.id.get().max(1)
+            }
+            _ => read,
+        }
+    }
+}
+
 /// A walk under way: the leader, its ranges from the page's start on in the direction of reading, what was read.
 struct Walk {
     lead: usize,
     /// All of the leader's ranges, in the answer's order.
     ranges: Vec<WordRange>,
     reads: Vec<Read>,
+    /// What all reading has cost, in units.
+    units: usize,
 }
 
 impl Walk {
@@ -141,7 +216,7 @@ impl Walk {
         let mut answers = Vec::new();
         for read in &self.reads {
             let position = |row: &Row| Position {
-                // There are at most two leaders and five ranges.
+                // There are at most three leaders and five ranges.
                 lead: u8::try_from(self.lead).unwrap_or_default(),
                 span: u8::try_from(read.at).unwrap_or_default(),
                 key: row.key.sk.clone(),
@@ -160,12 +235,42 @@ impl Walk {
         }
         (answers, None)
     }
+
+    /// How many rows to read on where the walk stopped, at `found` films of `limit`, when all may cost `ceiling` units.
+    fn rows_further(&self, from: &Position, found: usize, limit: usize, ceiling: usize, last: bool) -> usize {
+        let at = usize::from(from.span);
+        let Some(stopped) = self.reads.iter().position(|read| read.at == at) else {
+            return 0;
+        };
+        let walked: usize = self
+            .reads
+            .iter()
+            .take(stopped + 1)
+            .map(|read| read.rows.len())
+            .sum();
+        let (bytes, rows) = self
+            .reads
+            .get(stopped)
+            .map_or((0, 0), |read| (read.bytes(), read.rows.len()));
+        let per_unit = ((UNIT - MARGIN) * rows / bytes.max(1)).max(1);
+        let missing = limit.saturating_sub(found);
+        let left = ceiling.saturating_sub(self.units + found);
+        // A unit of rows is expected to find as many films as those before did, and each costs a unit itself.
+        let density = found.max(1);
+        let affordable = left * walked / (walked + per_unit * density);
+        // The last round spends all; the one before it what a full page leaves, or half.
+        let affordable = if last { affordable } else { affordable / 2 };
+        let units = affordable.max(left.saturating_sub(missing));
+        let wanted = (missing + 1) * walked / density;
+        (units * per_unit).min(wanted + wanted / 3)
+    }
 }
 
 impl Store {
     /// AP-09: a page of the films that `query` finds.
     ///
-    /// A page may come out short, with `next`, when every word is common and few films have them all.
+    /// A page may come out short, with `next`, when every word is common and few films have them all. Beside the caller's
+    /// marks it costs [`ROW_UNITS`] read units and one for each film of a full page (of up to 4 KB).
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
@@ -177,19 +282,30 @@ impl Store {
         caller: Option<UserId>,
     ) -> Result<Slice<MovieView>> {
         let enough = limit + 1;
+        let ceiling = limit + limit.max(ROW_UNITS);
         let mut walk = match window.position() {
             Some(from) => self.resume(query, window, usize::from(from.lead), limit).await?,
             None => self.begin(query, limit).await?,
         };
         let (mut answers, mut stopped) = walk.answers(query, enough);
-        if let Some(from) = &stopped {
-            self.read_on(&mut walk, from, window.is_backward()).await?;
+        let at_once = answers.len();
+        for round in 1..=FURTHER_ROUNDS {
+            let Some(from) = &stopped else { break };
+            let last = round == FURTHER_ROUNDS;
+            let rows = walk.rows_further(from, answers.len(), limit, ceiling, last);
+            if rows == 0 {
+                break;
+            }
+            self.read_on(&mut walk, from, rows, window.is_backward()).await?;
             (answers, stopped) = walk.answers(query, enough);
         }
-        let more = answers.len() > limit || stopped.is_some();
-        answers.truncate(limit);
-        // A page that is full ends at its last film; one that came out short, where the reading stopped.
-        let reached = stopped.filter(|_| answers.len() < limit);
+        // Of those found by reading on, the page has as many as may still be fetched; one, so that every page gets on.
+        let room = ceiling.saturating_sub(walk.units).max(at_once).clamp(1, limit);
+        let cut = answers.len() > room;
+        let more = cut || stopped.is_some();
+        answers.truncate(room);
+        // A page that was cut ends at its last film, any other where the reading stopped.
+        let reached = stopped.filter(|_| !cut);
         let reached = reached.or_else(|| answers.last().map(|(position, _)| position.clone()));
         let begun = answers.first().map(|(position, _)| position.clone());
         let (first, last) = if window.is_backward() {
@@ -207,32 +323,37 @@ impl Store {
         })
     }
 
-    /// The first round of a first page: the titles and every candidate's ranges side by side. The word with the fewest
-    /// long ranges leads, for it has the fewest rows to walk; one with a long genre last, for genres are the longest.
+    /// The first round of a first page: the titles and every candidate's ranges side by side. The word with the fewest rows
+    /// leads, by guess.
     async fn begin(&self, query: &SearchQuery, limit: usize) -> Result<Walk> {
         let candidates = query.telling.len().min(CANDIDATES);
-        let rows = first_rows(limit);
         let ranges: Vec<Vec<WordRange>> = (0..candidates).map(|lead| query.ranges(lead)).collect();
         let titles = WordRange::titles(&query.words);
-        let titles = self.read_range(0, &titles, None, false, rows);
+        let titles = self.read_range(0, &titles, None, false, query.first_rows(&[], 0, limit));
         let candidates = ranges.iter().map(|ranges| {
             // The titles are the same, whoever leads.
             let of_word = ranges.iter().enumerate().skip(1);
-            try_join_all(of_word.map(|(at, range)| self.read_range(at, range, None, false, rows)))
+            let rows = |at| query.first_rows(ranges, at, limit);
+            try_join_all(of_word.map(move |(at, range)| self.read_range(at, range, None, false, rows(at))))
         });
         let (titles, candidates) = tokio::try_join!(titles, try_join_all(candidates))?;
-        let led = candidates.into_iter().enumerate().min_by_key(|(_, reads)| {
-            let long = |read: &Read| read.rows.len() > LONG;
-            (
-                reads.last().is_some_and(long),
-                reads.iter().filter(|read| long(read)).count(),
-            )
-        });
+        let read = || candidates.iter().flatten().chain([&titles]);
+        let units = read().map(Read::units).sum();
+        let ids = read().map(Read::last_id).max().unwrap_or_default();
+        let led = candidates
+            .into_iter()
+            .enumerate()
+            .min_by_key(|(_, reads)| reads.iter().map(|read| read.length(ids)).sum::<u64>());
         let (lead, words) = led.unwrap_or_default();
         let mut reads = vec![titles];
         reads.extend(words);
         let ranges = ranges.into_iter().nth(lead).unwrap_or_default();
-        Ok(Walk { lead, ranges, reads })
+        Ok(Walk {
+            lead,
+            ranges,
+            reads,
+            units,
+        })
     }
 
     /// Reads the ranges of `lead`, from the window's position on, side by side.
@@ -248,22 +369,28 @@ impl Store {
         if down {
             left.reverse();
         }
-        let rows = first_rows(limit);
         let reads = left.into_iter().map(|(at, range)| {
             let from = from.filter(|from| usize::from(from.span) == at);
-            self.read_range(at, range, from, down, rows)
+            self.read_range(at, range, from, down, query.first_rows(&ranges, at, limit))
         });
         let reads = try_join_all(reads).await?;
-        Ok(Walk { lead, ranges, reads })
+        let units = reads.iter().map(Read::units).sum();
+        Ok(Walk {
+            lead,
+            ranges,
+            reads,
+            units,
+        })
     }
 
-    /// The second round: reads on in the range where the first stopped.
-    async fn read_on(&self, walk: &mut Walk, from: &Position, down: bool) -> Result<()> {
+    /// A further round: reads on in the range where the last one stopped.
+    async fn read_on(&self, walk: &mut Walk, from: &Position, rows: usize, down: bool) -> Result<()> {
         let at = usize::from(from.span);
         let range = walk.ranges.get(at);
         let read = walk.reads.iter_mut().find(|read| read.at == at);
         if let (Some(range), Some(read)) = (range, read) {
-            let next = self.read_range(at, range, Some(from), down, MORE_ROWS).await?;
+            let next = self.read_range(at, range, Some(from), down, rows).await?;
+            walk.units += next.units();
             read.rows.extend(next.rows);
             read.more = next.more;
         }
