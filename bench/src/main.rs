@@ -7,6 +7,7 @@ mod growth;
 mod heat;
 mod import;
 mod report;
+mod search;
 mod warm;
 
 use std::{error::Error, process::ExitCode};
@@ -35,6 +36,8 @@ enum Benchmark {
     Contention(contention::Options),
     /// The hottest partition keys at ten thousand requests a second.
     Heat(heat::Options),
+    /// First pages of searches all of whose words are common.
+    Search(search::Options),
     /// Films a second through the wire and by the engine's bulk path, and memory.
     Import(import::Options),
 }
@@ -47,6 +50,7 @@ impl Benchmark {
             Self::Warm(options) => ("warm", warm::run(options).await?),
             Self::Contention(options) => ("contention", contention::run(options).await?),
             Self::Heat(options) => ("heat", heat::run(options).await?),
+            Self::Search(options) => ("search", search::run(options).await?),
             Self::Import(options) => ("import", import::run(options).await?),
         })
     }
