@@ -30,7 +30,7 @@ const PAGE: usize = 20;
 const TRIPS: usize = 4;
 const UNITS: f64 = 40.0;
 /// Longer than lies between two calls that are sent off together.
-const HOLD: Duration = Duration::from_millis(15);
+const HOLD: Duration = Duration::from_millis(60);
 /// How often a search is measured that seems to make too many trips.
 const RUNS: usize = 4;
 
@@ -41,7 +41,7 @@ pub struct Options {
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv"))]
     catalogue: PathBuf,
     /// How many searches of each kind, of all that its words give.
-    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u16).range(1..))]
     queries: u16,
 }
 

@@ -9,17 +9,16 @@
 //! Where every word is common, most rows of the leader lack the others. The walk then reads on, as far as the units go
 //! that the films found so far and those still expected leave; and a page may come out short.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 
 use crate::{
     db::{
-        index::{WordRange, Words, is_short, satisfies},
-        keys::{self, Key, TABLE, id_text},
+        index::{WordRange, is_short, satisfies},
         movie::MovieView,
         page::{Position, Slice, Window},
-        store::{Item, RangeQuery, Store, corrupt},
-        walk::{Order, narrowed, neighbours},
+        posting::{Read, Row, UNIT},
+        store::Store,
+        walk::{Order, neighbours},
     },
     domain::{MovieId, UserId, movie::MAX_WORDS, text},
     error::Result,
@@ -35,8 +34,6 @@ const FIRST_GENRE_ROWS: usize = 28;
 const FURTHER_ROUNDS: usize = 2;
 /// The least that reading rows may cost, in units; on a larger page, as much as its films.
 const ROW_UNITS: usize = 20;
-/// What one unit reads, in bytes: AWS, DynamoDB read consistency.
-const UNIT: usize = 4096;
 /// Left of each unit when rows are counted out by their mean size, since the next ones may be larger.
 const MARGIN: usize = 128;
 
@@ -115,88 +112,6 @@ impl SearchQuery {
             .filter_map(|key| Some((of_word.iter().position(|range| range.holds(&key))?, key)))
             .min()
             .is_some_and(|(_, first)| first == row.key)
-    }
-}
-
-/// A row that was read.
-struct Row {
-    key: Key,
-    id: MovieId,
-    words: Words,
-    /// In bytes.
-    size: usize,
-}
-
-impl Row {
-    fn read(item: &Item) -> Result<Self> {
-        let key = Key::of(item).ok_or_else(|| corrupt("a posting without keys"))?;
-        let id = keys::id_at_end(&key.sk).and_then(|id| MovieId::try_from(id).ok());
-        let words = item
-            .get("text")
-            .and_then(|t| t.as_s().ok())
-            .and_then(|t| Words::decode(t));
-        match (id, words) {
-            (Some(id), Some(words)) => Ok(Self {
-                key,
-                id,
-                words,
-                size: size(item),
-            }),
-            _ => Err(corrupt("a posting that isn't one")),
-        }
-    }
-
-    /// Its sort key up to the id.
-    fn before_id(&self) -> &str {
-        let sk = &self.key.sk;
-        sk.strip_suffix(&id_text(self.id.get())).unwrap_or(sk)
-    }
-}
-
-/// What an item of texts weighs when it is read, in bytes.
-fn size(item: &Item) -> usize {
-    let value = |value: &AttributeValue| value.as_s().map_or(0, String::len);
-    item.iter().map(|(name, text)| name.len() + value(text)).sum()
-}
-
-/// What was read of one range, in the direction of reading.
-struct Read {
-    /// Its place among the walk's ranges.
-    at: usize,
-    rows: Vec<Row>,
-    /// Whether it goes on.
-    more: bool,
-}
-
-impl Read {
-    fn bytes(&self) -> usize {
-        self.rows.iter().map(|row| row.size).sum()
-    }
-
-    /// What one Query of these rows cost.
-    fn units(&self) -> usize {
-        self.bytes().div_ceil(UNIT).max(1)
-    }
-
-    /// The largest id read.
-    fn last_id(&self) -> u64 {
-        self.rows.iter().map(|row| row.id.get()).max().unwrap_or_default()
-    }
-
-    /// How many rows the range has when ids go up to `ids`, by guess from its first ones. The rows of one word stand in the
-    /// order of ids: of the last word, that goes on, as many have been read as there are ids up to its last.
-    fn length(&self, ids: u64) -> u64 {
-        let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
-        let read = count(self.rows.len());
-        match self.rows.last() {
-            Some(last) if self.more => {
-                let of_word = |row: &&Row| row.before_id() == last.before_id();
-                // The last row itself says where the count ends, not how close the rows stand.
-                let counted = count(self.rows.iter().rev().take_while(of_word).count() - 1);
-                read - counted + counted * ids / last.id.get().max(1)
-            }
-            _ => read,
-        }
     }
 }
 
@@ -329,12 +244,12 @@ impl Store {
         let candidates = query.telling.len().min(CANDIDATES);
         let ranges: Vec<Vec<WordRange>> = (0..candidates).map(|lead| query.ranges(lead)).collect();
         let titles = WordRange::titles(&query.words);
-        let titles = self.read_range(0, &titles, None, false, query.first_rows(&[], 0, limit));
+        let titles = self.read_postings(0, &titles, None, false, query.first_rows(&[], 0, limit));
         let candidates = ranges.iter().map(|ranges| {
             // The titles are the same, whoever leads.
             let of_word = ranges.iter().enumerate().skip(1);
             let rows = |at| query.first_rows(ranges, at, limit);
-            try_join_all(of_word.map(move |(at, range)| self.read_range(at, range, None, false, rows(at))))
+            try_join_all(of_word.map(move |(at, range)| self.read_postings(at, range, None, false, rows(at))))
         });
         let (titles, candidates) = tokio::try_join!(titles, try_join_all(candidates))?;
         let read = || candidates.iter().flatten().chain([&titles]);
@@ -371,7 +286,7 @@ impl Store {
         }
         let reads = left.into_iter().map(|(at, range)| {
             let from = from.filter(|from| usize::from(from.span) == at);
-            self.read_range(at, range, from, down, query.first_rows(&ranges, at, limit))
+            self.read_postings(at, range, from, down, query.first_rows(&ranges, at, limit))
         });
         let reads = try_join_all(reads).await?;
         let units = reads.iter().map(Read::units).sum();
@@ -389,38 +304,12 @@ impl Store {
         let range = walk.ranges.get(at);
         let read = walk.reads.iter_mut().find(|read| read.at == at);
         if let (Some(range), Some(read)) = (range, read) {
-            let next = self.read_range(at, range, Some(from), down, rows).await?;
+            let next = self.read_postings(at, range, Some(from), down, rows).await?;
             walk.units += next.units();
             read.rows.extend(next.rows);
             read.more = next.more;
         }
         Ok(())
-    }
-
-    async fn read_range(
-        &self,
-        at: usize,
-        range: &WordRange,
-        from: Option<&Position>,
-        down: bool,
-        limit: usize,
-    ) -> Result<Read> {
-        let (low, high) = narrowed(&range.low, &range.high, from, down);
-        let (items, more) = self
-            .query(&RangeQuery {
-                index: TABLE,
-                pk: &range.pk,
-                low: &low,
-                high: &high,
-                backward: down,
-                limit,
-            })
-            .await?;
-        Ok(Read {
-            at,
-            rows: items.iter().map(Row::read).collect::<Result<_>>()?,
-            more,
-        })
     }
 }
 
