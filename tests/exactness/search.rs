@@ -48,21 +48,26 @@ async fn first_page(wired: &WiredApp, q: &str) -> (usize, bool, Cost) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_page_of_common_words_is_as_full_as_its_ceiling_allows() {
     let wired = WiredApp::new().await;
-    // Half of the films are amber, half are birch and a tenth are cedar, which are seldom amber; none is amber and dogwood;
-    // a film in ten is elm, and every one chestnut.
+    // Half of the films are amber, the others dogwood; birch are half, but seldom amber; a tenth are cedar, which amber ones
+    // hardly ever are; a tenth are elm, and every one chestnut. Maple is a word of titles, all amber, and of directors,
+    // who seldom made a dogwood.
     let films: Vec<[String; 3]> = (0..4_000)
         .map(|n| {
-            let colour = if n % 2 == 0 { "Amber" } else { "Dogwood" };
-            let tree = if n % 2 == 1 || n % 32 == 0 { "Birch" } else { "Oak" };
-            let third = if n % 10 == 5 || n % 1_000 == 0 {
-                "Cedar"
-            } else {
-                "Yew"
+            let colour = ["Amber", "Dogwood"][n % 2];
+            let third = match n {
+                _ if n % 10 == 5 || n % 1_000 == 0 => "Cedar",
+                _ if n % 26 == 2 => "Maple",
+                _ => "Yew",
+            };
+            let first = match n {
+                _ if n % 16 == 4 || n % 128 == 5 => "Maple",
+                _ if n % 2 == 1 || n % 32 == 0 => "Birch",
+                _ => "Oak",
             };
             let last = if n % 10 == 7 { "Elm" } else { "Fir" };
             [
                 format!("The {colour} {third} {n}"),
-                format!("{tree} {last}"),
+                format!("{first} {last}"),
                 "Chestnut".to_owned(),
             ]
         })
@@ -76,26 +81,25 @@ async fn the_first_page_of_common_words_is_as_full_as_its_ceiling_allows() {
         .await
         .is(200);
     wired.wire.hold(HOLD);
-    for (q, found, goes_on) in [
+    for (q, found, goes_on, trips) in [
         // One in sixteen.
-        ("amber birch", 20..=20, true),
-        ("birch amber the", 20..=20, true),
+        ("amber birch", 20, true, 3),
+        ("birch amber the", 20, true, 3),
         // The longest word isn't the rarest.
-        ("chestnut elm", 20..=20, true),
+        ("chestnut elm", 20, true, 2),
+        // After all the titles, one in nine.
+        ("maple dogwood", 20, true, 4),
         // Four, a thousand apart.
-        ("amber cedar", 4..=4, false),
-        ("amber dogwood", 0..=0, true),
-        ("dogwood amber the", 0..=0, true),
-        ("birch dogwood chestnut the", 20..=20, true),
+        ("amber cedar", 4, false, 3),
+        ("amber dogwood", 0, true, 3),
+        ("dogwood amber the", 0, true, 3),
+        ("birch dogwood chestnut the", 20, true, 2),
     ] {
         let (films, next, cost) = first_page(&wired, q).await;
         println!("{q}: {films} films, {} trips, {} units", cost.trips, cost.reads);
-        assert!(found.contains(&films), "{q}: {films} films for {cost:?}");
-        assert_eq!(next, goes_on, "{q}");
-        assert!(cost.trips <= 4 && cost.reads <= 40.0, "{q}: {cost:?}");
+        assert_eq!((films, next), (found, goes_on), "{q}: {cost:?}");
+        assert!(cost.trips <= trips && cost.reads <= 40.0, "{q}: {cost:?}");
     }
-    // Its rows are read by nobody else's order.
-    assert_eq!(first_page(&wired, "chestnut elm").await.2.trips, 2);
 }
 
 /// The words that films are made of, the first ones in most of them.
@@ -176,7 +180,7 @@ async fn all_pages_of_common_words_find_each_film_once_in_one_order_both_ways() 
     import(&wired.wire, &films).await;
     let store = wired.wire.store().await;
     for (at, one) in WORDS.iter().enumerate() {
-        for other in &WORDS[at + 1..] {
+        for other in WORDS[at + 1..].iter().step_by(2) {
             let q = [*one, *other];
             let query = SearchQuery::parse(&q.join(" ")).unwrap();
             let (whole, _) = pages(&store, &query, Window::First, 100).await;

@@ -92,8 +92,7 @@ impl Read {
 
     /// How many rows the range has when ids go up to `ids`, by guess from its first ones. The rows of one word stand in the
     /// order of their ids, so the last word's, which go on, are as many more as there are ids beyond its last one.
-    #[must_use]
-    pub fn length(&self, ids: u64) -> u64 {
+    fn length(&self, ids: u64) -> u64 {
         let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
         let read = count(self.rows.len());
         match self.rows.last() {
@@ -105,6 +104,14 @@ impl Read {
             }
             _ => read,
         }
+    }
+
+    /// What the whole range weighs, in bytes, by the same guess.
+    #[must_use]
+    pub fn weight(&self, ids: u64) -> u64 {
+        let bytes = u64::try_from(self.bytes()).unwrap_or(u64::MAX);
+        let rows = u64::try_from(self.rows.len()).unwrap_or(u64::MAX);
+        self.length(ids) * (bytes / rows.max(1))
     }
 }
 

@@ -173,11 +173,14 @@ impl Walk {
         // A unit of rows is expected to find as many films as those before did, and each costs a unit itself.
         let density = found.max(1);
         let affordable = left * walked / (walked + per_unit * density);
-        // The last round spends all; the one before it what a full page leaves, or half.
-        let affordable = if last { affordable } else { affordable / 2 };
-        let units = affordable.max(left.saturating_sub(missing));
         let wanted = (missing + 1) * walked / density;
-        (units * per_unit).min(wanted + wanted / 3)
+        // The last round may spend all; the one before it what a full page leaves, or half.
+        let (affordable, wanted) = if last {
+            (affordable, 2 * wanted)
+        } else {
+            (affordable / 2, wanted + wanted / 3)
+        };
+        (affordable.max(left.saturating_sub(missing)) * per_unit).min(wanted)
     }
 }
 
@@ -238,8 +241,8 @@ impl Store {
         })
     }
 
-    /// The first round of a first page: the titles and every candidate's ranges side by side. The word with the fewest rows
-    /// leads, by guess.
+    /// The first round of a first page: the titles and every candidate's ranges side by side. The word that has least to
+    /// read leads, by guess.
     async fn begin(&self, query: &SearchQuery, limit: usize) -> Result<Walk> {
         let candidates = query.telling.len().min(CANDIDATES);
         let ranges: Vec<Vec<WordRange>> = (0..candidates).map(|lead| query.ranges(lead)).collect();
@@ -258,7 +261,7 @@ impl Store {
         let led = candidates
             .into_iter()
             .enumerate()
-            .min_by_key(|(_, reads)| reads.iter().map(|read| read.length(ids)).sum::<u64>());
+            .min_by_key(|(_, reads)| reads.iter().map(|read| read.weight(ids)).sum::<u64>());
         let (lead, words) = led.unwrap_or_default();
         let mut reads = vec![titles];
         reads.extend(words);
