@@ -115,6 +115,13 @@ impl SearchQuery {
     }
 }
 
+/// How many rows like these a unit reads.
+fn per_unit(reads: &[Read]) -> usize {
+    let rows: usize = reads.iter().map(|read| read.rows.len()).sum();
+    let bytes: usize = reads.iter().map(Read::bytes).sum();
+    ((UNIT - MARGIN) * rows / bytes.max(1)).max(1)
+}
+
 /// A walk under way: the leader, its ranges from the page's start on in the direction of reading, what was read.
 struct Walk {
     lead: usize,
@@ -157,17 +164,11 @@ impl Walk {
         let Some(stopped) = self.reads.iter().position(|read| read.at == at) else {
             return 0;
         };
-        let walked: usize = self
-            .reads
-            .iter()
-            .take(stopped + 1)
-            .map(|read| read.rows.len())
-            .sum();
-        let (bytes, rows) = self
-            .reads
-            .get(stopped)
-            .map_or((0, 0), |read| (read.bytes(), read.rows.len()));
-        let per_unit = ((UNIT - MARGIN) * rows / bytes.max(1)).max(1);
+        let until = self.reads.get(..=stopped).unwrap_or_default();
+        let walked: usize = until.iter().map(|read| read.rows.len()).sum();
+        // The first titles of a range are its shortest: the other ranges' rows say how long those to come may be.
+        let per_unit =
+            per_unit(self.reads.get(stopped..=stopped).unwrap_or_default()).min(per_unit(&self.reads));
         let missing = limit.saturating_sub(found);
         let left = ceiling.saturating_sub(self.units + found);
         // A unit of rows is expected to find as many films as those before did, and each costs a unit itself.
