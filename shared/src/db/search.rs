@@ -13,7 +13,7 @@ use futures_util::future::try_join_all;
 
 use crate::{
     db::{
-        index::{WordRange, is_short, satisfies},
+        index::{KINDS, WordRange, is_short, satisfies},
         movie::MovieView,
         page::{Position, Slice, Window},
         posting::{Read, Row, UNIT},
@@ -119,7 +119,7 @@ impl SearchQuery {
 fn per_unit(reads: &[Read]) -> usize {
     let rows: usize = reads.iter().map(|read| read.rows.len()).sum();
     let bytes: usize = reads.iter().map(Read::bytes).sum();
-    ((UNIT - MARGIN) * rows / bytes.max(1)).max(1)
+    (UNIT - MARGIN) * rows / bytes.max(1)
 }
 
 /// A walk under way: the leader, its ranges from the page's start on in the direction of reading, what was read.
@@ -166,9 +166,10 @@ impl Walk {
         };
         let until = self.reads.get(..=stopped).unwrap_or_default();
         let walked: usize = until.iter().map(|read| read.rows.len()).sum();
-        // The first titles of a range are its shortest: the other ranges' rows say how long those to come may be.
-        let per_unit =
-            per_unit(self.reads.get(stopped..=stopped).unwrap_or_default()).min(per_unit(&self.reads));
+        let per_unit = per_unit(until.get(stopped..).unwrap_or_default()).min(per_unit(&self.reads));
+        // Along a range of titles rows get longer, since the exact titles come first.
+        let of_titles = at + KINDS <= self.ranges.len();
+        let per_unit = if of_titles { per_unit * 4 / 5 } else { per_unit }.max(1);
         let missing = limit.saturating_sub(found);
         let left = ceiling.saturating_sub(self.units + found);
         // A unit of rows is expected to find as many films as those before did, and each costs a unit itself.
@@ -321,7 +322,6 @@ impl Store {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::db::index::KINDS;
 
     #[test]
     fn words_that_a_longer_one_implies_are_not_looked_for() {
