@@ -18,6 +18,7 @@ mod prepared;
 mod programs;
 mod report;
 mod runtime;
+mod search;
 mod sizes;
 mod tls;
 mod warm;
@@ -48,6 +49,8 @@ enum Benchmark {
     Contention(contention::Options),
     /// The hottest partition keys at ten thousand requests a second.
     Heat(heat::Options),
+    /// First pages of searches all of whose words are common.
+    Search(search::Options),
     /// How large each function is.
     Sizes(sizes::Options),
     /// Films a second through the wire and by the engine's bulk path, and memory.
@@ -57,8 +60,9 @@ enum Benchmark {
 }
 
 /// The order of the page.
-const ALL: [&str; 7] = [
+const ALL: [&str; 8] = [
     "growth",
+    "search",
     "import",
     "cold-start",
     "sizes",
@@ -94,6 +98,7 @@ async fn measure(benchmark: Benchmark, write: bool) -> Result<(), Box<dyn Error>
         Benchmark::Warm(options) => ("warm", warm::run(&options).await?),
         Benchmark::Contention(options) => ("contention", contention::run(&options).await?),
         Benchmark::Heat(options) => ("heat", heat::run(&options).await?),
+        Benchmark::Search(options) => ("search", search::run(&options).await?),
         Benchmark::Sizes(options) => ("sizes", sizes::run(&options).await?),
         Benchmark::Import(options) => ("import", import::run(&options).await?),
         Benchmark::All => return Err("only one at a time".into()),

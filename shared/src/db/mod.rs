@@ -11,6 +11,7 @@ pub mod keys;
 pub mod meta;
 pub mod movie;
 pub mod page;
+pub mod posting;
 pub mod search;
 pub mod session;
 pub mod store;

@@ -1,20 +1,24 @@
-//! Search: AP-09. At most two rounds of Queries and one BatchGetItem, whatever the catalogue's size.
+//! Search: AP-09. At most three rounds of Queries and one BatchGetItem, and a fixed ceiling of read units, whatever the
+//! catalogue's size.
 //!
 //! The answer is a walk along a few ranges of rows, in this order: titles that begin with the whole of `q` (exact ones
 //! first, by the order of their keys), then one word's rows: title, director, genre. That word leads; the others are
 //! checked against the text each row carries. A film has several rows and is answered under the first of them alone,
 //! which is known from the row's own text; so a page needs no memory of the pages before it.
+//!
+//! Where every word is common, most rows of the leader lack the others. The walk then reads on, as far as the units go
+//! that the films found so far and those still expected leave; and a page may come out short.
 
 use futures_util::future::try_join_all;
 
 use crate::{
     db::{
-        index::{WordRange, Words, is_short, satisfies},
-        keys::{self, Key, TABLE},
+        index::{KINDS, WordRange, is_short, satisfies},
         movie::MovieView,
         page::{Position, Slice, Window},
-        store::{Item, RangeQuery, Store, corrupt},
-        walk::{Order, narrowed, neighbours},
+        posting::{Read, Row, UNIT},
+        store::Store,
+        walk::{Order, neighbours},
     },
     domain::{MovieId, UserId, movie::MAX_WORDS, text},
     error::Result,
@@ -22,16 +26,16 @@ use crate::{
 
 /// How many words may be tried as the leading one.
 const CANDIDATES: usize = 3;
-/// A range with more rows than this is long. Which word leads is decided by this many rows, whatever the page's size,
-/// so that the order doesn't depend on it.
-const LONG: usize = 24;
-/// How many rows the second round reads, when the first found too little.
-const MORE_ROWS: usize = 150;
-
-/// How many rows the first round reads of each range.
-fn first_rows(limit: usize) -> usize {
-    (LONG + 1).max(limit + 1)
-}
+/// How many rows the first round reads of a word's range, and of a genre's, whose rows are longer: what one unit reads.
+/// Which word leads is decided by as many, whatever the page's size, so that the order doesn't depend on it.
+const FIRST_ROWS: usize = 40;
+const FIRST_GENRE_ROWS: usize = 28;
+/// How many rounds may read on.
+const FURTHER_ROUNDS: usize = 2;
+/// The least that reading rows may cost, in units; on a larger page, as much as its films.
+const ROW_UNITS: usize = 20;
+/// Left of each unit when rows are counted out by their mean size, since the next ones may be larger.
+const MARGIN: usize = 128;
 
 /// A parsed `q`.
 #[derive(Clone, Debug)]
@@ -74,6 +78,21 @@ impl SearchQuery {
         ranges
     }
 
+    /// How many rows the first round reads of range `at` of `ranges`.
+    fn first_rows(&self, ranges: &[WordRange], at: usize, limit: usize) -> usize {
+        let rows = if at + 1 == ranges.len() {
+            FIRST_GENRE_ROWS
+        } else {
+            FIRST_ROWS
+        };
+        // Nearly every row of a single word is an answer.
+        if self.telling.len() == 1 {
+            rows.max(limit + 1)
+        } else {
+            rows
+        }
+    }
+
     /// Whether the film of this row is answered here, in range `at` of `ranges`: it has all words, and this is its first
     /// row of the walk.
     fn answers(&self, ranges: &[WordRange], at: usize, row: &Row) -> bool {
@@ -96,35 +115,11 @@ impl SearchQuery {
     }
 }
 
-/// A row that was read.
-struct Row {
-    key: Key,
-    id: MovieId,
-    words: Words,
-}
-
-impl Row {
-    fn read(item: &Item) -> Result<Self> {
-        let key = Key::of(item).ok_or_else(|| corrupt("a posting without keys"))?;
-        let id = keys::id_at_end(&key.sk).and_then(|id| MovieId::try_from(id).ok());
-        let words = item
-            .get("text")
-            .and_then(|t| t.as_s().ok())
-            .and_then(|t| Words::decode(t));
-        match (id, words) {
-            (Some(id), Some(words)) => Ok(Self { key, id, words }),
-            _ => Err(corrupt("a posting that isn't one")),
-        }
-    }
-}
-
-/// What was read of one range, in the direction of reading.
-struct Read {
-    /// Its place among the walk's ranges.
-    at: usize,
-    rows: Vec<Row>,
-    /// Whether it goes on.
-    more: bool,
+/// How many rows like these a unit reads.
+fn per_unit(reads: &[Read]) -> usize {
+    let rows: usize = reads.iter().map(|read| read.rows.len()).sum();
+    let bytes: usize = reads.iter().map(Read::bytes).sum();
+    (UNIT - MARGIN) * rows / bytes.max(1)
 }
 
 /// A walk under way: the leader, its ranges from the page's start on in the direction of reading, what was read.
@@ -133,6 +128,8 @@ struct Walk {
     /// All of the leader's ranges, in the answer's order.
     ranges: Vec<WordRange>,
     reads: Vec<Read>,
+    /// What all reading has cost, in units.
+    units: usize,
 }
 
 impl Walk {
@@ -141,7 +138,7 @@ impl Walk {
         let mut answers = Vec::new();
         for read in &self.reads {
             let position = |row: &Row| Position {
-                // There are at most two leaders and five ranges.
+                // There are at most three leaders and five ranges.
                 lead: u8::try_from(self.lead).unwrap_or_default(),
                 span: u8::try_from(read.at).unwrap_or_default(),
                 key: row.key.sk.clone(),
@@ -160,12 +157,40 @@ impl Walk {
         }
         (answers, None)
     }
+
+    /// How many rows to read on where the walk stopped, at `found` films of `limit`, when all may cost `ceiling` units.
+    fn rows_further(&self, from: &Position, found: usize, limit: usize, ceiling: usize, last: bool) -> usize {
+        let at = usize::from(from.span);
+        let Some(stopped) = self.reads.iter().position(|read| read.at == at) else {
+            return 0;
+        };
+        let until = self.reads.get(..=stopped).unwrap_or_default();
+        let walked: usize = until.iter().map(|read| read.rows.len()).sum();
+        let per_unit = per_unit(until.get(stopped..).unwrap_or_default()).min(per_unit(&self.reads));
+        // Along a range of titles rows get longer, since the exact titles come first.
+        let of_titles = at + KINDS <= self.ranges.len();
+        let per_unit = if of_titles { per_unit * 4 / 5 } else { per_unit }.max(1);
+        let missing = limit.saturating_sub(found);
+        let left = ceiling.saturating_sub(self.units + found);
+        // A unit of rows is expected to find as many films as those before did, and each costs a unit itself.
+        let density = found.max(1);
+        let affordable = left * walked / (walked + per_unit * density);
+        let wanted = (missing + 1) * walked / density;
+        // The last round may spend all; the one before it what a full page leaves, or half.
+        let (affordable, wanted) = if last {
+            (affordable, 2 * wanted)
+        } else {
+            (affordable / 2, wanted + wanted / 3)
+        };
+        (affordable.max(left.saturating_sub(missing)) * per_unit).min(wanted)
+    }
 }
 
 impl Store {
     /// AP-09: a page of the films that `query` finds.
     ///
-    /// A page may come out short, with `next`, when every word is common and few films have them all.
+    /// A page may come out short, with `next`, when every word is common and few films have them all. Beside the caller's
+    /// marks it costs [`ROW_UNITS`] read units and one for each film of a full page (of up to 4 KB).
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
@@ -177,19 +202,30 @@ impl Store {
         caller: Option<UserId>,
     ) -> Result<Slice<MovieView>> {
         let enough = limit + 1;
+        let ceiling = limit + limit.max(ROW_UNITS);
         let mut walk = match window.position() {
             Some(from) => self.resume(query, window, usize::from(from.lead), limit).await?,
             None => self.begin(query, limit).await?,
         };
         let (mut answers, mut stopped) = walk.answers(query, enough);
-        if let Some(from) = &stopped {
-            self.read_on(&mut walk, from, window.is_backward()).await?;
+        let at_once = answers.len();
+        for round in 1..=FURTHER_ROUNDS {
+            let Some(from) = &stopped else { break };
+            let last = round == FURTHER_ROUNDS;
+            let rows = walk.rows_further(from, answers.len(), limit, ceiling, last);
+            if rows == 0 {
+                break;
+            }
+            self.read_on(&mut walk, from, rows, window.is_backward()).await?;
             (answers, stopped) = walk.answers(query, enough);
         }
-        let more = answers.len() > limit || stopped.is_some();
-        answers.truncate(limit);
-        // A page that is full ends at its last film; one that came out short, where the reading stopped.
-        let reached = stopped.filter(|_| answers.len() < limit);
+        // Of those found by reading on, the page has as many as may still be fetched; one, so that every page gets on.
+        let room = ceiling.saturating_sub(walk.units).max(at_once).clamp(1, limit);
+        let cut = answers.len() > room;
+        let more = cut || stopped.is_some();
+        answers.truncate(room);
+        // A page that was cut ends at its last film, any other where the reading stopped.
+        let reached = stopped.filter(|_| !cut);
         let reached = reached.or_else(|| answers.last().map(|(position, _)| position.clone()));
         let begun = answers.first().map(|(position, _)| position.clone());
         let (first, last) = if window.is_backward() {
@@ -207,32 +243,37 @@ impl Store {
         })
     }
 
-    /// The first round of a first page: the titles and every candidate's ranges side by side. The word with the fewest
-    /// long ranges leads, for it has the fewest rows to walk; one with a long genre last, for genres are the longest.
+    /// The first round of a first page: the titles and every candidate's ranges side by side. The word that has least to
+    /// read leads, by guess.
     async fn begin(&self, query: &SearchQuery, limit: usize) -> Result<Walk> {
         let candidates = query.telling.len().min(CANDIDATES);
-        let rows = first_rows(limit);
         let ranges: Vec<Vec<WordRange>> = (0..candidates).map(|lead| query.ranges(lead)).collect();
         let titles = WordRange::titles(&query.words);
-        let titles = self.read_range(0, &titles, None, false, rows);
+        let titles = self.read_postings(0, &titles, None, false, query.first_rows(&[], 0, limit));
         let candidates = ranges.iter().map(|ranges| {
             // The titles are the same, whoever leads.
             let of_word = ranges.iter().enumerate().skip(1);
-            try_join_all(of_word.map(|(at, range)| self.read_range(at, range, None, false, rows)))
+            let rows = |at| query.first_rows(ranges, at, limit);
+            try_join_all(of_word.map(move |(at, range)| self.read_postings(at, range, None, false, rows(at))))
         });
         let (titles, candidates) = tokio::try_join!(titles, try_join_all(candidates))?;
-        let led = candidates.into_iter().enumerate().min_by_key(|(_, reads)| {
-            let long = |read: &Read| read.rows.len() > LONG;
-            (
-                reads.last().is_some_and(long),
-                reads.iter().filter(|read| long(read)).count(),
-            )
-        });
+        let read = || candidates.iter().flatten().chain([&titles]);
+        let units = read().map(Read::units).sum();
+        let ids = read().map(Read::last_id).max().unwrap_or_default();
+        let led = candidates
+            .into_iter()
+            .enumerate()
+            .min_by_key(|(_, reads)| reads.iter().map(|read| read.weight(ids)).sum::<u64>());
         let (lead, words) = led.unwrap_or_default();
         let mut reads = vec![titles];
         reads.extend(words);
         let ranges = ranges.into_iter().nth(lead).unwrap_or_default();
-        Ok(Walk { lead, ranges, reads })
+        Ok(Walk {
+            lead,
+            ranges,
+            reads,
+            units,
+        })
     }
 
     /// Reads the ranges of `lead`, from the window's position on, side by side.
@@ -248,52 +289,32 @@ impl Store {
         if down {
             left.reverse();
         }
-        let rows = first_rows(limit);
         let reads = left.into_iter().map(|(at, range)| {
             let from = from.filter(|from| usize::from(from.span) == at);
-            self.read_range(at, range, from, down, rows)
+            self.read_postings(at, range, from, down, query.first_rows(&ranges, at, limit))
         });
         let reads = try_join_all(reads).await?;
-        Ok(Walk { lead, ranges, reads })
+        let units = reads.iter().map(Read::units).sum();
+        Ok(Walk {
+            lead,
+            ranges,
+            reads,
+            units,
+        })
     }
 
-    /// The second round: reads on in the range where the first stopped.
-    async fn read_on(&self, walk: &mut Walk, from: &Position, down: bool) -> Result<()> {
+    /// A further round: reads on in the range where the last one stopped.
+    async fn read_on(&self, walk: &mut Walk, from: &Position, rows: usize, down: bool) -> Result<()> {
         let at = usize::from(from.span);
         let range = walk.ranges.get(at);
         let read = walk.reads.iter_mut().find(|read| read.at == at);
         if let (Some(range), Some(read)) = (range, read) {
-            let next = self.read_range(at, range, Some(from), down, MORE_ROWS).await?;
+            let next = self.read_postings(at, range, Some(from), down, rows).await?;
+            walk.units += next.units();
             read.rows.extend(next.rows);
             read.more = next.more;
         }
         Ok(())
-    }
-
-    async fn read_range(
-        &self,
-        at: usize,
-        range: &WordRange,
-        from: Option<&Position>,
-        down: bool,
-        limit: usize,
-    ) -> Result<Read> {
-        let (low, high) = narrowed(&range.low, &range.high, from, down);
-        let (items, more) = self
-            .query(&RangeQuery {
-                index: TABLE,
-                pk: &range.pk,
-                low: &low,
-                high: &high,
-                backward: down,
-                limit,
-            })
-            .await?;
-        Ok(Read {
-            at,
-            rows: items.iter().map(Row::read).collect::<Result<_>>()?,
-            more,
-        })
     }
 }
 
@@ -301,7 +322,6 @@ impl Store {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::db::index::KINDS;
 
     #[test]
     fn words_that_a_longer_one_implies_are_not_looked_for() {

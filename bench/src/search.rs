@@ -1,0 +1,257 @@
+//! First pages of searches all of whose words are common: how many are full, and what they cost.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fmt::Write as _,
+    fs::File,
+    path::PathBuf,
+    time::Duration,
+};
+
+use marquee::server::{self, Catalog, Place};
+use shared::{
+    clock::Clock,
+    config::Config,
+    db::{
+        Store, client,
+        index::satisfies,
+        movie::MovieView,
+        page::{Slice, Window},
+        search::SearchQuery,
+    },
+    domain::text,
+};
+use wire::{Cost, Wire};
+
+/// A page's films.
+const PAGE: usize = 20;
+/// What a search may cost: calls one after another, and read units of a page without the caller's marks.
+const TRIPS: usize = 4;
+const UNITS: f64 = 40.0;
+/// Longer than lies between two calls that are sent off together.
+const HOLD: Duration = Duration::from_millis(60);
+/// How often a search is measured that seems to make too many trips.
+const RUNS: usize = 4;
+
+/// What the command line says.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The films, as a CSV file: the demonstration catalogue, unless given.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv"))]
+    catalogue: PathBuf,
+    /// How many searches of each kind, of all that its words give.
+    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u16).range(1..))]
+    queries: u16,
+}
+
+/// Searches for pairs and triples of the catalogue's most common words.
+///
+/// # Errors
+/// When a search costs more than it may, or the catalogue can't be loaded.
+pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
+    let films = Films::read(&options.catalogue)?;
+    let config = Config::default();
+    let table = config.table.clone();
+    let server = server::start(server::Options {
+        port: 0,
+        place: Place::Memory,
+        catalog: Catalog::File(options.catalogue.clone()),
+        config,
+        clock: Clock::default(),
+    })
+    .await?;
+    let wire = Wire::to(&server.dynamodb).await;
+    let store = Store::new(client::local(&wire.url), table, Clock::default());
+    wire.hold(HOLD);
+    let mut text = format!(
+        "## Common words\n\n\
+        The first page, of {PAGE}, of searches all of whose words are common, among {} films. A page can be full when as\n\
+        many films match; the share of films is of those that first pages could show.\n\n\
+        `cargo measure search`\n\n\
+        | words | searches | can be full | are full | empty | of the films | units, mean | units, most | trips, most |\n\
+        |---|---|---|---|---|---|---|---|---|\n",
+        films.count
+    );
+    for (kind, queries) in films.queries() {
+        let mut pages = Pages::default();
+        for words in evenly(&queries, options.queries.into()) {
+            pages.search(&films, &store, &wire, words).await?;
+        }
+        writeln!(text, "| {kind} {}", pages.row())?;
+    }
+    server.stop().await?;
+    Ok(text)
+}
+
+/// `count` of these at even distances, or all.
+fn evenly<T>(all: &[T], count: usize) -> impl Iterator<Item = &T> {
+    all.iter().step_by(all.len().div_ceil(count).max(1))
+}
+
+/// Which films have which words.
+struct Films {
+    count: usize,
+    /// By field: title, director, genre.
+    fields: [BTreeMap<String, BTreeSet<usize>>; 3],
+}
+
+impl Films {
+    fn read(file: &PathBuf) -> Result<Self, Box<dyn Error>> {
+        let mut films = Self {
+            count: 0,
+            fields: Default::default(),
+        };
+        let mut rows = csv::Reader::from_reader(File::open(file)?);
+        for row in rows.deserialize::<BTreeMap<String, String>>() {
+            let row = row?;
+            for (words, field) in films.fields.iter_mut().zip(["title", "director", "genre"]) {
+                for word in text::words(row.get(field).ok_or("a film lacks a field")?) {
+                    words.entry(word).or_default().insert(films.count);
+                }
+            }
+            films.count += 1;
+        }
+        Ok(films)
+    }
+
+    /// The films that a word of a search finds.
+    fn with(&self, word: &str) -> BTreeSet<usize> {
+        let words = self.fields.iter().flatten();
+        let found = words.filter(|(own, _)| satisfies(own, word));
+        found.flat_map(|(_, films)| films).copied().collect()
+    }
+
+    /// How many films all these words find.
+    fn matching(&self, words: &[String]) -> usize {
+        let all = words.iter().map(|word| self.with(word));
+        all.reduce(|one, other| &one & &other)
+            .map_or(0, |films| films.len())
+    }
+
+    /// The words that most films have in these fields, which begin at `at`.
+    fn common(&self, fields: std::ops::Range<usize>, count: usize) -> Vec<String> {
+        let mut words: BTreeMap<&String, usize> = BTreeMap::new();
+        for (word, films) in self.fields.get(fields).unwrap_or_default().iter().flatten() {
+            *words.entry(word).or_default() += films.len();
+        }
+        let mut words: Vec<(&String, usize)> = words.into_iter().collect();
+        words.sort_by_key(|(word, films)| (std::cmp::Reverse(*films), *word));
+        words.truncate(count);
+        words.into_iter().map(|(word, _)| word.clone()).collect()
+    }
+
+    /// What is searched for, by kind.
+    fn queries(&self) -> [(&'static str, Vec<Vec<String>>); 4] {
+        let [any, title, director] = [0..3, 0..1, 1..2].map(|fields| self.common(fields, 60));
+        let mut pairs = Vec::new();
+        let mut triples = Vec::new();
+        for (at, one) in any.iter().enumerate() {
+            for (next, other) in any.iter().enumerate().skip(at + 1) {
+                pairs.push(vec![one.clone(), other.clone()]);
+                for third in any.iter().skip(next + 1) {
+                    triples.push(vec![one.clone(), other.clone(), third.clone()]);
+                }
+            }
+        }
+        let mixed = |ones: &[String], others: &[String]| {
+            let pairs = ones
+                .iter()
+                .flat_map(|one| others.iter().map(move |other| (one, other)));
+            let different = pairs.filter(|(one, other)| one != other);
+            different
+                .map(|(one, other)| vec![one.clone(), other.clone()])
+                .collect()
+        };
+        [
+            ("two of the 60 most common words", pairs),
+            ("two of the 60 of titles", mixed(&title, &title)),
+            (
+                "one of the 60 of directors, one of titles",
+                mixed(&director, &title),
+            ),
+            ("three of the 60 most common words", triples),
+        ]
+    }
+}
+
+/// The first page, and what it cost. A busy machine may pull apart what was sent off together: the shortest of some runs.
+async fn first_page(
+    store: &Store,
+    wire: &Wire,
+    query: &SearchQuery,
+) -> Result<(Slice<MovieView>, Cost), Box<dyn Error>> {
+    let mut runs = 0;
+    loop {
+        wire.take();
+        let page = store.search_movies(query, &Window::First, PAGE, None).await;
+        let page = page.map_err(|error| format!("a search failed: {error:?}"))?;
+        let cost = Cost::of(wire.take());
+        runs += 1;
+        if cost.trips <= TRIPS || runs == RUNS {
+            return Ok((page, cost));
+        }
+    }
+}
+
+/// What the first pages of some searches came to.
+#[derive(Default)]
+struct Pages {
+    searches: u32,
+    can_be_full: usize,
+    full: usize,
+    empty: usize,
+    possible: usize,
+    films: usize,
+    units: f64,
+    most_units: f64,
+    trips: usize,
+}
+
+impl Pages {
+    /// Searches for words, unless no film has them all.
+    async fn search(
+        &mut self,
+        films: &Films,
+        store: &Store,
+        wire: &Wire,
+        words: &[String],
+    ) -> Result<(), Box<dyn Error>> {
+        let possible = films.matching(words).min(PAGE);
+        let Some(query) = SearchQuery::parse(&words.join(" ")).filter(|_| possible > 0) else {
+            return Ok(());
+        };
+        let (page, cost) = first_page(store, wire, &query).await?;
+        let found = page.items.len();
+        if found > possible || (found < possible && page.next.is_none()) {
+            return Err(format!("{words:?} finds {found} of {possible} films, and no more").into());
+        }
+        if cost.trips > TRIPS || cost.reads > UNITS {
+            return Err(format!("{words:?} is over its ceiling: {cost:?}").into());
+        }
+        self.searches += 1;
+        self.can_be_full += usize::from(possible == PAGE);
+        self.full += usize::from(found == PAGE);
+        self.empty += usize::from(found == 0);
+        self.possible += possible;
+        self.films += found;
+        self.units += cost.reads;
+        self.most_units = self.most_units.max(cost.reads);
+        self.trips = self.trips.max(cost.trips);
+        Ok(())
+    }
+
+    fn row(&self) -> String {
+        format!(
+            "| {} | {} | {} | {} | {} % | {:.1} | {} | {} |",
+            self.searches,
+            self.can_be_full,
+            self.full,
+            self.empty,
+            100 * self.films / self.possible.max(1),
+            self.units / f64::from(self.searches.max(1)),
+            self.most_units,
+            self.trips
+        )
+    }
+}
