@@ -20,7 +20,7 @@ fn the_release_profile_leaves_nothing_for_cargo_lambda_to_add() {
     let profile = table("profile.release");
     assert_eq!(
         profile.keys().copied().collect::<Vec<_>>(),
-        ["codegen-units", "lto", "panic", "strip"]
+        ["codegen-units", "lto", "opt-level", "panic", "strip"]
     );
     assert_eq!(profile["panic"], r#""unwind""#);
 }

@@ -1,15 +1,257 @@
-//! To be written.
+//! Cold start: from a process's start to its first poll of the Runtime API, and to its first answer that touched the
+//! table, for each function beside a bare one of the same profile.
 
-use std::error::Error;
+use std::{collections::BTreeMap, error::Error, fmt::Write as _, path::Path, time::Duration};
+
+use marquee::server::{self, Catalog, Place};
+use serde_json::{Value, json};
+use shared::{auth::SecretTexts, clock::Clock, config::Config};
+
+use crate::{
+    programs::{self, BARE, Programs, precise},
+    runtime::{Function, event_of},
+    tls::Terminator,
+};
+
+/// The bars: how many times as long as a bare function a function may take.
+const FIRST_POLL: f64 = 1.5;
+const FIRST_ANSWER: f64 = 1.2;
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
-pub struct Options {}
+pub struct Options {
+    /// How often each function is started, over each transport.
+    #[arg(long, default_value_t = 40)]
+    starts: usize,
+    /// Start only these functions, beside the bare ones.
+    #[arg(long, value_name = "FUNCTION", value_delimiter = ',')]
+    only: Vec<String>,
+    #[command(flatten)]
+    programs: programs::Choice,
+}
+
+/// How a function reaches its table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Transport {
+    Http,
+    Tls,
+}
+
+/// Which function, and what it is asked first.
+struct Subject {
+    name: &'static str,
+    event: Value,
+    /// Whether its answer has touched the table.
+    reads: bool,
+}
+
+/// What one start came to.
+struct Start {
+    poll: Duration,
+    answer: Duration,
+    /// In KiB.
+    rss: u64,
+}
 
 /// Measures.
 ///
 /// # Errors
-/// Whatever stops it, in words for a person.
-pub async fn run(_options: &Options) -> Result<String, Box<dyn Error>> {
-    Err("not written".into())
+/// Whatever stops it, in words for a person; a bar that is broken too.
+pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
+    let programs = Programs::of(&options.programs, &options.only, true).await?;
+    let running = server::start(server::Options {
+        port: 0,
+        place: Place::Memory,
+        catalog: Catalog::None,
+        config: Config::default(),
+        clock: Clock::default(),
+    })
+    .await?;
+    let token = fill(&format!("http://{}", running.address)).await?;
+    let table = running.dynamodb.clone();
+    let terminator = Terminator::to(table.trim_start_matches("http://")).await?;
+    let secrets = SecretTexts::generate()?.to_json();
+    let environment = |name: &str, transport| {
+        let mut all = vec![
+            ("TABLE_NAME", Config::default().table),
+            ("AUTH_SECRETS", secrets.clone()),
+        ];
+        match transport {
+            Transport::Http => all.push(("DYNAMODB_ENDPOINT", table.clone())),
+            Transport::Tls => {
+                all.push(("DYNAMODB_ENDPOINT", terminator.url.clone()));
+                // A bare function trusts what everybody does: the system's.
+                let trusted = if BARE.contains(&name) {
+                    &terminator.system
+                } else {
+                    &terminator.amazon
+                };
+                all.push(("SSL_CERT_FILE", trusted.path().display().to_string()));
+            }
+        }
+        all
+    };
+
+    let mut subjects = subjects(&token);
+    subjects.retain(|subject| programs.names().any(|name| name == subject.name));
+    let mut starts: BTreeMap<(&str, Transport), Vec<Start>> = BTreeMap::new();
+    // Round by round, so that what else the machine does meets all of them alike. The first round warms its caches.
+    for round in 0..=options.starts {
+        for subject in &subjects {
+            for transport in [Transport::Http, Transport::Tls] {
+                let program = programs.path(subject.name)?;
+                let start = start(&program, &environment(subject.name, transport), &subject.event)
+                    .await
+                    .map_err(|e| format!("{}: {e}", subject.name))?;
+                if round > 0 {
+                    starts.entry((subject.name, transport)).or_default().push(start);
+                }
+            }
+        }
+    }
+    running.stop().await?;
+    report(&subjects, &starts, &programs, options.starts)
+}
+
+/// The functions, each with its first request: one that reads the table once where there is such a request.
+fn subjects(token: &str) -> Vec<Subject> {
+    let bearer = format!("Bearer {token}");
+    let subject = |name, event, reads| Subject { name, event, reads };
+    let get = |path| event_of("GET", path, &[]);
+    vec![
+        subject("hello", get("/"), false),
+        subject("hello-table", get("/"), true),
+        subject("docs", get("/api/openapi.json"), false),
+        subject("movies", get("/api/movies/1/"), true),
+        subject(
+            "users",
+            event_of("GET", "/api/users/me/", &[("authorization", &bearer)]),
+            true,
+        ),
+        subject("auth", get("/.well-known/jwks.json"), true),
+        subject("sweep", json!({}), true),
+    ]
+}
+
+/// Puts a user and a film into the table, and gives the user's access token.
+async fn fill(base: &str) -> Result<String, Box<dyn Error>> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let user =
+        json!({"username": "ripley", "email": "ripley@example.com", "password": "a long enough passphrase"});
+    let user = http.post(format!("{base}/api/auth/register/")).json(&user);
+    let user: Value = user.send().await?.error_for_status()?.json().await?;
+    let token = user["access"].as_str().ok_or("no access token")?.to_owned();
+    let film = json!({
+        "title": "Alien",
+        "description": "In space no one can hear you scream.",
+        "release_date": "1979-05-25",
+        "director": "Ridley Scott",
+        "genre": "Horror, Science Fiction",
+    });
+    let film = http.post(format!("{base}/api/movies/")).json(&film);
+    film.bearer_auth(&token).send().await?.error_for_status()?;
+    Ok(token)
+}
+
+async fn start(
+    program: &Path,
+    environment: &[(&str, String)],
+    event: &Value,
+) -> Result<Start, Box<dyn Error + Send + Sync>> {
+    let mut function = Function::start(program, environment).await?;
+    let poll = function.first_poll().await?;
+    let answer = function.invoke(event).await?;
+    // The sweep's answer is `null`.
+    let status = &answer.body["statusCode"];
+    if !answer.body.is_null() && status != 200 {
+        return Err(format!("{:#}", answer.body).into());
+    }
+    let start = Start {
+        poll,
+        answer: function.since_start(answer.came),
+        rss: function.peak_rss()?,
+    };
+    function.stop().await?;
+    Ok(start)
+}
+
+fn median<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Option<T> {
+    let mut values: Vec<T> = values.collect();
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
+}
+
+/// What all starts of one function came to.
+struct Medians {
+    poll: Duration,
+    http: Duration,
+    tls: Duration,
+    rss: u64,
+}
+
+impl Medians {
+    fn of(name: &str, starts: &BTreeMap<(&str, Transport), Vec<Start>>) -> Option<Self> {
+        let http = starts.get(&(name, Transport::Http))?;
+        let tls = starts.get(&(name, Transport::Tls))?;
+        Some(Self {
+            // What the table is reached by makes no difference to it unless the function waits for the table first.
+            poll: median(tls.iter().map(|start| start.poll))?,
+            http: median(http.iter().map(|start| start.answer))?,
+            tls: median(tls.iter().map(|start| start.answer))?,
+            rss: median(tls.iter().map(|start| start.rss))?,
+        })
+    }
+}
+
+fn ratio(one: Duration, other: Duration) -> f64 {
+    one.as_secs_f64() / other.as_secs_f64()
+}
+
+fn report(
+    subjects: &[Subject],
+    starts: &BTreeMap<(&str, Transport), Vec<Start>>,
+    programs: &Programs,
+    count: usize,
+) -> Result<String, Box<dyn Error>> {
+    let of = |name| Medians::of(name, starts).ok_or("nothing was measured");
+    let (hello, table) = (of("hello")?, of("hello-table")?);
+    let mut text = format!(
+        "Medians of {count} starts of each. `hello` answers a text, `hello-table` makes one GetItem for it.\n\n\
+         | function | start → first poll | × `hello` | → first answer, HTTP | × `hello-table` | → first answer, TLS | \
+         × `hello-table` | memory, MiB | zipped, MB |\n|---|---|---|---|---|---|---|---|---|\n"
+    );
+    let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
+    let mut broken = Vec::new();
+    for Subject { name, reads, .. } in subjects {
+        let own = of(name)?;
+        // A function without a table is compared with the one without a table.
+        let bare = if *reads { &table } else { &hello };
+        let (poll, http, tls) = (
+            ratio(own.poll, hello.poll),
+            ratio(own.http, bare.http),
+            ratio(own.tls, bare.tls),
+        );
+        let sizes = programs.sizes(name)?;
+        writeln!(
+            text,
+            "| `{name}` | {} | {poll:.2} | {} | {http:.2} | {} | {tls:.2} | {:.1} | {:.2} |",
+            ms(own.poll),
+            ms(own.http),
+            ms(own.tls),
+            precise(own.rss) / 1024.0,
+            precise(sizes.zipped) / 1e6,
+        )?;
+        if poll > FIRST_POLL {
+            broken.push(format!("{name}: first poll after {poll:.2} × hello"));
+        }
+        if tls > FIRST_ANSWER {
+            broken.push(format!("{name}: first answer after {tls:.2} × hello-table"));
+        }
+    }
+    if broken.is_empty() {
+        Ok(text)
+    } else {
+        println!("{text}");
+        Err(broken.join("\n").into())
+    }
 }

@@ -1,15 +1,340 @@
-//! To be written.
+//! Contention: many togglers of one film, and conflicts as DynamoDB's optimistic transactions meet them.
 
-use std::error::Error;
+use std::{
+    error::Error,
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use shared::domain::{MovieId, UserId};
+use wire::Record;
+
+use crate::{
+    audit,
+    cinema::{Cinema, User, json_of},
+};
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
-pub struct Options {}
+pub(crate) struct Options {
+    /// How many users toggle at once, each as fast as the answers come; several numbers are measured one after another.
+    #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16,32,64", value_parser = clap::value_parser!(u16).range(1..))]
+    togglers: Vec<u16>,
+    /// How long each number of togglers is measured.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// For how many milliseconds a transaction is under way, and others that touch its items are cancelled. AWS doesn't
+    /// say how long it takes; 10 is an assumption, from what TransactWriteItems usually takes to answer.
+    #[arg(long, default_value_t = 10)]
+    window: u64,
+    /// Windows, in milliseconds, that the most togglers are measured with besides.
+    #[arg(long, value_delimiter = ',', default_value = "0,5,20")]
+    other_windows: Vec<u64>,
+}
 
-/// Measures.
+/// Measures every number of togglers, then reads the whole table.
 ///
 /// # Errors
-/// Whatever stops it, in words for a person.
-pub async fn run(_options: &Options) -> Result<String, Box<dyn Error>> {
-    Err("not written".into())
+/// When a count is wrong, an answer contradicts another, or a failure is another than 503 with Retry-After.
+pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
+    let most = options.togglers.iter().max().copied().unwrap_or(1);
+    let contest = Contest::open(most).await?;
+    let mut runs = Vec::new();
+    for togglers in &options.togglers {
+        runs.push((options.window, *togglers));
+    }
+    for window in &options.other_windows {
+        runs.push((*window, most));
+    }
+    let mut text = preface(options);
+    for (window, togglers) in runs {
+        let window = Duration::from_millis(window);
+        let run = contest
+            .measure(togglers, window, Duration::from_secs(options.seconds))
+            .await?;
+        writeln!(text, "{}", run.row(togglers, window))?;
+    }
+    let found = audit::discrepancies(&contest.cinema.store).await;
+    if !found.is_empty() {
+        return Err(format!("the table disagrees with itself:\n{}", found.join("\n")).into());
+    }
+    contest.cinema.close().await?;
+    text.push_str(AFTERWORD);
+    Ok(text)
+}
+
+fn preface(options: &Options) -> String {
+    format!(
+        "## Contention\n\n\
+        One film, and users who toggle its mark at once, each again as soon as the answer has come, for {} s: half by\n\
+        POST, half by PUT and DELETE in turn, over HTTP through the whole server. The embedded engine runs transactions\n\
+        one after another, so the conflicts are made on the wire, by DynamoDB's rules: a transaction is under way for the\n\
+        window, and one that touches an item of it meanwhile is cancelled with `TransactionConflict`. AWS doesn't say how\n\
+        long a transaction is under way; 10 ms is an assumption. One item then takes 1 s / window transactions a second at\n\
+        most, whatever is done; *film busy* is the part of the time in which a transaction that was done was under way, the\n\
+        wire's and the engine's own time included. Without a window, the engine and this machine are what limits.\n\n\
+        `cargo measure contention`\n\n\
+        | window | togglers | answers/s | film busy | p50 | p99 | 503 | transactions an answer | conflicts an \
+        answer | failed conditions an answer |\n\
+        |---|---|---|---|---|---|---|---|---|---|\n",
+        options.seconds
+    )
+}
+
+const AFTERWORD: &str = "\n\
+    The benchmark fails unless, at the end of each run, the count that is shown is the number of marks there are, and\n\
+    each mark is as its user's last answer said (after a 503, as that or the other way round); unless every answer was 200,\n\
+    with the state that the user's request asked for and a count that can be, or 503 with `Retry-After`; and unless the\n\
+    whole table passes the audit of the tests.\n";
+
+/// A server and users.
+struct Contest {
+    cinema: Cinema,
+    users: Vec<User>,
+}
+
+impl Contest {
+    async fn open(users: u16) -> Result<Self, Box<dyn Error>> {
+        let cinema = Cinema::open().await?;
+        cinema.wire.keep();
+        let mut contest = Self {
+            cinema,
+            users: Vec::new(),
+        };
+        for n in 0..users {
+            let user = contest.cinema.register(&format!("user{n}")).await?;
+            contest.users.push(user);
+        }
+        Ok(contest)
+    }
+
+    async fn add_film(&self) -> Result<MovieId, Box<dyn Error>> {
+        let body = json!({
+            "title": "Solaris",
+            "description": "An ocean that answers.",
+            "release_date": "1972-03-20",
+            "director": "Andrei Tarkovsky",
+            "genre": "Sci-Fi, Drama",
+        });
+        let owner = self.users.first().ok_or("no users")?;
+        let request = self.cinema.request(Method::POST, "/api/movies/", Some(owner));
+        let answer = json_of(request.json(&body)).await?;
+        Ok(serde_json::from_value(answer["id"].clone())?)
+    }
+
+    /// Lets this many users toggle one new film for `time`, and holds the table to their answers.
+    async fn measure(&self, togglers: u16, window: Duration, time: Duration) -> Result<Run, Box<dyn Error>> {
+        let film = self.add_film().await?;
+        self.cinema.wire.conflict((!window.is_zero()).then_some(window));
+        self.cinema.wire.take();
+        let began = Instant::now();
+        let until = began + time;
+        let togglers: Vec<_> = (self.users.iter().take(togglers.into()).enumerate())
+            .map(|(n, user)| {
+                let toggler = Toggler {
+                    http: self.cinema.http.clone(),
+                    url: format!("{}/api/movies/{film}/favorite/", self.cinema.base),
+                    user: user.clone(),
+                    by_toggling: n % 2 == 0,
+                    most: u64::from(togglers),
+                    state: Some(false),
+                };
+                tokio::spawn(toggler.toggle(until))
+            })
+            .collect();
+        let mut answers = Vec::new();
+        let mut states = Vec::new();
+        for toggler in togglers {
+            let (user, state, own) = toggler.await??;
+            states.push((user, state));
+            answers.extend(own);
+        }
+        let took = began.elapsed();
+        self.cinema.wire.conflict(None);
+        self.check(film, &states).await?;
+        Ok(Run::of(&answers, took, &self.cinema.wire.take()))
+    }
+
+    /// Whether the film's count is that of its marks, and each mark as its user was told.
+    async fn check(&self, film: MovieId, states: &[(UserId, Option<bool>)]) -> Result<(), Box<dyn Error>> {
+        let mut marks = 0;
+        for (user, state) in states {
+            let view = self.cinema.store.get_movie(film, Some(*user)).await;
+            let favorite = view
+                .map_err(|e| e.in_words())?
+                .ok_or("the film is gone")?
+                .favorite;
+            if state.is_some_and(|state| state != favorite) {
+                let told = format!("user {user} was told {state:?}, and the mark says {favorite}");
+                return Err(told.into());
+            }
+            marks += u64::from(favorite);
+        }
+        let shown = (self.cinema).request(Method::GET, &format!("/api/movies/{film}/"), None);
+        let shown = json_of(shown).await?;
+        if shown["favorite_count"] != marks {
+            return Err(format!("{} are shown of {marks} marks", shown["favorite_count"]).into());
+        }
+        Ok(())
+    }
+}
+
+/// One user who toggles one film.
+struct Toggler {
+    http: Client,
+    url: String,
+    user: User,
+    /// Whether by POST, or by PUT and DELETE in turn.
+    by_toggling: bool,
+    /// The most marks the film can have.
+    most: u64,
+    /// Whether the mark is there, when that is known.
+    state: Option<bool>,
+}
+
+/// An answer: how long it took, and whether it was 200.
+struct Answer {
+    took: Duration,
+    done: bool,
+}
+
+impl Toggler {
+    /// Toggles until the time has come, and gives what is known of the mark then.
+    async fn toggle(mut self, until: Instant) -> Result<(UserId, Option<bool>, Vec<Answer>), String> {
+        let mut answers = Vec::new();
+        while Instant::now() < until {
+            let answer = self.once().await?;
+            answers.push(answer);
+        }
+        Ok((self.user.id, self.state, answers))
+    }
+
+    async fn once(&mut self) -> Result<Answer, String> {
+        // After a 503 either may be; PUT and DELETE then ask for what needn't be a change.
+        let wanted = !self.state.unwrap_or(false);
+        let (method, expected) = match (self.by_toggling, wanted) {
+            (true, _) => (Method::POST, self.state.map(|state| !state)),
+            (false, true) => (Method::PUT, Some(true)),
+            (false, false) => (Method::DELETE, Some(false)),
+        };
+        let request = self
+            .http
+            .request(method, &self.url)
+            .bearer_auth(&self.user.access);
+        let began = Instant::now();
+        let response = request.send().await.map_err(|e| e.to_string())?;
+        let status = response.status();
+        let retry = response.headers().get("retry-after").cloned();
+        let text = response.text().await.map_err(|e| e.to_string())?;
+        let took = began.elapsed();
+        match status {
+            StatusCode::OK => {
+                self.state = Some(self.told(&text, expected)?);
+                Ok(Answer { took, done: true })
+            }
+            StatusCode::SERVICE_UNAVAILABLE
+                if retry.is_some_and(|r| r.to_str().is_ok_and(|r| r.parse::<u32>().is_ok())) =>
+            {
+                self.state = None;
+                Ok(Answer { took, done: false })
+            }
+            _ => Err(format!("{status}: {text}")),
+        }
+    }
+
+    /// What an answer says of the mark, if it can be true.
+    fn told(&self, text: &str, expected: Option<bool>) -> Result<bool, String> {
+        let body: Value = serde_json::from_str(text).map_err(|e| format!("{e}: {text}"))?;
+        let favorite = body["favorite"].as_bool().ok_or("no state")?;
+        let count = body["favorite_count"].as_u64().ok_or("no count")?;
+        let own = u64::from(favorite);
+        if expected.is_some_and(|expected| expected != favorite) {
+            return Err(format!("asked for {expected:?}, and answered {text}"));
+        }
+        if count < own || count > self.most - 1 + own {
+            return Err(format!("of {} users: {text}", self.most));
+        }
+        Ok(favorite)
+    }
+}
+
+/// What a run came to.
+struct Run {
+    took: Duration,
+    /// For how long transactions that were done were under way, together.
+    busy: Duration,
+    /// How long each answer took, shortest first.
+    times: Vec<Duration>,
+    done: usize,
+    transactions: usize,
+    conflicts: usize,
+    failed_conditions: usize,
+}
+
+impl Run {
+    fn of(answers: &[Answer], took: Duration, records: &[Record]) -> Self {
+        let transactions: Vec<(&Record, Vec<&str>)> = records
+            .iter()
+            .filter(|record| record.operation == "TransactWriteItems")
+            .map(|record| (record, reasons(record)))
+            .collect();
+        let with_reason = |code: &str| {
+            let met = transactions.iter().filter(|(_, reasons)| reasons.contains(&code));
+            met.count()
+        };
+        let done = transactions.iter().filter(|(_, reasons)| reasons.is_empty());
+        let mut times: Vec<Duration> = answers.iter().map(|answer| answer.took).collect();
+        times.sort_unstable();
+        Self {
+            took,
+            busy: done.map(|(record, _)| record.end - record.start).sum(),
+            times,
+            done: answers.iter().filter(|answer| answer.done).count(),
+            transactions: transactions.len(),
+            conflicts: with_reason("TransactionConflict"),
+            failed_conditions: with_reason("ConditionalCheckFailed"),
+        }
+    }
+
+    /// The time that this share of the answers took at most, in milliseconds.
+    fn percentile(&self, share: f64) -> f64 {
+        let last = self.times.len().saturating_sub(1);
+        let at = (last as f64 * share).round() as usize;
+        self.times
+            .get(at)
+            .map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
+    }
+
+    fn row(&self, togglers: u16, window: Duration) -> String {
+        let answers = self.times.len() as f64;
+        let rate = self.done as f64 / self.took.as_secs_f64();
+        let (window, busy) = if window.is_zero() {
+            ("none".into(), String::new())
+        } else {
+            let busy = 100.0 * self.busy.as_secs_f64() / self.took.as_secs_f64();
+            (format!("{} ms", window.as_millis()), format!("{busy:.0} %"))
+        };
+        format!(
+            "| {window} | {togglers} | {rate:.1} | {busy} | {:.0} ms | {:.0} ms | {:.1} % | {:.1} | {:.1} | {:.1} |",
+            self.percentile(0.5),
+            self.percentile(0.99),
+            100.0 * (answers - self.done as f64) / answers,
+            self.transactions as f64 / answers,
+            self.conflicts as f64 / answers,
+            self.failed_conditions as f64 / answers,
+        )
+    }
+}
+
+/// Why a transaction was cancelled; nothing when it was done.
+fn reasons(record: &Record) -> Vec<&str> {
+    let answer = record.exchange.as_ref().map(|exchange| &exchange.answer);
+    let reasons = answer.and_then(|answer| answer["CancellationReasons"].as_array());
+    let codes = reasons
+        .into_iter()
+        .flatten()
+        .filter_map(|reason| reason["Code"].as_str());
+    codes.collect()
 }

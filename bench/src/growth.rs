@@ -1,15 +1,308 @@
-//! To be written.
+//! Growth: what every operation costs, from a hundred films to a million.
 
-use std::error::Error;
+use std::{error::Error, fmt::Write as _};
+
+use wire::Cost;
+
+use crate::{
+    operations::{self, Budget, Measured},
+    prepared::Prepared,
+};
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
-pub struct Options {}
+pub(crate) struct Options {
+    /// How many films the catalogues have, the smallest first. Each is made once by the product's own import and kept in
+    /// target/bench; a million takes 4 GB there, and as much again while it is measured.
+    #[arg(
+        long,
+        value_name = "FILMS,…",
+        value_delimiter = ',',
+        default_values_t = [100, 1_000, 10_000, 100_000, 1_000_000]
+    )]
+    sizes: Vec<u64>,
+}
+
+/// Operations beyond their budget, each with the reason. It doesn't excuse them from costing the same at every size.
+const OVER_BUDGET: [(&str, &str); 5] = [
+    (
+        "20 films by -id, signed in",
+        "the counter is read first, for it alone knows the end",
+    ),
+    (
+        "20 films by release_date",
+        "an index of keys takes a unit for each film it names, and one for each mark",
+    ),
+    ("20 films by -release_date", "likewise"),
+    ("by -release_date, ", "likewise"),
+    (
+        "update every word and genre",
+        "one film's rows go and another's come: two budgets",
+    ),
+];
+
+/// How far a search of several words reads depends on how far there is to read, up to its ceiling. It must cost the same at
+/// the largest size as at the one before, and be inside its budget at every size.
+const READS_ON: &str = "search, ";
+
+/// By how much two costs may differ and still be the same.
+const TOLERANCE: f64 = 0.1;
+
+/// What stands above the table.
+const HEADING: &str = "\
+`cargo measure growth` makes a catalogue of each size, a beginning of the next: titles' words and directors by Zipf from the \
+demonstration catalogue's own, genres, dates and descriptions drawn from it. The product's bulk import loads it into a file \
+of the embedded engine. Users and likes (by Zipf over the films) are added by the store's own functions, the likes in \
+bulk. Then a server is started on a copy, with a wire between it and its table that counts.
+
+Each cell is: calls one after another · calls in all · read units · write units, and in brackets how many different films, \
+or users, the answer holds. Units are the engine's by DynamoDB's rules. Of two runs the dearer counts.
+
+The last size is held against the first whose answer is as full, since a hundred films don't fill every page; a \
+difference of more than a tenth is a failure. Searches, which read on for as long as there is something to read, \
+are held against the size before the last. All are held against their ceilings at every size. A ceiling without *signed in* \
+is for nobody; the caller's marks cost a unit for each film more.";
+
+/// An operation at every size.
+struct Row {
+    name: &'static str,
+    budget: Option<Budget>,
+    sizes: Vec<(Cost, Option<usize>)>,
+}
 
 /// Measures.
 ///
 /// # Errors
-/// Whatever stops it, in words for a person.
-pub async fn run(_options: &Options) -> Result<String, Box<dyn Error>> {
-    Err("not written".into())
+/// Whatever stops it, in words for a person; also when an operation costs more at the largest size, or passes its budget.
+pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
+    if !options.sizes.is_sorted() || options.sizes.is_empty() {
+        return Err("the sizes must rise".into());
+    }
+    let mut rows: Vec<Row> = Vec::new();
+    let mut text = format!("{HEADING}\n\n| films | users | likes | of the most liked |\n|---|---|---|---|\n");
+    for films in &options.sizes {
+        let prepared = Prepared::new(*films).await?;
+        let measured = operations::measure(&prepared).await?;
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} |",
+            grouped(*films),
+            grouped(prepared.users),
+            grouped(prepared.likes),
+            grouped(prepared.most_likes)
+        );
+        eprintln!("{} films measured", grouped(*films));
+        add(&mut rows, measured);
+    }
+    let wrong = report(&options.sizes, &rows, &mut text);
+    if wrong.is_empty() {
+        Ok(text)
+    } else {
+        Err(format!("{text}\n{}", wrong.join("\n")).into())
+    }
+}
+
+fn add(rows: &mut Vec<Row>, measured: Vec<Measured>) {
+    for one in measured {
+        let size = (one.cost, one.found);
+        match rows.iter_mut().find(|row| row.name == one.name) {
+            Some(row) => row.sizes.push(size),
+            None => rows.push(Row {
+                name: one.name,
+                budget: one.budget,
+                sizes: vec![size],
+            }),
+        }
+    }
+}
+
+impl Row {
+    /// The size that the largest is held against, if there is one: the first whose answer is as full, or for a search the one
+    /// before the last.
+    fn base(&self) -> Option<usize> {
+        let last = self.sizes.len().checked_sub(1)?;
+        let full = self.sizes[last].1.unwrap_or_default();
+        let is_full = |at: &usize| self.sizes[*at].1.unwrap_or_default() * 20 >= full * 19;
+        if self.name.starts_with(READS_ON) {
+            // Of two sizes, the smaller says nothing about how far there is to read.
+            return last.checked_sub(1).filter(|at| *at > 0 && is_full(at));
+        }
+        (0..last).find(is_full)
+    }
+
+    /// What is to be said of it, and whether that is a failure.
+    fn verdict(&self, sizes: &[u64]) -> Result<String, String> {
+        let over = |b: Budget| {
+            let costs = self.sizes.iter().map(|(cost, _)| cost);
+            costs
+                .into_iter()
+                .any(|c| c.trips > b.trips || c.reads > b.reads || c.writes > b.writes)
+        };
+        let mut said = match self.base() {
+            None => "no fuller answer to compare with".to_owned(),
+            Some(base) => {
+                let (Some((one, _)), Some((last, _))) = (self.sizes.get(base), self.sizes.last()) else {
+                    return Err("not measured".into());
+                };
+                if differ(one, last) {
+                    return Err(format!("differs from that at {}", grouped(sizes[base])));
+                }
+                format!("same as at {}", grouped(sizes[base]))
+            }
+        };
+        if self.budget.is_some_and(over) {
+            let excused = OVER_BUDGET.iter().find(|(name, _)| self.name.starts_with(name));
+            let (_, why) = excused.ok_or("over its budget")?;
+            let _ = write!(said, "; over its budget: {why}");
+        }
+        Ok(said)
+    }
+}
+
+/// Writes the table, and gives what is wrong.
+fn report(sizes: &[u64], rows: &[Row], text: &mut String) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let _ = write!(text, "\n| operation | ceiling |");
+    for size in sizes {
+        let _ = write!(text, " {} |", grouped(*size));
+    }
+    let _ = writeln!(text, " verdict |\n|---|---|{}---|", "---|".repeat(sizes.len()));
+    for row in rows {
+        let ceiling = row.budget.map_or(String::new(), |b| {
+            format!("{} · {} · {}", b.trips, b.reads, b.writes)
+        });
+        let _ = write!(text, "| {} | {ceiling} |", row.name);
+        for (cost, found) in &row.sizes {
+            let calls = cost.calls.len();
+            let _ = write!(
+                text,
+                " {} · {calls} · {} · {}",
+                cost.trips, cost.reads, cost.writes
+            );
+            let found = found.map_or(String::new(), |found| format!(" ({found})"));
+            let _ = write!(text, "{found} |");
+        }
+        let verdict = row.verdict(sizes).unwrap_or_else(|what| {
+            wrong.push(format!("{}: {what}", row.name));
+            format!("**{what}**")
+        });
+        let _ = writeln!(text, " {verdict} |");
+    }
+    for (name, _) in OVER_BUDGET {
+        if !rows.iter().any(|row| row.name.starts_with(name)) {
+            wrong.push(format!("{name}: excused, and not measured"));
+        }
+    }
+    wrong
+}
+
+/// Whether trips differ, or units by more than the tolerance.
+fn differ(one: &Cost, other: &Cost) -> bool {
+    let units = |one: f64, other: f64| one.max(other) > (1.0 + TOLERANCE) * one.min(other);
+    one.trips != other.trips || units(one.reads, other.reads) || units(one.writes, other.writes)
+}
+
+/// A number with its thousands apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn row(name: &'static str, budget: Option<Budget>, sizes: &[(usize, f64, f64, usize)]) -> Row {
+        let sizes = sizes.iter().map(|(trips, reads, writes, found)| {
+            let cost = Cost {
+                trips: *trips,
+                reads: *reads,
+                writes: *writes,
+                calls: Vec::new(),
+            };
+            (cost, Some(*found))
+        });
+        Row {
+            name,
+            budget,
+            sizes: sizes.collect(),
+        }
+    }
+
+    const SIZES: [u64; 3] = [100, 1_000, 1_000_000];
+
+    #[test]
+    fn a_cost_that_grows_is_a_failure() {
+        for last in [(2, 11.1, 7.0), (3, 10.0, 7.0), (2, 10.0, 7.8)] {
+            let grows = row(
+                "x",
+                None,
+                &[
+                    (2, 10.0, 7.0, 20),
+                    (2, 10.0, 7.0, 20),
+                    (last.0, last.1, last.2, 20),
+                ],
+            );
+            assert_eq!(grows.verdict(&SIZES).unwrap_err(), "differs from that at 100");
+        }
+        let same = row(
+            "x",
+            None,
+            &[(2, 10.0, 7.0, 20), (9, 99.0, 99.0, 20), (2, 10.9, 7.0, 20)],
+        );
+        assert_eq!(same.verdict(&SIZES).unwrap(), "same as at 100");
+    }
+
+    #[test]
+    fn an_answer_is_held_against_the_first_that_is_as_full() {
+        let fuller = row(
+            "x",
+            None,
+            &[(2, 5.0, 0.0, 9), (2, 10.0, 0.0, 20), (2, 10.0, 0.0, 20)],
+        );
+        assert_eq!(fuller.verdict(&SIZES).unwrap(), "same as at 1,000");
+    }
+
+    #[test]
+    fn a_cost_beyond_its_ceiling_at_any_size_is_a_failure_unless_it_is_excused() {
+        let budget = Some(Budget {
+            trips: 2,
+            reads: 9.0,
+            writes: 0.0,
+        });
+        let costs = [(2, 10.0, 0.0, 20), (2, 9.0, 0.0, 20), (2, 9.5, 0.0, 20)];
+        assert_eq!(
+            row("x", budget, &costs).verdict(&SIZES).unwrap_err(),
+            "over its budget"
+        );
+        let excused = row(OVER_BUDGET[0].0, budget, &costs).verdict(&SIZES).unwrap();
+        assert!(excused.ends_with(OVER_BUDGET[0].1), "{excused}");
+    }
+
+    #[test]
+    fn a_search_is_held_against_the_size_before_the_last() {
+        let costs = [(2, 5.0, 0.0, 1), (3, 30.0, 0.0, 1), (3, 31.0, 0.0, 1)];
+        assert_eq!(
+            row("search, x", None, &costs).verdict(&SIZES).unwrap(),
+            "same as at 1,000"
+        );
+        let costs = [(3, 31.0, 0.0, 1), (2, 5.0, 0.0, 1), (3, 31.0, 0.0, 1)];
+        assert!(row("search, x", None, &costs).verdict(&SIZES).is_err());
+    }
+
+    #[test]
+    fn thousands_are_apart() {
+        assert_eq!(
+            [7, 100, 1_000, 1_234_567].map(grouped),
+            ["7", "100", "1,000", "1,234,567"]
+        );
+    }
 }

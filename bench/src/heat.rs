@@ -1,15 +1,299 @@
-//! To be written.
+//! Heat: which partition keys are hottest when ten thousand requests a second come, and how near that is to what a
+//! partition gives.
 
-use std::error::Error;
+mod access;
+mod mix;
+mod scale;
+
+use std::{error::Error, fmt::Write as _, fs, path::Path, time::Duration};
+
+use rand::{SeedableRng as _, rngs::StdRng};
+use reqwest::Method;
+use serde_json::Value;
+use shared::db::keys;
+
+use crate::cinema::{Cinema, json_of};
+use access::{Access, Space, accesses};
+use mix::{Asked, Asking, Film, MIX, Operation};
+use scale::{Hot, READS, Scale, Size, WRITES, Zipf};
+
+/// The demonstration catalogue, which the recorded films are from.
+const CATALOGUE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv");
+
+/// How many films have marks when the recording begins: enough for a page of the most liked.
+const LIKED: usize = 24;
+
+/// How often a warm process reads the public keys (AP-25).
+const KEYS_EVERY: Duration = Duration::from_secs(300);
+
+/// The page whose limits say which partition keys may pass the ceilings.
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/data-model.md");
+
+/// What says so in a row of that page's table.
+const PASSED: &str = "[passed](performance.md#heat)";
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
-pub struct Options {}
+pub(crate) struct Options {
+    /// Requests a second that the mix is scaled to.
+    #[arg(long, default_value_t = 10_000)]
+    requests: u32,
+    /// Films of the large catalogue.
+    #[arg(long, default_value_t = 1_000_000)]
+    films: u64,
+    /// Users.
+    #[arg(long, default_value_t = 1_000_000)]
+    users: u64,
+    /// The exponent of Zipf's law, by which films and users are popular.
+    #[arg(long, default_value_t = 1.0)]
+    zipf: f64,
+    /// Warm processes, each of which reads the public keys every 5 minutes.
+    #[arg(long, default_value_t = 1_000)]
+    processes: u32,
+    /// Films of the demonstration catalogue, taken evenly over it, that requests are recorded with.
+    #[arg(long, default_value_t = 2_000)]
+    recorded_films: usize,
+    /// The seed of everything that is drawn.
+    #[arg(long, default_value_t = 4)]
+    seed: u64,
+}
 
-/// Measures.
+/// Records what each operation takes from which key, scales it, and reports the hottest.
 ///
 /// # Errors
-/// Whatever stops it, in words for a person.
-pub async fn run(_options: &Options) -> Result<String, Box<dyn Error>> {
-    Err("not written".into())
+/// When a partition key passes a ceiling that docs/data-model.md doesn't name.
+pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
+    let (recorded, recorded_films) = record(options).await?;
+    let films = Zipf::new(options.films, options.zipf);
+    let users = Zipf::new(options.users, options.zipf);
+    let hottest_where = |is_in_order| {
+        let size = Size {
+            films: options.films,
+            recorded_films,
+            is_in_order,
+        };
+        scaled(options, &recorded, Scale::new(size, &films, &users))
+    };
+    let (hottest, scattered) = (hottest_where(true), hottest_where(false));
+    let text = report(options, &recorded, &hottest, &scattered)?;
+    let model = fs::read_to_string(MODEL)?;
+    let unnamed: Vec<&str> = hottest
+        .iter()
+        .filter(|hot| hot.heat.share() > 1.0 && !is_named(&model, hot) || hot.item.share() > 1.0)
+        .map(|hot| hot.pk.as_str())
+        .collect();
+    if unnamed.is_empty() {
+        Ok(text)
+    } else {
+        Err(format!(
+            "{text}\nhotter than docs/data-model.md says: {}",
+            unnamed.join(", ")
+        )
+        .into())
+    }
 }
+
+/// The hottest keys, at the rate that is asked for.
+fn scaled(options: &Options, recorded: &[(Operation, Vec<Sample>)], mut scale: Scale<'_>) -> Vec<Hot> {
+    for (operation, samples) in recorded {
+        let each = f64::from(options.requests) * f64::from(operation.share) / 1000.0 / samples.len() as f64;
+        for sample in samples {
+            for access in &sample.accesses {
+                scale.take(access, sample.asked, each);
+            }
+        }
+    }
+    // The recorded process had its keys before.
+    let keys = Access {
+        space: Space::Table,
+        pk: keys::KEYS.into(),
+        sk: None,
+        reads: 1.0,
+        writes: 0.0,
+    };
+    let processes = f64::from(options.processes) / KEYS_EVERY.as_secs_f64();
+    scale.take(&keys, Asked::default(), processes);
+    scale.hottest()
+}
+
+/// Whether a row of the limits says that keys of this kind pass their ceiling.
+fn is_named(model: &str, hot: &Hot) -> bool {
+    let kind = hot.pk.split('#').next().unwrap_or_default();
+    let partition = match hot.space {
+        Space::Table => format!("| `{kind}"),
+        index => format!("| `{}` at `{kind}", index.name()),
+    };
+    let mut rows = model
+        .lines()
+        .filter(|line| line.starts_with('|') && line.contains(PASSED));
+    rows.any(|row| row.contains(&partition))
+}
+
+/// One request as it was recorded.
+struct Sample {
+    asked: Asked,
+    accesses: Vec<Access>,
+}
+
+/// Runs every operation of the mix against a real server, and gives what each took; and how many films there were.
+async fn record(options: &Options) -> Result<(Vec<(Operation, Vec<Sample>)>, u64), Box<dyn Error>> {
+    let cinema = Cinema::open().await?;
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("films.csv");
+    let films = sample_of_catalogue(&file, options.recorded_films)?;
+    cinema.import(file).await?;
+    let count = films.len() as u64;
+    let mut asking = Asking {
+        user: cinema.register("viewer").await?,
+        cinema: &cinema,
+        films,
+        own: Vec::new(),
+        random: StdRng::seed_from_u64(options.seed),
+    };
+    like_some(&asking).await?;
+    for _ in 0..own_films() {
+        asking.add_own().await?;
+    }
+    cinema.wire.keep();
+    let mut recorded = Vec::new();
+    for operation in MIX {
+        let mut samples = Vec::new();
+        for _ in 0..operation.samples {
+            let (request, asked) = asking.prepare(&operation).await?;
+            cinema.wire.take();
+            let answer = json_of(request).await;
+            answer.map_err(|e| format!("{}: {e}", operation.name))?;
+            let records = cinema.wire.take();
+            let accesses: Result<Vec<_>, _> = records.iter().map(accesses).collect();
+            samples.push(Sample {
+                asked,
+                accesses: accesses?.concat(),
+            });
+        }
+        recorded.push((operation, samples));
+    }
+    cinema.close().await?;
+    Ok((recorded, count))
+}
+
+/// As many films of the user's own as the mix deletes, and one to change.
+fn own_films() -> usize {
+    let deleted = MIX.iter().filter(|operation| operation.name == "delete");
+    1 + deleted.map(|operation| operation.samples).sum::<usize>()
+}
+
+/// Films taken evenly from the demonstration catalogue, in its order, written to `file`.
+fn sample_of_catalogue(file: &Path, count: usize) -> Result<Vec<Film>, Box<dyn Error>> {
+    let mut reader = csv::Reader::from_path(CATALOGUE)?;
+    let mut writer = csv::Writer::from_path(file)?;
+    let headers = reader.headers()?.clone();
+    writer.write_record(&headers)?;
+    let column = |name: &str| headers.iter().position(|header| header == name);
+    let (title, director, genre) = column("title")
+        .zip(column("director"))
+        .zip(column("genre"))
+        .map(|((title, director), genre)| (title, director, genre))
+        .ok_or("the catalogue lacks a column")?;
+    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>()?;
+    let step = rows.len().div_ceil(count.max(1));
+    let mut films = Vec::new();
+    for row in rows.iter().step_by(step) {
+        writer.write_record(row)?;
+        let text = |column: usize| row.get(column).unwrap_or_default().to_owned();
+        films.push(Film {
+            id: films.len() as u64 + 1,
+            title: text(title),
+            director: text(director),
+            genre: text(genre),
+        });
+    }
+    writer.flush()?;
+    Ok(films)
+}
+
+/// Gives the last films a mark, and the warm process its keys.
+async fn like_some(asking: &Asking<'_>) -> Result<(), Box<dyn Error>> {
+    for film in asking.films.iter().rev().take(LIKED) {
+        let path = format!("/api/movies/{}/favorite/", film.id);
+        json_of(asking.cinema.request(Method::PUT, &path, Some(&asking.user))).await?;
+    }
+    for path in ["/api/movies/", "/api/users/", "/api/users/me/favorites/?limit=5"] {
+        let page: Value = json_of(asking.cinema.request(Method::GET, path, Some(&asking.user))).await?;
+        if page["results"].as_array().is_none_or(Vec::is_empty) {
+            return Err(format!("{path} is empty").into());
+        }
+    }
+    Ok(())
+}
+
+fn report(
+    options: &Options,
+    recorded: &[(Operation, Vec<Sample>)],
+    hottest: &[Hot],
+    scattered: &[Hot],
+) -> Result<String, Box<dyn Error>> {
+    let mut text = format!(
+        "## Heat\n\n\
+        A partition gives {READS:.0} read units and {WRITES:.0} write units a second. Each operation of the mix below is\n\
+        run through the whole server over {} real films and recorded on the wire: which keys it reads and writes, and what\n\
+        of. That is scaled to {} requests a second among {} films and {} users, who are popular by Zipf's law with\n\
+        exponent {}, and whose ids have nothing to do with how popular they are; the films that lists show are the latest\n\
+        ids together, as where films are added when they come out. There are {} warm processes.\n\n\
+        `cargo measure heat`\n\n\
+        The hottest partition key of each kind:\n\n\
+        | where | partition key | reads/s | of the ceiling | writes/s | of the ceiling | its hottest item, reads/s and writes/s \
+        |\n|---|---|---|---|---|---|---|\n",
+        options.recorded_films,
+        options.requests,
+        options.films,
+        options.users,
+        options.zipf,
+        options.processes
+    );
+    for hot in hottest {
+        let item = match hot.item.share() {
+            0.0 => String::new(),
+            _ => format!("{:.0}, {:.0}", hot.item.reads, hot.item.writes),
+        };
+        writeln!(
+            text,
+            "| {} | `{}` | {:.0} | {:.0} % | {:.0} | {:.0} % | {item} |",
+            hot.space.name(),
+            hot.pk,
+            hot.heat.reads,
+            100.0 * hot.heat.reads / READS,
+            hot.heat.writes,
+            100.0 * hot.heat.writes / WRITES,
+        )?;
+    }
+    if let Some(films) = scattered.iter().find(|hot| hot.pk.starts_with("MOVIES#")) {
+        writeln!(
+            text,
+            "\nWere the films that lists show anywhere among the ids, the hottest of the films' partition keys would be\n\
+            `{}` with {:.0} reads a second.",
+            films.pk, films.heat.reads
+        )?;
+    }
+    text.push_str(AFTERWORD);
+    text.push_str("\n| operation | of 1,000 requests | reads | writes |\n|---|---|---|---|\n");
+    for (operation, samples) in recorded {
+        let sum = |units: fn(&Access) -> f64| {
+            let accesses = samples.iter().flat_map(|sample| &sample.accesses);
+            accesses.map(units).sum::<f64>() / samples.len() as f64
+        };
+        writeln!(
+            text,
+            "| {} | {} | {:.1} | {:.1} |",
+            operation.name,
+            operation.share,
+            sum(|access| access.reads),
+            sum(|access| access.writes),
+        )?;
+    }
+    Ok(text)
+}
+
+const AFTERWORD: &str = "\n\
+    The benchmark fails when a key passes a ceiling that the limits of [the data model](data-model.md#limits) don't name,\n\
+    or when a single item does.\n\n\
+    The mix, and what each operation took on average:\n";

@@ -1,15 +1,233 @@
-//! To be written.
+//! Import: films a second and memory, by the engine's bulk path and through the wire.
 
-use std::error::Error;
+use std::{
+    error::Error,
+    fmt::Write as _,
+    fs,
+    io::BufWriter,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Instant,
+};
+
+use dynoxide::Database;
+
+use marquee::{
+    import::{Importer, Report, Source},
+    server::table_file,
+};
+use serde::{Deserialize, Serialize};
+use shared::{
+    clock::Clock,
+    config::Config,
+    db::{Store, client, meta::Counter},
+};
+use tokio::process::Command;
+
+use crate::{
+    catalogue::Generator,
+    prepared::{self, in_words},
+};
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
-pub struct Options {}
+pub(crate) struct Options {
+    /// How many films the files have, the smallest first.
+    #[arg(
+        long,
+        value_name = "FILMS,…",
+        value_delimiter = ',',
+        default_values_t = [20_000, 200_000]
+    )]
+    sizes: Vec<u64>,
+    /// Imports this file, in this process, and prints what it took: what a benchmark starts for each run, so that each has
+    /// its memory to itself.
+    #[arg(long, hide = true)]
+    file: Option<PathBuf>,
+    /// Imports it into the table at this endpoint, and not into one of its own.
+    #[arg(long, requires = "file", hide = true)]
+    endpoint: Option<String>,
+}
+
+/// The way that films take into the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// The embedded engine's own calls, into a file, each commit of which is brought to the disk.
+    Bulk,
+    /// HTTP, as on AWS, to an engine in another process. It isn't made to wait for the disk: it would for each row of each
+    /// BatchWriteItem, and the disk would be all that is measured.
+    Wire,
+}
+
+/// What an import took.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Run {
+    films: u64,
+    seconds: f64,
+    /// The most memory that the process held, in kilobytes; before the import, and with it.
+    idle: u64,
+    peak: u64,
+}
+
+/// The least that the bulk path of a release build brings into a file, in films a second.
+const LEAST: f64 = 3_000.0;
+
+/// The most memory that a long file may take, as a multiple of what a short one takes.
+const FLAT: f64 = 1.25;
 
 /// Measures.
 ///
 /// # Errors
-/// Whatever stops it, in words for a person.
-pub async fn run(_options: &Options) -> Result<String, Box<dyn Error>> {
-    Err("not written".into())
+/// Whatever stops it, in words for a person; also when a count is wrong, memory grows with the file, or a release build is
+/// slower than it should be.
+pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
+    if let Some(csv) = &options.file {
+        let run = match &options.endpoint {
+            Some(url) => import_to(csv, url).await?,
+            None => import_into_a_file(csv).await?,
+        };
+        return Ok(serde_json::to_string(&run)?);
+    }
+    let directory = tempfile::tempdir_in(prepared::data()?)?;
+    let generator = Generator::new()?;
+    let mut text = String::from(
+        "| path | films | seconds | films a second | most memory | of it before the import |\n|---|---|---|---|---|---|\n",
+    );
+    let mut wrong = Vec::new();
+    for way in [Way::Bulk, Way::Wire] {
+        let mut runs = Vec::new();
+        for films in &options.sizes {
+            let csv = directory.path().join("films.csv");
+            generator.write(*films, BufWriter::new(fs::File::create(&csv)?))?;
+            let run = measured(&csv, way).await?;
+            let _ = writeln!(
+                text,
+                "| {} | {} | {:.1} | {:.0} | {:.0} MB | {:.0} MB |",
+                match way {
+                    Way::Bulk => "the engine's bulk path",
+                    Way::Wire => "through the wire",
+                },
+                run.films,
+                run.seconds,
+                run.films_a_second(),
+                megabytes(run.peak),
+                megabytes(run.idle),
+            );
+            runs.push(run);
+        }
+        wrong.extend(judged(way, &runs));
+    }
+    if wrong.is_empty() {
+        Ok(text)
+    } else {
+        Err(format!("{text}\n{}", wrong.join("\n")).into())
+    }
+}
+
+/// What is wrong with the imports of one path, the smallest first.
+fn judged(way: Way, runs: &[Run]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if let (Some(short), Some(long)) = (runs.first(), runs.last())
+        && megabytes(long.peak) > FLAT * megabytes(short.peak)
+    {
+        wrong.push(format!(
+            "{way:?}: memory grows with the file: {short:?}, {long:?}"
+        ));
+    }
+    if way == Way::Bulk && !cfg!(debug_assertions) {
+        let slow = runs.iter().filter(|run| run.films_a_second() < LEAST);
+        wrong.extend(slow.map(|run| format!("{way:?}: less than {LEAST} films a second: {run:?}")));
+    }
+    wrong
+}
+
+impl Run {
+    #[allow(clippy::cast_precision_loss)]
+    fn films_a_second(&self) -> f64 {
+        self.films as f64 / self.seconds
+    }
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn megabytes(kilobytes: u64) -> f64 {
+    kilobytes as f64 / 1024.0
+}
+
+/// Imports a file by a path, in a process of its own.
+async fn measured(csv: &Path, way: Way) -> Result<Run, Box<dyn Error>> {
+    if way == Way::Bulk {
+        return in_a_process(csv, None).await;
+    }
+    let directory = tempfile::tempdir_in(prepared::data()?)?;
+    let (engine, _) = prepared::open(&table_file(directory.path())).await?;
+    engine.database().enable_bulk_loading()?;
+    let run = in_a_process(csv, Some(&engine.endpoint())).await;
+    engine.shutdown().await?;
+    run
+}
+
+async fn in_a_process(csv: &Path, endpoint: Option<&str>) -> Result<Run, Box<dyn Error>> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("import").arg("--file").arg(csv);
+    if let Some(endpoint) = endpoint {
+        command.args(["--endpoint", endpoint]);
+    }
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    let output = command.spawn()?.wait_with_output().await?;
+    if !output.status.success() {
+        return Err(format!("an import ended with {}", output.status).into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Imports in this process, by the engine's own calls into a file beside the CSV.
+async fn import_into_a_file(csv: &Path) -> Result<Run, Box<dyn Error>> {
+    let beside = csv.parent().ok_or("the file is in no directory")?;
+    let directory = tempfile::tempdir_in(beside)?;
+    let (engine, store) = prepared::open(&table_file(directory.path())).await?;
+    let run = import(csv, store, Some(engine.database().clone())).await?;
+    engine.shutdown().await?;
+    Ok(run)
+}
+
+/// Imports in this process, to an endpoint.
+async fn import_to(csv: &Path, endpoint: &str) -> Result<Run, Box<dyn Error>> {
+    let table = Config::default().table;
+    let store = Store::new(client::local(endpoint), table, Clock::default());
+    import(csv, store, None).await
+}
+
+async fn import(csv: &Path, store: Store, database: Option<Database>) -> Result<Run, Box<dyn Error>> {
+    let importer = Importer::new(store.clone(), database);
+    let idle = most_memory()?;
+    let begun = Instant::now();
+    let report = importer.run(&Source::File(csv.to_owned())).await?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let Report::Imported { films, bad: 0 } = report else {
+        return Err(format!("not all rows were taken: {report}").into());
+    };
+    let [counted] = store.read_counters([Counter::Movies]).await.map_err(in_words)?;
+    if counted != films {
+        return Err(format!("{films} films were imported, {counted} counted").into());
+    }
+    Ok(Run {
+        films,
+        seconds,
+        idle,
+        peak: most_memory()?,
+    })
+}
+
+/// The most memory that this process has held so far, in kilobytes.
+fn most_memory() -> Result<u64, Box<dyn Error>> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|rest| rest.trim().strip_suffix("kB"));
+    Ok(kilobytes
+        .ok_or("/proc/self/status has no VmHWM")?
+        .trim()
+        .parse()?)
 }

@@ -1,13 +1,26 @@
 //! What Marquee costs and how fast it is: `cargo measure <benchmark>`. Each prints a part of docs/performance.md, and with
 //! `--write` puts it there.
+#![allow(unreachable_pub, reason = "a program: nothing here is reached from outside")]
 
+// The tests' own auditor, so that "exact" means the same here.
+#[allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#[path = "../../tests/support/audit.rs"]
+mod audit;
+mod catalogue;
+mod cinema;
 mod cold_start;
 mod contention;
 mod growth;
 mod heat;
 mod import;
+mod operations;
+mod prepared;
+mod programs;
 mod report;
+mod runtime;
 mod search;
+mod sizes;
+mod tls;
 mod warm;
 
 use std::{error::Error, process::ExitCode};
@@ -28,6 +41,8 @@ struct Cli {
 enum Benchmark {
     /// Trips, calls and units of every operation, from a hundred films to a million.
     Growth(growth::Options),
+    /// First pages of searches all of whose words are common.
+    Search(search::Options),
     /// From a process's start to its first poll and its first answer, beside a bare function.
     ColdStart(cold_start::Options),
     /// Time, allocations and instructions that a warm function adds to its table's.
@@ -36,42 +51,60 @@ enum Benchmark {
     Contention(contention::Options),
     /// The hottest partition keys at ten thousand requests a second.
     Heat(heat::Options),
-    /// First pages of searches all of whose words are common.
-    Search(search::Options),
+    /// How large each function is.
+    Sizes(sizes::Options),
     /// Films a second through the wire and by the engine's bulk path, and memory.
     Import(import::Options),
+    /// Every one of these, one after another.
+    All,
 }
 
-impl Benchmark {
-    async fn run(&self) -> Result<(&'static str, String), Box<dyn Error>> {
-        Ok(match self {
-            Self::Growth(options) => ("growth", growth::run(options).await?),
-            Self::ColdStart(options) => ("cold-start", cold_start::run(options).await?),
-            Self::Warm(options) => ("warm", warm::run(options).await?),
-            Self::Contention(options) => ("contention", contention::run(options).await?),
-            Self::Heat(options) => ("heat", heat::run(options).await?),
-            Self::Search(options) => ("search", search::run(options).await?),
-            Self::Import(options) => ("import", import::run(options).await?),
-        })
-    }
-}
+/// The order of the page.
+const ALL: [&str; 8] = [
+    "growth",
+    "search",
+    "import",
+    "cold-start",
+    "sizes",
+    "warm",
+    "contention",
+    "heat",
+];
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match measure(&cli).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+    let Cli { benchmark, write } = Cli::parse();
+    let all = match benchmark {
+        Benchmark::All => ALL
+            .map(|name| Cli::parse_from(["cargo measure", name]).benchmark)
+            .into(),
+        one => vec![one],
+    };
+    let mut code = ExitCode::SUCCESS;
+    // Where one fails, the others are measured still.
+    for benchmark in all {
+        if let Err(error) = measure(benchmark, write).await {
             eprintln!("{error}");
-            ExitCode::FAILURE
+            code = ExitCode::FAILURE;
         }
     }
+    code
 }
 
-async fn measure(cli: &Cli) -> Result<(), Box<dyn Error>> {
-    let (name, text) = cli.benchmark.run().await?;
+async fn measure(benchmark: Benchmark, write: bool) -> Result<(), Box<dyn Error>> {
+    let (name, text) = match benchmark {
+        Benchmark::Growth(options) => ("growth", growth::run(&options).await?),
+        Benchmark::Search(options) => ("search", search::run(&options).await?),
+        Benchmark::ColdStart(options) => ("cold-start", cold_start::run(&options).await?),
+        Benchmark::Warm(options) => ("warm", warm::run(&options).await?),
+        Benchmark::Contention(options) => ("contention", contention::run(&options).await?),
+        Benchmark::Heat(options) => ("heat", heat::run(&options).await?),
+        Benchmark::Sizes(options) => ("sizes", sizes::run(&options).await?),
+        Benchmark::Import(options) => ("import", import::run(&options).await?),
+        Benchmark::All => return Err("only one at a time".into()),
+    };
     println!("{text}");
-    if cli.write {
+    if write {
         report::write(name, &text)?;
     }
     Ok(())

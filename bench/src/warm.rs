@@ -1,15 +1,359 @@
-//! To be written.
+//! What a warm function adds to its table's time: the very binaries that are deployed, each behind a Runtime API that
+//! hands out API Gateway's events and a table that answers from memory.
 
-use std::error::Error;
+mod counts;
+mod operations;
+mod table;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    error::Error,
+    fmt::Write as _,
+    fs::{self, File},
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use self::{
+    counts::{Counts, check_valgrind, count},
+    operations::{FUNCTIONS, Operation, Stage},
+    table::{Recording, Table},
+};
+use crate::{
+    programs::{BARE, Choice, Programs},
+    runtime::{Failure, Function},
+};
+
+/// The counts that the guard compares with.
+const EXPECTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/warm.json");
+
+/// How far a count may be from the expected one, either way, as a share of it. Random ids and the order of maps move
+/// counts by far less, another compiler or library by more.
+const TOLERANCE: f64 = 0.1;
+
+/// The most that a function may add, in the median.
+const BAR: Duration = Duration::from_micros(500);
+
+/// How many requests a function answers before it counts as warm.
+const WARM_UP: usize = 100;
+
+/// How many times fewer passwords are hashed than other requests are made.
+const FEWER_HASHES: usize = 40;
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
-pub struct Options {}
+pub struct Options {
+    #[command(flatten)]
+    choice: Choice,
+    /// How many requests of each kind are timed.
+    #[arg(long, default_value_t = 2_000)]
+    times: usize,
+    /// Time nothing; compare the counts with those in bench/warm.json, and fail where one is more than a tenth off.
+    #[arg(long, conflicts_with_all = ["times", "write"])]
+    check: bool,
+    /// Write the counts into bench/warm.json.
+    #[arg(long, conflicts_with = "check")]
+    renew: bool,
+    /// Count and time nothing; write a profile of each request into this directory, for callgrind_annotate. The binaries
+    /// must have symbols: CARGO_PROFILE_RELEASE_STRIP=none.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "renew", "write"])]
+    profiles: Option<PathBuf>,
+    /// Only the requests whose name contains this.
+    #[arg(long, conflicts_with_all = ["renew", "write"])]
+    only: Option<String>,
+}
 
 /// Measures.
 ///
 /// # Errors
-/// Whatever stops it, in words for a person.
-pub async fn run(_options: &Options) -> Result<String, Box<dyn Error>> {
-    Err("not written".into())
+/// Whatever stops it, in words for a person; also a count that isn't the expected one.
+pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
+    measure(options)
+        .await
+        .map_err(|error| -> Box<dyn Error> { error })
+}
+
+async fn measure(options: &Options) -> Result<String, Failure> {
+    check_valgrind().await?;
+    let functions = FUNCTIONS.map(str::to_owned);
+    let programs = Programs::of(&options.choice, &functions, !options.check).await;
+    let programs = programs.map_err(|error| error.to_string())?;
+    let (stage, mut operations) = Stage::set().await?;
+    if options.check {
+        operations.retain(|operation| FUNCTIONS.contains(&operation.function));
+    }
+    if let Some(text) = &options.only {
+        operations.retain(|operation| operation.name.contains(text));
+    }
+    let bench = Bench::new(programs, stage, &operations).await?;
+    let text = if let Some(directory) = &options.profiles {
+        fs::create_dir_all(directory)?;
+        for operation in &operations {
+            counts::profile(&bench, operation, directory).await?;
+        }
+        format!("{} profiles in {}", operations.len(), directory.display())
+    } else if options.check {
+        guard(&bench, &operations).await?
+    } else {
+        full(options, &bench, &operations).await?
+    };
+    bench.stage.clear().await?;
+    Ok(text)
+}
+
+/// What every measurement needs.
+struct Bench {
+    programs: Programs,
+    recordings: HashMap<&'static str, Recording>,
+    stage: Stage,
+}
+
+impl Bench {
+    /// Lets each operation be done once over the engine, and records its calls.
+    async fn new(programs: Programs, stage: Stage, operations: &[Operation]) -> Result<Self, Failure> {
+        let mut bench = Self {
+            programs,
+            recordings: HashMap::new(),
+            stage,
+        };
+        for operation in operations {
+            let recording = bench.record(operation).await?;
+            bench.recordings.insert(operation.name, recording);
+        }
+        Ok(bench)
+    }
+
+    async fn record(&self, operation: &Operation) -> Result<Recording, Failure> {
+        let table = Table::recording(self.stage.engine()).await?;
+        let mut function = self.start(operation, &table).await?;
+        let answer = function.invoke(&operation.event).await?;
+        operation.check(&answer.body)?;
+        function.stop().await?;
+        table.recorded()
+    }
+
+    fn program(&self, operation: &Operation) -> Result<PathBuf, Failure> {
+        let path = self.programs.path(operation.function);
+        path.map_err(|error| error.to_string().into())
+    }
+
+    fn recording(&self, operation: &Operation) -> Result<&Recording, Failure> {
+        let recording = self.recordings.get(operation.name);
+        Ok(recording.ok_or("an operation that wasn't recorded")?)
+    }
+
+    /// What the function finds in its environment; it logs as it does on AWS.
+    fn environment(&self, table: &Table) -> [(&'static str, String); 4] {
+        [
+            ("TABLE_NAME", "marquee".into()),
+            ("DYNAMODB_ENDPOINT", table.url.clone()),
+            ("AUTH_SECRETS_FILE", self.stage.secrets().display().to_string()),
+            ("RUST_LOG", "info".into()),
+        ]
+    }
+
+    async fn start(&self, operation: &Operation, table: &Table) -> Result<Function, Failure> {
+        let mut command = Command::new(self.program(operation)?);
+        // Written, as to a log, and read by nobody.
+        command.stderr(Stdio::from(File::options().write(true).open("/dev/null")?));
+        Function::spawn(&mut command, &self.environment(table)).await
+    }
+}
+
+impl Operation {
+    /// Whether this is the answer that belongs to the event.
+    fn check(&self, answer: &Value) -> Result<(), Failure> {
+        if answer["statusCode"] == self.status {
+            return Ok(());
+        }
+        Err(format!("{}: {answer}", self.name).into())
+    }
+}
+
+/// What was timed of an operation.
+struct Times {
+    /// Of each request, from the event to the answer without what a call to the table took; in order of size.
+    overheads: Vec<Duration>,
+    /// Of a processor, for one request.
+    processor: Duration,
+    /// Calls to the table, for one request.
+    calls: usize,
+}
+
+impl Times {
+    fn of(&self, share: f64) -> Duration {
+        let last = self.overheads.len().saturating_sub(1);
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss
+        )]
+        let at = (last as f64 * share).round() as usize;
+        self.overheads.get(at).copied().unwrap_or_default()
+    }
+}
+
+/// Times an operation.
+async fn time(bench: &Bench, operation: &Operation, times: usize) -> Result<Times, Failure> {
+    let (warm_up, times) = if operation.hashes {
+        (1, times.div_ceil(FEWER_HASHES))
+    } else {
+        (WARM_UP, times)
+    };
+    let table = Table::replaying().await?;
+    table.replay(bench.recording(operation)?);
+    let mut function = bench.start(operation, &table).await?;
+    for _ in 0..warm_up {
+        operation.check(&function.invoke(&operation.event).await?.body)?;
+    }
+    let pid = function.pid().ok_or("the function has ended")?;
+    let before = processor_time(pid)?;
+    let mut overheads = Vec::with_capacity(times);
+    let mut calls = 0;
+    for _ in 0..times {
+        table.busy();
+        let answer = function.invoke(&operation.event).await?;
+        operation.check(&answer.body)?;
+        let busy = table.busy();
+        overheads.push((answer.came - answer.handed).saturating_sub(busy.time));
+        calls += busy.calls;
+    }
+    let used = processor_time(pid)?.saturating_sub(before);
+    function.stop().await?;
+    table.check()?;
+    overheads.sort_unstable();
+    Ok(Times {
+        overheads,
+        processor: used / u32::try_from(times)?,
+        calls: calls / times,
+    })
+}
+
+/// How long the threads of a process have run (Linux: the first number of a task's `schedstat`, in nanoseconds).
+fn processor_time(pid: u32) -> Result<Duration, Failure> {
+    let mut all = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+        let first = text.split_whitespace().next().ok_or("an empty schedstat")?;
+        all += first.parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(all))
+}
+
+/// Counts every operation that hashes no password, one function after another.
+async fn counts(bench: &Bench, operations: &[Operation]) -> Result<BTreeMap<&'static str, Counts>, Failure> {
+    let mut counts = BTreeMap::new();
+    for function in FUNCTIONS.into_iter().chain(BARE) {
+        let of_function = |operation: &&Operation| operation.function == function && !operation.hashes;
+        let operations: Vec<&Operation> = operations.iter().filter(of_function).collect();
+        counts.extend(count(bench, &operations).await?);
+    }
+    Ok(counts)
+}
+
+/// What the tables say, and how they come about.
+const TEXT: &str = "\
+`cargo measure warm`, with valgrind's Debian package installed. The release binaries, as they are deployed, each between \
+a Runtime API that hands out API Gateway's events and a table that answers from memory what the engine answered once, so \
+that all but the function's own work is left out; over plain HTTP, with logs written. p50 and p99 are wall time from the \
+event's handing out to the whole of the answer, less the time in which a call to the table was under way; they include \
+the way over loopback to the Runtime API and to the table, and what else the machine does. *processor* is what the \
+function's process used. Instructions and allocations are callgrind's, which don't depend on the machine's load; its \
+processor has no SHA instructions, so that signing shows larger than it is. *the SDK's* is how much of the instructions \
+the calls to the table take at the least: what a bare function that makes one GetItem takes more than one that makes \
+none, times the calls.\n\n";
+
+/// The two bare functions' operations.
+const NO_CALL: &str = "a bare function";
+const ONE_CALL: &str = "a bare function, GetItem";
+
+/// Everything.
+async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Result<String, Failure> {
+    let counts = counts(bench, operations).await?;
+    if options.renew {
+        let mut guarded = counts.clone();
+        guarded.retain(|name, _| ![NO_CALL, ONE_CALL].contains(name));
+        fs::write(EXPECTED, serde_json::to_string_pretty(&guarded)? + "\n")?;
+    }
+    let of_call = counts.get(NO_CALL).zip(counts.get(ONE_CALL));
+    let of_call = of_call.map(|(none, one)| one.instructions.saturating_sub(none.instructions));
+    let mut text = TEXT.to_owned()
+        + "| request | calls | p50 µs | p99 µs | processor µs | instructions | the SDK's | allocations |\n\
+           |---|---|---|---|---|---|---|---|\n";
+    let mut slow = Vec::new();
+    for operation in operations {
+        let times = time(bench, operation, options.times).await?;
+        let (half, most) = (times.of(0.5), times.of(0.99));
+        if FUNCTIONS.contains(&operation.function) && !operation.hashes && half > BAR {
+            slow.push(operation.name);
+        }
+        let counted = counts.get(operation.name).map_or_else(
+            || " | | ".to_owned(),
+            |counts| {
+                let calls = u64::try_from(times.calls).ok();
+                let sdk = calls.zip(of_call).map(|(calls, of_call)| calls * of_call * 100);
+                let sdk = sdk.map_or_else(String::new, |sdk| {
+                    format!("{} %", sdk / counts.instructions.max(1))
+                });
+                format!("{} | {sdk} | {}", counts.instructions, counts.allocations)
+            },
+        );
+        let [half, most, processor] = [half, most, times.processor].map(|time| time.as_micros());
+        writeln!(
+            text,
+            "| {} | {} | {half} | {most} | {processor} | {counted} |",
+            operation.name, times.calls
+        )?;
+    }
+    text += &match slow.is_empty() {
+        true => format!("\nEvery median is within {BAR:?}; a login's is its password's hash.\n"),
+        false => format!("\nNot within {BAR:?} in the median: {}.\n", slow.join("; ")),
+    };
+    Ok(text)
+}
+
+/// Compares the counts with the expected ones.
+async fn guard(bench: &Bench, operations: &[Operation]) -> Result<String, Failure> {
+    let expected: BTreeMap<String, Counts> = serde_json::from_str(&fs::read_to_string(EXPECTED)?)?;
+    let counts = counts(bench, operations).await?;
+    let mut text = String::from(
+        "| request | instructions | expected | allocations | expected |\n\
+         |---|---|---|---|---|\n",
+    );
+    let mut off = Vec::new();
+    for (name, counted) in &counts {
+        let expected = expected
+            .get(*name)
+            .ok_or_else(|| format!("{EXPECTED} lacks {name}"))?;
+        write!(text, "| {name} |")?;
+        for (what, count, expected) in [
+            ("instructions", counted.instructions, expected.instructions),
+            ("allocations", counted.allocations, expected.allocations),
+        ] {
+            let share = difference(count, expected);
+            write!(text, " {count} | {:+.1} % |", share * 100.0)?;
+            if share.abs() > TOLERANCE {
+                off.push(format!("{name}: {count} {what} and not {expected}"));
+            }
+        }
+        text.push('\n');
+    }
+    if off.is_empty() {
+        return Ok(text);
+    }
+    Err(format!(
+        "{text}\n{}\nIf that is right, renew the counts: cargo measure warm --renew",
+        off.join("\n")
+    )
+    .into())
+}
+
+/// How far a count is from the expected one, as a share of that.
+#[allow(clippy::cast_precision_loss)]
+fn difference(count: u64, expected: u64) -> f64 {
+    (count as f64 - expected as f64) / expected as f64
 }

@@ -10,6 +10,7 @@ use shared::{
     db::{Store, client},
     domain::Role,
 };
+use tracing::level_filters::LevelFilter;
 
 use crate::{
     engine::{Engine, Storage},
@@ -90,11 +91,10 @@ enum Command {
 impl Cli {
     /// The level to log at when `RUST_LOG` doesn't say.
     #[must_use]
-    pub fn log_level(&self) -> &'static str {
-        if self.command.is_some() {
-            "warn,dynoxide=error"
-        } else {
-            "info,dynoxide=error"
+    pub fn log_level(&self) -> LevelFilter {
+        match self.command {
+            Some(_) => LevelFilter::WARN,
+            None => LevelFilter::INFO,
         }
     }
 
@@ -176,8 +176,8 @@ struct Opened {
 impl OperatorTable {
     async fn open(self) -> Result<Opened, Box<dyn Error>> {
         let (client, engine) = match self.table.dynamodb {
-            _ if self.aws => (client::connect(&aws::config().await, None), None),
-            Some(url) => (client::connect(&aws::config().await, Some(&url)), None),
+            _ if self.aws => (client::connect(&aws::of_operator().await?, None), None),
+            Some(url) => (client::connect(&aws::of_operator().await?, Some(&url)), None),
             None => {
                 let engine = Engine::start(Storage::File(server::table_file(&self.table.data)))?;
                 let client = client::local(&engine.endpoint());

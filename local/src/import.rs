@@ -1,9 +1,12 @@
 //! Bulk import from CSV: exact counts at every moment, resumable, and a bad row loses no other.
 //!
-//! Films are taken in chunks. A chunk's search and genre rows are written first: they lead to films that aren't there
-//! yet, and reads pass over those. Then one transaction adds the films themselves, moves the counts, and notes how far
-//! the file has been read; so a film is there with everything that belongs to it or not at all, and an import that was
-//! cut off goes on at the chunk it was in.
+//! Films are taken in chunks, and chunks in batches. A batch's search and genre rows are written first: they lead to films
+//! that aren't there yet, and reads pass over those. Then one transaction for each chunk adds the films themselves, moves
+//! the counts, and notes how far the file has been read; so a film is there with everything that belongs to it or not at
+//! all, and an import that was cut off goes on at the chunk it was in.
+//!
+//! While one batch is committed, the rows of the next are written, and the one after that is read from the file: four
+//! batches at most are in memory, however long the file is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,8 +16,8 @@ use std::{
     path::PathBuf,
 };
 
-use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
-use dynoxide::{Database, ImportOptions};
+use aws_sdk_dynamodb::types::{PutRequest, TransactWriteItem, WriteRequest};
+use dynoxide::Database;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use ring::digest;
@@ -33,11 +36,14 @@ use shared::{
     },
     domain::{CoverImage, Description, Director, Film, Genres, MovieId, ReleaseDate, Title},
 };
+use tokio::sync::mpsc;
+
+use crate::bulk::Bulk;
 
 /// The demonstration catalogue, as it is in the repository.
 const DEMONSTRATION: &[u8] = include_bytes!("../../data/movies.csv");
 
-/// How many chunks' search and genre rows are written before the chunks are committed.
+/// How many chunks a batch has.
 const CHUNKS_AT_ONCE: usize = 16;
 
 /// How many batches of rows are under way side by side through the wire.
@@ -165,13 +171,14 @@ struct Job {
 /// Imports films into a table.
 pub struct Importer {
     store: Store,
-    database: Option<Database>,
+    bulk: Option<Bulk>,
 }
 
 /// Films that are added by one transaction.
 #[derive(Default)]
 struct Chunk {
-    films: Vec<(MovieId, Film)>,
+    /// The action that adds each.
+    films: Vec<TransactWriteItem>,
     genres: BTreeMap<String, (String, u64)>,
     /// The row after the last one dealt with.
     end: u64,
@@ -187,21 +194,22 @@ impl Chunk {
         self.films.len() + 1 + self.genres.len() + new.count() + OTHER_ACTIONS <= TRANSACTION
     }
 
-    fn add(&mut self, id: MovieId, film: Film) {
+    fn add(&mut self, film: &Film, action: TransactWriteItem) {
         for genre in film.genres.iter() {
             let entry = self.genres.entry(genre.identity());
             entry.or_insert_with(|| (genre.name().to_owned(), 0)).1 += 1;
         }
-        self.films.push((id, film));
+        self.films.push(action);
     }
 }
 
 impl Importer {
-    /// An importer into `store`. With `database`, the embedded engine behind it, rows without conditions go there
-    /// directly; without, through the wire.
+    /// An importer into `store`. With `database`, the embedded engine behind it, films and their rows go there directly;
+    /// without, through the wire.
     #[must_use]
     pub fn new(store: Store, database: Option<Database>) -> Self {
-        Self { store, database }
+        let bulk = database.map(|database| Bulk::new(database, store.table.clone()));
+        Self { store, bulk }
     }
 
     /// Imports into a table without films, or goes on with this file's own import; `None` when there is nothing to do.
@@ -236,57 +244,44 @@ impl Importer {
     }
 
     async fn run_surveyed(&self, source: &Source, hash: &str, rows: u64) -> Result<Report, ImportError> {
-        let mut reader = reader(source.open()?);
-        let columns = Columns::of(reader.headers().map_err(|e| ImportError::File(e.to_string()))?)?;
+        let columns = Columns::of(
+            reader(source.open()?)
+                .headers()
+                .map_err(|e| ImportError::File(e.to_string()))?,
+        )?;
         let job = match self.job(hash).await? {
             Some(job) if job.done >= job.rows => return Ok(Report::AlreadyDone),
             Some(job) => job,
             None => self.begin(hash, rows).await?,
         };
-        let mut genres = self.known_genres().await?;
+        let genres = self.known_genres().await?;
         let progress = progress(rows, job.done);
-        let mut run = Run {
+        let (batches, read) = mpsc::channel(1);
+        let mut commits = Commits {
             importer: self,
             key: keys::import(hash),
-            began: job.began.clone(),
             committed: job.done,
+            genres,
             films: 0,
-            chunks: Vec::new(),
             progress: progress.clone(),
         };
-        let mut chunk = Chunk::default();
-        let mut bad = 0;
-        for (row, record) in (0..).zip(reader.records()) {
-            if row < job.done {
-                continue;
-            }
-            let film = record.map_err(|e| e.to_string()).and_then(|record| {
-                let line = record.position().map_or(0, csv::Position::line);
-                columns.film(&record).map_err(|e| format!("line {line}: {e}"))
-            });
-            match film {
-                Ok(film) => {
-                    let id =
-                        MovieId::try_from(job.base + row).map_err(|e| ImportError::Table(e.to_string()))?;
-                    if !chunk.takes(&film) {
-                        run.push(std::mem::take(&mut chunk), &mut genres).await?;
-                    }
-                    chunk.add(id, film);
-                }
-                Err(text) => {
-                    bad += 1;
-                    progress.suspend(|| eprintln!("{text}"));
-                }
-            }
-            chunk.end = row + 1;
-        }
-        // Also when it holds nothing: it notes that the file has been read to its end.
-        run.push(chunk, &mut genres).await?;
-        run.flush(&mut genres).await?;
+        let reading = Reading {
+            source: source.clone(),
+            columns,
+            store: self.store.clone(),
+            job,
+            progress: progress.clone(),
+            batches,
+        };
+        let reading = tokio::task::spawn_blocking(move || reading.run());
+        let written = commits.take(read).await;
+        // A reader whose batches nobody takes any more ends by itself.
+        let bad = reading.await.map_err(|e| ImportError::File(e.to_string()))?;
+        written?;
         progress.finish_and_clear();
         Ok(Report::Imported {
-            films: run.films,
-            bad,
+            films: commits.films,
+            bad: bad?,
         })
     }
 
@@ -324,27 +319,20 @@ impl Importer {
     }
 
     /// Writes rows that need no condition.
-    async fn write_rows(&self, rows: Vec<(Key, IndexItem)>) -> Result<(), ImportError> {
+    async fn write_rows(&self, mut rows: Vec<(Key, IndexItem)>) -> Result<(), ImportError> {
+        if self.bulk.is_some() {
+            // One after another, rows are added to the same pages of the engine's file; a table on AWS would rather have
+            // them spread over its partitions.
+            rows.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        }
         let items = rows.into_iter().map(|(key, row)| {
             let mut item = to_item(&row)?;
             item.extend(key.attributes());
             Ok(item)
         });
         let items: Vec<Item> = items.collect::<Result<_, shared::Error>>()?;
-        if let Some(database) = self.database.clone() {
-            let table = self.store.table.to_string();
-            let items = items
-                .into_iter()
-                .map(engine_item)
-                .collect::<Result<Vec<_>, _>>()?;
-            let imported = tokio::task::spawn_blocking(move || {
-                database.import_items(&table, items, ImportOptions::default())
-            });
-            return match imported.await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) => Err(ImportError::Table(error.to_string())),
-                Err(error) => Err(ImportError::Table(error.to_string())),
-            };
+        if let Some(bulk) = &self.bulk {
+            return Ok(bulk.put(items).await?);
         }
         let mut requests = Vec::with_capacity(items.len());
         for item in items {
@@ -362,38 +350,114 @@ impl Importer {
             .await?;
         Ok(())
     }
+
+    async fn transact(&self, transaction: &Transaction) -> Result<Outcome, ImportError> {
+        Ok(match &self.bulk {
+            Some(bulk) => bulk.transact(transaction).await?,
+            None => self.store.transact(transaction).await?,
+        })
+    }
 }
 
-/// An import under way.
-struct Run<'a> {
-    importer: &'a Importer,
-    key: Key,
-    began: String,
-    /// How many rows the table knows to be dealt with.
-    committed: u64,
-    films: u64,
+/// What is read from a file at a time: chunks, and the rows by which their films are found.
+#[derive(Default)]
+struct Batch {
     chunks: Vec<Chunk>,
-    progress: ProgressBar,
+    rows: Vec<(Key, IndexItem)>,
 }
 
-impl Run<'_> {
-    /// Takes a chunk, and commits once enough have come together.
-    async fn push(&mut self, chunk: Chunk, genres: &mut BTreeSet<String>) -> Result<(), ImportError> {
-        self.chunks.push(chunk);
-        if self.chunks.len() >= CHUNKS_AT_ONCE {
-            self.flush(genres).await?;
+/// A file being read, on a thread of its own.
+struct Reading {
+    source: Source,
+    columns: Columns,
+    store: Store,
+    job: Job,
+    progress: ProgressBar,
+    batches: mpsc::Sender<Batch>,
+}
+
+impl Reading {
+    /// Reads to the end, and gives how many rows were bad.
+    fn run(&self) -> Result<u64, ImportError> {
+        let mut reader = reader(self.source.open()?);
+        let mut batch = Batch::default();
+        let mut chunk = Chunk::default();
+        let mut bad = 0;
+        for (row, record) in (0..).zip(reader.records()) {
+            if row < self.job.done {
+                continue;
+            }
+            let film = record.map_err(|e| e.to_string()).and_then(|record| {
+                let line = record.position().map_or(0, csv::Position::line);
+                self.columns
+                    .film(&record)
+                    .map_err(|e| format!("line {line}: {e}"))
+            });
+            match film {
+                Ok(film) => {
+                    if !chunk.takes(&film) {
+                        batch.chunks.push(std::mem::take(&mut chunk));
+                        if batch.chunks.len() == CHUNKS_AT_ONCE && !self.hand_on(&mut batch) {
+                            return Ok(bad);
+                        }
+                    }
+                    self.add(row, &film, &mut chunk, &mut batch)?;
+                }
+                Err(text) => {
+                    bad += 1;
+                    self.progress.suspend(|| eprintln!("{text}"));
+                }
+            }
+            chunk.end = row + 1;
         }
+        // Also when it holds nothing: it notes that the file has been read to its end.
+        batch.chunks.push(chunk);
+        self.hand_on(&mut batch);
+        Ok(bad)
+    }
+
+    fn add(&self, row: u64, film: &Film, chunk: &mut Chunk, batch: &mut Batch) -> Result<(), ImportError> {
+        let id = MovieId::try_from(self.job.base + row).map_err(|e| ImportError::Table(e.to_string()))?;
+        let movie = MovieItem::new(id, film, None, &self.job.began);
+        let unused = Expression::none().when("attribute_not_exists(#pk)");
+        chunk.add(film, self.store.on(keys::movie(id)).put(&movie, unused)?);
+        batch.rows.extend(index::rows(film, id));
         Ok(())
     }
 
-    /// Writes the rows of all chunks that came together, then commits each.
-    async fn flush(&mut self, genres: &mut BTreeSet<String>) -> Result<(), ImportError> {
-        let chunks = std::mem::take(&mut self.chunks);
-        let films = chunks.iter().flat_map(|chunk| &chunk.films);
-        let rows = films.flat_map(|(id, film)| index::rows(film, *id)).collect();
-        self.importer.write_rows(rows).await?;
+    /// Gives a batch away; `false` when nobody takes it, since the import has failed.
+    fn hand_on(&self, batch: &mut Batch) -> bool {
+        self.batches.blocking_send(std::mem::take(batch)).is_ok()
+    }
+}
+
+/// What writes the batches of a file.
+struct Commits<'a> {
+    importer: &'a Importer,
+    key: Key,
+    /// How many rows the table knows to be dealt with.
+    committed: u64,
+    /// The genres that the table has.
+    genres: BTreeSet<String>,
+    films: u64,
+    progress: ProgressBar,
+}
+
+impl Commits<'_> {
+    /// Writes every batch's rows, and commits it once they are written, while those of the next are.
+    async fn take(&mut self, mut batches: mpsc::Receiver<Batch>) -> Result<(), ImportError> {
+        let mut written = Vec::new();
+        while let Some(batch) = batches.recv().await {
+            let importer = self.importer;
+            tokio::try_join!(importer.write_rows(batch.rows), self.commit_all(written))?;
+            written = batch.chunks;
+        }
+        self.commit_all(written).await
+    }
+
+    async fn commit_all(&mut self, chunks: Vec<Chunk>) -> Result<(), ImportError> {
         for chunk in chunks {
-            self.commit(&chunk, genres).await?;
+            self.commit(&chunk).await?;
             self.films += chunk.films.len() as u64;
             self.progress.set_position(self.committed);
         }
@@ -401,13 +465,13 @@ impl Run<'_> {
     }
 
     /// AP-27: adds a chunk's films, with the counts and the note of progress, in one transaction.
-    async fn commit(&mut self, chunk: &Chunk, genres: &mut BTreeSet<String>) -> Result<(), ImportError> {
+    async fn commit(&mut self, chunk: &Chunk) -> Result<(), ImportError> {
         // Twice is enough unless somebody adds and deletes these very genres meanwhile.
         for _ in 0..100 {
-            let (transaction, genre_actions) = self.transaction(chunk, genres)?;
-            let refused = match self.importer.store.transact(&transaction).await? {
+            let (transaction, genre_actions) = self.transaction(chunk)?;
+            let refused = match self.importer.transact(&transaction).await? {
                 Outcome::Done => {
-                    genres.extend(chunk.genres.keys().cloned());
+                    self.genres.extend(chunk.genres.keys().cloned());
                     self.committed = chunk.end;
                     return Ok(());
                 }
@@ -416,8 +480,8 @@ impl Run<'_> {
             let mut learned = false;
             for (identity, _) in genre_actions.iter().filter(|(_, action)| refused.failed(*action)) {
                 learned = true;
-                if !genres.remove(identity) {
-                    genres.insert(identity.clone());
+                if !self.genres.remove(identity) {
+                    self.genres.insert(identity.clone());
                 }
             }
             if !learned {
@@ -429,22 +493,16 @@ impl Run<'_> {
         Err(ImportError::Table("its genres come and go".into()))
     }
 
-    fn transaction(
-        &self,
-        chunk: &Chunk,
-        genres: &BTreeSet<String>,
-    ) -> Result<(Transaction, Vec<(String, usize)>), ImportError> {
+    fn transaction(&self, chunk: &Chunk) -> Result<(Transaction, Vec<(String, usize)>), ImportError> {
         let store = &self.importer.store;
         let mut transaction = Transaction::default();
-        let unused = || Expression::none().when("attribute_not_exists(#pk)");
-        for (id, film) in &chunk.films {
-            let movie = MovieItem::new(*id, film, None, &self.began);
-            transaction.add(store.on(keys::movie(*id)).put(&movie, unused())?);
+        for film in &chunk.films {
+            transaction.add(film.clone());
         }
         let mut genre_actions = Vec::new();
         let mut new_genres = 0;
         for (identity, (name, films)) in &chunk.genres {
-            let is_new = !genres.contains(identity);
+            let is_new = !self.genres.contains(identity);
             new_genres += i64::from(is_new);
             let action = store.join_genre(identity, name, *films, is_new)?;
             genre_actions.push((identity.clone(), transaction.add(action)));
@@ -552,16 +610,6 @@ fn field<T, E: fmt::Display>(
         .ok()
 }
 
-/// An item in the engine's own types. Rows without conditions have text attributes only.
-fn engine_item(item: Item) -> Result<dynoxide::Item, ImportError> {
-    item.into_iter()
-        .map(|(name, value)| match value {
-            AttributeValue::S(text) => Ok((name, dynoxide::AttributeValue::S(text))),
-            _ => Err(ImportError::Table(format!("{name} isn't text"))),
-        })
-        .collect()
-}
-
 /// A progress bar on standard error, which draws nothing when that isn't a terminal.
 fn progress(rows: u64, done: u64) -> ProgressBar {
     let bar = ProgressBar::new(rows).with_position(done);
@@ -625,7 +673,7 @@ mod tests {
             if !chunk.takes(&film) {
                 break;
             }
-            chunk.add(MovieId::try_from(n as u64 + 1).unwrap(), film);
+            chunk.add(&film, TransactWriteItem::builder().build());
         }
         let actions = chunk.films.len() + chunk.genres.len() + OTHER_ACTIONS;
         assert!(actions <= TRANSACTION && chunk.films.len() > 30, "{actions}");
@@ -634,12 +682,10 @@ mod tests {
     #[test]
     fn genres_are_counted_by_identity() {
         let mut chunk = Chunk::default();
-        for (n, genre) in ["Drama", "drama"].into_iter().enumerate() {
+        for genre in ["Drama", "drama"] {
             let row = csv::StringRecord::from(vec!["t", "x", "2000-01-01", "y", genre]);
-            chunk.add(
-                MovieId::try_from(n as u64 + 1).unwrap(),
-                columns().film(&row).unwrap(),
-            );
+            let film = columns().film(&row).unwrap();
+            chunk.add(&film, TransactWriteItem::builder().build());
         }
         assert_eq!(chunk.genres["drama"], ("Drama".to_owned(), 2));
         assert_eq!(Genre::parse("DRAMA").unwrap().identity(), "drama");

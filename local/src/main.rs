@@ -9,7 +9,7 @@ use shared::telemetry;
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::init(telemetry::Format::Text, cli.log_level());
+    telemetry::of_command(cli.log_level());
     match cli.run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -146,7 +146,7 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
         }
         Place::Endpoint { url, data } => {
             let secrets = secrets::load_or_create(data)?;
-            let client = client::connect(&aws::config().await, Some(url));
+            let client = client::connect(&aws::of_operator().await?, Some(url));
             (None, Some(url.clone()), client, secrets)
         }
     };

@@ -1,27 +1,73 @@
 //! What every client of an AWS service has in common: TLS, retries and timeouts, chosen for a request that must be
-//! answered within seconds.
+//! answered within seconds; and where region and credentials come from.
 
-use std::time::Duration;
+use std::{env, time::Duration};
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider,
+    retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_sdk_dynamodb::config::{SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, rustls_provider::CryptoMode},
+    Builder, HttpClientError,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
 
-/// The environment's region and credentials, with one HTTPS connector for all clients that are made of it.
-pub async fn config() -> SdkConfig {
+/// The roots of Amazon Trust Services: all five, as it recommends for a trust store of one's own
+/// (<https://www.amazontrust.com/repository/>).
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
+
+/// What a function on Lambda needs: region and credentials as Lambda puts them into the environment, and trust in
+/// Amazon's roots alone. Nothing is looked for, and nothing read from a file, so that it takes no time of a cold start.
+///
+/// `SSL_CERT_FILE` or `SSL_CERT_DIR` name other roots, for an endpoint of another authority. So do China's regions have,
+/// which are none of Amazon Trust Services: there the system's roots are read.
+///
+/// # Errors
+/// When rustls takes no such roots.
+pub fn of_function() -> Result<SdkConfig, HttpClientError> {
+    let region = env::var("AWS_REGION").ok();
+    let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+        .into_iter()
+        .any(|name| env::var_os(name).is_some());
+    let china = region.as_ref().is_some_and(|region| region.starts_with("cn-"));
+    let roots = if named || china {
+        TrustStore::default()
+    } else {
+        TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
+    };
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region.map(Region::new))
+        .credentials_provider(SharedCredentialsProvider::new(
+            EnvironmentVariableCredentialsProvider::new(),
+        ))
+        .http_client(https(roots)?)
+        .retry_config(retries())
+        .timeout_config(timeouts());
+    Ok(config.build())
+}
+
+/// What a command of an operator needs: region and credentials from wherever the AWS command line finds them, and the
+/// system's roots.
+///
+/// # Errors
+/// When rustls takes no such roots.
+pub async fn of_operator() -> Result<SdkConfig, HttpClientError> {
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(https(TrustStore::default())?)
+        .retry_config(retries())
+        .timeout_config(timeouts());
+    Ok(loader.load().await)
+}
+
+/// One HTTPS connector for all clients that are made of a configuration.
+fn https(roots: TrustStore) -> Result<SharedHttpClient, HttpClientError> {
     // ring and not aws-lc: no C build beyond its own assembly, one library for TLS, tokens and cursors, and none of
     // the 60–90 ms that aws-lc's CPU-jitter entropy takes before the first handshake of a cold start.
-    let https = Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    aws_config::defaults(BehaviorVersion::latest())
-        .http_client(https)
-        .retry_config(retries())
-        .timeout_config(timeouts())
-        .load()
-        .await
+    let tls = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    let context = TlsContext::builder().with_trust_store(roots).build()?;
+    Ok(tls.tls_context(context).build_https())
 }
 
 /// AWS answers in milliseconds, so the first retry needn't wait the SDK's default second.
@@ -39,4 +85,27 @@ pub(crate) fn timeouts() -> TimeoutConfig {
         .operation_attempt_timeout(Duration::from_secs(3))
         .operation_timeout(Duration::from_secs(9))
         .build()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+    use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+
+    use super::*;
+
+    #[test]
+    fn amazons_roots_are_five_of_those_that_browsers_trust() {
+        let roots: Vec<_> = CertificateDer::pem_slice_iter(AMAZON_ROOTS)
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(roots.len(), 5);
+        for (n, root) in roots.iter().enumerate() {
+            let text = String::from_utf8_lossy(root);
+            assert!(text.contains(["Amazon Root CA", "Starfield Services Root"][n / 4]));
+            assert!(TLS_SERVER_ROOT_CERTS.contains(root), "the root number {n}");
+            assert!(!roots[..n].contains(root), "the root number {n} is there twice");
+        }
+    }
 }

@@ -1,25 +1,49 @@
-//! Logs: JSON lines on standard error, which Lambda sends to CloudWatch.
+//! Logs, on standard error. `RUST_LOG` says what is logged: a level (`debug`), levels by target (`warn,shared=debug`), or
+//! both; without it each kind of process has a level of its own.
 
-use tracing_subscriber::EnvFilter;
+use std::env;
 
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// One JSON object a line, for machines.
-    Json,
-    /// Text, for a person at a terminal.
-    Text,
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    Registry,
+    filter::Targets,
+    fmt::{self, Layer},
+    layer::{Layered, SubscriberExt as _},
+    util::SubscriberInitExt as _,
+};
+
+/// Starts the log of a function: JSON lines, which Lambda sends to CloudWatch. A second call does nothing.
+pub fn of_function() {
+    let default = Targets::new().with_default(LevelFilter::INFO);
+    start(default, |logs, levels| {
+        levels.with(logs.json().flatten_event(true)).try_init().ok()
+    });
 }
 
-/// Starts logging at `default_level`, or as `RUST_LOG` says. A second call does nothing.
-pub fn init(format: Format, default_level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // An error here says that logging has been started already.
-    let _ = match format {
-        Format::Json => logs.json().flatten_event(true).try_init(),
-        Format::Text => logs.with_target(false).try_init(),
-    };
+/// Starts the log of a command: lines for a person. A second call does nothing.
+pub fn of_command(level: LevelFilter) {
+    let default = Targets::new()
+        .with_default(level)
+        // The engine warns of every request that it refuses, which whoever made it is told.
+        .with_target("dynoxide", LevelFilter::ERROR);
+    start(default, |logs, levels| {
+        levels.with(logs.with_target(false)).try_init().ok()
+    });
+}
+
+/// A layer that writes to standard error, and what is beneath it.
+type Levels = Layered<Targets, Registry>;
+type Logs = Layer<Levels, fmt::format::DefaultFields, fmt::format::Format, fn() -> std::io::Stderr>;
+
+fn start(default: Targets, init: impl FnOnce(Logs, Levels) -> Option<()>) {
+    let named = env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
+    let levels = named.as_deref().map(str::parse).transpose();
+    let readable = levels.is_ok();
+    let levels = levels.ok().flatten().unwrap_or(default);
+    let logs = fmt::layer().with_writer(std::io::stderr as fn() -> std::io::Stderr);
+    // Nothing comes of it when logging has been started already.
+    init(logs, tracing_subscriber::registry().with(levels));
+    if !readable {
+        tracing::warn!("RUST_LOG can't be read");
+    }
 }

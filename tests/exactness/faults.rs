@@ -1,11 +1,17 @@
 //! Faults between the product and its table: answers that are lost, conflicts, throttles, unfinished batches, silence.
 
 use std::{
+    fmt::Write as _,
     future::Future,
     time::{Duration, Instant},
 };
 
+use marquee::import::{Importer, Report, Source};
 use serde_json::{Value, json};
+use shared::{
+    clock::Clock,
+    db::{Store, client},
+};
 
 use super::crash::Served;
 use crate::support::{
@@ -405,4 +411,33 @@ async fn a_deletion_that_is_cut_off_shows_no_film_and_leaves_its_marks_to_the_sw
     assert_eq!(store.sweep_marks().await.unwrap(), 1);
     assert_eq!(store.sweep_marks().await.unwrap(), 0);
     audit(store).await;
+}
+
+/// Batches that are done by half, and answers that never come, while rows are written and chunks committed side by side.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_through_the_wire_that_loses_answers_adds_every_film_once() {
+    let wired = WiredApp::new().await;
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("films.csv");
+    let mut csv = String::from("title,description,release_date,director,genre\n");
+    for n in 0..2_000 {
+        let year = 1950 + n % 60;
+        writeln!(csv, "Film {n:04},No. {n},{year}-01-01,Somebody {},Drama", n % 7).unwrap();
+    }
+    std::fs::write(&file, csv).unwrap();
+    let wire = &wired.wire;
+    wire.inject("BatchWriteItem", 3..9, Fault::HalfDone);
+    wire.inject("BatchWriteItem", 12..14, Fault::AnswerLost);
+    wire.inject("TransactWriteItems", 1..2, Fault::AnswerLost);
+    wire.inject("TransactWriteItems", 5..8, Fault::Canceled("TransactionConflict"));
+    let store = Store::new(client::local(&wire.url), wire.table.name(), Clock::default());
+    let source = Source::File(file);
+    let importer = Importer::new(store, None);
+    let report = importer.run(&source).await.unwrap();
+    assert_eq!(report, Report::Imported { films: 2_000, bad: 0 });
+    assert_eq!(importer.run(&source).await.unwrap(), Report::AlreadyDone);
+    wire.heal();
+    audit(&wire.store().await).await;
+    let drama = wired.app.anonymous().get("/api/movies/?genre=drama&limit=1");
+    assert_eq!(drama.send().await.is(200).body["count"], 2_000);
 }

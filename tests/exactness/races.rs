@@ -2,10 +2,18 @@
 
 use std::{collections::BTreeSet, future::Future, time::Duration};
 
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use shared::{
+    clock::Clock,
+    db::{
+        Key, Store,
+        store::{Expression, Transaction, number},
+    },
+};
 
-use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, film};
+use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, film, table, wire::WiredApp};
 
 /// A server that gives a request as long as it takes: here many share two cores, and none may fail for that.
 async fn patient() -> TestApp {
@@ -298,4 +306,102 @@ async fn films_deleted_amid_favorites_and_edits_leave_no_trace() {
         );
     }
     audit(&app.running.state.store).await;
+}
+
+/// Promises 29 and 33, with conflicts as DynamoDB makes them, which the embedded engine doesn't.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn toggles_that_meet_each_other_are_exact() {
+    let wired = WiredApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;
+    let mut users = Vec::new();
+    for _ in 0..8 {
+        users.push(wired.app.member().await);
+    }
+    let id = users[0]
+        .add(&film("Solaris", "Andrei Tarkovsky", "Sci-Fi", "1972-03-20"))
+        .await["id"]
+        .clone();
+    let path = format!("/api/movies/{id}/favorite/");
+    wired.wire.keep();
+    wired.wire.conflict(Some(Duration::from_millis(10)));
+    all(users.iter().cloned().map(|user| {
+        let path = path.clone();
+        async move {
+            for time in 0..5 {
+                let answer = user.post(&path).send().await.is(200);
+                assert_eq!(answer.body["favorite"], json!(time % 2 == 0));
+            }
+        }
+    }))
+    .await;
+    wired.wire.conflict(None);
+
+    let met = wired.wire.take().into_iter().filter(|record| {
+        let exchange = record.exchange.as_ref();
+        exchange.is_some_and(|exchange| exchange.answer.to_string().contains("TransactionConflict"))
+    });
+    assert!(met.count() > 0, "no toggle met another");
+    let shown = users[0].get(&format!("/api/movies/{id}/")).send().await.is(200);
+    assert_eq!(shown.body["favorite_count"], 8);
+    audit(&wired.wire.store().await).await;
+}
+
+/// What a transaction under way keeps from others, by DynamoDB's rules; the tests and measurements of conflicts stand on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_the_wire_a_transaction_under_way_conflicts_with_just_what_touches_its_items() {
+    let wired = WiredApp::new().await;
+    let client = table::connect(&wired.wire.url).await;
+    let name = wired.wire.table.name();
+    let store = Store::new(client.clone(), name.clone(), Clock::default());
+    let add = || Expression::update("ADD #n :one").value(":one", number(1));
+    let transaction = |keys: &[&str]| {
+        let mut transaction = Transaction::default();
+        for key in keys {
+            transaction.add(store.on(Key::new("RACE", *key)).update(add()).unwrap());
+        }
+        transaction
+    };
+    // For ever, as far as this test goes.
+    wired.wire.conflict(Some(Duration::from_secs(600)));
+    let under_way = transaction(&["a", "b"]);
+    let under_way = {
+        let store = store.clone();
+        tokio::spawn(async move { store.transact(&under_way).await })
+    };
+    while wired.wire.under_way() == 0 {
+        tokio::task::yield_now().await;
+    }
+
+    let items = ["c", "b", "d"].map(|key| store.on(Key::new("RACE", key)).update(add()).unwrap());
+    let met = client
+        .transact_write_items()
+        .set_transact_items(Some(items.into()))
+        .send()
+        .await;
+    let met = met.unwrap_err().into_service_error();
+    let TransactWriteItemsError::TransactionCanceledException(canceled) = met else {
+        panic!("{met:?}");
+    };
+    let codes: Vec<_> = canceled
+        .cancellation_reasons()
+        .iter()
+        .map(|reason| reason.code().unwrap())
+        .collect();
+    assert_eq!(codes, ["None", "TransactionConflict", "None"]);
+
+    let put = |key: &str| {
+        let put = client.put_item().table_name(&name);
+        put.set_item(Some(Key::new("RACE", key).attributes())).send()
+    };
+    let refused = put("a").await.unwrap_err().into_service_error();
+    assert!(refused.is_transaction_conflict_exception(), "{refused:?}");
+    put("c").await.unwrap();
+    let read = store.get(&Key::new("RACE", "a")).await.unwrap();
+    assert!(read.is_none(), "its writes aren't seen yet");
+
+    // Whoever sent it goes.
+    under_way.abort();
+    while wired.wire.under_way() > 0 {
+        tokio::task::yield_now().await;
+    }
+    put("a").await.unwrap();
 }

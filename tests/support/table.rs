@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// A client of an endpoint.
 pub async fn connect(url: &str) -> Client {
-    client::connect(&aws::config().await, Some(url))
+    client::connect(&aws::of_operator().await.unwrap(), Some(url))
 }
 
 /// The endpoint's URL, if the environment names one.
@@ -44,7 +44,7 @@ pub async fn endpoint() -> Option<String> {
         );
         return Some(named);
     }
-    let settings = aws::config().await;
+    let settings = aws::of_operator().await.unwrap();
     let region = settings.region().expect("the environment names no region");
     Some(format!("https://dynamodb.{region}.amazonaws.com"))
 }

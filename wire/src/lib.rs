@@ -10,6 +10,7 @@
 )]
 
 use std::{
+    collections::HashSet,
     convert::Infallible,
     net::Ipv4Addr,
     ops::Range,
@@ -36,7 +37,13 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
-use shared::{aws, db::client};
+use shared::{
+    aws,
+    db::{
+        client,
+        keys::{PK, SK},
+    },
+};
 use tokio::net::TcpListener;
 
 /// One call to the table, as the wire saw it.
@@ -52,6 +59,17 @@ pub struct Record {
     pub reads: f64,
     /// Write units likewise.
     pub writes: f64,
+    /// What was asked and answered, on a wire that [keeps](Wire::keep) it.
+    pub exchange: Option<Exchange>,
+}
+
+/// The bodies of a call and its answer.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// What was asked.
+    pub call: Value,
+    /// What was answered.
+    pub answer: Value,
 }
 
 /// What a run of calls came to.
@@ -120,6 +138,10 @@ struct State {
     rules: Vec<Rule>,
     hold: Duration,
     latest: Option<Instant>,
+    keep: bool,
+    window: Option<Duration>,
+    /// The items that transactions under way touch.
+    touched: HashSet<String>,
 }
 
 /// The wire. It is there for as long as the runtime that it was made on.
@@ -172,6 +194,28 @@ impl Wire {
         self.state.lock().unwrap().hold = time;
     }
 
+    /// Keeps the bodies of calls and answers, with the capacity that each index took.
+    pub fn keep(&self) {
+        self.state.lock().unwrap().keep = true;
+    }
+
+    /// Makes transactions conflict as they do in DynamoDB, where the embedded engine would run them one after another;
+    /// `None` ends it.
+    ///
+    /// A transaction is under way for `window`: its conditions are checked and its writes seen after half of that, when
+    /// it ends if a condition failed. Another one that touches one of its items is cancelled meanwhile, with
+    /// `TransactionConflict` for just the actions on those, and a PutItem, UpdateItem or DeleteItem of one of them is
+    /// refused with `TransactionConflictException` (AWS: "Transaction conflict handling"). Reads and batches go through.
+    pub fn conflict(&self, window: Option<Duration>) {
+        self.state.lock().unwrap().window = window;
+    }
+
+    /// How many items are touched by transactions under way, where those conflict.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.state.lock().unwrap().touched.len()
+    }
+
     /// Everything since the last time this was asked.
     pub fn take(&self) -> Vec<Record> {
         std::mem::take(&mut self.state.lock().unwrap().records)
@@ -208,7 +252,7 @@ impl From<Infallible> for Cut {
 
 impl FarEnd {
     async fn new(endpoint: String, state: Arc<Mutex<State>>) -> Self {
-        let settings = client::settings(&aws::config().await, Some(&endpoint));
+        let settings = client::settings(&aws::of_operator().await.unwrap(), Some(&endpoint));
         let credentials = settings.credentials_provider().expect("no credentials");
         let connector = Connector::builder()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -232,6 +276,7 @@ impl FarEnd {
         let fault = self.meet(&operation, start);
 
         let mut left = None;
+        let mut asked = None;
         let (status, answer) = match fault {
             Some(Fault::NoAnswer) => std::future::pending().await,
             Some(Fault::CallLost) => return Err(Cut),
@@ -245,7 +290,8 @@ impl FarEnd {
                 if let Some(Fault::HalfDone) = fault {
                     left = halve(&mut call);
                 }
-                self.forward(&parts.headers, &operation, call).await
+                asked = self.keeps().then(|| call.clone());
+                self.contend(&parts.headers, &operation, call).await
             }
         };
         let mut answer = answer;
@@ -266,6 +312,10 @@ impl FarEnd {
             end: Instant::now(),
             reads: if is_read { units } else { 0.0 },
             writes: if is_read { 0.0 } else { units },
+            exchange: asked.map(|call| Exchange {
+                call,
+                answer: answer.clone(),
+            }),
         });
         if let Some(Fault::AnswerLost) = fault {
             return Err(Cut);
@@ -305,12 +355,57 @@ impl FarEnd {
         fault
     }
 
+    fn keeps(&self) -> bool {
+        self.state.lock().unwrap().keep
+    }
+
+    /// Forwards a call, unless a transaction under way is in its way.
+    async fn contend(&self, headers: &http::HeaderMap, operation: &str, call: Value) -> (u16, Value) {
+        let window = self.state.lock().unwrap().window;
+        let items = items(operation, &call);
+        let (Some(window), false) = (window, items.is_empty()) else {
+            return self.forward(headers, operation, call).await;
+        };
+        let is_transaction = operation == "TransactWriteItems";
+        let under_way = match self.set_out(items, is_transaction) {
+            Ok(under_way) => under_way,
+            Err(met) if is_transaction => return (400, conflicting(&met)),
+            Err(_) => return (400, error("TransactionConflictException")),
+        };
+        if under_way.items.is_empty() {
+            return self.forward(headers, operation, call).await;
+        }
+        tokio::time::sleep(window / 2).await;
+        let (status, answer) = self.forward(headers, operation, call).await;
+        if status == 200 {
+            tokio::time::sleep(window / 2).await;
+        }
+        (status, answer)
+    }
+
+    /// Sees which of these items transactions under way touch. If there is none, and this is a transaction, it is under
+    /// way from now on until what is returned is dropped.
+    fn set_out(&self, items: Vec<String>, is_transaction: bool) -> Result<UnderWay, Vec<bool>> {
+        let mut state = self.state.lock().unwrap();
+        let met: Vec<bool> = items.iter().map(|item| state.touched.contains(item)).collect();
+        if met.contains(&true) {
+            return Err(met);
+        }
+        let items = if is_transaction { items } else { Vec::new() };
+        state.touched.extend(items.iter().cloned());
+        Ok(UnderWay {
+            items,
+            state: Arc::clone(&self.state),
+        })
+    }
+
     async fn forward(&self, headers: &http::HeaderMap, operation: &str, mut call: Value) -> (u16, Value) {
         if !matches!(
             operation,
             "CreateTable" | "DescribeTable" | "UpdateTimeToLive" | "DescribeTimeToLive" | "ListTables"
         ) {
-            call["ReturnConsumedCapacity"] = json!("TOTAL");
+            let detail = if self.keeps() { "INDEXES" } else { "TOTAL" };
+            call["ReturnConsumedCapacity"] = json!(detail);
         }
         let body = Bytes::from(serde_json::to_vec(&call).unwrap());
         let mut request = Request::post(&self.endpoint);
@@ -353,6 +448,39 @@ impl FarEnd {
     }
 }
 
+/// A transaction under way. It is over when this is dropped, be it because whoever sent it has gone.
+struct UnderWay {
+    items: Vec<String>,
+    state: Arc<Mutex<State>>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut state = self.state.lock().unwrap();
+        for item in &self.items {
+            state.touched.remove(item);
+        }
+    }
+}
+
+/// The items that a call writes or checks on its own or in a transaction, each with its table; for a transaction, in the
+/// order of its actions.
+fn items(operation: &str, call: &Value) -> Vec<String> {
+    let item = |action: &Value| {
+        let key = action.get("Key").unwrap_or(&action["Item"]);
+        format!("{} {} {}", action["TableName"], key[PK], key[SK])
+    };
+    match operation {
+        "PutItem" | "UpdateItem" | "DeleteItem" => vec![item(call)],
+        "TransactWriteItems" => {
+            let actions = call["TransactItems"].as_array().unwrap().iter();
+            let of_any_kind = actions.flat_map(|action| action.as_object().unwrap().values());
+            of_any_kind.map(item).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// The consumed units of an answer, whether for one table or for each of several.
 fn units(answer: &Value) -> f64 {
     let of = |capacity: &Value| capacity["CapacityUnits"].as_f64().unwrap_or_default();
@@ -371,8 +499,25 @@ fn error(code: &str) -> Value {
 
 fn canceled(call: &Value, code: &str) -> Value {
     let actions = call["TransactItems"].as_array().unwrap().len();
-    let mut reasons = vec![json!({"Code": "None"}); actions];
-    reasons[0] = json!({"Code": code, "Message": "The wire says so."});
+    cancellation((0..actions).map(|action| if action == 0 { code } else { "None" }))
+}
+
+/// The answer to a transaction some of whose actions met others.
+fn conflicting(met: &[bool]) -> Value {
+    let codes = met
+        .iter()
+        .map(|met| if *met { "TransactionConflict" } else { "None" });
+    cancellation(codes)
+}
+
+/// The answer to a transaction that is cancelled, with a reason for each of its actions.
+fn cancellation<'a>(codes: impl Iterator<Item = &'a str>) -> Value {
+    let reasons: Vec<Value> = codes
+        .map(|code| match code {
+            "None" => json!({"Code": code}),
+            code => json!({"Code": code, "Message": "The wire says so."}),
+        })
+        .collect();
     let mut answer = error("TransactionCanceledException");
     answer["CancellationReasons"] = json!(reasons);
     answer

@@ -4,22 +4,16 @@ use axum::{
     Router,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
+    routing::get,
 };
 use shared::{
     config::HttpConfig,
     http::{openapi::complete, serve},
 };
-use utoipa::openapi::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa::OpenApi as _;
 
 /// The whole API's description, as checked in; a test holds it to the routers.
 pub const OPENAPI_JSON: &str = include_str!("../../../docs/openapi.json");
-
-/// Every route of this function, with its documentation.
-#[must_use]
-pub fn routes() -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(get_openapi))
-}
 
 /// The function's router, ready to run. What it has no route for is `404`, so the gateway's `$default` ends here.
 ///
@@ -27,14 +21,19 @@ pub fn routes() -> OpenApiRouter {
 /// When a configured CORS origin isn't a header value.
 pub fn router(config: &HttpConfig) -> Result<Router, axum::http::Error> {
     // Registered with a trailing slash, like every route; documented as the file it is.
-    let router: Router = Router::new().route("/api/openapi.json/", axum::routing::get(get_openapi));
+    let router: Router = Router::new().route("/api/openapi.json/", get(get_openapi));
     serve(router, config)
 }
 
+/// Every operation.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(get_openapi))]
+struct Documented;
+
 /// The function's part of the API's description.
 #[must_use]
-pub fn openapi() -> OpenApi {
-    complete(routes().into_openapi())
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    complete(Documented::openapi())
 }
 
 /// Describe the API.

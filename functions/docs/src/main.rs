@@ -5,6 +5,6 @@ use shared::{config::Config, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init(telemetry::Format::Json, "info");
+    telemetry::of_function();
     run(docs::router(&Config::from_env()?.http)?).await
 }

@@ -5,7 +5,7 @@ use shared::{AppState, aws, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init(telemetry::Format::Json, "info");
-    let state = AppState::from_env(&aws::config().await)?;
+    telemetry::of_function();
+    let state = AppState::from_env(&aws::of_function()?)?;
     run(movies::router(state)?).await
 }

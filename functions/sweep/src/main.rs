@@ -5,7 +5,7 @@ use shared::{AppState, aws, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init(telemetry::Format::Json, "info");
-    let store = AppState::from_env(&aws::config().await)?.store;
+    telemetry::of_function();
+    let store = AppState::from_env(&aws::of_function()?)?.store;
     run(service_fn(|event| sweep::handle(&store, event))).await
 }

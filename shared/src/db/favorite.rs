@@ -75,8 +75,8 @@ impl Store {
     /// AP-13: puts a mark on a film or takes it off, and moves the film's count, in one transaction.
     ///
     /// Two calls when nobody else is at it: a read, and a transaction that counts on what was read, so that the number
-    /// in the answer is the number at that moment. When the count was moved in between, the mark is moved without that
-    /// condition and the count read afterwards: a busy film costs four calls and no retries.
+    /// in the answer is the number at that moment. When the count was moved in between, or is being moved, the mark is
+    /// moved without that condition and the count read afterwards: others can then only delay it.
     ///
     /// # Errors
     /// [`Error::NotFound`] without the film, [`Error::Unavailable`] when it can't be done in time.
@@ -93,24 +93,25 @@ impl Store {
                 return Ok(state(&seen));
             }
             let (transaction, mark) = self.move_mark(&seen.movie, user, on, true)?;
-            match self.transact(&transaction).await? {
+            let conflicts = match self.transact_once(&transaction).await? {
                 Outcome::Done => {
                     let mut movie = seen.movie;
                     movie.count_like(on);
                     return Ok(state(&MovieView { movie, favorite: on }));
                 }
                 refused if refused.failed(mark) => continue,
-                Outcome::Refused(_) => {}
-            }
+                Outcome::Refused(_) => 0,
+                Outcome::Met => 1,
+            };
             let (transaction, mark) = self.move_mark(&seen.movie, user, on, false)?;
-            match self.transact(&transaction).await? {
+            match self.transact_after(conflicts, &transaction).await? {
                 Outcome::Done => {
                     let item = self.get(&keys::movie(id)).await?.ok_or_else(no_movie)?;
                     let movie = from_item(item)?;
                     return Ok(state(&MovieView { movie, favorite: on }));
                 }
                 refused if refused.failed(mark) => {}
-                Outcome::Refused(_) => return Err(no_movie()),
+                _ => return Err(no_movie()),
             }
         }
         Err(Error::Unavailable("a favorite met others every time".into()))

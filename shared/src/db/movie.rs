@@ -225,7 +225,7 @@ impl Store {
     }
 
     /// AP-14: films by id, in the order asked for, with the caller's marks in the same batch. Ids of nothing are left
-    /// out: an index may name a film for a moment after it has gone.
+    /// out: an index may name a film for a moment after it has gone. An id that is there twice gives one film.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
@@ -234,14 +234,12 @@ impl Store {
         if let Some(caller) = caller {
             wanted.extend(ids.iter().map(|id| keys::mark(*id, caller)));
         }
-        let found = self.batch_get(wanted).await?;
+        let mut found = self.batch_get(wanted).await?;
         ids.iter()
-            .filter_map(|id| Some((*id, found.get(&keys::movie(*id))?)))
-            .map(|(id, item)| {
-                Ok(MovieView {
-                    movie: from_item(item.clone())?,
-                    favorite: caller.is_some_and(|c| found.contains_key(&keys::mark(id, c))),
-                })
+            .filter_map(|id| {
+                let item = found.remove(&keys::movie(*id))?;
+                let favorite = caller.is_some_and(|caller| found.contains_key(&keys::mark(*id, caller)));
+                Some(from_item(item).map(|movie| MovieView { movie, favorite }))
             })
             .collect()
     }

@@ -33,8 +33,17 @@ pub const BATCH_WRITE: usize = 25;
 /// The most actions of one TransactWriteItems (AWS: TransactWriteItems).
 pub const TRANSACTION: usize = 100;
 
-/// How often a transaction that met another one is tried; the request's deadline usually comes first.
-const CONFLICT_ATTEMPTS: u32 = 60;
+/// How often a transaction that met another one is tried: for some 9 s with the pauses between, so that the client of an
+/// item that is far too busy learns that nothing was done, before the request's deadline leaves it open.
+const CONFLICT_ATTEMPTS: u32 = 140;
+/// The longest pause, in milliseconds, before each further attempt at what met a transaction; the last goes for all after.
+///
+/// An item takes one transaction at a time, and who asks meanwhile learns nothing but that. So pauses grow at once to
+/// what many need who want the same item, lest their attempts alone use it up; and they shrink for who has waited
+/// longest, lest that one comes too late. `cargo measure contention` shows what another choice does.
+const CONFLICT_PAUSES: [u64; 8] = [20, 200, 800, 800, 400, 400, 200, 100];
+/// How often a transaction that was throttled is tried.
+const THROTTLE_ATTEMPTS: u32 = 60;
 /// How often the unprocessed rest of a batch is asked for again.
 const BATCH_ATTEMPTS: u32 = 12;
 
@@ -73,6 +82,8 @@ pub enum Outcome {
     Done,
     /// None of it is done; the conditions of these actions failed, each with the item that failed it.
     Refused(HashMap<usize, Option<Item>>),
+    /// None of it is done, for it met another transaction. [`Store::transact`] tries such a one again.
+    Met,
 }
 
 impl Outcome {
@@ -105,6 +116,12 @@ impl Transaction {
     pub fn add(&mut self, action: TransactWriteItem) -> usize {
         self.actions.push(action);
         self.actions.len() - 1
+    }
+
+    /// Its actions.
+    #[must_use]
+    pub fn actions(&self) -> &[TransactWriteItem] {
+        &self.actions
     }
 
     /// How many actions it has.
@@ -295,18 +312,42 @@ impl Store {
             .collect()
     }
 
-    /// Runs a transaction. One that met another, or was throttled, is tried again with growing, jittered pauses.
+    /// Runs a transaction. One that met another, or was throttled, is tried again after jittered pauses.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when it can't be done in time; [`Error::Internal`] when DynamoDB finds it wrong.
     pub async fn transact(&self, transaction: &Transaction) -> Result<Outcome> {
+        self.transact_after(0, transaction).await
+    }
+
+    /// Runs a transaction as [`Store::transact`] does, for a request that has met others this many times already.
+    ///
+    /// # Errors
+    /// As [`Store::transact`].
+    pub(crate) async fn transact_after(&self, conflicts: u32, transaction: &Transaction) -> Result<Outcome> {
+        for met in conflicts..CONFLICT_ATTEMPTS {
+            pause_after_conflicts(met).await;
+            match self.transact_once(transaction).await? {
+                Outcome::Met => {}
+                outcome => return Ok(outcome),
+            }
+        }
+        Err(Error::Unavailable("a transaction met others every time".into()))
+    }
+
+    /// Runs a transaction that is of no use once it has met another. One that was throttled, or whose own earlier attempt
+    /// may still be under way, is tried again with growing, jittered pauses.
+    ///
+    /// # Errors
+    /// As [`Store::transact`].
+    pub(crate) async fn transact_once(&self, transaction: &Transaction) -> Result<Outcome> {
         if transaction.len() > TRANSACTION {
             return Err(Error::Internal(format!(
                 "a transaction of {} actions",
                 transaction.len()
             )));
         }
-        for attempt in 0..CONFLICT_ATTEMPTS {
+        for attempt in 0..THROTTLE_ATTEMPTS {
             pause_before(attempt).await;
             let result = self
                 .client
@@ -330,6 +371,9 @@ impl Store {
                     if !failed.is_empty() {
                         return Ok(Outcome::Refused(failed));
                     }
+                    if reasons.iter().any(|r| r.code() == Some("TransactionConflict")) {
+                        return Ok(Outcome::Met);
+                    }
                     if !reasons.iter().any(|r| r.code().is_some_and(is_passing)) {
                         let codes: Vec<_> = reasons.iter().filter_map(|r| r.code()).collect();
                         return Err(Error::Internal(format!("TransactWriteItems: {codes:?}")));
@@ -339,7 +383,9 @@ impl Store {
                 _ => return Err(service_error("TransactWriteItems", &error)),
             }
         }
-        Err(Error::Unavailable("a transaction met others every time".into()))
+        Err(Error::Unavailable(
+            "a transaction was throttled every time".into(),
+        ))
     }
 
     /// Runs an UpdateItem that one or more transactions may be in the way of. `Ok(Err(item))` says that its condition
@@ -353,8 +399,8 @@ impl Store {
         expression: &Expression,
         returning: ReturnValue,
     ) -> Result<std::result::Result<Item, Option<Item>>> {
-        for attempt in 0..CONFLICT_ATTEMPTS {
-            pause_before(attempt).await;
+        for met in 0..CONFLICT_ATTEMPTS {
+            pause_after_conflicts(met).await;
             let result = self
                 .client
                 .update_item()
@@ -604,10 +650,20 @@ fn build_error(error: impl std::fmt::Display) -> Error {
 /// (AWS Architecture Blog, "Exponential Backoff And Jitter").
 pub async fn pause_before(attempt: u32) {
     if attempt > 0 {
-        let window = (10_u64 << attempt.min(5)).min(250);
-        let pause = rand::rng().random_range(1..=window);
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        pause_within((10_u64 << attempt.min(5)).min(250)).await;
     }
+}
+
+/// Waits after meeting transactions this many times (none before the first): full jitter over [`CONFLICT_PAUSES`].
+async fn pause_after_conflicts(met: u32) {
+    if let Some(last) = (met as usize).checked_sub(1) {
+        pause_within(CONFLICT_PAUSES[last.min(CONFLICT_PAUSES.len() - 1)]).await;
+    }
+}
+
+async fn pause_within(milliseconds: u64) {
+    let pause = rand::rng().random_range(1..=milliseconds);
+    tokio::time::sleep(Duration::from_millis(pause)).await;
 }
 
 /// Whether a request with this error code may succeed when it is tried again.

@@ -1,0 +1,301 @@
+//! The mixed workload: what is asked, how often, and how each is asked of the real server.
+
+use std::error::Error;
+
+use rand::{RngExt as _, rngs::StdRng};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::cinema::{Cinema, PASSWORD, User, json_of};
+
+/// One kind of request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operation {
+    pub(crate) name: &'static str,
+    /// Of a thousand requests.
+    pub(crate) share: u32,
+    /// How often it is recorded, where what it takes depends on what is asked.
+    pub(crate) samples: usize,
+    ask: Ask,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    /// A path, by nobody or by a user.
+    Get(&'static str, bool),
+    /// The page after a path's first.
+    Next(&'static str),
+    Film(bool),
+    Search(bool),
+    Favorite,
+    Create,
+    Describe,
+    Retitle,
+    Delete,
+    Register,
+    Login,
+    Refresh,
+    Logout,
+}
+
+const fn get(name: &'static str, share: u32, path: &'static str, signed_in: bool) -> Operation {
+    one(name, share, Ask::Get(path, signed_in))
+}
+
+const fn one(name: &'static str, share: u32, ask: Ask) -> Operation {
+    Operation {
+        name,
+        share,
+        samples: 1,
+        ask,
+    }
+}
+
+const fn some(name: &'static str, share: u32, samples: usize, ask: Ask) -> Operation {
+    Operation {
+        name,
+        share,
+        samples,
+        ask,
+    }
+}
+
+/// The mix, for a catalogue that is mostly looked at, by nobody in two cases of three. An assumption, in thousandths.
+pub(crate) const MIX: [Operation; 31] = [
+    one("get a film", 280, Ask::Film(false)),
+    one("get a film, signed in", 120, Ask::Film(true)),
+    get("films by id", 30, "/api/movies/", false),
+    get("films by id, signed in", 15, "/api/movies/", true),
+    one("films by id, second page", 15, Ask::Next("/api/movies/")),
+    get("films by -id", 10, "/api/movies/?ordering=-id", false),
+    get("films by date", 20, "/api/movies/?ordering=-release_date", false),
+    get(
+        "films by date, signed in",
+        10,
+        "/api/movies/?ordering=-release_date",
+        true,
+    ),
+    one(
+        "films by date, second page",
+        10,
+        Ask::Next("/api/movies/?ordering=-release_date"),
+    ),
+    get(
+        "a genre's films by date",
+        30,
+        "/api/movies/?genre=drama&ordering=-release_date",
+        false,
+    ),
+    get(
+        "a genre's films by id, signed in",
+        10,
+        "/api/movies/?genre=drama",
+        true,
+    ),
+    some("search", 70, 80, Ask::Search(false)),
+    some("search, signed in", 30, 40, Ask::Search(true)),
+    get("newest", 55, "/api/movies/newest/", false),
+    get("newest, signed in", 25, "/api/movies/newest/", true),
+    get("most liked", 55, "/api/movies/most-liked/", false),
+    get("most liked, signed in", 25, "/api/movies/most-liked/", true),
+    get("categories", 35, "/api/movies/categories/", false),
+    get("categories, signed in", 15, "/api/movies/categories/", true),
+    some("favorite, on and off in turn", 60, 2, Ask::Favorite),
+    get("my favorites", 30, "/api/users/me/favorites/", true),
+    get("me", 10, "/api/users/me/", true),
+    get("users", 2, "/api/users/", true),
+    one("refresh", 16, Ask::Refresh),
+    one("login", 8, Ask::Login),
+    one("logout", 2, Ask::Logout),
+    some("register", 3, 2, Ask::Register),
+    some("create", 5, 8, Ask::Create),
+    some("update a description", 2, 2, Ask::Describe),
+    some("update a title", 1, 8, Ask::Retitle),
+    some("delete", 1, 8, Ask::Delete),
+];
+
+/// Who asks, and for which film, so that their keys can be told from others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    /// The film that was asked for; what a list shows isn't.
+    pub(crate) film: Option<u64>,
+    /// The user who asked.
+    pub(crate) user: u64,
+    /// Whether the film is new with the request.
+    pub(crate) is_new: bool,
+}
+
+/// A film of the sample.
+pub(crate) struct Film {
+    pub(crate) id: u64,
+    pub(crate) title: String,
+    pub(crate) director: String,
+    pub(crate) genre: String,
+}
+
+/// Everything that requests are made of.
+pub(crate) struct Asking<'a> {
+    pub(crate) cinema: &'a Cinema,
+    /// The sample's films that no request changes.
+    pub(crate) films: Vec<Film>,
+    /// Films of the user's own, to be changed and deleted.
+    pub(crate) own: Vec<Film>,
+    pub(crate) user: User,
+    pub(crate) random: StdRng,
+}
+
+impl Asking<'_> {
+    /// Makes the calls that `operation` needs beforehand and aren't to be counted, and gives the request itself.
+    pub(crate) async fn prepare(
+        &mut self,
+        operation: &Operation,
+    ) -> Result<(reqwest::RequestBuilder, Asked), Box<dyn Error>> {
+        let user = self.user.id.get();
+        let of = |film: Option<u64>| Asked {
+            film,
+            user,
+            is_new: false,
+        };
+        let viewer = self.user.clone();
+        let signed_in = |yes: bool| yes.then_some(&viewer);
+        let path = |id: u64| format!("/api/movies/{id}/");
+        let cinema = self.cinema;
+        let get = |path: &str, by| cinema.request(Method::GET, path, by);
+        Ok(match operation.ask {
+            Ask::Get(path, by) => (get(path, signed_in(by)), of(None)),
+            Ask::Next(path) => {
+                let first = json_of(get(path, None)).await?;
+                let next = first["next"].as_str().ok_or("there is one page")?;
+                (self.cinema.http.get(next), of(None))
+            }
+            Ask::Film(by) => {
+                let film = self.films.first().ok_or("no films")?.id;
+                (get(&path(film), signed_in(by)), of(Some(film)))
+            }
+            Ask::Search(by) => {
+                let q = self.words();
+                let request = get("/api/movies/search/", signed_in(by)).query(&[("q", q)]);
+                (request, of(None))
+            }
+            Ask::Favorite => {
+                let film = self.films.first().ok_or("no films")?.id;
+                let path = format!("/api/movies/{film}/favorite/");
+                (
+                    self.cinema.request(Method::POST, &path, Some(&self.user)),
+                    of(Some(film)),
+                )
+            }
+            Ask::Create => {
+                let body = self.like_another();
+                let request = self
+                    .cinema
+                    .request(Method::POST, "/api/movies/", Some(&self.user));
+                let asked = Asked {
+                    is_new: true,
+                    ..of(None)
+                };
+                (request.json(&body), asked)
+            }
+            Ask::Describe => {
+                let id = self.own.first().ok_or("no film of one's own")?.id;
+                let body =
+                    json!({"description": format!("Described anew, {}.", self.random.random::<u32>())});
+                (self.change(Method::PATCH, id).json(&body), of(Some(id)))
+            }
+            Ask::Retitle => {
+                let id = self.own.first().ok_or("no film of one's own")?.id;
+                let body = json!({"title": self.like_another()["title"]});
+                (self.change(Method::PATCH, id).json(&body), of(Some(id)))
+            }
+            Ask::Delete => {
+                let id = self.own.pop().ok_or("no film of one's own")?.id;
+                (self.change(Method::DELETE, id), of(Some(id)))
+            }
+            Ask::Register => {
+                let name = format!("new{}", self.random.random::<u32>());
+                let email = format!("{name}@example.com");
+                let body = json!({"username": name, "email": email, "password": PASSWORD});
+                (self.post("/api/auth/register/").json(&body), of(None))
+            }
+            Ask::Login => {
+                let body = json!({"username": "viewer", "password": PASSWORD});
+                (self.post("/api/auth/login/").json(&body), of(None))
+            }
+            Ask::Refresh => {
+                let body = json!({"refresh": self.user.refresh});
+                (self.post("/api/auth/refresh/").json(&body), of(None))
+            }
+            Ask::Logout => {
+                let body = json!({"username": "viewer", "password": PASSWORD});
+                let session = json_of(self.post("/api/auth/login/").json(&body)).await?;
+                let body = json!({"refresh": session["refresh"]});
+                (self.post("/api/auth/logout/").json(&body), of(None))
+            }
+        })
+    }
+
+    fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        self.cinema.request(Method::POST, path, None)
+    }
+
+    fn change(&self, method: Method, id: u64) -> reqwest::RequestBuilder {
+        self.cinema
+            .request(method, &format!("/api/movies/{id}/"), Some(&self.user))
+    }
+
+    /// What somebody may look for: the first words of a film's title, so that common words are common here; sometimes
+    /// the director, sometimes the genre.
+    fn words(&mut self) -> String {
+        let at = self.random.random_range(0..self.films.len());
+        let film = &self.films[at];
+        let words = match self.random.random_range(0..10) {
+            0 => 1,
+            1 => return film.director.clone(),
+            2 => return film.genre.split(',').next().unwrap_or_default().to_owned(),
+            3..6 => 2,
+            _ => 9,
+        };
+        let words: Vec<&str> = film.title.split_whitespace().take(words).collect();
+        words.join(" ")
+    }
+
+    /// A new film with the words and genres of one that is there.
+    fn like_another(&mut self) -> Value {
+        let at = self.random.random_range(0..self.films.len());
+        let film = &self.films[at];
+        json!({
+            "title": film.title,
+            "description": "A film of the mixed workload.",
+            "release_date": "2026-01-01",
+            "director": film.director,
+            "genre": film.genre,
+        })
+    }
+
+    /// Adds a film of the user's own, which isn't counted.
+    pub(crate) async fn add_own(&mut self) -> Result<(), Box<dyn Error>> {
+        let body = self.like_another();
+        let request = self
+            .cinema
+            .request(Method::POST, "/api/movies/", Some(&self.user));
+        let film = json_of(request.json(&body)).await?;
+        let text = |name: &str| film[name].as_str().unwrap_or_default().to_owned();
+        self.own.push(Film {
+            id: film["id"].as_u64().ok_or("no id")?,
+            title: text("title"),
+            director: text("director"),
+            genre: text("genre"),
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_are_thousandths() {
+        assert_eq!(MIX.iter().map(|operation| operation.share).sum::<u32>(), 1000);
+    }
+}

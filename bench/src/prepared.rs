@@ -1,0 +1,257 @@
+//! Catalogues as the product's own import leaves them in a file, kept from one run to the next.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    io::BufWriter,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use marquee::{
+    bulk::Bulk,
+    engine::{Engine, Storage},
+    import::{Importer, Report, Source},
+    server::{TEMPLATE, table_file},
+    template::Template,
+};
+use shared::{
+    auth::{password, refresh::RefreshToken},
+    clock::Clock,
+    config::Config,
+    db::{
+        Key, Store, client,
+        favorite::MarkItem,
+        keys::{self, LIKES_SHARDS},
+        meta::Counter,
+        movie::{MovieItem, ONE_LIKE},
+        session::SessionItem,
+        store::{from_item, to_item},
+        user::UserItem,
+    },
+    domain::{MovieId, Password, Role, UserId},
+};
+
+use crate::catalogue::{self, Generator};
+
+/// Where benchmarks keep their data, from the root of the repository.
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
+
+/// What decides what is in a prepared file. When any of it changes, the file is made anew.
+const SOURCES: [&str; 11] = [
+    include_str!("catalogue.rs"),
+    include_str!("prepared.rs"),
+    include_str!("../../data/movies.csv"),
+    include_str!("../../local/src/import.rs"),
+    include_str!("../../shared/src/db/favorite.rs"),
+    include_str!("../../shared/src/db/genre.rs"),
+    include_str!("../../shared/src/db/index.rs"),
+    include_str!("../../shared/src/db/keys.rs"),
+    include_str!("../../shared/src/db/movie.rs"),
+    include_str!("../../shared/src/domain/text.rs"),
+    include_str!("../../template.yaml"),
+];
+
+/// The password of every user of a prepared catalogue.
+pub(crate) const PASSWORD: &str = "a long enough passphrase";
+
+/// How many films' likes are written at once.
+const LIKES_AT_ONCE: usize = 500;
+
+/// A shared error in words.
+#[allow(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
+pub(crate) fn in_words(error: shared::Error) -> Box<dyn Error> {
+    error.in_words().into()
+}
+
+/// A catalogue in a file.
+pub(crate) struct Prepared {
+    /// The engine's file.
+    pub(crate) file: PathBuf,
+    /// How many films it has.
+    pub(crate) films: u64,
+    /// How many users.
+    pub(crate) users: u64,
+    /// Its most liked film.
+    pub(crate) most_liked: u64,
+    /// Its likes.
+    pub(crate) most_likes: u64,
+    /// The likes of all films.
+    pub(crate) likes: u64,
+}
+
+/// The directory in which benchmarks keep their data.
+///
+/// # Errors
+/// When it can't be made.
+pub(crate) fn data() -> Result<PathBuf, Box<dyn Error>> {
+    let path = PathBuf::from(DATA);
+    fs::create_dir_all(&path)?;
+    Ok(path)
+}
+
+/// How many users a catalogue has: more for more films, so that both grow, up to as many as are added in seconds.
+#[must_use]
+pub(crate) fn users_of(films: u64) -> u64 {
+    (10 * films.isqrt()).clamp(100, 2_000)
+}
+
+/// The name of a user.
+#[must_use]
+pub(crate) fn username(n: u64) -> String {
+    format!("fan{n:05}")
+}
+
+impl Prepared {
+    /// The catalogue of this many films, made now unless an earlier run left it.
+    ///
+    /// # Errors
+    /// Whatever stops it, in words for a person.
+    pub(crate) async fn new(films: u64) -> Result<Self, Box<dyn Error>> {
+        if films < catalogue::SMALLEST {
+            return Err(format!("a catalogue has {} films at least", catalogue::SMALLEST).into());
+        }
+        let directory = data()?.join(format!("catalogue-{films}"));
+        let mark = directory.join("key");
+        let users = users_of(films);
+        let likes = catalogue::likes(films, users)?;
+        let (most_liked, most_likes) = catalogue::most_liked(&likes).ok_or("no film is liked")?;
+        let prepared = Self {
+            file: table_file(&directory),
+            films,
+            users,
+            most_liked,
+            most_likes,
+            likes: likes.values().map(|users| users.len() as u64).sum(),
+        };
+        if fs::read_to_string(&mark).is_ok_and(|text| text == key()) {
+            return Ok(prepared);
+        }
+        if directory.exists() {
+            fs::remove_dir_all(&directory)?;
+        }
+        fs::create_dir_all(&directory)?;
+        prepared.make(&directory, &likes).await?;
+        // Last, so that a run that is cut off leaves nothing that looks complete.
+        fs::write(mark, key())?;
+        Ok(prepared)
+    }
+
+    async fn make(
+        &self,
+        directory: &Path,
+        likes: &BTreeMap<u64, BTreeSet<u64>>,
+    ) -> Result<(), Box<dyn Error>> {
+        let csv = directory.join("films.csv");
+        Generator::new()?.write(self.films, BufWriter::new(fs::File::create(&csv)?))?;
+        let (engine, store) = open(&self.file).await?;
+        let begun = Instant::now();
+        let importer = Importer::new(store.clone(), Some(engine.database().clone()));
+        let report = importer.run(&Source::File(csv.clone())).await?;
+        if report
+            != (Report::Imported {
+                films: self.films,
+                bad: 0,
+            })
+        {
+            return Err(format!("{} films: {report}", self.films).into());
+        }
+        eprintln!("{report} in {:.1} s", begun.elapsed().as_secs_f64());
+        add_users(&store, self.users).await.map_err(in_words)?;
+        let bulk = Bulk::new(engine.database().clone(), store.table.clone());
+        add_likes(&store, &bulk, likes).await.map_err(in_words)?;
+        eprintln!("{} users like them {} times", self.users, self.likes);
+        engine.shutdown().await?;
+        fs::remove_file(csv)?;
+        Ok(())
+    }
+
+    /// A copy in `directory`, which may be changed.
+    ///
+    /// # Errors
+    /// When it can't be copied.
+    pub(crate) fn copy_to(&self, directory: &Path) -> Result<PathBuf, Box<dyn Error>> {
+        let copy = table_file(directory);
+        fs::copy(&self.file, &copy)?;
+        Ok(copy)
+    }
+}
+
+/// An engine on a file, and its table, which is made when it isn't there.
+///
+/// # Errors
+/// Whatever stops it, in words for a person.
+pub(crate) async fn open(file: &Path) -> Result<(Engine, Store), Box<dyn Error>> {
+    let engine = Engine::start(Storage::File(file.to_owned()))?;
+    let client = client::local(&engine.endpoint());
+    let table = Config::default().table;
+    Template::parse(TEMPLATE)?.table.create(&client, &table).await?;
+    Ok((engine, Store::new(client, table, Clock::default())))
+}
+
+fn key() -> String {
+    let mut hasher = DefaultHasher::new();
+    SOURCES.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// Adds users as the auth function does, but for the hash of their password, which is made once.
+async fn add_users(store: &Store, count: u64) -> shared::Result<()> {
+    let password = Password::parse(PASSWORD.into()).map_err(shared::Error::Internal)?;
+    let hash = password::hash(password).await?;
+    let first = store.take_ids(Counter::UserIds, count).await?;
+    for n in 0..count {
+        let id = UserId::try_from(first + n).map_err(|e| shared::Error::Internal(e.to_string()))?;
+        let now = store.clock.now();
+        let user = UserItem {
+            id,
+            username: username(n),
+            email: format!("{}@example.com", username(n)),
+            role: Role::Member,
+            joined: now.to_string(),
+        };
+        let token = RefreshToken::first()?;
+        let seconds = Config::default().tokens.session_seconds;
+        let session = store.begin_session(&token, &SessionItem::new(id, &token, now, seconds))?;
+        store.create_user(&user, hash.clone(), session).await?;
+    }
+    Ok(())
+}
+
+/// Adds likes past the API: the marks, and the films with their counts, both as [`Store::set_favorite`] writes them. Nobody
+/// else writes, so that films may be read and written whole.
+async fn add_likes(store: &Store, bulk: &Bulk, likes: &BTreeMap<u64, BTreeSet<u64>>) -> shared::Result<()> {
+    let wrong = |e: shared::domain::id::NotAnId| shared::Error::Internal(e.to_string());
+    let likes: Vec<(&u64, &BTreeSet<u64>)> = likes.iter().collect();
+    let now = store.clock.now();
+    for some in likes.chunks(LIKES_AT_ONCE) {
+        let ids = some.iter().map(|(id, _)| MovieId::try_from(**id));
+        let ids: Vec<MovieId> = ids.collect::<Result<_, _>>().map_err(wrong)?;
+        let mut found = store
+            .batch_get(ids.iter().map(|id| keys::movie(*id)).collect())
+            .await?;
+        let mut rows = Vec::new();
+        let mut add = |key: Key, mut row: shared::db::store::Item| {
+            row.extend(key.attributes());
+            rows.push(row);
+        };
+        for (id, (_, users)) in ids.into_iter().zip(some) {
+            let key = keys::movie(id);
+            let item = found
+                .remove(&key)
+                .ok_or_else(|| shared::db::store::corrupt("too few films"))?;
+            let mut movie: MovieItem = from_item(item)?;
+            movie.likes += ONE_LIKE * users.len() as u64;
+            movie.liked = Some(keys::likes_shard(id.get() % LIKES_SHARDS));
+            add(key, to_item(&movie)?);
+            for user in *users {
+                let user = UserId::try_from(*user).map_err(wrong)?;
+                add(keys::mark(id, user), to_item(&MarkItem::new(id, user, now))?);
+            }
+        }
+        bulk.put(rows).await?;
+    }
+    Ok(())
+}

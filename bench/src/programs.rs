@@ -1,0 +1,130 @@
+//! The functions' release binaries: where they are, and how large.
+
+use std::{
+    error::Error,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use flate2::{Compression, write::DeflateEncoder};
+use marquee::{server::TEMPLATE, template::Template};
+use tokio::process::Command;
+
+/// What functions are compared with.
+pub const BARE: [&str; 2] = ["hello", "hello-table"];
+
+/// What the command line says.
+#[derive(Debug, clap::Args)]
+pub struct Choice {
+    /// Measure what `sam build` left in this directory, such as `.aws-sam/build`, and not what cargo builds now.
+    #[arg(long, value_name = "DIR")]
+    bootstraps: Option<PathBuf>,
+}
+
+/// Where the binaries are.
+pub struct Programs {
+    built: PathBuf,
+    bootstraps: Option<PathBuf>,
+    template: Template,
+    names: Vec<String>,
+}
+
+/// A binary's size in bytes.
+pub struct Sizes {
+    /// As it is loaded.
+    pub plain: u64,
+    /// As it is deployed: compressed by DEFLATE, as in a zip file.
+    pub zipped: u64,
+}
+
+impl Programs {
+    /// The functions, all when none are named, and the bare ones beside them if wanted. What isn't there already is built
+    /// at once: in the same profile, with the same features of what they share.
+    ///
+    /// # Errors
+    /// When cargo fails.
+    pub async fn of(choice: &Choice, only: &[String], bare: bool) -> Result<Self, Box<dyn Error>> {
+        let template = Template::parse(TEMPLATE)?;
+        let functions = template.functions.iter().map(|function| function.name.clone());
+        let mut names: Vec<String> = functions
+            .filter(|name| only.is_empty() || only.contains(name))
+            .collect();
+        let mut to_build = match choice.bootstraps {
+            Some(_) => Vec::new(),
+            None => names.clone(),
+        };
+        if bare {
+            names.extend(BARE.map(str::to_owned));
+            to_build.extend(BARE.map(str::to_owned));
+        }
+        if !to_build.is_empty() {
+            build(&to_build).await?;
+        }
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+        Ok(Self {
+            built: target.join("release"),
+            bootstraps: choice.bootstraps.clone(),
+            template,
+            names,
+        })
+    }
+
+    /// Every function that is measured, by name; the bare ones last.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// The binary of this function.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn path(&self, name: &str) -> Result<PathBuf, Box<dyn Error>> {
+        let function = self.template.functions.iter().find(|f| f.name == name);
+        let path = match (&self.bootstraps, function) {
+            (Some(directory), Some(function)) => directory.join(&function.resource).join("bootstrap"),
+            _ => self.built.join(name),
+        };
+        path.canonicalize()
+            .map_err(|e| format!("{}: {e}", path.display()).into())
+    }
+
+    /// How large this function's binary is.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn sizes(&self, name: &str) -> Result<Sizes, Box<dyn Error>> {
+        let bytes = fs::read(self.path(name)?)?;
+        let mut zip = DeflateEncoder::new(Vec::new(), Compression::default());
+        zip.write_all(&bytes)?;
+        Ok(Sizes {
+            plain: bytes.len().try_into()?,
+            zipped: zip.finish()?.len().try_into()?,
+        })
+    }
+}
+
+async fn build(programs: &[String]) -> Result<(), Box<dyn Error>> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--release", "--locked"]).current_dir(root());
+    for name in programs {
+        cargo.args(["--bin", name]);
+    }
+    let status = cargo.status().await?;
+    status
+        .success()
+        .then_some(())
+        .ok_or_else(|| format!("cargo build: {status}").into())
+}
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A number of bytes or the like, to be divided.
+#[allow(clippy::cast_precision_loss, reason = "what is measured is far below 2⁵³")]
+pub fn precise(value: u64) -> f64 {
+    value as f64
+}

@@ -1,0 +1,43 @@
+//! How large the functions are.
+
+use std::{error::Error, fmt::Write as _};
+
+use crate::programs::{self, Programs, precise};
+
+/// The bar, in bytes, zipped.
+const BAR: u64 = 4_000_000;
+
+/// What the command line says.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    programs: programs::Choice,
+}
+
+/// Measures.
+///
+/// # Errors
+/// Whatever stops it, in words for a person; a bar that is broken too.
+pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
+    let programs = Programs::of(&options.programs, &[], false).await?;
+    let mut text = "| function | MB | zipped, MB |\n|---|---|---|\n".to_owned();
+    let mut broken = Vec::new();
+    for name in programs.names() {
+        let sizes = programs.sizes(name)?;
+        let mb = |bytes| precise(bytes) / 1e6;
+        writeln!(
+            text,
+            "| `{name}` | {:.2} | {:.2} |",
+            mb(sizes.plain),
+            mb(sizes.zipped)
+        )?;
+        if sizes.zipped > BAR {
+            broken.push(format!("{name} is {} bytes, zipped", sizes.zipped));
+        }
+    }
+    if broken.is_empty() {
+        return Ok(text);
+    }
+    println!("{text}");
+    Err(broken.join("\n").into())
+}

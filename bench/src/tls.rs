@@ -1,0 +1,94 @@
+//! A TLS terminator in front of a plain endpoint on this machine: a real table is reached by TLS.
+
+use std::{error::Error, io::Write as _, net::Ipv4Addr, sync::Arc};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tempfile::NamedTempFile;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        crypto::ring,
+        pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    },
+};
+
+/// A terminator. It is there for as long as the runtime that it was made on.
+pub struct Terminator {
+    /// Where it listens.
+    pub url: String,
+    /// A bundle of authorities as a system has one, and the terminator's own among them: what `SSL_CERT_FILE` is to name
+    /// for whoever trusts the system's. As many real ones as any system trusts (Mozilla's), so that reading them takes as
+    /// long as it does on Lambda.
+    pub system: NamedTempFile,
+    /// Amazon's roots and the terminator's own, for whoever trusts Amazon's alone.
+    pub amazon: NamedTempFile,
+}
+
+impl Terminator {
+    /// A terminator in front of `endpoint`, an address and a port.
+    ///
+    /// # Errors
+    /// When there is no port or no file to be had.
+    pub async fn to(endpoint: &str) -> Result<Self, Box<dyn Error>> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+        let key = KeyPair::generate()?;
+        let certificate = CertificateParams::new(vec!["localhost".to_owned()])?.signed_by(&key, &issuer)?;
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone(), issuer.der().clone()],
+                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            )?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let url = format!("https://localhost:{}", listener.local_addr()?.port());
+        tokio::spawn(terminate(
+            listener,
+            TlsAcceptor::from(Arc::new(config)),
+            endpoint.to_owned(),
+        ));
+        let all = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+        let all = all.map(|root| pem::encode(&pem::Pem::new("CERTIFICATE", root.as_ref())));
+        let own = issuer.pem();
+        Ok(Self {
+            url,
+            system: bundle(all.chain([own.clone()]))?,
+            amazon: bundle([AMAZON_ROOTS.to_owned(), own])?,
+        })
+    }
+}
+
+/// What a function trusts.
+const AMAZON_ROOTS: &str = include_str!("../../shared/src/amazon-roots.pem");
+
+fn bundle(certificates: impl IntoIterator<Item = String>) -> Result<NamedTempFile, Box<dyn Error>> {
+    let mut file = NamedTempFile::new()?;
+    for pem in certificates {
+        file.write_all(pem.as_bytes())?;
+    }
+    file.flush()?;
+    Ok(file)
+}
+
+async fn terminate(listener: TcpListener, acceptor: TlsAcceptor, endpoint: String) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let (acceptor, endpoint) = (acceptor.clone(), endpoint.clone());
+        tokio::spawn(async move {
+            let _ = stream.set_nodelay(true);
+            // A connection that breaks is the function's to report.
+            if let (Ok(mut near), Ok(mut far)) =
+                (acceptor.accept(stream).await, TcpStream::connect(endpoint).await)
+            {
+                let _ = far.set_nodelay(true);
+                let _ = copy_bidirectional(&mut near, &mut far).await;
+            }
+        });
+    }
+}

@@ -1,0 +1,196 @@
+//! What a function's process does and allocates for a request, as valgrind counts it.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::{Bench, Operation, table::Table};
+use crate::runtime::{Failure, Function};
+
+/// How many requests a process answers before those that count, and how many count.
+const WARM_UP: u64 = 5;
+const COUNTED: u64 = 20;
+
+/// How many requests a profile is of: so many that the start hardly shows.
+const PROFILED: u64 = 500;
+
+/// What allocates.
+const ALLOCATORS: [&str; 5] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
+
+/// What one request takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Instructions, all threads together.
+    pub instructions: u64,
+    /// Calls that ask for memory, or for more of it.
+    pub allocations: u64,
+}
+
+/// Whether valgrind is here.
+///
+/// # Errors
+/// When it isn't, with what to do about it.
+pub async fn check_valgrind() -> Result<(), Failure> {
+    let version = Command::new("valgrind").arg("--version").output().await;
+    match version {
+        Ok(output) if output.status.success() => Ok(()),
+        _ => Err(
+            "valgrind, which counts instructions and allocations, isn't on the path: install the package of this name"
+                .into(),
+        ),
+    }
+}
+
+/// Counts what a request takes for each of these operations, which are of one function: in one process, one operation
+/// after another.
+///
+/// # Errors
+/// When the function doesn't answer as it should, or valgrind doesn't count.
+pub async fn count(
+    bench: &Bench,
+    operations: &[&Operation],
+) -> Result<BTreeMap<&'static str, Counts>, Failure> {
+    let mut counts = BTreeMap::new();
+    let Some(first) = operations.first() else {
+        return Ok(counts);
+    };
+    let mut process = Counted::start(bench, first, None).await?;
+    for operation in operations {
+        process.ask(bench, operation, WARM_UP).await?;
+        process.command("zero").await?;
+        process.ask(bench, operation, COUNTED).await?;
+        counts.insert(operation.name, process.dump().await?);
+    }
+    process.function.stop().await?;
+    Ok(counts)
+}
+
+/// Writes callgrind's profile of this operation into the directory.
+///
+/// # Errors
+/// As for [`count`].
+pub async fn profile(bench: &Bench, operation: &Operation, directory: &Path) -> Result<(), Failure> {
+    let out = directory.join(operation.name.replace([' ', ','], "-"));
+    let mut process = Counted::start(bench, operation, Some(&out)).await?;
+    process.ask(bench, operation, PROFILED).await?;
+    process.command("dump").await?;
+    process.function.stop().await
+}
+
+/// A function's process under callgrind.
+struct Counted {
+    function: Function,
+    table: Table,
+    out: PathBuf,
+    dumps: usize,
+    _directory: TempDir,
+}
+
+impl Counted {
+    /// Starts the function of this operation. Callgrind's file goes to `out`, if it is wanted.
+    async fn start(bench: &Bench, operation: &Operation, out: Option<&Path>) -> Result<Self, Failure> {
+        let table = Table::replaying().await?;
+        let directory = tempfile::tempdir()?;
+        let out = out.map_or_else(|| directory.path().join("out"), Path::to_owned);
+        let mut command = Command::new("valgrind");
+        command
+            // Whole names in every file, so that each can be read by itself.
+            .args(["--tool=callgrind", "--compress-strings=no", "--compress-pos=no"])
+            .arg(format!("--callgrind-out-file={}", out.display()))
+            .arg(bench.program(operation)?)
+            .stderr(Stdio::from(File::create(directory.path().join("log"))?));
+        let function = Function::spawn(&mut command, &bench.environment(&table)).await?;
+        Ok(Self {
+            function,
+            table,
+            out,
+            dumps: 0,
+            _directory: directory,
+        })
+    }
+
+    /// Makes this many requests.
+    async fn ask(&mut self, bench: &Bench, operation: &Operation, requests: u64) -> Result<(), Failure> {
+        self.table.replay(bench.recording(operation)?);
+        for _ in 0..requests {
+            let answer = self.function.invoke(&operation.event).await?;
+            operation.check(&answer.body)?;
+        }
+        self.table.check()
+    }
+
+    /// Tells callgrind to do something, and waits until it has. It does so while the function waits for an event.
+    async fn command(&self, command: &str) -> Result<(), Failure> {
+        let pid = self.function.pid().ok_or("the function has ended")?;
+        let told = Command::new("vgdb")
+            .arg(format!("--pid={pid}"))
+            .arg(command)
+            .output()
+            .await?;
+        if told.status.success() {
+            return Ok(());
+        }
+        Err(format!("vgdb: {}", String::from_utf8_lossy(&told.stderr)).into())
+    }
+
+    /// What one request took of all since the counts were at zero.
+    async fn dump(&mut self) -> Result<Counts, Failure> {
+        self.command("dump").await?;
+        self.dumps += 1;
+        let mut file = self.out.clone();
+        file.as_mut_os_string()
+            .push(OsStr::new(&format!(".{}", self.dumps)));
+        let text = fs::read_to_string(&file)?;
+        fs::remove_file(&file)?;
+        let all = read(&text).ok_or("callgrind wrote something else")?;
+        Ok(Counts {
+            instructions: all.instructions / COUNTED,
+            allocations: all.allocations / COUNTED,
+        })
+    }
+}
+
+/// The totals of a file of callgrind's: its summary, and the calls of what allocates.
+fn read(text: &str) -> Option<Counts> {
+    let summary = text.lines().find_map(|line| line.strip_prefix("summary: "))?;
+    let mut allocations = 0;
+    let mut callee = "";
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("cfn=") {
+            callee = name;
+        } else if let Some(calls) = line.strip_prefix("calls=")
+            && ALLOCATORS.contains(&callee)
+        {
+            allocations += calls.split(' ').next()?.parse::<u64>().ok()?;
+        }
+    }
+    Some(Counts {
+        instructions: summary.trim().parse().ok()?,
+        allocations,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instructions_are_those_of_the_summary_and_allocations_the_calls_of_what_allocates() {
+        let text = "# callgrind format\nevents: Ir\nsummary: 1200\n\nfn=main\n1 5\ncfn=malloc\ncalls=3 0\n1 90\n\
+                    cfn=free\ncalls=7 0\n1 40\nfn=grow\ncfn=realloc\ncalls=2 0\n1 30\n";
+        let counts = Counts {
+            instructions: 1200,
+            allocations: 5,
+        };
+        assert_eq!(read(text), Some(counts));
+        assert_eq!(read("events: Ir\n"), None);
+    }
+}

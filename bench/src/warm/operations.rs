@@ -1,0 +1,264 @@
+//! The measured operations, and the catalogue that they are asked of.
+
+use std::{error::Error, net::IpAddr, net::Ipv4Addr, path::PathBuf};
+
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
+use marquee::{
+    gateway::{Arrival, Host, event_for, raw_path},
+    server::{self, Catalog, Options, Place, Running, TEMPLATE},
+    template::Template,
+};
+use serde_json::{Value, json};
+use shared::{clock::Clock, config::Config};
+use tempfile::TempDir;
+use time::OffsetDateTime;
+
+use crate::runtime::Failure;
+
+/// How many films there are: enough for every list to be full and for common words to be common.
+const FILMS: usize = 2_000;
+
+/// How many users there are, so that a page of them is full.
+const USERS: usize = 21;
+
+/// How many favorites the caller has, likewise.
+const FAVORITES: usize = 21;
+
+/// How long an access token lasts: longer than any run of the benchmark.
+const ACCESS_SECONDS: i64 = 24 * 60 * 60;
+
+/// Every user's password.
+const PASSWORD: &str = "a long enough passphrase";
+
+/// One measured operation.
+pub struct Operation {
+    /// What it is called in the results.
+    pub name: &'static str,
+    /// The function that does it.
+    pub function: &'static str,
+    /// What API Gateway sends for it.
+    pub event: Value,
+    /// The status of its answer.
+    pub status: u16,
+    /// Whether it hashes a password, which takes far longer than all else and is meant to.
+    pub hashes: bool,
+}
+
+/// A table with films and users, and the secrets of its sessions.
+pub struct Stage {
+    running: Running,
+    directory: TempDir,
+}
+
+/// A user who is signed in.
+struct User {
+    access: String,
+    refresh: String,
+}
+
+impl Stage {
+    /// Sets the stage: the films, the users, and what the first of them has done.
+    ///
+    /// # Errors
+    /// Whatever stops it.
+    pub async fn set() -> Result<(Self, Vec<Operation>), Failure> {
+        let directory = tempfile::tempdir()?;
+        let film = directory.path().join("films.csv");
+        write_films(&film)?;
+        let mut config = Config::default();
+        config.tokens.access_seconds = ACCESS_SECONDS;
+        let options = Options {
+            port: 0,
+            place: Place::Data(directory.path().to_owned()),
+            catalog: Catalog::File(film),
+            config,
+            clock: Clock::default(),
+        };
+        let running = server::start(options).await.map_err(|error| in_words(&*error))?;
+        let stage = Self { running, directory };
+        let operations = stage.play().await?;
+        Ok((stage, operations))
+    }
+
+    /// The engine's address.
+    pub fn engine(&self) -> &str {
+        &self.running.dynamodb
+    }
+
+    /// The file with the secrets that auth needs.
+    pub fn secrets(&self) -> PathBuf {
+        self.directory.path().join("secrets.json")
+    }
+
+    /// Ends the engine.
+    ///
+    /// # Errors
+    /// When it doesn't end as it should.
+    pub async fn clear(self) -> Result<(), Failure> {
+        self.running.stop().await.map_err(|error| in_words(&*error))
+    }
+
+    /// Registers the users, lets the first add a film and mark some, and gives the operations as that user asks for them.
+    async fn play(&self) -> Result<Vec<Operation>, Failure> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let url = |path: &str| format!("http://{}{path}", self.running.address);
+        let mut users = Vec::with_capacity(USERS);
+        for n in 0..USERS {
+            let name = format!("measured{n:02}");
+            let user = json!({
+                "username": name, "email": format!("{name}@example.com"), "password": PASSWORD,
+            });
+            let answer = client.post(url("/api/auth/register/")).json(&user).send().await?;
+            let answer: Value = answer.error_for_status()?.json().await?;
+            let token = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+            users.push(User {
+                access: token("access"),
+                refresh: token("refresh"),
+            });
+        }
+        let user = users.into_iter().next().ok_or("no user")?;
+        for id in 1..=FAVORITES {
+            let mark = client.put(url(&format!("/api/movies/{id}/favorite/")));
+            mark.bearer_auth(&user.access).send().await?.error_for_status()?;
+        }
+        let add = client.post(url("/api/movies/")).json(&film());
+        let answer = add.bearer_auth(&user.access).send().await?.error_for_status()?;
+        let own: Value = answer.json().await?;
+        operations(&user, &own["id"])
+    }
+}
+
+fn in_words(error: &dyn Error) -> Failure {
+    error.to_string().into()
+}
+
+/// The first films of the demonstration catalogue.
+fn write_films(file: &std::path::Path) -> Result<(), Failure> {
+    let all = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv");
+    let mut reader = csv::Reader::from_path(all)?;
+    let mut writer = csv::Writer::from_path(file)?;
+    writer.write_byte_record(reader.byte_headers()?)?;
+    for row in reader.byte_records().take(FILMS) {
+        writer.write_byte_record(&row?)?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+/// A film of ten index rows and two genres.
+fn film() -> Value {
+    json!({
+        "title": "The Long Measured Goodbye",
+        "description": "A film about a film that is added over and over again, until somebody stops counting.",
+        "release_date": "2001-02-03",
+        "director": "Ada Counter",
+        "genre": "Drama, Sci-Fi",
+    })
+}
+
+/// Every measured operation; `own` is the id of a film that is the user's.
+fn operations(user: &User, own: &Value) -> Result<Vec<Operation>, Failure> {
+    let events = Events {
+        template: Template::parse(TEMPLATE)?,
+        user,
+    };
+    let own = format!("/api/movies/{own}/");
+    let title = json!({"title": "The Short Measured Hello"});
+    let refresh = json!({"refresh": user.refresh});
+    let login = json!({"username": "measured00", "password": PASSWORD});
+    let (get, post) = (Method::GET, Method::POST);
+    let anonymous = |name, path| events.operation(name, &get, path, false, None);
+    let signed_in = |name, path| events.operation(name, &get, path, true, None);
+    let bare = |name, function| {
+        Ok::<_, Failure>(Operation {
+            name,
+            function,
+            ..anonymous("", "/")?
+        })
+    };
+    Ok(vec![
+        bare("a bare function", "hello")?,
+        bare("a bare function, GetItem", "hello-table")?,
+        anonymous("get a film", "/api/movies/1000/")?,
+        signed_in("get a film, signed in", "/api/movies/1000/")?,
+        anonymous("20 films by id", "/api/movies/?limit=20")?,
+        signed_in("20 films by id, signed in", "/api/movies/?limit=20")?,
+        anonymous("newest 5", "/api/movies/newest/")?,
+        anonymous("most liked 10", "/api/movies/most-liked/")?,
+        anonymous("categories", "/api/movies/categories/")?,
+        anonymous("search, a rare word", "/api/movies/search/?q=contraband")?,
+        anonymous("search, a common word", "/api/movies/search/?q=the")?,
+        events.operation("favorite on", &post, "/api/movies/1500/favorite/", true, None)?,
+        events.operation("create", &post, "/api/movies/", true, Some(&film()))?,
+        events.operation("update the title", &Method::PATCH, &own, true, Some(&title))?,
+        signed_in("me", "/api/users/me/")?,
+        signed_in("20 users", "/api/users/?limit=20")?,
+        signed_in("20 of my favorites", "/api/users/me/favorites/?limit=20")?,
+        events.operation("refresh", &post, "/api/auth/refresh/", false, Some(&refresh))?,
+        Operation {
+            hashes: true,
+            ..events.operation("login", &post, "/api/auth/login/", false, Some(&login))?
+        },
+    ])
+}
+
+/// What API Gateway makes of requests by the template's routes.
+struct Events<'a> {
+    template: Template,
+    user: &'a User,
+}
+
+impl Events<'_> {
+    fn operation(
+        &self,
+        name: &'static str,
+        method: &Method,
+        target: &str,
+        signed_in: bool,
+        body: Option<&Value>,
+    ) -> Result<Operation, Failure> {
+        let uri: Uri = target.parse()?;
+        let found = self.template.routes.resolve(method, &raw_path(&uri));
+        let found = found.ok_or_else(|| format!("no route to {target}"))?;
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static("curl/8.14.1"));
+        if !body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if signed_in {
+            let bearer = format!("Bearer {}", self.user.access);
+            headers.insert(header::AUTHORIZATION, bearer.parse()?);
+        }
+        let arrival = Arrival {
+            method,
+            uri: &uri,
+            version: Version::HTTP_11,
+            headers: &headers,
+            body: body.as_bytes(),
+            host: &Host::parse("a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com")
+                .map_err(|e| e.to_string())?,
+            source: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
+            request_id: "7qKp3TZMh4gnwNk=",
+            time: OffsetDateTime::UNIX_EPOCH,
+        };
+        let created = *method == Method::POST && target == "/api/movies/";
+        Ok(Operation {
+            name,
+            function: function_named(&found.route.function),
+            event: event_for(&arrival, &found),
+            status: if created { 201 } else { 200 },
+            hashes: false,
+        })
+    }
+}
+
+/// The functions that are measured.
+pub const FUNCTIONS: [&str; 3] = ["auth", "movies", "users"];
+
+/// The function of a route; what isn't measured is what answers for `/`, and only an event is made for it.
+fn function_named(name: &str) -> &'static str {
+    let found = FUNCTIONS.into_iter().find(|function| *function == name);
+    found.unwrap_or("docs")
+}

@@ -1,0 +1,289 @@
+//! A table's endpoint that answers from memory, so that next to none of an invocation's time is the table's: what the
+//! engine answered once is answered again.
+
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::runtime::Failure;
+
+/// The header that names the operation.
+const TARGET: &str = "x-amz-target";
+
+/// The headers of an answer that a client looks at: it checks the sum of the body.
+const ANSWERED: [&str; 3] = ["content-type", "x-amz-crc32", "x-amzn-requestid"];
+
+/// A call that the engine has answered.
+#[derive(Clone)]
+struct Call {
+    target: String,
+    /// As JSON, since a map's order differs from one process to the next.
+    body: Value,
+    status: StatusCode,
+    headers: HeaderMap,
+    answer: Bytes,
+}
+
+/// What the engine answered while an operation was done once.
+#[derive(Clone, Default)]
+pub struct Recording(Vec<Call>);
+
+impl Recording {
+    /// The answer to this very call; or to the first of the same operation, for a call that a time or a random id makes
+    /// another one each time.
+    fn answer(&self, target: &str, body: &Value) -> Option<&Call> {
+        let same = |call: &&Call| call.target == target;
+        let mut of_operation = self.0.iter().filter(same);
+        let exact = of_operation.clone().find(|call| call.body == *body);
+        exact.or_else(|| of_operation.next())
+    }
+}
+
+/// Where answers come from.
+enum Source {
+    /// The engine at this address, and they are kept.
+    Engine(String, reqwest::Client),
+    /// The recording.
+    Recording,
+}
+
+#[derive(Default)]
+struct State {
+    recording: Recording,
+    busy: Vec<(Instant, Instant)>,
+    unknown: Option<String>,
+}
+
+/// What a table did for a while.
+pub struct Busy {
+    /// How many calls it answered.
+    pub calls: usize,
+    /// How long one of them or more was under way: from when a call has come to when its answer goes back.
+    pub time: Duration,
+}
+
+/// The endpoint. It ends when this is dropped.
+pub struct Table {
+    /// Where the function finds it.
+    pub url: String,
+    state: Arc<Mutex<State>>,
+    serving: JoinHandle<()>,
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Table {
+    /// One that passes each call on to the engine, and keeps the answer.
+    ///
+    /// # Errors
+    /// When there is no port to be had.
+    pub async fn recording(engine: &str) -> Result<Self, Failure> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        Self::start(Source::Engine(engine.to_owned(), client)).await
+    }
+
+    /// One that answers what was recorded, when it has been told what that is.
+    ///
+    /// # Errors
+    /// When there is no port to be had.
+    pub async fn replaying() -> Result<Self, Failure> {
+        Self::start(Source::Recording).await
+    }
+
+    async fn start(source: Source) -> Result<Self, Failure> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let state = Arc::<Mutex<State>>::default();
+        let serving = tokio::spawn(serve(listener, Arc::new(source), Arc::clone(&state)));
+        Ok(Self { url, state, serving })
+    }
+
+    /// Answers from now on what this recording says.
+    pub fn replay(&self, recording: &Recording) {
+        lock(&self.state).recording = recording.clone();
+    }
+
+    /// What was recorded.
+    ///
+    /// # Errors
+    /// When a call couldn't be answered.
+    pub fn recorded(&self) -> Result<Recording, Failure> {
+        self.check()?;
+        Ok(lock(&self.state).recording.clone())
+    }
+
+    /// What was under way since the last time this was asked.
+    pub fn busy(&self) -> Busy {
+        let intervals = std::mem::take(&mut lock(&self.state).busy);
+        Busy {
+            calls: intervals.len(),
+            time: union(intervals),
+        }
+    }
+
+    /// Whether every call could be answered.
+    ///
+    /// # Errors
+    /// The call that couldn't.
+    pub fn check(&self) -> Result<(), Failure> {
+        lock(&self.state)
+            .unknown
+            .take()
+            .map_or(Ok(()), |call| Err(call.into()))
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long these intervals take together, where they overlap counted once.
+fn union(mut intervals: Vec<(Instant, Instant)>) -> Duration {
+    intervals.sort_unstable();
+    let mut all = Duration::ZERO;
+    let mut until = None;
+    for (start, end) in intervals {
+        let from = until.map_or(start, |until: Instant| until.max(start));
+        all += end.saturating_duration_since(from);
+        until = Some(until.map_or(end, |until| until.max(end)));
+    }
+    all
+}
+
+async fn serve(listener: TcpListener, source: Arc<Source>, state: Arc<Mutex<State>>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        // Without this an answer might wait for the acknowledgement of the one before it.
+        let _ = stream.set_nodelay(true);
+        let (source, state) = (Arc::clone(&source), Arc::clone(&state));
+        let service = service_fn(move |request| {
+            let (source, state) = (Arc::clone(&source), Arc::clone(&state));
+            async move {
+                let start = Instant::now();
+                let answer = answer(request, &source, &state).await;
+                let mut state = lock(&state);
+                state.busy.push((start, Instant::now()));
+                answer.inspect_err(|error| state.unknown = Some(error.to_string()))
+            }
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    source: &Source,
+    state: &Mutex<State>,
+) -> Result<Response<Full<Bytes>>, Failure> {
+    let (parts, body) = request.into_parts();
+    let target = parts.headers.get(TARGET).ok_or("a call of no operation")?;
+    let target = target.to_str()?.to_owned();
+    let body = body.collect().await?.to_bytes();
+    let json = serde_json::from_slice(&body)?;
+    let call = match source {
+        Source::Recording => lock(state).recording.answer(&target, &json).cloned(),
+        Source::Engine(url, client) => {
+            let call = forward(client, url, target.clone(), json, body, &parts.headers).await?;
+            lock(state).recording.0.push(call.clone());
+            Some(call)
+        }
+    };
+    let call = call.ok_or_else(|| format!("a {target} that wasn't recorded"))?;
+    let mut response = Response::new(Full::new(call.answer));
+    *response.status_mut() = call.status;
+    *response.headers_mut() = call.headers;
+    Ok(response)
+}
+
+/// Asks the engine, which reads no signature.
+async fn forward(
+    client: &reqwest::Client,
+    url: &str,
+    target: String,
+    json: Value,
+    body: Bytes,
+    headers: &HeaderMap,
+) -> Result<Call, Failure> {
+    let mut request = client.post(url).body(body);
+    for name in [TARGET, "content-type", "authorization", "x-amz-date"] {
+        if let Some(value) = headers.get(name) {
+            request = request.header(name, value);
+        }
+    }
+    let response = request.send().await?;
+    let mut headers = HeaderMap::new();
+    for name in ANSWERED {
+        if let Some(value) = response.headers().get(name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    Ok(Call {
+        target,
+        body: json,
+        status: response.status(),
+        headers,
+        answer: response.bytes().await?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn call(target: &str, body: Value, answer: &'static str) -> Call {
+        Call {
+            target: target.into(),
+            body,
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            answer: Bytes::from_static(answer.as_bytes()),
+        }
+    }
+
+    #[test]
+    fn the_same_call_is_answered_as_before_and_another_like_the_first_of_its_operation() {
+        let recording = Recording(vec![
+            call("GetItem", json!({"Key": 1}), "first"),
+            call("GetItem", json!({"Key": 2}), "second"),
+        ]);
+        let answer = |target, key| {
+            let found = recording.answer(target, &json!({"Key": key}));
+            found.map(|call| call.answer.clone())
+        };
+        assert_eq!(answer("GetItem", 2), Some(Bytes::from("second")));
+        assert_eq!(answer("GetItem", 3), Some(Bytes::from("first")));
+        assert_eq!(answer("Query", 1), None);
+    }
+
+    #[test]
+    fn time_in_which_several_calls_are_under_way_counts_once() {
+        let start = Instant::now();
+        let interval = |from, to| (start + Duration::from_secs(from), start + Duration::from_secs(to));
+        for (intervals, seconds) in [
+            (vec![], 0),
+            (vec![interval(0, 2), interval(5, 6)], 3),
+            (vec![interval(5, 6), interval(0, 2)], 3),
+            (vec![interval(0, 4), interval(1, 2), interval(3, 6)], 6),
+        ] {
+            assert_eq!(union(intervals), Duration::from_secs(seconds));
+        }
+    }
+}

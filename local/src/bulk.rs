@@ -1,0 +1,222 @@
+//! The embedded engine's own calls, for writing many rows: the same rows and the same transactions as over HTTP, without
+//! what it takes to sign, send and read them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use dynoxide::{
+    Database, DynoxideError, ImportOptions,
+    actions::transact_write_items::{self as engine, TransactWriteItemsRequest},
+};
+use shared::{
+    Error, Result,
+    db::store::{Item, Outcome, Transaction},
+};
+
+/// A table of the embedded engine.
+#[derive(Clone)]
+pub struct Bulk {
+    database: Database,
+    table: Arc<str>,
+}
+
+impl Bulk {
+    /// The table `table` of `database`.
+    #[must_use]
+    pub fn new(database: Database, table: Arc<str>) -> Self {
+        Self { database, table }
+    }
+
+    /// Writes rows whole, whatever was there under their keys: all of them or none.
+    ///
+    /// # Errors
+    /// When the engine doesn't take them.
+    pub async fn put(&self, rows: Vec<Item>) -> Result<()> {
+        let this = self.clone();
+        off_the_runtime(move || {
+            let rows = rows.into_iter().map(engine_item).collect::<Result<_>>()?;
+            let options = ImportOptions::default();
+            let imported = this.database.import_items(&this.table, rows, options);
+            imported.map(|_| ()).map_err(failure)
+        })
+        .await
+    }
+
+    /// Runs a transaction of puts and updates.
+    ///
+    /// # Errors
+    /// When the engine doesn't take it.
+    pub async fn transact(&self, transaction: &Transaction) -> Result<Outcome> {
+        let this = self.clone();
+        let actions = transaction.actions().to_vec();
+        off_the_runtime(move || {
+            let actions = actions.into_iter().map(engine_action).collect::<Result<_>>()?;
+            // Without a token: there is no answer that could be lost.
+            let request = TransactWriteItemsRequest {
+                transact_items: actions,
+                ..TransactWriteItemsRequest::default()
+            };
+            match this.database.transact_write_items(request) {
+                Ok(_) => Ok(Outcome::Done),
+                Err(DynoxideError::TransactionCanceledException(text, reasons)) => {
+                    let failed: HashMap<usize, Option<Item>> = (0..)
+                        .zip(reasons)
+                        .filter(|(_, reason)| reason.code == "ConditionalCheckFailed")
+                        .map(|(at, _)| (at, None))
+                        .collect();
+                    if failed.is_empty() {
+                        return Err(Error::Internal(text));
+                    }
+                    Ok(Outcome::Refused(failed))
+                }
+                Err(error) => Err(failure(error)),
+            }
+        })
+        .await
+    }
+}
+
+/// Runs on a thread that may block.
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|e| Err(Error::Internal(format!("the engine: {e}"))))
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
+fn failure(error: DynoxideError) -> Error {
+    Error::Unavailable(format!("the engine: {error}"))
+}
+
+fn engine_action(action: TransactWriteItem) -> Result<engine::TransactWriteItem> {
+    match action {
+        TransactWriteItem {
+            put: Some(put),
+            update: None,
+            delete: None,
+            condition_check: None,
+            ..
+        } => Ok(engine::TransactWriteItem {
+            put: Some(engine_put(put)?),
+            ..engine::TransactWriteItem::default()
+        }),
+        TransactWriteItem {
+            put: None,
+            update: Some(update),
+            delete: None,
+            condition_check: None,
+            ..
+        } => Ok(engine::TransactWriteItem {
+            update: Some(engine_update(update)?),
+            ..engine::TransactWriteItem::default()
+        }),
+        _ => Err(Error::Internal("the engine: neither a put nor an update".into())),
+    }
+}
+
+fn engine_put(put: Put) -> Result<engine::TransactPut> {
+    Ok(engine::TransactPut {
+        table_name: put.table_name,
+        item: engine_item(put.item)?,
+        condition_expression: put.condition_expression,
+        expression_attribute_names: put.expression_attribute_names,
+        expression_attribute_values: put.expression_attribute_values.map(engine_item).transpose()?,
+        ..engine::TransactPut::default()
+    })
+}
+
+fn engine_update(update: Update) -> Result<engine::TransactUpdate> {
+    Ok(engine::TransactUpdate {
+        table_name: update.table_name,
+        key: engine_item(update.key)?,
+        update_expression: update.update_expression,
+        condition_expression: update.condition_expression,
+        expression_attribute_names: update.expression_attribute_names,
+        expression_attribute_values: update.expression_attribute_values.map(engine_item).transpose()?,
+        ..engine::TransactUpdate::default()
+    })
+}
+
+/// Attributes in the engine's own types. Those of a bulk write are texts and numbers.
+fn engine_item(item: Item) -> Result<dynoxide::Item> {
+    item.into_iter()
+        .map(|(name, value)| match value {
+            AttributeValue::S(text) => Ok((name, dynoxide::AttributeValue::S(text))),
+            AttributeValue::N(number) => Ok((name, dynoxide::AttributeValue::N(number))),
+            _ => Err(Error::Internal(format!(
+                "the engine: {name} is neither text nor a number"
+            ))),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use shared::{
+        clock::Clock,
+        db::{
+            Key, client, keys,
+            meta::Counter,
+            store::{Expression, Store, number, text},
+        },
+    };
+
+    use super::*;
+    use crate::{
+        engine::{Engine, Storage},
+        server::TEMPLATE,
+        template::Template,
+    };
+
+    async fn table() -> (Engine, Store, Bulk) {
+        let engine = Engine::start(Storage::Memory).unwrap();
+        let client = client::local(&engine.endpoint());
+        let template = Template::parse(TEMPLATE).unwrap();
+        template.table.create(&client, "films").await.unwrap();
+        let store = Store::new(client, "films", Clock::default());
+        let bulk = Bulk::new(engine.database().clone(), store.table.clone());
+        (engine, store, bulk)
+    }
+
+    #[tokio::test]
+    async fn a_transaction_is_done_as_over_http_and_one_that_is_refused_not_at_all() {
+        let (_engine, store, bulk) = table().await;
+        let genre = || store.on(keys::genre("drama"));
+        let put = genre().put(
+            &HashMap::from([("name", "Drama")]),
+            Expression::none().when("attribute_not_exists(#pk)"),
+        );
+        let mut transaction = Transaction::default();
+        transaction.add(store.count(Counter::Movies, 3).unwrap());
+        let genre = transaction.add(put.unwrap());
+        assert!(matches!(
+            bulk.transact(&transaction).await.unwrap(),
+            Outcome::Done
+        ));
+        let refused = bulk.transact(&transaction).await.unwrap();
+        assert!(refused.failed(genre) && !refused.failed(0), "{refused:?}");
+        assert_eq!(store.read_counters([Counter::Movies]).await.unwrap(), [3]);
+        let item = store.get(&keys::genre("drama")).await.unwrap().unwrap();
+        assert_eq!(item["name"], text("Drama"));
+    }
+
+    #[tokio::test]
+    async fn rows_are_all_put_or_none() {
+        let (_engine, store, bulk) = table().await;
+        let row = |key: Key, n: u32| {
+            let mut item = key.attributes();
+            item.insert("n".into(), number(n));
+            item
+        };
+        bulk.put(vec![row(keys::cursor_key(), 1), row(keys::cursor_key(), 2)])
+            .await
+            .unwrap();
+        let mut without_key = row(keys::cursor_key(), 3);
+        without_key.remove(keys::SK);
+        let some = vec![row(keys::cursor_key(), 4), without_key];
+        assert!(bulk.put(some).await.is_err());
+        let item = store.get(&keys::cursor_key()).await.unwrap().unwrap();
+        assert_eq!(item["n"], number(2));
+    }
+}
