@@ -41,6 +41,8 @@ struct Cli {
 enum Benchmark {
     /// Trips, calls and units of every operation, from a hundred films to a million.
     Growth(growth::Options),
+    /// First pages of searches all of whose words are common.
+    Search(search::Options),
     /// From a process's start to its first poll and its first answer, beside a bare function.
     ColdStart(cold_start::Options),
     /// Time, allocations and instructions that a warm function adds to its table's.
@@ -49,8 +51,6 @@ enum Benchmark {
     Contention(contention::Options),
     /// The hottest partition keys at ten thousand requests a second.
     Heat(heat::Options),
-    /// First pages of searches all of whose words are common.
-    Search(search::Options),
     /// How large each function is.
     Sizes(sizes::Options),
     /// Films a second through the wire and by the engine's bulk path, and memory.
@@ -94,6 +94,7 @@ async fn main() -> ExitCode {
 async fn measure(benchmark: Benchmark, write: bool) -> Result<(), Box<dyn Error>> {
     let (name, text) = match benchmark {
         Benchmark::Growth(options) => ("growth", growth::run(&options).await?),
+        Benchmark::Search(options) => ("search", search::run(&options).await?),
         Benchmark::ColdStart(options) => ("cold-start", cold_start::run(&options).await?),
         Benchmark::Warm(options) => ("warm", warm::run(&options).await?),
         Benchmark::Contention(options) => ("contention", contention::run(&options).await?),

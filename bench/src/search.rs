@@ -65,10 +65,9 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let store = Store::new(client::local(&wire.url), table, Clock::default());
     wire.hold(HOLD);
     let mut text = format!(
-        "## Common words\n\n\
-        The first page, of {PAGE}, of searches all of whose words are common, among {} films. A page can be full when as\n\
-        many films match; the share of films is of those that first pages could show.\n\n\
-        `cargo measure search`\n\n\
+        "The first page, of {PAGE}, of searches all of whose words are common, among {} films: how full it is, and what it\n\
+        costs. A page can be full when as many films match; the share of films is of those that the pages could show. It\n\
+        fails when a page is over {TRIPS} trips or {UNITS} read units, or ends while films are left.\n\n\
         | words | searches | can be full | are full | empty | of the films | units, mean | units, most | trips, most |\n\
         |---|---|---|---|---|---|---|---|---|\n",
         films.count
