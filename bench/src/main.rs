@@ -99,7 +99,6 @@ async fn measure(benchmark: Benchmark, write: bool) -> Result<(), Box<dyn Error>
         Benchmark::Warm(options) => ("warm", warm::run(&options).await?),
         Benchmark::Contention(options) => ("contention", contention::run(&options).await?),
         Benchmark::Heat(options) => ("heat", heat::run(&options).await?),
-        Benchmark::Search(options) => ("search", search::run(&options).await?),
         Benchmark::Sizes(options) => ("sizes", sizes::run(&options).await?),
         Benchmark::Import(options) => ("import", import::run(&options).await?),
         Benchmark::All => return Err("only one at a time".into()),
