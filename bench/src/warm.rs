@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use self::{
-    counts::{Counts, check_valgrind, count},
+    counts::{Counts, START, check_valgrind, count},
     operations::{FUNCTIONS, Operation, Stage},
     table::{Recording, Table},
 };
@@ -245,7 +245,7 @@ fn processor_time(pid: u32) -> Result<Duration, Failure> {
 }
 
 /// Counts every operation that hashes no password, one function after another.
-async fn counts(bench: &Bench, operations: &[Operation]) -> Result<BTreeMap<&'static str, Counts>, Failure> {
+async fn counts(bench: &Bench, operations: &[Operation]) -> Result<BTreeMap<String, Counts>, Failure> {
     let mut counts = BTreeMap::new();
     for function in FUNCTIONS.into_iter().chain(BARE) {
         let of_function = |operation: &&Operation| operation.function == function && !operation.hashes;
@@ -257,7 +257,7 @@ async fn counts(bench: &Bench, operations: &[Operation]) -> Result<BTreeMap<&'st
 
 /// What the tables say, and how they come about.
 const TEXT: &str = "\
-`cargo measure warm`, with valgrind's Debian package installed. The release binaries, as they are deployed, each between \
+With valgrind's Debian package installed. The release binaries, as they are deployed, each between \
 a Runtime API that hands out API Gateway's events and a table that answers from memory what the engine answered once, so \
 that all but the function's own work is left out; over plain HTTP, with logs written. p50 and p99 are wall time from the \
 event's handing out to the whole of the answer, less the time in which a call to the table was under way; they include \
@@ -276,7 +276,10 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
     let counts = counts(bench, operations).await?;
     if options.renew {
         let mut guarded = counts.clone();
-        guarded.retain(|name, _| ![NO_CALL, ONE_CALL].contains(name));
+        guarded.retain(|name, _| {
+            let function = name.strip_prefix(START).unwrap_or_default();
+            ![NO_CALL, ONE_CALL].contains(&name.as_str()) && !BARE.contains(&function)
+        });
         fs::write(EXPECTED, serde_json::to_string_pretty(&guarded)? + "\n")?;
     }
     let of_call = counts.get(NO_CALL).zip(counts.get(ONE_CALL));
@@ -309,6 +312,16 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
             operation.name, times.calls
         )?;
     }
+    text += "\n| from a process's start to its first poll | instructions | allocations |\n|---|---|---|\n";
+    for (name, counts) in &counts {
+        if let Some(function) = name.strip_prefix(START) {
+            let Counts {
+                instructions,
+                allocations,
+            } = counts;
+            writeln!(text, "| `{function}` | {instructions} | {allocations} |")?;
+        }
+    }
     text += &match slow.is_empty() {
         true => format!("\nEvery median is within {BAR:?}; a login's is its password's hash.\n"),
         false => format!("\nNot within {BAR:?} in the median: {}.\n", slow.join("; ")),
@@ -327,7 +340,7 @@ async fn guard(bench: &Bench, operations: &[Operation]) -> Result<String, Failur
     let mut off = Vec::new();
     for (name, counted) in &counts {
         let expected = expected
-            .get(*name)
+            .get(name)
             .ok_or_else(|| format!("{EXPECTED} lacks {name}"))?;
         write!(text, "| {name} |")?;
         for (what, count, expected) in [

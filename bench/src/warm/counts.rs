@@ -25,7 +25,7 @@ const PROFILED: u64 = 500;
 /// What allocates.
 const ALLOCATORS: [&str; 5] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
 
-/// What one request takes.
+/// What one request takes, or a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Instructions, all threads together.
@@ -49,25 +49,27 @@ pub async fn check_valgrind() -> Result<(), Failure> {
     }
 }
 
-/// Counts what a request takes for each of these operations, which are of one function: in one process, one operation
-/// after another.
+/// Under this name, followed by the function's, is what it takes from its process's start to its first poll.
+pub const START: &str = "start of ";
+
+/// Counts what the start and a request take for each of these operations, which are of one function: in one process, one
+/// operation after another.
 ///
 /// # Errors
 /// When the function doesn't answer as it should, or valgrind doesn't count.
-pub async fn count(
-    bench: &Bench,
-    operations: &[&Operation],
-) -> Result<BTreeMap<&'static str, Counts>, Failure> {
+pub async fn count(bench: &Bench, operations: &[&Operation]) -> Result<BTreeMap<String, Counts>, Failure> {
     let mut counts = BTreeMap::new();
     let Some(first) = operations.first() else {
         return Ok(counts);
     };
     let mut process = Counted::start(bench, first, None).await?;
+    process.function.first_poll().await?;
+    counts.insert(format!("{START}{}", first.function), process.dump(1).await?);
     for operation in operations {
         process.ask(bench, operation, WARM_UP).await?;
         process.command("zero").await?;
         process.ask(bench, operation, COUNTED).await?;
-        counts.insert(operation.name, process.dump().await?);
+        counts.insert(operation.name.to_owned(), process.dump(COUNTED).await?);
     }
     process.function.stop().await?;
     Ok(counts)
@@ -141,8 +143,8 @@ impl Counted {
         Err(format!("vgdb: {}", String::from_utf8_lossy(&told.stderr)).into())
     }
 
-    /// What one request took of all since the counts were at zero.
-    async fn dump(&mut self) -> Result<Counts, Failure> {
+    /// What was counted since the last dump or zero, divided by `parts`.
+    async fn dump(&mut self, parts: u64) -> Result<Counts, Failure> {
         self.command("dump").await?;
         self.dumps += 1;
         let mut file = self.out.clone();
@@ -152,8 +154,8 @@ impl Counted {
         fs::remove_file(&file)?;
         let all = read(&text).ok_or("callgrind wrote something else")?;
         Ok(Counts {
-            instructions: all.instructions / COUNTED,
-            allocations: all.allocations / COUNTED,
+            instructions: all.instructions / parts,
+            allocations: all.allocations / parts,
         })
     }
 }
