@@ -14,6 +14,9 @@ use tokio::process::Command;
 /// What functions are compared with.
 pub const BARE: [&str; 2] = ["hello", "hello-table"];
 
+/// The function without a route, which the local server doesn't read out of the template: its name and its resource.
+const SWEEP: (&str, &str) = ("sweep", "SweepFunction");
+
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub struct Choice {
@@ -48,6 +51,7 @@ impl Programs {
         let template = Template::parse(TEMPLATE)?;
         let functions = template.functions.iter().map(|function| function.name.clone());
         let mut names: Vec<String> = functions
+            .chain([SWEEP.0.to_owned()])
             .filter(|name| only.is_empty() || only.contains(name))
             .collect();
         let mut to_build = match choice.bootstraps {
@@ -81,9 +85,13 @@ impl Programs {
     /// # Errors
     /// When there is none.
     pub fn path(&self, name: &str) -> Result<PathBuf, Box<dyn Error>> {
-        let function = self.template.functions.iter().find(|f| f.name == name);
+        let functions = self.template.functions.iter();
+        let function = functions
+            .map(|function| (function.name.as_str(), function.resource.as_str()))
+            .chain([SWEEP])
+            .find(|(own, _)| *own == name);
         let path = match (&self.bootstraps, function) {
-            (Some(directory), Some(function)) => directory.join(&function.resource).join("bootstrap"),
+            (Some(directory), Some((_, resource))) => directory.join(resource).join("bootstrap"),
             _ => self.built.join(name),
         };
         path.canonicalize()
