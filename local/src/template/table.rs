@@ -5,6 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::Config;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
@@ -436,7 +438,14 @@ impl KeySpec {
 
 /// The table's description, or `None` when there is no such table.
 async fn describe(client: &Client, table_name: &str) -> Result<Option<TableDescription>, TableError> {
-    match client.describe_table().table_name(table_name).send().await {
+    let patient = TimeoutConfig::builder()
+        .operation_attempt_timeout(ACTIVE_WITHIN)
+        .operation_timeout(ACTIVE_WITHIN)
+        .build();
+    let request = client.describe_table().table_name(table_name).customize();
+    // The embedded engine counts every row for its answer: some ten seconds for a million films.
+    let request = request.config_override(Config::builder().timeout_config(patient));
+    match request.send().await {
         Ok(output) => Ok(output.table),
         Err(error)
             if error
