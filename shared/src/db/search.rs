@@ -190,7 +190,7 @@ impl Store {
     /// AP-09: a page of the films that `query` finds.
     ///
     /// A page may come out short, with `next`, when every word is common and few films have them all. Beside the caller's
-    /// marks it costs [`ROW_UNITS`] read units and one for each film of a full page (of up to 4 KB).
+    /// marks it costs `ROW_UNITS` read units and one for each film of a full page (of up to 4 KB).
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
