@@ -183,10 +183,10 @@ async fn in_a_process(csv: &Path, endpoint: Option<&str>) -> Result<Run, Box<dyn
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// Imports in this process, by the engine's own calls into a file beside the CSV.
+/// Imports in this process, by the engine's own calls into a file.
 async fn import_into_a_file(csv: &Path) -> Result<Run, Box<dyn Error>> {
-    let beside = csv.parent().ok_or("the file is in no directory")?;
-    let directory = tempfile::tempdir_in(beside)?;
+    // Where the disk is that holds the repository: the system's own directory may be in memory.
+    let directory = tempfile::tempdir_in(prepared::data()?)?;
     let (engine, store) = prepared::open(&table_file(directory.path())).await?;
     let run = import(csv, store, Some(engine.database().clone())).await?;
     engine.shutdown().await?;
