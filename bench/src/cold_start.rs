@@ -20,7 +20,7 @@ const FIRST_ANSWER: f64 = 1.2;
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// How often each function is started, over each transport.
+    /// How often each function is started for its first poll, and for its first answer over each transport.
     #[arg(long, default_value_t = 100)]
     starts: usize,
     /// Start only these functions, beside the bare ones.
@@ -30,10 +30,14 @@ pub struct Options {
     programs: programs::Choice,
 }
 
-/// How a function reaches its table.
+/// What a function is started for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Transport {
+enum Aim {
+    /// Its first poll, with the environment that it is deployed with. It is asked nothing.
+    Poll,
+    /// Its first answer, with the table at the other end of plain HTTP.
     Http,
+    /// The same over TLS.
     Tls,
 }
 
@@ -47,8 +51,8 @@ struct Subject {
 
 /// What one start came to.
 struct Start {
-    poll: Duration,
-    answer: Duration,
+    /// Until what it was started for.
+    time: Duration,
     /// In KiB.
     rss: u64,
 }
@@ -71,40 +75,43 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let table = running.dynamodb.clone();
     let terminator = Terminator::to(table.trim_start_matches("http://")).await?;
     let secrets = SecretTexts::generate()?.to_json();
-    let environment = |name: &str, transport| {
-        let mut all = vec![
-            ("TABLE_NAME", Config::default().table),
-            ("AUTH_SECRETS", secrets.clone()),
-        ];
-        match transport {
-            Transport::Http => all.push(("DYNAMODB_ENDPOINT", table.clone())),
-            Transport::Tls => {
-                all.push(("DYNAMODB_ENDPOINT", terminator.url.clone()));
-                // A bare function trusts what everybody does: the system's.
-                let trusted = if BARE.contains(&name) {
-                    &terminator.system
-                } else {
-                    &terminator.amazon
-                };
-                all.push(("SSL_CERT_FILE", trusted.path().display().to_string()));
+    let environment = |name: &str, aim| {
+        let mut all = vec![("TABLE_NAME", Config::default().table)];
+        // A bare function trusts what everybody does: the system's.
+        let trusted = if BARE.contains(&name) {
+            &terminator.system
+        } else {
+            &terminator.amazon
+        };
+        let (endpoint, trusted) = match aim {
+            Aim::Poll => {
+                all.push(("SIGNING_SECRET", "signing".into()));
+                all.push(("REFRESH_SECRET", "refresh".into()));
+                return all;
             }
-        }
+            Aim::Http => (table.clone(), None),
+            Aim::Tls => (terminator.url.clone(), Some(trusted)),
+        };
+        all.push(("AUTH_SECRETS", secrets.clone()));
+        all.push(("DYNAMODB_ENDPOINT", endpoint));
+        all.extend(trusted.map(|file| ("SSL_CERT_FILE", file.path().display().to_string())));
         all
     };
 
     let mut subjects = subjects(&token);
     subjects.retain(|subject| programs.names().any(|name| name == subject.name));
-    let mut starts: BTreeMap<(&str, Transport), Vec<Start>> = BTreeMap::new();
+    let mut starts: BTreeMap<(&str, Aim), Vec<Start>> = BTreeMap::new();
     // Round by round, so that what else the machine does meets all of them alike. The first round warms its caches.
     for round in 0..=options.starts {
         for subject in &subjects {
-            for transport in [Transport::Http, Transport::Tls] {
+            for aim in [Aim::Poll, Aim::Http, Aim::Tls] {
                 let program = programs.path(subject.name)?;
-                let start = start(&program, &environment(subject.name, transport), &subject.event)
+                let event = (aim != Aim::Poll).then_some(&subject.event);
+                let start = start(&program, &environment(subject.name, aim), event)
                     .await
                     .map_err(|e| format!("{}: {e}", subject.name))?;
                 if round > 0 {
-                    starts.entry((subject.name, transport)).or_default().push(start);
+                    starts.entry((subject.name, aim)).or_default().push(start);
                 }
             }
         }
@@ -156,23 +163,22 @@ async fn fill(base: &str) -> Result<String, Box<dyn Error>> {
 async fn start(
     program: &Path,
     environment: &[(&str, String)],
-    event: &Value,
+    event: Option<&Value>,
 ) -> Result<Start, Box<dyn Error + Send + Sync>> {
     let mut function = Function::start(program, environment).await?;
-    let poll = function.first_poll().await?;
-    let answer = function.invoke(event).await?;
-    // The sweep's answer is `null`.
-    let status = &answer.body["statusCode"];
-    if !answer.body.is_null() && status != 200 {
-        return Err(format!("{:#}", answer.body).into());
+    let mut time = function.first_poll().await?;
+    if let Some(event) = event {
+        let answer = function.invoke(event).await?;
+        // The sweep's answer is `null`.
+        let status = &answer.body["statusCode"];
+        if !answer.body.is_null() && status != 200 {
+            return Err(format!("{:#}", answer.body).into());
+        }
+        time = function.since_start(answer.came);
     }
-    let start = Start {
-        poll,
-        answer: function.since_start(answer.came),
-        rss: function.peak_rss()?,
-    };
+    let rss = function.peak_rss()?;
     function.stop().await?;
-    Ok(start)
+    Ok(Start { time, rss })
 }
 
 fn median<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Option<T> {
@@ -190,15 +196,14 @@ struct Medians {
 }
 
 impl Medians {
-    fn of(name: &str, starts: &BTreeMap<(&str, Transport), Vec<Start>>) -> Option<Self> {
-        let http = starts.get(&(name, Transport::Http))?;
-        let tls = starts.get(&(name, Transport::Tls))?;
+    fn of(name: &str, starts: &BTreeMap<(&str, Aim), Vec<Start>>) -> Option<Self> {
+        let of = |aim| starts.get(&(name, aim));
+        let time = |aim| median(of(aim)?.iter().map(|start| start.time));
         Some(Self {
-            // What the table is reached by makes no difference to it unless the function waits for the table first.
-            poll: median(tls.iter().map(|start| start.poll))?,
-            http: median(http.iter().map(|start| start.answer))?,
-            tls: median(tls.iter().map(|start| start.answer))?,
-            rss: median(tls.iter().map(|start| start.rss))?,
+            poll: time(Aim::Poll)?,
+            http: time(Aim::Http)?,
+            tls: time(Aim::Tls)?,
+            rss: median(of(Aim::Tls)?.iter().map(|start| start.rss))?,
         })
     }
 }
@@ -209,7 +214,7 @@ fn ratio(one: Duration, other: Duration) -> f64 {
 
 fn report(
     subjects: &[Subject],
-    starts: &BTreeMap<(&str, Transport), Vec<Start>>,
+    starts: &BTreeMap<(&str, Aim), Vec<Start>>,
     programs: &Programs,
     count: usize,
 ) -> Result<String, Box<dyn Error>> {

@@ -55,7 +55,8 @@ impl Deployment {
     async fn start(&self) -> Caller {
         let template = Template::parse(TEMPLATE).unwrap();
         let functions = Functions::new(&template, &self.app.running.state);
-        let vault = Vault::secrets_manager(self.secrets.client.clone(), SIGNING.into(), REFRESH.into());
+        let client = self.secrets.client.clone();
+        let vault = Vault::secrets_manager(move || client, SIGNING.into(), REFRESH.into());
         let routers = functions.routers(vault).unwrap();
         self.started.lock().unwrap().push(NothingRefused(functions));
         let gateway = Arc::new(Gateway::new(&template, routers).unwrap());

@@ -1,6 +1,6 @@
 //! Where the auth function's secrets come from, and when they are looked at again.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata};
 use shared::{
@@ -35,11 +35,15 @@ type Version = &'static str;
 const CURRENT: Version = "AWSCURRENT";
 const PREVIOUS: Version = "AWSPREVIOUS";
 
+/// Made when it is first needed: a client takes as long to make as all else that is done before the first poll, and what
+/// needs no secret shouldn't wait for it.
+type LazyClient = LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>;
+
 #[derive(Debug)]
 enum Source {
     Given(Arc<AuthSecrets>),
     SecretsManager {
-        client: Client,
+        client: LazyClient,
         /// Name or ARN of the secret whose text the signing key is derived from.
         signing: String,
         /// Name or ARN of the one for refresh tokens.
@@ -64,9 +68,13 @@ impl From<AuthSecrets> for Vault {
 impl Vault {
     /// Secrets from AWS Secrets Manager, each by its name or ARN.
     #[must_use]
-    pub fn secrets_manager(client: Client, signing: String, refresh: String) -> Self {
+    pub fn secrets_manager(
+        client: impl FnOnce() -> Client + Send + 'static,
+        signing: String,
+        refresh: String,
+    ) -> Self {
         Self::new(Source::SecretsManager {
-            client,
+            client: LazyLock::new(Box::new(client)),
             signing,
             refresh,
         })
@@ -82,7 +90,10 @@ impl Vault {
             return AuthSecrets::derive(&texts).map(Self::from);
         }
         match (std::env::var("SIGNING_SECRET"), std::env::var("REFRESH_SECRET")) {
-            (Ok(signing), Ok(refresh)) => Ok(Self::secrets_manager(Client::new(aws), signing, refresh)),
+            (Ok(signing), Ok(refresh)) => {
+                let aws = aws.clone();
+                Ok(Self::secrets_manager(move || Client::new(&aws), signing, refresh))
+            }
             _ => Err(SecretsError(
                 "set SIGNING_SECRET and REFRESH_SECRET, AUTH_SECRETS or AUTH_SECRETS_FILE",
             )),
