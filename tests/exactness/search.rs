@@ -29,6 +29,22 @@ async fn import(wire: &Wire, films: &[[String; 3]]) {
     assert_eq!(report, Report::Imported { films, bad: 0 });
 }
 
+/// A server with these films, and a wire to its table on which trips can be told apart.
+async fn measured(films: &[[String; 3]]) -> WiredApp {
+    let wired = WiredApp::new().await;
+    import(&wired.wire, films).await;
+    // The keys that a warm function holds.
+    wired
+        .app
+        .anonymous()
+        .get("/api/movies/?limit=1")
+        .send()
+        .await
+        .is(200);
+    wired.wire.hold(HOLD);
+    wired
+}
+
 /// What the first page of a search finds and costs; the shortest of some runs, since a busy machine may pull apart what
 /// was sent off together.
 async fn first_page(wired: &WiredApp, q: &str) -> (usize, bool, Cost) {
@@ -47,7 +63,6 @@ async fn first_page(wired: &WiredApp, q: &str) -> (usize, bool, Cost) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_page_of_common_words_is_as_full_as_its_ceiling_allows() {
-    let wired = WiredApp::new().await;
     // Half of the films are amber, the others dogwood; birch are half, but seldom amber; a tenth are cedar, which amber ones
     // hardly ever are; a tenth are elm, and every one chestnut. Maple is a word of titles, all amber, and of directors,
     // who seldom made a dogwood.
@@ -72,15 +87,7 @@ async fn the_first_page_of_common_words_is_as_full_as_its_ceiling_allows() {
             ]
         })
         .collect();
-    import(&wired.wire, &films).await;
-    wired
-        .app
-        .anonymous()
-        .get("/api/movies/?limit=1")
-        .send()
-        .await
-        .is(200);
-    wired.wire.hold(HOLD);
+    let wired = measured(&films).await;
     for (q, found, goes_on, trips) in [
         // One in sixteen.
         ("amber birch", 20, true, 3),
@@ -104,7 +111,6 @@ async fn the_first_page_of_common_words_is_as_full_as_its_ceiling_allows() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn films_that_a_first_page_has_no_units_left_for_are_on_the_next() {
-    let wired = WiredApp::new().await;
     // Half of the films are amber, and half are hazel; fifteen in a row are both, so far on that finding them costs nearly
     // all there is.
     let films: Vec<[String; 3]> = (0..4_000)
@@ -119,16 +125,7 @@ async fn films_that_a_first_page_has_no_units_left_for_are_on_the_next() {
             ]
         })
         .collect();
-    import(&wired.wire, &films).await;
-    // The keys that a warm function holds.
-    wired
-        .app
-        .anonymous()
-        .get("/api/movies/?limit=1")
-        .send()
-        .await
-        .is(200);
-    wired.wire.hold(HOLD);
+    let wired = measured(&films).await;
     let (shown, next, cost) = first_page(&wired, "amber hazel").await;
     assert!(
         (1..15).contains(&shown) && next && cost.reads <= 40.0,
@@ -213,9 +210,9 @@ async fn pages(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_pages_of_common_words_find_each_film_once_in_one_order_both_ways() {
-    let wired = WiredApp::new().await;
     let dice = &mut StdRng::seed_from_u64(4);
     let films: Vec<[String; 3]> = (0..800).map(|_| film(dice)).collect();
+    let wired = WiredApp::new().await;
     import(&wired.wire, &films).await;
     let store = wired.wire.store().await;
     for (at, one) in WORDS.iter().enumerate() {
