@@ -26,6 +26,11 @@ mod warm;
 use std::{error::Error, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
+
+/// As in the local server, whose import is measured in this process.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[derive(Debug, Parser)]
 #[command(name = "bench", bin_name = "cargo measure")]

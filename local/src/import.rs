@@ -5,8 +5,8 @@
 //! the counts, and notes how far the file has been read; so a film is there with everything that belongs to it or not at
 //! all, and an import that was cut off goes on at the chunk it was in.
 //!
-//! While one batch is committed, the rows of the next are written, and the one after that is read from the file: four
-//! batches at most are in memory, however long the file is.
+//! While one batch is committed, the rows of the next are written, and the one after that is read from the file. Between
+//! each of these and the next at most one batch waits, so that what is in memory doesn't grow with the file.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,7 +44,7 @@ use crate::bulk::Bulk;
 const DEMONSTRATION: &[u8] = include_bytes!("../../data/movies.csv");
 
 /// How many chunks a batch has.
-const CHUNKS_AT_ONCE: usize = 16;
+const CHUNKS_AT_ONCE: usize = 32;
 
 /// How many batches of rows are under way side by side through the wire.
 const BATCHES_SIDE_BY_SIDE: usize = 8;
@@ -269,6 +269,9 @@ impl Importer {
             source: source.clone(),
             columns,
             store: self.store.clone(),
+            // One after another, rows are added to the same pages of the engine's file; a table on AWS would rather have
+            // them spread over its partitions.
+            sorted: self.bulk.is_some(),
             job,
             progress: progress.clone(),
             batches,
@@ -319,23 +322,12 @@ impl Importer {
     }
 
     /// Writes rows that need no condition.
-    async fn write_rows(&self, mut rows: Vec<(Key, IndexItem)>) -> Result<(), ImportError> {
-        if self.bulk.is_some() {
-            // One after another, rows are added to the same pages of the engine's file; a table on AWS would rather have
-            // them spread over its partitions.
-            rows.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        }
-        let items = rows.into_iter().map(|(key, row)| {
-            let mut item = to_item(&row)?;
-            item.extend(key.attributes());
-            Ok(item)
-        });
-        let items: Vec<Item> = items.collect::<Result<_, shared::Error>>()?;
+    async fn write_rows(&self, rows: Vec<Item>) -> Result<(), ImportError> {
         if let Some(bulk) = &self.bulk {
-            return Ok(bulk.put(items).await?);
+            return Ok(bulk.put(rows).await?);
         }
-        let mut requests = Vec::with_capacity(items.len());
-        for item in items {
+        let mut requests = Vec::with_capacity(rows.len());
+        for item in rows {
             let put = PutRequest::builder()
                 .set_item(Some(item))
                 .build()
@@ -360,10 +352,9 @@ impl Importer {
 }
 
 /// What is read from a file at a time: chunks, and the rows by which their films are found.
-#[derive(Default)]
 struct Batch {
     chunks: Vec<Chunk>,
-    rows: Vec<(Key, IndexItem)>,
+    rows: Vec<Item>,
 }
 
 /// A file being read, on a thread of its own.
@@ -371,6 +362,8 @@ struct Reading {
     source: Source,
     columns: Columns,
     store: Store,
+    /// Whether rows are to be in the order of their keys.
+    sorted: bool,
     job: Job,
     progress: ProgressBar,
     batches: mpsc::Sender<Batch>,
@@ -380,7 +373,7 @@ impl Reading {
     /// Reads to the end, and gives how many rows were bad.
     fn run(&self) -> Result<u64, ImportError> {
         let mut reader = reader(self.source.open()?);
-        let mut batch = Batch::default();
+        let (mut chunks, mut rows) = (Vec::new(), Vec::new());
         let mut chunk = Chunk::default();
         let mut bad = 0;
         for (row, record) in (0..).zip(reader.records()) {
@@ -396,12 +389,14 @@ impl Reading {
             match film {
                 Ok(film) => {
                     if !chunk.takes(&film) {
-                        batch.chunks.push(std::mem::take(&mut chunk));
-                        if batch.chunks.len() == CHUNKS_AT_ONCE && !self.hand_on(&mut batch) {
+                        chunks.push(std::mem::take(&mut chunk));
+                        if chunks.len() == CHUNKS_AT_ONCE
+                            && !self.hand_on(std::mem::take(&mut chunks), std::mem::take(&mut rows))?
+                        {
                             return Ok(bad);
                         }
                     }
-                    self.add(row, &film, &mut chunk, &mut batch)?;
+                    self.add(row, &film, &mut chunk, &mut rows)?;
                 }
                 Err(text) => {
                     bad += 1;
@@ -411,23 +406,38 @@ impl Reading {
             chunk.end = row + 1;
         }
         // Also when it holds nothing: it notes that the file has been read to its end.
-        batch.chunks.push(chunk);
-        self.hand_on(&mut batch);
+        chunks.push(chunk);
+        self.hand_on(chunks, rows)?;
         Ok(bad)
     }
 
-    fn add(&self, row: u64, film: &Film, chunk: &mut Chunk, batch: &mut Batch) -> Result<(), ImportError> {
+    fn add(
+        &self,
+        row: u64,
+        film: &Film,
+        chunk: &mut Chunk,
+        rows: &mut Vec<(Key, IndexItem)>,
+    ) -> Result<(), ImportError> {
         let id = MovieId::try_from(self.job.base + row).map_err(|e| ImportError::Table(e.to_string()))?;
         let movie = MovieItem::new(id, film, None, &self.job.began);
         let unused = Expression::none().when("attribute_not_exists(#pk)");
         chunk.add(film, self.store.on(keys::movie(id)).put(&movie, unused)?);
-        batch.rows.extend(index::rows(film, id));
+        rows.extend(index::rows(film, id));
         Ok(())
     }
 
     /// Gives a batch away; `false` when nobody takes it, since the import has failed.
-    fn hand_on(&self, batch: &mut Batch) -> bool {
-        self.batches.blocking_send(std::mem::take(batch)).is_ok()
+    fn hand_on(&self, chunks: Vec<Chunk>, mut rows: Vec<(Key, IndexItem)>) -> Result<bool, ImportError> {
+        if self.sorted {
+            rows.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        }
+        let items = rows.into_iter().map(|(key, row)| {
+            let mut item = to_item(&row)?;
+            item.extend(key.attributes());
+            Ok(item)
+        });
+        let rows = items.collect::<Result<_, shared::Error>>()?;
+        Ok(self.batches.blocking_send(Batch { chunks, rows }).is_ok())
     }
 }
 
@@ -446,13 +456,25 @@ struct Commits<'a> {
 impl Commits<'_> {
     /// Writes every batch's rows, and commits it once they are written, while those of the next are.
     async fn take(&mut self, mut batches: mpsc::Receiver<Batch>) -> Result<(), ImportError> {
-        let mut written = Vec::new();
-        while let Some(batch) = batches.recv().await {
-            let importer = self.importer;
-            tokio::try_join!(importer.write_rows(batch.rows), self.commit_all(written))?;
-            written = batch.chunks;
-        }
-        self.commit_all(written).await
+        let importer = self.importer;
+        let (write, mut written) = mpsc::channel(1);
+        let writing = async move {
+            while let Some(batch) = batches.recv().await {
+                importer.write_rows(batch.rows).await?;
+                // Nobody takes it when a commit has failed, which is the import's end.
+                if write.send(batch.chunks).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let committing = async {
+            while let Some(chunks) = written.recv().await {
+                self.commit_all(chunks).await?;
+            }
+            Ok(())
+        };
+        tokio::try_join!(writing, committing).map(|_| ())
     }
 
     async fn commit_all(&mut self, chunks: Vec<Chunk>) -> Result<(), ImportError> {

@@ -4,7 +4,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use marquee::cli::Cli;
+use mimalloc::MiMalloc;
 use shared::telemetry;
+
+/// The embedded engine, and an import above all, asks for memory so often that this one is felt (docs/performance.md,
+/// "Import").
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

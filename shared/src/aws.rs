@@ -12,6 +12,11 @@ use aws_smithy_http_client::{
     Builder, HttpClientError,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
+use aws_smithy_runtime_api::client::{
+    connector_metadata::ConnectorMetadata,
+    http::{HttpClient, HttpConnectorSettings, SharedHttpConnector},
+    runtime_components::RuntimeComponents,
+};
 
 /// The roots of Amazon Trust Services: all five, as it recommends for a trust store of one's own
 /// (<https://www.amazontrust.com/repository/>).
@@ -27,11 +32,7 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 /// When rustls takes no such roots.
 pub fn of_function() -> Result<SdkConfig, HttpClientError> {
     let region = env::var("AWS_REGION").ok();
-    let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
-        .into_iter()
-        .any(|name| env::var_os(name).is_some());
-    let china = region.as_ref().is_some_and(|region| region.starts_with("cn-"));
-    let roots = if named || china {
+    let roots = if trusts_the_system(region.as_deref(), |name| env::var_os(name).is_some()) {
         TrustStore::default()
     } else {
         TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
@@ -46,6 +47,12 @@ pub fn of_function() -> Result<SdkConfig, HttpClientError> {
         .retry_config(retries())
         .timeout_config(timeouts());
     Ok(config.build())
+}
+
+/// Whether a function in this region, with what is set in its environment, needs other roots than Amazon's.
+fn trusts_the_system(region: Option<&str>, is_set: impl Fn(&str) -> bool) -> bool {
+    ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(is_set)
+        || region.is_some_and(|region| region.starts_with("cn-"))
 }
 
 /// What a command of an operator needs: region and credentials from wherever the AWS command line finds them, and the
@@ -67,7 +74,32 @@ fn https(roots: TrustStore) -> Result<SharedHttpClient, HttpClientError> {
     // the 60–90 ms that aws-lc's CPU-jitter entropy takes before the first handshake of a cold start.
     let tls = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
     let context = TlsContext::builder().with_trust_store(roots).build()?;
-    Ok(tls.tls_context(context).build_https())
+    Ok(SharedHttpClient::new(Unrehearsed(
+        tls.tls_context(context).build_https(),
+    )))
+}
+
+/// An HTTP client that makes its connector for the first request and not before.
+///
+/// The SDK's own also makes one as soon as a service's client is made, throws it away, and makes it again for the first
+/// request: the system's roots are then kept from the first time, but those of a trust store of one's own are read twice.
+#[derive(Debug)]
+struct Unrehearsed(SharedHttpClient);
+
+impl HttpClient for Unrehearsed {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
+
+    // `validate_base_client_config`, the rehearsal, isn't passed on; `validate_final_config` does nothing there.
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.0.connector_metadata()
+    }
 }
 
 /// AWS answers in milliseconds, so the first retry needn't wait the SDK's default second.
@@ -90,6 +122,16 @@ pub(crate) fn timeouts() -> TimeoutConfig {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use aws_sdk_dynamodb::{
+        Client,
+        config::{Config, ConfigBag, Credentials},
+    };
+    use aws_smithy_runtime_api::{box_error::BoxError, client::runtime_components::RuntimeComponentsBuilder};
     use rustls_pki_types::{CertificateDer, pem::PemObject as _};
     use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
@@ -107,5 +149,60 @@ mod tests {
             assert!(TLS_SERVER_ROOT_CERTS.contains(root), "the root number {n}");
             assert!(!roots[..n].contains(root), "the root number {n} is there twice");
         }
+    }
+
+    #[test]
+    fn the_systems_roots_are_for_china_and_for_who_asks() {
+        let none = |_: &str| false;
+        assert!(!trusts_the_system(None, none));
+        assert!(!trusts_the_system(Some("eu-central-1"), none));
+        assert!(trusts_the_system(Some("cn-north-1"), none));
+        for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            assert!(trusts_the_system(Some("eu-central-1"), |name| name == variable));
+        }
+    }
+
+    /// Counts the connectors that are made of it.
+    #[derive(Debug)]
+    struct Counting(SharedHttpClient, Arc<AtomicUsize>);
+
+    impl HttpClient for Counting {
+        fn http_connector(
+            &self,
+            settings: &HttpConnectorSettings,
+            components: &RuntimeComponents,
+        ) -> SharedHttpConnector {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.http_connector(settings, components)
+        }
+
+        fn validate_base_client_config(
+            &self,
+            _: &RuntimeComponentsBuilder,
+            _: &ConfigBag,
+        ) -> Result<(), BoxError> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connector_is_made_for_a_request_and_not_for_a_client() {
+        let made = Arc::new(AtomicUsize::new(0));
+        let http = SharedHttpClient::new(Counting(Builder::new().build_http(), Arc::clone(&made)));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("eu-central-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+            .endpoint_url(format!("http://{}", listener.local_addr().unwrap()))
+            .retry_config(RetryConfig::disabled())
+            .http_client(SharedHttpClient::new(Unrehearsed(http)));
+        let client = Client::from_conf(config.build());
+        assert_eq!(made.load(Ordering::Relaxed), 0);
+        // The connection is reset: nobody takes it.
+        drop(listener);
+        assert!(client.list_tables().send().await.is_err());
+        assert_eq!(made.load(Ordering::Relaxed), 1);
     }
 }

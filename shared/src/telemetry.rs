@@ -36,14 +36,49 @@ type Levels = Layered<Targets, Registry>;
 type Logs = Layer<Levels, fmt::format::DefaultFields, fmt::format::Format, fn() -> std::io::Stderr>;
 
 fn start(default: Targets, init: impl FnOnce(Logs, Levels) -> Option<()>) {
-    let named = env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
-    let levels = named.as_deref().map(str::parse).transpose();
-    let readable = levels.is_ok();
-    let levels = levels.ok().flatten().unwrap_or(default);
+    let (levels, readable) = levels(env::var("RUST_LOG").ok().as_deref(), default);
     let logs = fmt::layer().with_writer(std::io::stderr as fn() -> std::io::Stderr);
     // Nothing comes of it when logging has been started already.
     init(logs, tracing_subscriber::registry().with(levels));
     if !readable {
         tracing::warn!("RUST_LOG can't be read");
+    }
+}
+
+/// The levels that are asked for, or else the default ones; and whether what is asked for can be read.
+fn levels(named: Option<&str>, default: Targets) -> (Targets, bool) {
+    match named.filter(|text| !text.is_empty()).map(str::parse) {
+        Some(Ok(levels)) => (levels, true),
+        Some(Err(_)) => (default, false),
+        None => (default, true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_silences_nothing() {
+        let (shared, other) = ("shared::db", "hyper");
+        let logs = |named| {
+            let (levels, readable) = levels(named, Targets::new().with_default(LevelFilter::INFO));
+            let at = |target, level| levels.would_enable(target, &level);
+            (
+                [
+                    at(shared, Level::DEBUG),
+                    at(other, Level::INFO),
+                    at(other, Level::WARN),
+                ],
+                readable,
+            )
+        };
+        let default = [false, true, true];
+        assert_eq!(logs(None), (default, true));
+        assert_eq!(logs(Some("")), (default, true));
+        assert_eq!(logs(Some("warn,shared=debug")), ([true, false, true], true));
+        assert_eq!(logs(Some("shared=loud")), (default, false));
     }
 }

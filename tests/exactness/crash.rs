@@ -370,7 +370,7 @@ fn catalogue(rows: usize) -> (String, Vec<String>, Vec<usize>) {
     let mut line = 1;
     for n in 0..rows {
         line += 1;
-        let title = format!("Film {n:04}");
+        let title = format!("Film {n:05}");
         if n % 50 == 49 {
             bad.push(line);
             csv.push_str(match n / 50 % 4 {
@@ -449,13 +449,13 @@ async fn import(data: &Path, file: &Path, kill_at: Option<usize>) -> (BTreeSet<u
 async fn an_import_that_is_killed_goes_on_and_every_good_row_is_there_once_and_every_bad_one_reported() {
     let data = tempfile::tempdir().unwrap();
     let file = data.path().join("films.csv");
-    let (csv, titles, bad) = catalogue(3000);
+    let (csv, titles, bad) = catalogue(10_000);
     std::fs::write(&file, csv).unwrap();
     let mut reported = BTreeSet::new();
-    // An import reads four batches ahead of what it has committed, of 300 films each here: so the first has committed some
+    // An import reads five batches ahead of what it has committed, of 600 films each here: so the first has committed some
     // by then, and the second more.
     let mut before = 0;
-    for at in [bad[29], bad[53]] {
+    for at in [bad[89], bad[179]] {
         let (lines, output) = import(data.path(), &file, Some(at)).await;
         assert_eq!(output.status.code(), None, "it was done before it was killed");
         reported.extend(lines);

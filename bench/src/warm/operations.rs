@@ -42,6 +42,26 @@ pub struct Operation {
     pub status: u16,
     /// Whether it hashes a password, which takes far longer than all else and is meant to.
     pub hashes: bool,
+    /// How many calls to the table it makes, side by side, in each of its rounds.
+    pub calls: &'static [usize],
+    /// What lets the bare function make as many calls in as many rounds.
+    beside: Value,
+}
+
+impl Operation {
+    /// The bare function's request that makes as many calls in as many rounds, and does nothing else.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        Self {
+            name: "a bare function with the same calls",
+            function: "hello-table",
+            event: self.beside.clone(),
+            status: 200,
+            hashes: false,
+            calls: self.calls,
+            beside: self.beside.clone(),
+        }
+    }
 }
 
 /// A table with films and users, and the secrets of its sessions.
@@ -167,37 +187,65 @@ fn operations(user: &User, own: &Value) -> Result<Vec<Operation>, Failure> {
     let refresh = json!({"refresh": user.refresh});
     let login = json!({"username": "measured00", "password": PASSWORD});
     let (get, post) = (Method::GET, Method::POST);
-    let anonymous = |name, path| events.operation(name, &get, path, false, None);
-    let signed_in = |name, path| events.operation(name, &get, path, true, None);
-    let bare = |name, function| {
+    let anonymous = |name, path, calls| events.operation(name, &get, path, calls, false, None);
+    let signed_in = |name, path, calls| events.operation(name, &get, path, calls, true, None);
+    let bare = |name, function, calls| {
         Ok::<_, Failure>(Operation {
             name,
             function,
-            ..anonymous("", "/")?
+            ..anonymous("", "/", calls)?
         })
     };
     Ok(vec![
-        bare("a bare function", "hello")?,
-        bare("a bare function, GetItem", "hello-table")?,
-        anonymous("get a film", "/api/movies/1000/")?,
-        signed_in("get a film, signed in", "/api/movies/1000/")?,
-        anonymous("20 films by id", "/api/movies/?limit=20")?,
-        signed_in("20 films by id, signed in", "/api/movies/?limit=20")?,
-        anonymous("newest 5", "/api/movies/newest/")?,
-        anonymous("most liked 10", "/api/movies/most-liked/")?,
-        anonymous("categories", "/api/movies/categories/")?,
-        anonymous("search, a rare word", "/api/movies/search/?q=contraband")?,
-        anonymous("search, a common word", "/api/movies/search/?q=the")?,
-        events.operation("favorite on", &post, "/api/movies/1500/favorite/", true, None)?,
-        events.operation("create", &post, "/api/movies/", true, Some(&film()))?,
-        events.operation("update the title", &Method::PATCH, &own, true, Some(&title))?,
-        signed_in("me", "/api/users/me/")?,
-        signed_in("20 users", "/api/users/?limit=20")?,
-        signed_in("20 of my favorites", "/api/users/me/favorites/?limit=20")?,
-        events.operation("refresh", &post, "/api/auth/refresh/", false, Some(&refresh))?,
+        bare("a bare function", "hello", &[])?,
+        bare("a bare function, GetItem", "hello-table", &[1])?,
+        anonymous("get a film", "/api/movies/1000/", &[1])?,
+        signed_in("get a film, signed in", "/api/movies/1000/", &[1])?,
+        anonymous("20 films by id", "/api/movies/?limit=20", &[2])?,
+        signed_in("20 films by id, signed in", "/api/movies/?limit=20", &[2, 1])?,
+        anonymous("newest 5", "/api/movies/newest/", &[1, 1])?,
+        anonymous("most liked 10", "/api/movies/most-liked/", &[8, 1])?,
+        anonymous("categories", "/api/movies/categories/", &[1, 22, 1])?,
+        anonymous("search, a rare word", "/api/movies/search/?q=contraband", &[4, 1])?,
+        anonymous("search, a common word", "/api/movies/search/?q=the", &[4, 1])?,
+        events.operation(
+            "favorite on",
+            &post,
+            "/api/movies/1500/favorite/",
+            &[1, 1],
+            true,
+            None,
+        )?,
+        events.operation("create", &post, "/api/movies/", &[1, 1], true, Some(&film()))?,
+        events.operation(
+            "update the title",
+            &Method::PATCH,
+            &own,
+            &[1, 1],
+            true,
+            Some(&title),
+        )?,
+        signed_in("me", "/api/users/me/", &[1])?,
+        signed_in("20 users", "/api/users/?limit=20", &[3])?,
+        signed_in("20 of my favorites", "/api/users/me/favorites/?limit=20", &[1, 1])?,
+        events.operation(
+            "refresh",
+            &post,
+            "/api/auth/refresh/",
+            &[1],
+            false,
+            Some(&refresh),
+        )?,
         Operation {
             hashes: true,
-            ..events.operation("login", &post, "/api/auth/login/", false, Some(&login))?
+            ..events.operation(
+                "login",
+                &post,
+                "/api/auth/login/",
+                &[1, 2, 2],
+                false,
+                Some(&login),
+            )?
         },
     ])
 }
@@ -214,9 +262,33 @@ impl Events<'_> {
         name: &'static str,
         method: &Method,
         target: &str,
+        calls: &'static [usize],
         signed_in: bool,
         body: Option<&Value>,
     ) -> Result<Operation, Failure> {
+        let (event, function) = self.event(method, target, signed_in, body)?;
+        let rounds: Vec<String> = calls.iter().map(usize::to_string).collect();
+        let beside = format!("/?calls={}", rounds.join(","));
+        let created = *method == Method::POST && target == "/api/movies/";
+        Ok(Operation {
+            name,
+            function,
+            event,
+            status: if created { 201 } else { 200 },
+            hashes: false,
+            calls,
+            beside: self.event(&Method::GET, &beside, false, None)?.0,
+        })
+    }
+
+    /// What API Gateway sends for this request, and the function that it sends it to.
+    fn event(
+        &self,
+        method: &Method,
+        target: &str,
+        signed_in: bool,
+        body: Option<&Value>,
+    ) -> Result<(Value, &'static str), Failure> {
         let uri: Uri = target.parse()?;
         let found = self.template.routes.resolve(method, &raw_path(&uri));
         let found = found.ok_or_else(|| format!("no route to {target}"))?;
@@ -243,14 +315,7 @@ impl Events<'_> {
             request_id: "7qKp3TZMh4gnwNk=",
             time: OffsetDateTime::UNIX_EPOCH,
         };
-        let created = *method == Method::POST && target == "/api/movies/";
-        Ok(Operation {
-            name,
-            function: function_named(&found.route.function),
-            event: event_for(&arrival, &found),
-            status: if created { 201 } else { 200 },
-            hashes: false,
-        })
+        Ok((event_for(&arrival, &found), function_named(&found.route.function)))
     }
 }
 

@@ -505,6 +505,7 @@ fn is_already_enabled<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> boo
 #[allow(clippy::unwrap_used)]
 mod tests {
     use shared::db::client::local;
+    use wire::Wire;
 
     use super::*;
     use crate::engine::{Engine, Storage};
@@ -514,6 +515,27 @@ mod tests {
         Template::parse(include_str!("../../../template.yaml"))
             .unwrap()
             .table
+    }
+
+    #[tokio::test]
+    async fn a_table_may_take_longer_to_describe_than_a_request_may() {
+        let engine = Engine::start(Storage::Memory).unwrap();
+        ours().create(&local(&engine.endpoint()), "films").await.unwrap();
+        let wire = Wire::to(&engine.endpoint()).await;
+        wire.hold(Duration::from_millis(300));
+        let hasty = TimeoutConfig::builder()
+            .operation_attempt_timeout(Duration::from_millis(50))
+            .operation_timeout(Duration::from_millis(200))
+            .build();
+        let client = local(&wire.url)
+            .config()
+            .to_builder()
+            .timeout_config(hasty)
+            .build();
+        let client = Client::from_conf(client);
+        assert!(client.describe_table().table_name("films").send().await.is_err());
+        let table = describe(&client, "films").await.unwrap().unwrap();
+        ours().compare(&table, "films").unwrap();
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! The least function that reads a table: one GetItem for each request, through a client made as plainly as it can be.
+//! The least function that reads a table: one GetItem for each request, through a client made as plainly as it can be. For
+//! `?calls=8,1` it makes eight side by side and then one more, to stand beside a request that makes as many.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider};
 use aws_sdk_dynamodb::{Client, config::SharedCredentialsProvider, types::AttributeValue};
@@ -6,7 +7,8 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
-use lambda_http::{Error, Request, run, service_fn};
+use futures_util::future::try_join_all;
+use lambda_http::{Error, Request, RequestExt as _, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -25,16 +27,28 @@ async fn main() -> Result<(), Error> {
     }
     let client = Client::new(&config.build());
     let table = std::env::var("TABLE_NAME")?;
-    run(service_fn(|_: Request| async {
-        let item = client
-            .get_item()
-            .table_name(&table)
-            .key("pk", AttributeValue::S("MOVIES#0".into()))
-            .key("sk", AttributeValue::S("0000000000000001".into()))
-            .consistent_read(true)
-            .send()
-            .await?;
-        Ok::<_, Error>(if item.item.is_some() { "hello" } else { "nothing" })
+    run(service_fn(|request: Request| {
+        let (client, table) = (&client, &table);
+        async move {
+            let parameters = request.query_string_parameters();
+            for calls in parameters.first("calls").unwrap_or("1").split(',') {
+                let calls = (0..calls.parse()?).map(|_: usize| get(client, table));
+                try_join_all(calls).await?;
+            }
+            Ok::<_, Error>("hello")
+        }
     }))
     .await
+}
+
+async fn get(client: &Client, table: &str) -> Result<(), Error> {
+    let item = client
+        .get_item()
+        .table_name(table)
+        .key("pk", AttributeValue::S("MOVIES#0".into()))
+        .key("sk", AttributeValue::S("0000000000000001".into()))
+        .consistent_read(true)
+        .send()
+        .await?;
+    item.item.map(|_| ()).ok_or_else(|| "no item".into())
 }
