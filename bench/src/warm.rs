@@ -275,8 +275,8 @@ the way over loopback to the Runtime API and to the table, and what else the mac
 function's process used. Instructions and allocations are callgrind's, which don't depend on the machine's load; its \
 processor has no SHA instructions, so that signing shows larger than it is. *the SDK's* is how much of the instructions \
 the calls to the table take at the least: what a bare function that makes one GetItem takes more than one that makes \
-none, times the calls. *bare* is the p50, right after, of the bare function that makes as many GetItems of a film in as \
-many rounds and nothing of what it gets: what the SDK and the Runtime API take, whatever a function does; *beyond* is \
+none, times the calls. *bare* is the p50, right after, of a bare function that makes the same calls in the same rounds, is \
+answered the same, and makes nothing of it: what the SDK and the Runtime API take, whatever a function does; *beyond* is \
 what the function takes more.\n\n";
 
 /// The two bare functions' operations.
@@ -306,8 +306,8 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
         let judged = FUNCTIONS.contains(&operation.function) && !operation.hashes;
         let mut beside = " | ".to_owned();
         if judged {
-            let bare = operation.bare();
-            let bare = time(bench, &bare, &bench.record(&bare).await?, options.times).await?;
+            let recording = bench.recording(operation)?;
+            let bare = time(bench, &operation.bare(recording)?, recording, options.times).await?;
             let beyond = half.saturating_sub(bare.of(0.5));
             if half > BAR {
                 slow.push(operation.name);

@@ -13,7 +13,8 @@ use shared::{clock::Clock, config::Config};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use crate::runtime::Failure;
+use super::table::Recording;
+use crate::runtime::{Failure, event_of};
 
 /// How many films there are: enough for every list to be full and for common words to be common.
 const FILMS: usize = 2_000;
@@ -44,23 +45,31 @@ pub struct Operation {
     pub hashes: bool,
     /// How many calls to the table it makes, side by side, in each of its rounds.
     pub calls: &'static [usize],
-    /// What lets the bare function make as many calls in as many rounds.
-    beside: Value,
 }
 
 impl Operation {
-    /// The bare function's request that makes as many calls in as many rounds, and does nothing else.
-    #[must_use]
-    pub fn bare(&self) -> Self {
-        Self {
+    /// The bare function's request that makes the same calls in the same rounds, and does nothing else. What was recorded
+    /// may begin with what a process asks for once, such as the public keys.
+    ///
+    /// # Errors
+    /// When fewer calls were recorded.
+    pub fn bare(&self, recording: &Recording) -> Result<Self, Failure> {
+        let all = recording.operations().count();
+        let once = all.checked_sub(self.calls.iter().sum());
+        let once = once.ok_or_else(|| format!("{}: no {:?} calls", self.name, self.calls))?;
+        let mut made = recording.operations().skip(once);
+        let mut rounds = Vec::with_capacity(self.calls.len());
+        for calls in self.calls {
+            rounds.push(made.by_ref().take(*calls).collect::<Vec<_>>().join(","));
+        }
+        Ok(Self {
             name: "a bare function with the same calls",
             function: "hello-table",
-            event: self.beside.clone(),
+            event: event_of("GET", &format!("/?calls={}", rounds.join("-")), &[]),
             status: 200,
             hashes: false,
             calls: self.calls,
-            beside: self.beside.clone(),
-        }
+        })
     }
 }
 
@@ -266,29 +275,6 @@ impl Events<'_> {
         signed_in: bool,
         body: Option<&Value>,
     ) -> Result<Operation, Failure> {
-        let (event, function) = self.event(method, target, signed_in, body)?;
-        let rounds: Vec<String> = calls.iter().map(usize::to_string).collect();
-        let beside = format!("/?calls={}", rounds.join(","));
-        let created = *method == Method::POST && target == "/api/movies/";
-        Ok(Operation {
-            name,
-            function,
-            event,
-            status: if created { 201 } else { 200 },
-            hashes: false,
-            calls,
-            beside: self.event(&Method::GET, &beside, false, None)?.0,
-        })
-    }
-
-    /// What API Gateway sends for this request, and the function that it sends it to.
-    fn event(
-        &self,
-        method: &Method,
-        target: &str,
-        signed_in: bool,
-        body: Option<&Value>,
-    ) -> Result<(Value, &'static str), Failure> {
         let uri: Uri = target.parse()?;
         let found = self.template.routes.resolve(method, &raw_path(&uri));
         let found = found.ok_or_else(|| format!("no route to {target}"))?;
@@ -315,7 +301,15 @@ impl Events<'_> {
             request_id: "7qKp3TZMh4gnwNk=",
             time: OffsetDateTime::UNIX_EPOCH,
         };
-        Ok((event_for(&arrival, &found), function_named(&found.route.function)))
+        let created = *method == Method::POST && target == "/api/movies/";
+        Ok(Operation {
+            name,
+            function: function_named(&found.route.function),
+            event: event_for(&arrival, &found),
+            status: if created { 201 } else { 200 },
+            hashes: false,
+            calls,
+        })
     }
 }
 

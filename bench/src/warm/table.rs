@@ -2,6 +2,7 @@
 //! engine answered once is answered again.
 
 use std::{
+    collections::HashMap,
     net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -42,13 +43,25 @@ struct Call {
 pub struct Recording(Vec<Call>);
 
 impl Recording {
-    /// The answer to this very call; or to the first of the same operation, for a call that a time or a random id makes
-    /// another one each time.
-    fn answer(&self, target: &str, body: &Value) -> Option<&Call> {
+    /// The answer to this very call; or, for a call that a time or a random id makes another one each time, to one of the
+    /// same operation: to each in turn.
+    fn answer(&self, target: &str, body: &Value, turn: &mut usize) -> Option<&Call> {
         let same = |call: &&Call| call.target == target;
-        let mut of_operation = self.0.iter().filter(same);
+        let of_operation = self.0.iter().filter(same);
         let exact = of_operation.clone().find(|call| call.body == *body);
-        exact.or_else(|| of_operation.next())
+        exact.or_else(|| {
+            let all: Vec<_> = of_operation.collect();
+            let found = all.get(*turn % all.len().max(1)).copied();
+            *turn += 1;
+            found
+        })
+    }
+
+    /// The operations of the calls, in their order: `Query`, `BatchGetItem`.
+    pub fn operations(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .map(|call| call.target.rsplit('.').next().unwrap_or_default())
     }
 }
 
@@ -63,6 +76,8 @@ enum Source {
 #[derive(Default)]
 struct State {
     recording: Recording,
+    /// How many calls of each operation were answered as others were.
+    turns: HashMap<String, usize>,
     busy: Vec<(Instant, Instant)>,
     unknown: Option<String>,
 }
@@ -117,7 +132,9 @@ impl Table {
 
     /// Answers from now on what this recording says.
     pub fn replay(&self, recording: &Recording) {
-        lock(&self.state).recording = recording.clone();
+        let mut state = lock(&self.state);
+        state.recording = recording.clone();
+        state.turns.clear();
     }
 
     /// What was recorded.
@@ -197,7 +214,11 @@ async fn answer(
     let body = body.collect().await?.to_bytes();
     let json = serde_json::from_slice(&body)?;
     let call = match source {
-        Source::Recording => lock(state).recording.answer(&target, &json).cloned(),
+        Source::Recording => {
+            let State { recording, turns, .. } = &mut *lock(state);
+            let turn = turns.entry(target.clone()).or_default();
+            recording.answer(&target, &json, turn).cloned()
+        }
         Source::Engine(url, client) => {
             let call = forward(client, url, target.clone(), json, body, &parts.headers).await?;
             lock(state).recording.0.push(call.clone());
@@ -259,17 +280,21 @@ mod tests {
     }
 
     #[test]
-    fn the_same_call_is_answered_as_before_and_another_like_the_first_of_its_operation() {
+    fn the_same_call_is_answered_as_before_and_others_like_each_of_their_operation_in_turn() {
         let recording = Recording(vec![
             call("GetItem", json!({"Key": 1}), "first"),
             call("GetItem", json!({"Key": 2}), "second"),
         ]);
-        let answer = |target, key| {
-            let found = recording.answer(target, &json!({"Key": key}));
+        let mut turn = 0;
+        let mut answer = |target, key| {
+            let found = recording.answer(target, &json!({"Key": key}), &mut turn);
             found.map(|call| call.answer.clone())
         };
         assert_eq!(answer("GetItem", 2), Some(Bytes::from("second")));
         assert_eq!(answer("GetItem", 3), Some(Bytes::from("first")));
+        assert_eq!(answer("GetItem", 4), Some(Bytes::from("second")));
+        assert_eq!(answer("GetItem", 1), Some(Bytes::from("first")));
+        assert_eq!(answer("GetItem", 5), Some(Bytes::from("first")));
         assert_eq!(answer("Query", 1), None);
     }
 
