@@ -301,13 +301,16 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
            allocations |\n|---|---|---|---|---|---|---|---|---|---|\n";
     let (mut slow, mut beyond_the_bar) = (Vec::new(), Vec::new());
     for operation in operations {
+        let calls: usize = operation.calls.iter().sum();
         let times = time(bench, operation, bench.recording(operation)?, options.times).await?;
         let (half, most) = (times.of(0.5), times.of(0.99));
         let judged = FUNCTIONS.contains(&operation.function) && !operation.hashes;
         let mut beside = " | ".to_owned();
         if judged {
-            let recording = bench.recording(operation)?;
-            let bare = time(bench, &operation.bare(recording)?, recording, options.times).await?;
+            let recording = bench.recording(operation)?.last(calls);
+            let recording = recording.ok_or("fewer calls were recorded")?;
+            let bare = operation.bare(&recording);
+            let bare = time(bench, &bare, &recording, options.times).await?;
             let beyond = half.saturating_sub(bare.of(0.5));
             if half > BAR {
                 slow.push(operation.name);
@@ -317,7 +320,6 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
             }
             beside = format!("{} | {}", bare.of(0.5).as_micros(), beyond.as_micros());
         }
-        let calls: usize = operation.calls.iter().sum();
         let counted = counts.get(operation.name).map_or_else(
             || " | | ".to_owned(),
             |counts| {

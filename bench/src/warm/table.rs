@@ -57,6 +57,13 @@ impl Recording {
         })
     }
 
+    /// Only its last calls: without what a process asks for once and before, such as the public keys. `None` when there are
+    /// fewer.
+    pub fn last(&self, calls: usize) -> Option<Self> {
+        let once = self.0.len().checked_sub(calls)?;
+        Some(Self(self.0[once..].to_vec()))
+    }
+
     /// The operations of the calls, in their order: `Query`, `BatchGetItem`.
     pub fn operations(&self) -> impl Iterator<Item = &str> {
         self.0
@@ -296,6 +303,21 @@ mod tests {
         assert_eq!(answer("GetItem", 1), Some(Bytes::from("first")));
         assert_eq!(answer("GetItem", 5), Some(Bytes::from("first")));
         assert_eq!(answer("Query", 1), None);
+    }
+
+    #[test]
+    fn the_last_calls_are_without_what_comes_once() {
+        let recording = Recording(vec![
+            call("DynamoDB_20120810.Query", json!({}), "keys"),
+            call("DynamoDB_20120810.GetItem", json!({}), "film"),
+        ]);
+        let operations = |calls| {
+            let last = recording.last(calls)?;
+            Some(last.operations().collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(operations(1).as_deref(), Some("GetItem"));
+        assert_eq!(operations(2).as_deref(), Some("Query GetItem"));
+        assert_eq!(operations(3), None);
     }
 
     #[test]
