@@ -14,6 +14,9 @@ use tokio::process::Command;
 /// What functions are compared with.
 pub const BARE: [&str; 2] = ["hello", "hello-table"];
 
+/// The bare function that makes the calls that it is asked to make.
+pub const CALLS: &str = "hello-calls";
+
 /// The function without a route, which the local server doesn't read out of the template: its name and its resource.
 const SWEEP: (&str, &str) = ("sweep", "SweepFunction");
 
@@ -60,7 +63,7 @@ impl Programs {
         };
         if bare {
             names.extend(BARE.map(str::to_owned));
-            to_build.extend(BARE.map(str::to_owned));
+            to_build.extend(BARE.into_iter().chain([CALLS]).map(str::to_owned));
         }
         if !to_build.is_empty() {
             build(&to_build).await?;

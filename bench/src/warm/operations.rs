@@ -14,7 +14,10 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 
 use super::table::Recording;
-use crate::runtime::{Failure, event_of};
+use crate::{
+    programs::CALLS,
+    runtime::{Failure, event_of},
+};
 
 /// How many films there are: enough for every list to be full and for common words to be common.
 const FILMS: usize = 2_000;
@@ -58,7 +61,7 @@ impl Operation {
         }
         Self {
             name: "a bare function with the same calls",
-            function: "hello-table",
+            function: CALLS,
             event: event_of("GET", &format!("/?calls={}", rounds.join("-")), &[]),
             status: 200,
             hashes: false,

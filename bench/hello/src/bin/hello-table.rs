@@ -1,87 +1,22 @@
-//! The least function that reads a table: one GetItem for each request, through a client made as plainly as it can be. For
-//! `?calls=Query,Query-BatchGetItem` it makes two queries side by side and then reads a batch, to stand beside a request
-//! that makes these calls.
+//! The least function that reads a table: one GetItem for each request, through a client made as plainly as it can be.
 
-use std::collections::HashMap;
-
-use aws_config::{BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider};
-use aws_sdk_dynamodb::{
-    Client,
-    config::SharedCredentialsProvider,
-    types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem},
-};
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
-use futures_util::future::try_join_all;
-use lambda_http::{Error, Request, RequestExt as _, run, service_fn};
+use aws_sdk_dynamodb::types::AttributeValue;
+use lambda_http::{Error, Request, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let https = Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let mut config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(std::env::var("AWS_REGION")?))
-        .credentials_provider(SharedCredentialsProvider::new(
-            EnvironmentVariableCredentialsProvider::new(),
-        ))
-        .http_client(https);
-    if let Ok(endpoint) = std::env::var("DYNAMODB_ENDPOINT") {
-        config = config.endpoint_url(endpoint);
-    }
-    let client = Client::new(&config.build());
+    let client = hello::client()?;
     let table = std::env::var("TABLE_NAME")?;
-    run(service_fn(|request: Request| {
-        let (client, table) = (&client, &table);
-        async move {
-            let parameters = request.query_string_parameters();
-            for calls in parameters.first("calls").unwrap_or("GetItem").split('-') {
-                try_join_all(calls.split(',').map(|name| call(client, table, name))).await?;
-            }
-            Ok::<_, Error>("hello")
-        }
+    run(service_fn(|_: Request| async {
+        let item = client
+            .get_item()
+            .table_name(&table)
+            .key("pk", AttributeValue::S("MOVIES#0".into()))
+            .key("sk", AttributeValue::S("0000000000000001".into()))
+            .consistent_read(true)
+            .send()
+            .await?;
+        Ok::<_, Error>(if item.item.is_some() { "hello" } else { "nothing" })
     }))
     .await
-}
-
-async fn call(client: &Client, table: &str, operation: &str) -> Result<(), Error> {
-    let (pk, sk) = (text("MOVIES#0"), text("0000000000000001"));
-    let key = || HashMap::from([("pk".to_owned(), pk.clone()), ("sk".to_owned(), sk.clone())]);
-    match operation {
-        "GetItem" => {
-            let get = client.get_item().table_name(table).set_key(Some(key()));
-            get.consistent_read(true).send().await?;
-        }
-        "Query" => {
-            let query = client.query().table_name(table);
-            let query = query.key_condition_expression("pk = :pk");
-            query.expression_attribute_values(":pk", pk).send().await?;
-        }
-        "BatchGetItem" => {
-            let keys = KeysAndAttributes::builder().keys(key()).build()?;
-            client.batch_get_item().request_items(table, keys).send().await?;
-        }
-        "PutItem" => {
-            let put = client.put_item().table_name(table).set_item(Some(key()));
-            put.send().await?;
-        }
-        "UpdateItem" => {
-            let update = client.update_item().table_name(table).set_key(Some(key()));
-            update.update_expression("REMOVE nothing").send().await?;
-        }
-        "TransactWriteItems" => {
-            let put = Put::builder().table_name(table).set_item(Some(key())).build()?;
-            let put = TransactWriteItem::builder().put(put).build();
-            client.transact_write_items().transact_items(put).send().await?;
-        }
-        _ => return Err(format!("{operation} isn't a call that it makes").into()),
-    }
-    Ok(())
-}
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.into())
 }
