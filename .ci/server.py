@@ -16,6 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # A first start imports 16,975 films, and `cargo run` may have to link first.
 READY_WITHIN = 300
 STOPS_WITHIN = 30
+# How many ports are tried before a process that ends at once is taken for broken.
+PORTS = 5
 
 
 class Server:
@@ -112,15 +114,43 @@ def shown_on_failure(log):
         raise
 
 
+class Ended(Exception):
+    """A process ended before it was ready."""
+
+
 def wait_until(ready, process, seconds):
-    """Asks `ready()` again and again. It is a failure if `process` ends before, or time is up."""
+    """Asks `ready()` again and again. It is a failure if time is up, and raises `Ended` if `process` ends before."""
     ends = time.monotonic() + seconds
-    while not ready():
-        ended = process.poll() is not None
-        if ended or time.monotonic() > ends:
-            why = "ended" if ended else f"wasn't ready within {seconds} s"
-            fail(f"{process.args[0]} {why}")
+    while True:
+        # Looked at first: another process may be what answers in its place.
+        if process.poll() is not None:
+            raise Ended(f"{process.args[0]} ended")
+        if ready():
+            return
+        if time.monotonic() > ends:
+            fail(f"{process.args[0]} wasn't ready within {seconds} s")
         time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def listening(command, log, ready, seconds, **options):
+    """A process that has been told to listen on a free port, and that port. `command(port)` is its command line.
+
+    Another process can take the port between the choice and the use. So when the process ends before `ready(port)`,
+    another port is tried.
+    """
+    for tried in range(1, PORTS + 1):
+        port = free_port()
+        with started(command(port), log, **options) as process:
+            try:
+                wait_until(lambda: ready(port), process, seconds)
+            except Ended as ended:
+                if tried == PORTS:
+                    fail(f"{ended} on each of {PORTS} ports")
+                print(f"{ended} before it listened on port {port}; another port is tried", flush=True)
+                continue
+            yield process, port
+            return
 
 
 def ignored_test(name, **environment):

@@ -11,9 +11,10 @@ use marquee::{server::TEMPLATE, template::Template};
 
 use crate::support::{
     TestApp,
+    emulator::Functions,
     event::{self, Event, Request},
     operations::{Operation, operations},
-    replay::{Functions, Gateway, Target, difference, differences},
+    replay::{Gateway, Target, difference, differences},
     story::{self, Kept, STORY},
 };
 

@@ -1,6 +1,7 @@
 //! What every test stands on: a server with an empty table of its own, a clock it can move, and typed callers.
 
 pub mod audit;
+pub mod emulator;
 pub mod event;
 pub mod operations;
 pub mod replay;

@@ -1,32 +1,16 @@
-//! Replays the story: in process, through function binaries under the Lambda Runtime Interface Emulator, and over HTTP.
-//! Whatever answers must answer as the functions do in process.
+//! Replays the story: in process, over HTTP, and through function binaries (`emulator.rs`). Whatever answers must answer
+//! as the functions do in process.
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fs,
-    net::{Ipv4Addr, TcpListener},
-    path::Path,
-    process::Stdio,
     time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::DATE};
-use marquee::{
-    engine::{Engine, Storage},
-    server::TEMPLATE,
-    template::Template,
-};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared::{auth::SecretTexts, config::Config, db::client};
-use tempfile::NamedTempFile;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tokio::{
-    net::TcpStream,
-    process::{Child, Command},
-    time::sleep,
-};
 use url::Url;
 
 use super::{
@@ -259,140 +243,6 @@ impl Target for TestApp {
     async fn answer(&self, event: &Event) -> Answer {
         let response = self.running.gateway.invoke(&event.to_value()).await;
         answer(&response.unwrap())
-    }
-
-    fn origins(&self) -> Vec<String> {
-        vec![format!("https://{DOMAIN}")]
-    }
-
-    fn request_id(&self, event: &Event) -> Option<String> {
-        Some(event.request_context.request_id.clone())
-    }
-}
-
-/// Function binaries, each under a Lambda Runtime Interface Emulator of its own, over one empty table.
-pub struct Functions {
-    /// The function of each route key.
-    routes: HashMap<String, String>,
-    emulated: HashMap<String, Emulated>,
-    http: reqwest::Client,
-    _engine: Engine,
-}
-
-/// One function.
-struct Emulated {
-    url: String,
-    log: NamedTempFile,
-    /// Ends when this is dropped; the function ends with it, for there is nothing to poll any more.
-    _process: Child,
-}
-
-impl Functions {
-    /// Starts the binaries in `bootstraps`, where `sam build` leaves each as `<logical id>/bootstrap`.
-    pub async fn start(emulator: &Path, bootstraps: &Path) -> Self {
-        let template = Template::parse(TEMPLATE).unwrap();
-        let engine = Engine::start(Storage::Memory).unwrap();
-        let dynamodb = client::local(&engine.endpoint());
-        let table = Config::default().table;
-        template.table.create(&dynamodb, &table).await.unwrap();
-        let secrets = SecretTexts::generate().unwrap().to_json();
-
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(Duration::from_secs(60))
-            .build()
-            .unwrap();
-        let mut emulated = HashMap::new();
-        for function in &template.functions {
-            let bootstrap = bootstraps.join(&function.resource).join("bootstrap");
-            let bootstrap = bootstrap
-                .canonicalize()
-                .unwrap_or_else(|e| panic!("{}: {e}", bootstrap.display()));
-            let mut environment = vec![
-                ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
-                ("TABLE_NAME", table.clone()),
-                ("DYNAMODB_ENDPOINT", engine.endpoint()),
-            ];
-            if function.name == "auth" {
-                environment.push(("AUTH_SECRETS", secrets.clone()));
-            }
-            let started = Emulated::start(emulator, &bootstrap, environment).await;
-            emulated.insert(function.name.clone(), started);
-        }
-        let routes = template.routes.iter();
-        Self {
-            routes: routes
-                .map(|route| (route.key.clone(), route.function.clone()))
-                .collect(),
-            emulated,
-            http,
-            _engine: engine,
-        }
-    }
-}
-
-impl Emulated {
-    async fn start(emulator: &Path, bootstrap: &Path, environment: Vec<(&str, String)>) -> Self {
-        let log = NamedTempFile::new().unwrap();
-        let [address, runtime_api] = free_ports().map(|port| format!("127.0.0.1:{port}"));
-        let mut process = Command::new(emulator)
-            // It listens on every interface unless told otherwise.
-            .args(["--runtime-interface-emulator-address", &address])
-            .args(["--runtime-api-address", &runtime_api])
-            .arg(bootstrap)
-            .env_clear()
-            .envs(environment)
-            .stdin(Stdio::null())
-            .stdout(log.as_file().try_clone().unwrap())
-            .stderr(log.as_file().try_clone().unwrap())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|e| panic!("{}: {e}", emulator.display()));
-        let url = format!("http://{address}/2015-03-31/functions/function/invocations");
-        // 10 seconds in all.
-        for _ in 0..200 {
-            if TcpStream::connect(&address).await.is_ok() {
-                return Self {
-                    url,
-                    log,
-                    _process: process,
-                };
-            }
-            let ended = process.try_wait().unwrap();
-            assert!(ended.is_none(), "the emulator has ended: {}", logged(&log));
-            sleep(Duration::from_millis(50)).await;
-        }
-        panic!("the emulator doesn't listen: {}", logged(&log));
-    }
-}
-
-fn logged(log: &NamedTempFile) -> String {
-    fs::read_to_string(log.path()).unwrap()
-}
-
-/// Ports that were free a moment ago.
-fn free_ports() -> [u16; 2] {
-    // Both at once, or they might be the same.
-    let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
-impl Target for Functions {
-    async fn answer(&self, event: &Event) -> Answer {
-        let Emulated { url, log, .. } = &self.emulated[&self.routes[&event.route_key]];
-        let request = self.http.post(url).json(event);
-        let response = request
-            .send()
-            .await
-            .unwrap_or_else(|e| panic!("{e}: {}", logged(log)));
-        let text = response.text().await.unwrap();
-        let response: Value = serde_json::from_str(&text).unwrap_or_default();
-        assert!(
-            response["statusCode"].is_u64(),
-            "no answer but {text}: {}",
-            logged(log)
-        );
-        answer(&response)
     }
 
     fn origins(&self) -> Vec<String> {

@@ -1,0 +1,201 @@
+//! Function binaries under the Lambda Runtime Interface Emulator, which answer the story.
+
+use std::{
+    collections::HashMap,
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
+
+use marquee::{
+    engine::{Engine, Storage},
+    server::TEMPLATE,
+    template::Template,
+};
+use serde_json::Value;
+use shared::{auth::SecretTexts, config::Config, db::client};
+use tempfile::NamedTempFile;
+use tokio::{
+    net::TcpStream,
+    process::{Child, Command},
+    time::sleep,
+};
+
+use super::{
+    Answer,
+    event::{DOMAIN, Event},
+    replay::{Target, answer},
+};
+
+/// How many pairs of ports are tried before an emulator that ends at once is taken for broken.
+const PORTS_TRIED: usize = 5;
+
+/// Function binaries, each under a Lambda Runtime Interface Emulator of its own, over one empty table.
+pub struct Functions {
+    /// The function of each route key.
+    routes: HashMap<String, String>,
+    emulated: HashMap<String, Emulated>,
+    http: reqwest::Client,
+    _engine: Engine,
+}
+
+/// One function.
+struct Emulated {
+    url: String,
+    log: NamedTempFile,
+    /// Ends when this is dropped; the function ends with it, for there is nothing to poll any more.
+    _process: Child,
+}
+
+impl Functions {
+    /// Starts the binaries in `bootstraps`, where `sam build` leaves each as `<logical id>/bootstrap`.
+    pub async fn start(emulator: &Path, bootstraps: &Path) -> Self {
+        let template = Template::parse(TEMPLATE).unwrap();
+        let engine = Engine::start(Storage::Memory).unwrap();
+        let dynamodb = client::local(&engine.endpoint());
+        let table = Config::default().table;
+        template.table.create(&dynamodb, &table).await.unwrap();
+        let secrets = SecretTexts::generate().unwrap().to_json();
+
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(60))
+            .build()
+            .unwrap();
+        let mut emulated = HashMap::new();
+        for function in &template.functions {
+            let bootstrap = bootstraps.join(&function.resource).join("bootstrap");
+            let bootstrap = bootstrap
+                .canonicalize()
+                .unwrap_or_else(|e| panic!("{}: {e}", bootstrap.display()));
+            let mut environment = vec![
+                ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
+                ("TABLE_NAME", table.clone()),
+                ("DYNAMODB_ENDPOINT", engine.endpoint()),
+            ];
+            if function.name == "auth" {
+                environment.push(("AUTH_SECRETS", secrets.clone()));
+            }
+            let started = Emulated::start(emulator, &bootstrap, environment).await;
+            emulated.insert(function.name.clone(), started);
+        }
+        let routes = template.routes.iter();
+        Self {
+            routes: routes
+                .map(|route| (route.key.clone(), route.function.clone()))
+                .collect(),
+            emulated,
+            http,
+            _engine: engine,
+        }
+    }
+}
+
+impl Emulated {
+    /// Starts the emulator on ports that are free. Another process can take one between the choice and the use; the
+    /// emulator ends then, and other ports are tried.
+    async fn start(emulator: &Path, bootstrap: &Path, environment: Vec<(&str, String)>) -> Self {
+        for _ in 0..PORTS_TRIED {
+            if let Some(started) = Self::start_on(free_ports(), emulator, bootstrap, &environment).await {
+                return started;
+            }
+        }
+        panic!("the emulator ended on each of {PORTS_TRIED} pairs of ports");
+    }
+
+    /// `None` when the emulator ends before it listens.
+    async fn start_on(
+        ports: [u16; 2],
+        emulator: &Path,
+        bootstrap: &Path,
+        environment: &[(&str, String)],
+    ) -> Option<Self> {
+        let log = NamedTempFile::new().unwrap();
+        let [address, runtime_api] = ports.map(|port| format!("127.0.0.1:{port}"));
+        let mut process = Command::new(emulator)
+            // It listens on every interface unless told otherwise.
+            .args(["--runtime-interface-emulator-address", &address])
+            .args(["--runtime-api-address", &runtime_api])
+            .arg(bootstrap)
+            .env_clear()
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(log.as_file().try_clone().unwrap())
+            .stderr(log.as_file().try_clone().unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|e| panic!("{}: {e}", emulator.display()));
+        let url = format!("http://{address}/2015-03-31/functions/function/invocations");
+        // 10 seconds in all.
+        for _ in 0..200 {
+            sleep(Duration::from_millis(50)).await;
+            // Looked at before the port: what listens there may be the process that took it.
+            if process.try_wait().unwrap().is_some() {
+                eprintln!("the emulator has ended: {}", logged(&log));
+                return None;
+            }
+            if TcpStream::connect(&address).await.is_ok() {
+                return Some(Self {
+                    url,
+                    log,
+                    _process: process,
+                });
+            }
+        }
+        panic!("the emulator doesn't listen: {}", logged(&log));
+    }
+}
+
+fn logged(log: &NamedTempFile) -> String {
+    fs::read_to_string(log.path()).unwrap()
+}
+
+/// Ports that were free a moment ago.
+fn free_ports() -> [u16; 2] {
+    // Both at once, or they might be the same.
+    let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+impl Target for Functions {
+    async fn answer(&self, event: &Event) -> Answer {
+        let Emulated { url, log, .. } = &self.emulated[&self.routes[&event.route_key]];
+        let request = self.http.post(url).json(event);
+        let response = request
+            .send()
+            .await
+            .unwrap_or_else(|e| panic!("{e}: {}", logged(log)));
+        let text = response.text().await.unwrap();
+        let response: Value = serde_json::from_str(&text).unwrap_or_default();
+        assert!(
+            response["statusCode"].is_u64(),
+            "no answer but {text}: {}",
+            logged(log)
+        );
+        answer(&response)
+    }
+
+    fn origins(&self) -> Vec<String> {
+        vec![format!("https://{DOMAIN}")]
+    }
+
+    fn request_id(&self, event: &Event) -> Option<String> {
+        Some(event.request_context.request_id.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_another_process_has_taken_meanwhile_is_not_the_emulators() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let ends = Path::new("false");
+        let started = Emulated::start_on([port, port], ends, Path::new("bootstrap"), &[]).await;
+        assert!(started.is_none());
+    }
+}
