@@ -1,7 +1,7 @@
 //! Logs, on standard error. `RUST_LOG` says what is logged: a level (`debug`), levels by target (`warn,shared=debug`), or
 //! both; without it each kind of process has a level of its own.
 
-use std::env;
+use std::{any::Any, env, panic};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
@@ -43,6 +43,18 @@ fn start(default: Targets, init: impl FnOnce(Logs, Levels) -> Option<()>) {
     if !readable {
         tracing::warn!("RUST_LOG can't be read");
     }
+    panic::set_hook(Box::new(|panicked| {
+        let at = panicked.location().map(ToString::to_string);
+        tracing::error!(at, message = literal(panicked.payload()), "panicked");
+    }));
+}
+
+/// A panic's message, where it is a literal of the code. One that was put together may quote a request or an item, as
+/// those of slicing a text do.
+fn literal(payload: &dyn Any) -> &'static str {
+    let text = payload.downcast_ref::<&'static str>();
+    text.copied()
+        .unwrap_or("a message that may quote what was worked on")
 }
 
 /// The levels that are asked for, or else the default ones; and whether what is asked for can be read.
@@ -59,6 +71,12 @@ mod tests {
     use tracing::Level;
 
     use super::*;
+
+    #[test]
+    fn of_a_panics_message_only_a_literal_is_logged() {
+        assert_eq!(literal(&"index out of range"), "index out of range");
+        assert!(!literal(&format!("not a boundary in {}", "a password")).contains("password"));
+    }
 
     #[test]
     fn what_cannot_be_read_silences_nothing() {

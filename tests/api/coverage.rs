@@ -42,7 +42,7 @@ const BLIND: [&str; 2] = ["get_jwks", "get_openapi"];
 const CALLERS: [&str; 4] = ["nobody", "member", "owner", "admin"];
 
 /// A request that an operation accepts from whoever may make it.
-fn request(operation: &Operation, caller: &Caller, film_id: &Value, guest: &Caller) -> Call {
+pub(super) fn request(operation: &Operation, caller: &Caller, film_id: &Value, guest: &Caller) -> Call {
     let path = operation.path.replace("{id}", &film_id.to_string());
     let query = if operation.id == "search_movies" {
         "?q=stalker"

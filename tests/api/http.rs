@@ -907,7 +907,7 @@ async fn a_panic_is_a_500_and_the_process_lives() {
         );
         assert!(
             !problem.to_string().contains("secret"),
-            "the panic's text is for the log"
+            "the panic's text isn't for the client"
         );
         assert_eq!(ask(&router, "/well").await.2, "well");
     }

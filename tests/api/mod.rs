@@ -8,6 +8,7 @@ mod favorites;
 mod http;
 mod keys;
 mod lists;
+mod logs;
 mod movies;
 mod search;
 mod users;

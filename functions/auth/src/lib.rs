@@ -8,16 +8,22 @@ pub use vault::Vault;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::FromRef,
-    routing::{get, post},
-};
+use axum::{Router, extract::FromRef};
+use handlers::*;
 use shared::{
     AppState,
     http::{openapi::complete, serve},
 };
-use utoipa::OpenApi as _;
+
+shared::operations! {
+    AuthState;
+    "/api/auth/register/" => post: register_user;
+    "/api/auth/login/" => post: log_in;
+    "/api/auth/refresh/" => post: refresh_session;
+    "/api/auth/logout/" => post: log_out;
+    // Registered with a trailing slash, like every route; documented as the file it is.
+    "/.well-known/jwks.json/" => get: get_jwks;
+}
 
 /// What this function's handlers are given: what every function's are, and the way to the secrets.
 #[derive(Clone, Debug)]
@@ -40,29 +46,11 @@ impl FromRef<AuthState> for AppState {
 /// When a configured CORS origin isn't a header value.
 pub fn router(state: AuthState) -> Result<Router, axum::http::Error> {
     let http = state.app.config.http.clone();
-    let router = Router::new()
-        .route("/api/auth/register/", post(handlers::register_user))
-        .route("/api/auth/login/", post(handlers::log_in))
-        .route("/api/auth/refresh/", post(handlers::refresh_session))
-        .route("/api/auth/logout/", post(handlers::log_out))
-        // Registered with a trailing slash, like every route; documented as the file it is.
-        .route("/.well-known/jwks.json/", get(handlers::get_jwks));
-    serve(router.with_state(state), &http)
+    serve(operations().with_state(state), &http)
 }
-
-/// Every operation. Not made of the router: at a cold start nobody asks for the description.
-#[derive(utoipa::OpenApi)]
-#[openapi(paths(
-    handlers::register_user,
-    handlers::log_in,
-    handlers::refresh_session,
-    handlers::log_out,
-    handlers::get_jwks,
-))]
-struct Documented;
 
 /// This function's part of the OpenAPI document.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    complete(Documented::openapi())
+    complete(documented())
 }

@@ -4,36 +4,33 @@ use axum::{
     Router,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use shared::{
     config::HttpConfig,
     http::{openapi::complete, serve},
 };
-use utoipa::OpenApi as _;
 
 /// The whole API's description, as checked in; a test holds it to the routers.
 pub const OPENAPI_JSON: &str = include_str!("../../../docs/openapi.json");
+
+shared::operations! {
+    ();
+    // Registered with a trailing slash, like every route; documented as the file it is.
+    "/api/openapi.json/" => get: get_openapi;
+}
 
 /// The function's router, ready to run. What it has no route for is `404`, so the gateway's `$default` ends here.
 ///
 /// # Errors
 /// When a configured CORS origin isn't a header value.
 pub fn router(config: &HttpConfig) -> Result<Router, axum::http::Error> {
-    // Registered with a trailing slash, like every route; documented as the file it is.
-    let router: Router = Router::new().route("/api/openapi.json/", get(get_openapi));
-    serve(router, config)
+    serve(operations().with_state(()), config)
 }
-
-/// Every operation.
-#[derive(utoipa::OpenApi)]
-#[openapi(paths(get_openapi))]
-struct Documented;
 
 /// The function's part of the API's description.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    complete(Documented::openapi())
+    complete(documented())
 }
 
 /// Describe the API.

@@ -2,12 +2,19 @@
 
 pub mod handlers;
 
-use axum::{Router, routing::get};
+use axum::Router;
+use handlers::*;
 use shared::{
     AppState,
     http::{openapi::complete, serve},
 };
-use utoipa::OpenApi as _;
+
+shared::operations! {
+    AppState;
+    "/api/users/" => get: list_users;
+    "/api/users/me/" => get: get_me;
+    "/api/users/me/favorites/" => get: list_my_favorites;
+}
 
 /// The function's router, ready to run.
 ///
@@ -15,20 +22,11 @@ use utoipa::OpenApi as _;
 /// When a configured CORS origin isn't a header value.
 pub fn router(state: AppState) -> Result<Router, axum::http::Error> {
     let config = state.config.clone();
-    let router = Router::new()
-        .route("/api/users/", get(handlers::list_users))
-        .route("/api/users/me/", get(handlers::get_me))
-        .route("/api/users/me/favorites/", get(handlers::list_my_favorites));
-    serve(router.with_state(state), &config.http)
+    serve(operations().with_state(state), &config.http)
 }
-
-/// Every operation. Not made of the router: at a cold start nobody asks for the description.
-#[derive(utoipa::OpenApi)]
-#[openapi(paths(handlers::list_users, handlers::get_me, handlers::list_my_favorites))]
-struct Documented;
 
 /// The function's part of the API's description.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    complete(Documented::openapi())
+    complete(documented())
 }

@@ -96,6 +96,14 @@ impl Key {
     }
 }
 
+/// The class of an item's key: what its partition key begins with, such as `LOGIN`. What follows may be an email.
+#[must_use]
+pub fn class_of(item: &HashMap<String, AttributeValue>) -> String {
+    let pk = item.get(PK).and_then(|pk| pk.as_s().ok());
+    let class = pk.and_then(|pk| pk.split(END).next());
+    class.unwrap_or("no class").to_owned()
+}
+
 /// An id as it stands in a sort key: zero-padded, so that text order is number order.
 #[must_use]
 pub fn id_text(id: u64) -> String {

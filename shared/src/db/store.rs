@@ -19,7 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     clock::Clock,
-    db::keys::{Index, Key},
+    db::keys::{self, Index, Key},
     error::{Error, Result},
 };
 
@@ -623,17 +623,23 @@ pub fn number(value: impl std::fmt::Display) -> AttributeValue {
 /// Encodes an entity as an item.
 ///
 /// # Errors
-/// [`Error::Internal`] when it can't be encoded, which is a bug.
-pub fn to_item(entity: &impl Serialize) -> Result<Item> {
-    serde_dynamo::to_item(entity).map_err(|e| Error::Internal(format!("encode: {e}")))
+/// [`Error::Internal`] when it can't be encoded, which is a bug. It quotes no value.
+pub fn to_item<T: Serialize>(entity: &T) -> Result<Item> {
+    serde_dynamo::to_item(entity)
+        .map_err(|_| Error::Internal(format!("a {} can't be encoded", std::any::type_name::<T>())))
 }
 
 /// Decodes an item as an entity.
 ///
 /// # Errors
-/// [`Error::Internal`] when the item isn't what this service writes.
+/// [`Error::Internal`] when the item isn't what this service writes. It names the entity and the class of the item's key.
+/// It quotes no value, which may be an email or a password's hash.
 pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
-    serde_dynamo::from_item(item).map_err(|e| Error::Internal(format!("decode: {e}")))
+    let class = keys::class_of(&item);
+    serde_dynamo::from_item(item).map_err(|_| {
+        let entity = std::any::type_name::<T>().rsplit("::").next().unwrap_or_default();
+        corrupt(&format!("an item of {class} that isn't a {entity}"))
+    })
 }
 
 /// The error for an item that isn't what this service writes.

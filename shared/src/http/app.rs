@@ -17,7 +17,7 @@ use tower_http::{
     cors::{AllowOrigin, Any as AnyOf, CorsLayer},
     normalize_path::NormalizePathLayer,
 };
-use tracing::Instrument;
+use tracing::{Instrument, field::Empty};
 
 use crate::{auth::sha256_hex, config::HttpConfig, error::Error, http::problem::Problem};
 
@@ -119,9 +119,10 @@ const NO_PATH: Error = Error::NotFound("There is nothing at this path.");
 /// The outermost layer: names the request, logs it, and writes problem documents.
 async fn finish(request: Request, next: Next) -> Response {
     let id = request_id(&request);
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let span = tracing::info_span!("request", request_id = %id, %method, path = %path);
+    // No path, and no method but a known one: a client may write into either what nobody else may read. The function's
+    // operations fill in the rest.
+    let method = known_method(request.method());
+    let span = tracing::info_span!("request", request_id = %id, method, route = Empty, operation = Empty);
     let mut response = next.run(request).instrument(span.clone()).await;
 
     if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
@@ -139,6 +140,15 @@ async fn finish(request: Request, next: Next) -> Response {
     let _in_span = span.enter();
     tracing::info!(status = response.status().as_u16(), "answered");
     response
+}
+
+/// The method, if it is one of HTTP's own (RFC 9110 §9, RFC 5789).
+fn known_method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE",
+    ];
+    let known = KNOWN.into_iter().find(|known| *known == method.as_str());
+    known.unwrap_or("another")
 }
 
 /// The gateway's id for this request, so that its access log and ours agree; a fresh one when there is no gateway.
@@ -159,14 +169,8 @@ async fn deadline(State(limit): State<std::time::Duration>, request: Request, ne
     }
 }
 
-/// A panic is a bug; the client gets a `500` and the process lives.
-// tower-http hands the payload over in a box.
-#[allow(clippy::needless_pass_by_value)]
-fn after_panic(payload: Box<dyn Any + Send + 'static>) -> Response {
-    let text = payload
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("a panic without a message");
-    Error::Internal(format!("panic: {text}")).into_response()
+/// A panic is a bug; the client gets a `500` and the process lives. Where it was is in the log already, by
+/// [`crate::telemetry`]. Its message isn't: it may quote what the client wrote.
+fn after_panic(_: Box<dyn Any + Send + 'static>) -> Response {
+    Error::Internal("a panic".into()).into_response()
 }

@@ -6,6 +6,7 @@ pub mod collection;
 pub mod cursor;
 pub mod extract;
 pub mod openapi;
+pub mod operations;
 pub mod problem;
 pub mod wire;
 
