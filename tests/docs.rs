@@ -8,17 +8,17 @@ use std::{
 
 const DATA_MODEL: &str = "docs/data-model.md";
 
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn read(path: impl AsRef<Path>) -> String {
+pub fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 /// The files with this ending in these directories and all below them.
-fn files(directories: &[&str], ending: &str) -> Vec<PathBuf> {
+pub fn files(directories: &[&str], ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut left: Vec<PathBuf> = directories.iter().map(|d| root().join(d)).collect();
     while let Some(directory) = left.pop() {
@@ -201,6 +201,7 @@ fn every_test_that_the_documents_name_exists() {
         "CONTRIBUTING.md",
         DATA_MODEL,
         "docs/adr/0001-index-rows-hold-keys.md",
+        "docs/guarantees.md",
     ] {
         let text = read(document);
         for name in text.split('`').skip(1).step_by(2) {
@@ -237,7 +238,7 @@ fn table<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
 }
 
 /// The texts in backticks.
-fn quoted(text: &str) -> impl Iterator<Item = &str> {
+pub fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 

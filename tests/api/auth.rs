@@ -136,7 +136,7 @@ async fn signing_in_takes_the_username_or_the_email_in_any_case() {
     refresh(&app, &text(&registered["refresh"])).await.is(200);
 }
 
-/// Promise 18.
+/// Guarantee 18.
 #[tokio::test]
 async fn an_unknown_user_and_a_wrong_password_get_the_same_answer() {
     let app = TestApp::new().await;
@@ -268,7 +268,7 @@ async fn an_email_is_a_mailbox_at_a_domain() {
     }
 }
 
-/// Promises 14 and 15.
+/// Guarantees 14 and 15.
 #[tokio::test]
 async fn a_password_is_any_8_to_128_characters_exactly_as_typed() {
     let app = TestApp::new().await;
@@ -306,7 +306,7 @@ async fn a_password_is_any_8_to_128_characters_exactly_as_typed() {
     }
 }
 
-/// Promise 16.
+/// Guarantee 16.
 #[tokio::test]
 async fn a_password_that_is_guessed_first_is_refused() {
     let app = TestApp::new().await;
@@ -345,7 +345,7 @@ async fn a_password_that_is_guessed_first_is_refused() {
         .is(201);
 }
 
-/// Promise 19.
+/// Guarantee 19.
 #[tokio::test]
 async fn a_name_that_is_taken_in_any_case_is_409_and_named() {
     let app = TestApp::new().await;
@@ -376,7 +376,7 @@ async fn a_name_that_is_taken_in_any_case_is_409_and_named() {
     );
 }
 
-/// Promise 25.
+/// Guarantee 25.
 #[tokio::test]
 async fn a_new_user_cannot_choose_what_the_server_owns() {
     let app = TestApp::new().await;
@@ -393,7 +393,7 @@ async fn a_new_user_cannot_choose_what_the_server_owns() {
     assert!(body["user"]["date_joined"].as_str() > Some("2001"));
 }
 
-/// Promise 7.
+/// Guarantee 7.
 #[tokio::test]
 async fn a_refresh_answers_new_tokens() {
     let app = TestApp::new().await;
@@ -427,7 +427,7 @@ async fn a_refresh_answers_new_tokens() {
     }
 }
 
-/// Promise 10.
+/// Guarantee 10.
 #[tokio::test]
 async fn a_refresh_whose_answer_was_lost_can_be_sent_again_within_the_grace() {
     let app = TestApp::new().await;
@@ -449,7 +449,7 @@ async fn a_refresh_whose_answer_was_lost_can_be_sent_again_within_the_grace() {
     refresh(&app, &text(&next["refresh"])).await.is(200);
 }
 
-/// Promise 8.
+/// Guarantee 8.
 #[tokio::test]
 async fn an_older_refresh_token_ends_its_session() {
     let app = TestApp::new().await;
@@ -481,7 +481,7 @@ async fn an_older_refresh_token_ends_its_session() {
     refresh(&app, &text(&other["refresh"])).await.is(200);
 }
 
-/// Promise 13.
+/// Guarantee 13.
 #[tokio::test]
 async fn a_session_ends_30_days_after_it_began_however_often_it_is_refreshed() {
     let app = TestApp::new().await;
@@ -496,7 +496,7 @@ async fn a_session_ends_30_days_after_it_began_however_often_it_is_refreshed() {
     login(&app, &member.username, PASSWORD).await.is(200);
 }
 
-/// Promise 3.
+/// Guarantee 3.
 #[tokio::test]
 async fn an_access_token_is_good_for_15_minutes() {
     let app = TestApp::new().await;
@@ -547,7 +547,7 @@ async fn lifetimes_are_configurable() {
     refresh(&app, &text(&next["refresh"])).await.is(401);
 }
 
-/// Promise 12.
+/// Guarantee 12.
 #[tokio::test]
 async fn signing_out_ends_the_sessions_refresh_tokens_and_no_others() {
     let app = TestApp::new().await;
@@ -571,7 +571,7 @@ async fn signing_out_ends_the_sessions_refresh_tokens_and_no_others() {
     }
 }
 
-/// Promises 20 and 22.
+/// Guarantees 20 and 22.
 #[tokio::test]
 async fn guessing_is_slowed_before_the_twentieth_by_waits_that_grow_to_15_minutes() {
     let app = TestApp::new().await;
@@ -630,7 +630,7 @@ async fn guessing_is_slowed_before_the_twentieth_by_waits_that_grow_to_15_minute
     login(&app, &email, PASSWORD).await.is(200);
 }
 
-/// Promise 18: waiting doesn't tell a known name from an unknown one.
+/// Guarantee 18: waiting doesn't tell a known name from an unknown one.
 #[tokio::test]
 async fn guessing_at_an_unknown_name_is_slowed_alike() {
     let app = TestApp::new().await;
@@ -654,7 +654,7 @@ async fn guessing_at_an_unknown_name_is_slowed_alike() {
     assert_eq!(refusals[0], refusals[1]);
 }
 
-/// Promises 19 and 21.
+/// Guarantees 19 and 21.
 #[tokio::test]
 async fn an_address_may_be_limited_and_cannot_pretend_to_be_another() {
     let app = TestApp::with(|options| options.config.throttle.address_per_minute = 3).await;
@@ -782,7 +782,7 @@ impl Forge {
     }
 }
 
-/// Promises 1, 2 and 3.
+/// Guarantees 1, 2 and 3.
 #[tokio::test]
 async fn a_token_that_is_not_ours_is_401_even_on_a_public_route() {
     let forge = Forge::new().await;
@@ -900,7 +900,7 @@ async fn a_token_that_is_not_ours_is_401_even_on_a_public_route() {
     ghost.get("/api/users/").send().await.is(401);
 }
 
-/// Promise 4.
+/// Guarantee 4.
 #[tokio::test]
 async fn neither_token_is_the_other() {
     let app = TestApp::new().await;

@@ -1,4 +1,4 @@
-//! Promise 23: every operation × every caller answers as the contract says. An operation without a row fails.
+//! Guarantee 23: every operation × every caller answers as the contract says. An operation without a row fails.
 
 use std::collections::BTreeSet;
 

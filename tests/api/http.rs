@@ -493,7 +493,7 @@ async fn a_json_body_that_cannot_be_read_is_400() {
     }
 }
 
-/// Promise 27.
+/// Guarantee 27.
 #[tokio::test]
 async fn a_value_nested_too_deep_is_400_where_it_is_read_and_ignored_where_it_is_not() {
     let app = TestApp::new().await;
@@ -913,7 +913,7 @@ async fn a_panic_is_a_500_and_the_process_lives() {
     }
 }
 
-/// Promise 35.
+/// Guarantee 35.
 #[tokio::test]
 async fn a_handler_that_does_not_end_is_a_503_before_the_gateway_gives_up() {
     let router = Router::new().route("/endless/", get(std::future::pending::<String>));

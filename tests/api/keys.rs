@@ -146,7 +146,7 @@ async fn nothing_else_is_well_known() {
         .is_problem(404, "not_found");
 }
 
-/// Promise 6.
+/// Guarantee 6.
 #[tokio::test]
 async fn a_rotation_signs_nobody_out() {
     let deployment = Deployment::new().await;
@@ -283,7 +283,7 @@ async fn a_key_in_use_stays_published() {
     }
 }
 
-/// Promise 6.
+/// Guarantee 6.
 #[tokio::test]
 async fn a_key_that_is_withdrawn_after_a_rotation_verifies_no_more_and_does_not_come_back() {
     let deployment = Deployment::new().await;

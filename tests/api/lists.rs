@@ -259,7 +259,7 @@ async fn cursor(caller: &Caller, path: &str) -> String {
         .to_owned()
 }
 
-/// Promise 26.
+/// Guarantee 26.
 #[tokio::test]
 async fn a_cursor_is_good_for_its_own_collection_alone() {
     let app = TestApp::new().await;
@@ -308,7 +308,7 @@ async fn a_cursor_is_good_for_its_own_collection_alone() {
     answer.is_problem(400, "invalid_input").names(&["cursor"]);
 }
 
-/// Promise 26.
+/// Guarantee 26.
 #[tokio::test]
 async fn a_cursor_with_anything_changed_is_400() {
     let app = TestApp::new().await;

@@ -1,4 +1,4 @@
-//! Promise 39: nothing that a client wrote, and nothing that is stored, reaches the log or a problem document.
+//! Guarantee 39: nothing that a client wrote, and nothing that is stored, reaches the log or a problem document.
 //!
 //! The functions log in the test's own thread, as they do on AWS. A canary stands wherever a client can write: in paths,
 //! queries, headers, bodies, and in what is stored.

@@ -73,7 +73,7 @@ async fn a_new_film_has_every_field_of_the_contract_and_no_other() {
     }
 }
 
-/// Promise 25.
+/// Guarantee 25.
 #[tokio::test]
 async fn what_the_server_owns_cannot_be_set() {
     let app = TestApp::new().await;

@@ -32,7 +32,7 @@ async fn a_caller_sees_their_own_record_with_its_email() {
     assert_eq!((keys(&admin), &admin["role"]), (OWN.to_vec(), &json!("admin")));
 }
 
-/// Promise 24.
+/// Guarantee 24.
 #[tokio::test]
 async fn emails_are_shown_to_admins_alone_and_nothing_else_is_shown_to_anyone() {
     let app = TestApp::new().await;

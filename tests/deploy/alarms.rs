@@ -1,4 +1,4 @@
-//! Promise 38: whatever goes wrong is noticed.
+//! Guarantee 38: whatever goes wrong is noticed.
 
 use std::collections::BTreeSet;
 

@@ -16,7 +16,7 @@ const EDGE: [(&str, &str); 4] = [
     ("HostedZoneId", "Z1"),
 ];
 
-/// Promise 21: behind CloudFront the gateway's source address is CloudFront's.
+/// Guarantee 21: behind CloudFront the gateway's source address is CloudFront's.
 #[test]
 fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() {
     let stack = Stack::new(&EDGE);

@@ -1,4 +1,4 @@
-//! Promises 5 and 37: what each function's role allows is what the function's calls need, no less and no more.
+//! Guarantees 5 and 37: what each function's role allows is what the function's calls need, no less and no more.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Promise 38: what protects the data, bounds the load, and is logged.
+//! Guarantee 38: what protects the data, bounds the load, and is logged.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -101,7 +101,7 @@ fn every_function_logs_json_to_a_group_of_its_own() {
     }
 }
 
-/// Promise 39: a path, a query or a header may hold anything.
+/// Guarantee 39: a path, a query or a header may hold anything.
 #[test]
 fn the_access_log_holds_nothing_that_a_client_wrote() {
     let stack = Stack::new(&[]);
@@ -192,7 +192,7 @@ fn concurrency_is_reserved_where_a_parameter_says_so() {
     }
 }
 
-/// Promise 35: so the client gets the function's own `503`, and not the gateway's.
+/// Guarantee 35: so the client gets the function's own `503`, and not the gateway's.
 #[test]
 fn every_function_outlasts_its_own_deadline_and_not_the_gateway() {
     let deadline = Config::default().http.deadline;
@@ -286,7 +286,7 @@ fn cors_is_for_any_origin_unless_it_is_said_and_for_none_when_that_is_said() {
     assert!(origins(&none).iter().all(|origin| origin == ""));
 }
 
-/// Promise 5, as far as it isn't the roles': `tests/deploy/privileges.rs`.
+/// Guarantee 5, as far as it isn't the roles': `tests/deploy/privileges.rs`.
 #[test]
 fn only_auth_is_told_where_the_keys_are() {
     for (id, variables) in Stack::new(&[]).variables() {

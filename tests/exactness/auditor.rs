@@ -58,7 +58,7 @@ fn another(row: &[(&'static str, AttributeValue)]) -> Break {
     })
 }
 
-/// Promise 32: the audit finds every kind of orphan and disagreement. Each is made by a raw write and undone again.
+/// Guarantee 32: the audit finds every kind of orphan and disagreement. Each is made by a raw write and undone again.
 #[tokio::test]
 async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
     let app = TestApp::new().await;

@@ -398,7 +398,7 @@ fn words([title, director]: [&str; 2], genres: &str) -> usize {
     all.len()
 }
 
-/// Promise 36.
+/// Guarantee 36.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_operation_is_over_its_budget_and_none_costs_more_among_10000_films_than_among_100() {
     let few = Measured::new(SIZES[0]).await.all().await;

@@ -270,7 +270,7 @@ impl Writer {
     }
 }
 
-/// Promise 32. The process is killed at some moment while four users write, three times over.
+/// Guarantee 32. The process is killed at some moment while four users write, three times over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
     let data = tempfile::tempdir().unwrap();

@@ -105,7 +105,7 @@ fn every_request(user: &Caller, id: u64) -> Vec<(&'static str, Call)> {
     ]
 }
 
-/// Promise 30. The SDK's retry carries the same token, so what was done isn't done again, nor undone.
+/// Guarantee 30. The SDK's retry carries the same token, so what was done isn't done again, nor undone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_favorite_whose_answer_was_lost_is_neither_undone_nor_doubled() {
     let (wired, user, id) = stage().await;
@@ -133,7 +133,7 @@ async fn a_favorite_whose_answer_was_lost_is_neither_undone_nor_doubled() {
     }
 }
 
-/// Promises 30 and 32: what holds for a favorite holds for every change.
+/// Guarantees 30 and 32: what holds for a favorite holds for every change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_change_is_done_twice_when_its_answer_was_lost() {
     let (wired, user, id) = stage().await;
@@ -181,7 +181,7 @@ async fn no_change_is_done_twice_when_its_answer_was_lost() {
     }
 }
 
-/// Promise 33: a conflict is tried again until it is done, once.
+/// Guarantee 33: a conflict is tried again until it is done, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_cancels_a_transaction_for_a_while_it_is_done_once_in_the_end() {
     let (wired, user, id) = stage().await;
@@ -220,7 +220,7 @@ async fn whatever_cancels_a_transaction_for_a_while_it_is_done_once_in_the_end()
     audit(&wired.app.running.state.store).await;
 }
 
-/// Promise 33: a throttle or an error of the table that passes is tried again.
+/// Guarantee 33: a throttle or an error of the table that passes is tried again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_refuses_for_a_moment_is_asked_again() {
     for (status, code) in [
@@ -240,7 +240,7 @@ async fn a_table_that_refuses_for_a_moment_is_asked_again() {
     }
 }
 
-/// Promises 33 and 35. All requests at once, so that the suite waits but once; and in a process of its own, since the SDK
+/// Guarantees 33 and 35. All requests at once, so that the suite waits but once; and in a process of its own, since the SDK
 /// grants a process only so many retries, which this test uses up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_goes_on_refusing_or_never_answers_is_503_with_retry_after_in_time() {
@@ -278,7 +278,7 @@ async fn a_table_that_goes_on_refusing_or_never_answers_is_503_with_retry_after_
     }
 }
 
-/// Promise 33: cancelled for ever, a change isn't done, and says so.
+/// Guarantee 33: cancelled for ever, a change isn't done, and says so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_is_always_cancelled_is_503_and_leaves_nothing_behind() {
     for (reason, status) in [
@@ -316,7 +316,7 @@ async fn a_transaction_that_is_always_cancelled_is_503_and_leaves_nothing_behind
     }
 }
 
-/// Promise 34.
+/// Guarantee 34.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_batch_leaves_unprocessed_is_asked_for_again_until_nothing_is_left() {
     let (wired, user, _) = stage().await;
@@ -389,7 +389,7 @@ async fn what_a_batch_leaves_unprocessed_is_asked_for_again_until_nothing_is_lef
         .is_problem(503, "unavailable");
 }
 
-/// Promise 32: a deletion that is cut off between the film and its marks is finished by the sweep.
+/// Guarantee 32: a deletion that is cut off between the film and its marks is finished by the sweep.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_that_is_cut_off_shows_no_film_and_leaves_its_marks_to_the_sweep() {
     let (wired, user, id) = stage().await;

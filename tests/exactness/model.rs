@@ -1097,7 +1097,7 @@ fn compare(cases: u32, look: Look, sequences: impl Strategy<Value = (Vec<Op>, Ve
     }
 }
 
-/// Promises 29 and 32.
+/// Guarantees 29 and 32.
 #[test]
 fn every_request_and_every_list_is_as_the_reference_says_after_every_step() {
     compare(
@@ -1107,7 +1107,7 @@ fn every_request_and_every_list_is_as_the_reference_says_after_every_step() {
     );
 }
 
-/// Promise 32.
+/// Guarantee 32.
 #[test]
 fn search_finds_what_the_reference_finds_after_every_change() {
     let steps = vec(prop_oneof![3 => change_of_a_film(), 2 => search()], 20..30);

@@ -61,7 +61,7 @@ fn in_case(text: &str, bits: usize) -> String {
         .collect()
 }
 
-/// Promise 31.
+/// Guarantee 31.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_60_who_register_one_name_one_gets_it() {
     let app = patient().await;
@@ -74,7 +74,7 @@ async fn of_60_who_register_one_name_one_gets_it() {
     audit(&app.running.state.store).await;
 }
 
-/// Promise 31.
+/// Guarantee 31.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_that_differ_in_case_are_one_name_and_so_are_emails() {
     let app = patient().await;
@@ -90,7 +90,7 @@ async fn names_that_differ_in_case_are_one_name_and_so_are_emails() {
     audit(&app.running.state.store).await;
 }
 
-/// Promise 29.
+/// Guarantee 29.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_1200_toggles_by_12_users_every_mark_and_count_is_exact() {
     let app = patient().await;
@@ -207,7 +207,7 @@ async fn after_60_renames_at_once_a_film_has_one_of_the_names_and_is_found_by_no
     audit(&app.running.state.store).await;
 }
 
-/// Promises 9 and 10.
+/// Guarantees 9 and 10.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_30_refreshes_of_one_token_all_get_the_one_session_that_lives() {
     let app = patient().await;
@@ -237,7 +237,7 @@ async fn of_30_refreshes_of_one_token_all_get_the_one_session_that_lives() {
     audit(&app.running.state.store).await;
 }
 
-/// Promise 29.
+/// Guarantee 29.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn films_deleted_amid_favorites_and_edits_leave_no_trace() {
     let app = patient().await;
@@ -308,7 +308,7 @@ async fn films_deleted_amid_favorites_and_edits_leave_no_trace() {
     audit(&app.running.state.store).await;
 }
 
-/// Promises 29 and 33, with conflicts as DynamoDB makes them, which the embedded engine doesn't.
+/// Guarantees 29 and 33, with conflicts as DynamoDB makes them, which the embedded engine doesn't.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn toggles_that_meet_each_other_are_exact() {
     let wired = WiredApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;

@@ -138,7 +138,7 @@ mod tests {
         Secret::new(text.into())
     }
 
-    /// Promise 17.
+    /// Guarantee 17.
     #[tokio::test]
     async fn a_hash_is_argon2id_at_owasps_parameters() {
         let hash = hash(Password::parse("correct horse".into()).unwrap())
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(wrong, Verdict::Wrong);
     }
 
-    /// Promise 17.
+    /// Guarantee 17.
     #[tokio::test]
     async fn a_weaker_hash_is_replaced_when_the_password_is_right() {
         let params = Params::new(1024, 1, 1, None).unwrap();
@@ -174,7 +174,7 @@ mod tests {
         );
     }
 
-    /// Promise 18: equal parameters, so equal time.
+    /// Guarantee 18: equal parameters, so equal time.
     #[test]
     fn nobody_has_a_hash_of_the_current_parameters() {
         let hash = phc::PasswordHash::new(NOBODY).unwrap();
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(hash.hash.unwrap().len(), 32);
     }
 
-    /// Promise 15.
+    /// Guarantee 15.
     #[tokio::test]
     async fn every_byte_of_a_password_counts() {
         let hash = hash(Password::parse("x".repeat(128)).unwrap()).await.unwrap();
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(shorter, Verdict::Wrong);
     }
 
-    /// Promise 39.
+    /// Guarantee 39.
     #[test]
     fn debug_does_not_show_a_hash() {
         assert!(!format!("{:?}", PasswordHash(NOBODY.into())).contains("argon2"));

@@ -178,7 +178,7 @@ mod tests {
         }
     }
 
-    /// Promise 10: what makes a retry possible.
+    /// Guarantee 10: what makes a retry possible.
     #[test]
     fn every_retry_of_a_token_gets_the_same_successor() {
         let first = RefreshToken::first().unwrap();
@@ -189,7 +189,7 @@ mod tests {
         assert_ne!(second.next(&key()).hash(), second.hash());
     }
 
-    /// Promise 11.
+    /// Guarantee 11.
     #[test]
     fn a_hash_says_nothing_of_the_token() {
         let token = RefreshToken::first().unwrap();

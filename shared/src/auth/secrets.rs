@@ -220,7 +220,7 @@ mod tests {
         assert!(texts.is_err());
     }
 
-    /// Promise 39.
+    /// Guarantee 39.
     #[test]
     fn neither_debug_nor_an_error_shows_a_secret() {
         let texts = SecretTexts::generate().unwrap();

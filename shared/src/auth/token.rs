@@ -167,7 +167,7 @@ mod tests {
         matches!(result, Err(Error::Unauthenticated(_)))
     }
 
-    /// Promise 3.
+    /// Guarantee 3.
     #[test]
     fn a_token_is_valid_from_nbf_less_the_leeway_to_the_second_before_exp() {
         let f = Fixture::new();
@@ -180,7 +180,7 @@ mod tests {
         assert!(is_invalid(&at(-6)));
     }
 
-    /// Promise 3.
+    /// Guarantee 3.
     #[test]
     fn every_claim_must_be_there_and_right() {
         let f = Fixture::new();
@@ -209,7 +209,7 @@ mod tests {
         }
     }
 
-    /// Promise 1.
+    /// Guarantee 1.
     #[test]
     fn no_other_algorithm_verifies() {
         let f = Fixture::new();

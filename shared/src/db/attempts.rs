@@ -158,7 +158,7 @@ mod tests {
         AttemptsItem { n, last: 0 }.open_from().seconds()
     }
 
-    /// Promise 20: waits begin before the twentieth attempt, grow, and end at 15 minutes.
+    /// Guarantee 20: waits begin before the twentieth attempt, grow, and end at 15 minutes.
     #[test]
     fn waits_begin_after_the_free_attempts_and_double_to_15_minutes() {
         assert_eq!(wait(14), 0);

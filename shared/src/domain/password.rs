@@ -100,7 +100,7 @@ mod tests {
         }
     }
 
-    /// Promises 14 and 15.
+    /// Guarantees 14 and 15.
     #[test]
     fn a_password_is_any_8_to_128_characters_exactly_as_typed() {
         let longest = "🦀".repeat(128);
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// Promise 16.
+    /// Guarantee 16.
     #[test]
     fn common_passwords_are_refused_in_any_case() {
         for common in ["password", "Password", "12345678", "QWERTYUIOP", "zxcvbnm,./"] {
@@ -127,7 +127,7 @@ mod tests {
         }
     }
 
-    /// Promise 16.
+    /// Guarantee 16.
     #[test]
     fn the_username_and_the_email_are_refused_in_any_case() {
         let username = Username::parse("EllenRipley").unwrap();
@@ -142,7 +142,7 @@ mod tests {
         assert!(unlike("ellenripley2").is_ok());
     }
 
-    /// Promise 39.
+    /// Guarantee 39.
     #[test]
     fn debug_does_not_show_a_password() {
         let password = Password::parse("canary-canary".into()).unwrap();

@@ -109,7 +109,7 @@ mod tests {
         assert!(key.open("favorites:2", &cursor).is_err());
     }
 
-    /// Promise 26.
+    /// Guarantee 26.
     #[test]
     fn a_cursor_with_any_bit_flipped_is_refused() {
         let key = CursorKey::new(&[7; KEY_BYTES]).unwrap();
