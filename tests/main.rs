@@ -15,5 +15,6 @@ mod deploy;
 mod docs;
 mod endpoint;
 mod exactness;
+mod machine;
 mod openapi;
 mod support;

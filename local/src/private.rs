@@ -204,7 +204,10 @@ mod unix {
         let mut holds_directories = false;
         for entry in fs::read_dir(path)? {
             let entry = entry?;
-            if [data::TABLE, data::SECRETS].iter().any(|name| entry.file_name() == *name) {
+            if [data::TABLE, data::SECRETS]
+                .iter()
+                .any(|name| entry.file_name() == *name)
+            {
                 return Ok(false);
             }
             holds_directories |= entry.file_type()?.is_dir();
@@ -281,7 +284,10 @@ mod tests {
         let (_root, path) = wide();
         fs::create_dir(path.join("documents")).unwrap();
         let error = directory(&path).unwrap_err().to_string();
-        assert!(error.starts_with(path.to_str().unwrap()) && error.contains("--data"), "{error}");
+        assert!(
+            error.starts_with(path.to_str().unwrap()) && error.contains("--data"),
+            "{error}"
+        );
         assert_eq!(mode(&path), 0o755);
         fs::write(path.join(crate::data::TABLE), "").unwrap();
         directory(&path).unwrap();
@@ -307,12 +313,22 @@ mod tests {
 
         fs::write(path.join("real"), "").unwrap();
         symlink(path.join("real"), path.join("file")).unwrap();
-        assert!(file(&path.join("file")).unwrap_err().to_string().contains("not a regular file"));
+        assert!(
+            file(&path.join("file"))
+                .unwrap_err()
+                .to_string()
+                .contains("not a regular file")
+        );
         symlink(path.join("nowhere"), path.join("dangling")).unwrap();
         assert!(file(&path.join("dangling")).is_err());
         assert!(directory(&path.join("dangling")).is_err());
         assert!(!path.join("nowhere").exists());
-        assert!(directory(&path.join("real")).unwrap_err().to_string().contains("not a directory"));
+        assert!(
+            directory(&path.join("real"))
+                .unwrap_err()
+                .to_string()
+                .contains("not a directory")
+        );
     }
 
     /// Only the superuser can give files away; for others the test has nothing to look at.

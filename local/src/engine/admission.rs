@@ -100,11 +100,17 @@ fn is_loopback(authority: &str) -> bool {
             let Ok(address) = address.parse::<Ipv6Addr>() else {
                 return false;
             };
-            (Ok(IpAddr::V6(address)), rest.strip_prefix(':').or(rest.is_empty().then_some("")))
+            (
+                Ok(IpAddr::V6(address)),
+                rest.strip_prefix(':').or(rest.is_empty().then_some("")),
+            )
         }
         None => {
             let (name, port) = authority.split_once(':').unwrap_or((authority, ""));
-            (name.parse::<Ipv4Addr>().map(IpAddr::V4).map_err(|_| name), Some(port))
+            (
+                name.parse::<Ipv4Addr>().map(IpAddr::V4).map_err(|_| name),
+                Some(port),
+            )
         }
     };
     if !port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())) {
@@ -119,9 +125,14 @@ fn is_loopback(authority: &str) -> bool {
 fn is_below_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let mut labels = name.rsplit('.');
-    labels.next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
+    labels
+        .next()
+        .is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
         && labels.all(|label| {
-            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         })
 }
 

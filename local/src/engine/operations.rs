@@ -71,36 +71,55 @@ pub(super) fn run(database: &Database, operation: &str, body: &str) -> Result<St
         {
             DynoxideError::StatementConditionalCheckFailed(message, item)
         }
+        DynoxideError::EnvelopedValidation(message)
+            if ["DeleteItem", "PutItem", "UpdateItem"].contains(&operation) =>
+        {
+            DynoxideError::ValidationException(format!("1 validation error detected: {message}"))
+        }
         error => error,
     })
 }
 
 /// What the engine's readers put in front of the reason, so that it is known which of DynamoDB's errors it is.
-const VALIDATION: [&str; 3] = ["VALIDATION_REQUEST:", "VALIDATION_AS_READ:", "VALIDATION:"];
+const REQUEST_VALIDATION: [&str; 1] = ["VALIDATION_REQUEST:"];
+const VALIDATION: [&str; 2] = ["VALIDATION_AS_READ:", "VALIDATION:"];
 const SERIALIZATION: [&str; 2] = ["SERIALIZATION_AS_READ:", "SERIALIZATION:"];
 
 /// Reasons of serde that are a validation's in DynamoDB: what is missing, null or not one of the values there are.
-const MISSING: [&str; 5] = [
+const MISSING: [&str; 4] = [
     "missing field",
     "unknown variant",
     "invalid type: null",
-    "empty AttributeValue",
     "Supplied AttributeValue",
 ];
 
 fn read<T: DeserializeOwned>(body: &str) -> Result<T, DynoxideError> {
+    // The engine's types would also be read from a list, member by member.
+    if !body.trim_start().starts_with('{') {
+        return Err(DynoxideError::SerializationException(String::new()));
+    }
     serde_json::from_str(body).map_err(|error| refusal(&error.to_string()))
 }
 
-/// DynamoDB's error for a body that can't be read for this reason.
+/// DynamoDB's error for a body that can't be read for this reason. Its kind is DynamoDB's; its words are the engine's, for
+/// a body that isn't the operation's at all.
 fn refusal(reason: &str) -> DynoxideError {
     // Where in the body, which DynamoDB doesn't tell.
-    let reason = reason.rsplit_once(" at line ").map_or(reason, |(before, _)| before);
+    let reason = reason
+        .rsplit_once(" at line ")
+        .map_or(reason, |(before, _)| before);
     let after = |marks: &[&str]| marks.iter().find_map(|mark| reason.strip_prefix(mark));
-    if let Some(reason) = after(&VALIDATION) {
+    if let Some(reason) = after(&REQUEST_VALIDATION) {
+        DynoxideError::EnvelopedValidation(reason.to_owned())
+    } else if let Some(reason) = after(&VALIDATION) {
         DynoxideError::ValidationException(reason.to_owned())
     } else if let Some(reason) = after(&SERIALIZATION) {
         DynoxideError::SerializationException(reason.to_owned())
+    } else if reason.contains("empty AttributeValue") {
+        DynoxideError::ValidationException(
+            "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+                .to_owned(),
+        )
     } else if MISSING.iter().any(|text| reason.contains(text)) {
         DynoxideError::ValidationException(reason.to_owned())
     } else {

@@ -81,7 +81,11 @@ async fn respond(database: &Database, request: Request<Incoming>) -> Response<Fu
         Ok(answer) => answer,
         Err(failure) => {
             // Without what the client wrote.
-            tracing::debug!(status = failure.status.as_u16(), reason = failure.message, "refused");
+            tracing::debug!(
+                status = failure.status.as_u16(),
+                reason = failure.message,
+                "refused"
+            );
             failure.answer()
         }
     }
@@ -108,7 +112,8 @@ async fn run(database: &Database, head: &Parts, body: Incoming) -> Result<Respon
     Ok(match operations::run(database, operation, body) {
         Ok(json) => answer(StatusCode::OK, json),
         Err(error) => {
-            let status = StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let status =
+                StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             if status.is_server_error() {
                 tracing::error!(operation, %error, "the engine failed");
             }

@@ -104,11 +104,25 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_on_this_machine_by_its_address_or_by_the_name_localhost() {
-        for host in ["localhost", "LOCALHOST.", "127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]"] {
+        for host in [
+            "localhost",
+            "LOCALHOST.",
+            "127.0.0.1",
+            "127.9.9.9",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
             assert!(is_loopback(&format!("http://{host}:8000")), "{host}");
             assert!(is_loopback(&format!("https://{host}/")), "{host}");
         }
-        for host in ["localhost.example.com", "example.com", "0.0.0.0", "10.0.0.1", "[::2]", "db.localhost"] {
+        for host in [
+            "localhost.example.com",
+            "example.com",
+            "0.0.0.0",
+            "10.0.0.1",
+            "[::2]",
+            "db.localhost",
+        ] {
             assert!(!is_loopback(&format!("http://{host}:8000")), "{host}");
         }
         assert!(!is_loopback("localhost:8000"));
