@@ -4,8 +4,8 @@
 //! The engine answers one request at a time, under one lock and without yielding, so it has a thread and a runtime of
 //! its own: on the API's runtime it would hold up handlers that have nothing to do with the table.
 //!
-//! The HTTP server in front of it is ours, for the engine's own answers every web page that a browser on this machine
-//! shows.
+//! The HTTP server in front of it is this module's own. The engine brings one too, but that answers every web page which a
+//! browser on this machine shows.
 
 mod admission;
 mod answer;

@@ -11,7 +11,7 @@ use std::{
 use marquee::engine::{Engine, Storage};
 use tokio::{process::Command, time::sleep};
 
-use super::{marquee, movies_csv, said, serving, signal, stop};
+use super::{ended, marquee, movies_csv, said, serving, signal, stop};
 
 /// The program on this directory, serving on any port and importing nothing.
 fn serve(data: &Path) -> Command {
@@ -79,9 +79,9 @@ async fn whichever_command_is_the_first_only_its_owner_can_read_what_it_keeps() 
     let csv = movies_csv(root.path());
     let data = |name: &str| root.path().join(name).join("data");
 
-    let output = import(&data("import"), &csv).output().await.unwrap();
+    let output = ended(import(&data("import"), &csv)).await;
     assert!(output.status.success(), "{}", said(&output));
-    let output = promote(&data("promote")).output().await.unwrap();
+    let output = ended(promote(&data("promote"))).await;
     assert!(said(&output).contains("there is no user"), "{}", said(&output));
     for name in ["import", "promote", "serve"] {
         if name != "serve" {
@@ -139,7 +139,7 @@ async fn what_others_could_read_is_narrowed_journals_included() {
         if name != "empty" {
             movies_csv(&data);
         }
-        let output = promote(&data).output().await.unwrap();
+        let output = ended(promote(&data)).await;
         assert!(said(&output).contains("there is no user"), "{}", said(&output));
         assert_eq!(fs::metadata(&data).unwrap().mode() & 0o7777, 0o700);
     }
@@ -166,8 +166,8 @@ async fn a_directory_that_is_not_ours_or_is_for_everybody_is_refused_with_its_na
         let engine = Engine::start(Storage::Memory).unwrap();
         let mut elsewhere = serve(data);
         elsewhere.args(["--dynamodb", &engine.endpoint()]);
-        for mut command in [serve(data), elsewhere, import(data, &csv), promote(data)] {
-            let output = command.output().await.unwrap();
+        for command in [serve(data), elsewhere, import(data, &csv), promote(data)] {
+            let output = ended(command).await;
             let text = said(&output);
             assert!(!output.status.success() && output.stdout.is_empty(), "{text}");
             assert!(
@@ -191,8 +191,8 @@ async fn a_lost_table_and_lost_secrets_are_missed_by_every_command() {
         let (path, aside) = (data.join(lost), root.path().join("aside"));
         fs::rename(&path, &aside).unwrap();
         let before = names(&data);
-        for mut command in [serve(&data), import(&data, &csv), promote(&data)] {
-            let output = command.output().await.unwrap();
+        for command in [serve(&data), import(&data, &csv), promote(&data)] {
+            let output = ended(command).await;
             let text = said(&output);
             assert!(!output.status.success() && output.stdout.is_empty(), "{text}");
             let named = text.contains(&format!("{lost} is missing"));

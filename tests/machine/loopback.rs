@@ -11,7 +11,7 @@ use std::{
 use marquee::engine::{Engine, Storage};
 use tokio::process::Command;
 
-use super::{marquee, movies_csv, said, serving, stop};
+use super::{ended, marquee, movies_csv, said, serving, stop};
 
 /// A listener that everything in the environment leads to, and how many connections it has seen.
 struct Trap {
@@ -101,12 +101,12 @@ async fn a_loopback_endpoint_needs_nothing_and_no_other_address_is_contacted() {
 
     let mut import = marquee(["import"]);
     import.arg(&csv).args(["--dynamodb", &url]);
-    let output = trap.around(import).output().await.unwrap();
+    let output = ended(trap.around(import)).await;
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(trap.seen(), 0, "marquee import");
 
     let promote = marquee(["promote", "nobody", "--dynamodb", &by_name]);
-    let output = trap.around(promote).output().await.unwrap();
+    let output = ended(trap.around(promote)).await;
     assert!(
         said(&output).contains("there is no user nobody"),
         "{}",
@@ -116,7 +116,7 @@ async fn a_loopback_endpoint_needs_nothing_and_no_other_address_is_contacted() {
 
     // The trap is where an operator's command would have gone.
     let aws = marquee(["promote", "nobody", "--aws"]);
-    let output = trap.around(aws).output().await.unwrap();
+    let output = ended(trap.around(aws)).await;
     assert!(!output.status.success());
     assert!(trap.seen() > 0, "the trap catches nothing: {}", said(&output));
 }

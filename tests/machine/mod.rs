@@ -9,12 +9,17 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Output, Stdio},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
+    time::timeout,
 };
+
+/// How long a command may take that isn't there to stay.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
 /// The program, under a umask that would let everybody read and write.
 fn marquee<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
@@ -51,6 +56,12 @@ async fn serving(mut command: Command) -> Result<(Child, [String; 2]), String> {
     // Held until the program ends, for it may not write into a closed pipe.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     Ok((child, urls))
+}
+
+/// Runs a program to its end, which must come by itself.
+async fn ended(mut command: Command) -> Output {
+    let output = timeout(ENDS_WITHIN, command.output()).await;
+    output.expect("it goes on, where it had to end").unwrap()
 }
 
 /// What a program wrote to standard error.
