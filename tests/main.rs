@@ -16,5 +16,6 @@ mod docs;
 mod endpoint;
 mod exactness;
 mod guarantees;
+mod machine;
 mod openapi;
 mod support;

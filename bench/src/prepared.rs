@@ -14,6 +14,7 @@ use marquee::{
     bulk::Bulk,
     engine::{Engine, Storage},
     import::{Importer, Report, Source},
+    private,
     server::{TEMPLATE, table_file},
     template::Template,
 };
@@ -132,7 +133,7 @@ impl Prepared {
         if directory.exists() {
             fs::remove_dir_all(&directory)?;
         }
-        fs::create_dir_all(&directory)?;
+        private::directory(&directory)?;
         prepared.make(&directory, &likes).await?;
         // Last, so that a run that is cut off leaves nothing that looks complete.
         fs::write(mark, key())?;

@@ -4,7 +4,6 @@ use std::{error::Error, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use shared::{
-    aws,
     clock::Clock,
     config::Config,
     db::{Store, client},
@@ -13,7 +12,7 @@ use shared::{
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    engine::{Engine, Storage},
+    engine::Engine,
     import::{Importer, Source},
     server::{self, Catalog, Options, Place},
     template::Template,
@@ -176,14 +175,12 @@ struct Opened {
 impl OperatorTable {
     async fn open(self) -> Result<Opened, Box<dyn Error>> {
         let (client, engine) = match self.table.dynamodb {
-            _ if self.aws => (client::connect(&aws::of_operator().await?, None), None),
-            Some(url) => (client::connect(&aws::of_operator().await?, Some(&url)), None),
+            _ if self.aws => (client::of_operator(None).await?, None),
+            Some(url) => (client::of_operator(Some(&url)).await?, None),
             None => {
-                let engine = Engine::start(Storage::File(server::table_file(&self.table.data)))?;
-                let client = client::local(&engine.endpoint());
                 let template = Template::parse(server::TEMPLATE)?;
-                template.table.create(&client, &self.table.table).await?;
-                (client, Some(engine))
+                let opened = server::open(&self.table.data, &template, &self.table.table).await?;
+                (opened.client, Some(opened.engine))
             }
         };
         Ok(Opened {

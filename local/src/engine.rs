@@ -3,6 +3,14 @@
 //!
 //! The engine answers one request at a time, under one lock and without yielding, so it has a thread and a runtime of
 //! its own: on the API's runtime it would hold up handlers that have nothing to do with the table.
+//!
+//! The HTTP server in front of it is this module's own. The engine brings one too, but that answers every web page which a
+//! browser on this machine shows.
+
+mod admission;
+mod answer;
+mod operations;
+mod server;
 
 use std::fmt;
 use std::io;
@@ -13,10 +21,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dynoxide::Database;
-use dynoxide::server::serve_with_shutdown;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
+
+use crate::private::{self, PrivateError};
 
 /// How long requests that are under way at a shutdown may take to finish.
 const GRACE: Duration = Duration::from_secs(5);
@@ -27,6 +36,9 @@ const SWEEP_GRACE: Duration = Duration::from_secs(1);
 /// How often expired rows are removed. A sweep reads the whole table, and nothing depends on its being prompt.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
+/// What the names of SQLite's journals add to that of the file.
+const JOURNALS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
@@ -35,7 +47,8 @@ const BACKLOG: u32 = 1024;
 pub enum Storage {
     /// In memory; gone with the process.
     Memory,
-    /// In a file, which is created with its directory if missing. SQLite keeps two more files beside it.
+    /// In a file, which is created with its directory if missing. SQLite keeps two more files beside it. All of them are
+    /// readable by their owner only.
     File(PathBuf),
 }
 
@@ -184,11 +197,20 @@ fn open(storage: Storage) -> Result<Database, EngineError> {
 }
 
 fn open_file(path: &Path) -> Result<Database, String> {
+    let name = path.to_str().ok_or("its name isn't Unicode")?;
+    make_private(path, name).map_err(|error| error.to_string())?;
+    Database::new(name).map_err(|error| error.to_string())
+}
+
+/// Before SQLite comes: it would make the file readable by anybody, and makes its journals as readable as the file.
+fn make_private(path: &Path, name: &str) -> Result<(), PrivateError> {
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).map_err(|error| error.to_string())?;
+        private::directory(directory)?;
     }
-    let path = path.to_str().ok_or("its name isn't Unicode")?;
-    Database::new(path).map_err(|error| error.to_string())
+    private::file(path)?;
+    JOURNALS
+        .iter()
+        .try_for_each(|suffix| private::narrow_if_there(Path::new(&format!("{name}{suffix}"))))
 }
 
 /// Serves until told to stop; the body of the engine's thread.
@@ -216,7 +238,7 @@ fn run(
             }
         };
         tokio::select! {
-            result = serve_with_shutdown(listener, database.clone(), stopped(stopping.clone())) => result,
+            () = server::serve(listener, database.clone(), stopped(stopping.clone())) => Ok(()),
             () = async { stopped(stopping).await; sleep(GRACE).await } => {
                 Err("a request didn't finish in time".to_owned())
             }
@@ -227,13 +249,9 @@ fn run(
     result
 }
 
-/// A listener on a free loopback port whose connections don't hold small packets back.
-///
-/// The server offers no way to set `TCP_NODELAY` on the connections it accepts, but on Unix they inherit it from the
-/// listener. No delay was seen without it, for the server writes an answer in one piece; with it there can be none.
+/// A listener on a free loopback port.
 fn listen() -> io::Result<(TcpListener, SocketAddr)> {
     let socket = TcpSocket::new_v4()?;
-    socket.set_nodelay(true)?;
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let listener = socket.listen(BACKLOG)?;
     let addr = listener.local_addr()?;
@@ -268,15 +286,23 @@ mod tests {
 
     use super::*;
 
+    /// How a request of DynamoDB's tools begins.
+    fn head(operation: &str) -> String {
+        format!(
+            "POST / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-amz-target: DynamoDB_20120810.{operation}\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential=a/20200101/local/dynamodb/aws4_request, \
+             SignedHeaders=host, Signature=a\r\nx-amz-date: 20200101T000000Z\r\n\
+             content-type: application/x-amz-json-1.0\r\n"
+        )
+    }
+
     /// One request over the wire, and the whole answer.
     fn call(addr: SocketAddr, operation: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(addr).unwrap();
         write!(
             stream,
-            "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-amz-target: DynamoDB_20120810.{operation}\r\n\
-             authorization: AWS4-HMAC-SHA256 Credential=a/20200101/local/dynamodb/aws4_request, \
-             SignedHeaders=host, Signature=a\r\nx-amz-date: 20200101T000000Z\r\n\
-             content-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n{body}",
+            "{}connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            head(operation),
             body.len()
         )
         .unwrap();
@@ -325,20 +351,17 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_opened_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        let error = Engine::start(Storage::File(directory.path().to_owned())).unwrap_err();
-        assert!(
-            error.to_string().contains(directory.path().to_str().unwrap()),
-            "{error}"
-        );
+        let path = directory.path().join("table.sqlite");
+        std::fs::create_dir(&path).unwrap();
+        let error = Engine::start(Storage::File(path.clone())).unwrap_err();
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     }
 
     #[tokio::test]
     async fn a_client_that_stalls_does_not_hold_up_the_shutdown_for_ever() {
         let engine = Engine::start(Storage::Memory).unwrap();
         let mut stalled = TcpStream::connect(engine.addr).unwrap();
-        stalled
-            .write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")
-            .unwrap();
+        write!(stalled, "{}content-length: 10\r\n\r\n{{", head("ListTables")).unwrap();
         // The engine must have seen the request, or it would close the connection as idle.
         assert!(call(engine.addr, "ListTables", "{}").starts_with("HTTP/1.1 200"));
         let begun = Instant::now();
@@ -357,12 +380,5 @@ mod tests {
             assert!(begun.elapsed() < Duration::from_secs(5), "it still listens");
             sleep(Duration::from_millis(5)).await;
         }
-    }
-
-    #[tokio::test]
-    async fn accepted_connections_do_not_delay_small_packets() {
-        let (listener, addr) = listen().unwrap();
-        let (accepted, _connected) = tokio::join!(listener.accept(), tokio::net::TcpStream::connect(addr));
-        assert!(accepted.unwrap().0.nodelay().unwrap());
     }
 }

@@ -3,11 +3,12 @@
 
 pub mod bulk;
 pub mod cli;
+pub mod data;
 pub mod engine;
 pub mod gateway;
 pub mod guard;
 pub mod import;
 pub mod openapi;
-pub mod secrets;
+pub mod private;
 pub mod server;
 pub mod template;

@@ -11,11 +11,11 @@ use std::{
 };
 
 use auth::{AuthState, Vault};
+use aws_sdk_dynamodb::Client;
 use axum::Router;
 use shared::{
     AppState,
     auth::{AuthSecrets, SecretTexts},
-    aws,
     clock::Clock,
     config::Config,
     db::{Store, client},
@@ -23,11 +23,11 @@ use shared::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
+    data::{self, Data},
     engine::{Engine, Storage},
     gateway::Gateway,
     guard::Guard,
     import::{Importer, Source},
-    secrets,
     template::Template,
 };
 
@@ -120,7 +120,32 @@ pub struct Functions {
 /// The file of the embedded engine's table within a data directory.
 #[must_use]
 pub fn table_file(data: &Path) -> PathBuf {
-    data.join("table.sqlite")
+    data.join(data::TABLE)
+}
+
+/// The table of a data directory.
+pub(crate) struct Opened {
+    pub(crate) engine: Engine,
+    pub(crate) client: Client,
+    secrets: AuthSecrets,
+}
+
+/// Opens the table of a data directory, or makes it and its secrets, whichever command is the first.
+pub(crate) async fn open(
+    directory: &Path,
+    template: &Template,
+    table: &str,
+) -> Result<Opened, Box<dyn Error>> {
+    let data = Data::with_table(directory)?;
+    let engine = Engine::start(Storage::File(data.table()))?;
+    let client = client::local(&engine.endpoint());
+    template.table.create(&client, table).await?;
+    let secrets = data.secrets()?;
+    Ok(Opened {
+        engine,
+        client,
+        secrets,
+    })
 }
 
 /// Starts everything: the engine, the table, the keys, the catalogue, the functions, the gateway.
@@ -131,29 +156,29 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
     // Before the import, so that a port that is taken is known at once.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
     let template = Template::parse(TEMPLATE)?;
+    let table = &options.config.table;
     let (engine, dynamodb, client, secrets) = match &options.place {
         Place::Memory => {
             let engine = Engine::start(Storage::Memory)?;
             let client = client::local(&engine.endpoint());
+            template.table.create(&client, table).await?;
             let secrets = AuthSecrets::derive(&SecretTexts::generate()?)?;
             (Some(engine), None, client, secrets)
         }
         Place::Data(data) => {
-            let secrets = secrets::load_or_create(data)?;
-            let engine = Engine::start(Storage::File(table_file(data)))?;
-            let client = client::local(&engine.endpoint());
-            (Some(engine), None, client, secrets)
+            let opened = open(data, &template, table).await?;
+            (Some(opened.engine), None, opened.client, opened.secrets)
         }
         Place::Endpoint { url, data } => {
-            let secrets = secrets::load_or_create(data)?;
-            let client = client::connect(&aws::of_operator().await?, Some(url));
-            (None, Some(url.clone()), client, secrets)
+            let data = Data::of_secrets(data)?;
+            let client = client::of_operator(Some(url)).await?;
+            template.table.create(&client, table).await?;
+            (None, Some(url.clone()), client, data.secrets()?)
         }
     };
     let dynamodb = dynamodb
         .or_else(|| engine.as_ref().map(Engine::endpoint))
         .unwrap_or_default();
-    template.table.create(&client, &options.config.table).await?;
 
     let state = AppState::new(options.config, client, options.clock);
     import_into_empty(&state.store, engine.as_ref(), options.catalog).await?;

@@ -62,10 +62,15 @@ fn trusts_the_system(region: Option<&str>, is_set: impl Fn(&str) -> bool) -> boo
 /// When rustls takes no such roots.
 pub async fn of_operator() -> Result<SdkConfig, HttpClientError> {
     let loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(https(TrustStore::default())?)
+        .http_client(https_of_the_system()?)
         .retry_config(retries())
         .timeout_config(timeouts());
     Ok(loader.load().await)
+}
+
+/// A connector that trusts the system's roots.
+pub(crate) fn https_of_the_system() -> Result<SharedHttpClient, HttpClientError> {
+    https(TrustStore::default())
 }
 
 /// One HTTPS connector for all clients that are made of a configuration.

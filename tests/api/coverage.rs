@@ -141,3 +141,73 @@ async fn every_operation_refuses_a_bad_token() {
         );
     }
 }
+
+/// What a page of another origin can make a browser send gains nothing: only a token in the `Authorization` header counts,
+/// which no browser adds by itself. There are no cookies, in either direction.
+#[tokio::test]
+async fn nothing_is_changed_without_a_token_in_the_authorization_header() {
+    let app = TestApp::new().await;
+    let owner = app.member().await;
+    let film = owner.add(&stalker()).await;
+    let access = owner.access.clone().unwrap();
+    let (anonymous, guest) = (app.anonymous(), app.anonymous());
+    let changing: Vec<Operation> = operations()
+        .into_iter()
+        .filter(|operation| !["GET", "HEAD"].contains(&&*operation.method))
+        .filter(|operation| !operation.path.starts_with("/api/auth/"))
+        .collect();
+    assert!(changing.len() >= 7, "{}", changing.len());
+    for operation in &changing {
+        let call = || request(operation, &anonymous, &film["id"], &guest);
+        let path = operation.path.replace("{id}", &film["id"].to_string());
+        let in_query = format!("{path}?access_token={access}&token={access}&authorization=Bearer%20{access}");
+        let mut form = stalker();
+        for name in ["access", "access_token", "token", "authorization"] {
+            form[name] = json!(access);
+        }
+        for call in [
+            call(),
+            call().header(
+                "cookie",
+                &format!("access={access}; access_token={access}; token={access}"),
+            ),
+            call().header("authorization", &format!("Basic {access}")),
+            call().header("x-access-token", &access),
+            call().header("x-forwarded-authorization", &format!("Bearer {access}")),
+            anonymous
+                .call(operation.method.parse().unwrap(), &in_query)
+                .json(&form),
+            // What needs no preflight.
+            anonymous
+                .call(operation.method.parse().unwrap(), &path)
+                .header("origin", "https://example.com")
+                .body("text/plain", stalker().to_string()),
+            anonymous
+                .call(operation.method.parse().unwrap(), &path)
+                .header("origin", "null")
+                .body("application/x-www-form-urlencoded", "title=Stalker"),
+        ] {
+            let answer = call.send().await;
+            assert_eq!(answer.status, 401, "{}: {}", operation.id, answer.text);
+            assert_eq!(
+                answer.header("access-control-allow-credentials"),
+                "",
+                "{}",
+                operation.id
+            );
+        }
+        // Nor is a harmless method taken for this one.
+        for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+            let call = anonymous.get(&path).header(name, &operation.method);
+            call.header("cookie", &format!("access={access}")).send().await;
+        }
+    }
+    let now = owner
+        .get(&format!("/api/movies/{}/", film["id"]))
+        .send()
+        .await
+        .is(200);
+    assert_eq!(now.body, film);
+    let all = owner.get("/api/movies/").send().await.is(200);
+    assert_eq!(all.body["count"], 1);
+}

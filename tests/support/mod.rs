@@ -308,6 +308,8 @@ impl Answer {
     /// Asserts what every answer must keep.
     pub fn check(&self, head: bool) {
         assert!(!self.header("x-request-id").is_empty(), "no request id: {self:?}");
+        // A browser sends cookies by itself, for any page: so what a caller may do never hangs on one.
+        assert!(!self.headers.contains_key("set-cookie"), "{self:?}");
         if self.status.is_success() || head {
             return;
         }

@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// A client of an endpoint.
 pub async fn connect(url: &str) -> Client {
-    client::connect(&aws::of_operator().await.unwrap(), Some(url))
+    client::of_operator(Some(url)).await.unwrap()
 }
 
 /// The endpoint's URL, if the environment names one.

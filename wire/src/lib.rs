@@ -37,12 +37,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
-use shared::{
-    aws,
-    db::{
-        client,
-        keys::{PK, SK},
-    },
+use shared::db::{
+    client,
+    keys::{PK, SK},
 };
 use tokio::net::TcpListener;
 
@@ -252,7 +249,7 @@ impl From<Infallible> for Cut {
 
 impl FarEnd {
     async fn new(endpoint: String, state: Arc<Mutex<State>>) -> Self {
-        let settings = client::settings(&aws::of_operator().await.unwrap(), Some(&endpoint));
+        let settings = client::settings_of_operator(Some(&endpoint)).await.unwrap();
         let credentials = settings.credentials_provider().expect("no credentials");
         let connector = Connector::builder()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))

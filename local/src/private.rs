@@ -1,0 +1,352 @@
+//! Directories and files that only their owner can read: what is kept on this machine holds emails, password hashes and
+//! signing keys. Whatever is made below the data directory is made here first.
+//!
+//! Directories are `0700` and files `0600`, whatever the umask. Those that are there and wider are narrowed; what can't be
+//! kept private is refused. Elsewhere than on Unix there are no such permissions, and files are as the system makes them.
+
+use std::fmt;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Why a path can't be kept private.
+#[derive(Debug)]
+pub struct PrivateError {
+    path: PathBuf,
+    reason: Reason,
+}
+
+#[derive(Debug)]
+enum Reason {
+    Io(io::Error),
+    /// It exists and is something else.
+    NoDirectory,
+    NoFile,
+    /// It belongs to the user of this number.
+    Foreign(u32),
+    /// Others can look into it, and it can't be narrowed without getting into somebody's way.
+    Shared,
+    /// Its permissions don't change, as on file systems without any.
+    Wide,
+}
+
+impl fmt::Display for PrivateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.reason {
+            Reason::Io(error) => write!(f, "{path}: {error}. Name another directory with --data."),
+            Reason::NoDirectory => write!(f, "{path} is not a directory. Name another one with --data."),
+            Reason::NoFile => write!(
+                f,
+                "{path} is not a regular file. Move it away, or name another directory with --data."
+            ),
+            Reason::Foreign(user) => write!(
+                f,
+                "{path} belongs to another user (number {user}), who could read what is kept there. Name another directory \
+                 with --data, or take it over with chown."
+            ),
+            Reason::Shared => write!(
+                f,
+                "{path} can be read by other users, and holds more than what is kept here. Name a directory of its own with \
+                 --data, or make this one private with chmod 700."
+            ),
+            Reason::Wide => write!(
+                f,
+                "{path} can be read by other users, and its permissions can't be changed. Name a directory on another file \
+                 system with --data."
+            ),
+        }
+    }
+}
+
+impl std::error::Error for PrivateError {}
+
+impl Reason {
+    fn at(self, path: &Path) -> PrivateError {
+        PrivateError {
+            path: path.to_owned(),
+            reason: self,
+        }
+    }
+}
+
+impl From<io::Error> for Reason {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Makes a private directory, with those above it that are missing. One that others can look into is narrowed.
+///
+/// # Errors
+/// When it isn't this user's, can't be made or narrowed, or is shared with something else.
+pub fn directory(path: &Path) -> Result<(), PrivateError> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(Reason::NoDirectory.at(path)),
+        Err(error) => return Err(Reason::Io(error).at(path)),
+        Ok(()) => {}
+    }
+    #[cfg(unix)]
+    unix::narrow_directory(path).map_err(|reason| reason.at(path))?;
+    Ok(())
+}
+
+/// Makes an empty private file, unless there is a file. One that others can read is narrowed.
+///
+/// # Errors
+/// When it isn't this user's, isn't a regular file, or can't be made or narrowed.
+pub fn file(path: &Path) -> Result<(), PrivateError> {
+    match create_new(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => narrow_if_there(path),
+        Err(error) => Err(Reason::Io(error).at(path)),
+    }
+}
+
+/// Narrows a file if there is one.
+///
+/// # Errors
+/// As [`file`].
+pub fn narrow_if_there(path: &Path) -> Result<(), PrivateError> {
+    #[cfg(unix)]
+    match unix::narrow_file(path) {
+        Err(Reason::Io(error)) if error.kind() == ErrorKind::NotFound => {}
+        narrowed => narrowed.map_err(|reason| reason.at(path))?,
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+/// Writes a private file that isn't there yet, and doesn't return before it is on the disk.
+///
+/// # Errors
+/// When it is there, or can't be written.
+pub fn write_new(path: &Path, text: &str) -> Result<(), PrivateError> {
+    let written = create_new(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| Reason::Io(error).at(path))
+}
+
+fn create_new(path: &Path) -> io::Result<std::fs::File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::{self, Metadata, Permissions};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::path::Path;
+
+    use super::Reason;
+    use crate::data;
+
+    /// What everybody but the owner may do.
+    const OTHERS: u32 = 0o077;
+
+    /// Whoever may write into such a directory may not delete what is others': it is meant to be shared, as `/tmp` is.
+    const STICKY: u32 = 0o1000;
+
+    pub(super) fn narrow_directory(path: &Path) -> Result<(), Reason> {
+        let link = fs::symlink_metadata(path)?;
+        // The superuser's links are the system's, such as /var -> /private/var.
+        if link.is_symlink() && link.uid() != 0 {
+            is_ours(&link)?;
+        }
+        let found = fs::metadata(path)?;
+        if !found.is_dir() {
+            return Err(Reason::NoDirectory);
+        }
+        is_ours(&found)?;
+        if found.mode() & OTHERS == 0 {
+            return Ok(());
+        }
+        if found.mode() & STICKY != 0 || is_a_place_for_more(path)? {
+            return Err(Reason::Shared);
+        }
+        narrow(path, &found, 0o700)
+    }
+
+    pub(super) fn narrow_file(path: &Path) -> Result<(), Reason> {
+        // Without following a link: SQLite would keep its journals beside the file that the link leads to.
+        let found = fs::symlink_metadata(path)?;
+        if !found.is_file() {
+            return Err(Reason::NoFile);
+        }
+        is_ours(&found)?;
+        if found.mode() & OTHERS == 0 {
+            return Ok(());
+        }
+        narrow(path, &found, 0o600)
+    }
+
+    fn is_ours(found: &Metadata) -> Result<(), Reason> {
+        if found.uid() == rustix::process::geteuid().as_raw() {
+            Ok(())
+        } else {
+            Err(Reason::Foreign(found.uid()))
+        }
+    }
+
+    /// Whether a directory holds other directories and nothing that this program keeps: a home, or one of the system's,
+    /// which must not be closed to others by a slip of `--data`.
+    fn is_a_place_for_more(path: &Path) -> Result<bool, Reason> {
+        let mut holds_directories = false;
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            if [data::TABLE, data::SECRETS]
+                .iter()
+                .any(|name| entry.file_name() == *name)
+            {
+                return Ok(false);
+            }
+            holds_directories |= entry.file_type()?.is_dir();
+        }
+        Ok(holds_directories)
+    }
+
+    fn narrow(path: &Path, found: &Metadata, mode: u32) -> Result<(), Reason> {
+        fs::set_permissions(path, Permissions::from_mode(found.mode() & mode))?;
+        // Some file systems have no permissions, and say nothing when they are set.
+        if fs::metadata(path)?.mode() & OTHERS == 0 {
+            Ok(())
+        } else {
+            Err(Reason::Wide)
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o7777
+    }
+
+    fn widen(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// A directory that others can look into, in one of this test's own.
+    fn wide() -> (tempfile::TempDir, PathBuf) {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("data");
+        fs::create_dir(&path).unwrap();
+        widen(&path, 0o755);
+        (root, path)
+    }
+
+    #[test]
+    fn what_is_made_is_private_and_so_is_what_is_above_it() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a").join("b");
+        directory(&path).unwrap();
+        file(&path.join("empty")).unwrap();
+        write_new(&path.join("text"), "text").unwrap();
+        assert!(write_new(&path.join("text"), "other").is_err());
+        assert_eq!([mode(&root.path().join("a")), mode(&path)], [0o700; 2]);
+        assert_eq!([mode(&path.join("empty")), mode(&path.join("text"))], [0o600; 2]);
+        assert_eq!(fs::read_to_string(path.join("text")).unwrap(), "text");
+    }
+
+    #[test]
+    fn what_is_there_is_narrowed_and_keeps_what_it_holds() {
+        let (_root, path) = wide();
+        let kept = path.join("kept");
+        fs::write(&kept, "text").unwrap();
+        widen(&kept, 0o666);
+        directory(&path).unwrap();
+        file(&kept).unwrap();
+        assert_eq!([mode(&path), mode(&kept)], [0o700, 0o600]);
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "text");
+        // Nothing is there, and nothing is made.
+        narrow_if_there(&path.join("none")).unwrap();
+        assert!(!path.join("none").exists());
+    }
+
+    #[test]
+    fn a_directory_with_others_in_it_is_only_narrowed_when_it_is_this_programs_own() {
+        let (_root, path) = wide();
+        fs::create_dir(path.join("documents")).unwrap();
+        let error = directory(&path).unwrap_err().to_string();
+        assert!(
+            error.starts_with(path.to_str().unwrap()) && error.contains("--data"),
+            "{error}"
+        );
+        assert_eq!(mode(&path), 0o755);
+        fs::write(path.join(crate::data::TABLE), "").unwrap();
+        directory(&path).unwrap();
+        assert_eq!(mode(&path), 0o700);
+    }
+
+    #[test]
+    fn a_directory_that_is_meant_to_be_shared_is_refused() {
+        let (_root, path) = wide();
+        widen(&path, 0o1777);
+        let error = directory(&path).unwrap_err().to_string();
+        assert!(error.contains("can be read by other users"), "{error}");
+        assert_eq!(mode(&path), 0o1777);
+    }
+
+    #[test]
+    fn links_are_followed_to_directories_and_not_to_files() {
+        let (root, path) = wide();
+        let link = root.path().join("link");
+        symlink(&path, &link).unwrap();
+        directory(&link).unwrap();
+        assert_eq!(mode(&path), 0o700);
+
+        fs::write(path.join("real"), "").unwrap();
+        symlink(path.join("real"), path.join("file")).unwrap();
+        assert!(
+            file(&path.join("file"))
+                .unwrap_err()
+                .to_string()
+                .contains("not a regular file")
+        );
+        symlink(path.join("nowhere"), path.join("dangling")).unwrap();
+        assert!(file(&path.join("dangling")).is_err());
+        assert!(directory(&path.join("dangling")).is_err());
+        assert!(!path.join("nowhere").exists());
+        assert!(
+            directory(&path.join("real"))
+                .unwrap_err()
+                .to_string()
+                .contains("not a directory")
+        );
+    }
+
+    /// Only the superuser can give files away; for others the test has nothing to look at.
+    #[test]
+    fn what_belongs_to_somebody_else_is_refused_and_left_as_it_is() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let (_root, path) = wide();
+        let table = path.join("table");
+        fs::write(&table, "").unwrap();
+        for path in [&table, &path] {
+            std::os::unix::fs::chown(path, Some(12_345), None).unwrap();
+        }
+        for error in [directory(&path).unwrap_err(), file(&table).unwrap_err()] {
+            let error = error.to_string();
+            assert!(error.contains("12345") && error.contains("--data"), "{error}");
+        }
+        assert_eq!(mode(&path), 0o755);
+    }
+}
