@@ -1,9 +1,10 @@
-//! The DynamoDB client.
+//! The DynamoDB client. It makes each call once: the [store](crate::db::Store) repeats what failed, until the request's
+//! deadline ([`retry`](crate::db::retry)).
 
-use aws_config::{Region, SdkConfig};
+use aws_config::{Region, SdkConfig, retry::RetryConfig};
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Config, Credentials, SharedCredentialsProvider},
+    config::{self, BehaviorVersion, Config, Credentials, SharedCredentialsProvider},
 };
 
 use crate::aws;
@@ -16,7 +17,15 @@ const REGION: Region = Region::from_static("us-east-1");
 /// A loopback endpoint takes any credentials, so none need be configured for it.
 #[must_use]
 pub fn connect(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
-    Client::new(&settings(aws, endpoint))
+    let config = config::Builder::from(&settings(aws, endpoint)).retry_config(RetryConfig::disabled());
+    Client::from_conf(config.build())
+}
+
+/// The same client, for calls that nobody else repeats: the SDK does.
+#[must_use]
+pub fn retrying(client: &Client) -> Client {
+    let config = client.config().to_builder().retry_config(aws::retries());
+    Client::from_conf(config.build())
 }
 
 /// What [`connect`] makes its client of.
@@ -44,7 +53,7 @@ pub fn local(endpoint: &str) -> Client {
         .credentials_provider(credentials())
         .endpoint_url(endpoint)
         .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .retry_config(aws::retries())
+        .retry_config(RetryConfig::disabled())
         .timeout_config(aws::timeouts())
         .build();
     Client::from_conf(config)

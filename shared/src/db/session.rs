@@ -109,6 +109,7 @@ impl Store {
         let rotate = Expression::update("SET #previous = #current, #current = :next, #rotated = :now")
             .when("#current = :hash AND #expires > :now")
             .value(":next", text(next.hash()))
+            .leaves("current", text(next.hash()))
             .value(":hash", text(&hash))
             .value(":now", number(now.0));
         match self
