@@ -25,7 +25,7 @@ use crate::support::{
     Caller, TestApp,
     audit::{audit, scan},
     film,
-    wire::WiredApp,
+    wire::{Fault, WiredApp},
 };
 
 /// How many toggle one movie without a pause.
@@ -155,6 +155,36 @@ async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_a_pa
         assert_gone(&store, movie).await;
         audit(&store).await;
     }
+}
+
+/// An owner's change that meets as many transactions as a favorite does is done in a fraction of the time: it has its turn
+/// before the many.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_by_its_owner_waits_a_fraction_of_what_a_favorite_does_for_as_many_transactions() {
+    let wired = WiredApp::new().await;
+    let owner = wired.app.member().await;
+    let movie = owner.add(&alien()).await["id"].as_u64().unwrap();
+    let path = format!("/api/movies/{movie}/");
+    let calls = [
+        owner.put(&format!("{path}favorite/")),
+        owner.patch(&path).json(&json!({"title": "Aliens"})),
+        owner.patch(&path).json(&json!({"favorite": false})),
+        owner.put(&path).json(&alien()),
+        owner.delete(&path),
+    ];
+    let mut times = Vec::new();
+    for call in calls {
+        let conflict = Fault::Canceled("TransactionConflict");
+        wired.wire.inject("TransactWriteItems", 0..20, conflict);
+        let begun = Instant::now();
+        let answer = call.send().await;
+        times.push(begun.elapsed());
+        assert!(answer.status.is_success(), "{}", answer.text);
+        wired.wire.heal();
+    }
+    let longest = times[1..].iter().max().unwrap();
+    assert!(*longest * 2 < times[0], "{times:?}");
+    audit(&wired.wire.store().await).await;
 }
 
 /// Promise 29. Movies that nobody has favored yet, so that first favorites and deletions meet.
