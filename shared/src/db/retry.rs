@@ -88,6 +88,16 @@ pub(crate) enum Turn {
     First,
 }
 
+impl Turn {
+    /// The longest pause, in milliseconds, after so many meetings before the last.
+    fn window(self, met: usize) -> u64 {
+        match self {
+            Self::Among => CONFLICT_PAUSES[met.min(CONFLICT_PAUSES.len() - 1)],
+            Self::First => FIRST_TURN_PAUSES[usize::from(met >= FIRST_TURN_QUICK)],
+        }
+    }
+}
+
 /// The attempts at one call, or at several that are one to their caller.
 #[derive(Debug)]
 pub(crate) struct Tries {
@@ -194,10 +204,7 @@ impl Tries {
     /// # Errors
     /// As [`Tries::again`].
     pub(crate) async fn meet(&mut self, turn: Turn) -> Result<()> {
-        let window = match turn {
-            Turn::Among => CONFLICT_PAUSES[self.met.min(CONFLICT_PAUSES.len() - 1)],
-            Turn::First => FIRST_TURN_PAUSES[usize::from(self.met >= FIRST_TURN_QUICK)],
-        };
+        let window = turn.window(self.met);
         self.met += 1;
         self.pause(window, "it met transactions every time").await
     }
@@ -320,38 +327,54 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn writes_end_before_reads_and_both_before_the_time_is_up_and_within_another_the_earlier_end_counts()
      {
-        let seconds = Duration::from_secs;
-        let left = || {
-            let until = |tries: Tries| (tries.until - Instant::now()).as_millis();
-            [Tries::to_write("Put"), Tries::to_read("Get")].map(until)
+        let assert_left = |writes: u64, reads: u64| {
+            let tries = [Tries::to_write("Put"), Tries::to_read("Get")];
+            for (tries, expected) in tries.into_iter().zip([writes, reads]) {
+                let left = tries.until.saturating_duration_since(Instant::now());
+                let expected = Duration::from_millis(expected);
+                assert!(left <= expected, "{left:?} of {expected:?}");
+                assert!(
+                    left + Duration::from_secs(10) > expected,
+                    "{left:?} of {expected:?}"
+                );
+            }
         };
-        assert_eq!(left(), [20_000, 20_000]);
-        within(seconds(10), async {
-            assert_eq!(left(), [8_500, 9_750]);
-            within(seconds(2), async { assert_eq!(left(), [1_700, 1_950]) }).await;
-            within(seconds(60), async { assert_eq!(left(), [8_500, 9_750]) }).await;
-            tokio::time::sleep(seconds(9)).await;
-            assert_eq!(left(), [0, 750]);
-            let again = Tries::to_write("Put").again("it failed").await;
-            assert!(matches!(again, Err(Error::Unavailable(why)) if why == "Put: it failed"));
+        assert_left(20_000, 20_000);
+        within(Duration::from_secs(1000), async {
+            assert_left(850_000, 975_000);
+            within(Duration::from_secs(200), async { assert_left(170_000, 195_000) }).await;
+            within(Duration::from_secs(6000), async { assert_left(850_000, 975_000) }).await;
         })
         .await;
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_goes_first_waits_a_fraction_of_what_one_of_many_does() {
-        async fn waited(turn: Turn) -> Duration {
-            let begun = Instant::now();
+    #[tokio::test]
+    async fn without_time_no_call_is_made_and_the_last_failure_is_the_reason() {
+        within(Duration::ZERO, async {
             let mut tries = Tries::to_write("Put");
-            for _ in 0..20 {
-                tries.meet(turn).await.unwrap();
-            }
-            begun.elapsed()
-        }
-        let (first, among) = (waited(Turn::First).await, waited(Turn::Among).await);
-        assert!(first * 5 < among, "{first:?}, {among:?}");
+            let again = tries.again("it failed").await;
+            assert!(matches!(again, Err(Error::Unavailable(why)) if why == "Put: it failed"));
+            let again = tries.meet(Turn::First).await;
+            assert!(matches!(again, Err(Error::Unavailable(_))));
+            assert!(!tries.in_doubt());
+        })
+        .await;
+    }
+
+    #[test]
+    fn what_goes_first_waits_a_fraction_of_what_one_of_many_does() {
+        let waits = |turn: Turn| -> u64 { (0..20).map(|met| turn.window(met)).sum() };
+        assert!(waits(Turn::First) * 5 < waits(Turn::Among));
+        assert_eq!(
+            [0, 31, 32, 1000].map(|met| Turn::First.window(met)),
+            [10, 10, 25, 25]
+        );
+        assert_eq!(
+            [0, 2, 7, 1000].map(|met| Turn::Among.window(met)),
+            [20, 800, 100, 100]
+        );
     }
 }
