@@ -56,6 +56,12 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
             .await?;
         writeln!(text, "{}", run.row(togglers, window))?;
     }
+    text.push_str(OWNERS);
+    for togglers in &options.togglers {
+        let window = Duration::from_millis(options.window);
+        let turns = contest.measure_owner(*togglers, window).await?;
+        writeln!(text, "{}", turns.row(*togglers, window))?;
+    }
     let found = audit::discrepancies(&contest.cinema.store).await;
     if !found.is_empty() {
         return Err(format!("the table disagrees with itself:\n{}", found.join("\n")).into());
@@ -83,6 +89,16 @@ fn preface(options: &Options) -> String {
     )
 }
 
+/// How often the owner edits the film before deleting it.
+const EDITS: usize = 20;
+
+const OWNERS: &str = "\n\
+    The same while the film's owner edits it 20 times, half of the edits with a favorite of their own, and then deletes\n\
+    it. Owners go before favorites: they try again after pauses of 10 ms at most (`FIRST_TURN_PAUSES`), and depend on the\n\
+    film's version, not on its count.\n\n\
+    | window | togglers | edit, p50 | the longest edit | deletion |\n\
+    |---|---|---|---|---|\n";
+
 const AFTERWORD: &str = "\n\
     The benchmark fails unless, at the end of each run, the count that is shown is the number of marks there are, and\n\
     each mark is as its user's last answer said (after a 503, as that or the other way round); unless every answer was 200,\n\
@@ -103,7 +119,8 @@ impl Contest {
             cinema,
             users: Vec::new(),
         };
-        for n in 0..users {
+        // One more, the owner.
+        for n in 0..=users {
             let user = contest.cinema.register(&format!("user{n}")).await?;
             contest.users.push(user);
         }
@@ -157,6 +174,45 @@ impl Contest {
         Ok(Run::of(&answers, took, &self.cinema.wire.take()))
     }
 
+    /// Lets this many users toggle one new film, while its owner edits it and in the end deletes it.
+    async fn measure_owner(&self, togglers: u16, window: Duration) -> Result<Turns, Box<dyn Error>> {
+        let film = self.add_film().await?;
+        let (path, owner) = (format!("/api/movies/{film}/"), self.users.first());
+        self.cinema.wire.conflict((!window.is_zero()).then_some(window));
+        let crowd: Vec<_> = (self.users.iter().skip(1).take(togglers.into()).cloned())
+            .map(|user| {
+                let (http, url) = (
+                    self.cinema.http.clone(),
+                    format!("{}{path}favorite/", self.cinema.base),
+                );
+                tokio::spawn(toggle_until_gone(http, url, user))
+            })
+            .collect();
+        let mut edits = Vec::new();
+        for n in 0..EDITS {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let change = match n % 4 {
+                1 => json!({"favorite": true}),
+                3 => json!({"favorite": false, "title": "Solaris"}),
+                _ => json!({"title": format!("Solaris {n}")}),
+            };
+            let edit = self.cinema.request(Method::PATCH, &path, owner).json(&change);
+            let began = Instant::now();
+            json_of(edit).await?;
+            edits.push(began.elapsed());
+        }
+        let began = Instant::now();
+        json_of(self.cinema.request(Method::DELETE, &path, owner)).await?;
+        let deletion = began.elapsed();
+        for toggler in crowd {
+            toggler.await??;
+        }
+        self.cinema.wire.conflict(None);
+        self.cinema.wire.take();
+        edits.sort_unstable();
+        Ok(Turns { edits, deletion })
+    }
+
     /// Whether the film's count is that of its marks, and each mark as its user was told.
     async fn check(&self, film: MovieId, states: &[(UserId, Option<bool>)]) -> Result<(), Box<dyn Error>> {
         let mut marks = 0;
@@ -192,6 +248,39 @@ struct Toggler {
     most: u64,
     /// Whether the mark is there, when that is known.
     state: Option<bool>,
+}
+
+/// Toggles a film until it has been deleted.
+async fn toggle_until_gone(http: Client, url: String, user: User) -> Result<(), String> {
+    loop {
+        let request = http.post(&url).bearer_auth(&user.access);
+        let response = request.send().await.map_err(|e| e.to_string())?;
+        match response.status() {
+            StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE => {}
+            StatusCode::NOT_FOUND => return Ok(()),
+            status => return Err(format!("a toggle: {status}")),
+        }
+    }
+}
+
+/// How long an owner's edits took, the shortest first, and the deletion.
+struct Turns {
+    edits: Vec<Duration>,
+    deletion: Duration,
+}
+
+impl Turns {
+    fn row(&self, togglers: u16, window: Duration) -> String {
+        let middle = self.edits.get(self.edits.len() / 2).copied().unwrap_or_default();
+        let longest = self.edits.last().copied().unwrap_or_default();
+        format!(
+            "| {} ms | {togglers} | {} ms | {} ms | {} ms |",
+            window.as_millis(),
+            middle.as_millis(),
+            longest.as_millis(),
+            self.deletion.as_millis(),
+        )
+    }
 }
 
 /// An answer: how long it took, and whether it was 200.

@@ -31,7 +31,6 @@ use crate::support::{
     Caller, PASSWORD,
     audit::{audit, scan},
     film,
-    wire::Wire,
 };
 
 /// The program.
@@ -48,7 +47,7 @@ fn marquee(data: &Path) -> Command {
 }
 
 /// The program, serving.
-pub(super) struct Served {
+struct Served {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
     base: String,
@@ -57,18 +56,8 @@ pub(super) struct Served {
 
 impl Served {
     async fn start(data: &Path) -> Self {
-        Self::with(data, "marquee", &[]).await
-    }
-
-    /// On the table at the other end of a wire.
-    pub(super) async fn at(wire: &Wire, data: &Path) -> Self {
-        Self::with(data, &wire.table.name(), &["--dynamodb", &wire.url]).await
-    }
-
-    async fn with(data: &Path, table: &str, args: &[&str]) -> Self {
         let mut child = marquee(data)
-            .args(["--catalog", "none", "--port", "0", "--table", table])
-            .args(args)
+            .args(["--catalog", "none", "--port", "0"])
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -87,7 +76,7 @@ impl Served {
             child,
             stdout,
             base,
-            table: Store::new(client::local(&endpoint), table, Clock::default()),
+            table: Store::new(client::local(&endpoint), "marquee", Clock::default()),
         }
     }
 
@@ -103,7 +92,7 @@ impl Served {
     }
 
     /// Registers a user.
-    pub(super) async fn register(&self, name: &str) -> Caller {
+    async fn register(&self, name: &str) -> Caller {
         let body = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
         let answer = self
             .caller()

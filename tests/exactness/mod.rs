@@ -2,8 +2,10 @@
 
 mod auditor;
 mod budgets;
+mod contention;
 mod crash;
 mod faults;
 mod model;
+mod outages;
 mod races;
 mod search;

@@ -12,9 +12,11 @@
 use std::{
     collections::HashSet,
     convert::Infallible,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     ops::Range,
+    pin::Pin,
     sync::{Arc, Mutex},
+    task::{Context, Poll},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -33,15 +35,23 @@ use aws_smithy_runtime_api::client::{
     orchestrator::HttpRequest,
 };
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use http_body_util::BodyExt as _;
+use hyper::{
+    Request, Response,
+    body::{Body, Frame, Incoming, SizeHint},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
 use shared::db::{
     client,
     keys::{PK, SK},
 };
-use tokio::net::TcpListener;
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    sync::watch,
+};
 
 /// One call to the table, as the wire saw it.
 #[derive(Clone, Debug)]
@@ -111,6 +121,8 @@ pub enum Fault {
     Refused(u16, &'static str),
     /// The call is done, and the connection closed instead of an answer.
     AnswerLost,
+    /// The call is done, and the connection closed in the middle of the answer.
+    AnswerCut,
     /// The connection is closed and nothing is done.
     CallLost,
     /// Of a batch, only the first half is done (one at least), and the rest named as unprocessed.
@@ -126,6 +138,8 @@ struct Rule {
     /// Which of the calls from now on, counted from 0.
     which: Range<usize>,
     met: usize,
+    /// When it ends, whichever calls it is for.
+    until: Option<Instant>,
     fault: Fault,
 }
 
@@ -146,36 +160,54 @@ pub struct Wire {
     /// Where the product is to find its table.
     pub url: String,
     state: Arc<Mutex<State>>,
+    is_down: Arc<watch::Sender<bool>>,
+}
+
+/// A socket at this address, where more than one may be: so the port stays ours while none of them listens.
+fn bind(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseport(true).unwrap();
+    socket.bind(address).unwrap();
+    socket
 }
 
 impl Wire {
     /// A wire to this endpoint.
     pub async fn to(endpoint: &str) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let first = bind((Ipv4Addr::LOCALHOST, 0).into());
+        let address = first.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State::default()));
         let far_end = FarEnd::new(endpoint.to_owned(), Arc::clone(&state)).await;
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                stream.set_nodelay(true).unwrap();
-                let far_end = far_end.clone();
-                let service = service_fn(move |request| {
-                    let far_end = far_end.clone();
-                    async move { far_end.carry(request).await }
-                });
-                // A connection that a fault cuts ends with an error, which is what was wanted.
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
-        });
-        Self { url, state }
+        let is_down = Arc::new(watch::Sender::new(false));
+        tokio::spawn(listen(first, address, far_end, Arc::clone(&is_down)));
+        Self {
+            url: format!("http://{address}"),
+            state,
+            is_down,
+        }
+    }
+
+    /// Takes the wire down, or up again: connections are cut, and new ones refused.
+    pub fn take_down(&self, is_down: bool) {
+        self.is_down.send_replace(is_down);
     }
 
     /// Lets `fault` happen to these of the calls of `operation` from now on, counted from 0; `*` is any operation.
     pub fn inject(&self, operation: &'static str, which: Range<usize>, fault: Fault) {
+        self.add(operation, which, None, fault);
+    }
+
+    /// Lets `fault` happen to every call of `operation`, or of any for `*`, for this long from now on.
+    pub fn inject_for(&self, time: Duration, operation: &'static str, fault: Fault) {
+        self.add(operation, 0..usize::MAX, Some(Instant::now() + time), fault);
+    }
+
+    fn add(&self, operation: &'static str, which: Range<usize>, until: Option<Instant>, fault: Fault) {
         self.state.lock().unwrap().rules.push(Rule {
             operation,
             which,
             met: 0,
+            until,
             fault,
         });
     }
@@ -216,6 +248,98 @@ impl Wire {
     /// Everything since the last time this was asked.
     pub fn take(&self) -> Vec<Record> {
         std::mem::take(&mut self.state.lock().unwrap().records)
+    }
+}
+
+/// Takes connections, except while the wire is down.
+async fn listen(
+    mut next: TcpSocket,
+    address: SocketAddr,
+    far_end: FarEnd,
+    is_down: Arc<watch::Sender<bool>>,
+) {
+    let mut watched = is_down.subscribe();
+    loop {
+        let listener = next.listen(1024).unwrap();
+        next = bind(address);
+        loop {
+            tokio::select! {
+                taken = listener.accept() => {
+                    let Ok((stream, _)) = taken else { return };
+                    tokio::spawn(connection(stream, far_end.clone(), is_down.subscribe()));
+                }
+                _ = watched.wait_for(|is_down| *is_down) => break,
+            }
+        }
+        drop(listener);
+        watched.wait_for(|is_down| !*is_down).await.unwrap();
+    }
+}
+
+/// Serves a connection until it ends, or the wire is taken down.
+async fn connection(stream: TcpStream, far_end: FarEnd, mut watched: watch::Receiver<bool>) {
+    stream.set_nodelay(true).unwrap();
+    let service = service_fn(move |request| {
+        let far_end = far_end.clone();
+        async move { far_end.carry(request).await }
+    });
+    let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // A connection that a fault cuts ends with an error, which is what was wanted.
+        _ = serving => {}
+        Ok(_) = watched.wait_for(|is_down| *is_down) => {}
+    }
+}
+
+/// An answer's body; of one that is cut, the beginning, and then the end of the connection.
+struct AnswerBody {
+    left: Option<Bytes>,
+    /// How many bytes it says it has.
+    length: u64,
+    is_cut: bool,
+    is_sent: bool,
+}
+
+impl AnswerBody {
+    fn new(answer: &Value, is_cut: bool) -> Self {
+        let mut bytes = serde_json::to_vec(answer).unwrap();
+        let length = bytes.len();
+        if is_cut {
+            bytes.truncate(length / 2);
+        }
+        Self {
+            left: Some(bytes.into()),
+            length: length as u64,
+            is_cut,
+            is_sent: false,
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(bytes) = self.left.take() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        if !self.is_cut {
+            return Poll::Ready(None);
+        }
+        if !std::mem::replace(&mut self.is_sent, true) {
+            // The beginning goes out first.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(Cut)))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.length)
     }
 }
 
@@ -263,7 +387,7 @@ impl FarEnd {
         }
     }
 
-    async fn carry(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
+    async fn carry(&self, request: Request<Incoming>) -> Result<Response<AnswerBody>, Cut> {
         let start = Instant::now();
         let (parts, body) = request.into_parts();
         let target = parts.headers["x-amz-target"].to_str().unwrap();
@@ -317,14 +441,13 @@ impl FarEnd {
         if let Some(Fault::AnswerLost) = fault {
             return Err(Cut);
         }
+        let is_cut = matches!(fault, Some(Fault::AnswerCut));
         // Without x-amz-crc32: the body may be another by now, and the SDK checks only what it is given.
         let response = Response::builder()
             .status(status)
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amzn-requestid", "WIRE");
-        Ok(response
-            .body(Full::new(Bytes::from(serde_json::to_vec(&answer).unwrap())))
-            .unwrap())
+        Ok(response.body(AnswerBody::new(&answer, is_cut)).unwrap())
     }
 
     /// How long an answer is still to be held.
@@ -343,7 +466,8 @@ impl FarEnd {
         let mut fault = None;
         for rule in &mut state.rules {
             if rule.operation == operation || rule.operation == "*" {
-                if rule.which.contains(&rule.met) && fault.is_none() {
+                let is_over = rule.until.is_some_and(|until| until <= start);
+                if rule.which.contains(&rule.met) && !is_over && fault.is_none() {
                     fault = Some(rule.fault);
                 }
                 rule.met += 1;

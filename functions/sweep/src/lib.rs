@@ -26,14 +26,15 @@ pub struct Swept {
 /// [`Error::Unavailable`] when the table doesn't serve.
 pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
     let mut films = 0;
-    let sweeping = async {
+    // Boxed, since the compiler computes no layout of so many nested futures.
+    let sweeping = Box::pin(async {
         loop {
             match store.sweep_marks().await? {
                 0 => return Ok(()),
                 looked_at => films += looked_at,
             }
         }
-    };
+    });
     let is_done = match tokio::time::timeout(time, sweeping).await {
         Ok(result) => result.map(|()| true)?,
         Err(_) => false,

@@ -16,6 +16,7 @@ use aws_sdk_dynamodb::types::{
     TimeToLiveStatus,
 };
 use serde::Deserialize;
+use shared::db::client::retrying;
 use tokio::time::{Instant, sleep};
 
 use super::TemplateError;
@@ -259,6 +260,7 @@ impl TableSpec {
     /// [`TableError`] when DynamoDB refuses or doesn't answer, when a table of that name has another shape, or when it
     /// doesn't become active in time.
     pub async fn create(&self, client: &Client, table_name: &str) -> Result<bool, TableError> {
+        let client = &retrying(client);
         let created = match describe(client, table_name).await? {
             Some(table) => {
                 self.compare(&table, table_name)?;

@@ -1,9 +1,10 @@
-//! The DynamoDB client.
+//! The DynamoDB client. It makes each call once: the [store](crate::db::Store) repeats what failed, until the request's
+//! deadline ([`retry`](crate::db::retry)).
 
-use aws_config::{Region, SdkConfig};
+use aws_config::{Region, SdkConfig, retry::RetryConfig};
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Credentials, SharedCredentialsProvider, SharedHttpClient},
+    config::{self, BehaviorVersion, Credentials, SharedCredentialsProvider, SharedHttpClient},
 };
 use aws_smithy_http_client::{Builder, HttpClientError};
 
@@ -17,7 +18,15 @@ const REGION: Region = Region::from_static("us-east-1");
 /// A loopback endpoint takes any credentials, so none need be configured for it.
 #[must_use]
 pub fn connect(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
-    Client::new(&settings(aws, endpoint))
+    let config = config::Builder::from(&settings(aws, endpoint)).retry_config(RetryConfig::disabled());
+    Client::from_conf(config.build())
+}
+
+/// The same client, for calls that nobody else repeats: the SDK does.
+#[must_use]
+pub fn retrying(client: &Client) -> Client {
+    let config = client.config().to_builder().retry_config(aws::retries());
+    Client::from_conf(config.build())
 }
 
 fn settings(aws: &SdkConfig, endpoint: Option<&str>) -> SdkConfig {
@@ -77,7 +86,7 @@ fn settings_of_loopback(endpoint: &str, http: SharedHttpClient) -> SdkConfig {
         .credentials_provider(SharedCredentialsProvider::new(credentials()))
         .endpoint_url(endpoint)
         .http_client(http)
-        .retry_config(aws::retries())
+        .retry_config(RetryConfig::disabled())
         .timeout_config(aws::timeouts())
         .build()
 }

@@ -1,5 +1,7 @@
 //! Favorites: a user's mark on a film, counted exactly.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,8 +11,8 @@ use crate::{
         movie::{EDIT_ATTEMPTS, MovieItem, MovieView, ONE_LIKE, no_movie},
         page::{Slice, Window},
         store::{
-            Expression, Outcome, RangeQuery, Store, Transaction, corrupt, from_item, number, pause_before,
-            text,
+            Expression, Outcome, Proof, RangeQuery, Store, Transaction, corrupt, number, pause_before, text,
+            to_item,
         },
         walk::{Order, Span},
     },
@@ -22,6 +24,8 @@ use crate::{
 const SWEEP_PAGE: usize = 100;
 /// How many passes a deletion makes itself. What is left is the sweep's.
 pub(crate) const PASSES_OF_DELETION: usize = 3;
+/// How long it takes for them at most, so that it is answered while the table is out of reach.
+pub(crate) const SWEEP_OF_DELETION: Duration = Duration::from_secs(2);
 /// How many passes the sweep makes for one film.
 const PASSES_OF_SWEEP: usize = 100;
 
@@ -93,21 +97,18 @@ impl Store {
                 return Ok(state(&seen));
             }
             let (transaction, mark) = self.move_mark(&seen.movie, user, on, true)?;
-            let conflicts = match self.transact_once(&transaction).await? {
-                Outcome::Done => {
-                    let mut movie = seen.movie;
-                    movie.count_like(on);
-                    return Ok(state(&MovieView { movie, favorite: on }));
-                }
+            let mut movie = seen.movie.clone();
+            movie.count_like(on);
+            let has_met = match self.transact_once(&transaction).await? {
+                Outcome::Done => return Ok(state(&MovieView { movie, favorite: on })),
                 refused if refused.failed(mark) => continue,
-                Outcome::Refused(_) => 0,
-                Outcome::Met => 1,
+                Outcome::Refused(_) => false,
+                Outcome::Met => true,
             };
             let (transaction, mark) = self.move_mark(&seen.movie, user, on, false)?;
-            match self.transact_after(conflicts, &transaction).await? {
+            match self.transact_after(has_met, &transaction).await? {
                 Outcome::Done => {
-                    let item = self.get(&keys::movie(id)).await?.ok_or_else(no_movie)?;
-                    let movie = from_item(item)?;
+                    let movie = self.with_likes_of_now(movie).await?;
                     return Ok(state(&MovieView { movie, favorite: on }));
                 }
                 refused if refused.failed(mark) => {}
@@ -126,13 +127,19 @@ impl Store {
         counted: bool,
     ) -> Result<(Transaction, usize)> {
         let mut transaction = Transaction::default();
-        let mark = self.on(keys::mark(movie.id, user));
-        let mark = transaction.add(if on {
+        let key = keys::mark(movie.id, user);
+        let mark = self.on(key.clone());
+        let (mark, proof) = if on {
             let item = MarkItem::new(movie.id, user, self.clock.now());
-            mark.put(&item, Expression::none().when("attribute_not_exists(#pk)"))?
+            let unused = Expression::none().when("attribute_not_exists(#pk)");
+            // Its time is this request's own.
+            (mark.put(&item, unused)?, Proof::Has(key, to_item(&item)?))
         } else {
-            mark.delete(Expression::none().when("attribute_exists(#pk)"))?
-        });
+            let used = Expression::none().when("attribute_exists(#pk)");
+            (mark.delete(used)?, Proof::Gone(key))
+        };
+        let mark = transaction.add(mark);
+        transaction.prove_by(proof);
         let mut like = if on {
             Expression::update("SET #liked = :shard ADD #likes :step")
                 .value(":shard", text(keys::likes_shard(movie.id.get() % LIKES_SHARDS)))

@@ -12,9 +12,11 @@ pub mod meta;
 pub mod movie;
 pub mod page;
 pub mod posting;
+pub mod retry;
 pub mod search;
 pub mod session;
 pub mod store;
+pub mod transaction;
 pub mod user;
 pub mod walk;
 

@@ -2,20 +2,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     auth::UNKNOWN_USER,
     db::{
-        favorite::{MarkItem, PASSES_OF_DELETION},
+        favorite::{MarkItem, PASSES_OF_DELETION, SWEEP_OF_DELETION},
         genre::{GenreMoves, genre_by_date, genre_by_id},
         index::{self, IndexItem},
         keys::{self, BY_DATE, BY_LIKES, Key, LIKED, LIKES, LIKES_SHARDS},
         meta::Counter,
         page::{Slice, Window},
+        retry::within,
         store::{
-            Expression, Item, Outcome, Store, Transaction, corrupt, from_item, number, pause_before,
-            service_error, text, to_item,
+            Expression, Item, Outcome, Proof, Store, Transaction, corrupt, from_item, number, pause_before,
+            text, to_item,
         },
         user::UserItem,
         walk::{Order, Span},
@@ -360,24 +362,19 @@ impl Store {
     }
 
     async fn most_liked_of_shard(&self, shard: u64, limit: usize) -> Result<Vec<(u64, MovieId)>> {
-        let output = self
-            .client
-            .query()
-            .table_name(&*self.table)
-            .index_name(BY_LIKES)
-            .key_condition_expression("#liked = :shard AND #likes >= :one")
-            .expression_attribute_names("#liked", LIKED)
-            .expression_attribute_names("#likes", LIKES)
-            .expression_attribute_values(":shard", text(keys::likes_shard(shard)))
-            .expression_attribute_values(":one", number(ONE_LIKE))
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(|e| service_error("Query", &e))?;
-        output
-            .items
-            .unwrap_or_default()
+        let ask = |request: QueryFluentBuilder| {
+            request
+                .index_name(BY_LIKES)
+                .key_condition_expression("#liked = :shard AND #likes >= :one")
+                .expression_attribute_names("#liked", LIKED)
+                .expression_attribute_names("#likes", LIKES)
+                .expression_attribute_values(":shard", text(keys::likes_shard(shard)))
+                .expression_attribute_values(":one", number(ONE_LIKE))
+                .scan_index_forward(false)
+                .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+        };
+        let (items, _) = self.ask(ask).await?;
+        items
             .iter()
             .map(|item| {
                 let likes = item.get(LIKES).and_then(|n| n.as_n().ok()?.parse().ok());
@@ -413,6 +410,8 @@ impl Store {
         for attempt in 0..EDIT_ATTEMPTS {
             pause_before(attempt.saturating_sub(1)).await;
             let mut transaction = Transaction::default();
+            // The id is this request's own.
+            transaction.prove_by(Proof::Has(movie.key(), Item::new()));
             transaction.add(self.on(movie.key()).put(&movie, unused())?);
             transaction.add(self.count(Counter::Movies, 1)?);
             for (key, row) in &rows {
@@ -485,23 +484,32 @@ impl Store {
         })
     }
 
-    /// One try at an edit; `None` when the film was changed in between.
+    /// One try at an edit; `None` when the movie was edited in between, or the caller's favorite moved.
+    ///
+    /// Others' favorites are no reason to fail: they only move the count, and this moves it further. An edit that moves it
+    /// tries first under the condition that it is as it was seen, so that the count in the answer is that of its moment;
+    /// without that condition it reads the count afterwards.
     async fn try_edit(&self, seen: &MovieView, edit: &Edit, caller: UserId) -> Result<Option<MovieView>> {
         let old = &seen.movie;
         let now = self.clock.now();
         let mut new = old.edited(&edit.film, edit.user, &now.to_string());
         let favorite = edit.favorite.unwrap_or(seen.favorite);
-        let marks = favorite != seen.favorite;
-        if marks {
-            new.count_like(favorite);
+        let moved = (favorite != seen.favorite).then_some(favorite);
+        if let Some(on) = moved {
+            new.count_like(on);
         }
         let old_film = old.film()?;
         let changes = changed_rows(index::rows(&old_film, old.id), index::rows(&edit.film, old.id));
         let mut genres = GenreMoves::between(Some(&old_film.genres), Some(&edit.film.genres));
-        for attempt in 0..GENRE_ATTEMPTS {
+        let mut is_counted = moved.is_some();
+        let mut has_met = false;
+        // One more, for the count.
+        for attempt in 0..=GENRE_ATTEMPTS {
             pause_before(attempt.saturating_sub(1)).await;
-            let mut transaction = Transaction::default();
-            transaction.add(self.on(old.key()).update(replacing(old, &new, marks)?)?);
+            let mut transaction = Transaction::first();
+            let (update, made) = replacing(old, &new, moved, is_counted)?;
+            transaction.prove_by(Proof::Has(old.key(), made));
+            let movie = transaction.add(self.on(old.key()).update(update)?);
             for (key, row) in &changes {
                 let on = self.on(key.clone());
                 transaction.add(match row {
@@ -509,28 +517,68 @@ impl Store {
                     None => on.delete(Expression::none())?,
                 });
             }
-            if marks {
+            let mut mark = None;
+            if let Some(favorite) = moved {
                 let on = self.on(keys::mark(old.id, caller));
-                transaction.add(if favorite {
+                mark = Some(transaction.add(if favorite {
                     on.put(&MarkItem::new(old.id, caller, now), unused())?
                 } else {
                     on.delete(Expression::none().when("attribute_exists(#pk)"))?
-                });
+                }));
             }
             genres.add_to(self, &mut transaction)?;
-            match self.transact(&transaction).await? {
+            let outcome = if is_counted {
+                self.transact_once(&transaction).await?
+            } else {
+                self.transact_after(std::mem::take(&mut has_met), &transaction)
+                    .await?
+            };
+            match outcome {
                 Outcome::Done => {
+                    if moved.is_some() && !is_counted {
+                        new = self.with_likes_of_now(new).await?;
+                    }
                     return Ok(Some(MovieView { movie: new, favorite }));
                 }
+                Outcome::Met => (is_counted, has_met) = (false, true),
                 refused => {
-                    let only_genres = genres.learn(&refused) && !refused.failed(0);
-                    if !only_genres {
+                    let learned = genres.learn(&refused);
+                    let only_count = is_counted && is_version(refused.found(movie), old.version);
+                    if only_count {
+                        is_counted = false;
+                    }
+                    let may_go_on = learned || only_count;
+                    let by_mark = mark.is_some_and(|mark| refused.failed(mark));
+                    if !may_go_on || by_mark || (refused.failed(movie) && !only_count) {
                         return Ok(None);
                     }
                 }
             }
         }
         Ok(None)
+    }
+
+    /// The movie as it is known, with the likes that the table has now. A change has just been made of it: where the table
+    /// doesn't tell any more, that is no reason to say it wasn't, and the likes stay those that are known.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it has been deleted since.
+    pub(crate) async fn with_likes_of_now(&self, known: MovieItem) -> Result<MovieItem> {
+        match self.get(&known.key()).await {
+            Ok(item) => {
+                let now: MovieItem = from_item(item.ok_or_else(no_movie)?)?;
+                Ok(MovieItem {
+                    likes: now.likes,
+                    liked: now.liked,
+                    ..known
+                })
+            }
+            Err(Error::Unavailable(why)) => {
+                tracing::warn!(error = %why, "a count that can't be read after a change");
+                Ok(known)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// AP-12: deletes a film with its index rows and counts in one transaction, then its marks. `decide` may refuse.
@@ -548,13 +596,12 @@ impl Store {
             pause_before(attempt).await;
             let seen = self.read_for_edit(id, caller, None).await?;
             decide(&seen)?;
-            if self.try_delete(&seen.view.movie).await? {
-                // The film is gone, and with it all that shows its marks. Should this fail or be cut off, the `SWEEP`
-                // row remembers.
-                if seen.view.movie.favorite_count() > 0
-                    && let Err(error) = self.sweep_marks_of(id, PASSES_OF_DELETION).await
-                {
-                    tracing::warn!(error = %error.in_words(), "marks left to sweep");
+            if let Some(has_favorites) = self.try_delete(&seen.view.movie).await? {
+                // The movie is gone, and with it all that shows its favorites. Should this fail or be cut off, the `SWEEP`
+                // item remembers.
+                let sweep = self.sweep_marks_of(id, PASSES_OF_DELETION);
+                if has_favorites && let Err(error) = within(SWEEP_OF_DELETION, sweep).await {
+                    tracing::warn!(error = %error.in_words(), "favorites left to sweep");
                 }
                 return Ok(());
             }
@@ -562,44 +609,70 @@ impl Store {
         Err(Error::Unavailable("a deletion met edits every time".into()))
     }
 
-    /// One try at a deletion; `false` when the film was changed in between.
-    async fn try_delete(&self, movie: &MovieItem) -> Result<bool> {
+    /// One try at a deletion: whether there may be favorites to sweep, or `None` when the movie was edited in between.
+    ///
+    /// A movie without favorites is deleted under the condition that it has none, and leaves nothing. Any other is deleted
+    /// whatever its count is by then, with an item that tells the sweep. Once it is gone no favorite is added, since that
+    /// would move its count; so the sweep finds all there are.
+    async fn try_delete(&self, movie: &MovieItem) -> Result<Option<bool>> {
         let film = movie.film()?;
         let mut genres = GenreMoves::between(Some(&film.genres), None);
-        for attempt in 0..GENRE_ATTEMPTS {
+        let mut has_favorites = movie.favorite_count() > 0;
+        // One more, for a first favorite.
+        for attempt in 0..=GENRE_ATTEMPTS {
             pause_before(attempt.saturating_sub(1)).await;
-            let mut transaction = Transaction::default();
-            let unchanged = Expression::none()
-                .when("#version = :version AND #likes = :likes")
-                .value(":version", number(movie.version))
-                .value(":likes", number(movie.likes));
-            transaction.add(self.on(movie.key()).delete(unchanged)?);
+            let mut transaction = Transaction::first();
+            transaction.prove_by(Proof::Gone(movie.key()));
+            let mut unchanged = Expression::none()
+                .when("#version = :version")
+                .value(":version", number(movie.version));
+            if !has_favorites {
+                unchanged = unchanged
+                    .when("#likes = :likes")
+                    .value(":likes", number(movie.likes));
+            }
+            let deletion = transaction.add(self.on(movie.key()).delete(unchanged)?);
             transaction.add(self.count(Counter::Movies, -1)?);
             for key in index::rows(&film, movie.id).into_keys() {
                 transaction.add(self.on(key).delete(Expression::none())?);
             }
-            if movie.favorite_count() > 0 {
+            if has_favorites {
                 let empty: BTreeMap<String, String> = BTreeMap::new();
                 transaction.add(self.on(keys::sweep(movie.id)).put(&empty, Expression::none())?);
             }
             genres.add_to(self, &mut transaction)?;
             match self.transact(&transaction).await? {
-                Outcome::Done => return Ok(true),
+                Outcome::Done => return Ok(Some(has_favorites)),
                 refused => {
-                    let only_genres = genres.learn(&refused) && !refused.failed(0);
-                    if !only_genres {
-                        return Ok(false);
+                    let learned = genres.learn(&refused);
+                    if refused.failed(deletion) {
+                        if has_favorites || !is_version(refused.found(deletion), movie.version) {
+                            return Ok(None);
+                        }
+                        has_favorites = true;
+                    } else if !learned {
+                        return Ok(None);
                     }
                 }
             }
         }
-        Ok(false)
+        Ok(None)
     }
 }
 
-/// The update that makes `old` into `new`, if nobody edited it since. An edit that also moves the caller's mark counts
-/// on the likes it saw, so that the number it answers with is exact.
-fn replacing(old: &MovieItem, new: &MovieItem, marks: bool) -> Result<Expression> {
+/// Whether a movie that failed a condition is of this version still.
+fn is_version(found: Option<&Item>, version: u64) -> bool {
+    found.is_some_and(|item| item.get("version") == Some(&number(version)))
+}
+
+/// The update that makes `old` into `new`, if nobody edited it since, and what it leaves on the item. One that adds a
+/// favorite (`Some(true)`) or takes one off moves the likes by that; `counted`, only if they are as they were seen.
+fn replacing(
+    old: &MovieItem,
+    new: &MovieItem,
+    favorite: Option<bool>,
+    counted: bool,
+) -> Result<(Expression, Item)> {
     // Each attribute by name; likes belong to favorites, which may move them meanwhile.
     const EDITED: [&str; 10] = [
         "title",
@@ -627,8 +700,11 @@ fn replacing(old: &MovieItem, new: &MovieItem, marks: bool) -> Result<Expression
     ];
     let (before, mut after) = (to_item(old)?, to_item(new)?);
     let (mut set, mut remove, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    let mut made = Item::new();
     for (name, value_name) in EDITED.into_iter().zip(VALUES) {
-        match after.remove(name) {
+        let value = after.remove(name);
+        made.extend(value.clone().map(|value| (name.to_owned(), value)));
+        match value {
             Some(value) if before.get(name) != Some(&value) => {
                 set.push(format!("#{name} = {value_name}"));
                 values.push((value_name, value));
@@ -637,10 +713,12 @@ fn replacing(old: &MovieItem, new: &MovieItem, marks: bool) -> Result<Expression
             _ => {}
         }
     }
-    if marks {
-        set.push("#likes = :likes".into());
-        values.push((":likes", number(new.likes)));
-        if let Some(shard) = &new.liked {
+    let mut add = "";
+    if let Some(on) = favorite {
+        add = " ADD #likes :step";
+        let sign = if on { "" } else { "-" };
+        values.push((":step", number(format_args!("{sign}{ONE_LIKE}"))));
+        if let Some(shard) = new.liked.as_ref().filter(|_| on) {
             set.push("#liked = :liked".into());
             values.push((":liked", text(shard)));
         }
@@ -649,17 +727,19 @@ fn replacing(old: &MovieItem, new: &MovieItem, marks: bool) -> Result<Expression
     if !remove.is_empty() {
         update.push_str(&format!(" REMOVE {}", remove.join(", ")));
     }
+    update.push_str(add);
     let mut expression = Expression::update(update)
         .when("#version = :seen_version")
         .value(":seen_version", number(old.version));
-    if marks {
+    if counted {
         expression = expression
             .when("#likes = :seen_likes")
             .value(":seen_likes", number(old.likes));
     }
-    Ok(values
+    let expression = values
         .into_iter()
-        .fold(expression, |e, (name, value)| e.value(name, value)))
+        .fold(expression, |e, (name, value)| e.value(name, value));
+    Ok((expression, made))
 }
 
 /// The rows to write, and (`None`) to delete, to get from the old rows to the new.

@@ -1,5 +1,7 @@
 //! Sessions: one row each, with the hashes of its current refresh token and of the one before.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,7 @@ use crate::{
     clock::Instant,
     db::{
         keys,
+        retry::within,
         store::{Expression, Item, Store, from_item, number, text, to_item},
     },
     domain::UserId,
@@ -16,6 +19,9 @@ use crate::{
 
 /// For how long the token before the current one is taken for an honest retry, in milliseconds.
 pub const GRACE_MS: i64 = 10_000;
+
+/// How long a rotation is tried. What was done by then and not answered can be sent again before the grace is over.
+const ROTATION: Duration = Duration::from_millis(GRACE_MS.unsigned_abs() * 4 / 5);
 
 /// A session, as stored under `SESSION#<id>`. Times are in milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,12 +115,12 @@ impl Store {
         let rotate = Expression::update("SET #previous = #current, #current = :next, #rotated = :now")
             .when("#current = :hash AND #expires > :now")
             .value(":next", text(next.hash()))
+            .leaves("current", text(next.hash()))
             .value(":hash", text(&hash))
             .value(":now", number(now.0));
-        match self
-            .update(&keys::session(&token.session()), &rotate, ReturnValue::AllNew)
-            .await?
-        {
+        let key = keys::session(&token.session());
+        let update = self.update(&key, &rotate, ReturnValue::AllNew);
+        match within(ROTATION, update).await? {
             Ok(item) => Ok(Rotation::Rotated(from_item::<SessionItem>(item)?.user)),
             Err(None) => Ok(Rotation::Gone),
             Err(Some(item)) => Ok(from_item::<SessionItem>(item)?.judge(&hash, now)),

@@ -1,25 +1,29 @@
 //! The table: every call to DynamoDB goes through here, with its retries and its errors.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use aws_sdk_dynamodb::{
     Client,
-    error::{ProvideErrorMetadata, SdkError},
     operation::{
-        put_item::PutItemError, transact_write_items::TransactWriteItemsError, update_item::UpdateItemError,
+        delete_item::DeleteItemError, put_item::PutItemError, query::builders::QueryFluentBuilder,
+        update_item::UpdateItemError,
     },
     types::{
         AttributeValue, DeleteRequest, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
-        TransactWriteItem, WriteRequest,
+        WriteRequest,
     },
 };
 use futures_util::future::{join_all, try_join_all};
-use rand::RngExt as _;
 use serde::{Serialize, de::DeserializeOwned};
 
+pub(crate) use crate::db::retry::pause_before;
+pub use crate::db::transaction::{Action, Outcome, Proof, TRANSACTION, Transaction};
 use crate::{
     clock::Clock,
-    db::keys::{self, Index, Key},
+    db::{
+        keys::{self, Index, Key},
+        retry::{Tries, Turn},
+    },
     error::{Error, Result},
 };
 
@@ -30,27 +34,11 @@ pub type Item = HashMap<String, AttributeValue>;
 pub const BATCH_GET: usize = 100;
 /// The most writes of one BatchWriteItem (AWS: BatchWriteItem).
 pub const BATCH_WRITE: usize = 25;
-/// The most actions of one TransactWriteItems (AWS: TransactWriteItems).
-pub const TRANSACTION: usize = 100;
-
-/// How often a transaction that met another one is tried: for some 9 s with the pauses between, so that the client of an
-/// item that is far too busy learns that nothing was done, before the request's deadline leaves it open.
-const CONFLICT_ATTEMPTS: u32 = 140;
-/// The longest pause, in milliseconds, before each further attempt at what met a transaction; the last goes for all after.
-///
-/// An item takes one transaction at a time, and who asks meanwhile learns nothing but that. So pauses grow at once to
-/// what many need who want the same item, lest their attempts alone use it up; and they shrink for who has waited
-/// longest, lest that one comes too late. `cargo measure contention` shows what another choice does.
-const CONFLICT_PAUSES: [u64; 8] = [20, 200, 800, 800, 400, 400, 200, 100];
-/// How often a transaction that was throttled is tried.
-const THROTTLE_ATTEMPTS: u32 = 60;
-/// How often the unprocessed rest of a batch is asked for again.
-const BATCH_ATTEMPTS: u32 = 12;
 
 /// The table.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// The SDK client.
+    /// The SDK client. It makes each call once, as one of [`client`](crate::db::client) does: the store repeats it.
     pub client: Client,
     /// The table's name.
     pub table: Arc<str>,
@@ -75,68 +63,6 @@ pub struct RangeQuery<'a> {
     pub limit: usize,
 }
 
-/// What a transaction came to.
-#[derive(Debug)]
-pub enum Outcome {
-    /// All of it is done.
-    Done,
-    /// None of it is done; the conditions of these actions failed, each with the item that failed it.
-    Refused(HashMap<usize, Option<Item>>),
-    /// None of it is done, for it met another transaction. [`Store::transact`] tries such a one again.
-    Met,
-}
-
-impl Outcome {
-    /// Whether the condition of this action failed.
-    #[must_use]
-    pub fn failed(&self, action: usize) -> bool {
-        matches!(self, Self::Refused(failed) if failed.contains_key(&action))
-    }
-}
-
-/// A TransactWriteItems in the making. Each action's place in it is handed back, to ask about in [`Outcome`].
-#[derive(Clone, Debug)]
-pub struct Transaction {
-    actions: Vec<TransactWriteItem>,
-    token: String,
-}
-
-impl Default for Transaction {
-    fn default() -> Self {
-        Self {
-            actions: Vec::new(),
-            // The same over every retry of this transaction, so that one whose answer was lost is not done twice.
-            token: uuid::Uuid::new_v4().to_string(),
-        }
-    }
-}
-
-impl Transaction {
-    /// Adds an action.
-    pub fn add(&mut self, action: TransactWriteItem) -> usize {
-        self.actions.push(action);
-        self.actions.len() - 1
-    }
-
-    /// Its actions.
-    #[must_use]
-    pub fn actions(&self) -> &[TransactWriteItem] {
-        &self.actions
-    }
-
-    /// How many actions it has.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.actions.len()
-    }
-
-    /// Whether it has none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.actions.is_empty()
-    }
-}
-
 impl Store {
     /// The table `table`, through `client`.
     #[must_use]
@@ -153,15 +79,16 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
     pub async fn get(&self, key: &Key) -> Result<Option<Item>> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&*self.table)
-            .set_key(Some(key.attributes()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| service_error("GetItem", &e))?;
+        let mut tries = Tries::to_read("GetItem");
+        let get = || {
+            self.client
+                .get_item()
+                .table_name(&*self.table)
+                .set_key(Some(key.attributes()))
+                .consistent_read(true)
+                .send()
+        };
+        let output = tries.call(get).await?.map_err(|e| tries.refusal(&e))?;
         Ok(output.item)
     }
 
@@ -188,20 +115,21 @@ impl Store {
     async fn get_batch(&self, keys: &[Key]) -> Result<Vec<Item>> {
         let mut wanted: Vec<Item> = keys.iter().map(Key::attributes).collect();
         let mut items = Vec::with_capacity(wanted.len());
-        for attempt in 0..BATCH_ATTEMPTS {
-            pause_before(attempt).await;
+        let mut tries = Tries::to_read("BatchGetItem");
+        loop {
+            let asked = wanted.len();
             let request = KeysAndAttributes::builder()
                 .set_keys(Some(wanted))
                 .consistent_read(true)
                 .build()
-                .map_err(|e| Error::Internal(format!("BatchGetItem: {e}")))?;
-            let mut output = self
-                .client
-                .batch_get_item()
-                .request_items(&*self.table, request)
-                .send()
-                .await
-                .map_err(|e| service_error("BatchGetItem", &e))?;
+                .map_err(build_error)?;
+            let get = || {
+                self.client
+                    .batch_get_item()
+                    .request_items(&*self.table, request.clone())
+                    .send()
+            };
+            let mut output = tries.call(get).await?.map_err(|e| tries.refusal(&e))?;
             items.extend(
                 output
                     .responses
@@ -217,8 +145,12 @@ impl Store {
                 Some(rest) if !rest.keys.is_empty() => wanted = rest.keys,
                 _ => return Ok(items),
             }
+            if wanted.len() < asked {
+                tries.go_on("it left keys unread").await?;
+            } else {
+                tries.again("it left all keys unread").await?;
+            }
         }
-        Err(Error::Unavailable("BatchGetItem left keys unread".into()))
     }
 
     /// Writes and deletes many rows without conditions, 25 a batch; what DynamoDB leaves unprocessed is sent again.
@@ -226,25 +158,25 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't take all of it.
     pub async fn batch_write(&self, mut requests: Vec<WriteRequest>) -> Result<()> {
-        let mut attempt = 0;
+        let mut tries = Tries::to_write("BatchWriteItem");
         while !requests.is_empty() {
-            pause_before(attempt).await;
             let rest = requests.split_off(requests.len().min(BATCH_WRITE));
-            let mut output = self
-                .client
-                .batch_write_item()
-                .request_items(&*self.table, requests)
-                .send()
-                .await
-                .map_err(|e| service_error("BatchWriteItem", &e))?;
+            let write = || {
+                self.client
+                    .batch_write_item()
+                    .request_items(&*self.table, requests.clone())
+                    .send()
+            };
+            let mut output = tries.call(write).await?.map_err(|e| tries.refusal(&e))?;
             let left = output
                 .unprocessed_items
                 .as_mut()
                 .and_then(|tables| tables.remove(&*self.table))
                 .unwrap_or_default();
-            attempt = if left.is_empty() { 0 } else { attempt + 1 };
-            if attempt == BATCH_ATTEMPTS {
-                return Err(Error::Unavailable("BatchWriteItem left items unwritten".into()));
+            match left.len() {
+                0 => {}
+                some if some < requests.len() => tries.go_on("it left items unwritten").await?,
+                _ => tries.again("it left all items unwritten").await?,
             }
             requests = left;
             requests.extend(rest);
@@ -261,7 +193,7 @@ impl Store {
             let delete = DeleteRequest::builder()
                 .set_key(Some(key.attributes()))
                 .build()
-                .map_err(|e| Error::Internal(format!("BatchWriteItem: {e}")))?;
+                .map_err(build_error)?;
             Ok(WriteRequest::builder().delete_request(delete).build())
         });
         self.batch_write(requests.collect::<Result<_>>()?).await
@@ -278,23 +210,30 @@ impl Store {
             return Ok((Vec::new(), false));
         }
         let limit = i32::try_from(query.limit).unwrap_or(i32::MAX);
-        let output = self
-            .client
-            .query()
-            .table_name(&*self.table)
-            .set_index_name(query.index.name.map(str::to_owned))
-            .key_condition_expression("#pk = :pk AND #sk BETWEEN :low AND :high")
-            .expression_attribute_names("#pk", query.index.pk)
-            .expression_attribute_names("#sk", query.index.sk)
-            .expression_attribute_values(":pk", text(query.pk))
-            .expression_attribute_values(":low", text(query.low))
-            .expression_attribute_values(":high", text(query.high))
-            .scan_index_forward(!query.backward)
-            .consistent_read(query.index.name.is_none())
-            .limit(limit)
-            .send()
-            .await
-            .map_err(|e| service_error("Query", &e))?;
+        let ask = |request: QueryFluentBuilder| {
+            request
+                .set_index_name(query.index.name.map(str::to_owned))
+                .key_condition_expression("#pk = :pk AND #sk BETWEEN :low AND :high")
+                .expression_attribute_names("#pk", query.index.pk)
+                .expression_attribute_names("#sk", query.index.sk)
+                .expression_attribute_values(":pk", text(query.pk))
+                .expression_attribute_values(":low", text(query.low))
+                .expression_attribute_values(":high", text(query.high))
+                .scan_index_forward(!query.backward)
+                .consistent_read(query.index.name.is_none())
+                .limit(limit)
+        };
+        self.ask(ask).await
+    }
+
+    /// Runs a Query that `ask` makes of one of this table, and says whether it goes on.
+    pub(crate) async fn ask(
+        &self,
+        ask: impl Fn(QueryFluentBuilder) -> QueryFluentBuilder,
+    ) -> Result<(Vec<Item>, bool)> {
+        let mut tries = Tries::to_read("Query");
+        let query = || ask(self.client.query().table_name(&*self.table)).send();
+        let output = tries.call(query).await?.map_err(|e| tries.refusal(&e))?;
         // DynamoDB also stops, with a last key, at the limit itself when nothing follows; one more item would tell, and
         // callers that need to know ask for one more.
         let more = output.last_evaluated_key.is_some();
@@ -312,84 +251,11 @@ impl Store {
             .collect()
     }
 
-    /// Runs a transaction. One that met another, or was throttled, is tried again after jittered pauses.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when it can't be done in time; [`Error::Internal`] when DynamoDB finds it wrong.
-    pub async fn transact(&self, transaction: &Transaction) -> Result<Outcome> {
-        self.transact_after(0, transaction).await
-    }
-
-    /// Runs a transaction as [`Store::transact`] does, for a request that has met others this many times already.
-    ///
-    /// # Errors
-    /// As [`Store::transact`].
-    pub(crate) async fn transact_after(&self, conflicts: u32, transaction: &Transaction) -> Result<Outcome> {
-        for met in conflicts..CONFLICT_ATTEMPTS {
-            pause_after_conflicts(met).await;
-            match self.transact_once(transaction).await? {
-                Outcome::Met => {}
-                outcome => return Ok(outcome),
-            }
-        }
-        Err(Error::Unavailable("a transaction met others every time".into()))
-    }
-
-    /// Runs a transaction that is of no use once it has met another. One that was throttled, or whose own earlier attempt
-    /// may still be under way, is tried again with growing, jittered pauses.
-    ///
-    /// # Errors
-    /// As [`Store::transact`].
-    pub(crate) async fn transact_once(&self, transaction: &Transaction) -> Result<Outcome> {
-        if transaction.len() > TRANSACTION {
-            return Err(Error::Internal(format!(
-                "a transaction of {} actions",
-                transaction.len()
-            )));
-        }
-        for attempt in 0..THROTTLE_ATTEMPTS {
-            pause_before(attempt).await;
-            let result = self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(transaction.actions.clone()))
-                .client_request_token(&transaction.token)
-                .send()
-                .await;
-            let Err(error) = result else {
-                return Ok(Outcome::Done);
-            };
-            match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                    let reasons = canceled.cancellation_reasons();
-                    let failed: HashMap<usize, Option<Item>> = reasons
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, r)| r.code() == Some("ConditionalCheckFailed"))
-                        .map(|(at, r)| (at, r.item().cloned()))
-                        .collect();
-                    if !failed.is_empty() {
-                        return Ok(Outcome::Refused(failed));
-                    }
-                    if reasons.iter().any(|r| r.code() == Some("TransactionConflict")) {
-                        return Ok(Outcome::Met);
-                    }
-                    if !reasons.iter().any(|r| r.code().is_some_and(is_passing)) {
-                        let codes: Vec<_> = reasons.iter().filter_map(|r| r.code()).collect();
-                        return Err(Error::Internal(format!("TransactWriteItems: {codes:?}")));
-                    }
-                }
-                Some(TransactWriteItemsError::TransactionInProgressException(_)) => {}
-                _ => return Err(service_error("TransactWriteItems", &error)),
-            }
-        }
-        Err(Error::Unavailable(
-            "a transaction was throttled every time".into(),
-        ))
-    }
-
     /// Runs an UpdateItem that one or more transactions may be in the way of. `Ok(Err(item))` says that its condition
     /// failed, with the item that failed it.
+    ///
+    /// An attempt whose answer was lost may have been done. One that is done twice must do no harm, then; or its condition
+    /// must fail the second time, and [`Expression::leaves`] say by what it is known as this one's own.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
@@ -399,10 +265,9 @@ impl Store {
         expression: &Expression,
         returning: ReturnValue,
     ) -> Result<std::result::Result<Item, Option<Item>>> {
-        for met in 0..CONFLICT_ATTEMPTS {
-            pause_after_conflicts(met).await;
-            let result = self
-                .client
+        let mut tries = Tries::to_write("UpdateItem");
+        let update = || {
+            self.client
                 .update_item()
                 .table_name(&*self.table)
                 .set_key(Some(key.attributes()))
@@ -413,48 +278,47 @@ impl Store {
                 .return_values(returning.clone())
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
                 .send()
-                .await;
-            let error = match result {
+        };
+        loop {
+            let error = match tries.call(update).await? {
                 Ok(output) => return Ok(Ok(output.attributes.unwrap_or_default())),
                 Err(error) => error,
             };
-            match error.as_service_error() {
-                Some(e) if e.is_conditional_check_failed_exception() => {
-                    let item = match e {
-                        UpdateItemError::ConditionalCheckFailedException(e) => e.item().cloned(),
-                        _ => None,
-                    };
-                    return Ok(Err(item));
+            match error {
+                UpdateItemError::ConditionalCheckFailedException(e) => {
+                    return Ok(match e.item {
+                        Some(item) if tries.in_doubt() && expression.has_made(&item) => Ok(item),
+                        item => Err(item),
+                    });
                 }
-                Some(e) if e.is_transaction_conflict_exception() => {}
-                _ => return Err(service_error("UpdateItem", &error)),
+                UpdateItemError::TransactionConflictException(_) => tries.meet(Turn::Among).await?,
+                error => return Err(tries.refusal(&error)),
             }
         }
-        Err(Error::Unavailable("an update met transactions every time".into()))
     }
 
-    /// Puts an item, under a condition that may be empty. `false` says that the condition failed.
+    /// Puts an item, under a condition that may be empty. `false` says that the condition failed, which it also does when an
+    /// earlier attempt, whose answer was lost, put the item; who must know reads it.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
     pub async fn put(&self, item: Item, condition: Option<&str>) -> Result<bool> {
-        let result = self
-            .client
-            .put_item()
-            .table_name(&*self.table)
-            .set_item(Some(item))
-            .set_condition_expression(condition.map(str::to_owned))
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(e)
-                if e.as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
+        let mut tries = Tries::to_write("PutItem");
+        let put = || {
+            self.client
+                .put_item()
+                .table_name(&*self.table)
+                .set_item(Some(item.clone()))
+                .set_condition_expression(condition.map(str::to_owned))
+                .send()
+        };
+        loop {
+            match tries.call(put).await? {
+                Ok(_) => return Ok(true),
+                Err(PutItemError::ConditionalCheckFailedException(_)) => return Ok(false),
+                Err(PutItemError::TransactionConflictException(_)) => tries.meet(Turn::Among).await?,
+                Err(error) => return Err(tries.refusal(&error)),
             }
-            Err(e) => Err(service_error("PutItem", &e)),
         }
     }
 
@@ -463,29 +327,31 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
     pub async fn delete(&self, key: &Key) -> Result<()> {
-        self.client
-            .delete_item()
-            .table_name(&*self.table)
-            .set_key(Some(key.attributes()))
-            .send()
-            .await
-            .map_err(|e| service_error("DeleteItem", &e))?;
-        Ok(())
-    }
-
-    /// Starts an action of a transaction on `key`.
-    #[must_use]
-    pub fn on(&self, key: Key) -> Action<'_> {
-        Action { store: self, key }
+        let mut tries = Tries::to_write("DeleteItem");
+        let delete = || {
+            self.client
+                .delete_item()
+                .table_name(&*self.table)
+                .set_key(Some(key.attributes()))
+                .send()
+        };
+        loop {
+            match tries.call(delete).await? {
+                Ok(_) => return Ok(()),
+                Err(DeleteItemError::TransactionConflictException(_)) => tries.meet(Turn::Among).await?,
+                Err(error) => return Err(tries.refusal(&error)),
+            }
+        }
     }
 }
 
 /// An update expression with its condition and values. Attribute names are written `#name` and stand for themselves.
 #[derive(Clone, Debug, Default)]
 pub struct Expression {
-    update: String,
-    condition: Option<String>,
+    pub(crate) update: String,
+    pub(crate) condition: Option<String>,
     values: Vec<(&'static str, AttributeValue)>,
+    leaves: Vec<(&'static str, AttributeValue)>,
 }
 
 impl Expression {
@@ -520,9 +386,22 @@ impl Expression {
         self
     }
 
+    /// Says that an item on which this update was done has this attribute, and no other does. When its condition fails after
+    /// an attempt without an answer, it was that attempt which was done.
+    #[must_use]
+    pub fn leaves(mut self, attribute: &'static str, value: AttributeValue) -> Self {
+        self.leaves.push((attribute, value));
+        self
+    }
+
+    fn has_made(&self, item: &Item) -> bool {
+        let mut leaves = self.leaves.iter();
+        !self.leaves.is_empty() && leaves.all(|(name, value)| item.get(*name) == Some(value))
+    }
+
     /// The attribute names that the expressions mention: every `#word` stands for `word`, which keeps DynamoDB's
     /// reserved words out of the way.
-    fn names(&self) -> Option<HashMap<String, String>> {
+    pub(crate) fn names(&self) -> Option<HashMap<String, String>> {
         let texts = [Some(self.update.as_str()), self.condition.as_deref()];
         let names: HashMap<String, String> = texts
             .into_iter()
@@ -538,75 +417,13 @@ impl Expression {
         (!names.is_empty()).then_some(names)
     }
 
-    fn values(&self) -> Option<HashMap<String, AttributeValue>> {
+    pub(crate) fn values(&self) -> Option<HashMap<String, AttributeValue>> {
         let values: HashMap<String, AttributeValue> = self
             .values
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect();
         (!values.is_empty()).then_some(values)
-    }
-}
-
-/// An action of a transaction, on one key.
-pub struct Action<'a> {
-    store: &'a Store,
-    key: Key,
-}
-
-impl Action<'_> {
-    /// Writes `item` with this key.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item can't be encoded.
-    pub fn put(self, item: &impl Serialize, condition: Expression) -> Result<TransactWriteItem> {
-        let mut attributes = to_item(item)?;
-        attributes.extend(self.key.attributes());
-        let put = aws_sdk_dynamodb::types::Put::builder()
-            .table_name(&*self.store.table)
-            .set_item(Some(attributes))
-            .set_expression_attribute_names(condition.names())
-            .set_expression_attribute_values(condition.values())
-            .set_condition_expression(condition.condition)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(build_error)?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-
-    /// Updates the item of this key.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the update can't be built.
-    pub fn update(self, expression: Expression) -> Result<TransactWriteItem> {
-        let update = aws_sdk_dynamodb::types::Update::builder()
-            .table_name(&*self.store.table)
-            .set_key(Some(self.key.attributes()))
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .update_expression(expression.update)
-            .set_condition_expression(expression.condition)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(build_error)?;
-        Ok(TransactWriteItem::builder().update(update).build())
-    }
-
-    /// Deletes the item of this key.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the delete can't be built.
-    pub fn delete(self, condition: Expression) -> Result<TransactWriteItem> {
-        let delete = aws_sdk_dynamodb::types::Delete::builder()
-            .table_name(&*self.store.table)
-            .set_key(Some(self.key.attributes()))
-            .set_expression_attribute_names(condition.names())
-            .set_expression_attribute_values(condition.values())
-            .set_condition_expression(condition.condition)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(build_error)?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 }
 
@@ -648,72 +465,8 @@ pub fn corrupt(what: &str) -> Error {
     Error::Internal(format!("the table holds {what}"))
 }
 
-fn build_error(error: impl std::fmt::Display) -> Error {
+pub(crate) fn build_error(error: impl std::fmt::Display) -> Error {
     Error::Internal(format!("request: {error}"))
-}
-
-/// Waits before attempt `attempt` (none before the first): full jitter over a window that doubles from 10 to 250 ms
-/// (AWS Architecture Blog, "Exponential Backoff And Jitter").
-pub async fn pause_before(attempt: u32) {
-    if attempt > 0 {
-        pause_within((10_u64 << attempt.min(5)).min(250)).await;
-    }
-}
-
-/// Waits after meeting transactions this many times (none before the first): full jitter over [`CONFLICT_PAUSES`].
-async fn pause_after_conflicts(met: u32) {
-    if let Some(last) = (met as usize).checked_sub(1) {
-        pause_within(CONFLICT_PAUSES[last.min(CONFLICT_PAUSES.len() - 1)]).await;
-    }
-}
-
-async fn pause_within(milliseconds: u64) {
-    let pause = rand::rng().random_range(1..=milliseconds);
-    tokio::time::sleep(Duration::from_millis(pause)).await;
-}
-
-/// Whether a request with this error code may succeed when it is tried again.
-fn is_passing(code: &str) -> bool {
-    matches!(
-        code,
-        "TransactionConflict"
-            | "TransactionConflictException"
-            | "TransactionInProgressException"
-            | "ThrottlingError"
-            | "ThrottlingException"
-            | "ProvisionedThroughputExceeded"
-            | "ProvisionedThroughputExceededException"
-            | "RequestLimitExceeded"
-            | "ReplicatedWriteConflictException"
-            | "InternalServerError"
-            | "InternalServerErrorException"
-            | "ServiceUnavailable"
-            | "ServiceUnavailableException"
-            | "RequestTimeout"
-            | "RequestTimeoutException"
-    )
-}
-
-/// What an SDK error is to a client, after the SDK's own retries. Only its code goes to the log: its message may quote
-/// keys, and those may hold an email.
-pub fn service_error<E: ProvideErrorMetadata, R>(operation: &str, error: &SdkError<E, R>) -> Error {
-    match error {
-        SdkError::ServiceError(e) => {
-            let code = e.err().code().unwrap_or("an error without a code");
-            let text = format!("{operation}: {code}");
-            if is_passing(code) {
-                Error::Unavailable(text)
-            } else {
-                Error::Internal(text)
-            }
-        }
-        SdkError::TimeoutError(_) => Error::Unavailable(format!("{operation}: no answer in time")),
-        SdkError::DispatchFailure(_) => Error::Unavailable(format!("{operation}: no connection")),
-        SdkError::ResponseError(_) => {
-            Error::Unavailable(format!("{operation}: an answer that can't be read"))
-        }
-        _ => Error::Internal(format!("{operation}: a request that can't be built")),
-    }
 }
 
 #[cfg(test)]

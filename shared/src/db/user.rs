@@ -13,7 +13,7 @@ use crate::{
         keys,
         meta::Counter,
         page::{Slice, Window},
-        store::{Expression, Outcome, Store, Transaction, corrupt, from_item, text},
+        store::{Expression, Item, Outcome, Proof, Store, Transaction, corrupt, from_item, number, text},
         walk::Order,
     },
     domain::{Email, Role, UserId, Username, username::fold_name},
@@ -113,6 +113,9 @@ impl Store {
             login.kind = LoginKind::Email;
             email = transaction.add(self.on(keys::login(&login.email)).put(&login, absent())?);
         }
+        // The id is this request's own.
+        let own = Item::from([("user".to_owned(), number(user.id))]);
+        transaction.prove_by(Proof::Has(keys::login(&login.account), own));
         match self.transact(&transaction).await? {
             Outcome::Done => Ok(()),
             refused => {

@@ -19,7 +19,7 @@ use tower_http::{
 };
 use tracing::{Instrument, field::Empty};
 
-use crate::{auth::sha256_hex, config::HttpConfig, error::Error, http::problem::Problem};
+use crate::{auth::sha256_hex, config::HttpConfig, db::retry::within, error::Error, http::problem::Problem};
 
 /// The header that carries a request's id on every response.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -161,9 +161,10 @@ fn request_id(request: &Request) -> String {
 }
 
 /// Answers `503` when the table hasn't let the handler finish in time: the client gets a problem document it may
-/// retry on, and not the gateway's bare timeout after 30 seconds.
+/// retry on, and not the gateway's bare timeout after 30 seconds. The store knows the deadline, and gives up a little
+/// before it; only what it isn't asked for is cut off.
 async fn deadline(State(limit): State<std::time::Duration>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(limit, next.run(request)).await {
+    match tokio::time::timeout(limit, within(limit, next.run(request))).await {
         Ok(response) => response,
         Err(_) => Error::Unavailable(format!("no answer within {limit:?}")).into_response(),
     }

@@ -68,7 +68,8 @@ problems! {
     UnsupportedMediaType => Error::UnsupportedMediaType;
     /// Too many attempts; `Retry-After` says when the next is taken.
     TooManyRequests => Error::TooManyRequests { retry_after: 30 };
-    /// The table can't serve in time; `Retry-After` says when to try again.
+    /// The table can't serve in time; `Retry-After` says when to try again. A change may have been made
+    /// all the same, where the table's answer was lost: read before you repeat one that can't be repeated.
     Unavailable => Error::Unavailable(String::new());
 }
 
