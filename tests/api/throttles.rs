@@ -11,7 +11,10 @@ use std::{
 use futures_util::future::join_all;
 use marquee::server::Place;
 use serde_json::{Value, json};
-use shared::db::attempts::{Attempt, Claim};
+use shared::{
+    db::attempts::{Attempt, Claim},
+    domain::password::Secret,
+};
 
 use super::settled;
 use crate::support::{
@@ -607,6 +610,7 @@ async fn no_header_makes_a_guesser_another() {
             ("x-forwarded-for", address.clone()),
             ("x-real-ip", address.clone()),
             ("true-client-ip", address.clone()),
+            ("x-viewer-address", address.clone()),
             ("cloudfront-viewer-address", format!("{address}:443")),
             ("forwarded", format!("for={address}")),
         ] {
@@ -620,6 +624,40 @@ async fn no_header_makes_a_guesser_another() {
         attempt(n).await.is(401);
     }
     wait(at_once(&app, async || attempt(FREE).await).await);
+}
+
+/// Promises 21 and 22: the gateway sees CloudFront's address, where it stands in front, and CloudFront says the client's.
+#[tokio::test]
+async fn behind_cloudfront_a_client_is_who_cloudfront_says() {
+    let app = TestApp::with(|options| {
+        options.config.http.edge_key = Some(Secret::new("the key".into()));
+    })
+    .await;
+    let call = |path: &str, address: &str| {
+        let call = app.anonymous().post(path).header("x-edge-key", "the key");
+        match address {
+            "" => call,
+            address => call.header("x-viewer-address", address),
+        }
+    };
+    let user = json!({"username": "ripley", "email": "r@example.com", "password": PASSWORD});
+    call(REGISTER, "192.0.2.1").json(&user).send().await.is(201);
+    let attempt = async |address: &str, password: &str| {
+        let body = json!({"username": "ripley", "password": password});
+        call(LOGIN, address).json(&body).send().await
+    };
+    use_up(&app, async || attempt("198.51.100.1", WRONG).await).await;
+    use_up(&app, async || attempt("2001:db8::1", WRONG).await).await;
+    // A client has a subnet of addresses.
+    wait(attempt("2001:db8::2", WRONG).await);
+    attempt("2001:db8:0:1::2", WRONG).await.is(401);
+    // What is no address, or isn't there, is the gateway's own.
+    use_up(&app, async || attempt("", WRONG).await).await;
+    wait(attempt("x", PASSWORD).await);
+    begin_window(&app);
+    fill(&app, "ripley", "guess").await;
+    wait(attempt("198.51.100.2", PASSWORD).await);
+    attempt("192.0.2.1", PASSWORD).await.is(200);
 }
 
 /// Promises 19 and 21.

@@ -10,6 +10,7 @@ use crate::{
     auth::token,
     domain::UserId,
     error::{Error, Result},
+    http::app::VIEWER_ADDRESS,
     state::AppState,
 };
 
@@ -30,6 +31,9 @@ pub struct MaybeCaller(pub Option<Caller>);
 pub struct NoBadToken;
 
 /// The address the gateway saw the request come from. `X-Forwarded-For` isn't read: anyone can write it.
+///
+/// Behind CloudFront the gateway sees CloudFront's addresses, and [`VIEWER_ADDRESS`] is read instead. It is CloudFront's own
+/// word there, since a request without CloudFront's key is refused before this. Nobody reads it elsewhere.
 #[derive(Clone, Debug)]
 pub struct SourceAddress(pub Option<String>);
 
@@ -95,10 +99,20 @@ where
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for SourceAddress {
+impl<S: Send + Sync> FromRequestParts<S> for SourceAddress
+where
+    AppState: FromRef<S>,
+{
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        if AppState::from_ref(state).config.http.edge_key.is_some() {
+            let viewer = parts.headers.get(VIEWER_ADDRESS);
+            let viewer = viewer.and_then(|address| address.to_str().ok()?.parse::<IpAddr>().ok());
+            if let Some(viewer) = viewer {
+                return Ok(Self(Some(viewer.to_string())));
+            }
+        }
         Ok(Self(match parts.extensions.get::<RequestContext>() {
             Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
             _ => None,
