@@ -191,8 +191,8 @@ pub(crate) async fn log_in(
 /// Refresh a session
 ///
 /// Answers a new access token and the next refresh token; the one that was sent has done its work. If the answer is
-/// lost, the same token may be sent again within 10 seconds (`REFRESH_GRACE_SECONDS`) and gets the same successor. A token that is older still ends
-/// the session: somebody else has a copy of it.
+/// lost, the same token may be sent again within 10 seconds (`REFRESH_GRACE_SECONDS`) and gets the same successor. A
+/// token that is older still ends the session: somebody else has a copy of it.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh/",

@@ -58,7 +58,7 @@ impl FromFields for RegisterBody {
 #[schema(example = json!({"username": "ripley", "password": "in space no one can hear"}))]
 pub(crate) struct LoginBody {
     /// The username or the email, in any case. White space at its ends is taken off.
-    #[schema(min_length = 1)]
+    #[schema(min_length = 1, pattern = r"\S")]
     pub(crate) username: String,
     /// The password, exactly as it was chosen.
     #[schema(value_type = String, format = Password, min_length = 1)]
