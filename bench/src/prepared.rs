@@ -213,7 +213,7 @@ async fn add_users(store: &Store, count: u64) -> shared::Result<()> {
             role: Role::Member,
             joined: now.to_string(),
         };
-        let token = RefreshToken::first()?;
+        let token = RefreshToken::first(id)?;
         let seconds = Config::default().tokens.session_seconds;
         let session = store.begin_session(&token, &SessionItem::new(id, &token, now, seconds))?;
         store.create_user(&user, hash.clone(), session).await?;

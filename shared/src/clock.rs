@@ -7,6 +7,10 @@ use std::sync::{
 
 use time::{OffsetDateTime, UtcDateTime};
 
+/// How far apart the clocks of two processes may be, in milliseconds. A stamp further ahead than this is of a clock that
+/// was set back since.
+pub const SKEW_MS: i64 = 5_000;
+
 /// Where the service reads the time: the system's clock, or one that a test moves by hand.
 ///
 /// Expiry, throttling waits and the refresh grace all read this clock, so a test can stand on either side of a
@@ -27,7 +31,7 @@ impl Clock {
         Instant(system.saturating_add(self.offset_ms.load(Ordering::Relaxed)))
     }
 
-    /// Moves this clock, and every clone of it, forward by `seconds`.
+    /// Moves this clock, and every clone of it, forward by `seconds`; back, when they are negative.
     pub fn advance(&self, seconds: i64) {
         self.offset_ms
             .fetch_add(seconds.saturating_mul(1000), Ordering::Relaxed);

@@ -30,6 +30,9 @@ pub struct TokenConfig {
     pub access_seconds: i64,
     /// `SESSION_SECONDS`, default 30 days: a session's absolute end, however often it is refreshed.
     pub session_seconds: i64,
+    /// `REFRESH_GRACE_SECONDS`, from 0 to 60, default 10: for how long the token before a session's current one is taken
+    /// for an honest retry.
+    pub grace_seconds: i64,
 }
 
 /// Throttles.
@@ -53,16 +56,24 @@ pub struct HttpConfig {
     pub edge_key: Option<Secret>,
 }
 
-/// A variable of the environment that can't be read.
+/// The longest [grace](TokenConfig::grace_seconds): with a wider one, rotation protects nobody.
+pub const LONGEST_GRACE_SECONDS: i64 = 60;
+
+/// A variable of the environment that can't be read, or whose value isn't allowed.
 #[derive(Debug)]
 pub struct ConfigError {
     variable: &'static str,
     text: String,
+    /// What it must be, where its type doesn't say so.
+    must: Option<String>,
 }
 
 impl std::fmt::Display for ConfigError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: can't be {:?}", self.variable, self.text)
+        match &self.must {
+            None => write!(f, "{}: can't be {:?}", self.variable, self.text),
+            Some(must) => write!(f, "{}: {must}, not {:?}", self.variable, self.text),
+        }
     }
 }
 
@@ -78,6 +89,7 @@ impl Default for Config {
                 audience: "marquee-api".into(),
                 access_seconds: 15 * 60,
                 session_seconds: 30 * 24 * 60 * 60,
+                grace_seconds: 10,
             },
             throttle: ThrottleConfig {
                 address_per_minute: 0,
@@ -103,7 +115,7 @@ impl Config {
     /// Reads variables through `lookup`.
     ///
     /// # Errors
-    /// The first variable whose text isn't of its type.
+    /// The first variable whose text isn't of its type, or whose value isn't allowed.
     pub fn from_lookup(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         set(&lookup, "TABLE_NAME", &mut config.table)?;
@@ -112,6 +124,15 @@ impl Config {
         set(&lookup, "TOKEN_AUDIENCE", &mut config.tokens.audience)?;
         set(&lookup, "ACCESS_TOKEN_SECONDS", &mut config.tokens.access_seconds)?;
         set(&lookup, "SESSION_SECONDS", &mut config.tokens.session_seconds)?;
+        let grace = &mut config.tokens.grace_seconds;
+        set(&lookup, "REFRESH_GRACE_SECONDS", grace)?;
+        if !(0..=LONGEST_GRACE_SECONDS).contains(grace) {
+            return Err(ConfigError {
+                variable: "REFRESH_GRACE_SECONDS",
+                text: grace.to_string(),
+                must: Some(format!("must be from 0 to {LONGEST_GRACE_SECONDS}")),
+            });
+        }
         set(
             &lookup,
             "ADDRESS_LIMIT_PER_MINUTE",
@@ -140,7 +161,11 @@ fn set<T: FromStr>(
     value: &mut T,
 ) -> Result<(), ConfigError> {
     if let Some(text) = lookup(variable) {
-        *value = text.parse().map_err(|_| ConfigError { variable, text })?;
+        *value = text.parse().map_err(|_| ConfigError {
+            variable,
+            text,
+            must: None,
+        })?;
     }
     Ok(())
 }
@@ -162,5 +187,24 @@ mod tests {
         let error =
             Config::from_lookup(|name| (name == "SESSION_SECONDS").then(|| "soon".into())).unwrap_err();
         assert_eq!(error.to_string(), "SESSION_SECONDS: can't be \"soon\"");
+    }
+
+    #[test]
+    fn the_grace_of_a_refresh_is_60_seconds_at_most() {
+        let grace = |text: &'static str| {
+            Config::from_lookup(|name| (name == "REFRESH_GRACE_SECONDS").then(|| text.into()))
+        };
+        assert_eq!(Config::default().tokens.grace_seconds, 10);
+        for (text, seconds) in [("0", 0), ("10", 10), ("60", 60)] {
+            assert_eq!(grace(text).unwrap().tokens.grace_seconds, seconds);
+        }
+        for text in ["61", "-1"] {
+            let expected = format!("REFRESH_GRACE_SECONDS: must be from 0 to 60, not \"{text}\"");
+            assert_eq!(grace(text).unwrap_err().to_string(), expected);
+        }
+        for text in ["", "10s", "1e1", "9223372036854775808"] {
+            let expected = format!("REFRESH_GRACE_SECONDS: can't be \"{text}\"");
+            assert_eq!(grace(text).unwrap_err().to_string(), expected);
+        }
     }
 }

@@ -627,14 +627,20 @@ async fn a_value_of_another_type_names_its_field() {
             "/api/auth/register/",
             ["email", "password", "username"].as_slice(),
         ),
-        ("/api/auth/login/", &["password", "username"]),
+        ("/api/auth/login/", &["password", "refresh", "username"]),
         ("/api/auth/refresh/", &["refresh"]),
         ("/api/auth/logout/", &["refresh"]),
     ] {
         for value in [json!(7), json!(null), json!([]), json!({}), json!(true)] {
             let body = json!({"username": value, "email": value, "password": value, "refresh": value});
             let answer = app.anonymous().post(path).json(&body).send().await;
-            answer.is_problem(400, "invalid_input").names(fields);
+            let fields: Vec<&str> = fields
+                .iter()
+                .copied()
+                // A login may do without a refresh token.
+                .filter(|field| !(value.is_null() && path.ends_with("/login/") && *field == "refresh"))
+                .collect();
+            answer.is_problem(400, "invalid_input").names(&fields);
         }
     }
 }

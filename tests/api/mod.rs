@@ -11,6 +11,7 @@ mod lists;
 mod logs;
 mod movies;
 mod search;
+mod throttles;
 mod users;
 
 use std::fmt::Write as _;

@@ -1,7 +1,7 @@
 //! A domain, and CloudFront in front of it.
 
 use serde_json::{Value, json};
-use shared::http::app::EDGE_KEY;
+use shared::http::app::{EDGE_KEY, VIEWER_ADDRESS};
 
 use super::stack::{Stack, number};
 
@@ -39,6 +39,18 @@ fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() 
         other["OriginRequestPolicyId"],
         "216adef6-5c7f-47e4-b989-5492eafa07d3"
     );
+    // Every request that may sign somebody in says which client it is from, whatever that has sent.
+    assert_eq!(
+        other["FunctionAssociations"],
+        json!([{
+            "EventType": "viewer-request",
+            "FunctionARN": {"Fn::GetAtt": "ViewerAddress.FunctionMetadata.FunctionARN"},
+        }])
+    );
+    let function = stack.properties("ViewerAddress");
+    let sets = format!("request.headers['{VIEWER_ADDRESS}'] = {{ value: event.viewer.ip }};");
+    assert!(function["FunctionCode"].as_str().unwrap().contains(&sets));
+    assert_eq!(function["AutoPublish"], true);
     let cached = distribution["CacheBehaviors"].as_array().unwrap().iter();
     let cached: Vec<&Value> = cached.map(|behaviour| &behaviour["PathPattern"]).collect();
     assert_eq!(cached, ["/api/openapi.json*", "/.well-known/*"]);
@@ -95,6 +107,7 @@ fn without_cloudfront_the_function_counts_addresses_and_nothing_of_it_is_made() 
     for kind in [
         "AWS::CloudFront::Distribution",
         "AWS::CloudFront::CachePolicy",
+        "AWS::CloudFront::Function",
         "AWS::WAFv2::WebACL",
         "AWS::Route53::RecordSet",
         "AWS::ApiGatewayV2::DomainName",

@@ -1,12 +1,15 @@
 //! Guarantees 5 and 37: what each function's role allows is what the function's calls need, no less and no more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
 use futures_util::future::join_all;
 use marquee::{
     guard::Seen,
-    server::TEMPLATE,
+    server::{Place, TEMPLATE},
     template::{Action, Grant, KeyPattern, Need, Role, Statement, Target, Template, resolve},
 };
 use serde_json::json;
@@ -17,7 +20,7 @@ use tokio::sync::OnceCell;
 use super::sweep::put_marks;
 use crate::{
     api::{but, last_page, pages},
-    support::{Caller, PASSWORD, TestApp, film},
+    support::{Caller, PASSWORD, TestApp, film, tokens::without_user},
 };
 
 /// The functions, and what of each is the same but for the name.
@@ -41,8 +44,14 @@ fn grants(role: &Role) -> BTreeSet<Grant> {
 async fn seen() -> &'static BTreeMap<&'static str, Seen> {
     static SEEN: OnceCell<BTreeMap<&'static str, Seen>> = OnceCell::const_new();
     SEEN.get_or_init(|| async {
-        let app = TestApp::with(|options| options.config.throttle.address_per_minute = 1000).await;
-        sign_in_and_out(&app).await;
+        let data = tempfile::tempdir().unwrap();
+        let place = data.path().to_owned();
+        let app = TestApp::with(|options| {
+            options.config.throttle.address_per_minute = 1000;
+            options.place = Place::Data(place);
+        })
+        .await;
+        sign_in_and_out(&app, data.path()).await;
         let (owner, admin) = (app.member().await, app.admin().await);
         let films = add_films(&owner, &admin).await;
         browse(&app, &owner).await;
@@ -73,8 +82,9 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
 /// More than a sweep takes here.
 const LONG: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Registering, signing in by a right, a wrong and a weakly hashed password, waiting, refreshing, a replay, signing out.
-async fn sign_in_and_out(app: &TestApp) {
+/// Registering, signing in by a right, a wrong and a weakly hashed password, and with a token; waiting, and being refused
+/// with everybody; refreshing, a replay, signing out. The server keeps its secrets in `data`.
+async fn sign_in_and_out(app: &TestApp, data: &Path) {
     let user = app.register("ripley").await;
     let taken = json!({"username": "ripley", "email": "r@example.com", "password": PASSWORD});
     user.post("/api/auth/register/").json(&taken).send().await.is(409);
@@ -83,12 +93,23 @@ async fn sign_in_and_out(app: &TestApp) {
         user.post("/api/auth/login/").json(&body).send()
     };
     log_in(PASSWORD).await.is(200);
-    for _ in 0..15 {
+    for _ in 0..9 {
         log_in("another passphrase").await.is(401);
     }
     log_in(PASSWORD).await.is(429);
-    app.clock.advance(2);
-    log_in(PASSWORD).await.is(200);
+    for token in [&user.refresh, &without_user(&user.refresh, data)] {
+        let body = json!({"username": "ripley", "password": PASSWORD, "refresh": token});
+        user.post("/api/auth/login/").json(&body).send().await.is(200);
+    }
+    let strangers: Vec<Caller> = (1..=12).map(|n| app.anonymous().at([127, 0, 1, n])).collect();
+    let guesses = strangers
+        .iter()
+        .flat_map(|stranger| [stranger; 9])
+        .map(|stranger| {
+            let body = json!({"username": "nobody", "password": PASSWORD});
+            stranger.post("/api/auth/login/").json(&body).send()
+        });
+    assert!(join_all(guesses).await.iter().any(|answer| answer.status == 429));
 
     let store = &app.running.state.store;
     let login = async || store.find_login("ripley").await.unwrap().unwrap();

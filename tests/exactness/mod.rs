@@ -5,6 +5,7 @@ mod budgets;
 mod contention;
 mod crash;
 mod faults;
+mod logins;
 mod model;
 mod outages;
 mod races;

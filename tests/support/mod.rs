@@ -8,10 +8,12 @@ pub mod replay;
 pub mod secrets_manager;
 pub mod story;
 pub mod table;
+pub mod tokens;
 pub mod wire;
 
 use std::{
     fmt::Write as _,
+    net::IpAddr,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -173,6 +175,17 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The same caller at another address of the loopback network.
+    pub fn at(&self, address: [u8; 4]) -> Self {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .local_address(IpAddr::from(address));
+        Self {
+            http: http.build().unwrap(),
+            ..self.clone()
+        }
+    }
+
     pub fn get(&self, path: &str) -> Call {
         self.call(Method::GET, path)
     }

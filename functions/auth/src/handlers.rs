@@ -12,11 +12,12 @@ use shared::{
         AuthSecrets, NoBadToken, SourceAddress, password, password::Verdict, refresh::RefreshToken, token,
     },
     db::{
+        attempts::{Attempt, Claim},
         meta::Counter,
         session::{Rotation, SessionItem},
         user::UserItem,
     },
-    domain::{Role, UserId, username::fold_name},
+    domain::{Role, UserId, password::Secret, username::fold_name},
     http::{
         Form,
         openapi::{
@@ -85,17 +86,29 @@ pub(crate) async fn register_user(
         role: Role::Member,
         joined: state.app.clock.now().to_string(),
     };
-    let token = RefreshToken::first()?;
+    let token = RefreshToken::first(user.id)?;
     let session = store.begin_session(&token, &new_session(&state.app, user.id, &token))?;
-    store.create_user(&user, password_hash, session).await?;
+    let attempt = Attempt::new(&body.username.folded(), &address.network());
+    let (created, noted) = tokio::join!(
+        store.create_user(&user, password_hash, session),
+        store.welcome_new(&attempt, user.id),
+    );
+    created?;
+    if let Err(error) = noted {
+        // The user is registered. Until they sign in from here, this address is like any other.
+        tracing::warn!(error = %error.in_words(), "the address of a registration isn't noted");
+    }
     tracing::info!(event = "registered", user = user.id.get());
     signed_in(&state.app, &secrets, StatusCode::CREATED, &user, &token)
 }
 
 /// Sign in
 ///
-/// An unknown name and a wrong password get the same answer. After 15 wrong passwords for one account each further try
-/// has to wait, at first for a second and at most for 15 minutes: `429` says how long. Sessions that live go on.
+/// An unknown name and a wrong password get the same answer. Of the attempts at one name from one address nine are free;
+/// after them each has to wait, at first for a second and at most for 15 minutes: `429` says how long. From all addresses
+/// together a name takes 100 attempts in 15 minutes; those from an address where the user has signed in within 30 days
+/// don't count there. With `refresh`, any refresh token that the user was ever given, an attempt is counted by that
+/// token's session alone, so nobody else can use it up. The right password starts the count anew. Sessions that live go on.
 #[utoipa::path(
     post,
     path = "/api/auth/login/",
@@ -121,16 +134,29 @@ pub(crate) async fn log_in(
 ) -> Result<Response> {
     let store = &state.app.store;
     let name = fold_name(&body.username);
-    let (taken_attempt, login, secrets) = tokio::join!(
+    let attempt = Attempt::new(&name, &address.network());
+    let (taken_attempt, login, standing, opened) = tokio::join!(
         count_address(&state.app, &address),
         store.find_login(&name),
-        state.vault.open(&state.app),
+        store.read_attempts(&attempt),
+        async {
+            let secrets = state.vault.open(&state.app).await?;
+            let holder = token_holder(&state.app, &secrets, body.refresh.as_ref()).await?;
+            Ok::<_, Error>((secrets, holder))
+        },
     );
     taken_attempt?;
-    let (login, secrets) = (login?, secrets?);
+    let (login, standing, (secrets, holder)) = (login?, standing?, opened?);
     let known = login.as_ref().map(|login| login.user.get());
-    let account = login.as_ref().map_or(&name, |login| &login.account);
-    if let Err(error) = store.count_attempt(account).await {
+    // A token of somebody else's account says nothing.
+    let session = holder
+        .filter(|(user, _)| Some(user.get()) == known)
+        .map(|(_, session)| session);
+    let claim = Claim {
+        login: login.as_ref(),
+        session: session.as_deref(),
+    };
+    if let Err(error) = store.count_attempt(&attempt, standing, claim).await {
         if matches!(error, Error::TooManyRequests { .. }) {
             tracing::warn!(event = "login_throttled", user = known);
         }
@@ -149,12 +175,12 @@ pub(crate) async fn log_in(
             _ => Ok(()),
         }
     };
-    let token = RefreshToken::first()?;
-    let session = new_session(&state.app, login.user, &token);
+    let token = RefreshToken::first(login.user)?;
+    let new = new_session(&state.app, login.user, &token);
     let (user, ..) = tokio::try_join!(
         store.get_user(login.user),
-        store.put_session(&token, &session),
-        store.forget_attempts(account),
+        store.put_session(&token, &new),
+        store.welcome(&attempt, login.user, session.as_deref()),
         upgrade,
     )?;
     let user = user.ok_or_else(|| Error::Internal("a name of no user".into()))?;
@@ -165,8 +191,8 @@ pub(crate) async fn log_in(
 /// Refresh a session
 ///
 /// Answers a new access token and the next refresh token; the one that was sent has done its work. If the answer is
-/// lost, the same token may be sent again within 10 seconds and gets the same successor. A token that is older still ends
-/// the session: somebody else has a copy of it.
+/// lost, the same token may be sent again within 10 seconds (`REFRESH_GRACE_SECONDS`) and gets the same successor. A
+/// token that is older still ends the session: somebody else has a copy of it.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh/",
@@ -194,8 +220,14 @@ pub(crate) async fn refresh_session(
     let key = secrets.refresh_key();
     let token = RefreshToken::parse(key, body.refresh.expose()).ok_or(NOT_REFRESHED)?;
     let next = token.next(key);
-    match store.rotate_session(&token, &next).await? {
-        Rotation::Rotated(user) => Ok(secret(StatusCode::OK, tokens(&state.app, &secrets, user, &next)?)),
+    match store
+        .rotate_session(&token, &next, &state.app.config.tokens)
+        .await?
+    {
+        Rotation::Rotated(user) => {
+            let next = next.of(user);
+            Ok(secret(StatusCode::OK, tokens(&state.app, &secrets, user, &next)?))
+        }
         Rotation::Gone => Err(NOT_REFRESHED),
         Rotation::Replayed(user) => {
             store.end_session(&token).await?;
@@ -263,17 +295,35 @@ pub(crate) async fn get_jwks(State(state): State<AuthState>) -> Result<Response>
 }
 
 /// Counts this attempt against its address's limit, where there is one.
-async fn count_address(app: &AppState, SourceAddress(address): &SourceAddress) -> Result<()> {
-    match (address, app.config.throttle.address_per_minute) {
-        (None, _) | (_, 0) => Ok(()),
-        (Some(address), limit) => {
-            let counted = app.store.count_address(address, limit).await;
-            if matches!(counted, Err(Error::TooManyRequests { .. })) {
-                tracing::warn!(event = "address_throttled");
-            }
-            counted
-        }
+async fn count_address(app: &AppState, address: &SourceAddress) -> Result<()> {
+    let limit = app.config.throttle.address_per_minute;
+    if limit == 0 || address.0.is_none() {
+        return Ok(());
     }
+    let counted = app.store.count_address(&address.network(), limit).await;
+    if matches!(counted, Err(Error::TooManyRequests { .. })) {
+        tracing::warn!(event = "address_throttled");
+    }
+    counted
+}
+
+/// Whose the refresh token is that came with a login, and of which session; whatever has become of that, since all it
+/// shows is that its holder was signed in once. `None` for a text that we didn't make. 1 read unit for a token that doesn't
+/// say whose it is, otherwise none.
+async fn token_holder(
+    app: &AppState,
+    secrets: &AuthSecrets,
+    refresh: Option<&Secret>,
+) -> Result<Option<(UserId, String)>> {
+    let token = refresh.and_then(|text| RefreshToken::parse(secrets.refresh_key(), text.expose()));
+    let Some(token) = token else {
+        return Ok(None);
+    };
+    let user = match token.user() {
+        Some(user) => Some(user),
+        None => app.store.session_user(&token).await?,
+    };
+    Ok(user.map(|user| (user, token.session())))
 }
 
 fn new_session(app: &AppState, user: UserId, token: &RefreshToken) -> SessionItem {

@@ -7,7 +7,7 @@ use shared::{
     domain::{Email, Password, Username, password::Secret},
     error::FieldErrors,
     http::{
-        body::{Fields, FromFields},
+        body::{Fields, FromFields, Given},
         wire::UserBody,
     },
 };
@@ -57,27 +57,44 @@ impl FromFields for RegisterBody {
 #[derive(Debug, ToSchema)]
 #[schema(example = json!({"username": "ripley", "password": "in space no one can hear"}))]
 pub(crate) struct LoginBody {
-    /// The username or the email, in any case.
-    #[schema(min_length = 1)]
+    /// The username or the email, in any case. White space at its ends is taken off.
+    #[schema(min_length = 1, pattern = r"\S")]
     pub(crate) username: String,
     /// The password, exactly as it was chosen.
     #[schema(value_type = String, format = Password, min_length = 1)]
     pub(crate) password: Secret,
+    /// Any refresh token that this user was ever given, if there is one: used, expired, signed out. Attempts with it are
+    /// counted apart from everybody else's. Its session stays as it is. What is no such token is ignored.
+    #[schema(value_type = Option<String>, required = false)]
+    pub(crate) refresh: Option<Secret>,
 }
 
 impl FromFields for LoginBody {
-    const FIELDS: &'static [&'static str] = &["username", "password"];
+    const FIELDS: &'static [&'static str] = &["username", "password", "refresh"];
 
     fn from_fields(mut fields: Fields) -> Result<Self> {
         let mut errors = FieldErrors::default();
-        let username = not_empty(&mut fields, "username", &mut errors);
+        let username = fields
+            .required("username", &mut errors)
+            .map(|text| text.trim().to_owned())
+            .and_then(|text| filled("username", text, &mut errors));
         let password = not_empty(&mut fields, "password", &mut errors);
+        let refresh = match fields.string("refresh") {
+            Given::Value(text) => Some(Secret::new(text)),
+            Given::Missing | Given::Null => None,
+            Given::Wrong(message) => {
+                errors.add("refresh", message);
+                None
+            }
+        };
+        errors.check()?;
         let (Some(username), Some(password)) = (username, password) else {
-            return Err(Error::Invalid(errors));
+            return Err(Error::Internal("a login without a field or an error".into()));
         };
         Ok(Self {
             username,
             password: Secret::new(password),
+            refresh,
         })
     }
 }
@@ -106,6 +123,10 @@ impl FromFields for RefreshBody {
 
 fn not_empty(fields: &mut Fields, name: &'static str, errors: &mut FieldErrors) -> Option<String> {
     let text = fields.required(name, errors)?;
+    filled(name, text, errors)
+}
+
+fn filled(name: &'static str, text: String, errors: &mut FieldErrors) -> Option<String> {
     if text.is_empty() {
         errors.add(name, "This field may not be blank.");
         return None;

@@ -1,6 +1,6 @@
 //! Extractors for who is calling, and from where.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, net::IpAddr};
 
 use axum::extract::{FromRef, FromRequestParts};
 use http::{header, request::Parts};
@@ -10,6 +10,7 @@ use crate::{
     auth::token,
     domain::UserId,
     error::{Error, Result},
+    http::app::VIEWER_ADDRESS,
     state::AppState,
 };
 
@@ -30,8 +31,30 @@ pub struct MaybeCaller(pub Option<Caller>);
 pub struct NoBadToken;
 
 /// The address the gateway saw the request come from. `X-Forwarded-For` isn't read: anyone can write it.
+///
+/// Behind CloudFront the gateway sees CloudFront's addresses, and [`VIEWER_ADDRESS`] is read instead. It is CloudFront's own
+/// word there, since a request without CloudFront's key is refused before this. Nobody reads it elsewhere.
 #[derive(Clone, Debug)]
 pub struct SourceAddress(pub Option<String>);
+
+impl SourceAddress {
+    /// What a client counts as: its IPv4 address, or the /64 of its IPv6 address, since a subnet is what one client has to
+    /// itself (RFC 4291 §2.5.4, RFC 8981). Empty where the gateway gives no address: all such clients are one.
+    #[must_use]
+    pub fn network(&self) -> String {
+        let Some(text) = &self.0 else {
+            return String::new();
+        };
+        match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
+            Ok(IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+            Ok(address) => address.to_string(),
+            Err(_) => text.clone(),
+        }
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller
 where
@@ -76,10 +99,20 @@ where
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for SourceAddress {
+impl<S: Send + Sync> FromRequestParts<S> for SourceAddress
+where
+    AppState: FromRef<S>,
+{
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        if AppState::from_ref(state).config.http.edge_key.is_some() {
+            let viewer = parts.headers.get(VIEWER_ADDRESS);
+            let viewer = viewer.and_then(|address| address.to_str().ok()?.parse::<IpAddr>().ok());
+            if let Some(viewer) = viewer {
+                return Ok(Self(Some(viewer.to_string())));
+            }
+        }
         Ok(Self(match parts.extensions.get::<RequestContext>() {
             Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
             _ => None,
@@ -108,6 +141,20 @@ fn bearer_token(parts: &Parts) -> Result<Option<&str>> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    /// Promise 21: who has a subnet has all of its addresses.
+    #[test]
+    fn a_client_is_its_ipv4_address_or_its_ipv6_subnet() {
+        let network = |text: &str| SourceAddress(Some(text.into())).network();
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
+        assert_ne!(network("192.0.2.7"), network("192.0.2.8"));
+        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("2001:db8:1:2::1"), "2001:db8:1:2::/64");
+        assert_eq!(network("2001:0DB8:1:2:ffff::9"), network("2001:db8:1:2::1"));
+        assert_ne!(network("2001:db8:1:3::1"), network("2001:db8:1:2::1"));
+        assert_eq!(SourceAddress(None).network(), "");
+        assert_eq!(network("not an address"), "not an address");
+    }
 
     fn parts(authorization: Option<&str>) -> Parts {
         let mut request = http::Request::builder();

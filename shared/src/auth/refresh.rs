@@ -1,15 +1,18 @@
 //! Refresh tokens: opaque to clients, each good for one rotation of its session.
 //!
-//! A token is `session ‖ counter ‖ secret ‖ tag` in base64url. The secret is 256 bits, at first random and from then on
-//! derived from the one before it, so that every honest retry of one token is given the same successor. The tag tells
-//! what we made from what we didn't: only an authentic token can end a session. The table holds the secret's hash alone.
+//! A token is `session ‖ counter ‖ secret ‖ user ‖ tag` in base64url. The secret is 256 bits, at first random and from then
+//! on derived from the one before it, so that every honest retry of one token is given the same successor. The tag tells
+//! what we made from what we didn't: only an authentic token can end a session. The user says whose the token is when its
+//! session has long gone. The table holds the secret's hash alone.
+//!
+//! Tokens that were made before they named a user lack that part; the next of such a one has it.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::hmac::{self, HMAC_SHA256};
 
 use crate::{
     auth::{hex, random, sha256_hex},
-    domain::password::Secret,
+    domain::{UserId, password::Secret},
     error::Result,
 };
 
@@ -19,8 +22,10 @@ pub const KEY_BYTES: usize = 32;
 const SESSION_BYTES: usize = 16;
 const COUNTER_BYTES: usize = 4;
 const SECRET_BYTES: usize = 32;
+const USER_BYTES: usize = 8;
 const TAG_BYTES: usize = 32;
-const BODY_BYTES: usize = SESSION_BYTES + COUNTER_BYTES + SECRET_BYTES;
+/// What every token has, and the next one's secret is derived from.
+const CORE_BYTES: usize = SESSION_BYTES + COUNTER_BYTES + SECRET_BYTES;
 
 /// The key that tags refresh tokens and derives each from the one before it.
 pub struct RefreshKey(hmac::Key);
@@ -40,9 +45,9 @@ impl RefreshKey {
         hmac::verify(&self.0, &labelled("tag", body), tag).is_ok()
     }
 
-    /// The secret of the token whose session and counter, and predecessor's secret, are `body`.
-    fn next_secret(&self, body: &[u8]) -> hmac::Tag {
-        hmac::sign(&self.0, &labelled("next", body))
+    /// The secret of the token whose session and counter, and predecessor's secret, are `core`.
+    fn next_secret(&self, core: &[u8]) -> hmac::Tag {
+        hmac::sign(&self.0, &labelled("next", core))
     }
 }
 
@@ -57,6 +62,7 @@ pub struct RefreshToken {
     session: [u8; SESSION_BYTES],
     counter: u32,
     secret: [u8; SECRET_BYTES],
+    user: Option<UserId>,
 }
 
 impl std::fmt::Debug for RefreshToken {
@@ -66,15 +72,16 @@ impl std::fmt::Debug for RefreshToken {
 }
 
 impl RefreshToken {
-    /// The first token of a new session.
+    /// The first token of a new session of this user's.
     ///
     /// # Errors
     /// [`crate::Error::Internal`] when the system has no randomness.
-    pub fn first() -> Result<Self> {
+    pub fn first(user: UserId) -> Result<Self> {
         Ok(Self {
             session: random()?,
             counter: 0,
             secret: random()?,
+            user: Some(user),
         })
     }
 
@@ -82,18 +89,27 @@ impl RefreshToken {
     #[must_use]
     pub fn parse(key: &RefreshKey, text: &str) -> Option<Self> {
         // Checked before decoding, so that a body of 256 KiB isn't decoded for nothing.
-        let length = base64::encoded_len(BODY_BYTES + TAG_BYTES, false)?;
-        let bytes = (text.len() == length).then(|| URL_SAFE_NO_PAD.decode(text).ok())??;
-        let (body, tag) = bytes.split_at_checked(BODY_BYTES)?;
+        let is_length = |body| base64::encoded_len(body + TAG_BYTES, false) == Some(text.len());
+        if !is_length(CORE_BYTES + USER_BYTES) && !is_length(CORE_BYTES) {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (body, tag) = bytes.split_at_checked(bytes.len().checked_sub(TAG_BYTES)?)?;
         if !key.is_tag(body, tag) {
             return None;
         }
         let (session, rest) = body.split_first_chunk()?;
-        let (counter, secret) = rest.split_first_chunk()?;
+        let (counter, rest) = rest.split_first_chunk()?;
+        let (secret, user) = rest.split_first_chunk()?;
+        let user = match user {
+            [] => None,
+            user => Some(UserId::try_from(u64::from_be_bytes(user.try_into().ok()?)).ok()?),
+        };
         Some(Self {
             session: *session,
             counter: u32::from_be_bytes(*counter),
-            secret: secret.try_into().ok()?,
+            secret: *secret,
+            user,
         })
     }
 
@@ -104,9 +120,24 @@ impl RefreshToken {
             counter: self.counter.saturating_add(1),
             ..self.clone()
         };
-        let secret = key.next_secret(&next.body());
+        let secret = key.next_secret(&next.core());
         next.secret.copy_from_slice(secret.as_ref());
         next
+    }
+
+    /// This token, which is known to be the user's.
+    #[must_use]
+    pub fn of(self, user: UserId) -> Self {
+        Self {
+            user: Some(user),
+            ..self
+        }
+    }
+
+    /// Whose it is; `None` for one that was made before tokens said so.
+    #[must_use]
+    pub fn user(&self) -> Option<UserId> {
+        self.user
     }
 
     /// The token as a client gets it.
@@ -130,11 +161,19 @@ impl RefreshToken {
         sha256_hex(&self.secret)
     }
 
-    fn body(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(BODY_BYTES + TAG_BYTES);
+    fn core(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(CORE_BYTES + USER_BYTES + TAG_BYTES);
         bytes.extend_from_slice(&self.session);
         bytes.extend_from_slice(&self.counter.to_be_bytes());
         bytes.extend_from_slice(&self.secret);
+        bytes
+    }
+
+    fn body(&self) -> Vec<u8> {
+        let mut bytes = self.core();
+        if let Some(user) = self.user {
+            bytes.extend_from_slice(&user.get().to_be_bytes());
+        }
         bytes
     }
 }
@@ -148,21 +187,29 @@ mod tests {
         RefreshKey::new(&[7; KEY_BYTES])
     }
 
+    fn user() -> UserId {
+        UserId::try_from(7).unwrap()
+    }
+
+    fn first() -> RefreshToken {
+        RefreshToken::first(user()).unwrap()
+    }
+
     #[test]
     fn a_token_is_read_back_with_its_key_alone() {
-        let token = RefreshToken::first().unwrap();
+        let token = first();
         let text = token.to_text(&key());
         assert_eq!(RefreshToken::parse(&key(), text.expose()), Some(token));
         let other = RefreshKey::new(&[8; KEY_BYTES]);
         assert_eq!(RefreshToken::parse(&other, text.expose()), None);
-        for garbage in ["", "x", &"A".repeat(112), &"é".repeat(56)] {
+        for garbage in ["", "x", &"A".repeat(112), &"A".repeat(123), &"é".repeat(56)] {
             assert_eq!(RefreshToken::parse(&key(), garbage), None);
         }
     }
 
     #[test]
     fn a_token_with_any_bit_flipped_is_refused() {
-        let text = RefreshToken::first().unwrap().to_text(&key());
+        let text = first().to_text(&key());
         for at in 0..text.expose().len() {
             for bit in 0..8 {
                 let mut bytes = text.expose().as_bytes().to_vec();
@@ -181,7 +228,7 @@ mod tests {
     /// Guarantee 10: what makes a retry possible.
     #[test]
     fn every_retry_of_a_token_gets_the_same_successor() {
-        let first = RefreshToken::first().unwrap();
+        let first = first();
         let second = first.next(&key());
         assert_eq!(second, first.next(&key()));
         assert_eq!(second.session(), first.session());
@@ -189,10 +236,33 @@ mod tests {
         assert_ne!(second.next(&key()).hash(), second.hash());
     }
 
+    #[test]
+    fn a_token_says_whose_it_is() {
+        let token = first();
+        assert_eq!(token.user(), Some(user()));
+        assert_eq!(token.next(&key()).user(), Some(user()));
+    }
+
+    /// Nobody is signed out because a token says more now than when theirs was made.
+    #[test]
+    fn a_token_from_before_works_and_its_successor_is_the_same_in_both_forms() {
+        let token = first();
+        let before = RefreshToken {
+            user: None,
+            ..token.clone()
+        };
+        let text = before.to_text(&key());
+        assert_eq!(text.expose().len(), 112);
+        assert_eq!(RefreshToken::parse(&key(), text.expose()), Some(before.clone()));
+        assert_eq!(before.user(), None);
+        assert_eq!(before.hash(), token.hash());
+        assert_eq!(before.next(&key()).of(user()), token.next(&key()));
+    }
+
     /// Guarantee 11.
     #[test]
     fn a_hash_says_nothing_of_the_token() {
-        let token = RefreshToken::first().unwrap();
+        let token = first();
         assert_eq!(token.hash().len(), 64);
         assert_ne!(token.hash(), hex(&token.secret));
     }

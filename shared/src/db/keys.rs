@@ -215,10 +215,10 @@ pub fn session(id: &str) -> Key {
     Key::new(format!("SESSION#{id}"), "SESSION")
 }
 
-/// Failed attempts at an account or from an address: `ATTEMPTS#<subject>`.
+/// Attempts to sign in: `ATTEMPTS#<hash of what they are counted by>`, and the kind of counter or its window.
 #[must_use]
-pub fn attempts(subject: &str, window: &str) -> Key {
-    Key::new(format!("ATTEMPTS#{subject}"), window)
+pub fn attempts(subject: &str, counter: &str) -> Key {
+    Key::new(format!("ATTEMPTS#{subject}"), counter)
 }
 
 /// The partition of the public keys.

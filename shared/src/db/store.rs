@@ -79,13 +79,25 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
     pub async fn get(&self, key: &Key) -> Result<Option<Item>> {
+        self.read(key, true).await
+    }
+
+    /// Reads one item, eventually consistent: for half the units, as it was a moment ago.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table doesn't serve.
+    pub async fn peek(&self, key: &Key) -> Result<Option<Item>> {
+        self.read(key, false).await
+    }
+
+    async fn read(&self, key: &Key, consistent: bool) -> Result<Option<Item>> {
         let mut tries = Tries::to_read("GetItem");
         let get = || {
             self.client
                 .get_item()
                 .table_name(&*self.table)
                 .set_key(Some(key.attributes()))
-                .consistent_read(true)
+                .consistent_read(consistent)
                 .send()
         };
         let output = tries.call(get).await?.map_err(|e| tries.refusal(&e))?;

@@ -42,7 +42,7 @@ pub struct LoginItem {
     pub kind: LoginKind,
     /// Whose it is.
     pub user: UserId,
-    /// The user's folded username, which attempts are counted under.
+    /// The user's folded username.
     pub account: String,
     /// The user's folded email; with `account` it finds both of their rows.
     pub email: String,
@@ -170,7 +170,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
     pub async fn promote(&self, username: &str, role: Role) -> Result<Option<UserItem>> {
-        let Some(login) = self.find_login(&fold_name(username)).await? else {
+        let Some(login) = self.find_login(&fold_name(username.trim())).await? else {
             return Ok(None);
         };
         let role =

@@ -8,7 +8,8 @@ use crate::domain::username::fold_name;
 /// The most bytes: a path of 256 with its angle brackets (RFC 5321 §4.5.3.1.3).
 pub const MAX_BYTES: usize = 254;
 
-/// An email address: a mailbox at a domain name (RFC 5321, RFC 6531), kept as it was typed.
+/// An email address: a mailbox at a domain name (RFC 5321, RFC 6531), kept as it was typed, but for
+/// white space at its ends, which is taken off.
 // Nothing is sent to it, so nothing is known but its form.
 #[derive(Clone, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String, format = "email", max_length = 254, example = "ripley@example.com")]
@@ -27,6 +28,7 @@ impl Email {
     /// # Errors
     /// The message for the field.
     pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
         let options = Options::default()
             .without_display_text()
             .without_domain_literal()
@@ -88,14 +90,19 @@ mod tests {
             "a@[127.0.0.1]",
             "Bob <a@b.co>",
             "<a@b.co>",
-            " a@b.co",
-            "a@b.co ",
             "a b@c.de",
-            "a@b.co\n",
+            "a@b.co\nc@d.co",
             "\"\t\"@b.co",
             "a@-b.co",
         ] {
             assert!(Email::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn white_space_at_the_ends_is_no_part_of_an_address() {
+        for text in [" a@b.co", "a@b.co ", "a@b.co\n", "\u{3000}a@b.co\t"] {
+            assert_eq!(Email::parse(text).map(|e| e.0), Ok("a@b.co".into()));
         }
     }
 

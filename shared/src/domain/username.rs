@@ -14,25 +14,23 @@ pub const MAX_CHARS: usize = 150;
 /// of at most 5. It keeps a key well under DynamoDB's 2,048 bytes (AWS: Constraints).
 const MAX_FOLDED_BYTES: usize = 1024;
 
-/// A username: 3 to 150 letters, digits and `@ . + - _`. It is kept and shown in Unicode's compatibility form (NFKC,
-/// UAX #15), so that two that look alike are one.
+/// A username: 3 to 150 letters, digits and `@ . + - _`. White space at its ends is taken off. It is kept and shown in
+/// Unicode's compatibility form (NFKC, UAX #15), so that two that look alike are one.
 #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(
     value_type = String,
-    min_length = 3,
-    max_length = 150,
-    pattern = r"^[\p{L}\p{N}.@+_-]+$",
+    pattern = r"^ *[\p{L}\p{N}.@+_-]{3,150} *$",
     example = "ripley"
 )]
 pub struct Username(String);
 
 impl Username {
-    /// Reads a username. White space isn't trimmed: it isn't valid.
+    /// Reads a username. White space at its ends is taken off; within, it isn't valid.
     ///
     /// # Errors
     /// The message for the field.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let text: String = text.nfkc().collect();
+        let text: String = text.trim().nfkc().collect();
         if !(MIN_CHARS..=MAX_CHARS).contains(&text.chars().count()) {
             return Err(format!("Must have {MIN_CHARS} to {MAX_CHARS} characters."));
         }
@@ -81,9 +79,26 @@ mod tests {
         }
         let long = "x".repeat(151);
         for bad in [
-            "", "ab", " bob", "bob ", "b b", "bob\n", "bob!", "b\0b", "½½½", &long,
+            "",
+            "ab",
+            " ab ",
+            "b b",
+            "b\nb",
+            "\u{200b}bob",
+            "bob!",
+            "b\0b",
+            "½½½",
+            &long,
         ] {
             assert!(Username::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn white_space_at_the_ends_is_no_part_of_a_username() {
+        let widest = format!(" {} ", "x".repeat(150));
+        for text in [" bob", "bob ", "\tbob\r\n", "\u{a0}bob\u{3000}", &widest] {
+            assert_eq!(Username::parse(text).map(|u| u.0), Ok(text.trim().into()));
         }
     }
 

@@ -27,6 +27,10 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The header in which CloudFront shows that a request has come through it, where it stands in front.
 pub const EDGE_KEY: HeaderName = HeaderName::from_static("x-edge-key");
 
+/// The header in which CloudFront, where it stands in front, says which address the client has. A function of the
+/// distribution's writes it into every request, over whatever the client has sent.
+pub const VIEWER_ADDRESS: HeaderName = HeaderName::from_static("x-viewer-address");
+
 /// Puts everything around `router` that a client may count on whatever it calls:
 ///
 /// * `x-request-id` on every response, problem documents for every failure, unknown routes and methods included;
