@@ -7,6 +7,7 @@ pub mod cursor;
 pub mod extract;
 pub mod openapi;
 pub mod problem;
+pub mod size;
 pub mod wire;
 
 pub use app::serve;
