@@ -10,6 +10,7 @@ mod keys;
 mod lists;
 mod movies;
 mod search;
+mod sizes;
 mod users;
 
 use std::fmt::Write as _;

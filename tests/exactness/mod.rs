@@ -4,6 +4,7 @@ mod auditor;
 mod budgets;
 mod crash;
 mod faults;
+mod hostile;
 mod model;
 mod races;
 mod search;

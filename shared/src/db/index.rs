@@ -151,37 +151,37 @@ impl Words {
     /// The keys of all rows of film `id`.
     #[must_use]
     pub fn keys(&self, id: MovieId) -> BTreeSet<Key> {
-        let mut rows = BTreeSet::new();
+        self.keys_with_words(id).into_keys().collect()
+    }
+
+    /// The keys of all rows of film `id`, each with the word that it stands for.
+    fn keys_with_words(&self, id: MovieId) -> BTreeMap<Key, &str> {
+        let mut rows = BTreeMap::new();
         let tail = format!("{END}{}", id_text(id.get()));
         let has_title = |word: &String| self.title.contains(word);
         if let Some(first) = self.title.first() {
             let title = joined(&self.title);
-            rows.insert(Key::new(
-                keys::word_partition(first),
-                format!("0{END}{}{tail}", title_start(&title)),
-            ));
+            let sk = format!("0{END}{}{tail}", title_start(&title));
+            rows.insert(Key::new(keys::word_partition(first), sk), first.as_str());
             for word in self.title.iter().filter(|w| *w != first) {
-                rows.insert(word_key(1, word, &tail));
+                rows.insert(word_key(1, word, &tail), word);
             }
         }
         for word in self.director.iter().filter(|w| !has_title(w)) {
-            rows.insert(word_key(2, word, &tail));
+            rows.insert(word_key(2, word, &tail), word);
         }
         for genre in &self.genres {
             let Some((first, further)) = genre.split_first() else {
                 continue;
             };
             let identity = joined(genre);
-            rows.insert(Key::new(
-                keys::genre_partition(first),
-                format!("{identity}{tail}"),
-            ));
+            let sk = format!("{identity}{tail}");
+            rows.insert(Key::new(keys::genre_partition(first), sk), first);
             for word in further {
                 let begins_another = self.genres.iter().any(|g| g.first() == Some(word));
                 if !has_title(word) && !self.director.contains(word) && !begins_another {
-                    let word = word_start(word);
-                    let sk = format!("{word}{FURTHER}{tail}");
-                    rows.insert(Key::new(keys::genre_partition(word), sk));
+                    let sk = format!("{}{FURTHER}{tail}", word_start(word));
+                    rows.insert(Key::new(keys::genre_partition(word), sk), word);
                 }
             }
         }
@@ -226,6 +226,11 @@ fn title_start(title: &str) -> &str {
     &title[..title.floor_char_boundary(MAX_TITLE_BYTES)]
 }
 
+/// How many characters two words share from the first on.
+fn shared(one: &str, other: &str) -> usize {
+    one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count()
+}
+
 /// Which kind of row has this key.
 fn kind(key: &Key) -> usize {
     match key.sk.as_bytes() {
@@ -245,7 +250,18 @@ pub fn rows(film: &Film, id: MovieId) -> BTreeMap<Key, IndexItem> {
         .map(|identity| (membership(&identity, id), keys::genre_dated(&identity)))
         .collect();
     let encoder = Encoder::new(&words);
-    let row = |key: Key| {
+    let all = words.keys_with_words(id);
+    // The walk along a word goes by kind, and then by sort key.
+    let place = |key: &Key| (kind(key), key.sk.clone());
+    let shared_with_earlier = |key: &Key, word: &str| {
+        let before = all.iter().filter(|(other, _)| place(other) < place(key));
+        before
+            .map(|(_, other)| shared(word, other))
+            .max()
+            .unwrap_or_default()
+    };
+    let row = |(key, word): (&Key, &&str)| {
+        let key = key.clone();
         let dated = dated.remove(&key);
         let mut row = IndexItem {
             text: String::new(),
@@ -253,10 +269,11 @@ pub fn rows(film: &Film, id: MovieId) -> BTreeMap<Key, IndexItem> {
             dated,
         };
         let most = POSTING_BYTES.get(kind(&key)).copied().unwrap_or_default();
-        row.text = encoder.encode(most.saturating_sub(row.size(&key)));
+        let room = most.saturating_sub(row.size(&key));
+        row.text = encoder.encode(room, || shared_with_earlier(&key, word));
         (key, row)
     };
-    words.keys(id).into_iter().map(row).collect()
+    all.iter().map(row).collect()
 }
 
 /// The key of a film's membership in a genre.
@@ -306,6 +323,13 @@ impl WordRange {
     #[must_use]
     pub fn titles_are_told_by_key(words: &[String]) -> bool {
         joined(words).len() <= MAX_TITLE_BYTES
+    }
+
+    /// Whether every row in the ranges of this word has a word that satisfies it: one that doesn't fit into a key, others
+    /// may share as far as the key goes.
+    #[must_use]
+    pub fn word_is_told_by_key(word: &str) -> bool {
+        word_start(word) == word
     }
 
     /// The rows of each kind with a word that satisfies `word`.

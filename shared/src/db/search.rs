@@ -101,10 +101,11 @@ impl SearchQuery {
 
     /// Whether the film of this row is answered here, in range `at` of `ranges`, as far as the row tells; `None` where the
     /// film itself must be asked.
-    fn judges(&self, ranges: &[WordRange], at: usize, row: &Row) -> Option<bool> {
-        if let Carried::All(words) = &row.words {
-            return Some(self.answers(ranges, at, &row.key, row.id, words));
-        }
+    fn judges(&self, lead: usize, ranges: &[WordRange], at: usize, row: &Row) -> Option<bool> {
+        let part = match &row.words {
+            Carried::All(words) => return Some(self.answers(ranges, at, &row.key, row.id, words)),
+            Carried::Part(part) => part,
+        };
         // Titles that begin with `q` are in the first range, and are answered there.
         if WordRange::titles_are_told_by_key(&self.words) {
             if at == 0 {
@@ -114,8 +115,28 @@ impl SearchQuery {
                 return Some(false);
             }
         }
-        let may_have_all = self.telling.iter().all(|word| row.words.may_have(word));
-        (!may_have_all).then_some(false)
+        let mut is_sure = true;
+        for (n, word) in self.telling.iter().enumerate() {
+            let by_key = n == lead && at > 0 && WordRange::word_is_told_by_key(word);
+            if by_key && part.shared >= word.chars().count() {
+                // An earlier row of the film has a word that begins with this one.
+                if !is_short(word) {
+                    return Some(false);
+                }
+                is_sure = false;
+            }
+            match part.has(word) {
+                _ if by_key => {}
+                Some(true) if n != lead => {}
+                Some(false) => return Some(false),
+                // Of the leader, its place among the film's rows isn't known either.
+                _ => is_sure = false,
+            }
+        }
+        // Of a single word, a title that begins with it has an earlier row.
+        let first = self.words.first().filter(|_| self.words.len() > 1);
+        let title_may_begin = at == 0 || first.is_some_and(|first| part.title_may_begin_with(first));
+        (is_sure && !title_may_begin).then_some(true)
     }
 
     /// Whether a film with these words is answered at this key, in range `at` of `ranges`: it has all words, and this is
@@ -213,7 +234,7 @@ impl Walk {
                 key: row.key.sk.clone(),
             };
             for row in &read.rows {
-                let judgment = query.judges(&self.ranges, read.at, row);
+                let judgment = query.judges(self.lead, &self.ranges, read.at, row);
                 let is_sure = match judgment {
                     Some(false) => continue,
                     Some(true) => true,
