@@ -11,6 +11,7 @@ mod lists;
 mod movies;
 mod search;
 mod sizes;
+mod texts;
 mod users;
 
 use std::fmt::Write as _;

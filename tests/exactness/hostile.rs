@@ -337,14 +337,14 @@ async fn no_texts_make_an_edit_cost_more_than_its_ceiling() {
     let mut paths: BTreeMap<usize, String> = BTreeMap::new();
     for (n, movie) in heaviest("a").iter().enumerate() {
         let (answer, writes) = cost("create", user.post("/api/movies/").json(movie)).await;
-        assert!(writes <= CREATE_UNITS, "{writes} for {movie}");
+        assert!(writes <= CREATE_UNITS, "{writes} for movie {n}");
         paths.insert(n, answer.header("location").to_owned());
     }
     audit(&wired.wire.store().await).await;
     for (n, movie) in heaviest("b").iter().enumerate() {
         let (_, writes) = cost("edit of everything", user.put(&paths[&n]).json(movie)).await;
         // The end of one movie's postings and the beginning of another's.
-        assert!(writes <= 2.0 * CREATE_UNITS, "{writes} for {movie}");
+        assert!(writes <= 2.0 * CREATE_UNITS, "{writes} for movie {n}");
     }
     for path in paths.values() {
         let (_, writes) = cost("delete", user.delete(path)).await;
