@@ -267,7 +267,7 @@ async fn a_search_costs_40_units_at_most_whatever_the_texts_and_finds_what_it_sh
         let begins = found
             .iter()
             .map(|id| class(&movies[usize::try_from(*id).unwrap() - 1], q));
-        assert!(begins.is_sorted_by_key(|begins| std::cmp::Reverse(begins)), "{q}");
+        assert!(begins.is_sorted_by_key(std::cmp::Reverse), "{q}");
     }
     println!("{} units at most, for {}", most.0, most.1);
 }

@@ -208,10 +208,11 @@ mod tests {
     }
 
     fn part(text: &str) -> Part {
-        match Carried::decode(text) {
-            Some(Carried::Part(part)) => part,
-            other => panic!("{other:?}"),
-        }
+        let part = match Carried::decode(text).unwrap() {
+            Carried::Part(part) => Some(part),
+            Carried::All(_) => None,
+        };
+        part.unwrap()
     }
 
     #[test]

@@ -507,7 +507,7 @@ mod tests {
             assert!(rows * bytes <= 2 * UNIT, "{rows} rows of {bytes} bytes");
         }
         // The titles, and the kinds of each word that may lead; and a film that no row tells all of.
-        assert!(2 * (1 + CANDIDATES * KINDS) + MOVIE_UNITS <= 2 * ROW_UNITS);
+        const { assert!(2 * (1 + CANDIDATES * KINDS) + MOVIE_UNITS <= 2 * ROW_UNITS) };
     }
 
     #[test]
