@@ -19,7 +19,10 @@ import schemathesis
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Control characters, and those that change the direction of text.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Letters that show nothing.
+FILLERS = "\u115f\u1160\u3164\uffa0"
 # A description's control characters but line breaks and tabs.
 CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 BOOLEANS_IN_FORMS = ("true", "1", "on", "yes", "false", "0", "off", "no", "")
@@ -76,7 +79,8 @@ def new_user(body):
         body["password"] = f"{body['password']}, but not a common one"
     if isinstance(body.get("username"), str):
         plain = unicodedata.normalize("NFKC", body["username"])
-        if not all(c.isalnum() or c in "@.+-_" for c in plain) or not 3 <= len(plain) <= 150:
+        allowed = all((c.isalnum() or c in "@.+-_") and c not in FILLERS for c in plain)
+        if not allowed or not is_visible(plain) or not 3 <= len(plain) <= 150:
             body["username"] = f"user-{plain.encode().hex()[:100]}"
     return body
 
@@ -97,13 +101,18 @@ def refresh_token(body):
     return body
 
 
+def is_visible(text):
+    """Whether a character is a letter, a digit, a sign or a symbol that shows."""
+    return any(unicodedata.category(c)[0] in "LNPS" and c not in FILLERS + "\u2800\U0001d159" for c in text)
+
+
 def film(body):
-    """No control characters, genres with a letter each, 30 different words in all, a date from 1870 on, a real URL."""
+    """Names that show, genres with a letter each, 30 different words in all, a date from 1870 on, a real URL."""
     for name in ("title", "director"):
         if isinstance(body.get(name), str):
             words = CONTROL.sub("", body[name]).split(" ")
             body[name] = " ".join(words[:8]) if len(re.findall(r"\w+", body[name])) > 8 else " ".join(words)
-            body[name] = body[name] if body[name].strip() else "x"
+            body[name] = body[name] if is_visible(body[name]) else "x"
     if isinstance(body.get("description"), str):
         text = CONTROL_IN_LINES.sub("", body["description"])
         body["description"] = text if text.strip() else "x"

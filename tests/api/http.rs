@@ -495,26 +495,46 @@ async fn a_json_body_that_cannot_be_read_is_400() {
 
 /// Guarantee 27.
 #[tokio::test]
-async fn a_value_nested_too_deep_is_400_where_it_is_read_and_ignored_where_it_is_not() {
+async fn a_value_nested_too_deep_is_400_whether_its_field_is_read_or_not() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for (open, close, depth) in [("[", "]", 1000), ("[", "]", 100_000), ("{\"a\":", "}", 40_000)] {
         let deep = open.repeat(depth) + "0" + &close.repeat(depth);
         let film = stalker().to_string();
         let read = film.replace("\"Stalker\"", &deep);
-        let answer = member
-            .post("/api/movies/")
-            .body("application/json", read)
-            .send()
-            .await;
-        answer.is(400);
         let ignored = film.replace('{', &format!("{{\"other\": {deep}, "));
-        let answer = member
-            .post("/api/movies/")
-            .body("application/json", ignored)
-            .send()
-            .await;
-        assert!([201, 400].contains(&answer.status.as_u16()), "{}", answer.text);
+        for body in [read, ignored] {
+            let answer = member.post("/api/movies/").body("application/json", body);
+            let answer = answer.send().await.is_problem(400, "malformed_request");
+            let detail = answer.body["detail"].as_str().unwrap();
+            assert!(detail.contains("at most 32 deep"), "{detail}");
+        }
+    }
+}
+
+/// Promise 27.
+#[tokio::test]
+async fn a_form_of_more_fields_than_a_hundred_is_400_in_each_media_type() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let films = "/api/movies/";
+    // As many pairs as a body has room for, named and not.
+    for pairs in ["&a".repeat(131_000), "a=1&".repeat(60_000), "a&".repeat(101)] {
+        let call = member
+            .post(films)
+            .body("application/x-www-form-urlencoded", pairs);
+        let answer = call.send().await.is_problem(400, "malformed_request");
+        assert!(answer.text.contains("at most 100 fields"), "{}", answer.text);
+    }
+    for media in MEDIA {
+        for (others, status) in [(95, 201), (96, 400), (2_000, 400)] {
+            let mut fields = stalker();
+            for n in 0..others {
+                fields[format!("other{n}")] = json!("x");
+            }
+            let (kind, body) = body_of(media, &fields);
+            member.post(films).body(&kind, body).send().await.is(status);
+        }
     }
 }
 

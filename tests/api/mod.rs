@@ -11,6 +11,8 @@ mod lists;
 mod logs;
 mod movies;
 mod search;
+mod sizes;
+mod texts;
 mod throttles;
 mod users;
 

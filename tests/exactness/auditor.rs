@@ -104,6 +104,16 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
         ("is nobody's", keys::movie(id), set("user", number(99))),
         ("missing", keys::movie(id), set("title", text("Aliens"))),
         ("orphan", keys::movie(id), gone()),
+        (
+            "more than 292",
+            row("WORD#ali", "0#alien-nation"),
+            set("text", text("x".repeat(292))),
+        ),
+        (
+            "a key of 1025 bytes: date",
+            keys::mark(id, user),
+            set("date", text("x".repeat(1025))),
+        ),
         ("missing", row("WORD#ali", "0#alien-nation"), gone()),
         ("missing", row("WORD#nat", "1#nation"), gone()),
         ("missing", row("WORD#rid", "2#ridley"), gone()),

@@ -5,6 +5,7 @@ mod budgets;
 mod contention;
 mod crash;
 mod faults;
+mod hostile;
 mod logins;
 mod model;
 mod outages;

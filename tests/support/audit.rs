@@ -82,9 +82,41 @@ impl Rows {
         self.found.push(text.into());
     }
 
+    /// Says which keys of an item DynamoDB wouldn't take, and which postings are larger than a search counts on. The
+    /// embedded engine takes any.
+    fn sizes(&mut self, key: &Key, item: &Item) {
+        // AWS: Constraints, of the table's keys and the indexes'.
+        for (name, most) in [
+            (keys::PK, 2048),
+            (keys::SK, 1024),
+            (keys::BY_DATE.pk, 2048),
+            (keys::BY_DATE.sk, 1024),
+            (keys::LIKED, 2048),
+        ] {
+            let bytes = text_or_none(item, name).map_or(0, str::len);
+            if bytes > most || (item.contains_key(name) && bytes == 0) {
+                self.say(format!("a key of {bytes} bytes: {name} of {key:?}"));
+            }
+        }
+        let most = match (key.pk.split('#').next(), key.sk.chars().next()) {
+            (Some("WORD"), Some('0')) => index::POSTING_BYTES[0],
+            (Some("WORD"), _) => index::POSTING_BYTES[1],
+            (Some("GENRE"), _) => index::POSTING_BYTES[3],
+            _ => return,
+        };
+        let bytes: usize = item
+            .keys()
+            .map(|name| name.len() + text_or_none(item, name).map_or(0, str::len))
+            .sum();
+        if bytes > most {
+            self.say(format!("a posting of {bytes} bytes, more than {most}: {key:?}"));
+        }
+    }
+
     /// Files a row. Its keys are taken off it.
     fn take(&mut self, mut item: Item) {
         let key = Key::of(&item).unwrap();
+        self.sizes(&key, &item);
         item.remove(keys::PK);
         item.remove(keys::SK);
         let id = || keys::id_at_end(&key.sk);
@@ -345,4 +377,8 @@ fn number(item: &Item, name: &str) -> u64 {
         .get(name)
         .and_then(|value: &AttributeValue| value.as_n().ok());
     number.and_then(|n| n.parse().ok()).unwrap_or(u64::MAX)
+}
+
+fn text_or_none<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
 }

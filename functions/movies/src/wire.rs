@@ -8,7 +8,6 @@ use shared::{
         favorite::FavoriteState,
         genre::Category,
         movie::{MovieItem, MovieView},
-        page::Slice,
     },
     domain::{CoverImage, Description, Director, Film, Genres, MovieId, ReleaseDate, Title, UserId},
     error::FieldErrors,
@@ -48,15 +47,13 @@ pub struct CategoryBody {
     pub movies: Vec<MovieBody>,
 }
 
-impl CategoryBody {
-    /// A page of genres as bodies.
-    #[must_use]
-    pub fn slice(slice: Slice<Category>) -> Slice<Self> {
-        slice.map(|category| Self {
+impl From<Category> for CategoryBody {
+    fn from(category: Category) -> Self {
+        Self {
             genre: category.genre.name,
             count: category.genre.n,
             movies: category.movies.into_iter().map(MovieBody::from).collect(),
-        })
+        }
     }
 }
 
@@ -171,7 +168,7 @@ pub struct LimitParam {
 #[schema(as = NewMovie)]
 #[allow(dead_code, reason = "documentation; FromFields reads the values")]
 pub struct NewMovieBody {
-    /// Title. Title, director and genre together may hold 30 different words.
+    /// Title. Title, director and genre together must have at most 30 different words, and each a visible character.
     #[schema(min_length = 1, max_length = 200, example = "The Godfather")]
     title: String,
     /// Description; may hold line breaks and tabs.
@@ -187,14 +184,15 @@ pub struct NewMovieBody {
     /// Director.
     #[schema(min_length = 1, max_length = 200, example = "Francis Ford Coppola")]
     director: String,
-    /// One genre, or several separated by commas: 9 at most, each of 40 characters at most.
+    /// One genre, or several separated by commas: at most 9, each of at most 40 characters, and of 120 bytes in lower case
+    /// with ligatures spelled out.
     #[schema(min_length = 1, max_length = 200, example = "Crime, Drama")]
     genre: String,
     /// An https URL, or null for none.
     #[schema(
         format = "uri",
         max_length = 2048,
-        pattern = "^https://",
+        pattern = r#"^https://[^\s/?#@"'`<>\\]+([/?#][^\s"'`<>\\]*)?$"#,
         example = "https://example.org/covers/the-godfather.jpg"
     )]
     cover_image: Option<String>,
@@ -227,7 +225,11 @@ pub struct MoviePatchBody {
     #[schema(nullable = false, min_length = 1, max_length = 200, example = "Crime, Drama")]
     genre: Option<String>,
     /// An https URL, or null for none.
-    #[schema(format = "uri", max_length = 2048, pattern = "^https://")]
+    #[schema(
+        format = "uri",
+        max_length = 2048,
+        pattern = r#"^https://[^\s/?#@"'`<>\\]+([/?#][^\s"'`<>\\]*)?$"#
+    )]
     cover_image: Option<String>,
     /// Marks the film as the caller's favorite, or takes the mark off.
     favorite: Option<bool>,

@@ -132,10 +132,6 @@ impl GenreMoves {
 /// How many Queries one request runs side by side at most.
 const SIDE_BY_SIDE: usize = 32;
 
-/// The most bytes of descriptions in one page of categories. A function may answer 6 MB (AWS: Lambda quotas); JSON may
-/// double a text, and what else a film holds comes on top.
-const MAX_ANSWER_TEXT: usize = 2 * 1024 * 1024;
-
 /// A genre with its newest films.
 #[derive(Clone, Debug)]
 pub struct Category {
@@ -145,40 +141,16 @@ pub struct Category {
     pub movies: Vec<MovieView>,
 }
 
-/// Ends a page early where its text would be more than a function may answer: at the genre that passes the limit, with
-/// the rest on the next page in the direction of reading.
-fn within_answer(mut slice: Slice<Category>, window: &Window) -> Slice<Category> {
-    let size = |category: &Category| -> usize {
-        let texts = category.movies.iter().map(|view| view.movie.description.len());
-        texts.sum()
-    };
-    if window.is_backward() {
-        slice.items.reverse();
-    }
-    let mut total = 0;
-    let fits = slice.items.iter().take_while(|category| {
-        total += size(category);
-        total <= MAX_ANSWER_TEXT
-    });
-    // One genre always fits: five descriptions.
-    let fits = fits.count().max(1);
-    if fits < slice.items.len() {
-        slice.items.truncate(fits);
-        let end = slice.items.last().map(|category| Position {
+impl Category {
+    /// Its place among the genres.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position {
             lead: 0,
             span: 0,
-            key: keys::genre(&category.genre.identity).sk,
-        });
-        if window.is_backward() {
-            slice.previous = end.map(Window::Before);
-        } else {
-            slice.next = end.map(Window::After);
+            key: keys::genre(&self.genre.identity).sk,
         }
     }
-    if window.is_backward() {
-        slice.items.reverse();
-    }
-    slice
 }
 
 impl Store {
@@ -281,8 +253,7 @@ impl Store {
             newest_first(&mut movies);
             Category { genre, movies }
         });
-        let slice = place.with_items(categories.collect());
-        Ok((count, within_answer(slice, window)))
+        Ok((count, place.with_items(categories.collect())))
     }
 }
 

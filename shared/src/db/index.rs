@@ -11,23 +11,27 @@
 //! | 3 | `GENRE#<word>` | `<word>+#<id>` | each further word of a genre that nothing above has |
 //!
 //! so one Query finds all films with a word that begins in a given way, title matches before director matches before
-//! genre matches, exact titles first. Each row carries the film's normalised words, so that further words of a search
-//! are checked without another read, and the one row that stands for the film in a search is known without another
-//! read too.
+//! genre matches, exact titles first. Each row carries the film's normalised words, as far as they
+//! [fit](crate::db::carried), so that further words of a search are checked without another read, and the one row that
+//! stands for the film in a search is known without another read too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    db::keys::{self, END, Key, WORD_SEPARATOR, id_text},
-    domain::{Film, MovieId, text},
+    db::{
+        carried::Encoder,
+        keys::{self, END, Key, WORD_SEPARATOR, id_text},
+    },
+    domain::{Film, Genre, MovieId, text},
 };
 
-/// A word stands in a key by its first characters: a sort key holds 1,024 bytes (AWS: DynamoDB quotas).
+/// A word stands in a key by its first characters, and as many bytes: a posting has a [largest size](POSTING_BYTES).
 const MAX_WORD_CHARS: usize = 64;
-/// Likewise a title.
-const MAX_TITLE_CHARS: usize = 240;
+const MAX_WORD_BYTES: usize = 128;
+/// Likewise a title, which holds no more characters than bytes.
+const MAX_TITLE_BYTES: usize = 240;
 /// Marks the row of a genre's further word; sorts between [`END`] and [`WORD_SEPARATOR`], so that one range holds all
 /// rows of a whole word, and none of a genre's own rows.
 const FURTHER: char = '+';
@@ -38,6 +42,11 @@ const AFTER_ALL: char = '\u{10FFFF}';
 
 /// How many kinds of rows there are.
 pub const KINDS: usize = 4;
+
+/// The largest size of a new row of each kind, in bytes: names, keys and texts, as DynamoDB counts them. What a row carries
+/// of the movie's words is what its keys leave. The ceiling of a search is counted out by it ([`crate::db::search`]), and
+/// below 1 KB a row costs one write unit.
+pub const POSTING_BYTES: [usize; KINDS] = [292, 204, 204, 341];
 
 /// A film's normalised words, by field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +62,7 @@ pub struct Words {
 /// A row by which a film is found, without its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexItem {
-    /// The film's words: `title|director|genre,genre`.
+    /// The film's words, as far as they [fit](crate::db::carried).
     pub text: String,
     /// On a genre membership: the genre's partition of the index by date.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +70,17 @@ pub struct IndexItem {
     /// On a genre membership: the film's place in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
+}
+
+impl IndexItem {
+    /// What the row weighs at this key, in bytes: names and texts (AWS: DynamoDB item sizes).
+    #[must_use]
+    pub fn size(&self, key: &Key) -> usize {
+        let optional = |name: &str, text: &Option<String>| text.as_ref().map_or(0, |t| name.len() + t.len());
+        let keys = keys::PK.len() + key.pk.len() + keys::SK.len() + key.sk.len();
+        let text = "text".len() + self.text.len();
+        keys + text + optional(keys::BY_DATE.pk, &self.dated) + optional(keys::BY_DATE.sk, &self.date)
+    }
 }
 
 impl Words {
@@ -131,37 +151,37 @@ impl Words {
     /// The keys of all rows of film `id`.
     #[must_use]
     pub fn keys(&self, id: MovieId) -> BTreeSet<Key> {
-        let mut rows = BTreeSet::new();
+        self.keys_with_words(id).into_keys().collect()
+    }
+
+    /// The keys of all rows of film `id`, each with the word that it stands for.
+    fn keys_with_words(&self, id: MovieId) -> BTreeMap<Key, &str> {
+        let mut rows = BTreeMap::new();
         let tail = format!("{END}{}", id_text(id.get()));
         let has_title = |word: &String| self.title.contains(word);
         if let Some(first) = self.title.first() {
-            let title = start(&self.title.join(&WORD_SEPARATOR.to_string()), MAX_TITLE_CHARS).to_owned();
-            rows.insert(Key::new(
-                keys::word_partition(first),
-                format!("0{END}{title}{tail}"),
-            ));
+            let title = joined(&self.title);
+            let sk = format!("0{END}{}{tail}", title_start(&title));
+            rows.insert(Key::new(keys::word_partition(first), sk), first.as_str());
             for word in self.title.iter().filter(|w| *w != first) {
-                rows.insert(word_key(1, word, &tail));
+                rows.insert(word_key(1, word, &tail), word);
             }
         }
         for word in self.director.iter().filter(|w| !has_title(w)) {
-            rows.insert(word_key(2, word, &tail));
+            rows.insert(word_key(2, word, &tail), word);
         }
         for genre in &self.genres {
             let Some((first, further)) = genre.split_first() else {
                 continue;
             };
-            let identity = genre.join(&WORD_SEPARATOR.to_string());
-            rows.insert(Key::new(
-                keys::genre_partition(first),
-                format!("{identity}{tail}"),
-            ));
+            let identity = joined(genre);
+            let sk = format!("{identity}{tail}");
+            rows.insert(Key::new(keys::genre_partition(first), sk), first);
             for word in further {
                 let begins_another = self.genres.iter().any(|g| g.first() == Some(word));
                 if !has_title(word) && !self.director.contains(word) && !begins_another {
-                    let word = start(word, MAX_WORD_CHARS);
-                    let sk = format!("{word}{FURTHER}{tail}");
-                    rows.insert(Key::new(keys::genre_partition(word), sk));
+                    let sk = format!("{}{FURTHER}{tail}", word_start(word));
+                    rows.insert(Key::new(keys::genre_partition(word), sk), word);
                 }
             }
         }
@@ -170,7 +190,7 @@ impl Words {
 }
 
 fn word_key(kind: u8, word: &str, tail: &str) -> Key {
-    let word = start(word, MAX_WORD_CHARS);
+    let word = word_start(word);
     Key::new(keys::word_partition(word), format!("{kind}{END}{word}{tail}"))
 }
 
@@ -190,41 +210,70 @@ pub fn is_short(word: &str) -> bool {
     word.chars().nth(2).is_none()
 }
 
-fn start(text: &str, chars: usize) -> &str {
-    text.char_indices()
-        .nth(chars)
-        .map_or(text, |(end, _)| &text[..end])
+fn joined(words: &[String]) -> String {
+    words.join(&WORD_SEPARATOR.to_string())
+}
+
+/// A word as it stands in a key.
+fn word_start(word: &str) -> &str {
+    let chars = word.char_indices().nth(MAX_WORD_CHARS);
+    let end = chars.map_or(word.len(), |(end, _)| end).min(MAX_WORD_BYTES);
+    &word[..word.floor_char_boundary(end)]
+}
+
+/// A title's joined words as they stand in a key.
+fn title_start(title: &str) -> &str {
+    &title[..title.floor_char_boundary(MAX_TITLE_BYTES)]
+}
+
+/// How many characters two words share from the first on.
+fn shared(one: &str, other: &str) -> usize {
+    one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count()
+}
+
+/// Which kind of row has this key.
+fn kind(key: &Key) -> usize {
+    match key.sk.as_bytes() {
+        _ if key.pk.starts_with("GENRE") => 3,
+        [kind @ b'0'..=b'2', ..] => usize::from(kind - b'0'),
+        _ => 3,
+    }
 }
 
 /// A film's rows, each with its key.
 #[must_use]
 pub fn rows(film: &Film, id: MovieId) -> BTreeMap<Key, IndexItem> {
     let words = Words::of(film);
-    let text = words.encode();
     let date = keys::dated(&film.release_date.to_string(), id);
-    let mut rows: BTreeMap<Key, IndexItem> = words
-        .keys(id)
-        .into_iter()
-        .map(|key| {
-            let text = text.clone();
-            (
-                key,
-                IndexItem {
-                    text,
-                    dated: None,
-                    date: None,
-                },
-            )
-        })
+    let identities = film.genres.iter().map(Genre::identity);
+    let mut dated: HashMap<Key, String> = identities
+        .map(|identity| (membership(&identity, id), keys::genre_dated(&identity)))
         .collect();
-    for genre in film.genres.iter() {
-        let key = membership(&genre.identity(), id);
-        if let Some(row) = rows.get_mut(&key) {
-            row.dated = Some(keys::genre_dated(&genre.identity()));
-            row.date = Some(date.clone());
-        }
-    }
-    rows
+    let encoder = Encoder::new(&words);
+    let all = words.keys_with_words(id);
+    // The walk along a word goes by kind, and then by sort key.
+    let place = |key: &Key| (kind(key), key.sk.clone());
+    let shared_with_earlier = |key: &Key, word: &str| {
+        let before = all.iter().filter(|(other, _)| place(other) < place(key));
+        before
+            .map(|(_, other)| shared(word, other))
+            .max()
+            .unwrap_or_default()
+    };
+    let row = |(key, word): (&Key, &&str)| {
+        let key = key.clone();
+        let dated = dated.remove(&key);
+        let mut row = IndexItem {
+            text: String::new(),
+            date: dated.is_some().then(|| date.clone()),
+            dated,
+        };
+        let most = POSTING_BYTES.get(kind(&key)).copied().unwrap_or_default();
+        let room = most.saturating_sub(row.size(&key));
+        row.text = encoder.encode(room, || shared_with_earlier(&key, word));
+        (key, row)
+    };
+    all.iter().map(row).collect()
 }
 
 /// The key of a film's membership in a genre.
@@ -264,15 +313,29 @@ impl WordRange {
     pub fn titles(words: &[String]) -> Self {
         let first = words.first().map(String::as_str).unwrap_or_default();
         let last = words.last().map(String::as_str).unwrap_or_default();
-        let title = words.join(&WORD_SEPARATOR.to_string());
-        let title = start(&title, MAX_TITLE_CHARS);
+        let title = joined(words);
+        let title = title_start(&title);
         Self::new(keys::word_partition(first), &format!("0{END}{title}"), last)
+    }
+
+    /// Whether the titles of the range of these words all begin with them: words that don't fit into a key, other titles
+    /// may share as far as the key goes.
+    #[must_use]
+    pub fn titles_are_told_by_key(words: &[String]) -> bool {
+        joined(words).len() <= MAX_TITLE_BYTES
+    }
+
+    /// Whether every row in the ranges of this word has a word that satisfies it: one that doesn't fit into a key, others
+    /// may share as far as the key goes.
+    #[must_use]
+    pub fn word_is_told_by_key(word: &str) -> bool {
+        word_start(word) == word
     }
 
     /// The rows of each kind with a word that satisfies `word`.
     #[must_use]
     pub fn of_word(word: &str) -> [Self; KINDS] {
-        let key = start(word, MAX_WORD_CHARS);
+        let key = word_start(word);
         let words = keys::word_partition(word);
         [
             Self::new(words.clone(), &format!("0{END}{key}"), word),
@@ -384,12 +447,72 @@ mod tests {
         assert!(actions <= crate::db::store::TRANSACTION, "{actions}");
     }
 
+    /// Movies whose texts weigh most: one long word, many words, in one byte to four, and characters that spell out.
+    fn heavy() -> Vec<Film> {
+        let letters = [
+            "x",
+            "Ж",
+            "ก",
+            "한",
+            "\u{10400}",
+            "\u{fdfa}",
+            "ﬃ",
+            "㌖",
+            "ß",
+            "😀a",
+        ];
+        let mut films = Vec::new();
+        for letter in letters {
+            let repeated = |chars: usize| letter.chars().cycle().take(chars).collect::<String>();
+            let genre = repeated(40);
+            let genre = Genres::parse(&genre).map_or("x".repeat(40), |_| genre);
+            films.push(film(&repeated(200), &repeated(200), &genre));
+            let words = |count: usize, chars: usize, tag: &str| {
+                let words = (0..count).map(|n| format!("{tag}{n}{}", repeated(chars)));
+                words.collect::<Vec<_>>().join(" ")
+            };
+            let genres = words(4, 10, "g").replace(' ', ",");
+            let genres = Genres::parse(&genres).map_or("x".repeat(40), |_| genres);
+            films.push(film(&words(7, 20, "t"), &words(7, 20, "d"), &genres));
+        }
+        // Titles of as many bytes as a key holds, and one more or less.
+        films.extend([239, 240, 241, 242].map(|bytes| {
+            film(
+                &format!("{}{}", "x".repeat(bytes % 4), "\u{10400}".repeat(bytes / 4)),
+                "a",
+                "b",
+            )
+        }));
+        films.into_iter().map(|film| film.check().unwrap()).collect()
+    }
+
     #[test]
-    fn a_key_of_the_longest_text_fits() {
-        // An Arabic ligature that spells out into eighteen characters of two bytes.
-        let film = film(&"\u{fdfa}".repeat(40), &"𝔛".repeat(200), "x");
-        for key in rows(&film, id()).into_keys() {
-            assert!(key.sk.len() <= 1024 && key.pk.len() <= 2048, "{}", key.sk.len());
+    fn no_row_of_any_text_is_larger_than_its_kind_may_be() {
+        for film in heavy() {
+            for (key, row) in rows(&film, id()) {
+                assert!(row.size(&key) <= POSTING_BYTES[kind(&key)], "{key:?} {row:?}");
+                assert!(key.sk.len() <= 1024 && key.pk.len() <= 2048, "{key:?}");
+                assert!(row.size(&key) < 1024);
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_of_the_kind_that_its_key_says() {
+        let film = film("0 1 2", "3", "Sci-Fi, 1 x");
+        let kinds: Vec<usize> = rows(&film, id()).keys().map(kind).collect();
+        assert_eq!(kinds, [3, 3, 3, 3, 0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn nearly_every_row_of_ordinary_texts_carries_all_of_them() {
+        let film = film(
+            "Birdman or (The Unexpected Virtue of Ignorance)",
+            "Alejandro González Iñárritu",
+            "Comedy, Drama, International Movies",
+        );
+        for row in rows(&film, id()).values() {
+            assert_eq!(row.text, Words::of(&film).encode());
         }
     }
 }

@@ -2,6 +2,7 @@
 //! ids `AP-…` are those of `docs/data-model.md`.
 
 pub mod attempts;
+pub mod carried;
 pub mod client;
 mod cursor_key;
 pub mod favorite;

@@ -111,17 +111,12 @@ impl MovieItem {
     pub fn film(&self) -> Result<Film> {
         let wrong = |what: &str| corrupt(&format!("film {} with a wrong {what}", self.id));
         Ok(Film {
-            title: Title::parse(&self.title).map_err(|_| wrong("title"))?,
-            description: Description::parse(&self.description).map_err(|_| wrong("description"))?,
+            title: Title::from_stored(&self.title),
+            description: Description::from_stored(&self.description),
             release_date: ReleaseDate::parse(&self.release_date).map_err(|_| wrong("date"))?,
-            director: Director::parse(&self.director).map_err(|_| wrong("director"))?,
+            director: Director::from_stored(&self.director),
             genres: Genres::from_stored(&self.genre).map_err(|_| wrong("genre"))?,
-            cover_image: self
-                .cover_image
-                .as_deref()
-                .map(CoverImage::parse)
-                .transpose()
-                .map_err(|_| wrong("cover"))?,
+            cover_image: self.cover_image.as_deref().map(CoverImage::from_stored),
         })
     }
 

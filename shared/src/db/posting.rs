@@ -4,7 +4,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     db::{
-        index::{WordRange, Words},
+        carried::Carried,
+        index::WordRange,
         keys::{self, Key, TABLE, id_text},
         page::Position,
         store::{Item, RangeQuery, Store, corrupt},
@@ -23,8 +24,8 @@ pub struct Row {
     pub key: Key,
     /// The film.
     pub id: MovieId,
-    /// The film's words.
-    pub words: Words,
+    /// The film's words, as far as the row carries them.
+    pub words: Carried,
     /// In bytes.
     size: usize,
 }
@@ -36,7 +37,7 @@ impl Row {
         let words = item
             .get("text")
             .and_then(|t| t.as_s().ok())
-            .and_then(|t| Words::decode(t));
+            .and_then(|t| Carried::decode(t));
         match (id, words) {
             (Some(id), Some(words)) => Ok(Self {
                 key,

@@ -8,12 +8,20 @@
 //!
 //! Where every word is common, most rows of the leader lack the others. The walk then reads on, as far as the units go
 //! that the films found so far and those still expected leave; and a page may come out short.
+//!
+//! The ceiling holds for whatever texts the movies have. A row has a largest size ([`POSTING_BYTES`]), and rows are counted
+//! out by it, whatever those before weighed. A row that [doesn't carry](crate::db::carried) all of its movie's words, and
+//! can't rule the movie out, is decided by the movie; each of these has the units of the largest movie set aside for it.
+
+use std::collections::{HashMap, HashSet};
 
 use futures_util::future::try_join_all;
 
 use crate::{
     db::{
-        index::{KINDS, WordRange, is_short, satisfies},
+        carried::Carried,
+        index::{KINDS, POSTING_BYTES, WordRange, Words, is_short, satisfies},
+        keys::Key,
         movie::MovieView,
         page::{Position, Slice, Window},
         posting::{Read, Row, UNIT},
@@ -26,16 +34,18 @@ use crate::{
 
 /// How many words may be tried as the leading one.
 const CANDIDATES: usize = 3;
-/// How many rows the first round reads of a word's range, and of a genre's, whose rows are longer: what one unit reads.
-/// Which word leads is decided by as many, whatever the page's size, so that the order doesn't depend on it.
-const FIRST_ROWS: usize = 40;
-const FIRST_GENRE_ROWS: usize = 28;
+/// How many rows of each kind the first round reads of a range: what one unit reads of ordinary ones, and two of the
+/// largest. Which word leads is decided by as many, whatever the page's size, so that the order doesn't depend on it.
+const FIRST_ROWS: [usize; KINDS] = [28, 40, 40, 24];
 /// How many rounds may read on.
 const FURTHER_ROUNDS: usize = 2;
 /// The least that reading rows may cost, in units; on a larger page, as much as its films.
 const ROW_UNITS: usize = 20;
 /// Left of each unit when rows are counted out by their mean size, since the next ones may be larger.
 const MARGIN: usize = 128;
+/// What reading the largest movie costs, in units. Texts at their limits, in characters of four bytes, and a cover of 2,048
+/// bytes are 25 KB.
+pub const MOVIE_UNITS: usize = 7;
 
 /// A parsed `q`.
 #[derive(Clone, Debug)]
@@ -80,11 +90,7 @@ impl SearchQuery {
 
     /// How many rows the first round reads of range `at` of `ranges`.
     fn first_rows(&self, ranges: &[WordRange], at: usize, limit: usize) -> usize {
-        let rows = if at + 1 == ranges.len() {
-            FIRST_GENRE_ROWS
-        } else {
-            FIRST_ROWS
-        };
+        let rows = FIRST_ROWS.get(kind(ranges, at)).copied().unwrap_or_default();
         // Nearly every row of a single word is an answer.
         if self.telling.len() == 1 {
             rows.max(limit + 1)
@@ -93,26 +99,110 @@ impl SearchQuery {
         }
     }
 
-    /// Whether the film of this row is answered here, in range `at` of `ranges`: it has all words, and this is its first
-    /// row of the walk.
-    fn answers(&self, ranges: &[WordRange], at: usize, row: &Row) -> bool {
-        if !self.telling.iter().all(|word| row.words.have(word)) {
+    /// Whether the film of this row is answered here, in range `at` of `ranges`, as far as the row tells; `None` where the
+    /// film itself must be asked.
+    fn judges(&self, lead: usize, ranges: &[WordRange], at: usize, row: &Row) -> Option<bool> {
+        let part = match &row.words {
+            Carried::All(words) => return Some(self.answers(ranges, at, &row.key, row.id, words)),
+            Carried::Part(part) => part,
+        };
+        // Titles that begin with `q` are in the first range, and are answered there.
+        if WordRange::titles_are_told_by_key(&self.words) {
+            if at == 0 {
+                return Some(true);
+            }
+            if ranges.first().is_some_and(|titles| titles.holds(&row.key)) {
+                return Some(false);
+            }
+        }
+        let mut is_sure = true;
+        for (n, word) in self.telling.iter().enumerate() {
+            let by_key = n == lead && at > 0 && WordRange::word_is_told_by_key(word);
+            if by_key && part.shared >= word.chars().count() {
+                // An earlier row of the film has a word that begins with this one.
+                if !is_short(word) {
+                    return Some(false);
+                }
+                is_sure = false;
+            }
+            match part.has(word) {
+                _ if by_key => {}
+                Some(true) if n != lead => {}
+                Some(false) => return Some(false),
+                // Of the leader, its place among the film's rows isn't known either.
+                _ => is_sure = false,
+            }
+        }
+        // Of a single word, a title that begins with it has an earlier row.
+        let first = self.words.first().filter(|_| self.words.len() > 1);
+        let title_may_begin = at == 0 || first.is_some_and(|first| part.title_may_begin_with(first));
+        (is_sure && !title_may_begin).then_some(true)
+    }
+
+    /// Whether a film with these words is answered at this key, in range `at` of `ranges`: it has all words, and this is
+    /// its first row of the walk.
+    fn answers(&self, ranges: &[WordRange], at: usize, key: &Key, id: MovieId, words: &Words) -> bool {
+        if !self.telling.iter().all(|word| words.have(word)) {
             return false;
         }
         // Keys are cut where texts are very long, so that a range may hold a title that doesn't begin with `q`.
-        let title_begins = row.words.title_begins(&self.words);
+        let title_begins = words.title_begins(&self.words);
         if at == 0 || title_begins {
             return at == 0 && title_begins;
         }
         // Titles that begin with `q` are out of the question by now, and with them the first range.
         let of_word = ranges.get(1..).unwrap_or_default();
-        row.words
-            .keys(row.id)
+        words
+            .keys(id)
             .into_iter()
             .filter_map(|key| Some((of_word.iter().position(|range| range.holds(&key))?, key)))
             .min()
-            .is_some_and(|(_, first)| first == row.key)
+            .is_some_and(|(_, first)| first == *key)
     }
+}
+
+/// Which kind of rows range `at` of `ranges` has. The first has titles; of a single word they aren't walked again.
+fn kind(ranges: &[WordRange], at: usize) -> usize {
+    match at {
+        0 => 0,
+        _ => (at + KINDS).saturating_sub(ranges.len()),
+    }
+}
+
+/// A film that a row of the walk answers, or may.
+struct Answer {
+    position: Position,
+    key: Key,
+    id: MovieId,
+    /// Whether the row alone tells that it does.
+    is_sure: bool,
+}
+
+impl Answer {
+    /// What may be spent on its film beside what is shown of it, in units.
+    fn cost(&self) -> usize {
+        if self.is_sure { 1 } else { MOVIE_UNITS }
+    }
+}
+
+/// What these films cost, each once.
+fn cost(answers: &[Answer]) -> usize {
+    let mut seen = HashSet::new();
+    let first = answers.iter().filter(|answer| seen.insert(answer.id));
+    first.map(Answer::cost).sum()
+}
+
+/// How many of these answers `units` pay for.
+fn affordable(answers: &[Answer], units: usize) -> usize {
+    let mut seen = HashSet::new();
+    let mut spent = 0;
+    let paid = answers.iter().take_while(|answer| {
+        if seen.insert(answer.id) {
+            spent += answer.cost();
+        }
+        spent <= units
+    });
+    paid.count()
 }
 
 /// How many rows like these a unit reads.
@@ -134,8 +224,8 @@ struct Walk {
 
 impl Walk {
     /// The answers in what was read, up to the first range that goes on; and where that was.
-    fn answers(&self, query: &SearchQuery, enough: usize) -> (Vec<(Position, MovieId)>, Option<Position>) {
-        let mut answers = Vec::new();
+    fn answers(&self, query: &SearchQuery, enough: usize) -> (Vec<Answer>, Option<Position>) {
+        let mut answers: Vec<Answer> = Vec::new();
         for read in &self.reads {
             let position = |row: &Row| Position {
                 // There are at most three leaders and five ranges.
@@ -144,9 +234,25 @@ impl Walk {
                 key: row.key.sk.clone(),
             };
             for row in &read.rows {
-                if query.answers(&self.ranges, read.at, row) {
-                    answers.push((position(row), row.id));
+                let judgment = query.judges(self.lead, &self.ranges, read.at, row);
+                let is_sure = match judgment {
+                    Some(false) => continue,
+                    Some(true) => true,
+                    None => false,
+                };
+                // Once a row is sure to answer a film, no other does.
+                let mut others = answers.iter().filter(|other| other.id == row.id);
+                if is_sure {
+                    answers.retain(|other| other.id != row.id);
+                } else if others.any(|other| other.is_sure) {
+                    continue;
                 }
+                answers.push(Answer {
+                    position: position(row),
+                    key: row.key.clone(),
+                    id: row.id,
+                    is_sure,
+                });
                 if answers.len() == enough {
                     return (answers, None);
                 }
@@ -158,9 +264,17 @@ impl Walk {
         (answers, None)
     }
 
-    /// How many rows to read on where the walk stopped, at `found` films of `limit`, when all may cost `ceiling` units.
-    fn rows_further(&self, from: &Position, found: usize, limit: usize, ceiling: usize, last: bool) -> usize {
+    /// How many rows to read on where the walk stopped, at these films of `limit`, when all may cost `ceiling` units.
+    fn rows_further(
+        &self,
+        from: &Position,
+        answers: &[Answer],
+        limit: usize,
+        ceiling: usize,
+        last: bool,
+    ) -> usize {
         let at = usize::from(from.span);
+        let found = answers.len();
         let Some(stopped) = self.reads.iter().position(|read| read.at == at) else {
             return 0;
         };
@@ -171,7 +285,7 @@ impl Walk {
         let of_titles = at + KINDS <= self.ranges.len();
         let per_unit = if of_titles { per_unit * 4 / 5 } else { per_unit }.max(1);
         let missing = limit.saturating_sub(found);
-        let left = ceiling.saturating_sub(self.units + found);
+        let left = ceiling.saturating_sub(self.units + cost(answers));
         // A unit of rows is expected to find as many films as those before did, and each costs a unit itself.
         let density = found.max(1);
         let affordable = left * walked / (walked + per_unit * density);
@@ -182,15 +296,21 @@ impl Walk {
         } else {
             (affordable / 2, wanted + wanted / 3)
         };
-        (affordable.max(left.saturating_sub(missing)) * per_unit).min(wanted)
+        let planned = (affordable.max(left.saturating_sub(missing)) * per_unit).min(wanted);
+        // Were all of them as large as can be, the films would have to make room for them, but for one.
+        let one = answers.first().map_or(MOVIE_UNITS, Answer::cost);
+        let most = ceiling.saturating_sub(self.units + one) * UNIT;
+        let largest = POSTING_BYTES.get(kind(&self.ranges, at)).copied().unwrap_or(UNIT);
+        planned.min(most / largest)
     }
 }
 
 impl Store {
     /// AP-09: a page of the films that `query` finds.
     ///
-    /// A page may come out short, with `next`, when every word is common and few films have them all. Beside the caller's
-    /// marks it costs `ROW_UNITS` read units and one for each film of a full page (of up to 4 KB).
+    /// A page may come out short, with `next`, when every word is common and few films have them all, or where many texts are
+    /// very long. Beside the caller's marks, a page of up to 20 films costs 40 read units at most, a larger one two for each
+    /// film, and one for each further 4 KB of the films shown.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
@@ -208,26 +328,25 @@ impl Store {
             None => self.begin(query, limit).await?,
         };
         let (mut answers, mut stopped) = walk.answers(query, enough);
-        let at_once = answers.len();
         for round in 1..=FURTHER_ROUNDS {
             let Some(from) = &stopped else { break };
             let last = round == FURTHER_ROUNDS;
-            let rows = walk.rows_further(from, answers.len(), limit, ceiling, last);
+            let rows = walk.rows_further(from, &answers, limit, ceiling, last);
             if rows == 0 {
                 break;
             }
             self.read_on(&mut walk, from, rows, window.is_backward()).await?;
             (answers, stopped) = walk.answers(query, enough);
         }
-        // Of those found by reading on, the page has as many as may still be fetched; one, so that every page gets on.
-        let room = ceiling.saturating_sub(walk.units).max(at_once).clamp(1, limit);
+        // The page has as many as may still be fetched; one, so that every page gets on.
+        let room = affordable(&answers, ceiling.saturating_sub(walk.units)).clamp(1, limit);
         let cut = answers.len() > room;
         let more = cut || stopped.is_some();
         answers.truncate(room);
         // A page that was cut ends at its last film, any other where the reading stopped.
         let reached = stopped.filter(|_| !cut);
-        let reached = reached.or_else(|| answers.last().map(|(position, _)| position.clone()));
-        let begun = answers.first().map(|(position, _)| position.clone());
+        let reached = reached.or_else(|| answers.last().map(|answer| answer.position.clone()));
+        let begun = answers.first().map(|answer| answer.position.clone());
         let (first, last) = if window.is_backward() {
             answers.reverse();
             (reached, begun)
@@ -235,12 +354,39 @@ impl Store {
             (begun, reached)
         };
         let (previous, next) = neighbours(window, Order::Ascending, first, last, more);
-        let ids: Vec<MovieId> = answers.into_iter().map(|(_, id)| id).collect();
         Ok(Slice {
-            items: self.hydrate(&ids, caller).await?,
+            items: self.answered(query, &walk, &answers, caller).await?,
             previous,
             next,
         })
+    }
+
+    /// The films of these answers, without those that aren't answered where a row left it open.
+    async fn answered(
+        &self,
+        query: &SearchQuery,
+        walk: &Walk,
+        answers: &[Answer],
+        caller: Option<UserId>,
+    ) -> Result<Vec<MovieView>> {
+        let mut seen = HashSet::new();
+        let ids = answers.iter().map(|answer| answer.id);
+        let ids: Vec<MovieId> = ids.filter(|id| seen.insert(*id)).collect();
+        let views = self.hydrate(&ids, caller).await?;
+        let mut views: HashMap<MovieId, MovieView> = views.into_iter().map(|v| (v.movie.id, v)).collect();
+        let mut answered = Vec::new();
+        for answer in answers {
+            let Some(view) = views.get(&answer.id) else {
+                continue;
+            };
+            let is_answer = answer.is_sure || {
+                let words = Words::of(&view.movie.film()?);
+                let at = usize::from(answer.position.span);
+                query.answers(&walk.ranges, at, &answer.key, answer.id, &words)
+            };
+            answered.extend(is_answer.then(|| views.remove(&answer.id)).flatten());
+        }
+        Ok(answered)
     }
 
     /// The first round of a first page: the titles and every candidate's ranges side by side. The word that has least to
@@ -321,7 +467,13 @@ impl Store {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
     use super::*;
+    use crate::{
+        db::{keys, movie::MovieItem, store::to_item},
+        domain::{self, CoverImage, Description, Director, Film, Genres, ReleaseDate, Title},
+    };
 
     #[test]
     fn words_that_a_longer_one_implies_are_not_looked_for() {
@@ -338,6 +490,52 @@ mod tests {
         let many: Vec<String> = (10..41).map(|n| format!("w{n}")).collect();
         assert!(SearchQuery::parse(&many.join(" ")).is_none());
         assert!(SearchQuery::parse(&many[1..].join(" ")).is_some());
+    }
+
+    #[test]
+    fn each_range_has_its_kind_of_rows() {
+        for (q, kinds) in [("the", &[0, 1, 2, 3][..]), ("the kid", &[0, 0, 1, 2, 3])] {
+            let ranges = SearchQuery::parse(q).unwrap().ranges(0);
+            let found: Vec<usize> = (0..ranges.len()).map(|at| kind(&ranges, at)).collect();
+            assert_eq!(found, kinds, "{q}");
+        }
+    }
+
+    #[test]
+    fn the_first_round_reads_two_units_of_the_largest_rows() {
+        for (rows, bytes) in FIRST_ROWS.into_iter().zip(POSTING_BYTES) {
+            assert!(rows * bytes <= 2 * UNIT, "{rows} rows of {bytes} bytes");
+        }
+        // The titles, and the kinds of each word that may lead; and a film that no row tells all of.
+        const { assert!(2 * (1 + CANDIDATES * KINDS) + MOVIE_UNITS <= 2 * ROW_UNITS) };
+    }
+
+    #[test]
+    fn no_movie_costs_more_than_is_set_aside_for_one() {
+        let wide = |chars: usize| "😀".repeat(chars);
+        let genres = (0..5).map(|n| format!("{n}{}", wide(38))).collect::<Vec<_>>();
+        let film = Film {
+            title: Title::parse(&wide(200)).unwrap(),
+            description: Description::parse(&wide(5000)).unwrap(),
+            release_date: ReleaseDate::parse("9999-12-31").unwrap(),
+            director: Director::parse(&wide(200)).unwrap(),
+            genres: Genres::parse(&genres.join(",")).unwrap(),
+            cover_image: Some(CoverImage::parse(&format!("https://a/{}", "b".repeat(2038))).unwrap()),
+        };
+        let id = MovieId::try_from(domain::id::MAX_ID).unwrap();
+        let owner = UserId::try_from(domain::id::MAX_ID).unwrap();
+        let mut item = MovieItem::new(id, &film, Some(owner), "2026-11-22T21:34:01.250000000Z");
+        (item.version, item.likes, item.liked) = (u64::MAX, u64::MAX, Some("LIKES#7".to_owned()));
+        let key = keys::movie(id);
+        let mut attributes = to_item(&item).unwrap();
+        attributes.extend(key.attributes());
+        // A number takes a byte for every two digits, and one more (AWS: DynamoDB item sizes): less than its digits.
+        let size = |value: &AttributeValue| value.as_s().or_else(|_| value.as_n()).map_or(1, String::len);
+        let bytes: usize = attributes
+            .iter()
+            .map(|(name, value)| name.len() + size(value))
+            .sum();
+        assert!(bytes.div_ceil(UNIT) == MOVIE_UNITS, "{bytes}");
     }
 
     #[test]

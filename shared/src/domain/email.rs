@@ -34,14 +34,16 @@ impl Email {
             .without_domain_literal()
             .with_required_tld();
         if text.len() > MAX_BYTES {
-            return Err(format!("May hold {MAX_BYTES} bytes."));
+            return Err(format!("Must be at most {MAX_BYTES} bytes."));
         }
         if text.chars().any(char::is_control) || EmailAddress::parse_with_options(text, options).is_err() {
             return Err("Must be an email address.".into());
         }
         // Ligatures that spell out into more than a key holds.
         if fold_name(text).is_empty() {
-            return Err(format!("May hold {MAX_BYTES} bytes, ligatures spelled out."));
+            return Err(format!(
+                "Must be at most {MAX_BYTES} bytes with ligatures spelled out."
+            ));
         }
         Ok(Self(text.to_owned()))
     }

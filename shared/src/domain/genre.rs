@@ -8,7 +8,10 @@ pub const MAX_GENRES: usize = 9;
 pub const MAX_GENRE_CHARS: usize = 40;
 /// The most characters of a film's genres together.
 pub const MAX_GENRES_CHARS: usize = 200;
-/// The most characters of an identity. A few compatibility characters spell out into many, and the identity is a key.
+/// The most bytes of a new genre's identity, which stands in keys: 40 letters of three bytes, as Thai and Hangul have. Some
+/// compatibility characters spell out into more.
+pub const MAX_IDENTITY_BYTES: usize = 120;
+/// The most characters of any identity: an earlier version counted characters.
 const MAX_IDENTITY_CHARS: usize = 80;
 
 /// One genre.
@@ -24,18 +27,27 @@ impl Genre {
     /// # Errors
     /// The message for the field.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let name = text::trimmed(text, MAX_GENRE_CHARS, &[]).map_err(|e| format!("Each genre: {e}"))?;
-        let genre = Self {
-            words: text::words(&name),
-            name,
-        };
-        match identity(&genre.name) {
-            Some(_) => Ok(genre),
-            None if genre.words.is_empty() => Err("Each genre needs a letter or a digit.".into()),
-            None => Err(format!(
-                "Each genre: May hold {MAX_GENRE_CHARS} characters, ligatures spelled out."
-            )),
+        let name = text::line(text, MAX_GENRE_CHARS).map_err(|e| format!("Each genre: {e}"))?;
+        let genre = Self::from_stored(&name)?;
+        if genre.identity().len() > MAX_IDENTITY_BYTES {
+            return Err(format!(
+                "Each genre: Must be at most {MAX_IDENTITY_BYTES} bytes in lower case, with ligatures spelled out."
+            ));
         }
+        Ok(genre)
+    }
+
+    /// Reads one genre as it is stored. What an earlier version took is kept, whatever [`Genre::parse`] refuses since.
+    ///
+    /// # Errors
+    /// When it has no word, and so no identity.
+    pub fn from_stored(text: &str) -> Result<Self, String> {
+        let name = text.trim().to_owned();
+        let words = text::words(&name);
+        if words.is_empty() {
+            return Err("Each genre must have a letter or a digit.".into());
+        }
+        Ok(Self { name, words })
     }
 
     /// The genre as it was written.
@@ -76,7 +88,7 @@ impl Genres {
     /// # Errors
     /// The message for the field.
     pub fn parse(text: &str) -> Result<Self, String> {
-        Self::split(&text::trimmed(text, MAX_GENRES_CHARS, &[])?)
+        Self::split(&text::trimmed(text, MAX_GENRES_CHARS, &[])?, Genre::parse)
     }
 
     /// Reads genres as they are stored: one comma and one space between them, which may make them longer than the text
@@ -85,13 +97,13 @@ impl Genres {
     /// # Errors
     /// What is wrong with them.
     pub fn from_stored(text: &str) -> Result<Self, String> {
-        Self::split(text)
+        Self::split(text, Genre::from_stored)
     }
 
-    fn split(text: &str) -> Result<Self, String> {
+    fn split(text: &str, read: impl Fn(&str) -> Result<Genre, String>) -> Result<Self, String> {
         let mut genres: Vec<Genre> = Vec::new();
         for part in text.split(',').filter(|part| !part.trim().is_empty()) {
-            let genre = Genre::parse(part)?;
+            let genre = read(part)?;
             if genres.iter().all(|g| g.words != genre.words) {
                 genres.push(genre);
             }
@@ -99,7 +111,7 @@ impl Genres {
         match genres.len() {
             0 => Err("This field may not be blank.".into()),
             1..=MAX_GENRES => Ok(Self(genres)),
-            _ => Err(format!("May hold {MAX_GENRES} genres.")),
+            _ => Err(format!("Must be at most {MAX_GENRES} genres.")),
         }
     }
 
@@ -151,8 +163,33 @@ mod tests {
         assert!(Genres::parse("a,b,c,d,e,f,g,h,i,j").is_err());
         assert!(Genres::parse(&"x".repeat(40)).is_ok());
         assert!(Genres::parse(&"x".repeat(41)).is_err());
-        for bad in ["", " , ,", "???", "Drama, !!!", "a\u{7}b", &"\u{fdfa}".repeat(40)] {
+        for bad in [
+            "",
+            " , ,",
+            "???",
+            "Drama, !!!",
+            "Drama, \u{200b}",
+            "Drama, a\u{202e}b",
+            "a\u{7}b",
+            &"\u{fdfa}".repeat(40),
+            &"\u{10400}".repeat(40),
+        ] {
             assert!(Genres::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn forty_letters_of_every_living_script_are_a_genre() {
+        for letter in ["x", "ß", "Ж", "ע", "ق", "ก", "क", "あ", "映", "한", "ﬁ"] {
+            assert!(Genres::parse(&letter.repeat(MAX_GENRE_CHARS)).is_ok(), "{letter}");
+        }
+    }
+
+    #[test]
+    fn a_genre_that_is_no_longer_taken_is_still_read() {
+        for old in ["\u{10400}".repeat(40), "a\u{202e}b".to_owned()] {
+            assert!(Genres::parse(&old).is_err());
+            assert_eq!(Genres::from_stored(&old).unwrap().to_string(), old);
         }
     }
 }

@@ -13,7 +13,7 @@ pub const MAX_DESCRIPTION_CHARS: usize = 5000;
 pub const MAX_WORDS: usize = 30;
 
 macro_rules! line {
-    ($(#[$doc:meta])* $name:ident, $max:expr, $allowed:expr) => {
+    ($(#[$doc:meta])* $name:ident, $parse:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name(String);
@@ -24,7 +24,13 @@ macro_rules! line {
             /// # Errors
             /// The message for the field.
             pub fn parse(text: &str) -> Result<Self, String> {
-                text::trimmed(text, $max, $allowed).map(Self)
+                $parse(text).map(Self)
+            }
+
+            /// The text as it is stored. What an earlier version took is kept, whatever [`Self::parse`] refuses since.
+            #[must_use]
+            pub fn from_stored(text: &str) -> Self {
+                Self(text.to_owned())
             }
 
             /// The text.
@@ -38,15 +44,15 @@ macro_rules! line {
 
 line!(
     /// A film's title: 1–200 characters.
-    Title, MAX_TITLE_CHARS, &[]
+    Title, |text| text::line(text, MAX_TITLE_CHARS)
 );
 line!(
     /// A film's director, or directors: 1–200 characters.
-    Director, MAX_TITLE_CHARS, &[]
+    Director, |text| text::line(text, MAX_TITLE_CHARS)
 );
 line!(
     /// A film's description: 1–5,000 characters, line breaks and tabs among them.
-    Description, MAX_DESCRIPTION_CHARS, &['\n', '\r', '\t']
+    Description, |text| text::trimmed(text, MAX_DESCRIPTION_CHARS, &['\n', '\r', '\t'])
 );
 
 /// What a film says of itself, valid as a whole.
@@ -77,8 +83,8 @@ impl std::fmt::Display for TooManyWords {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "Title, director and genre together may hold {MAX_WORDS} different words, each of which is searchable; \
-             these hold {}.",
+            "Title, director and genre together must have at most {MAX_WORDS} different words, each of which is \
+             searchable; these have {}.",
             self.words
         )
     }

@@ -3,9 +3,11 @@
 //! * [`words`]: do two texts say the same words? Without case, accents or punctuation: search, and the identity of a
 //!   genre.
 //! * [`fold`]: are two names the same, whatever their case? Accents count: usernames and emails.
-//! * [`trimmed`]: what is kept and shown: white space off both ends, control characters refused.
+//! * [`trimmed`]: what is kept and shown: white space off both ends, control characters refused. [`line`] is stricter: for
+//!   the names of things, which stand beside other text.
 
 use caseless::Caseless as _;
+use icu_properties::{CodePointSetData, CodePointSetDataBorrowed, props::DefaultIgnorableCodePoint};
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
 /// The words of `text`, without case or accents, in order. A word is a run of letters and digits.
@@ -76,15 +78,69 @@ pub fn trimmed(text: &str, max: usize, allowed: &[char]) -> Result<String, Strin
         return Err("This field may not be blank.".into());
     }
     if text.chars().count() > max {
-        return Err(format!("May hold {max} characters."));
+        return Err(format!("Must be at most {max} characters."));
     }
     if text.chars().any(|c| c.is_control() && !allowed.contains(&c)) {
-        return Err("May not hold control characters.".into());
+        return Err("Must not hold control characters.".into());
     }
     Ok(text.to_owned())
 }
 
+/// [`trimmed`] text of one line that is someone's or something's name: it shows, and it leaves the direction of the text
+/// around it alone.
+///
+/// # Errors
+/// The message for the field.
+pub fn line(text: &str, max: usize) -> Result<String, String> {
+    let text = trimmed(text, max, &[])?;
+    check_direction(&text)?;
+    if !text.chars().any(is_visible) {
+        return Err(INVISIBLE.into());
+    }
+    Ok(text)
+}
+
+/// The message for a name in which there is nothing to see.
+pub const INVISIBLE: &str = "Must have a visible character.";
+
+/// Refuses the characters that override, embed or isolate a direction (UAX #9 §2): with them a name can reorder the text
+/// that follows it. The marks LRM, RLM and ALM only stand for a letter and are taken.
+///
+/// # Errors
+/// The message for the field.
+pub fn check_direction(text: &str) -> Result<(), &'static str> {
+    let reorders = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    match text.contains(reorders) {
+        true => Err(
+            "Must not hold characters that change the direction of text (U+202A to U+202E, U+2066 to U+2069).",
+        ),
+        false => Ok(()),
+    }
+}
+
+/// Characters that show nothing though no property says so: the blank braille pattern, the musical null notehead, and
+/// the three that delimit an annotation.
+const BLANK: [char; 5] = ['\u{2800}', '\u{1d159}', '\u{fff9}', '\u{fffa}', '\u{fffb}'];
+
+const IGNORABLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+
+/// Whether the character has nothing to show: by Unicode's `Default_Ignorable_Code_Point` (UAX #44), which has joiners,
+/// variation selectors, tags and the Hangul fillers, or by [`BLANK`].
+#[must_use]
+pub fn is_ignorable(c: char) -> bool {
+    IGNORABLE.contains(c) || BLANK.contains(&c)
+}
+
+/// Whether the character shows by itself: no white space, nothing ignorable, no mark that needs a letter before it, no
+/// control character, and no noncharacter. One that a later Unicode may assign counts as visible.
+#[must_use]
+pub fn is_visible(c: char) -> bool {
+    let is_noncharacter = matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe;
+    !(c.is_whitespace() || c.is_control() || is_ignorable(c) || is_combining_mark(c) || is_noncharacter)
+}
+
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -126,5 +182,56 @@ mod tests {
         assert!(trimmed("a\0b", 9, &[]).is_err());
         assert!(trimmed("a\nb", 9, &[]).is_err());
         assert_eq!(trimmed("a\nb", 9, &['\n']), Ok("a\nb".into()));
+    }
+
+    #[test]
+    fn a_name_of_nothing_visible_is_refused() {
+        for bad in [
+            "\u{200b}",
+            "\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}",
+            "\u{3164}",
+            "\u{ffa0}",
+            "\u{115f}\u{1160}",
+            "\u{2800}",
+            "\u{ad}",
+            "\u{34f}",
+            "\u{180e}",
+            "\u{2061}\u{2064}",
+            "\u{fe0f}\u{e0100}",
+            "\u{e0041}\u{e007f}",
+            "\u{301}",
+            "\u{93e}",
+            "\u{20dd}",
+            "\u{1d159}",
+            "\u{200e}\u{200f}\u{61c}",
+            "\u{fff9}\u{fffb}",
+            "\u{ffff}\u{fdd0}\u{10fffe}",
+            "\u{3164} \u{2800}\u{a0}\u{200b}",
+        ] {
+            assert_eq!(line(bad, 99), Err(INVISIBLE.to_owned()), "{bad:?}");
+        }
+        // Joiners, direction marks and selectors belong to emoji, to Persian and to Hebrew.
+        for good in [
+            "👩\u{200d}🚀",
+            "❤\u{fe0f}",
+            "می\u{200c}خواهم",
+            "\u{200f}(שלום)",
+            "e\u{301}",
+            "का",
+            "…",
+            "?",
+            "\u{e000}",
+            "🏴\u{e0067}\u{e0062}\u{e007f}",
+        ] {
+            assert_eq!(line(good, 99), Ok(good.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_name_that_turns_the_text_around_it_is_refused() {
+        for turning in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+            let error = line(&format!("a{turning}b"), 9).unwrap_err();
+            assert!(error.contains("direction"), "{error}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
-use crate::domain::text::fold;
+use crate::domain::text::{self, fold};
 
 /// The fewest characters.
 pub const MIN_CHARS: usize = 3;
@@ -34,8 +34,14 @@ impl Username {
         if !(MIN_CHARS..=MAX_CHARS).contains(&text.chars().count()) {
             return Err(format!("Must have {MIN_CHARS} to {MAX_CHARS} characters."));
         }
-        if !text.chars().all(|c| c.is_alphanumeric() || "@.+-_".contains(c)) {
-            return Err("May hold letters, digits and @ . + - _ only.".into());
+        text::check_direction(&text)?;
+        // The Hangul fillers are letters by their category, and marks can be alphabetic.
+        let allowed = |c: char| (c.is_alphanumeric() && !text::is_ignorable(c)) || "@.+-_".contains(c);
+        if !text.chars().all(allowed) {
+            return Err("Must be letters, digits and @ . + - _ only.".into());
+        }
+        if !text.chars().any(text::is_visible) {
+            return Err(text::INVISIBLE.into());
         }
         Ok(Self(text))
     }
@@ -100,6 +106,19 @@ mod tests {
         for text in [" bob", "bob ", "\tbob\r\n", "\u{a0}bob\u{3000}", &widest] {
             assert_eq!(Username::parse(text).map(|u| u.0), Ok(text.trim().into()));
         }
+    }
+
+    #[test]
+    fn a_username_can_be_seen_and_leaves_the_text_around_it_alone() {
+        for filler in [
+            "\u{3164}", "\u{ffa0}", "\u{115f}", "\u{1160}", "\u{93e}", "\u{345}",
+        ] {
+            assert!(Username::parse(&filler.repeat(3)).is_err(), "{filler:?}");
+        }
+        assert!(Username::parse("bob\u{3164}").is_err());
+        let error = Username::parse("bob\u{202e}").unwrap_err();
+        assert!(error.contains("direction"), "{error}");
+        assert!(Username::parse("राधिका").is_ok());
     }
 
     #[test]

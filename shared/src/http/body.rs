@@ -15,6 +15,9 @@ pub const MAX_BODY_BYTES: usize = 256 * 1024;
 /// The most fields one body may carry, known or not.
 const MAX_FIELDS: usize = 100;
 
+/// How deep JSON may be nested, the body's own object included: no field here is deeper than a list.
+const MAX_DEPTH: usize = 32;
+
 /// What an endpoint reads from a body: its field names, and how they become a value.
 pub trait FromFields: Sized {
     /// The fields this body may have. Others are ignored, as the contract says, and never stored on the way.
@@ -105,6 +108,7 @@ pub struct Fields {
 
 impl Fields {
     fn from_json(bytes: &[u8], known: &'static [&'static str]) -> Result<Self> {
+        measure_json(bytes)?;
         let mut json = serde_json::Deserializer::from_slice(bytes);
         let values = KnownFields(known)
             .deserialize(&mut json)
@@ -126,11 +130,12 @@ impl Fields {
             .ok()
             .filter(|t| super::extract::decodes_to_utf8(t))
             .ok_or_else(|| Error::Malformed("The form isn't UTF-8.".into()))?;
+        // Counted before anything is decoded. Nothing between two signs is no field.
+        within_field_limit(text.split('&').filter(|pair| !pair.is_empty()).count())?;
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(text)
             .map_err(|_| Error::Malformed("The form can't be read.".into()))?;
         let mut fields = Self::text();
-        for (count, (name, value)) in pairs.into_iter().enumerate() {
-            within_field_limit(count)?;
+        for (name, value) in pairs {
             fields.insert(known, &name, value);
         }
         Ok(fields)
@@ -147,8 +152,8 @@ impl Fields {
         let mut fields = Self::text();
         let mut count = 0;
         while let Some(part) = parts.next_field().await.map_err(unreadable)? {
-            within_field_limit(count)?;
             count += 1;
+            within_field_limit(count)?;
             let Some(name) = part.name().map(str::to_owned) else {
                 continue;
             };
@@ -276,14 +281,46 @@ fn find(known: &'static [&'static str], name: &str) -> Option<&'static str> {
 }
 
 fn within_field_limit(count: usize) -> Result<()> {
-    if count < MAX_FIELDS {
+    if count <= MAX_FIELDS {
         Ok(())
     } else {
-        Err(Error::Malformed(format!("A body may have {MAX_FIELDS} fields.")))
+        let detail = format!("A body must have at most {MAX_FIELDS} fields.");
+        Err(Error::Malformed(detail))
     }
 }
 
-/// Reads a JSON object's known fields, and passes over the others without keeping them. serde_json bounds the depth.
+/// Counts how deep JSON is nested, and how many fields its outer object has, before it is parsed: serde_json bounds the depth
+/// of what it keeps, and passes over the fields that nobody reads however deep they are. In what isn't JSON it may count
+/// wrong, and that is refused either way.
+fn measure_json(bytes: &[u8]) -> Result<()> {
+    let (mut depth, mut fields) = (0_usize, 1_usize);
+    let mut bytes = bytes.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => loop {
+                match bytes.next() {
+                    Some(b'\\') => {
+                        bytes.next();
+                    }
+                    Some(b'"') | None => break,
+                    Some(_) => {}
+                }
+            },
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' if depth == 1 => fields += 1,
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            let detail = format!("JSON must be nested at most {MAX_DEPTH} deep.");
+            return Err(Error::Malformed(detail));
+        }
+        within_field_limit(fields)?;
+    }
+    Ok(())
+}
+
+/// Reads a JSON object's known fields, and passes over the others without keeping them.
 struct KnownFields(&'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for KnownFields {
@@ -303,14 +340,7 @@ impl<'de> Visitor<'de> for KnownFields {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut values = BTreeMap::new();
-        let mut count = 0;
         while let Some(name) = map.next_key::<String>()? {
-            if count == MAX_FIELDS {
-                return Err(serde::de::Error::custom(format_args!(
-                    "more than {MAX_FIELDS} fields"
-                )));
-            }
-            count += 1;
             match find(self.0, &name) {
                 Some(known) => {
                     values.insert(known, map.next_value()?);
@@ -361,6 +391,65 @@ mod tests {
         let mut fields = Fields::from_urlencoded(b"n=null&b=null", &["n", "b"]).unwrap();
         assert_eq!(fields.positive("n"), Given::Missing);
         assert_eq!(fields.boolean("b"), Given::Missing);
+    }
+
+    /// Promise 27.
+    #[tokio::test]
+    async fn a_body_has_a_hundred_fields_at_most_in_every_form() {
+        for (count, is_ok) in [(MAX_FIELDS, true), (MAX_FIELDS + 1, false), (20_000, false)] {
+            let all = |one: &dyn Fn(usize) -> String, between: &str| {
+                (0..count).map(one).collect::<Vec<_>>().join(between)
+            };
+            let json = format!("{{{}}}", all(&|n| format!("\"f{n}\": \"a,b\""), ","));
+            let same = format!("{{{}}}", all(&|_| "\"n\": [1, 2]".to_owned(), ","));
+            let form = format!("&&{}&&&", all(&|_| "n=1".to_owned(), "&&"));
+            let bare = all(&|_| "n".to_owned(), "&");
+            let part = "--b\r\ncontent-disposition: form-data; name=\"n\"\r\n\r\n1\r\n";
+            let multipart = format!("{}--b--\r\n", all(&|_| part.to_owned(), ""));
+            let multipart = Fields::from_multipart(multipart.into(), "b".into(), &["n"]).await;
+            for (form, read) in [
+                ("json", Fields::from_json(json.as_bytes(), &["n"])),
+                ("json, one field", Fields::from_json(same.as_bytes(), &["n"])),
+                ("form", Fields::from_urlencoded(form.as_bytes(), &["n"])),
+                ("form of names", Fields::from_urlencoded(bare.as_bytes(), &["n"])),
+                ("multipart", multipart),
+            ] {
+                match read {
+                    Ok(_) => assert!(is_ok, "{count} fields, {form}"),
+                    Err(error) => {
+                        let detail = error.problem().detail;
+                        assert!(
+                            !is_ok && detail.contains("100 fields"),
+                            "{count}, {form}: {detail}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Promise 27.
+    #[test]
+    fn json_is_nested_32_deep_at_most_whether_the_field_is_read_or_not() {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"]\":", "}]")] {
+            let nested = |field: &str, times: usize| {
+                let value = format!("{}0{}", open.repeat(times), close.repeat(times));
+                let json = format!("{{\"{field}\": {value}, \"\\\\\": \"[[[\\\"[[[\"}}");
+                Fields::from_json(json.as_bytes(), &["n"]).map(|_| ())
+            };
+            let levels = open.matches(['[', '{']).count();
+            let deepest = (MAX_DEPTH - 1) / levels;
+            for field in ["n", "unread"] {
+                assert!(nested(field, deepest).is_ok(), "{open} {deepest} times, {field}");
+                for times in [deepest + 1, 60_000 / open.len()] {
+                    let detail = nested(field, times).unwrap_err().problem().detail;
+                    assert!(
+                        detail.contains("32 deep"),
+                        "{open} {times} times, {field}: {detail}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -4,9 +4,9 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    db::page::{Slice, Window},
+    db::page::{Position, Slice, Window},
     error::{Error, FieldErrors, Result},
-    http::extract::Params,
+    http::{extract::Params, size},
     state::AppState,
 };
 
@@ -95,6 +95,42 @@ impl PageQuery {
             params,
             scope,
         })
+    }
+
+    /// `slice` as bodies, cut short where they would be more than a function may answer: the rest is on the next page in
+    /// the direction of reading. A page has one result at least.
+    ///
+    /// # Errors
+    /// As [`size::sent_bytes`].
+    pub fn within_answer<T, B: Serialize>(
+        &self,
+        slice: Slice<T>,
+        position: impl Fn(&T) -> Position,
+        body: impl Fn(T) -> B,
+    ) -> Result<Slice<B>> {
+        let back = self.window.is_backward();
+        let (items, mut place) = slice.split();
+        let mut bodies: Vec<(Position, B)> = items
+            .into_iter()
+            .map(|item| (position(&item), body(item)))
+            .collect();
+        if back {
+            bodies.reverse();
+        }
+        let fits = size::fitting(bodies.iter().map(|(_, body)| body))?.max(1);
+        if fits < bodies.len() {
+            bodies.truncate(fits);
+            let end = bodies.last().map(|(position, _)| position.clone());
+            if back {
+                place.previous = end.map(Window::Before);
+            } else {
+                place.next = end.map(Window::After);
+            }
+        }
+        if back {
+            bodies.reverse();
+        }
+        Ok(place.with_items(bodies.into_iter().map(|(_, body)| body).collect()))
     }
 
     /// The page's body: `slice` with its neighbours as URLs.

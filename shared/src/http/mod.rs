@@ -8,6 +8,7 @@ pub mod extract;
 pub mod openapi;
 pub mod operations;
 pub mod problem;
+pub mod size;
 pub mod wire;
 
 pub use app::serve;

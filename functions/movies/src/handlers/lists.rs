@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use shared::{
     AppState, Error, Result,
     auth::MaybeCaller,
-    db::{page::Slice, search::SearchQuery},
+    db::{genre::Category, page::Slice, search::SearchQuery},
     error::FieldErrors,
     http::{
         Collection, PageQuery,
@@ -28,7 +28,7 @@ const MOVIES_PER_CATEGORY: usize = 5;
 /// Every word of `q` must begin a word of the title, the director or the genre; a word of one or two characters must
 /// be a whole word. Case and accents don't count. Exact titles come first, then titles that begin with `q`, then the
 /// rest: of one word, title matches before director matches before genre matches. A page may come out short, with
-/// `next`, when every word is common.
+/// `next`, when every word is common or texts are very long.
 #[utoipa::path(
     get,
     path = "/api/movies/search/",
@@ -51,7 +51,7 @@ pub async fn search_movies(
     if q.is_empty() {
         errors.add("q", "This field is required.");
     } else if q.chars().nth(MAX_Q_CHARS).is_some() {
-        errors.add("q", format!("May hold {MAX_Q_CHARS} characters."));
+        errors.add("q", format!("Must be at most {MAX_Q_CHARS} characters."));
     }
     let scope = format!("search {q}");
     let page = PageQuery::read_with(&state, params, DEFAULT_LIMIT, scope, errors).await?;
@@ -70,7 +70,8 @@ pub async fn search_movies(
 
 /// List categories.
 ///
-/// Genres in alphabetical order, each with its name as first written, how many films it has, and its five newest.
+/// Genres in alphabetical order, each with its name as first written, how many films it has, and its five newest. A page
+/// of very long texts may come out short, with `next`.
 #[utoipa::path(
     get,
     path = "/api/movies/categories/",
@@ -98,7 +99,7 @@ pub async fn list_categories(
             caller.map(|c| c.id),
         )
         .await?;
-    let slice = CategoryBody::slice(slice);
+    let slice = page.within_answer(slice, Category::position, CategoryBody::from)?;
     Ok(Json(page.collection(&state, Some(count), slice).await?))
 }
 

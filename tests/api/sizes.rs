@@ -1,0 +1,157 @@
+//! Answers as large as they can be: each is one that Lambda takes.
+
+use std::collections::BTreeSet;
+
+use marquee::import::{Importer, Report, Source};
+use serde_json::{Value, json};
+use shared::http::size::MAX_ANSWER_BYTES;
+use url::Url;
+
+use crate::support::{Caller, TestApp, event::Request, wire::WiredApp};
+
+/// The bytes of a function's whole answer to this request, and its body.
+async fn answer(app: &TestApp, caller: &Caller, target: &str) -> (usize, Value) {
+    let url = Url::parse("https://x").unwrap().join(target).unwrap();
+    let mut request = Request::new("GET", url.path());
+    request.query = url.query().unwrap_or_default().to_owned();
+    if let Some(access) = &caller.access {
+        request = request.header("authorization", &format!("Bearer {access}"));
+    }
+    let event = request.event("large").to_value();
+    let answer = app.running.gateway.invoke(&event).await.unwrap();
+    assert_eq!(answer["statusCode"], 200, "{target}");
+    let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    (serde_json::to_vec(&answer).unwrap().len(), body)
+}
+
+/// A hundred genres of five movies, whose texts are as long as they may be and grow most on their way: a `"` takes four
+/// bytes of an answer.
+async fn server(text: &str) -> WiredApp {
+    let wired = WiredApp::new().await;
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let mut csv = String::from("title,description,director,release_date,genre,cover_image\n");
+    for n in 0..500 {
+        let tail = |chars: usize| text.repeat(chars);
+        let fields = [
+            format!("amber{n:03}{}", tail(192)),
+            // Line breaks at its end would be trimmed.
+            format!("{}x", tail(4_999)),
+            format!("d{}", tail(199)),
+            "2000-01-01".to_owned(),
+            format!("g{:02}{}x", n / 5, tail(36)),
+            format!("https://example.org/{}", "x".repeat(2_028)),
+        ];
+        csv += &(fields.map(|field| quoted(&field)).join(",") + "\n");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("movies.csv");
+    std::fs::write(&file, csv).unwrap();
+    let importer = Importer::new(wired.wire.store().await, wired.wire.table.database());
+    let report = importer.run(&Source::File(file)).await.unwrap();
+    assert_eq!(report, Report::Imported { films: 500, bad: 0 });
+    wired
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_answer_is_larger_than_lambda_takes() {
+    for text in ["\"", "😀"] {
+        let wired = server(text).await;
+        let app = &wired.app;
+        let user = app.member().await;
+        for id in 1..=100 {
+            user.put(&format!("/api/movies/{id}/favorite/"))
+                .send()
+                .await
+                .is(200);
+        }
+        for target in [
+            "/api/movies/?limit=100",
+            "/api/movies/?limit=100&ordering=-release_date",
+            "/api/movies/newest/?limit=100",
+            "/api/movies/most-liked/?limit=100",
+            "/api/movies/search/?limit=100&q=amb",
+            "/api/users/me/favorites/?limit=100",
+        ] {
+            let (bytes, body) = answer(app, &user, target).await;
+            println!("{text} {target}: {bytes} bytes");
+            assert!(bytes <= MAX_ANSWER_BYTES, "{text} {target}: {bytes}");
+            // A Query reads 1 MB at most, and the page goes on.
+            let is_full = body["results"].as_array().unwrap().len() == 100;
+            assert!(is_full || body["next"].is_string(), "{target}");
+            assert!(bytes > 1_000_000, "{target}: the texts are the longest");
+        }
+        // Five of the longest for each of a hundred genres are too many: a page comes out short, and nothing is lost.
+        let mut genres: [Vec<String>; 2] = Default::default();
+        let mut target = "/api/movies/categories/".to_owned();
+        for (found, link) in genres.iter_mut().zip(["next", "previous"]) {
+            loop {
+                let (bytes, body) = answer(app, &user, &target).await;
+                assert!(bytes <= MAX_ANSWER_BYTES, "{text} {target}: {bytes}");
+                let page = body["results"].as_array().unwrap();
+                assert!(
+                    !page.is_empty()
+                        && page
+                            .iter()
+                            .all(|genre| genre["movies"].as_array().unwrap().len() == 5)
+                );
+                println!("{text} categories: {} genres, {bytes} bytes", page.len());
+                // As much as fits, but for the last page.
+                let is_last = body[link].is_null();
+                assert!(
+                    is_last || link == "previous" || bytes > MAX_ANSWER_BYTES - 200_000,
+                    "{bytes}"
+                );
+                let mut names: Vec<String> = page
+                    .iter()
+                    .map(|genre| genre["genre"].as_str().unwrap().to_owned())
+                    .collect();
+                if link == "previous" {
+                    names.reverse();
+                }
+                found.extend(names);
+                if is_last {
+                    break;
+                }
+                target = body[link].as_str().unwrap().to_owned();
+            }
+        }
+        let [forward, mut backward] = genres;
+        assert_eq!(forward.iter().collect::<BTreeSet<_>>().len(), 100);
+        assert!(forward.is_sorted() && forward.len() == 100);
+        backward.reverse();
+        // The way back begins with the last page itself, whose `previous` is what comes before it.
+        assert_eq!(backward.len(), backward.iter().collect::<BTreeSet<_>>().len());
+        assert!(
+            forward.ends_with(&backward),
+            "{} of {}",
+            backward.len(),
+            forward.len()
+        );
+        assert_eq!(backward, forward);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_of_the_longest_users_are_no_large_answer() {
+    let app = TestApp::new().await;
+    let admin = app.admin().await;
+    let letter = "\u{10400}";
+    for name in ["a", "b"] {
+        let email = format!("{}{name}@{}.co", letter.repeat(15), letter.repeat(13));
+        let body = json!({
+            "username": format!("{name}{}", letter.repeat(149)), "email": email, "password": crate::support::PASSWORD
+        });
+        app.anonymous()
+            .post("/api/auth/register/")
+            .json(&body)
+            .send()
+            .await
+            .is(201);
+    }
+    let (all, body) = answer(&app, &admin, "/api/users/?limit=100").await;
+    assert_eq!(body["results"].as_array().unwrap().len(), 3);
+    let (one, _) = answer(&app, &admin, "/api/users/?limit=1").await;
+    // Two of the longest, and links that only the other answer has, which make it larger.
+    let largest = all.saturating_sub(one) + 2_000;
+    assert!(largest * 100 <= MAX_ANSWER_BYTES, "{all} {one}");
+}

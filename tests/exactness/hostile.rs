@@ -1,0 +1,354 @@
+//! Texts chosen to cost: as long as they may be, in characters of one to four bytes, characters that spell out into many,
+//! words that are alike as far as a posting carries them. What a search or an edit may cost holds for them too.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use marquee::import::{Importer, Report, Source};
+use serde_json::{Value, json};
+use shared::domain::text;
+
+use crate::support::{
+    Call,
+    audit::audit,
+    encode, film,
+    wire::{Cost, WiredApp},
+};
+
+/// Longer than lies between two calls that are sent off together, also on a machine with other work.
+const HOLD: Duration = Duration::from_millis(60);
+
+/// What a read unit reads.
+const UNIT: usize = 4096;
+
+/// A movie's title, description, director and genre.
+type Texts = [String; 4];
+
+/// As many words as fit, each of `chars` characters of `letter` after a tag and a number, into `most` characters.
+fn words(tag: &str, letter: &str, chars: usize, count: usize, most: usize) -> String {
+    // U+FDFA spells out into words of its own, and a movie has 30 at most.
+    let count = if letter == "\u{fdfa}" { count.min(7) } else { count };
+    let mut all = String::new();
+    for n in 0..count {
+        let letters: String = letter.chars().cycle().take(chars).collect();
+        let word = format!("{tag}{n}{letters} ");
+        if (all.clone() + word.trim_end()).chars().count() > most {
+            break;
+        }
+        all.push_str(&word);
+    }
+    all.trim_end().to_owned()
+}
+
+/// So many genres, as long as one may be in this letter.
+fn genres(tag: &str, letter: &str, count: usize) -> String {
+    // U+FDFA spells out into 33 bytes.
+    let chars = if letter == "\u{fdfa}" { 3 } else { 12 };
+    words(tag, letter, chars, count, 150).replace(' ', ",")
+}
+
+/// Movies of the heaviest texts. Nearly all have the words amber, birch and cedar, in a field that differs; the decoys lack
+/// one of them, and have words in its place that begin alike.
+fn movies() -> Vec<Texts> {
+    let letters = [
+        "x",
+        "Ж",
+        "ก",
+        "한",
+        "\u{10400}",
+        "\u{fdfa}",
+        "ﬃ",
+        "ß",
+        "映",
+        "\u{5d0}",
+    ];
+    let short = || "Short.".to_owned();
+    let long = || "😀".repeat(5_000);
+    let mut movies: Vec<Texts> = Vec::new();
+    for n in 0..330 {
+        let letter = letters[n % letters.len()];
+        let id = format!("n{n}");
+        movies.push(match n % 11 {
+            // Many words in every field, the common ones among them.
+            0 | 1 => [
+                format!("Amber {}", words("t", letter, 15, 10, 180)),
+                if n % 2 == 0 { short() } else { long() },
+                format!("Birch {} {id}", words("d", letter, 15, 10, 170)),
+                format!("Cedar,{}", genres("g", letter, 5)),
+            ],
+            // The common words come last.
+            2 | 3 => [
+                format!("{} amber", words("a", letter, 20, 10, 190)),
+                short(),
+                format!("{} birch", words("b", letter, 20, 10, 190)),
+                format!("{},cedar", genres("c", letter, 4)),
+            ],
+            // One word as long as a title.
+            4 => [
+                format!("{}{n}", letter.chars().cycle().take(190).collect::<String>()),
+                short(),
+                format!("amber {}", letter.chars().cycle().take(190).collect::<String>()),
+                "Birch,Cedar".to_owned(),
+            ],
+            // All in the title, which begins with two of them.
+            5 => [
+                format!("Amber Birch {} cedar", words("q", letter, 15, 12, 170)),
+                short(),
+                words("r", letter, 15, 12, 190),
+                "Oak".to_owned(),
+            ],
+            // Titles that are alike as far as a key goes.
+            6 => [
+                format!("Amber {} {n}", words("long", "ก", 26, 5, 180)),
+                short(),
+                "Birch Cedar".to_owned(),
+                "Oak".to_owned(),
+            ],
+            // Decoys, which no posting rules out.
+            7 | 8 => [
+                format!("Amber {}", words("cede", letter, 8, 14, 190)),
+                long(),
+                format!("Birch {}", words("ceda", letter, 8, 10, 150)),
+                genres("ced", letter, 4),
+            ],
+            9 => [
+                format!("{} cedar", words("amb", letter, 8, 12, 190)),
+                long(),
+                format!("{} birch", words("ambe", letter, 8, 12, 190)),
+                "Oak".to_owned(),
+            ],
+            // Ordinary ones.
+            _ => [
+                format!("The Amber {n}"),
+                short(),
+                "Robin Birch".to_owned(),
+                "Cedar, Oak".to_owned(),
+            ],
+        });
+    }
+    movies
+}
+
+/// A server with these movies, whose ids are 1, 2 and so on.
+async fn server(movies: &[Texts]) -> WiredApp {
+    let wired = WiredApp::new().await;
+    let quoted = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
+    let mut csv = String::from("title,description,director,genre,release_date\n");
+    for texts in movies {
+        let texts: Vec<String> = texts.iter().map(quoted).collect();
+        csv += &format!("{},2000-01-01\n", texts.join(","));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("movies.csv");
+    std::fs::write(&file, csv).unwrap();
+    let importer = Importer::new(wired.wire.store().await, wired.wire.table.database());
+    let report = importer.run(&Source::File(file)).await.unwrap();
+    let films = movies.len() as u64;
+    assert_eq!(report, Report::Imported { films, bad: 0 });
+    wired
+        .app
+        .anonymous()
+        .get("/api/movies/?limit=1")
+        .send()
+        .await
+        .is(200);
+    wired
+}
+
+/// The words of a movie: of its title, and all.
+fn words_of([title, _, director, genre]: &Texts) -> (Vec<String>, Vec<String>) {
+    let title = text::words(title);
+    let mut all = title.clone();
+    all.extend(text::words(director));
+    all.extend(genre.split(',').flat_map(text::words));
+    (title, all)
+}
+
+/// Whether the movie has all words of `q`, and whether its title begins with them.
+fn class(texts: &Texts, q: &str) -> Option<bool> {
+    let satisfies =
+        |own: &str, word: &str| own == word || (word.chars().count() > 2 && own.starts_with(word));
+    let (title, all) = words_of(texts);
+    let q = text::words(q);
+    let has = |word: &String| all.iter().any(|own| satisfies(own, word));
+    let (last, whole) = q.split_last().unwrap();
+    let begins = title.starts_with(whole) && title.get(whole.len()).is_some_and(|own| satisfies(own, last));
+    q.iter().all(has).then_some(begins)
+}
+
+/// The units that are more than one for each of these movies.
+fn further_units(results: &[Value]) -> usize {
+    let units = |movie: &Value| {
+        let texts = ["title", "description", "director", "genre", "cover_image"];
+        let bytes: usize = texts
+            .iter()
+            .filter_map(|name| movie[name].as_str())
+            .map(str::len)
+            .sum();
+        // And names, keys, times and numbers.
+        (bytes + 330).div_ceil(UNIT)
+    };
+    results.iter().map(|movie| units(movie) - 1).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_costs_40_units_at_most_whatever_the_texts_and_finds_what_it_should_both_ways() {
+    let movies = movies();
+    let wired = server(&movies).await;
+    let caller = wired.app.anonymous();
+    let title = |n: usize| movies[n].first().cloned().unwrap();
+    let ways = [
+        "amber".to_owned(),
+        "ced".to_owned(),
+        "amber birch".to_owned(),
+        "cedar amber birch".to_owned(),
+        "birch cedar oak".to_owned(),
+        "amb ced".to_owned(),
+        "t1x amber d1x".to_owned(),
+        "\u{fdfa}".to_owned(),
+        "ก".repeat(100),
+        "\u{10428}".repeat(60) + " amber",
+        title(0),
+        title(6),
+        title(15),
+        // Longer than a key, and not yet at its end.
+        title(6).chars().take(140).collect(),
+    ];
+    let mut most = (0.0, String::new());
+    for q in &ways {
+        let expected: BTreeSet<u64> = (1..)
+            .zip(&movies)
+            .filter(|(_, texts)| class(texts, q).is_some())
+            .map(|(id, _)| id)
+            .collect();
+        let mut path = format!("/api/movies/search/?q={}", encode(q));
+        let mut forward: Vec<Vec<u64>> = Vec::new();
+        let mut backward: Vec<Vec<u64>> = Vec::new();
+        for (pages, link) in [(&mut forward, "next"), (&mut backward, "previous")] {
+            loop {
+                wired.wire.take();
+                let page = caller.get(&path).send().await.is(200);
+                let cost = Cost::of(wired.wire.take());
+                let results = page.body["results"].as_array().unwrap();
+                #[allow(clippy::cast_precision_loss)]
+                let base = cost.reads - further_units(results) as f64;
+                assert!(
+                    base <= 40.0,
+                    "{q}: {base} beside the texts, page {}: {cost:?}",
+                    pages.len()
+                );
+                if base > most.0 {
+                    most = (base, q.clone());
+                }
+                pages.push(page.ids());
+                assert!(pages.len() <= 400, "{q} goes on and on");
+                match page.body[link].as_str() {
+                    Some(url) => path = url.to_owned(),
+                    None => break,
+                }
+                // A client's own limit on URLs, and the gateway's on the whole head.
+                assert!(path.len() < 8_192, "{q}: {}", path.len());
+            }
+        }
+        backward.reverse();
+        let found = forward.concat();
+        println!(
+            "{}…: {} movies on {} pages forward, {} back",
+            q.chars().take(30).collect::<String>(),
+            found.len(),
+            forward.len(),
+            backward.len()
+        );
+        assert_eq!(found.len(), expected.len(), "{q}");
+        assert_eq!(found.iter().copied().collect::<BTreeSet<u64>>(), expected, "{q}");
+        assert_eq!(backward.concat(), found, "{q}, backwards");
+        let begins = found
+            .iter()
+            .map(|id| class(&movies[usize::try_from(*id).unwrap() - 1], q));
+        assert!(begins.is_sorted_by_key(std::cmp::Reverse), "{q}");
+    }
+    println!("{} units at most, for {}", most.0, most.1);
+}
+
+/// Three trips are all that a search takes whose words aren't all common, four otherwise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_among_hostile_texts_takes_four_trips_at_most() {
+    let wired = server(&movies()).await;
+    let caller = wired.app.anonymous();
+    wired.wire.hold(HOLD);
+    for q in ["amber", "amber birch", "cedar amber birch", "oak ced"] {
+        let mut trips = usize::MAX;
+        for _ in 0..3 {
+            wired.wire.take();
+            let path = format!("/api/movies/search/?q={}", encode(q));
+            caller.get(&path).send().await.is(200);
+            trips = trips.min(Cost::of(wired.wire.take()).trips);
+        }
+        assert!(trips <= 4, "{q}: {trips}");
+    }
+}
+
+/// Movies of 30 different words and nine genres, the most that one may have, in the widest letters.
+fn heaviest(tag: &str) -> Vec<Value> {
+    let wide = |letter: &str, chars: usize| letter.chars().cycle().take(chars).collect::<String>();
+    let letters = ["x", "ก", "한", "\u{10400}", "\u{fdfa}"];
+    let all = letters.map(|letter| {
+        let words = |from: usize, to: usize, chars: usize, between: &str| {
+            let words = (from..to).map(|n| format!("{tag}{n}{}", wide(letter, chars)));
+            words.collect::<Vec<_>>().join(between)
+        };
+        // U+FDFA spells out into four words, each time the same.
+        let of = match letter {
+            "\u{fdfa}" => [(0, 8, 1), (8, 16, 1), (16, 19, 1)],
+            _ => [(0, 11, 13), (11, 21, 13), (21, 30, 18)],
+        };
+        let [title, director, genre] = of;
+        let mut movie = film(
+            &words(title.0, title.1, title.2, " "),
+            &words(director.0, director.1, director.2, " "),
+            &words(genre.0, genre.1, genre.2, ","),
+            "2000-01-01",
+        );
+        movie["description"] = json!("😀".repeat(5_000));
+        movie["cover_image"] = json!(format!("https://example.org/{}", "x".repeat(2_028)));
+        movie
+    });
+    all.into()
+}
+
+/// An edit's write units, whatever the texts: the id; a transaction of the movie, of 25 KB at most, the count, 39 postings,
+/// nine genres and their count; and its places in the index by date.
+const CREATE_UNITS: f64 = 1.0 + 2.0 * (25.0 + 1.0 + 39.0 + 9.0 + 1.0) + 10.0;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_texts_make_an_edit_cost_more_than_its_ceiling() {
+    let wired = WiredApp::new().await;
+    let user = wired.app.member().await;
+    let cost = async |what: &str, call: Call| {
+        wired.wire.take();
+        let answer = call.send().await;
+        let cost = Cost::of(wired.wire.take());
+        assert!(answer.status.is_success(), "{what}: {}", answer.text);
+        println!("{what}: {} write units", cost.writes);
+        (answer, cost.writes)
+    };
+    let mut paths: BTreeMap<usize, String> = BTreeMap::new();
+    for (n, movie) in heaviest("a").iter().enumerate() {
+        let (answer, writes) = cost("create", user.post("/api/movies/").json(movie)).await;
+        assert!(writes <= CREATE_UNITS, "{writes} for movie {n}");
+        paths.insert(n, answer.header("location").to_owned());
+    }
+    audit(&wired.wire.store().await).await;
+    for (n, movie) in heaviest("b").iter().enumerate() {
+        let (_, writes) = cost("edit of everything", user.put(&paths[&n]).json(movie)).await;
+        // The end of one movie's postings and the beginning of another's.
+        assert!(writes <= 2.0 * CREATE_UNITS, "{writes} for movie {n}");
+    }
+    for path in paths.values() {
+        let (_, writes) = cost("delete", user.delete(path)).await;
+        assert!(writes <= CREATE_UNITS, "{writes}");
+    }
+    audit(&wired.wire.store().await).await;
+}
