@@ -3,9 +3,11 @@
 
 pub mod bulk;
 pub mod cli;
+pub mod connections;
 pub mod engine;
 pub mod gateway;
 pub mod guard;
+pub mod http1;
 pub mod import;
 pub mod openapi;
 pub mod secrets;

@@ -19,6 +19,7 @@ use shared::{
     clock::Clock,
     config::Config,
     db::{Store, client},
+    http::app::cors,
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
@@ -159,7 +160,12 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
     import_into_empty(&state.store, engine.as_ref(), options.catalog).await?;
 
     let functions = Functions::new(&template, &state);
-    let gateway = Arc::new(Gateway::new(&template, functions.routers(secrets.into())?)?);
+    let gateway = Gateway::new(
+        &template,
+        functions.routers(secrets.into())?,
+        cors(&state.config.http)?,
+    )?;
+    let gateway = Arc::new(gateway);
     let address = listener.local_addr()?;
     let (stop, stopping) = oneshot::channel::<()>();
     let serving = tokio::spawn(Arc::clone(&gateway).serve(listener, async {
