@@ -3,8 +3,9 @@
 //! Whoever connects takes a file descriptor of this process and keeps it for as long as they like. So each listener has
 //! a fixed number of places. When all are taken, the connection that has waited longest for its client is closed: first
 //! among those without a request under way (idle ones, and those with a part of a request's head), then among those
-//! whose client has stopped sending its body or reading its answer. A connection whose request is being worked on is
-//! never closed.
+//! whose client has been sending its body, or reading its answer, for a second or more. That its client moves now and
+//! then makes no difference, or a byte a second would be enough to keep a place. A connection whose request is being
+//! worked on is never closed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,10 +14,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-/// How long a client with a request under way must have done nothing before its connection may be closed for another's.
-const STALLED_FOR: Duration = Duration::from_secs(1);
+/// How long a client may take for its part of a request before its connection may be closed for another's.
+const CLIENTS_TURN: Duration = Duration::from_secs(1);
 
-/// How long a newcomer waits for the place of a connection that is being closed.
+/// How long a newcomer waits for the place of a connection that is being closed, beyond the time until one may be.
 const ROOM_WITHIN: Duration = Duration::from_secs(1);
 
 /// What this process can hold at once, by the number of file descriptors it may have.
@@ -102,8 +103,8 @@ struct Registry {
     open: HashMap<u64, Entry>,
     /// Those without a request under way, longest first.
     idle: BTreeSet<(Instant, u64)>,
-    /// Those that wait for a client in the middle of a request, longest first.
-    stalled: BTreeSet<(Instant, u64)>,
+    /// Those that wait for their client in the middle of a request, longest first.
+    waiting: BTreeSet<(Instant, u64)>,
     closing: usize,
 }
 
@@ -116,9 +117,20 @@ struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Idle(Instant),
-    Stalled(Instant),
+    Waiting(Instant),
     Working,
     Closing,
+}
+
+/// Whether there is a connection to close for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// One is being closed.
+    Closing,
+    /// From then on there will be one, unless it gets on with its request.
+    At(Instant),
+    /// All are being worked on.
+    None,
 }
 
 /// A connection's place. Dropping it makes room.
@@ -143,16 +155,23 @@ impl Connections {
     /// A place for one more connection, which is idle at first. When all are taken, closes the one that has waited
     /// longest for its client. `None` when there is none such.
     pub async fn admit(self: &Arc<Self>) -> Option<Place> {
-        let deadline = Instant::now() + ROOM_WITHIN;
+        let mut deadline = Instant::now() + ROOM_WITHIN;
         loop {
             if let Some(place) = self.take() {
                 return Some(place);
             }
-            if !self.make_room() {
-                return None;
-            }
+            let look_again = match self.make_room() {
+                Room::Closing => deadline,
+                // Not counted as waiting: there will be one then.
+                Room::At(instant) if instant < deadline + CLIENTS_TURN => {
+                    deadline = deadline.max(instant + ROOM_WITHIN);
+                    instant
+                }
+                Room::At(_) | Room::None => return None,
+            };
             // A place that is freed before this waits leaves its notice behind.
-            if timeout_at(deadline, self.freed.notified()).await.is_err() {
+            let freed = timeout_at(look_again, self.freed.notified()).await;
+            if freed.is_err() && look_again == deadline {
                 return self.take();
             }
         }
@@ -164,23 +183,25 @@ impl Connections {
         self.registry().open.len()
     }
 
-    /// Has the connection closed that has waited longest for its client, unless one is being closed already. Returns
-    /// whether there is any such.
-    pub fn make_room(&self) -> bool {
+    /// Has the connection closed that has waited longest for its client, unless one is being closed already.
+    pub fn make_room(&self) -> Room {
         let mut registry = self.registry();
         if registry.closing > 0 {
-            return true;
+            return Room::Closing;
         }
-        let stalled_since = Instant::now().checked_sub(STALLED_FOR);
-        let longest = registry.idle.first().or_else(|| {
-            let stalled = registry.stalled.first();
-            stalled.filter(|(since, _)| stalled_since.is_some_and(|limit| *since <= limit))
-        });
-        let Some((_, id)) = longest.copied() else {
-            return false;
+        let id = match (registry.idle.first(), registry.waiting.first()) {
+            (Some((_, id)), _) => *id,
+            (None, Some((since, id))) => {
+                let until = *since + CLIENTS_TURN;
+                if until > Instant::now() {
+                    return Room::At(until);
+                }
+                *id
+            }
+            (None, None) => return Room::None,
         };
         registry.set(id, State::Closing);
-        true
+        Room::Closing
     }
 
     fn take(self: &Arc<Self>) -> Option<Place> {
@@ -220,7 +241,7 @@ impl Registry {
         match entry.state {
             State::Closing => return false,
             State::Idle(since) => self.idle.remove(&(since, id)),
-            State::Stalled(since) => self.stalled.remove(&(since, id)),
+            State::Waiting(since) => self.waiting.remove(&(since, id)),
             State::Working => true,
         };
         entry.state = state;
@@ -228,8 +249,8 @@ impl Registry {
             State::Idle(since) => {
                 self.idle.insert((since, id));
             }
-            State::Stalled(since) => {
-                self.stalled.insert((since, id));
+            State::Waiting(since) => {
+                self.waiting.insert((since, id));
             }
             State::Working => {}
             State::Closing => {
@@ -245,8 +266,8 @@ impl Registry {
             Some(State::Idle(since)) => {
                 self.idle.remove(&(since, id));
             }
-            Some(State::Stalled(since)) => {
-                self.stalled.remove(&(since, id));
+            Some(State::Waiting(since)) => {
+                self.waiting.remove(&(since, id));
             }
             Some(State::Closing) => self.closing -= 1,
             Some(State::Working) | None => {}
@@ -266,12 +287,12 @@ impl Place {
         }
     }
 
-    /// A request is under way, and its client must send or read before it can go on.
-    pub fn stalled(&self) {
+    /// A request is under way, and its client must send or read before it can go on. The first time counts, until it
+    /// is worked on or done.
+    pub fn waiting(&self) {
         let mut registry = self.of.registry();
-        // The time since its last step counts.
         if let Some(State::Working | State::Idle(_)) = registry.open.get(&self.id).map(|entry| entry.state) {
-            registry.set(self.id, State::Stalled(Instant::now()));
+            registry.set(self.id, State::Waiting(Instant::now()));
         }
     }
 
@@ -332,7 +353,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_longest_idle_goes_first_then_the_longest_stalled_and_the_working_never() {
+    async fn the_longest_idle_goes_first_then_the_longest_waiting_and_the_working_never() {
         let connections = Connections::new(4);
         let mut places = Vec::new();
         for _ in 0..4 {
@@ -345,28 +366,42 @@ mod tests {
         // 0 works and is idle again, so it is younger than the others; 1 and 2 have requests under way.
         place(&places, 0, &|place| assert!(place.working()));
         place(&places, 1, &|place| assert!(place.working()));
-        place(&places, 2, &Place::stalled);
+        place(&places, 2, &Place::waiting);
+        let begun = Instant::now();
         advance(Duration::from_millis(10)).await;
         place(&places, 0, &Place::idle);
         assert_eq!(admit(&connections, &mut places).await, Some(3));
         assert_eq!(admit(&connections, &mut places).await, Some(0));
-        // Of the two newcomers both work now; the stalled one is spared until it has stalled for a second.
+        // The two newcomers work; the waiting one has its time, and that it moved makes no difference.
         place(&places, 4, &|place| assert!(place.working()));
         place(&places, 5, &|place| assert!(place.working()));
-        assert_eq!(admit(&connections, &mut places).await, None);
-        advance(STALLED_FOR).await;
-        // A step that it makes counts.
-        place(&places, 2, &|place| {
-            assert!(place.working());
-            place.stalled();
-            place.stalled();
-        });
-        assert_eq!(admit(&connections, &mut places).await, None);
-        advance(STALLED_FOR).await;
+        advance(Duration::from_millis(500)).await;
+        place(&places, 2, &Place::waiting);
         assert_eq!(admit(&connections, &mut places).await, Some(2));
+        assert_eq!(begun.elapsed(), CLIENTS_TURN);
+        // All four work, and whoever comes is told so at once.
+        place(&places, 6, &|place| assert!(place.working()));
+        assert_eq!(admit(&connections, &mut places).await, None);
+        assert_eq!(begun.elapsed(), CLIENTS_TURN);
         assert_eq!(connections.open(), 4);
         drop(places);
         assert_eq!(connections.open(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_whose_client_is_done_in_time_is_spared() {
+        let connections = Connections::new(1);
+        let place = connections.admit().await.unwrap();
+        place.waiting();
+        let done_soon = async {
+            tokio::time::sleep(CLIENTS_TURN / 2).await;
+            assert!(place.working());
+        };
+        let (admitted, ()) = tokio::join!(connections.admit(), done_soon);
+        assert!(admitted.is_none() && !is_closed(&place).await);
+        // Its client's next part has its own time.
+        place.waiting();
+        assert!(matches!(connections.make_room(), Room::At(until) if until == Instant::now() + CLIENTS_TURN));
     }
 
     #[tokio::test(start_paused = true)]
@@ -375,11 +410,14 @@ mod tests {
         let old = connections.admit().await.unwrap();
         let other = connections.admit().await.unwrap();
         // Twice asked for room before it has gone.
-        assert!(connections.make_room() && connections.make_room());
+        assert_eq!(
+            [connections.make_room(), connections.make_room()],
+            [Room::Closing; 2]
+        );
         assert!(is_closed(&old).await && !is_closed(&other).await);
         assert!(!old.working() && other.working());
         old.idle();
-        old.stalled();
+        old.waiting();
         let (admitted, ()) = tokio::join!(connections.admit(), async { drop(old) });
         assert!(admitted.is_some() && !is_closed(&other).await);
     }

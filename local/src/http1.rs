@@ -265,9 +265,25 @@ impl<A: Application> Server<A> {
         }
     }
 
-    /// Answers one that found no place, whatever it asks for.
+    /// Answers one that found no place, once it has asked for something: a client would not know what an answer without
+    /// a request is for.
     async fn turn_away(&self, mut stream: TcpStream) {
-        let refused = Refused::new(Why::NoRoom, http::Method::GET, http::HeaderMap::new());
+        let mut head = Vec::with_capacity(1024);
+        let asked = async {
+            while !head.ends_with(b"\r\n\r\n") && head.len() < MAX_BUFFER {
+                if let 0 = stream.read_buf(&mut head).await? {
+                    break;
+                }
+            }
+            std::io::Result::Ok(())
+        };
+        // What came counts, be it the whole of it or not.
+        let _ = timeout(LAST_WORD, asked).await;
+        if head.is_empty() {
+            return;
+        }
+        let (method, headers) = glimpse(&head);
+        let refused = Refused::new(Why::NoRoom, method, headers);
         let answer = written(self.application.refuse(refused).await).await;
         let said = async {
             let _ = stream.write_all(&answer).await;

@@ -37,7 +37,7 @@ const MEMORY_WITHIN: Duration = Duration::from_secs(4);
 const FREE: usize = 8 * 1024;
 
 /// What all bodies may take together beyond that.
-const BUDGET: usize = 24 * 1024 * 1024;
+const BUDGET: usize = 16 * 1024 * 1024;
 
 /// The memory for request bodies.
 #[derive(Clone, Debug)]

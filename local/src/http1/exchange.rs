@@ -66,7 +66,7 @@ impl Exchange {
     }
 }
 
-/// A request's body, on its way in. While it waits for the client, the connection counts as stalled.
+/// A request's body, on its way in. Until all of it is here, its client is waited for.
 #[derive(Debug)]
 pub struct Arriving {
     body: Incoming,
@@ -88,11 +88,13 @@ impl Body for Arriving {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        if polled.is_pending() {
-            self.exchange.place.stalled();
-        } else {
-            // When it is being closed, its task ends soon, and this with it.
-            let _ = self.exchange.place.working();
+        match &polled {
+            Poll::Pending => self.exchange.place.waiting(),
+            Poll::Ready(Some(Ok(_))) => {}
+            Poll::Ready(None | Some(Err(_))) => {
+                // When it is being closed, its task ends soon, and this with it.
+                let _ = self.exchange.place.working();
+            }
         }
         polled
     }

@@ -61,12 +61,10 @@ impl Stream {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            if self.answer_due.take().is_some() {
-                let _ = self.exchange.place.working();
-            }
+            self.answer_due = None;
             return written;
         }
-        self.exchange.place.stalled();
+        self.exchange.place.waiting();
         let patience = self.patience.answer;
         let due = self.answer_due.get_or_insert_with(|| Box::pin(sleep(patience)));
         match due.as_mut().poll(context) {
