@@ -50,7 +50,8 @@ impl Ceilings {
                 .clamp(least, most)
         };
         Self {
-            api: share(4, 16, 1024),
+            // Some 60 KB each at the worst.
+            api: share(4, 16, 512),
             engine: share(8, 16, 4096),
             invocations: share(16, 8, 256),
         }
@@ -449,7 +450,7 @@ mod tests {
                 invocations: 64
             }
         );
-        assert!(Ceilings::under(u64::MAX).api <= 1024);
+        assert!(Ceilings::under(u64::MAX).api <= 512);
     }
 
     #[cfg(unix)]
