@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 /// How long a client may take for its part of a request before its connection may be closed for another's.
 const CLIENTS_TURN: Duration = Duration::from_secs(1);
 
-/// How long a newcomer waits for the place of a connection that is being closed, beyond the time until one may be.
+/// How long a newcomer waits for the place of a connection that is being closed.
 const ROOM_WITHIN: Duration = Duration::from_secs(1);
 
 /// What this process can hold at once, by the number of file descriptors it may have.
@@ -154,25 +154,24 @@ impl Connections {
     }
 
     /// A place for one more connection, which is idle at first. When all are taken, closes the one that has waited
-    /// longest for its client. `None` when there is none such.
-    pub async fn admit(self: &Arc<Self>) -> Option<Place> {
-        let mut deadline = Instant::now() + ROOM_WITHIN;
+    /// longest for its client. When there is none such, since all are being worked on, waits for `patience`; `None`
+    /// when nothing has changed by then.
+    pub async fn admit(self: &Arc<Self>, patience: Duration) -> Option<Place> {
+        let begun = Instant::now();
+        let mut closed_by = None;
         loop {
             if let Some(place) = self.take() {
                 return Some(place);
             }
             let look_again = match self.make_room() {
-                Room::Closing => deadline,
-                // Not counted as waiting: there will be one then.
-                Room::At(instant) if instant < deadline + CLIENTS_TURN => {
-                    deadline = deadline.max(instant + ROOM_WITHIN);
-                    instant
-                }
-                Room::At(_) | Room::None => return None,
+                Room::Closing => *closed_by.get_or_insert_with(|| Instant::now() + ROOM_WITHIN),
+                Room::At(instant) if instant <= begun + CLIENTS_TURN.max(patience) => instant,
+                Room::At(_) | Room::None if begun.elapsed() >= patience => return None,
+                Room::At(_) | Room::None => begun + patience,
             };
             // A place that is freed before this waits leaves its notice behind.
             let freed = timeout_at(look_again, self.freed.notified()).await;
-            if freed.is_err() && look_again == deadline {
+            if freed.is_err() && closed_by.is_some_and(|by| by <= Instant::now()) {
                 return self.take();
             }
         }
@@ -342,13 +341,13 @@ mod tests {
         let gone = tokio::select! {
             biased;
             gone = goes => gone,
-            place = connections.admit() => {
+            place = connections.admit(Duration::ZERO) => {
                 assert!(place.is_none(), "there was room");
                 return None;
             }
         };
         places[gone] = None;
-        places.push(connections.admit().await);
+        places.push(connections.admit(Duration::ZERO).await);
         assert!(places.last().unwrap().is_some());
         Some(gone)
     }
@@ -358,7 +357,7 @@ mod tests {
         let connections = Connections::new(4);
         let mut places = Vec::new();
         for _ in 0..4 {
-            places.push(Some(connections.admit().await.unwrap()));
+            places.push(Some(connections.admit(Duration::ZERO).await.unwrap()));
             advance(Duration::from_millis(10)).await;
         }
         let place = |places: &Vec<Option<Place>>, index: usize, action: &dyn Fn(&Place)| {
@@ -392,13 +391,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_whose_client_is_done_in_time_is_spared() {
         let connections = Connections::new(1);
-        let place = connections.admit().await.unwrap();
+        let place = connections.admit(Duration::ZERO).await.unwrap();
         place.waiting();
         let done_soon = async {
             tokio::time::sleep(CLIENTS_TURN / 2).await;
             assert!(place.working());
         };
-        let (admitted, ()) = tokio::join!(connections.admit(), done_soon);
+        let (admitted, ()) = tokio::join!(connections.admit(Duration::ZERO), done_soon);
         assert!(admitted.is_none() && !is_closed(&place).await);
         // Its client's next part has its own time.
         place.waiting();
@@ -408,8 +407,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_goes_for_each_newcomer_and_begins_nothing_more() {
         let connections = Connections::new(2);
-        let old = connections.admit().await.unwrap();
-        let other = connections.admit().await.unwrap();
+        let old = connections.admit(Duration::ZERO).await.unwrap();
+        let other = connections.admit(Duration::ZERO).await.unwrap();
         // Twice asked for room before it has gone.
         assert_eq!(
             [connections.make_room(), connections.make_room()],
@@ -419,17 +418,34 @@ mod tests {
         assert!(!old.working() && other.working());
         old.idle();
         old.waiting();
-        let (admitted, ()) = tokio::join!(connections.admit(), async { drop(old) });
+        let (admitted, ()) = tokio::join!(connections.admit(Duration::ZERO), async { drop(old) });
         assert!(admitted.is_some() && !is_closed(&other).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_does_not_go_keeps_nobody_waiting_for_ever() {
         let connections = Connections::new(1);
-        let _stays = connections.admit().await.unwrap();
+        let _stays = connections.admit(Duration::ZERO).await.unwrap();
         let begun = Instant::now();
-        assert!(connections.admit().await.is_none());
+        assert!(connections.admit(Duration::ZERO).await.is_none());
         assert_eq!(begun.elapsed(), ROOM_WITHIN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_patient_gets_the_place_of_a_request_that_ends() {
+        let connections = Connections::new(1);
+        let place = connections.admit(Duration::ZERO).await.unwrap();
+        assert!(place.working());
+        let begun = Instant::now();
+        assert!(connections.admit(Duration::from_secs(9)).await.is_none());
+        assert_eq!(begun.elapsed().as_secs(), 9);
+        let ends_soon = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            drop(place);
+        };
+        let (admitted, ()) = tokio::join!(connections.admit(Duration::from_secs(9)), ends_soon);
+        assert!(admitted.is_some());
+        assert_eq!(begun.elapsed().as_secs(), 14);
     }
 
     #[test]

@@ -57,7 +57,7 @@ const TURNED_AWAY: usize = 16;
 /// How long an answer to one that is turned away or closed for another may take to write.
 const LAST_WORD: Duration = Duration::from_millis(200);
 
-/// How long a client may take.
+/// How long a client may take, and how long it may have to wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// From one request's end to the next one's first byte.
@@ -66,6 +66,9 @@ pub struct Patience {
     pub head: Duration,
     /// To take any part of an answer.
     pub answer: Duration,
+    /// How long the server keeps a newcomer waiting when every connection's request is being worked on; the ones behind
+    /// it wait as well.
+    pub room: Duration,
 }
 
 impl Default for Patience {
@@ -74,6 +77,7 @@ impl Default for Patience {
             idle: Duration::from_secs(60),
             head: Duration::from_secs(10),
             answer: Duration::from_secs(30),
+            room: Duration::ZERO,
         }
     }
 }
@@ -134,27 +138,32 @@ impl<A: Application> Server<A> {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let mut shutdown = pin!(shutdown);
+        let mut failing = false;
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, source)) => match server.connections.admit().await {
-                        Some(place) => {
+                    Ok((stream, source)) => {
+                        failing = false;
+                        let place = tokio::select! {
+                            () = &mut shutdown => break,
+                            place = server.connections.admit(server.patience.room) => place,
+                        };
+                        if let Some(place) = place {
                             tasks.spawn(Arc::clone(&server).connection(stream, source, place, stopping.clone()));
+                        } else if let Ok(permit) = Arc::clone(&turned_away).try_acquire_owned() {
+                            let server = Arc::clone(&server);
+                            tasks.spawn(async move {
+                                server.turn_away(stream).await;
+                                drop(permit);
+                            });
                         }
-                        None => {
-                            tracing::warn!(%source, "a connection found no place");
-                            if let Ok(permit) = Arc::clone(&turned_away).try_acquire_owned() {
-                                let server = Arc::clone(&server);
-                                tasks.spawn(async move {
-                                    server.turn_away(stream).await;
-                                    drop(permit);
-                                });
-                            }
-                        }
-                    },
+                    }
                     Err(error) => {
-                        tracing::warn!(%error, "no connection accepted");
+                        // Once, and not for every try until it goes well again.
+                        if !std::mem::replace(&mut failing, true) {
+                            tracing::warn!(%error, "no connection accepted");
+                        }
                         server.connections.make_room();
                         sleep(ACCEPT_AGAIN).await;
                     }

@@ -24,6 +24,7 @@ use shared::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
+    connections::raise_descriptor_limit,
     engine::{Engine, Storage},
     gateway::Gateway,
     guard::Guard,
@@ -129,6 +130,7 @@ pub fn table_file(data: &Path) -> PathBuf {
 /// # Errors
 /// Whatever stops it, in words for a person.
 pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
+    raise_descriptor_limit();
     // Before the import, so that a port that is taken is known at once.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
     let template = Template::parse(TEMPLATE)?;

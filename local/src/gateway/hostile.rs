@@ -414,6 +414,7 @@ fn patient(head: u64, idle: u64, answer: u64) -> Gateway {
             idle: Duration::from_millis(idle),
             head: Duration::from_millis(head),
             answer: Duration::from_millis(answer),
+            room: Duration::ZERO,
         },
         ..gateway()
     }
