@@ -261,7 +261,9 @@ async fn a_panic_is_a_500_and_the_gateway_lives() {
 
 #[tokio::test]
 async fn a_function_that_is_too_slow_is_a_503() {
-    let text = include_str!("../../../template.yaml").replace("Timeout: 20", "Timeout: 1");
+    let text = include_str!("../../../template.yaml");
+    assert!(text.contains("Timeout: 15"));
+    let text = text.replace("Timeout: 15", "Timeout: 1");
     let gateway = gateway_of(&Template::parse(&text).unwrap(), functions(), &["*"]);
     let (status, headers, body) = call(&gateway, Request::get("/api/movies/slow"), "").await;
     assert_eq!(status, 503);
