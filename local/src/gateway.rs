@@ -1,57 +1,90 @@
 //! API Gateway on one machine: each HTTP request becomes the event that AWS would send, goes through `lambda_http`'s
 //! own conversion into the function's router, and the function's answer becomes the HTTP response.
 //!
-//! So what a client sees here has taken the same way as on AWS, quirks included. Not imitated are the gateway's limit
-//! of 10 KB on the request line and headers, Lambda's limit of 6 MB on answers, and throttling.
+//! So what a client sees here has taken the same way as on AWS, quirks and limits included. Not imitated is throttling.
+//! What the gateway refuses by itself is a problem document with a request id and CORS headers, as any other answer.
 
 mod answer;
+mod body;
 mod event;
 mod server;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
+use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use bytes::Bytes;
-use http::header::{EXPECT, HOST};
+use http::header::{CONNECTION, HOST, ORIGIN};
 use http::request::Parts;
-use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use http_body_util::Full;
 use hyper::body::Body;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service};
 use serde_json::Value;
 use time::OffsetDateTime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_http::cors::CorsLayer;
 use uuid::Uuid;
 
+use crate::connections::{Ceilings, Connections};
+use crate::http1::Patience;
 use crate::template::{Match, Routes, Template};
 use answer::{Refusal, response_from};
+use body::{Bodies, Whole};
 pub use event::{Arrival, Host, InvalidHost, event_for, raw_path};
 
-/// The largest body the gateway takes ("Quotas for HTTP APIs", payload size).
-const MAX_BODY: usize = 10 * 1024 * 1024;
+/// The most that a request line and the values of the headers may have together ("Quotas for HTTP APIs", total combined
+/// size of request line and header values).
+const MAX_HEAD: usize = 10_240;
 
-/// The largest event a function can be invoked with ("Lambda quotas", synchronous request); encoding makes it the
-/// tighter limit for bodies that aren't text.
+/// The largest event a function can be invoked with, and so the longest body ("Lambda quotas", synchronous request).
+/// The gateway itself takes 10 MB ("Quotas for HTTP APIs", payload size), but no more than this can be handed on.
 const MAX_EVENT: usize = 6 * 1024 * 1024;
 
-/// The longest URL the `http` crate takes. `lambda_http` panics on a longer one.
-const MAX_URL: usize = u16::MAX as usize - 1;
+/// The largest answer a function can give, written as JSON with the body in it. The Lambda developer guide says 6 MB;
+/// the exact figure is in the error message of a function that goes over it.
+const MAX_ANSWER: usize = 6_291_556;
 
-/// How long a body may take to arrive, and how long to go on reading one that is refused, so that a client that is
-/// still sending gets to see the answer.
-const BODY_WITHIN: Duration = Duration::from_secs(30);
-const DISCARD_WITHIN: Duration = Duration::from_secs(2);
+/// The longest URL the `http` crate takes. `lambda_http` panics on a longer one. It writes the scheme and the host, and
+/// encodes the path again, which makes three characters of one at most; all of them are within [`MAX_HEAD`].
+const MAX_URL: usize = u16::MAX as usize - 1;
+const _: () = assert!(3 * MAX_HEAD + "https://?".len() < MAX_URL);
+
+/// A body above this is large: an event made from it takes several times its memory for a moment, so few of them are
+/// worked on at the same time.
+const LARGE: usize = 256 * 1024;
+const LARGE_AT_ONCE: usize = 4;
+
+/// How long a request waits for its turn when as many as there may be are being worked on.
+const TURN_WITHIN: Duration = Duration::from_secs(10);
 
 /// The gateway: the template's routes, and the function behind each.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     routes: Routes,
     functions: HashMap<String, Function>,
+    cors: CorsLayer,
+    connections: Arc<Connections>,
+    patience: Patience,
+    bodies: Bodies,
+    turns: Arc<Semaphore>,
+    large_turns: Arc<Semaphore>,
+}
+
+/// Leave to have a function work on a request, until this is dropped.
+#[derive(Debug, Default)]
+struct Turn {
+    _one: Option<OwnedSemaphorePermit>,
+    _large: Option<OwnedSemaphorePermit>,
 }
 
 /// A function as the gateway invokes it.
@@ -93,6 +126,12 @@ pub enum InvokeError {
     NoRoute,
     /// The function panicked, or its answer can't be written as JSON; both end an invocation on AWS as well.
     Failed(String),
+    /// The function's answer, written as JSON, is longer than Lambda takes. On AWS the invocation fails for that
+    /// (`Function.ResponseSizeTooLarge`), and the client gets the gateway's `500`.
+    AnswerTooLarge {
+        /// Its length in bytes.
+        bytes: usize,
+    },
     /// The function didn't answer within its timeout.
     Timeout,
 }
@@ -104,6 +143,12 @@ impl fmt::Display for InvokeError {
             Self::EventTooLarge => f.write_str("the event is larger than a function takes"),
             Self::NoRoute => f.write_str("no route takes the event's method and path"),
             Self::Failed(reason) => write!(f, "the function failed: {reason}"),
+            Self::AnswerTooLarge { bytes } => {
+                write!(
+                    f,
+                    "the function's answer has {bytes} bytes, and Lambda takes {MAX_ANSWER}"
+                )
+            }
             Self::Timeout => f.write_str("the function didn't answer in time"),
         }
     }
@@ -116,13 +161,18 @@ impl std::error::Error for InvokeError {}
 struct LocalAddr(SocketAddr);
 
 impl Gateway {
-    /// A gateway for the template's routes. Each function of the template must be among `functions`, by
-    /// [name](crate::template::Function::name).
+    /// A gateway for the template's routes, with the ceilings of this process. Each function of the template must be among `functions`, by
+    /// [name](crate::template::Function::name). `cors` goes around what the gateway answers by itself; it should be the
+    /// functions' own ([`shared::http::app::cors`]).
     ///
     /// # Errors
     ///
     /// [`MissingFunction`] for the first that isn't.
-    pub fn new(template: &Template, mut functions: HashMap<String, Router>) -> Result<Self, MissingFunction> {
+    pub fn new(
+        template: &Template,
+        mut functions: HashMap<String, Router>,
+        cors: CorsLayer,
+    ) -> Result<Self, MissingFunction> {
         let mut declared = HashMap::new();
         for function in &template.functions {
             let Some(router) = functions.remove(&function.name) else {
@@ -139,9 +189,16 @@ impl Gateway {
                 },
             );
         }
+        let ceilings = Ceilings::of_process();
         Ok(Self {
             routes: template.routes.clone(),
             functions: declared,
+            cors,
+            connections: Connections::new(ceilings.api),
+            patience: Patience::default(),
+            bodies: Bodies::default(),
+            turns: Arc::new(Semaphore::new(ceilings.invocations)),
+            large_turns: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
         })
     }
 
@@ -155,10 +212,43 @@ impl Gateway {
     {
         let request_id = Uuid::new_v4().to_string();
         let (parts, body) = request.into_parts();
-        match self.answer(&parts, body, source, &request_id).await {
+        // Set before the body is read, and again after: what is refused in between leaves some of it unread.
+        let mut unread = !body.is_end_stream();
+        match self.answer(&parts, body, source, &request_id, &mut unread).await {
             Ok(response) => response,
-            Err(refusal) => refusal.response(&parts.method, &request_id),
+            Err(refusal) => {
+                let mut response = self
+                    .refuse(refusal, &parts.method, &parts.headers, &request_id)
+                    .await;
+                if unread {
+                    // The rest of the body is in the way of another request.
+                    response
+                        .headers_mut()
+                        .insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            }
         }
+    }
+
+    /// The answer to what no function answers: a problem document, with CORS headers as a function's own.
+    async fn refuse(
+        &self,
+        refusal: Refusal,
+        method: &Method,
+        headers: &HeaderMap,
+        request_id: &str,
+    ) -> Response<Full<Bytes>> {
+        let response = refusal.response(method, request_id);
+        tracing::info!(request_id, status = response.status().as_u16(), "refused");
+        // For any but OPTIONS the layer adds its headers; OPTIONS it answers by itself, with success.
+        let mut request = Request::new(());
+        if let Some(origin) = headers.get(ORIGIN) {
+            request.headers_mut().insert(ORIGIN, origin.clone());
+        }
+        let answering = service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(response.clone())));
+        let Ok(response) = self.cors.layer(answering).oneshot(request).await;
+        response
     }
 
     async fn answer<B>(
@@ -167,35 +257,37 @@ impl Gateway {
         body: B,
         source: SocketAddr,
         request_id: &str,
+        unread: &mut bool,
     ) -> Result<Response<Full<Bytes>>, Refusal>
     where
         B: Body<Data = Bytes>,
     {
         let time = OffsetDateTime::now_utc();
-        // First, since a connection can only be used again once the body is read.
-        let body = read_body(body, parts.headers.contains_key(EXPECT)).await?;
+        check_head(parts)?;
         if !parts.uri.path().starts_with('/') {
             return Err(Refusal::Malformed("The request target must be a path."));
         }
         let host = host_of(parts)?;
-        let path = raw_path(&parts.uri);
-        // lambda_http encodes the path again, which makes three characters of one at most.
-        let scheme_and_marks = "https://?".len();
-        let query = parts.uri.query().unwrap_or_default();
-        if scheme_and_marks + host.authority().len() + 3 * path.len() + query.len() > MAX_URL {
-            return Err(Refusal::TargetTooLong);
-        }
         let found = self
             .routes
-            .resolve(&parts.method, &path)
+            .resolve(&parts.method, &raw_path(&parts.uri))
             .ok_or(Refusal::NotFound)?;
+        // Base64 makes four bytes of three.
+        let limit = if event::has_text(&parts.headers) {
+            MAX_EVENT
+        } else {
+            MAX_EVENT / 4 * 3
+        };
+        let body = self.bodies.read(body, limit).await?;
+        *unread = false;
+        let turn = self.turn(&body).await?;
         let event = event_for(
             &Arrival {
                 method: &parts.method,
                 uri: &parts.uri,
                 version: parts.version,
                 headers: &parts.headers,
-                body: &body,
+                body: &body.bytes,
                 host: &host,
                 source: source.ip(),
                 request_id,
@@ -203,10 +295,28 @@ impl Gateway {
             },
             &found,
         );
-        self.run(&found, &event)
+        self.run(&found, event, turn)
             .await
-            .and_then(|answer| response_from(answer, &parts.method).map_err(InvokeError::Failed))
+            .and_then(|answer| response_from(&answer, &parts.method).map_err(InvokeError::Failed))
             .map_err(|error| refusal_for(&error, &found, request_id))
+    }
+
+    /// Waits until a function may work on a request with this body.
+    async fn turn(&self, body: &Whole) -> Result<Turn, Refusal> {
+        let wait = async {
+            let large = match body.bytes.len() {
+                0..=LARGE => None,
+                _ => Some(Arc::clone(&self.large_turns).acquire_owned().await?),
+            };
+            Ok::<_, tokio::sync::AcquireError>(Turn {
+                _one: Some(Arc::clone(&self.turns).acquire_owned().await?),
+                _large: large,
+            })
+        };
+        match timeout(TURN_WITHIN, wait).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(Refusal::NoRoom),
+        }
     }
 
     /// Invokes the function that an event of payload format 2.0 is for, by its method and `rawPath`, and returns the
@@ -227,11 +337,12 @@ impl Gateway {
             .routes
             .resolve(&method, text("/rawPath")?)
             .ok_or(InvokeError::NoRoute)?;
-        self.run(&found, event).await
+        let answer = self.run(&found, event.clone(), Turn::default()).await?;
+        serde_json::from_slice(&answer).map_err(|error| InvokeError::Failed(error.to_string()))
     }
 
-    /// Runs the function of a route on an event.
-    async fn run(&self, found: &Match<'_>, event: &Value) -> Result<Value, InvokeError> {
+    /// Runs the function of a route on an event, and returns its answer as it would be sent to Lambda.
+    async fn run(&self, found: &Match<'_>, event: Value, turn: Turn) -> Result<Vec<u8>, InvokeError> {
         let name = &found.route.function;
         let Some(Function {
             router,
@@ -240,17 +351,19 @@ impl Gateway {
         else {
             return Err(InvokeError::Failed(format!("there is no function {name}")));
         };
-        let text = event.to_string();
-        if text.len() > MAX_EVENT {
-            return Err(InvokeError::EventTooLarge);
-        }
+        let context = context(&event, name, limit);
         // Through text, since lambda_http's deserialisation works on text alone.
+        let text = event_text(&event)?;
+        // Each form of a large body goes before the next but one is made.
+        drop(event);
         let payload: LambdaRequest =
-            serde_json::from_str(&text).map_err(|error| InvokeError::Event(error.to_string()))?;
-        let event = LambdaEvent::new(payload, context(event, name, limit));
+            serde_json::from_slice(&text).map_err(|error| InvokeError::Event(error.to_string()))?;
+        drop(text);
+        let event = LambdaEvent::new(payload, context);
         // In a task of its own: a panic, be it lambda_http's, ends the task alone, and the function isn't cut short
         // when the client has gone.
         let invocation = tokio::spawn(async move {
+            let _turn = turn;
             // The call alone, without asking whether the router is ready: it always is, and an adapter that lived
             // across the wait would keep the task from moving between threads.
             let answering = Adapter::from(router).call(event);
@@ -258,11 +371,42 @@ impl Gateway {
                 .await
                 .map_err(|_| InvokeError::Timeout)?;
             let Ok(answer) = answer;
-            serde_json::to_value(answer).map_err(|error| InvokeError::Failed(error.to_string()))
+            let answer =
+                serde_json::to_vec(&answer).map_err(|error| InvokeError::Failed(error.to_string()))?;
+            match answer.len() {
+                0..=MAX_ANSWER => Ok(answer),
+                bytes => Err(InvokeError::AnswerTooLarge { bytes }),
+            }
         });
         invocation
             .await
             .map_err(|error| InvokeError::Failed(error.to_string()))?
+    }
+}
+
+/// An event as text, unless it is longer than Lambda takes; then no more of it is written.
+fn event_text(event: &Value) -> Result<Vec<u8>, InvokeError> {
+    struct Bounded(Vec<u8>);
+
+    impl io::Write for Bounded {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0.len() + bytes.len() > MAX_EVENT {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            self.0.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut text = Bounded(Vec::new());
+    match serde_json::to_writer(&mut text, event) {
+        Ok(()) => Ok(text.0),
+        Err(error) if error.is_io() => Err(InvokeError::EventTooLarge),
+        Err(error) => Err(InvokeError::Event(error.to_string())),
     }
 }
 
@@ -285,7 +429,10 @@ fn refusal_for(error: &InvokeError, found: &Match<'_>, request_id: &str) -> Refu
     match error {
         InvokeError::EventTooLarge => return Refusal::BodyTooLarge,
         InvokeError::NoRoute => return Refusal::NotFound,
-        InvokeError::Event(_) | InvokeError::Failed(_) | InvokeError::Timeout => {}
+        InvokeError::Event(_)
+        | InvokeError::Failed(_)
+        | InvokeError::AnswerTooLarge { .. }
+        | InvokeError::Timeout => {}
     }
     tracing::error!(request_id, function = found.route.function, %error, "no answer");
     match error {
@@ -294,23 +441,43 @@ fn refusal_for(error: &InvokeError, found: &Match<'_>, request_id: &str) -> Refu
     }
 }
 
-/// The host a request is addressed to: in its target, else in its `Host` header, which only HTTP/1.0 may leave out (RFC
-/// 9112 §3.2); else the address it came to.
+/// Holds a head against what API Gateway takes.
+fn check_head(parts: &Parts) -> Result<(), Refusal> {
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len())
+        + parts
+            .uri
+            .authority()
+            .map_or(0, |host| host.as_str().len() + "http://".len());
+    let line = parts.method.as_str().len() + target + "  HTTP/1.1".len();
+    let values: usize = parts.headers.values().map(HeaderValue::len).sum();
+    if line > MAX_HEAD {
+        Err(Refusal::TargetTooLong)
+    } else if line + values > MAX_HEAD {
+        Err(Refusal::HeadersTooLarge)
+    } else {
+        Ok(())
+    }
+}
+
+/// The host a request is addressed to: in its target, else in its `Host` header. HTTP/1.1 must have that header, even
+/// beside a host in the target (RFC 9112 §3.2). HTTP/1.0 may have neither; then it is the address that it came to.
 fn host_of(parts: &Parts) -> Result<Host, Refusal> {
     const BAD_HOST: Refusal =
         Refusal::Malformed("The Host header must be one host name or address with an optional port.");
     let mut given = parts.headers.get_all(HOST).iter();
     let first = given.next();
-    if given.next().is_some() {
+    if given.next().is_some() || (first.is_none() && parts.version >= Version::HTTP_11) {
         return Err(BAD_HOST);
     }
-    let text = match (parts.uri.authority(), first) {
-        (Some(authority), _) => authority.as_str().to_owned(),
-        (None, Some(value)) => value.to_str().map_err(|_| BAD_HOST)?.trim().to_owned(),
-        (None, None) => String::new(),
+    let first = match first {
+        Some(value) => Some(value.to_str().map_err(|_| BAD_HOST)?.trim()),
+        None => None,
     };
-    if !text.is_empty() {
-        return Host::parse(&text).map_err(|_| BAD_HOST);
+    if let Some(text) = parts.uri.authority().map(http::uri::Authority::as_str).or(first) {
+        return Host::parse(text).map_err(|_| BAD_HOST);
     }
     let own = parts
         .extensions
@@ -319,47 +486,7 @@ fn host_of(parts: &Parts) -> Result<Host, Refusal> {
     Host::parse(&own).map_err(|_| BAD_HOST)
 }
 
-/// Reads a whole body, within the gateway's limits.
-async fn read_body<B: Body<Data = Bytes>>(body: B, client_waits: bool) -> Result<Bytes, Refusal> {
-    let mut body = pin!(body);
-    let too_large = body.size_hint().lower() > MAX_BODY as u64;
-    if too_large && client_waits {
-        // The client waits for leave to send the body (RFC 9110 §10.1.1), and reading would give it.
-        return Err(Refusal::BodyTooLarge);
-    }
-    let mut read = Vec::new();
-    let collect = async {
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Refusal::Malformed("The request body is incomplete or broken."))?;
-            let Ok(data) = frame.into_data() else { continue };
-            if too_large || read.len() + data.len() > MAX_BODY {
-                return Err(Refusal::BodyTooLarge);
-            }
-            read.extend_from_slice(&data);
-        }
-        Ok(())
-    };
-    match timeout(BODY_WITHIN, collect).await {
-        Ok(Ok(())) => Ok(read.into()),
-        Ok(Err(Refusal::BodyTooLarge)) => {
-            let _ = timeout(DISCARD_WITHIN, discard(body)).await;
-            Err(Refusal::BodyTooLarge)
-        }
-        Ok(Err(refusal)) => Err(refusal),
-        Err(_) => Err(Refusal::BodyTimeout),
-    }
-}
-
-/// Reads on, as much again as a body may hold, and keeps nothing.
-async fn discard<B: Body<Data = Bytes>>(mut body: std::pin::Pin<&mut B>) {
-    let mut left = MAX_BODY;
-    while let Some(Ok(frame)) = body.frame().await {
-        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-        if left == 0 {
-            return;
-        }
-    }
-}
-
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,12 @@
 
 pub mod bulk;
 pub mod cli;
+pub mod connections;
 pub mod data;
 pub mod engine;
 pub mod gateway;
 pub mod guard;
+pub mod http1;
 pub mod import;
 pub mod openapi;
 pub mod private;

@@ -19,10 +19,12 @@ use shared::{
     clock::Clock,
     config::Config,
     db::{Store, client},
+    http::app::cors,
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
+    connections::raise_descriptor_limit,
     data::{self, Data},
     engine::{Engine, Storage},
     gateway::Gateway,
@@ -153,6 +155,7 @@ pub(crate) async fn open(
 /// # Errors
 /// Whatever stops it, in words for a person.
 pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
+    raise_descriptor_limit();
     // Before the import, so that a port that is taken is known at once.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
     let template = Template::parse(TEMPLATE)?;
@@ -184,7 +187,12 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
     import_into_empty(&state.store, engine.as_ref(), options.catalog).await?;
 
     let functions = Functions::new(&template, &state);
-    let gateway = Arc::new(Gateway::new(&template, functions.routers(secrets.into())?)?);
+    let gateway = Gateway::new(
+        &template,
+        functions.routers(secrets.into())?,
+        cors(&state.config.http)?,
+    )?;
+    let gateway = Arc::new(gateway);
     let address = listener.local_addr()?;
     let (stop, stopping) = oneshot::channel::<()>();
     let serving = tokio::spawn(Arc::clone(&gateway).serve(listener, async {

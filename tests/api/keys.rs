@@ -14,7 +14,7 @@ use marquee::{
 };
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
-use shared::db::Key;
+use shared::{db::Key, http::app::cors};
 use tokio::net::TcpListener;
 
 use crate::support::{Answer, Caller, NothingRefused, PASSWORD, TestApp, secrets_manager::SecretsManager};
@@ -59,7 +59,8 @@ impl Deployment {
         let vault = Vault::secrets_manager(move || client, SIGNING.into(), REFRESH.into());
         let routers = functions.routers(vault).unwrap();
         self.started.lock().unwrap().push(NothingRefused(functions));
-        let gateway = Arc::new(Gateway::new(&template, routers).unwrap());
+        let cors = cors(&self.app.running.state.config.http).unwrap();
+        let gateway = Arc::new(Gateway::new(&template, routers, cors).unwrap());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(gateway.serve(listener, std::future::pending()));

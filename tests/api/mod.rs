@@ -2,6 +2,7 @@
 
 mod auth;
 mod catalog;
+mod ceilings;
 mod coverage;
 mod events;
 mod favorites;

@@ -12,7 +12,6 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use serde::Deserialize;
-use serde_json::Value;
 use shared::http::app::REQUEST_ID;
 use shared::http::problem::{MEDIA_TYPE, Problem};
 
@@ -26,16 +25,22 @@ pub(super) enum Refusal {
     Malformed(&'static str),
     /// `404`: no route takes it, and there is no `$default`.
     NotFound,
+    /// `408`: its head didn't come in time.
+    HeadTimeout,
     /// `408`: its body didn't come in time.
     BodyTimeout,
     /// `413`: its body, or the event made from it, is too large.
     BodyTooLarge,
-    /// `414`: its target is longer than a URL can be.
+    /// `414`: its request line alone is longer than the gateway takes.
     TargetTooLong,
+    /// `431`: it has too many headers, or they are longer than the gateway takes.
+    HeadersTooLarge,
     /// `500`: the function failed. The log says how.
     FunctionFailed,
     /// `503`: the function didn't answer in time.
     FunctionTimeout,
+    /// `503`: there is no room for it among the others.
+    NoRoom,
 }
 
 impl Refusal {
@@ -46,6 +51,11 @@ impl Refusal {
                 StatusCode::NOT_FOUND,
                 "not_found",
                 "There is nothing at this path.",
+            ),
+            Self::HeadTimeout => (
+                StatusCode::REQUEST_TIMEOUT,
+                "request_timeout",
+                "The request line and headers didn't arrive in time.",
             ),
             Self::BodyTimeout => (
                 StatusCode::REQUEST_TIMEOUT,
@@ -62,12 +72,17 @@ impl Refusal {
                 "uri_too_long",
                 "The path and query are too long.",
             ),
+            Self::HeadersTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "headers_too_large",
+                "The request has too many headers, or they are too long.",
+            ),
             Self::FunctionFailed => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal_error",
                 "Something went wrong on our side; the request id finds it in our logs.",
             ),
-            Self::FunctionTimeout => (
+            Self::FunctionTimeout | Self::NoRoom => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
                 "The service can't answer just now; try again shortly.",
@@ -76,7 +91,7 @@ impl Refusal {
         Problem::new(status, code, detail, None)
     }
 
-    /// The problem document for a request with this method and id.
+    /// The problem document for a request with this method and id, as it is before CORS.
     pub(super) fn response(self, method: &Method, request_id: &str) -> Response<Full<Bytes>> {
         let mut problem = self.problem();
         request_id.clone_into(&mut problem.request_id);
@@ -86,7 +101,7 @@ impl Refusal {
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert(REQUEST_ID, id);
         }
-        if self == Self::FunctionTimeout {
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         // Serialising a struct of strings and numbers doesn't fail.
@@ -113,8 +128,8 @@ struct FunctionAnswer {
 /// The HTTP response that a function's answer stands for, or what is wrong with the answer.
 ///
 /// The gateway sets the length and the headers that concern the connection; each cookie becomes a `Set-Cookie` header.
-pub(super) fn response_from(answer: Value, method: &Method) -> Result<Response<Full<Bytes>>, String> {
-    let answer: FunctionAnswer = serde_json::from_value(answer).map_err(|error| error.to_string())?;
+pub(super) fn response_from(answer: &[u8], method: &Method) -> Result<Response<Full<Bytes>>, String> {
+    let answer: FunctionAnswer = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
     let status = StatusCode::from_u16(answer.status_code).map_err(|error| error.to_string())?;
     if status.is_informational() {
         return Err(format!("{status} isn't a final status"));
@@ -176,9 +191,13 @@ fn assemble(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use http_body_util::BodyExt;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    fn text(answer: &Value) -> Vec<u8> {
+        answer.to_string().into_bytes()
+    }
 
     /// Status, headers and body as text.
     async fn taken(response: Response<Full<Bytes>>) -> (u16, HeaderMap, String) {
@@ -206,7 +225,7 @@ mod tests {
             "body": "{}",
             "isBase64Encoded": false,
         });
-        let (status, headers, body) = taken(response_from(answer, &Method::POST).unwrap()).await;
+        let (status, headers, body) = taken(response_from(&text(&answer), &Method::POST).unwrap()).await;
         assert_eq!((status, body.as_str()), (201, "{}"));
         assert_eq!(headers["content-type"], "application/json");
         assert_eq!(headers["x-id"].as_bytes(), "é".as_bytes());
@@ -221,7 +240,12 @@ mod tests {
     #[tokio::test]
     async fn an_encoded_body_is_decoded() {
         let answer = json!({ "statusCode": 200, "body": "Zm9v", "isBase64Encoded": true });
-        assert_eq!(taken(response_from(answer, &Method::GET).unwrap()).await.2, "foo");
+        assert_eq!(
+            taken(response_from(&text(&answer), &Method::GET).unwrap())
+                .await
+                .2,
+            "foo"
+        );
     }
 
     #[tokio::test]
@@ -245,7 +269,7 @@ mod tests {
             ),
             (Method::GET, json!({ "statusCode": 304, "body": "four" }), None),
         ] {
-            let (_, headers, body) = taken(response_from(answer.clone(), &method).unwrap()).await;
+            let (_, headers, body) = taken(response_from(&text(&answer), &method).unwrap()).await;
             assert_eq!(body, "", "{answer}");
             assert_eq!(
                 headers.get(CONTENT_LENGTH).map(|value| value.to_str().unwrap()),
@@ -267,7 +291,7 @@ mod tests {
             json!({ "statusCode": 200, "cookies": ["a\n"] }),
             json!({ "statusCode": 200, "body": "?", "isBase64Encoded": true }),
         ] {
-            assert!(response_from(answer.clone(), &Method::GET).is_err(), "{answer}");
+            assert!(response_from(&text(&answer), &Method::GET).is_err(), "{answer}");
         }
     }
 

@@ -193,10 +193,15 @@ pub fn event_for(arrival: &Arrival<'_>, found: &Match<'_>) -> Value {
                 STANDARD.encode(arrival.body)
             }
         };
-        event.insert("body".to_owned(), json!(body));
+        event.insert("body".to_owned(), Value::String(body));
     }
     event.insert("isBase64Encoded".to_owned(), json!(is_base64));
     Value::Object(event)
+}
+
+/// Whether a body with these headers is handed over as text, if it is UTF-8.
+pub(super) fn has_text(headers: &HeaderMap) -> bool {
+    is_text(&headers.get(CONTENT_TYPE).map(text).unwrap_or_default())
 }
 
 /// The content types whose bodies HTTP APIs hand over as text; all others they encode. A body that claims to be text

@@ -11,8 +11,10 @@ use axum::extract::{Extension, Request as AxumRequest};
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::BodyExt as _;
 use lambda_http::request::RequestContext;
 use serde_json::json;
+use shared::config::{Config, HttpConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
@@ -76,7 +78,7 @@ fn movies() -> Router {
         .fallback(echo)
 }
 
-fn functions() -> HashMap<String, Router> {
+pub(super) fn functions() -> HashMap<String, Router> {
     let mut functions: HashMap<_, _> = ["auth", "users", "docs"]
         .map(|name| (name.to_owned(), named(name)))
         .into();
@@ -89,23 +91,37 @@ fn named(name: &'static str) -> Router {
     Router::new().fallback(move || async move { name })
 }
 
-fn template() -> Template {
+/// A gateway over these functions, for these origins.
+pub(super) fn gateway_of(
+    template: &Template,
+    functions: HashMap<String, Router>,
+    origins: &[&str],
+) -> Gateway {
+    let config = HttpConfig {
+        cors_origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
+        ..Config::default().http
+    };
+    Gateway::new(template, functions, shared::http::app::cors(&config).unwrap()).unwrap()
+}
+
+pub(super) fn template() -> Template {
     Template::parse(include_str!("../../../template.yaml")).unwrap()
 }
 
-fn gateway() -> Gateway {
-    Gateway::new(&template(), functions()).unwrap()
+pub(super) fn gateway() -> Gateway {
+    gateway_of(&template(), functions(), &["*"])
 }
 
-/// The answer to a request in memory: status, headers, body.
-async fn call(
+/// The answer to a request in memory: status, headers, body. Its `Host` is `films.example` when it names none.
+pub(super) async fn call(
     gateway: &Gateway,
     request: http::request::Builder,
     body: impl Into<Bytes>,
 ) -> (u16, http::HeaderMap, Bytes) {
-    let response = gateway
-        .handle(request.body(Full::new(body.into())).unwrap(), SOURCE)
-        .await;
+    let mut request = request.body(Full::new(body.into())).unwrap();
+    let host = HeaderValue::from_static("films.example");
+    request.headers_mut().entry(HOST).or_insert(host);
+    let response = gateway.handle(request, SOURCE).await;
     let (parts, body) = response.into_parts();
     (
         parts.status.as_u16(),
@@ -124,7 +140,9 @@ async fn call_json(
 }
 
 /// A gateway that serves until the sender is used or dropped.
-async fn serving(gateway: Gateway) -> (SocketAddr, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+pub(super) async fn serving(
+    gateway: Gateway,
+) -> (SocketAddr, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (stop, stopping) = oneshot::channel::<()>();
@@ -148,7 +166,8 @@ async fn raw(addr: SocketAddr, request: &str) -> String {
 fn every_function_of_the_template_must_be_given() {
     let mut functions = functions();
     functions.remove("users");
-    let error = Gateway::new(&template(), functions).unwrap_err();
+    let cors = shared::http::app::cors(&Config::default().http).unwrap();
+    let error = Gateway::new(&template(), functions, cors).unwrap_err();
     assert_eq!(
         (error.name.as_str(), error.resource.as_str()),
         ("users", "UsersFunction")
@@ -242,8 +261,10 @@ async fn a_panic_is_a_500_and_the_gateway_lives() {
 
 #[tokio::test]
 async fn a_function_that_is_too_slow_is_a_503() {
-    let text = include_str!("../../../template.yaml").replace("Timeout: 20", "Timeout: 1");
-    let gateway = Gateway::new(&Template::parse(&text).unwrap(), functions()).unwrap();
+    let text = include_str!("../../../template.yaml");
+    assert!(text.contains("Timeout: 15"));
+    let text = text.replace("Timeout: 15", "Timeout: 1");
+    let gateway = gateway_of(&Template::parse(&text).unwrap(), functions(), &["*"]);
     let (status, headers, body) = call(&gateway, Request::get("/api/movies/slow"), "").await;
     assert_eq!(status, 503);
     assert_eq!(headers["retry-after"], "1");
@@ -263,7 +284,7 @@ async fn without_a_catch_all_an_unknown_path_is_a_404() {
 ";
     assert!(text.contains(catch_all));
     let template = Template::parse(&text.replace(catch_all, "")).unwrap();
-    let gateway = Gateway::new(&template, functions()).unwrap();
+    let gateway = gateway_of(&template, functions(), &["*"]);
     let (status, problem) = call_json(&gateway, Request::get("/elsewhere"), "").await;
     assert_eq!((status, &problem["code"]), (404, &json!("not_found")));
     assert!(matches!(
@@ -282,8 +303,8 @@ async fn bodies_are_limited_as_on_aws() {
         // Fits the gateway, but not an event once it is encoded.
         (binary(), 5 << 20, 413),
         (binary(), 4 << 20, 200),
-        (text(), MAX_BODY, 413),
-        (text(), MAX_BODY + 1, 413),
+        (text(), MAX_EVENT, 413),
+        (text(), 10 << 20, 413),
     ] {
         let (status, answer) = call_json(&gateway, request, vec![b'x'; length]).await;
         assert_eq!(status, expected, "{length}");
@@ -301,8 +322,8 @@ async fn a_client_that_sends_too_much_gets_to_see_the_413() {
         let mut stream = TcpStream::connect(addr).await.unwrap();
         let head = match framing {
             "chunked" => "transfer-encoding: chunked".to_owned(),
-            "expect" => format!("content-length: {}\r\nexpect: 100-continue", MAX_BODY + 1),
-            _ => format!("content-length: {}", MAX_BODY + 1),
+            "expect" => format!("content-length: {}\r\nexpect: 100-continue", (10 << 20) + 1),
+            _ => format!("content-length: {}", (10 << 20) + 1),
         };
         stream
             .write_all(format!("POST /api/movies HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n").as_bytes())
@@ -311,14 +332,14 @@ async fn a_client_that_sends_too_much_gets_to_see_the_413() {
         match framing {
             "chunked" => {
                 stream
-                    .write_all(format!("{:x}\r\n", MAX_BODY + 1).as_bytes())
+                    .write_all(format!("{:x}\r\n", (10 << 20) + 1).as_bytes())
                     .await
                     .unwrap();
-                stream.write_all(&vec![b'x'; MAX_BODY + 1]).await.unwrap();
+                stream.write_all(&vec![b'x'; (10 << 20) + 1]).await.unwrap();
                 stream.write_all(b"\r\n0\r\n\r\n").await.unwrap();
             }
             "expect" => {}
-            _ => stream.write_all(&vec![b'x'; MAX_BODY + 1]).await.unwrap(),
+            _ => stream.write_all(&vec![b'x'; (10 << 20) + 1]).await.unwrap(),
         }
         let mut answer = [0; 12];
         stream.read_exact(&mut answer).await.unwrap();
@@ -327,29 +348,29 @@ async fn a_client_that_sends_too_much_gets_to_see_the_413() {
 }
 
 #[tokio::test]
-async fn a_target_longer_than_a_url_is_a_414() {
+async fn a_head_may_have_as_much_as_api_gateway_takes() {
+    let gateway = gateway();
+    // The gateway counts the request line and the headers' values.
+    let line = |path: &str| "GET  HTTP/1.1".len() + path.len();
+    let host = "films.example".len();
     // Each brace becomes three characters when lambda_http writes the URL.
-    let (status, problem) = call_json(
-        &gateway(),
-        Request::get(format!("/api/movies/{}", "{".repeat(25_000))),
-        "",
-    )
-    .await;
+    let longest = format!(
+        "/api/movies/{}",
+        "{".repeat(MAX_HEAD - host - line("/api/movies/"))
+    );
+    let (status, _, _) = call(&gateway, Request::get(&longest), "").await;
+    assert_eq!(status, 200);
+    let (status, problem) = call_json(&gateway, Request::get(format!("{longest}{{")), "").await;
+    assert_eq!((status, &problem["code"]), (431, &json!("headers_too_large")));
+    let (status, problem) = call_json(&gateway, Request::get(longest + &"x".repeat(host + 1)), "").await;
     assert_eq!((status, &problem["code"]), (414, &json!("uri_too_long")));
-    let (status, _) = call_json(
-        &gateway(),
-        Request::get(format!("/api/movies/{}", "{".repeat(20_000))),
-        "",
-    )
-    .await;
+    let path = "/api/movies/";
+    let value = "x".repeat(MAX_HEAD - host - line(path));
+    let (status, _, _) = call(&gateway, Request::get(path).header("x", &value), "").await;
     assert_eq!(status, 200);
-    let (status, _) = call_json(
-        &gateway(),
-        Request::get(format!("/api/movies/?q={}", "x".repeat(60_000))),
-        "",
-    )
-    .await;
-    assert_eq!(status, 200);
+    let request = Request::get(path).header("x", &value).header("y", "z");
+    let (status, problem) = call_json(&gateway, request, "").await;
+    assert_eq!((status, &problem["code"]), (431, &json!("headers_too_large")));
 }
 
 #[tokio::test]
@@ -363,7 +384,12 @@ async fn a_request_that_cannot_be_handed_on_is_a_400() {
         "GET /api/movies HTTP/1.1\r\nhost: x/../y?",
         "GET /api/movies HTTP/1.1\r\nhost: \u{e9}",
         "GET /api/movies HTTP/1.1\r\nhost: x\r\nhost: y",
+        "GET /api/movies HTTP/1.1\r\nhost: x\r\nhost: x",
+        "GET /api/movies HTTP/1.1\r\nhost:",
+        "GET /api/movies HTTP/1.1",
+        "GET http://films.example/api/movies HTTP/1.1",
         "OPTIONS * HTTP/1.1\r\nhost: x",
+        "OPTIONS /api/movies HTTP/1.1\r\nhost: a b\r\norigin: https://a.example",
     ] {
         let answer = raw(addr, &format!("{head}\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{head}: {answer}");
@@ -371,17 +397,19 @@ async fn a_request_that_cannot_be_handed_on_is_a_400() {
             answer.contains("x-request-id: ") && answer.contains(r#""code":"malformed_request""#),
             "{head}: {answer}"
         );
+        assert!(
+            answer.contains("\r\naccess-control-allow-origin: *\r\n"),
+            "{head}: {answer}"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_request_may_name_its_host_elsewhere_or_not_at_all() {
+async fn a_request_may_name_its_host_elsewhere_and_http_1_0_not_at_all() {
     let (addr, _stop, _) = serving(gateway()).await;
     let own = addr.to_string();
     for (head, host) in [
         ("GET /api/movies HTTP/1.0", own.as_str()),
-        ("GET /api/movies HTTP/1.1", &own),
-        ("GET /api/movies HTTP/1.1\r\nhost:", &own),
         (
             "GET http://films.example/api/movies HTTP/1.1\r\nhost: other",
             "films.example",
@@ -484,8 +512,9 @@ async fn a_function_finishes_when_the_client_has_gone() {
     };
     let mut functions = functions();
     functions.insert("movies".to_owned(), Router::new().fallback(handler));
-    let gateway = Gateway::new(&template(), functions).unwrap();
-    let request = Request::get("/api/movies").body(Full::new(Bytes::new())).unwrap();
+    let gateway = gateway_of(&template(), functions, &["*"]);
+    let request = Request::get("/api/movies").header(HOST, "x");
+    let request = request.body(Full::new(Bytes::new())).unwrap();
     assert!(
         timeout(Duration::from_millis(50), gateway.handle(request, SOURCE))
             .await
@@ -510,7 +539,7 @@ async fn a_shutdown_lets_requests_finish_and_drops_idle_connections() {
         "finished"
     };
     functions.insert("movies".to_owned(), Router::new().fallback(slow));
-    let (addr, stop, served) = serving(Gateway::new(&template(), functions).unwrap()).await;
+    let (addr, stop, served) = serving(gateway_of(&template(), functions, &["*"])).await;
     let _unused = TcpStream::connect(addr).await.unwrap();
     let mut idle = TcpStream::connect(addr).await.unwrap();
     idle.write_all(b"GET /api/users HTTP/1.1\r\nhost: x\r\n\r\n")

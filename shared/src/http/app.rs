@@ -64,7 +64,10 @@ pub fn serve(router: Router, config: &HttpConfig) -> Result<Router, http::Error>
 }
 
 /// CORS for the configured origins, without credentials; covers every header the contract names.
-fn cors(config: &HttpConfig) -> Result<CorsLayer, http::Error> {
+///
+/// # Errors
+/// When a configured origin isn't a header value.
+pub fn cors(config: &HttpConfig) -> Result<CorsLayer, http::Error> {
     let origins = if config.cors_origins.iter().any(|o| o == "*") {
         AllowOrigin::from(AnyOf)
     } else {

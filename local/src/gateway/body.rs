@@ -1,0 +1,326 @@
+//! Reads request bodies without ever holding much of them.
+//!
+//! A client decides when a body ends, so what is held of unfinished ones is bounded over all clients together. The
+//! first few kilobytes of each body come without asking, so that a login or an edit is never held up by others'
+//! uploads; a connection has one body at a time, and connections are bounded. More than that comes out of one budget.
+//! When it is spent, whoever sends slowly is cut off.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Body;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::answer::Refusal;
+
+/// How long a body may take to arrive, and how long it may pause.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// How many bytes a second a body must have had on average to be spared when others wait for its memory, and from when
+/// on that counts.
+const RATE: u128 = 64 * 1024;
+const RATE_COUNTS_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a body that pauses is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a body waits for memory.
+const MEMORY_WITHIN: Duration = Duration::from_secs(4);
+
+/// What every body may take without asking.
+const FREE: usize = 8 * 1024;
+
+/// What all bodies may take together beyond that.
+const BUDGET: usize = 16 * 1024 * 1024;
+
+/// The memory for request bodies.
+#[derive(Clone, Debug)]
+pub(super) struct Bodies {
+    memory: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// A whole body, and the memory it takes, which is free again once this is dropped.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) bytes: Bytes,
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
+impl Default for Bodies {
+    fn default() -> Self {
+        Self::of(BUDGET)
+    }
+}
+
+impl Bodies {
+    fn of(budget: usize) -> Self {
+        Self {
+            memory: Arc::new(Semaphore::new(budget)),
+            waiting: Arc::default(),
+        }
+    }
+
+    /// Reads a body of at most `limit` bytes. A body that says it is longer isn't read at all.
+    pub(super) async fn read<B: Body<Data = Bytes>>(&self, body: B, limit: usize) -> Result<Whole, Refusal> {
+        let mut body = pin!(body);
+        let hint = body.size_hint();
+        if hint.lower() > limit as u64 {
+            return Err(Refusal::BodyTooLarge);
+        }
+        let expected = hint.exact().and_then(|exact| usize::try_from(exact).ok());
+        let mut held = Held {
+            of: self,
+            read: Vec::new(),
+            memory: None,
+        };
+        let begun = Instant::now();
+        let mut last = begun;
+        loop {
+            let Ok(frame) = timeout(LOOK_EVERY, body.frame()).await else {
+                if last.elapsed() >= PAUSE || self.is_late(begun, held.read.len()) {
+                    return Err(Refusal::BodyTimeout);
+                }
+                continue;
+            };
+            let Some(frame) = frame else { break };
+            let frame = frame.map_err(|_| Refusal::Malformed("The request body is incomplete or broken."))?;
+            let Ok(data) = frame.into_data() else { continue };
+            last = Instant::now();
+            if held.read.len() + data.len() > limit {
+                return Err(Refusal::BodyTooLarge);
+            }
+            held.add(&data, expected).await?;
+            if self.is_late(begun, held.read.len()) {
+                return Err(Refusal::BodyTimeout);
+            }
+        }
+        Ok(Whole {
+            bytes: held.read.into(),
+            _memory: held.memory,
+        })
+    }
+
+    /// Whether a body that has come so far has no more time.
+    fn is_late(&self, begun: Instant, read: usize) -> bool {
+        let taken = begun.elapsed();
+        if taken >= BODY_WITHIN {
+            return true;
+        }
+        let others_wait = self.waiting.load(Ordering::Relaxed) > 0;
+        // One that holds no memory can't give any back.
+        others_wait
+            && read > FREE
+            && taken > RATE_COUNTS_AFTER
+            && (read as u128) * 1000 < taken.as_millis() * RATE
+    }
+}
+
+/// As much of a body as has come.
+struct Held<'a> {
+    of: &'a Bodies,
+    read: Vec<u8>,
+    memory: Option<OwnedSemaphorePermit>,
+}
+
+impl Held<'_> {
+    async fn add(&mut self, data: &[u8], expected: Option<usize>) -> Result<(), Refusal> {
+        let needed = self.read.len() + data.len();
+        let capacity = self.read.capacity();
+        if needed > capacity {
+            // Twice as much each time, and no more than is to come.
+            let mut grown = needed.max(2 * capacity).max(FREE);
+            if let Some(expected) = expected {
+                grown = grown.min(expected).max(needed);
+            }
+            self.take(grown.saturating_sub(FREE.max(capacity))).await?;
+            self.read.reserve_exact(grown - self.read.len());
+        }
+        self.read.extend_from_slice(data);
+        Ok(())
+    }
+
+    /// Takes this many bytes out of the budget.
+    async fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        let bytes = u32::try_from(bytes).map_err(|_| Refusal::BodyTooLarge)?;
+        let memory = &self.of.memory;
+        let taken = match Arc::clone(memory).try_acquire_many_owned(bytes) {
+            Ok(taken) => taken,
+            Err(_) => {
+                let _waiting = Waiting::new(&self.of.waiting);
+                let deadline = Instant::now() + MEMORY_WITHIN;
+                match timeout_at(deadline, Arc::clone(memory).acquire_many_owned(bytes)).await {
+                    Ok(Ok(taken)) => taken,
+                    // What it holds goes back at once, and may be what the others wait for.
+                    Ok(Err(_)) | Err(_) => return Err(Refusal::NoRoom),
+                }
+            }
+        };
+        match &mut self.memory {
+            Some(memory) => memory.merge(taken),
+            None => self.memory = Some(taken),
+        }
+        Ok(())
+    }
+}
+
+/// One that waits for memory, for as long as this lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::{StreamExt as _, stream};
+    use http_body_util::{Full, StreamBody};
+    use hyper::body::Frame;
+    use tokio::time::{advance, sleep};
+
+    use super::*;
+
+    type Part = Result<Frame<Bytes>, Infallible>;
+
+    fn part(length: usize) -> Part {
+        Ok(Frame::data(vec![b'x'; length].into()))
+    }
+
+    /// A body of one part that is never finished.
+    fn unfinished(length: usize) -> impl Body<Data = Bytes, Error = Infallible> {
+        StreamBody::new(stream::iter([part(length)]).chain(stream::pending()))
+    }
+
+    /// A body that has a part of this length every so often.
+    fn dripping(length: usize, every: Duration) -> impl Body<Data = Bytes, Error = Infallible> {
+        let parts = stream::repeat(()).then(move |()| async move {
+            sleep(every).await;
+            part(length)
+        });
+        StreamBody::new(parts.boxed())
+    }
+
+    async fn refused(
+        bodies: &Bodies,
+        body: impl Body<Data = Bytes, Error = Infallible>,
+    ) -> (Refusal, Duration) {
+        let begun = Instant::now();
+        let refusal = bodies.read(body, 1 << 20).await.unwrap_err();
+        (refusal, begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_whole_and_its_memory_comes_back() {
+        let bodies = Bodies::of(100_000);
+        for length in [0, 1, FREE, FREE + 1, 100_000] {
+            let whole = bodies
+                .read(Full::new(vec![1; length].into()), 100_000)
+                .await
+                .unwrap();
+            assert_eq!(whole.bytes.len(), length);
+            assert_eq!(
+                bodies.memory.available_permits(),
+                100_000 - length.saturating_sub(FREE)
+            );
+        }
+        assert_eq!(bodies.memory.available_permits(), 100_000);
+        // In parts, of a length that isn't known: with room to grow, but no more than twice what there is.
+        let parts = StreamBody::new(stream::iter((0..40).map(|_| part(1000))));
+        let whole = bodies.read(parts, 100_000).await.unwrap();
+        assert_eq!(whole.bytes.len(), 40_000);
+        assert!(bodies.memory.available_permits() >= 100_000 - 80_000 + FREE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_says_it_is_too_long_is_not_read_and_another_only_to_the_limit() {
+        let bodies = Bodies::of(1 << 22);
+        let full = Full::new(Bytes::from(vec![1; (1 << 20) + 1]));
+        assert_eq!(
+            refused(&bodies, full).await,
+            (Refusal::BodyTooLarge, Duration::ZERO)
+        );
+        let parts = StreamBody::new(stream::iter((0..17).map(|_| part(1 << 16))).chain(stream::pending()));
+        assert_eq!(
+            refused(&bodies, parts).await,
+            (Refusal::BodyTooLarge, Duration::ZERO)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_may_pause_for_a_while_and_take_a_while() {
+        let bodies = Bodies::of(1 << 20);
+        let (refusal, after) = refused(&bodies, unfinished(100)).await;
+        assert_eq!((refusal, after), (Refusal::BodyTimeout, PAUSE));
+        let (refusal, after) = refused(&bodies, dripping(1, Duration::from_secs(3))).await;
+        assert_eq!((refusal, after.as_secs()), (Refusal::BodyTimeout, 30));
+        assert_eq!(bodies.memory.available_permits(), 1 << 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_slow_gives_way_to_those_who_wait_and_small_bodies_do_not_wait() {
+        let bodies = Bodies::of(100_000);
+        let slow = {
+            let bodies = bodies.clone();
+            tokio::spawn(async move { refused(&bodies, unfinished(90_000)).await })
+        };
+        let dripping = {
+            let bodies = bodies.clone();
+            tokio::spawn(async move { refused(&bodies, dripping(10_000, Duration::from_millis(400))).await })
+        };
+        advance(Duration::from_millis(450)).await;
+        tokio::task::yield_now().await;
+        let begun = Instant::now();
+        let small = bodies
+            .read(Full::new(vec![1; FREE].into()), 1 << 20)
+            .await
+            .unwrap();
+        assert_eq!((small.bytes.len(), begun.elapsed()), (FREE, Duration::ZERO));
+        let large = bodies
+            .read(Full::new(vec![1; 90_000].into()), 1 << 20)
+            .await
+            .unwrap();
+        assert_eq!(large.bytes.len(), 90_000);
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        assert_eq!(slow.await.unwrap().0, Refusal::BodyTimeout);
+        // At 25 KB a second, while the large one holds what is left.
+        assert!(matches!(
+            dripping.await.unwrap().0,
+            Refusal::BodyTimeout | Refusal::NoRoom
+        ));
+        drop(large);
+        assert_eq!(bodies.memory.available_permits(), 100_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_gets_no_memory_is_told_to_come_back() {
+        let bodies = Bodies::of(100_000);
+        let _finished = bodies
+            .read(Full::new(vec![1; 100_000].into()), 1 << 20)
+            .await
+            .unwrap();
+        let (refusal, after) = refused(&bodies, Full::new(vec![1; 50_000].into())).await;
+        assert_eq!((refusal, after), (Refusal::NoRoom, MEMORY_WITHIN));
+        assert_eq!(bodies.waiting.load(Ordering::Relaxed), 0);
+    }
+}

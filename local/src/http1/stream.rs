@@ -1,0 +1,152 @@
+//! The socket as hyper sees it.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+use super::exchange::{Exchange, Phase};
+use super::{MAX_BUFFER, Patience};
+
+/// A socket that keeps what arrives of a head, bounds how long a head and an answer may take, and doesn't pass on what
+/// hyper writes when no request is under way.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) tcp: TcpStream,
+    exchange: Arc<Exchange>,
+    patience: Patience,
+    /// What has come since the last answer, as far as a head can go.
+    head: Vec<u8>,
+    head_due: Option<Pin<Box<Sleep>>>,
+    answer_due: Option<Pin<Box<Sleep>>>,
+    /// The client has closed its half.
+    pub(super) ended: bool,
+    /// A head wasn't whole in time.
+    pub(super) late: bool,
+}
+
+impl Stream {
+    pub(super) fn new(tcp: TcpStream, exchange: Arc<Exchange>, patience: Patience) -> Self {
+        Self {
+            tcp,
+            exchange,
+            patience,
+            head: Vec::new(),
+            head_due: None,
+            answer_due: None,
+            ended: false,
+            late: false,
+        }
+    }
+
+    /// What there is of a head that didn't become a request: what was read for it, or when that came together with the
+    /// request before it, what hyper has left over.
+    pub(super) fn head<'a>(&'a self, left_over: &'a [u8]) -> &'a [u8] {
+        if self.head.is_empty() {
+            left_over
+        } else {
+            &self.head
+        }
+    }
+
+    /// Notes what a write came to: progress, or a wait for the client that has its bounds.
+    fn after_write(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.answer_due = None;
+            return written;
+        }
+        self.exchange.place.waiting();
+        let patience = self.patience.answer;
+        let due = self.answer_due.get_or_insert_with(|| Box::pin(sleep(patience)));
+        match due.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.tcp).poll_read(context, buffer);
+        let read = &buffer.filled()[before..];
+        if matches!(polled, Poll::Ready(Ok(()))) && read.is_empty() && buffer.remaining() > 0 {
+            self.ended = true;
+        }
+        if self.exchange.phase() != Phase::Idle {
+            self.head_due = None;
+            return polled;
+        }
+        if !read.is_empty() {
+            let keep = read.len().min(MAX_BUFFER - self.head.len().min(MAX_BUFFER));
+            self.head.extend_from_slice(&read[..keep]);
+            if self.head_due.is_none() {
+                self.head_due = Some(Box::pin(sleep(self.patience.head)));
+            }
+        }
+        if polled.is_pending()
+            && let Some(due) = &mut self.head_due
+            && due.as_mut().poll(context).is_ready()
+        {
+            self.late = true;
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.exchange.phase() == Phase::Idle {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = Pin::new(&mut self.tcp).poll_write(context, bytes);
+        self.after_write(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.exchange.phase() == Phase::Idle {
+            return Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()));
+        }
+        let written = Pin::new(&mut self.tcp).poll_write_vectored(context, parts);
+        self.after_write(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.exchange.flushed() {
+            self.head = Vec::new();
+            self.head_due = None;
+        }
+        Pin::new(&mut self.tcp).poll_flush(context)
+    }
+
+    /// Nothing: there may be an answer to write yet.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

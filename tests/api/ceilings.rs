@@ -1,0 +1,192 @@
+//! The real program against clients that take all they can get: its descriptors, and its memory.
+#![cfg(target_os = "linux")]
+
+use std::{process::Stdio, time::Duration};
+
+use marquee::connections::raise_descriptor_limit;
+use reqwest::StatusCode;
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    net::TcpStream,
+    process::{Child, ChildStdout, Command},
+    time::{Instant, sleep, timeout},
+};
+
+use crate::support::PASSWORD;
+
+/// Nobody waits longer than this for an answer, whatever others do.
+const SOON: Duration = Duration::from_secs(5);
+
+/// The program, with a table in memory.
+struct Program {
+    child: Child,
+    /// Open for as long as the program runs, or it could not print.
+    _stdout: Lines<BufReader<ChildStdout>>,
+    address: String,
+}
+
+impl Program {
+    /// With at most so many descriptors, as soft limit and as hard one.
+    async fn start(descriptors: u64) -> Self {
+        let mut child = Command::new("sh")
+            .args(["-c", &format!(r#"ulimit -n {descriptors} && exec "$0" "$@""#)])
+            .arg(env!("CARGO_BIN_EXE_marquee"))
+            .args(["--memory", "--catalog", "none", "--port", "0"])
+            .env("RUST_LOG", "error")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = stdout.next_line().await.unwrap().unwrap();
+        let address = line.strip_prefix("listening on http://").unwrap().to_owned();
+        stdout.next_line().await.unwrap().unwrap();
+        Self {
+            child,
+            _stdout: stdout,
+            address,
+        }
+    }
+
+    async fn send(&self, bytes: &[u8]) -> TcpStream {
+        let mut stream = timeout(SOON, TcpStream::connect(&self.address))
+            .await
+            .unwrap()
+            .unwrap();
+        // It may be refused before all of it is sent.
+        let _ = timeout(SOON, stream.write_all(bytes)).await;
+        stream
+    }
+
+    /// Lists and registers over connections of their own, and returns the longest that either took.
+    async fn is_served(&self, name: &str) -> Duration {
+        let client = || {
+            reqwest::Client::builder()
+                .no_proxy()
+                .timeout(SOON)
+                .build()
+                .unwrap()
+        };
+        let base = format!("http://{}", self.address);
+        let begun = Instant::now();
+        let list = client().get(format!("{base}/api/movies/")).send().await.unwrap();
+        assert_eq!(list.status(), StatusCode::OK);
+        let listed = begun.elapsed();
+        let body = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
+        let register = client().post(format!("{base}/api/auth/register/")).json(&body);
+        assert_eq!(register.send().await.unwrap().status(), StatusCode::CREATED);
+        listed.max(begun.elapsed() - listed)
+    }
+
+    /// A figure of `/proc/<id>/status`, in bytes.
+    fn memory(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        let kilobytes = line.trim_matches(|c: char| !c.is_ascii_digit());
+        kilobytes.parse::<u64>().unwrap() * 1024
+    }
+
+    fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id().unwrap()))
+            .unwrap()
+            .count()
+    }
+}
+
+#[tokio::test]
+async fn under_1024_descriptors_1200_clients_that_hold_on_do_not_stop_the_server() {
+    assert!(
+        raise_descriptor_limit() > 1_500,
+        "the test needs more descriptors itself; raise `ulimit -Hn`"
+    );
+    for (what, bytes) in [
+        ("idle", &b""[..]),
+        ("idle-after-a-request", b"GET /api/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n"),
+        ("half-a-head", b"GET /api/movies/ HTTP/1.1\r\nhost: x\r\nx-half:"),
+        (
+            "half-a-body",
+            b"POST /api/auth/login/ HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60\r\n\r\n{",
+        ),
+    ] {
+        let program = Program::start(1024).await;
+        let mut held = Vec::new();
+        for index in 0..1_200 {
+            let mut stream = program.send(bytes).await;
+            if bytes.ends_with(b"\r\n\r\n") {
+                let mut some = [0; 64];
+                timeout(SOON, stream.read(&mut some)).await.unwrap().unwrap();
+            }
+            held.push(stream);
+            if what == "half-a-body" && index % 200 == 199 {
+                // They are closed for others once they have stalled for a second.
+                sleep(Duration::from_millis(1_100)).await;
+            }
+        }
+        for round in 0..3 {
+            let took = program.is_served(&format!("{what}-{round}")).await;
+            eprintln!("{what}: {took:?}, {} descriptors", program.descriptors());
+            assert!(took < SOON, "{what}: {took:?}");
+        }
+        assert!(program.descriptors() < 512, "{what}: {}", program.descriptors());
+    }
+}
+
+#[tokio::test]
+async fn unfinished_bodies_of_any_number_hold_less_than_100_mb_and_hold_nobody_up() {
+    let limit = raise_descriptor_limit();
+    assert!(
+        limit > 3_000,
+        "the test needs more descriptors itself; raise `ulimit -Hn`"
+    );
+    // As many connections as there ever are.
+    let program = Program::start(limit.min(8192)).await;
+    program.is_served("before").await;
+    let before = program.memory("VmRSS:");
+    let megabyte = vec![b'x'; 1 << 20];
+    let mut held = Vec::new();
+    for (count, length, kind) in [
+        // Told at once.
+        (60, 9_900_000, "content-length: 9900001"),
+        // Told when it is too much.
+        (60, 9_900_000, "transfer-encoding: chunked"),
+        (60, 5_900_000, "content-length: 5900001"),
+        (60, 5_900_000, "transfer-encoding: chunked"),
+        (1_200, 260_000, "content-length: 260001"),
+        (1_200, 16_000, "content-length: 16001"),
+    ] {
+        let head =
+            format!("POST /api/movies/ HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\n{kind}\r\n\r\n");
+        let sending = (0..count).map(|_| async {
+            let mut stream = program.send(head.as_bytes()).await;
+            let all = async {
+                if kind.ends_with("chunked") {
+                    stream
+                        .write_all(format!("{:x}\r\n", length + 1).as_bytes())
+                        .await?;
+                }
+                let mut left: usize = length;
+                while left > 0 {
+                    let part = left.min(megabyte.len());
+                    stream.write_all(&megabyte[..part]).await?;
+                    left -= part;
+                }
+                std::io::Result::Ok(())
+            };
+            // Some are cut off.
+            let _ = timeout(Duration::from_secs(1), all).await;
+            stream
+        });
+        held.extend(futures_util::future::join_all(sending).await);
+        let took = program.is_served(&format!("after-{}", held.len())).await;
+        let peak = program.memory("VmHWM:") - before;
+        eprintln!(
+            "{count} of {length}, {kind}: {took:?}, {} MB at most",
+            peak / 1_000_000
+        );
+        assert!(took < SOON, "{took:?}");
+        assert!(peak < 100_000_000, "{peak} bytes more at the peak");
+    }
+}
