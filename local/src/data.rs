@@ -1,9 +1,9 @@
 //! The data directory: the table of the embedded engine, and the secrets that belong to it.
 //!
 //! Without its secrets a table's sessions are lost, and without its table everything is. So what is missing beside the
-//! other is an error, and not made anew. A first start makes both; until it has, [`UNFINISHED`] is there, so that one that
-//! is cut off in between can be told from a loss. Secrets that are used with an endpoint elsewhere are alone in their
-//! directory.
+//! other is an error, and not made anew. A first start makes both; until it has, a file named `first-start` is there, so
+//! that one that is cut off in between can be told from a loss. Secrets that are used with an endpoint elsewhere are alone
+//! in their directory.
 
 use std::fmt;
 use std::fs;

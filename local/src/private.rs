@@ -110,7 +110,7 @@ pub fn file(path: &Path) -> Result<(), PrivateError> {
 /// Narrows a file if there is one.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub fn narrow_if_there(path: &Path) -> Result<(), PrivateError> {
     #[cfg(unix)]
     match unix::narrow_file(path) {
