@@ -629,6 +629,8 @@ async fn no_request_that_is_worked_on_makes_room_and_newcomers_are_told_to_come_
     for _ in 0..3 {
         answer(addr, GET).await.is_problem(503, "unavailable", "no room");
     }
+    // Without a request there is nothing to answer.
+    assert_eq!(rest(&mut send(addr, b"").await).await, b"");
     for mut stream in held {
         go_on.notify_one();
         let came = rest(&mut stream).await;
