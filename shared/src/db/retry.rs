@@ -153,8 +153,9 @@ impl Tries {
             if left.is_zero() {
                 return Err(self.gives_up("no time was left"));
             }
+            // In a box, since an SDK call's future is large and deeply nested, and every function's contains this one.
             let limit = ATTEMPTS[self.failures.min(ATTEMPTS.len() - 1)];
-            let failure = match tokio::time::timeout(limit.min(left), send()).await {
+            let failure = match tokio::time::timeout(limit.min(left), Box::pin(send())).await {
                 Ok(Ok(output)) => return Ok(Ok(output)),
                 Ok(Err(SdkError::ServiceError(e))) => {
                     let answered = e.raw().status().as_u16();
