@@ -30,7 +30,7 @@ pub(super) const FOR_EVER: std::ops::Range<usize> = 0..usize::MAX;
 const BOUND: Duration = Duration::from_secs(20);
 
 /// A deadline of requests that are to come to it.
-pub(super) const SHORT: Duration = Duration::from_secs(2);
+pub(super) const SHORT: Duration = Duration::from_secs(3);
 
 /// The operations of the table's wire that a server uses.
 const OPERATIONS: [&str; 7] = [

@@ -1,7 +1,10 @@
 //! Outages: a table that is out of reach for seconds costs a request time, and no error; one that stays out of reach costs
 //! it a `503` within the deadline; and a change is never made twice.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use shared::db::Store;
@@ -15,6 +18,9 @@ use crate::support::{
 
 /// How long the outages last that a request outlives.
 const OUTAGE: Duration = Duration::from_secs(3);
+
+/// The gateway gives up after this time.
+const HANGS_AFTER: Duration = Duration::from_secs(30);
 
 /// How the table is out of reach.
 #[derive(Clone, Copy, Debug)]
@@ -59,13 +65,18 @@ struct Became {
     favorite: bool,
 }
 
-/// A change, the status that it is answered with, and what it makes of the movie it is made to.
+/// A request, and what is to come of it.
+#[derive(Clone, Copy, Debug)]
 struct Change {
     name: &'static str,
-    call: Call,
+    /// What it is answered with.
     status: u16,
+    /// The movie that it is made to, and what that becomes; nothing, of one that is deleted.
     movie: Option<(u64, Option<Became>)>,
 }
+
+/// How a change of one movie is asked for.
+type Ask = fn(&Caller, &str) -> Call;
 
 /// Every kind of change that a user may make, each with a movie or a session of its own, so that all can be made at once.
 struct Stage {
@@ -104,7 +115,7 @@ impl Stage {
     }
 
     /// Changes of movies that are one transaction each.
-    async fn changes(&mut self) -> Vec<Change> {
+    async fn changes(&mut self) -> Vec<(Change, Call)> {
         let was = Became {
             title: "Alien",
             edits: 0,
@@ -124,7 +135,7 @@ impl Stage {
         let without_favorite = json!({"title": "Aliens", "favorite": false});
         let mut whole = alien();
         whole["title"] = json!("Aliens");
-        let kinds: [(_, _, fn(&Caller, &str) -> Call, Value, _); 10] = [
+        let kinds: [(_, _, Ask, Value, _); 10] = [
             (
                 "toggle on",
                 false,
@@ -184,18 +195,14 @@ impl Stage {
             }
             let status = if became.is_some() { 200 } else { 204 };
             self.movies -= u64::from(became.is_none());
-            changes.push(Change {
-                name,
-                call,
-                status,
-                movie: Some((id, became)),
-            });
+            let movie = Some((id, became));
+            changes.push((Change { name, status, movie }, call));
         }
         changes
     }
 
     /// What is more than one transaction: what takes an id first, and what is about sessions.
-    fn others(&mut self) -> Vec<Change> {
+    fn others(&mut self) -> Vec<(Change, Call)> {
         let user = &self.user;
         let mut liked = alien();
         liked["favorite"] = json!(true);
@@ -210,26 +217,32 @@ impl Stage {
         ];
         self.movies += 2;
         self.users += 1;
-        let change = |(name, call, status)| Change {
-            name,
-            call,
-            status,
-            movie: None,
-        };
+        let movie = None;
+        let change = |(name, call, status)| (Change { name, status, movie }, call);
         others.map(change).into()
     }
 
-    /// Whether every change has been made, and once.
-    async fn check(&self, what: &str, answers: &[(&'static str, Option<(u64, Option<Became>)>, Answer)]) {
+    /// Every kind of read.
+    fn reads(&self, movie: u64) -> impl Iterator<Item = (Change, Call)> {
+        let reads = every_request(&self.user, movie).into_iter().take(12);
+        reads.map(|(name, call)| {
+            let (status, movie) = (200, None);
+            (Change { name, status, movie }, call)
+        })
+    }
+
+    /// Whether every change was answered, and has been made once.
+    async fn check(&self, what: &str, answers: &[(Change, Answer, Duration)]) {
         let (user, store) = (&self.user, self.wired.wire.store().await);
-        for (name, movie, answer) in answers {
+        for (Change { name, status, movie }, answer, took) in answers {
+            let context = format!("{name} in {what} after {took:?}: {}", answer.text);
+            assert_eq!(answer.status.as_u16(), *status, "{context}");
             let Some((id, became)) = movie else { continue };
             let shown = user.get(&format!("/api/movies/{id}/")).send().await;
             let Some(became) = became else {
                 shown.is(404);
                 continue;
             };
-            let context = format!("{name} after {what}: {}", answer.text);
             assert_eq!(shown.body["title"], became.title, "{context}");
             assert_eq!(shown.body["favorite"], became.favorite, "{context}");
             assert_eq!(
@@ -245,8 +258,8 @@ impl Stage {
         }
         assert_eq!(user.count("/api/movies/").await, self.movies, "{what}");
         assert_eq!(user.count("/api/users/").await, self.users, "{what}");
-        for (name, _, answer) in answers {
-            match *name {
+        for (change, answer, _) in answers {
+            match change.name {
                 "refresh" | "login" | "register" => {
                     let token = answer.body["refresh"].as_str().unwrap();
                     user.with_token("refresh", token).send().await.is(200);
@@ -263,20 +276,12 @@ impl Stage {
 }
 
 /// Sends all of these at once.
-async fn all(
-    changes: Vec<Change>,
-) -> Vec<(&'static str, Option<(u64, Option<Became>)>, u16, Answer, Duration)> {
-    let sent = changes.into_iter().map(|change| {
-        let Change {
-            name,
-            call,
-            status,
-            movie,
-        } = change;
+async fn all(changes: Vec<(Change, Call)>) -> Vec<(Change, Answer, Duration)> {
+    let sent = changes.into_iter().map(|(change, call)| {
         tokio::spawn(async move {
             let begun = Instant::now();
-            let answer = bounded(call.send()).await;
-            (name, movie, status, answer, begun.elapsed())
+            let answer = tokio::time::timeout(HANGS_AFTER, call.send()).await;
+            (change, answer.expect(change.name), begun.elapsed())
         })
     });
     let sent: Vec<_> = sent.collect();
@@ -285,6 +290,17 @@ async fn all(
         answers.push(task.await.unwrap());
     }
     answers
+}
+
+/// Lets every outage happen to a server of its own; a few at a time, since the requests of all of them together would keep
+/// two cores busy for longer than the outage.
+async fn side_by_side<F: Future<Output = ()> + Send + 'static>(test: fn(Outage) -> F) {
+    for outages in Outage::ALL.chunks(3) {
+        let outages: Vec<_> = outages.iter().map(|outage| tokio::spawn(test(*outage))).collect();
+        for outage in outages {
+            outage.await.unwrap();
+        }
+    }
 }
 
 async fn sweep_all(store: &Store) {
@@ -315,16 +331,7 @@ impl Caller {
 /// Promises 30, 32, 33 and 35. All requests at once and outages side by side, so that the suite waits but a few times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_keeps_the_table_away_for_3_seconds_every_change_is_made_once_and_everything_answered() {
-    // A few at a time: the requests of all of them together would keep two cores busy for longer than the outage.
-    for outages in Outage::ALL.chunks(3) {
-        let outages: Vec<_> = outages
-            .iter()
-            .map(|outage| tokio::spawn(outlive(*outage)))
-            .collect();
-        for outage in outages {
-            outage.await.unwrap();
-        }
-    }
+    side_by_side(outlive).await;
 }
 
 async fn outlive(outage: Outage) {
@@ -333,72 +340,43 @@ async fn outlive(outage: Outage) {
     let movie = stage.movie(false).await;
     let mut calls = stage.changes().await;
     calls.extend(stage.others());
-    let reads = every_request(&stage.user, movie).into_iter().take(12);
-    calls.extend(reads.map(|(name, call)| Change {
-        name,
-        call,
-        status: 200,
-        movie: None,
-    }));
+    calls.extend(stage.reads(movie));
     outage.begin(&stage.wired.wire);
     let answers = tokio::spawn(all(calls));
     tokio::time::sleep(OUTAGE).await;
     outage.end(&stage.wired.wire);
-    let mut given = Vec::new();
-    for (name, movie, status, answer, took) in answers.await.unwrap() {
-        assert_eq!(
-            answer.status.as_u16(),
-            status,
-            "{name} in {outage:?} after {took:?}: {}",
-            answer.text
-        );
-        given.push((name, movie, answer));
-    }
-    stage.check(&format!("{outage:?}"), &given).await;
+    stage.check(&format!("{outage:?}"), &answers.await.unwrap()).await;
 }
 
 /// Promises 33 and 35.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_stays_away_is_503_with_retry_after_within_the_deadline() {
-    let outages = Outage::ALL.map(|outage| {
-        tokio::spawn(async move {
-            let mut stage = Stage::new(SHORT).await;
-            let movie = stage.movie(false).await;
-            let mut calls = stage.changes().await;
-            calls.extend(stage.others());
-            let reads = every_request(&stage.user, movie).into_iter().take(12);
-            calls.extend(reads.map(|(name, call)| Change {
-                name,
-                call,
-                status: 503,
-                movie: None,
-            }));
-            outage.begin(&stage.wired.wire);
-            let answers = all(calls).await;
-            outage.end(&stage.wired.wire);
-            for (name, _, _, answer, took) in answers {
-                let context = format!("{name} in {outage:?}: {}", answer.text);
-                assert_eq!(answer.status.as_u16(), 503, "{context}");
-                assert_eq!(answer.body["code"], "unavailable", "{context}");
-                assert!(
-                    answer.header("retry-after").parse::<u32>().unwrap() > 0,
-                    "{context}"
-                );
-                // This machine may be busy; a request that isn't told the deadline takes five times as long.
-                assert!(took < SHORT * 3, "{took:?}: {context}");
-            }
-            stage
-                .user
-                .get(&format!("/api/movies/{movie}/"))
-                .send()
-                .await
-                .is(200);
-            audit(&stage.wired.wire.store().await).await;
-        })
-    });
-    for outage in outages {
-        outage.await.unwrap();
+    side_by_side(give_up).await;
+}
+
+async fn give_up(outage: Outage) {
+    let mut stage = Stage::new(SHORT).await;
+    let movie = stage.movie(false).await;
+    let mut calls = stage.changes().await;
+    calls.extend(stage.others());
+    calls.extend(stage.reads(movie));
+    outage.begin(&stage.wired.wire);
+    let answers = all(calls).await;
+    outage.end(&stage.wired.wire);
+    for (change, answer, took) in answers {
+        let context = format!("{} in {outage:?}: {}", change.name, answer.text);
+        assert_eq!(answer.status.as_u16(), 503, "{context}");
+        assert_eq!(answer.body["code"], "unavailable", "{context}");
+        assert!(
+            answer.header("retry-after").parse::<u32>().unwrap() > 0,
+            "{context}"
+        );
+        // This machine may be busy.
+        assert!(took < SHORT * 2, "{took:?}: {context}");
     }
+    let movie = stage.user.get(&format!("/api/movies/{movie}/"));
+    movie.send().await.is(200);
+    audit(&stage.wired.wire.store().await).await;
 }
 
 /// Promise 30. No answer to a transaction arrives before the deadline, and the table tells what became of it.
@@ -407,20 +385,14 @@ async fn what_was_done_without_an_answer_is_found_by_reading_and_answered_as_don
     let mut stage = Stage::new(SHORT).await;
     let mut calls = stage.changes().await;
     let others = stage.others().into_iter();
-    calls.extend(others.filter(|change| change.status == 201));
+    calls.extend(others.filter(|(change, _)| change.status == 201));
     stage
         .wired
         .wire
         .inject("TransactWriteItems", FOR_EVER, Fault::AnswerLost);
     let answers = all(calls).await;
     stage.wired.wire.heal();
-    let mut given = Vec::new();
-    for (name, movie, status, answer, took) in answers {
-        assert_eq!(answer.status.as_u16(), status, "{name}: {}", answer.text);
-        assert!(took < SHORT * 3, "{name}: {took:?}");
-        given.push((name, movie, answer));
-    }
-    stage.check("lost answers", &given).await;
+    stage.check("lost answers", &answers).await;
 }
 
 /// Promise 30: what wasn't done isn't found, either, and leaves nothing behind.
@@ -429,20 +401,20 @@ async fn what_was_not_done_is_not_found_by_reading_and_leaves_nothing_behind() {
     let mut stage = Stage::new(SHORT).await;
     let mut before = Vec::new();
     let mut calls = stage.changes().await;
-    for change in &calls {
+    for (change, _) in &calls {
         let (id, _) = change.movie.unwrap();
         let shown = stage.user.get(&format!("/api/movies/{id}/")).send().await;
         before.push((id, shown.text));
     }
     let count = stage.user.count("/api/movies/").await;
     let others = stage.others().into_iter();
-    calls.extend(others.filter(|change| change.status == 201));
+    calls.extend(others.filter(|(change, _)| change.status == 201));
     stage
         .wired
         .wire
         .inject("TransactWriteItems", FOR_EVER, Fault::CallLost);
-    for (name, _, _, answer, _) in all(calls).await {
-        assert_eq!(answer.status.as_u16(), 503, "{name}: {}", answer.text);
+    for (change, answer, _) in all(calls).await {
+        assert_eq!(answer.status.as_u16(), 503, "{}: {}", change.name, answer.text);
     }
     stage.wired.wire.heal();
     for (id, text) in before {

@@ -17,13 +17,9 @@ use crate::error::{Error, Result};
 /// How long a call that belongs to no request is tried: an import's, an operator's, the sweep's.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long each attempt may take; the last goes for all after. The first is far beyond what DynamoDB takes, and short
-/// enough that a connection that has gone silent costs a request seconds and not its deadline.
-const ATTEMPTS: [Duration; 3] = [
-    Duration::from_millis(1500),
-    Duration::from_millis(2500),
-    Duration::from_millis(3000),
-];
+/// How long one attempt may take. A connection that has gone silent costs a request seconds, then, and not its deadline.
+/// Shorter would do harm: a table that is merely slow would be sent the same calls over and over, on top of those it has.
+const ATTEMPT: Duration = Duration::from_secs(3);
 
 /// The longest pause, in milliseconds, after a first failure. It doubles with each further one.
 const FIRST_PAUSE: u64 = 25;
@@ -153,8 +149,8 @@ impl Tries {
             if left.is_zero() {
                 return Err(self.gives_up("no time was left"));
             }
-            let limit = ATTEMPTS[self.failures.min(ATTEMPTS.len() - 1)];
-            let failure = match tokio::time::timeout(limit.min(left), send()).await {
+            // In a box, since an SDK call's future is large and deeply nested, and every function's contains this one.
+            let failure = match tokio::time::timeout(ATTEMPT.min(left), Box::pin(send())).await {
                 Ok(Ok(output)) => return Ok(Ok(output)),
                 Ok(Err(SdkError::ServiceError(e))) => {
                     let answered = e.raw().status().as_u16();

@@ -203,9 +203,8 @@ impl Store {
                 .send()
         };
         loop {
-            let error = match tries.call(transact).await? {
-                Ok(_) => return Ok(Outcome::Done),
-                Err(error) => error,
+            let Err(error) = tries.call(transact).await? else {
+                return Ok(Outcome::Done);
             };
             let TransactWriteItemsError::TransactionCanceledException(canceled) = &error else {
                 return Err(tries.refusal(&error));
