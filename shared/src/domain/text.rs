@@ -3,7 +3,7 @@
 //! * [`words`]: do two texts say the same words? Without case, accents or punctuation: search, and the identity of a
 //!   genre.
 //! * [`fold`]: are two names the same, whatever their case? Accents count: usernames and emails.
-//! * [`trimmed`]: what is kept and shown: white space off both ends, control characters refused. [`line`] is stricter: for
+//! * [`trimmed`]: what is kept and shown: white space off both ends, control characters refused. [`line()`] is stricter: for
 //!   the names of things, which stand beside other text.
 
 use caseless::Caseless as _;
@@ -125,7 +125,7 @@ const BLANK: [char; 5] = ['\u{2800}', '\u{1d159}', '\u{fff9}', '\u{fffa}', '\u{f
 const IGNORABLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();
 
 /// Whether the character has nothing to show: by Unicode's `Default_Ignorable_Code_Point` (UAX #44), which has joiners,
-/// variation selectors, tags and the Hangul fillers, or by [`BLANK`].
+/// variation selectors, tags and the Hangul fillers, or by a short list of others.
 #[must_use]
 pub fn is_ignorable(c: char) -> bool {
     IGNORABLE.contains(c) || BLANK.contains(&c)
