@@ -512,7 +512,7 @@ async fn a_value_nested_too_deep_is_400_whether_its_field_is_read_or_not() {
     }
 }
 
-/// Promise 27.
+/// Guarantee 27.
 #[tokio::test]
 async fn a_form_of_more_fields_than_a_hundred_is_400_in_each_media_type() {
     let app = TestApp::new().await;

@@ -1,4 +1,4 @@
-//! Guessing is slow, and nobody can lock an owner out by it: promises 18 to 22.
+//! Guessing is slow, and nobody can lock an owner out by it: guarantees 18 to 22.
 //!
 //! A client's address is one of the loopback network's own, `127.0.0.0/8`, all of which Linux takes for this machine.
 //! Attackers here never pause while the owner signs in, and never break a rule: they ask again when `Retry-After` is over.
@@ -144,7 +144,7 @@ struct Attacker {
     open: i64,
 }
 
-/// Promise 22: forty attackers guess for more than half an hour, and never break a rule; the owner signs in all the time.
+/// Guarantee 22: forty attackers guess for more than half an hour, and never break a rule; the owner signs in all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_signs_in_at_every_moment_while_forty_addresses_guess() {
     let app = TestApp::new().await;
@@ -204,7 +204,7 @@ async fn an_owner_signs_in_at_every_moment_while_forty_addresses_guess() {
     refreshed(&owner, &owner.refresh).await;
 }
 
-/// Promise 22: an attacker with one address, or with a few, doesn't reach whoever comes from elsewhere, known or not.
+/// Guarantee 22: an attacker with one address, or with a few, doesn't reach whoever comes from elsewhere, known or not.
 #[tokio::test]
 async fn an_attacker_with_ten_addresses_makes_no_other_address_wait() {
     let app = TestApp::new().await;
@@ -219,7 +219,7 @@ async fn an_attacker_with_ten_addresses_makes_no_other_address_wait() {
     login(&app.anonymous(), &owner.username, PASSWORD).await.is(200);
 }
 
-/// Promise 22: where the attacker shares the owner's address, a token of the account is what tells the owner from them,
+/// Guarantee 22: where the attacker shares the owner's address, a token of the account is what tells the owner from them,
 /// whatever has become of it.
 #[tokio::test]
 async fn with_any_token_of_the_account_an_owner_signs_in_beside_the_attacker() {
@@ -286,7 +286,7 @@ async fn with_any_token_of_the_account_an_owner_signs_in_beside_the_attacker() {
     refreshed(&fresh, &fresh.refresh).await;
 }
 
-/// Promise 20: whoever has stolen a token guesses no faster by it; all tokens of a session are one.
+/// Guarantee 20: whoever has stolen a token guesses no faster by it; all tokens of a session are one.
 #[tokio::test]
 async fn all_tokens_of_a_session_share_nine_attempts() {
     let app = TestApp::new().await;
@@ -345,7 +345,7 @@ async fn a_token_from_before_tokens_named_their_user_works_on() {
     login_with(&app.anonymous(), name, PASSWORD, &next).await.is(200);
 }
 
-/// Promise 22: registering is signing in. The owner is known there by both names, for 30 days.
+/// Guarantee 22: registering is signing in. The owner is known there by both names, for 30 days.
 #[tokio::test]
 async fn an_address_is_known_for_30_days_after_a_registration_or_a_sign_in_by_either_name() {
     let app = TestApp::new().await;
@@ -386,7 +386,7 @@ async fn an_address_is_known_for_30_days_after_a_registration_or_a_sign_in_by_ei
     wait(login(&work, &other.username, PASSWORD).await);
 }
 
-/// Promise 18: no throttle tells which email belongs to which username.
+/// Guarantee 18: no throttle tells which email belongs to which username.
 #[tokio::test]
 async fn the_two_names_of_an_account_are_throttled_apart() {
     let app = TestApp::new().await;
@@ -407,7 +407,7 @@ async fn the_two_names_of_an_account_are_throttled_apart() {
     }
 }
 
-/// Promises 20 and 22: waits from one address.
+/// Guarantees 20 and 22: waits from one address.
 #[tokio::test]
 async fn guessing_is_slowed_before_the_tenth_by_waits_that_grow_to_15_minutes() {
     let app = TestApp::new().await;
@@ -452,7 +452,7 @@ async fn guessing_is_slowed_before_the_tenth_by_waits_that_grow_to_15_minutes() 
     use_up(&app, async || login(&guesser, &owner.username, WRONG).await).await;
 }
 
-/// Promise 20: of many at once no more are checked than of many one after another, and they don't use up what is taken
+/// Guarantee 20: of many at once no more are checked than of many one after another, and they don't use up what is taken
 /// from everywhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_200_guesses_at_once_nine_are_checked() {
@@ -481,7 +481,7 @@ async fn of_200_guesses_at_once_nine_are_checked() {
     assert_eq!(fill(&app, &owner.username, "after").await, LIMIT - checked);
 }
 
-/// Promises 20 and 22: a name takes 100 attempts in 15 minutes from all addresses that it isn't known at. What is refused
+/// Guarantees 20 and 22: a name takes 100 attempts in 15 minutes from all addresses that it isn't known at. What is refused
 /// then adds no item to the table, from however many addresses it comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_all_addresses_together_a_name_takes_100_attempts_in_15_minutes() {
@@ -509,7 +509,7 @@ async fn from_all_addresses_together_a_name_takes_100_attempts_in_15_minutes() {
     }
 }
 
-/// Promise 20: the most that anybody can guess at one name, with all the addresses of the world.
+/// Guarantee 20: the most that anybody can guess at one name, with all the addresses of the world.
 #[tokio::test]
 async fn in_no_hour_a_name_takes_more_than_500_attempts() {
     const STEP: i64 = 300;
@@ -529,7 +529,7 @@ async fn in_no_hour_a_name_takes_more_than_500_attempts() {
     assert!((LIMIT * 4..=LIMIT * 5).contains(&most.unwrap()), "{taken:?}");
 }
 
-/// Promise 18: neither how long a name waits nor what is asked of the table tells whether it is anybody's.
+/// Guarantee 18: neither how long a name waits nor what is asked of the table tells whether it is anybody's.
 #[tokio::test]
 async fn guessing_at_an_unknown_name_is_slowed_alike() {
     let wired = WiredApp::new().await;
@@ -567,7 +567,7 @@ async fn guessing_at_an_unknown_name_is_slowed_alike() {
     assert_eq!(seen[1], seen[2]);
 }
 
-/// Promise 22: a clock that was set back makes nobody wait for what is ahead of it.
+/// Guarantee 22: a clock that was set back makes nobody wait for what is ahead of it.
 #[tokio::test]
 async fn waits_survive_a_clock_that_is_set_back() {
     for back in [60, 3600, 400 * DAY] {
@@ -600,7 +600,7 @@ async fn waits_survive_a_clock_that_is_set_back() {
     }
 }
 
-/// Promise 21.
+/// Guarantee 21.
 #[tokio::test]
 async fn no_header_makes_a_guesser_another() {
     let app = TestApp::new().await;
@@ -628,7 +628,7 @@ async fn no_header_makes_a_guesser_another() {
     wait(at_once(&app, async || attempt(FREE).await).await);
 }
 
-/// Promises 21 and 22: the gateway sees CloudFront's address, where it stands in front, and CloudFront says the client's.
+/// Guarantees 21 and 22: the gateway sees CloudFront's address, where it stands in front, and CloudFront says the client's.
 #[tokio::test]
 async fn behind_cloudfront_a_client_is_who_cloudfront_says() {
     let app = TestApp::with(|options| {
@@ -662,7 +662,7 @@ async fn behind_cloudfront_a_client_is_who_cloudfront_says() {
     attempt("192.0.2.1", PASSWORD).await.is(200);
 }
 
-/// Promises 19 and 21.
+/// Guarantees 19 and 21.
 #[tokio::test]
 async fn an_address_may_be_limited_and_cannot_pretend_to_be_another() {
     let app = TestApp::with(|options| options.config.throttle.address_per_minute = 3).await;

@@ -203,7 +203,7 @@ async fn a_change_by_its_owner_waits_a_fraction_of_what_a_favorite_does_for_as_m
     audit(&wired.wire.store().await).await;
 }
 
-/// Promise 29. Movies that nobody has favored yet, so that first favorites and deletions meet.
+/// Guarantee 29. Movies that nobody has favored yet, so that first favorites and deletions meet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_movie_deleted_by_two_amid_favorites_and_edits_is_deleted_once_and_leaves_nothing() {
     let wired = WiredApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;

@@ -250,7 +250,7 @@ async fn a_table_that_refuses_for_a_moment_is_asked_again() {
     }
 }
 
-/// Promise 33: cancelled for ever, a change isn't done, and says so.
+/// Guarantee 33: cancelled for ever, a change isn't done, and says so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_is_always_cancelled_is_503_and_leaves_nothing_behind() {
     for (reason, status) in [

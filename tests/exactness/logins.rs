@@ -40,7 +40,7 @@ async fn attempt(wired: &WiredApp, name: &str, networks: impl Iterator<Item = St
     join_all(attempts).await;
 }
 
-/// Promise 36.
+/// Guarantee 36.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_is_within_its_budget_whatever_it_meets() {
     let wired = WiredApp::new().await;

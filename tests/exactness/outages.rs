@@ -328,7 +328,7 @@ impl Caller {
     }
 }
 
-/// Promises 30, 32, 33 and 35. All requests at once and outages side by side, so that the suite waits but a few times.
+/// Guarantees 30, 32, 33 and 35. All requests at once and outages side by side, so that the suite waits but a few times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_keeps_the_table_away_for_3_seconds_every_change_is_made_once_and_everything_answered() {
     side_by_side(outlive).await;
@@ -348,7 +348,7 @@ async fn outlive(outage: Outage) {
     stage.check(&format!("{outage:?}"), &answers.await.unwrap()).await;
 }
 
-/// Promises 33 and 35.
+/// Guarantees 33 and 35.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_stays_away_is_503_with_retry_after_within_the_deadline() {
     side_by_side(give_up).await;
@@ -379,7 +379,7 @@ async fn give_up(outage: Outage) {
     audit(&stage.wired.wire.store().await).await;
 }
 
-/// Promise 30. No answer to a transaction arrives before the deadline, and the table tells what became of it.
+/// Guarantee 30. No answer to a transaction arrives before the deadline, and the table tells what became of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_done_without_an_answer_is_found_by_reading_and_answered_as_done() {
     let mut stage = Stage::new(SHORT).await;
@@ -395,7 +395,7 @@ async fn what_was_done_without_an_answer_is_found_by_reading_and_answered_as_don
     stage.check("lost answers", &answers).await;
 }
 
-/// Promise 30: what wasn't done isn't found, either, and leaves nothing behind.
+/// Guarantee 30: what wasn't done isn't found, either, and leaves nothing behind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_not_done_is_not_found_by_reading_and_leaves_nothing_behind() {
     let mut stage = Stage::new(SHORT).await;
@@ -425,7 +425,7 @@ async fn what_was_not_done_is_not_found_by_reading_and_leaves_nothing_behind() {
     audit(&stage.wired.wire.store().await).await;
 }
 
-/// Promise 10: a refresh that was done and not answered is answered `503` early enough to be sent again.
+/// Guarantee 10: a refresh that was done and not answered is answered `503` early enough to be sent again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refresh_that_is_answered_503_can_be_sent_again_within_the_grace() {
     let stage = Stage::new(Duration::from_secs(60)).await;

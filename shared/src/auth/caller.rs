@@ -142,7 +142,7 @@ fn bearer_token(parts: &Parts) -> Result<Option<&str>> {
 mod tests {
     use super::*;
 
-    /// Promise 21: who has a subnet has all of its addresses.
+    /// Guarantee 21: who has a subnet has all of its addresses.
     #[test]
     fn a_client_is_its_ipv4_address_or_its_ipv6_subnet() {
         let network = |text: &str| SourceAddress(Some(text.into())).network();

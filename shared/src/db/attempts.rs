@@ -469,7 +469,7 @@ mod tests {
         assert_eq!(turn(3, DAY_MS), Turn::Next(1));
     }
 
-    /// Promise 22: clocks of two processes may differ by some seconds; one that was set back makes nobody wait.
+    /// Guarantee 22: clocks of two processes may differ by some seconds; one that was set back makes nobody wait.
     #[test]
     fn an_attempt_ahead_of_the_clock_is_waited_for_by_none() {
         assert_eq!(turn(20, -SKEW_MS), Turn::Wait(Instant(LAST + 900_000)));
@@ -477,7 +477,7 @@ mod tests {
         assert_eq!(turn(20, -365 * DAY_MS), Turn::Next(21));
     }
 
-    /// Promise 22: whose name it was counts as well, and for how long.
+    /// Guarantee 22: whose name it was counts as well, and for how long.
     #[test]
     fn an_address_is_known_to_its_user_for_30_days() {
         let [one, other] = [7, 8].map(|id| UserId::try_from(id).unwrap());

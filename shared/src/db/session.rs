@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(judge("before", 3_600_000), Rotation::Gone);
     }
 
-    /// Promise 8: a clock that was set back makes no old token an honest retry.
+    /// Guarantee 8: a clock that was set back makes no old token an honest retry.
     #[test]
     fn a_rotation_ahead_of_the_clock_grants_no_grace() {
         let user = UserId::try_from(7).unwrap();

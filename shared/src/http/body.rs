@@ -393,7 +393,7 @@ mod tests {
         assert_eq!(fields.boolean("b"), Given::Missing);
     }
 
-    /// Promise 27.
+    /// Guarantee 27.
     #[tokio::test]
     async fn a_body_has_a_hundred_fields_at_most_in_every_form() {
         for (count, is_ok) in [(MAX_FIELDS, true), (MAX_FIELDS + 1, false), (20_000, false)] {
@@ -428,7 +428,7 @@ mod tests {
         }
     }
 
-    /// Promise 27.
+    /// Guarantee 27.
     #[test]
     fn json_is_nested_32_deep_at_most_whether_the_field_is_read_or_not() {
         for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"]\":", "}]")] {
