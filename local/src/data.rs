@@ -160,12 +160,11 @@ impl Data {
             Found::Full => private::narrow_if_there(&path)?,
             Found::Missing => {
                 let new = self.new_secrets()?;
-                // Fails where another process was first, whose secrets are then read.
-                let linked = fs::hard_link(&new, &path);
-                let removed = fs::remove_file(&new);
-                match linked {
-                    Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(of_path(error)),
-                    _ => removed.map_err(of_path)?,
+                // Fails where another process was first, whose secrets are then read. That one may have removed the new
+                // file as a leftover.
+                match fs::hard_link(&new, &path) {
+                    Err(error) if self.find(SECRETS)? != Found::Full => return Err(of_path(error)),
+                    _ => {}
                 }
             }
             Found::Empty => {
@@ -176,12 +175,9 @@ impl Data {
                 );
             }
         }
-        match fs::remove_file(self.path(UNFINISHED)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(DataError::Io(self.path(UNFINISHED), error));
-            }
-            _ => self.sync()?,
-        }
+        self.remove_leftovers()?;
+        remove_if_there(self.path(UNFINISHED))?;
+        self.sync()?;
         let json = fs::read_to_string(&path).map_err(of_path)?;
         SecretTexts::from_json(&json)
             .and_then(|texts| AuthSecrets::derive(&texts))
@@ -192,13 +188,26 @@ impl Data {
     fn new_secrets(&self) -> Result<PathBuf, DataError> {
         let path = self.path(&format!("{SECRETS}.{}", std::process::id()));
         // One that an earlier process of this number left behind.
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(DataError::Io(path, error)),
-            _ => {}
-        }
+        remove_if_there(path.clone())?;
         let texts = SecretTexts::generate().map_err(|error| DataError::Secrets(path.clone(), error))?;
         private::write_new(&path, &texts.to_json())?;
         Ok(path)
+    }
+
+    /// Removes the files of new secrets: this process's own, and those of processes that were killed meanwhile.
+    fn remove_leftovers(&self) -> Result<(), DataError> {
+        let of_directory = |error| DataError::Io(self.directory.clone(), error);
+        for entry in fs::read_dir(&self.directory).map_err(of_directory)? {
+            let entry = entry.map_err(of_directory)?;
+            let name = entry.file_name();
+            let process = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(SECRETS)?.strip_prefix('.'));
+            if process.is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())) {
+                remove_if_there(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the names of the files are on the disk.
@@ -223,6 +232,13 @@ impl Data {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Found::Missing),
             Err(error) => Err(DataError::Io(path, error)),
         }
+    }
+}
+
+fn remove_if_there(path: PathBuf) -> Result<(), DataError> {
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(DataError::Io(path, error)),
+        _ => Ok(()),
     }
 }
 
@@ -251,6 +267,17 @@ mod tests {
 
     fn texts(directory: &Path) -> String {
         fs::read_to_string(directory.join(SECRETS)).unwrap()
+    }
+
+    #[test]
+    fn new_secrets_that_a_killed_process_left_behind_are_removed() {
+        let directory = with(&[
+            ("secrets.json.4294967295", "{}"),
+            ("secrets.json.old", "kept"),
+            ("first-start", ""),
+        ]);
+        Data::with_table(directory.path()).unwrap().secrets().unwrap();
+        assert_eq!(names(directory.path()), ["secrets.json", "secrets.json.old"]);
     }
 
     #[test]

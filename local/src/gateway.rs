@@ -5,7 +5,6 @@
 //! What the gateway refuses by itself is a problem document with a request id and CORS headers, as any other answer.
 
 mod answer;
-mod body;
 mod event;
 mod server;
 
@@ -35,11 +34,11 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::cors::CorsLayer;
 use uuid::Uuid;
 
+use crate::bodies::{Bodies, Whole};
 use crate::connections::{Ceilings, Connections};
 use crate::http1::Patience;
 use crate::template::{Match, Routes, Template};
 use answer::{Refusal, response_from};
-use body::{Bodies, Whole};
 pub use event::{Arrival, Host, InvalidHost, event_for, raw_path};
 
 /// The most that a request line and the values of the headers may have together ("Quotas for HTTP APIs", total combined
@@ -58,6 +57,9 @@ const MAX_ANSWER: usize = 6_291_556;
 /// encodes the path again, which makes three characters of one at most; all of them are within [`MAX_HEAD`].
 const MAX_URL: usize = u16::MAX as usize - 1;
 const _: () = assert!(3 * MAX_HEAD + "https://?".len() < MAX_URL);
+
+/// What all request bodies may take together beyond their first kilobytes.
+const BODY_BUDGET: usize = 16 * 1024 * 1024;
 
 /// A body above this is large: an event made from it takes several times its memory for a moment, so few of them are
 /// worked on at the same time.
@@ -196,7 +198,7 @@ impl Gateway {
             cors,
             connections: Connections::new(ceilings.api),
             patience: Patience::default(),
-            bodies: Bodies::default(),
+            bodies: Bodies::of(BODY_BUDGET),
             turns: Arc::new(Semaphore::new(ceilings.invocations)),
             large_turns: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
         })

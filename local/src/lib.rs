@@ -1,6 +1,7 @@
 //! Marquee on one machine: the same functions as on AWS, behind a local gateway that reads its routes and its table
 //! from `template.yaml`, over an embedded DynamoDB-compatible engine.
 
+pub mod bodies;
 pub mod bulk;
 pub mod cli;
 pub mod connections;

@@ -15,6 +15,8 @@ use serde::Deserialize;
 use shared::http::app::REQUEST_ID;
 use shared::http::problem::{MEDIA_TYPE, Problem};
 
+use crate::bodies::Unread;
+
 /// Headers of a function's answer that are the gateway's to set (RFC 9110 §7.6.1).
 const OF_THE_GATEWAY: [HeaderName; 5] = [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
@@ -41,6 +43,17 @@ pub(super) enum Refusal {
     FunctionTimeout,
     /// `503`: there is no room for it among the others.
     NoRoom,
+}
+
+impl From<Unread> for Refusal {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TooLarge => Self::BodyTooLarge,
+            Unread::TooSlow => Self::BodyTimeout,
+            Unread::NoMemory => Self::NoRoom,
+            Unread::Broken => Self::Malformed("The request body is incomplete or broken."),
+        }
+    }
 }
 
 impl Refusal {

@@ -5,6 +5,7 @@
 //! uploads; a connection has one body at a time, and connections are bounded. More than that comes out of one budget.
 //! When it is spent, whoever sends slowly is cut off.
 
+use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,8 +16,6 @@ use http_body_util::BodyExt;
 use hyper::body::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
-
-use super::answer::Refusal;
 
 /// How long a body may take to arrive, and how long it may pause.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
@@ -34,33 +33,53 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const MEMORY_WITHIN: Duration = Duration::from_secs(4);
 
 /// What every body may take without asking.
-const FREE: usize = 8 * 1024;
-
-/// What all bodies may take together beyond that.
-const BUDGET: usize = 16 * 1024 * 1024;
+pub const FREE: usize = 8 * 1024;
 
 /// The memory for request bodies.
 #[derive(Clone, Debug)]
-pub(super) struct Bodies {
+pub struct Bodies {
     memory: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
 }
 
 /// A whole body, and the memory it takes, which is free again once this is dropped.
 #[derive(Debug)]
-pub(super) struct Whole {
-    pub(super) bytes: Bytes,
+pub struct Whole {
+    /// Its bytes.
+    pub bytes: Bytes,
     _memory: Option<OwnedSemaphorePermit>,
 }
 
-impl Default for Bodies {
-    fn default() -> Self {
-        Self::of(BUDGET)
+/// Why a body wasn't read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It is longer than the limit.
+    TooLarge,
+    /// It didn't come in time, or pauses while others wait for its memory.
+    TooSlow,
+    /// There was no memory for it.
+    NoMemory,
+    /// The connection ended, or the body isn't valid HTTP.
+    Broken,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "the body is too large",
+            Self::TooSlow => "the body didn't arrive in time",
+            Self::NoMemory => "there is no memory for the body",
+            Self::Broken => "the body is incomplete or broken",
+        })
     }
 }
 
+impl std::error::Error for Unread {}
+
 impl Bodies {
-    fn of(budget: usize) -> Self {
+    /// Memory for request bodies: `budget` bytes for what they have beyond their first [`FREE`] ones.
+    #[must_use]
+    pub fn of(budget: usize) -> Self {
         Self {
             memory: Arc::new(Semaphore::new(budget)),
             waiting: Arc::default(),
@@ -68,11 +87,15 @@ impl Bodies {
     }
 
     /// Reads a body of at most `limit` bytes. A body that says it is longer isn't read at all.
-    pub(super) async fn read<B: Body<Data = Bytes>>(&self, body: B, limit: usize) -> Result<Whole, Refusal> {
+    ///
+    /// # Errors
+    ///
+    /// [`Unread`] when it is too long, too slow or broken, or when there is no memory for it.
+    pub async fn read<B: Body<Data = Bytes>>(&self, body: B, limit: usize) -> Result<Whole, Unread> {
         let mut body = pin!(body);
         let hint = body.size_hint();
         if hint.lower() > limit as u64 {
-            return Err(Refusal::BodyTooLarge);
+            return Err(Unread::TooLarge);
         }
         let expected = hint.exact().and_then(|exact| usize::try_from(exact).ok());
         let mut held = Held {
@@ -85,20 +108,20 @@ impl Bodies {
         loop {
             let Ok(frame) = timeout(LOOK_EVERY, body.frame()).await else {
                 if last.elapsed() >= PAUSE || self.is_late(begun, held.read.len()) {
-                    return Err(Refusal::BodyTimeout);
+                    return Err(Unread::TooSlow);
                 }
                 continue;
             };
             let Some(frame) = frame else { break };
-            let frame = frame.map_err(|_| Refusal::Malformed("The request body is incomplete or broken."))?;
+            let frame = frame.map_err(|_| Unread::Broken)?;
             let Ok(data) = frame.into_data() else { continue };
             last = Instant::now();
             if held.read.len() + data.len() > limit {
-                return Err(Refusal::BodyTooLarge);
+                return Err(Unread::TooLarge);
             }
             held.add(&data, expected).await?;
             if self.is_late(begun, held.read.len()) {
-                return Err(Refusal::BodyTimeout);
+                return Err(Unread::TooSlow);
             }
         }
         Ok(Whole {
@@ -130,7 +153,7 @@ struct Held<'a> {
 }
 
 impl Held<'_> {
-    async fn add(&mut self, data: &[u8], expected: Option<usize>) -> Result<(), Refusal> {
+    async fn add(&mut self, data: &[u8], expected: Option<usize>) -> Result<(), Unread> {
         let needed = self.read.len() + data.len();
         let capacity = self.read.capacity();
         if needed > capacity {
@@ -147,11 +170,11 @@ impl Held<'_> {
     }
 
     /// Takes this many bytes out of the budget.
-    async fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+    async fn take(&mut self, bytes: usize) -> Result<(), Unread> {
         if bytes == 0 {
             return Ok(());
         }
-        let bytes = u32::try_from(bytes).map_err(|_| Refusal::BodyTooLarge)?;
+        let bytes = u32::try_from(bytes).map_err(|_| Unread::TooLarge)?;
         let memory = &self.of.memory;
         let taken = match Arc::clone(memory).try_acquire_many_owned(bytes) {
             Ok(taken) => taken,
@@ -161,7 +184,7 @@ impl Held<'_> {
                 match timeout_at(deadline, Arc::clone(memory).acquire_many_owned(bytes)).await {
                     Ok(Ok(taken)) => taken,
                     // What it holds goes back at once, and may be what the others wait for.
-                    Ok(Err(_)) | Err(_) => return Err(Refusal::NoRoom),
+                    Ok(Err(_)) | Err(_) => return Err(Unread::NoMemory),
                 }
             }
         };
@@ -224,7 +247,7 @@ mod tests {
     async fn refused(
         bodies: &Bodies,
         body: impl Body<Data = Bytes, Error = Infallible>,
-    ) -> (Refusal, Duration) {
+    ) -> (Unread, Duration) {
         let begun = Instant::now();
         let refusal = bodies.read(body, 1 << 20).await.unwrap_err();
         (refusal, begun.elapsed())
@@ -256,24 +279,18 @@ mod tests {
     async fn a_body_that_says_it_is_too_long_is_not_read_and_another_only_to_the_limit() {
         let bodies = Bodies::of(1 << 22);
         let full = Full::new(Bytes::from(vec![1; (1 << 20) + 1]));
-        assert_eq!(
-            refused(&bodies, full).await,
-            (Refusal::BodyTooLarge, Duration::ZERO)
-        );
+        assert_eq!(refused(&bodies, full).await, (Unread::TooLarge, Duration::ZERO));
         let parts = StreamBody::new(stream::iter((0..17).map(|_| part(1 << 16))).chain(stream::pending()));
-        assert_eq!(
-            refused(&bodies, parts).await,
-            (Refusal::BodyTooLarge, Duration::ZERO)
-        );
+        assert_eq!(refused(&bodies, parts).await, (Unread::TooLarge, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_may_pause_for_a_while_and_take_a_while() {
         let bodies = Bodies::of(1 << 20);
         let (refusal, after) = refused(&bodies, unfinished(100)).await;
-        assert_eq!((refusal, after), (Refusal::BodyTimeout, PAUSE));
+        assert_eq!((refusal, after), (Unread::TooSlow, PAUSE));
         let (refusal, after) = refused(&bodies, dripping(1, Duration::from_secs(3))).await;
-        assert_eq!((refusal, after.as_secs()), (Refusal::BodyTimeout, 30));
+        assert_eq!((refusal, after.as_secs()), (Unread::TooSlow, 30));
         assert_eq!(bodies.memory.available_permits(), 1 << 20);
     }
 
@@ -302,11 +319,11 @@ mod tests {
             .unwrap();
         assert_eq!(large.bytes.len(), 90_000);
         assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-        assert_eq!(slow.await.unwrap().0, Refusal::BodyTimeout);
+        assert_eq!(slow.await.unwrap().0, Unread::TooSlow);
         // At 25 KB a second, while the large one holds what is left.
         assert!(matches!(
             dripping.await.unwrap().0,
-            Refusal::BodyTimeout | Refusal::NoRoom
+            Unread::TooSlow | Unread::NoMemory
         ));
         drop(large);
         assert_eq!(bodies.memory.available_permits(), 100_000);
@@ -320,7 +337,7 @@ mod tests {
             .await
             .unwrap();
         let (refusal, after) = refused(&bodies, Full::new(vec![1; 50_000].into())).await;
-        assert_eq!((refusal, after), (Refusal::NoRoom, MEMORY_WITHIN));
+        assert_eq!((refusal, after), (Unread::NoMemory, MEMORY_WITHIN));
         assert_eq!(bodies.waiting.load(Ordering::Relaxed), 0);
     }
 }
