@@ -27,6 +27,7 @@ use hyper::body::Body;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service};
 use serde_json::Value;
+use shared::http::size::MAX_ANSWER_BYTES;
 use time::OffsetDateTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -48,10 +49,6 @@ const MAX_HEAD: usize = 10_240;
 /// The largest event a function can be invoked with, and so the longest body ("Lambda quotas", synchronous request).
 /// The gateway itself takes 10 MB ("Quotas for HTTP APIs", payload size), but no more than this can be handed on.
 const MAX_EVENT: usize = 6 * 1024 * 1024;
-
-/// The largest answer a function can give, written as JSON with the body in it. The Lambda developer guide says 6 MB;
-/// the exact figure is in the error message of a function that goes over it.
-const MAX_ANSWER: usize = 6_291_556;
 
 /// The longest URL the `http` crate takes. `lambda_http` panics on a longer one. It writes the scheme and the host, and
 /// encodes the path again, which makes three characters of one at most; all of them are within [`MAX_HEAD`].
@@ -148,7 +145,7 @@ impl fmt::Display for InvokeError {
             Self::AnswerTooLarge { bytes } => {
                 write!(
                     f,
-                    "the function's answer has {bytes} bytes, and Lambda takes {MAX_ANSWER}"
+                    "the function's answer has {bytes} bytes, and Lambda takes {MAX_ANSWER_BYTES}"
                 )
             }
             Self::Timeout => f.write_str("the function didn't answer in time"),
@@ -376,13 +373,13 @@ impl Gateway {
             let answer =
                 serde_json::to_vec(&answer).map_err(|error| InvokeError::Failed(error.to_string()))?;
             match answer.len() {
-                0..=MAX_ANSWER => Ok(answer),
+                0..=MAX_ANSWER_BYTES => Ok(answer),
                 bytes => Err(InvokeError::AnswerTooLarge { bytes }),
             }
         });
-        invocation
-            .await
-            .map_err(|error| InvokeError::Failed(error.to_string()))?
+        // The panic's own words may quote the request.
+        let ended = |_| InvokeError::Failed("it panicked or was stopped".to_owned());
+        invocation.await.map_err(ended)?
     }
 }
 

@@ -692,10 +692,13 @@ async fn an_answer_longer_than_lambda_takes_is_a_500_and_whoever_invokes_sees_wh
     };
     let overhead = gateway.invoke(&event(0)).await.unwrap().to_string().len();
     // Not more than a header's `content-length` of six digits more.
-    let most = (MAX_ANSWER - overhead - 6) / 4;
+    let most = (MAX_ANSWER_BYTES - overhead - 6) / 4;
     let answer = gateway.invoke(&event(most)).await.unwrap();
     let length = answer.to_string().len();
-    assert!((MAX_ANSWER - 4..=MAX_ANSWER).contains(&length), "{length}");
+    assert!(
+        (MAX_ANSWER_BYTES - 4..=MAX_ANSWER_BYTES).contains(&length),
+        "{length}"
+    );
     match gateway.invoke(&event(most + 1)).await {
         Err(InvokeError::AnswerTooLarge { bytes }) => assert_eq!(bytes, length + 4),
         other => panic!("{other:?}"),

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// The most bytes of a function's whole answer (AWS: Lambda quotas, "Invocation payload").
+/// The most bytes of a function's whole answer. Lambda's quotas say 6 MB ("Invocation payload"); the exact figure is in the
+/// error of a function that exceeds it.
 pub const MAX_ANSWER_BYTES: usize = 6_291_556;
 
 /// Held back for what is around a page's results: status, headers, the count, and two links, each of which repeats the
