@@ -69,7 +69,10 @@ impl Notary {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&seen);
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            loop {
+                let Ok((stream, _)) = listener.accept().await else {
+                    continue;
+                };
                 let noted = Arc::clone(&noted);
                 let service = service_fn(move |request: Request<Incoming>| {
                     let noted = Arc::clone(&noted);

@@ -21,7 +21,7 @@ use crate::support::{
     Answer, Caller, PASSWORD, TestApp,
     audit::scan,
     tokens::without_user,
-    wire::{Cost, WiredApp},
+    wire::{Cost, Fault, WiredApp},
 };
 
 const REGISTER: &str = "/api/auth/register/";
@@ -651,8 +651,8 @@ async fn behind_cloudfront_a_client_is_who_cloudfront_says() {
     use_up(&app, async || attempt("198.51.100.1", WRONG).await).await;
     use_up(&app, async || attempt("2001:db8::1", WRONG).await).await;
     // A client has a subnet of addresses.
-    wait(attempt("2001:db8::2", WRONG).await);
-    attempt("2001:db8:0:1::2", WRONG).await.is(401);
+    wait(attempt("2001:db8:0:1::2", WRONG).await);
+    attempt("2001:db8:0:100::2", WRONG).await.is(401);
     // What is no address, or isn't there, is the gateway's own.
     use_up(&app, async || attempt("", WRONG).await).await;
     wait(attempt("x", PASSWORD).await);
@@ -698,4 +698,19 @@ async fn an_address_may_be_limited_and_cannot_pretend_to_be_another() {
         }
     }
     panic!("registering has no limit");
+}
+
+/// What is only noted of a sign-in doesn't refuse the right password.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_in_that_cannot_be_noted_is_a_sign_in() {
+    let wired = WiredApp::new().await;
+    let owner = wired.app.member().await;
+    login(&owner, &owner.username, PASSWORD).await.is(200);
+    // The first counts the attempt, here where the account is known.
+    wired.wire.inject("UpdateItem", 1..usize::MAX, Fault::CallLost);
+    let answer = login(&wired.app.anonymous(), &owner.username, PASSWORD)
+        .await
+        .is(200);
+    wired.wire.heal();
+    refreshed(&owner, answer.body["refresh"].as_str().unwrap()).await;
 }

@@ -29,9 +29,9 @@ const DELETED_WITHIN: Duration = Duration::from_secs(120);
 /// The pause between two attempts to delete a table.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A client of an endpoint.
+/// A client of an endpoint. Its calls belong to no store, so the SDK repeats them.
 pub async fn connect(url: &str) -> Client {
-    client::of_operator(Some(url)).await.unwrap()
+    client::retrying(&client::of_operator(Some(url)).await.unwrap())
 }
 
 /// The endpoint's URL, if the environment names one.

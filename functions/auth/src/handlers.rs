@@ -1,5 +1,7 @@
 //! One function per operation.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::State,
@@ -14,6 +16,7 @@ use shared::{
     db::{
         attempts::{Attempt, Claim},
         meta::Counter,
+        retry::within,
         session::{Rotation, SessionItem},
         user::UserItem,
     },
@@ -35,6 +38,9 @@ use crate::{
 
 /// How long the public keys may be kept: a verifier that meets an unknown `kid` should soon find it.
 const JWKS_CACHE: &str = "public, max-age=60";
+
+/// How long a sign-in waits for what is only noted of it.
+const NOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The refusal to sign in, whether it is the name or the password that is wrong.
 const NOT_SIGNED_IN: Error = Error::Unauthenticated("No user has this name and this password.");
@@ -169,19 +175,27 @@ pub(crate) async fn log_in(
         tracing::warn!(event = "login_failed", user = known);
         return Err(NOT_SIGNED_IN);
     };
-    let upgrade = async {
-        match &verdict {
-            Verdict::RightButWeak(hash) => store.upgrade_hash(login, hash).await,
-            _ => Ok(()),
+    // Neither is worth refusing the right password for.
+    let bookkeeping = async {
+        let upgrade = async {
+            match &verdict {
+                Verdict::RightButWeak(hash) => store.upgrade_hash(login, hash).await,
+                _ => Ok(()),
+            }
+        };
+        let welcome = store.welcome(&attempt, login.user, session.as_deref());
+        let noted = within(NOTED_WITHIN, async { tokio::try_join!(welcome, upgrade) });
+        if let Err(error) = noted.await {
+            tracing::warn!(error = %error.in_words(), "a sign-in isn't noted");
         }
+        Ok(())
     };
     let token = RefreshToken::first(login.user)?;
     let new = new_session(&state.app, login.user, &token);
     let (user, ..) = tokio::try_join!(
         store.get_user(login.user),
         store.put_session(&token, &new),
-        store.welcome(&attempt, login.user, session.as_deref()),
-        upgrade,
+        bookkeeping,
     )?;
     let user = user.ok_or_else(|| Error::Internal("a name of no user".into()))?;
     tracing::info!(event = "logged_in", user = user.id.get());

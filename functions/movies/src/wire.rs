@@ -168,7 +168,7 @@ pub struct LimitParam {
 #[schema(as = NewMovie)]
 #[allow(dead_code, reason = "documentation; FromFields reads the values")]
 pub struct NewMovieBody {
-    /// Title. Title, director and genre together must have at most 30 different words, and each a visible character.
+    /// The title. Must have a visible character. Title, director and genre together must have at most 30 different words.
     #[schema(min_length = 1, max_length = 200, example = "The Godfather")]
     title: String,
     /// Description; may hold line breaks and tabs.

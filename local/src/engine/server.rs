@@ -128,7 +128,8 @@ impl Endpoint {
                 let status =
                     StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 if status.is_server_error() {
-                    tracing::error!(operation, %error, "the engine failed");
+                    // Its message may quote what is stored.
+                    tracing::error!(operation, "the engine failed");
                 }
                 answer(status, error.to_json())
             }

@@ -1,5 +1,6 @@
 //! Where a connection is between one request's head and the end of its answer.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -81,22 +82,30 @@ impl Arriving {
 
 impl Body for Arriving {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        match &polled {
-            Poll::Pending => self.exchange.place.waiting(),
-            Poll::Ready(Some(Ok(_))) => {}
-            Poll::Ready(None | Some(Err(_))) => {
-                // When it is being closed, its task ends soon, and this with it.
-                let _ = self.exchange.place.working();
+        let end = match polled {
+            Poll::Pending => {
+                self.exchange.place.waiting();
+                return Poll::Pending;
             }
-        }
-        polled
+            Poll::Ready(Some(Ok(frame))) => return Poll::Ready(Some(Ok(frame))),
+            Poll::Ready(Some(Err(error))) => Some(Err(io::Error::other(error))),
+            Poll::Ready(None) => None,
+        };
+        // The last of the body can come while the connection is being closed for another. Nothing is begun then, since
+        // the client would be told that it wasn't.
+        let closed = !self.exchange.place.working();
+        Poll::Ready(if closed && end.is_none() {
+            Some(Err(io::ErrorKind::ConnectionAborted.into()))
+        } else {
+            end
+        })
     }
 
     fn is_end_stream(&self) -> bool {

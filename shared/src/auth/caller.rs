@@ -38,8 +38,8 @@ pub struct NoBadToken;
 pub struct SourceAddress(pub Option<String>);
 
 impl SourceAddress {
-    /// What a client counts as: its IPv4 address, or the /64 of its IPv6 address, since a subnet is what one client has to
-    /// itself (RFC 4291 §2.5.4, RFC 8981). Empty where the gateway gives no address: all such clients are one.
+    /// What a client counts as: its IPv4 address, or the /56 of its IPv6 address, which is what a home is given (RFC 6177
+    /// §2). Empty where the gateway gives no address: all such clients are one.
     #[must_use]
     pub fn network(&self) -> String {
         let Some(text) = &self.0 else {
@@ -48,7 +48,7 @@ impl SourceAddress {
         match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
             Ok(IpAddr::V6(address)) => {
                 let [a, b, c, d, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+                format!("{a:x}:{b:x}:{c:x}:{:x}::/56", d & 0xff00)
             }
             Ok(address) => address.to_string(),
             Err(_) => text.clone(),
@@ -149,9 +149,10 @@ mod tests {
         assert_eq!(network("192.0.2.7"), "192.0.2.7");
         assert_ne!(network("192.0.2.7"), network("192.0.2.8"));
         assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7");
-        assert_eq!(network("2001:db8:1:2::1"), "2001:db8:1:2::/64");
+        assert_eq!(network("2001:db8:1:2::1"), "2001:db8:1:0::/56");
         assert_eq!(network("2001:0DB8:1:2:ffff::9"), network("2001:db8:1:2::1"));
-        assert_ne!(network("2001:db8:1:3::1"), network("2001:db8:1:2::1"));
+        assert_eq!(network("2001:db8:1:ff::1"), network("2001:db8:1:2::1"));
+        assert_ne!(network("2001:db8:1:100::1"), network("2001:db8:1:2::1"));
         assert_eq!(SourceAddress(None).network(), "");
         assert_eq!(network("not an address"), "not an address");
     }

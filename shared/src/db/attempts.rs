@@ -254,6 +254,7 @@ impl Store {
         now: Instant,
     ) -> Result<bool> {
         let (here, window) = (attempt.here(), attempt.everywhere(window(now)));
+        let last = found.as_ref().and_then(|found| found.last);
         let is_free = found.as_ref().is_none_or(|found| found.turn(now) == Turn::Free);
         let (counted, has_room) = if is_free {
             let (counted, has_room) = tokio::join!(
@@ -270,11 +271,29 @@ impl Store {
             (counted, true) => {
                 // Of many at once all may look free, and be counted everywhere before they are told to wait.
                 if counted.is_err() {
-                    self.take_back(&window).await?;
+                    let one_less = Expression::update("ADD #n :minus")
+                        .when("#n > :zero")
+                        .value(":minus", number(-1))
+                        .value(":zero", number(0));
+                    self.take_back(&window, &one_less).await;
                 }
                 counted.map(|()| true)
             }
-            (Ok(()), false) => self.take_back(&here).await.map(|()| false),
+            (Ok(()), false) => {
+                // Only if no other attempt has come since: that one counted on this one.
+                let as_before = match last {
+                    Some(last) => Expression::update("SET #last = :last ADD #n :minus")
+                        .when("#last = :now")
+                        .value(":last", number(last))
+                        .value(":minus", number(-1)),
+                    None => Expression::update("REMOVE #n, #last")
+                        .when("#last = :now AND #n = :one")
+                        .value(":one", number(1)),
+                };
+                self.take_back(&here, &as_before.value(":now", number(now.0)))
+                    .await;
+                Ok(false)
+            }
             (Err(error), false) => Err(error),
         }
     }
@@ -290,14 +309,12 @@ impl Store {
         Ok(self.update(key, &count, ReturnValue::None).await?.is_ok())
     }
 
-    async fn take_back(&self, key: &Key) -> Result<()> {
-        let one_less = Expression::update("ADD #n :minus")
-            .when("#n > :zero")
-            .value(":minus", number(-1))
-            .value(":zero", number(0));
-        // A success has taken all of them back otherwise.
-        let _ = self.update(key, &one_less, ReturnValue::None).await?;
-        Ok(())
+    /// Undoes the count of an attempt, where that is known to be done at most once. Otherwise it stays counted: one too many
+    /// is on the safe side.
+    async fn take_back(&self, key: &Key, undo: &Expression) {
+        if let Err(error) = self.update_once(key, undo).await {
+            tracing::warn!(error = %error.in_words(), "an attempt stays counted");
+        }
     }
 
     /// Counts an attempt under one key, of which `found` was read and may be old by now.
@@ -313,7 +330,8 @@ impl Store {
                     .value(":one", number(1))
                     .value(":free", number(FREE_ATTEMPTS))
                     .value(":oldest", number(now.plus_seconds(-FORGOTTEN_AFTER).0 + 1))
-                    .value(":newest", number(now.0.saturating_add(SKEW_MS))),
+                    .value(":newest", number(now.0.saturating_add(SKEW_MS)))
+                    .leaves("last", number(now.0)),
                 Turn::Next(n) => Expression::update("SET #n = :n, #last = :now, #ttl = :ttl")
                     .when("#n = :found AND #last = :last")
                     .value(":n", number(n))

@@ -18,7 +18,12 @@ const REGION: Region = Region::from_static("us-east-1");
 /// A loopback endpoint takes any credentials, so none need be configured for it.
 #[must_use]
 pub fn connect(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
-    let config = config::Builder::from(&settings(aws, endpoint)).retry_config(RetryConfig::disabled());
+    made_of(&settings(aws, endpoint))
+}
+
+/// A client of these settings that makes each call once.
+fn made_of(settings: &SdkConfig) -> Client {
+    let config = config::Builder::from(settings).retry_config(RetryConfig::disabled());
     Client::from_conf(config.build())
 }
 
@@ -49,7 +54,7 @@ fn settings(aws: &SdkConfig, endpoint: Option<&str>) -> SdkConfig {
 /// # Errors
 /// As [`settings_of_operator`].
 pub async fn of_operator(endpoint: Option<&str>) -> Result<Client, HttpClientError> {
-    Ok(Client::new(&settings_of_operator(endpoint).await?))
+    Ok(made_of(&settings_of_operator(endpoint).await?))
 }
 
 /// What [`of_operator`] makes its client of.

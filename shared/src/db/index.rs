@@ -319,10 +319,16 @@ impl WordRange {
     }
 
     /// Whether the titles of the range of these words all begin with them: words that don't fit into a key, other titles
-    /// may share as far as the key goes.
+    /// may share as far as the key goes. A short last word must be a whole word, so the key must have room for the
+    /// character after it.
     #[must_use]
     pub fn titles_are_told_by_key(words: &[String]) -> bool {
-        joined(words).len() <= MAX_TITLE_BYTES
+        let room = if words.last().is_some_and(|word| is_short(word)) {
+            char::MAX.len_utf8()
+        } else {
+            0
+        };
+        joined(words).len() + room <= MAX_TITLE_BYTES
     }
 
     /// Whether every row in the ranges of this word has a word that satisfies it: one that doesn't fit into a key, others

@@ -104,6 +104,8 @@ pub(crate) struct Tries {
     /// How many attempts have met a transaction.
     met: usize,
     in_doubt: bool,
+    /// Whether a call that may have been done is given up rather than repeated.
+    is_once: bool,
 }
 
 impl Tries {
@@ -126,6 +128,15 @@ impl Tries {
             failures: 0,
             met: 0,
             in_doubt: false,
+            is_once: false,
+        }
+    }
+
+    /// The same for a call that changes more each time it is done: it is repeated only while it can't have been done.
+    pub(crate) fn once(self) -> Self {
+        Self {
+            is_once: true,
+            ..self
         }
     }
 
@@ -171,6 +182,9 @@ impl Tries {
                 }
             };
             self.in_doubt |= failure.leaves_open;
+            if self.is_once && self.in_doubt {
+                return Err(self.gives_up(&failure.why));
+            }
             self.again(&failure.why).await?;
         }
     }
@@ -299,6 +313,13 @@ fn jittered(milliseconds: u64) -> Duration {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::{
+        future::ready,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use aws_sdk_dynamodb::operation::get_item::GetItemError;
+
     use super::*;
 
     #[test]
@@ -343,6 +364,26 @@ mod tests {
             assert_left(850_000, 975_000);
             within(Duration::from_secs(200), async { assert_left(170_000, 195_000) }).await;
             within(Duration::from_secs(6000), async { assert_left(850_000, 975_000) }).await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_made_once_is_not_repeated_when_it_may_have_been_done() {
+        async fn attempts(mut tries: Tries) -> usize {
+            let made = AtomicUsize::new(0);
+            let call = || {
+                made.fetch_add(1, Ordering::Relaxed);
+                ready(Err::<(), _>(SdkError::<GetItemError, _>::timeout_error(
+                    "no answer",
+                )))
+            };
+            assert!(tries.call(call).await.is_err());
+            made.into_inner()
+        }
+        within(Duration::from_millis(600), async {
+            assert_eq!(attempts(Tries::to_write("Update").once()).await, 1);
+            assert!(attempts(Tries::to_write("Update")).await > 1);
         })
         .await;
     }

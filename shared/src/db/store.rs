@@ -277,7 +277,27 @@ impl Store {
         expression: &Expression,
         returning: ReturnValue,
     ) -> Result<std::result::Result<Item, Option<Item>>> {
-        let mut tries = Tries::to_write("UpdateItem");
+        self.try_update(Tries::to_write("UpdateItem"), key, expression, returning)
+            .await
+    }
+
+    /// The same for an update that changes more each time it is done. One that may have been done is not repeated.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table doesn't serve, or when it is unknown whether the update was done.
+    pub async fn update_once(&self, key: &Key, expression: &Expression) -> Result<bool> {
+        let tries = Tries::to_write("UpdateItem").once();
+        let updated = self.try_update(tries, key, expression, ReturnValue::None).await?;
+        Ok(updated.is_ok())
+    }
+
+    async fn try_update(
+        &self,
+        mut tries: Tries,
+        key: &Key,
+        expression: &Expression,
+        returning: ReturnValue,
+    ) -> Result<std::result::Result<Item, Option<Item>>> {
         let update = || {
             self.client
                 .update_item()

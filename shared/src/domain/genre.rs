@@ -21,17 +21,25 @@ pub struct Genre {
     words: Vec<String>,
 }
 
+/// The message for a genre, made of the one for a line of text.
+fn of_each(message: &str) -> String {
+    match message.strip_prefix("Must ") {
+        Some(rest) => format!("Each genre must {rest}"),
+        None => format!("Each genre: {message}"),
+    }
+}
+
 impl Genre {
     /// Reads one genre.
     ///
     /// # Errors
     /// The message for the field.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let name = text::line(text, MAX_GENRE_CHARS).map_err(|e| format!("Each genre: {e}"))?;
+        let name = text::line(text, MAX_GENRE_CHARS).map_err(|message| of_each(&message))?;
         let genre = Self::from_stored(&name)?;
         if genre.identity().len() > MAX_IDENTITY_BYTES {
             return Err(format!(
-                "Each genre: Must be at most {MAX_IDENTITY_BYTES} bytes in lower case, with ligatures spelled out."
+                "Each genre must be at most {MAX_IDENTITY_BYTES} bytes in lower case and without ligatures."
             ));
         }
         Ok(genre)
