@@ -92,6 +92,10 @@ fn preface(options: &Options) -> String {
 /// How often the owner edits the film before deleting it.
 const EDITS: usize = 20;
 
+/// How long an edit and a deletion may take, whatever others do (the API's promise).
+const EDITED_WITHIN: Duration = Duration::from_secs(4);
+const DELETED_WITHIN: Duration = Duration::from_secs(6);
+
 const OWNERS: &str = "\n\
     The same while the film's owner edits it 20 times, half of the edits with a favorite of their own, and then deletes\n\
     it. Owners go before favorites: they try again after pauses of 10 ms at most (`FIRST_TURN_PAUSES`), and depend on the\n\
@@ -102,8 +106,8 @@ const OWNERS: &str = "\n\
 const AFTERWORD: &str = "\n\
     The benchmark fails unless, at the end of each run, the count that is shown is the number of marks there are, and\n\
     each mark is as its user's last answer said (after a 503, as that or the other way round); unless every answer was 200,\n\
-    with the state that the user's request asked for and a count that can be, or 503 with `Retry-After`; and unless the\n\
-    whole table passes the audit of the tests.\n";
+    with the state that the user's request asked for and a count that can be, or 503 with `Retry-After`; unless each edit\n\
+    took 4 s at most and the deletion 6 s; and unless the whole table passes the audit of the tests.\n";
 
 /// A server and users.
 struct Contest {
@@ -210,6 +214,11 @@ impl Contest {
         self.cinema.wire.conflict(None);
         self.cinema.wire.take();
         edits.sort_unstable();
+        if edits.last().is_some_and(|longest| *longest > EDITED_WITHIN) || deletion > DELETED_WITHIN {
+            return Err(
+                format!("an owner waited among {togglers}: edits {edits:?}, deletion {deletion:?}").into(),
+            );
+        }
         Ok(Turns { edits, deletion })
     }
 
