@@ -103,7 +103,7 @@ impl Bodies {
             read: Vec::new(),
             memory: None,
         };
-        let begun = Instant::now();
+        let mut begun = Instant::now();
         let mut last = begun;
         loop {
             let Ok(frame) = timeout(LOOK_EVERY, body.frame()).await else {
@@ -120,6 +120,9 @@ impl Bodies {
                 return Err(Unread::TooLarge);
             }
             held.add(&data, expected).await?;
+            // What it had to wait for others is no slowness of its own.
+            begun += last.elapsed();
+            last = Instant::now();
             if self.is_late(begun, held.read.len()) {
                 return Err(Unread::TooSlow);
             }
@@ -157,11 +160,13 @@ impl Held<'_> {
         let needed = self.read.len() + data.len();
         let capacity = self.read.capacity();
         if needed > capacity {
-            // Twice as much each time, and no more than is to come.
-            let mut grown = needed.max(2 * capacity).max(FREE);
-            if let Some(expected) = expected {
-                grown = grown.min(expected).max(needed);
-            }
+            // All that is to come, where that is known: whoever held a part of it and waited for the rest would keep
+            // others waiting. Otherwise twice as much each time.
+            let grown = match expected {
+                Some(expected) if needed > FREE => expected.max(needed),
+                Some(expected) => expected.min(FREE).max(needed),
+                None => needed.max(2 * capacity).max(FREE),
+            };
             self.take(grown.saturating_sub(FREE.max(capacity))).await?;
             self.read.reserve_exact(grown - self.read.len());
         }
@@ -327,6 +332,42 @@ mod tests {
         ));
         drop(large);
         assert_eq!(bodies.memory.available_permits(), 100_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_of_honest_clients_wait_for_each_other_and_all_are_read() {
+        let bodies = Bodies::of(1 << 20);
+        let reading = (0..40).map(|_| {
+            let bodies = bodies.clone();
+            tokio::spawn(async move {
+                let body = StreamBody::new(stream::iter((0..4).map(|_| part(64 << 10))));
+                let whole = bodies.read(Sized(body, 256 << 10), 1 << 20).await?;
+                sleep(Duration::from_millis(300)).await;
+                Ok::<_, Unread>(whole.bytes.len())
+            })
+        });
+        for read in futures_util::future::join_all(reading).await {
+            assert_eq!(read.unwrap(), Ok(256 << 10));
+        }
+    }
+
+    /// A body that says how long it is.
+    struct Sized<B>(B, u64);
+
+    impl<B: Body<Data = Bytes> + Unpin> Body for Sized<B> {
+        type Data = Bytes;
+        type Error = B::Error;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            context: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+            std::pin::Pin::new(&mut self.0).poll_frame(context)
+        }
+
+        fn size_hint(&self) -> hyper::body::SizeHint {
+            hyper::body::SizeHint::with_exact(self.1)
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,11 @@
 //! The command line.
 
-use std::{error::Error, path::PathBuf};
+use std::{
+    error::Error,
+    fmt,
+    io::{self, Write as _},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand};
 use shared::{
@@ -109,7 +114,7 @@ impl Cli {
                 let promoted = promote(&opened.store, &username).await;
                 opened.close().await?;
                 promoted?;
-                println!("{username} is an admin");
+                say(format_args!("{username} is an admin"))?;
                 Ok(())
             }
             Some(Command::Import { file, table }) => {
@@ -118,7 +123,7 @@ impl Cli {
                 let database = opened.engine.as_ref().map(Engine::database).cloned();
                 let report = Importer::new(opened.store.clone(), database).run(&source).await;
                 opened.close().await?;
-                println!("{}", report?);
+                say(format_args!("{}", report?))?;
                 Ok(())
             }
         }
@@ -158,11 +163,19 @@ impl Serve {
             // Whatever of the catalogue is imported by now stays, and the next start goes on from there.
             () = &mut shutdown => return Ok(()),
         };
-        println!("listening on http://{}", running.address);
-        println!("dynamodb on {}", running.dynamodb);
+        say(format_args!("listening on http://{}", running.address))?;
+        say(format_args!("dynamodb on {}", running.dynamodb))?;
         shutdown.await;
         running.stop().await?;
         Ok(())
+    }
+}
+
+/// Writes a line to standard output. That nobody reads it any more is no failure.
+fn say(line: fmt::Arguments<'_>) -> io::Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }
 

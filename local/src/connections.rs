@@ -190,6 +190,12 @@ impl Connections {
             return Room::Closing;
         }
         let id = match (registry.idle.first(), registry.waiting.first()) {
+            // Whoever has had its turn goes before a newcomer whose request is about to come.
+            (Some((idle, _)), Some((since, id)))
+                if since < idle && *since + CLIENTS_TURN <= Instant::now() =>
+            {
+                *id
+            }
             (Some((_, id)), _) => *id,
             (None, Some((since, id))) => {
                 let until = *since + CLIENTS_TURN;
@@ -386,6 +392,17 @@ mod tests {
         assert_eq!(connections.open(), 4);
         drop(places);
         assert_eq!(connections.open(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_had_its_turn_goes_before_a_newcomer() {
+        let connections = Connections::new(2);
+        let slow = connections.admit(Duration::ZERO).await.unwrap();
+        slow.waiting();
+        advance(CLIENTS_TURN).await;
+        let new = connections.admit(Duration::ZERO).await.unwrap();
+        assert_eq!(connections.make_room(), Room::Closing);
+        assert!(is_closed(&slow).await && !is_closed(&new).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -112,7 +112,7 @@ pub(crate) async fn register_user(
 ///
 /// An unknown name and a wrong password get the same answer. Of the attempts at one name from one address nine are free;
 /// after them each has to wait, at first for a second and at most for 15 minutes: `429` says how long. From all addresses
-/// together a name takes 100 attempts in 15 minutes; those from an address where the user has signed in within 30 days
+/// together a name takes 50 attempts in 15 minutes; those from an address where the user has signed in within 30 days
 /// don't count there. With `refresh`, any refresh token that the user was ever given, an attempt is counted by that
 /// token's session alone, so nobody else can use it up. The right password starts the count anew. Sessions that live go on.
 #[utoipa::path(

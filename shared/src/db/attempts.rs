@@ -6,7 +6,7 @@
 //!
 //! * *here*: the name, from one address. Nine are free, then each has to wait, twice as long as the one before and 15
 //!   minutes at most.
-//! * *everywhere*: the name, from all addresses, 100 in a window of 15 minutes. Attempts from an address where the account
+//! * *everywhere*: the name, from all addresses, 50 in a window of 15 minutes. Attempts from an address where the account
 //!   has signed in within 30 days are not counted there.
 //! * *in a session*: the name, with a refresh token of the account's, in place of the two others. All tokens of a session
 //!   share a counter, and whoever has none can't reach it.
@@ -38,8 +38,9 @@ const FORGOTTEN_AFTER: i64 = 24 * 60 * 60;
 const KNOWN_FOR: i64 = 30 * 24 * 60 * 60;
 /// The window in which attempts from all addresses are counted, in seconds. No hour meets more than five.
 const WINDOW: i64 = 15 * 60;
-/// How many of them a window takes.
-const WINDOW_LIMIT: u32 = 100;
+/// How many of them a window takes. No hour meets more than five windows, and an account has two names: so nobody tries
+/// more than 500 passwords of one account in an hour.
+const WINDOW_LIMIT: u32 = 50;
 /// The window in which attempts from one address are counted, whatever the name, in seconds.
 const ADDRESS_WINDOW: i64 = 60;
 /// How often an attempt is counted again that met another one.

@@ -3,7 +3,7 @@
 use email_address::{EmailAddress, Options};
 use utoipa::ToSchema;
 
-use crate::domain::username::fold_name;
+use crate::domain::{text, username::fold_name};
 
 /// The most bytes: a path of 256 with its angle brackets (RFC 5321 §4.5.3.1.3).
 pub const MAX_BYTES: usize = 254;
@@ -27,25 +27,26 @@ impl Email {
     ///
     /// # Errors
     /// The message for the field.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
+    pub fn parse(given: &str) -> Result<Self, String> {
+        let address = given.trim();
         let options = Options::default()
             .without_display_text()
             .without_domain_literal()
             .with_required_tld();
-        if text.len() > MAX_BYTES {
+        if address.len() > MAX_BYTES {
             return Err(format!("Must be at most {MAX_BYTES} bytes."));
         }
-        if text.chars().any(char::is_control) || EmailAddress::parse_with_options(text, options).is_err() {
+        let shows = |c: char| !c.is_control() && !c.is_whitespace() && !text::is_ignorable(c);
+        if !address.chars().all(shows) || EmailAddress::parse_with_options(address, options).is_err() {
             return Err("Must be an email address.".into());
         }
         // Ligatures that spell out into more than a key holds.
-        if fold_name(text).is_empty() {
+        if fold_name(address).is_empty() {
             return Err(format!(
                 "Must be at most {MAX_BYTES} bytes with ligatures spelled out."
             ));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(address.to_owned()))
     }
 
     /// The address as it was typed.
@@ -93,6 +94,11 @@ mod tests {
             "Bob <a@b.co>",
             "<a@b.co>",
             "a b@c.de",
+            "a\u{202e}@b.co",
+            "a\u{200b}@b.co",
+            "a\u{3164}@b.co",
+            "a\u{2028}b@c.co",
+            "a@b\u{ad}.co",
             "a@b.co\nc@d.co",
             "\"\t\"@b.co",
             "a@-b.co",

@@ -17,6 +17,8 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
     let plain: String = text
+        .chars()
+        .filter(|c| !is_enclosed(*c))
         .nfkd()
         .filter(|c| !is_combining_mark(*c))
         .default_case_fold()
@@ -31,6 +33,12 @@ pub fn words(text: &str) -> Vec<String> {
         .filter(|word| !word.is_empty())
         .map(str::to_owned)
         .collect()
+}
+
+/// Whether this is one of the letters and ideographs in circles and squares that are emoji (blocks Enclosed Alphanumeric
+/// Supplement and Enclosed Ideographic Supplement). They are pictures like other emoji, and no letters to search by.
+fn is_enclosed(c: char) -> bool {
+    matches!(c, '\u{1f100}'..='\u{1f2ff}')
 }
 
 /// Latin letters with a stroke, and ligatures: Unicode gives them no decomposition, readers do.
@@ -157,6 +165,8 @@ mod tests {
         assert_eq!(words("ﬁlm № ４２"), ["film", "no", "42"]);
         assert_eq!(words("기생충"), ["기생충"]);
         assert_eq!(words("…?!"), Vec::<String>::new());
+        // Emoji are no letters, those that are made of letters neither.
+        assert_eq!(words("Tom 😀 🅰🅱🆎 🈁🈷 & Jerry"), ["tom", "jerry"]);
     }
 
     #[test]
