@@ -12,6 +12,7 @@ use std::{
 
 use marquee::{
     bulk::Bulk,
+    data::Data,
     engine::{Engine, Storage},
     import::{Importer, Report, Source},
     private,
@@ -169,11 +170,13 @@ impl Prepared {
         Ok(())
     }
 
-    /// A copy in `directory`, which may be changed.
+    /// A copy in `directory`, which may be changed, with the secrets that a server wants beside its table.
     ///
     /// # Errors
     /// When it can't be copied.
     pub(crate) fn copy_to(&self, directory: &Path) -> Result<PathBuf, Box<dyn Error>> {
+        // First, since the secrets of a table that is there already count as lost.
+        Data::of_secrets(directory)?.secrets()?;
         let copy = table_file(directory);
         fs::copy(&self.file, &copy)?;
         Ok(copy)
