@@ -106,7 +106,7 @@ def is_visible(text):
     return any(unicodedata.category(c)[0] in "LNPS" and c not in FILLERS + "\u2800\U0001d159" for c in text)
 
 
-def film(body):
+def movie(body):
     """Names that show, genres with a letter each, 30 different words in all, a date from 1870 on, a real URL."""
     for name in ("title", "director"):
         if isinstance(body.get(name), str):
@@ -131,9 +131,9 @@ KEEPING_RULES = {
     "log_in": credentials,
     "refresh_session": refresh_token,
     "log_out": refresh_token,
-    "create_movie": film,
-    "replace_movie": film,
-    "update_movie": film,
+    "create_movie": movie,
+    "replace_movie": movie,
+    "update_movie": movie,
 }
 
 

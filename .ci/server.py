@@ -13,7 +13,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# A first start imports 16,975 films, and `cargo run` may have to link first.
+# A first start imports 16,975 movies, and `cargo run` may have to link first.
 READY_WITHIN = 300
 STOPS_WITHIN = 30
 # How many ports are tried before a process that ends at once is taken for broken.

@@ -75,7 +75,7 @@ impl Cinema {
         })
     }
 
-    /// Adds the films of a file, past the wire.
+    /// Adds the movies of a file, past the wire.
     pub(crate) async fn import(&self, file: PathBuf) -> Result<(), Box<dyn Error>> {
         let importer = Importer::new(self.store.clone(), Some(self.engine.database().clone()));
         importer.run(&Source::File(file)).await?;

@@ -140,7 +140,7 @@ fn subjects(token: &str) -> Vec<Subject> {
     ]
 }
 
-/// Puts a user and a film into the table, and gives the user's access token.
+/// Puts a user and a movie into the table, and gives the user's access token.
 async fn fill(base: &str) -> Result<String, Box<dyn Error>> {
     let http = reqwest::Client::builder().no_proxy().build()?;
     let user =
@@ -148,15 +148,15 @@ async fn fill(base: &str) -> Result<String, Box<dyn Error>> {
     let user = http.post(format!("{base}/api/auth/register/")).json(&user);
     let user: Value = user.send().await?.error_for_status()?.json().await?;
     let token = user["access"].as_str().ok_or("no access token")?.to_owned();
-    let film = json!({
+    let movie = json!({
         "title": "Alien",
         "description": "In space no one can hear you scream.",
         "release_date": "1979-05-25",
         "director": "Ridley Scott",
         "genre": "Horror, Science Fiction",
     });
-    let film = http.post(format!("{base}/api/movies/")).json(&film);
-    film.bearer_auth(&token).send().await?.error_for_status()?;
+    let movie = http.post(format!("{base}/api/movies/")).json(&movie);
+    movie.bearer_auth(&token).send().await?.error_for_status()?;
     Ok(token)
 }
 

@@ -1,4 +1,4 @@
-//! Contention: many togglers of one film, and conflicts as DynamoDB's optimistic transactions meet them.
+//! Contention: many togglers of one movie, and conflicts as DynamoDB's optimiztic transactions meet them.
 
 use std::{
     error::Error,
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     /// How long each number of togglers is measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// For how many milliseconds a transaction is under way, and others that touch its items are cancelled. AWS doesn't
+    /// For how many milliseconds a transaction is under way, and others that touch its items are canceled. AWS doesn't
     /// say how long it takes; 10 is an assumption, from what TransactWriteItems usually takes to answer.
     #[arg(long, default_value_t = 10)]
     window: u64,
@@ -74,22 +74,22 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
 fn preface(options: &Options) -> String {
     format!(
         "## Contention\n\n\
-        One film, and users who toggle its mark at once, each again as soon as the answer has come, for {} s: half by\n\
+        One movie, and users who toggle its mark at once, each again as soon as the answer has come, for {} s: half by\n\
         POST, half by PUT and DELETE in turn, over HTTP through the whole server. The embedded engine runs transactions\n\
         one after another, so the conflicts are made on the wire, by DynamoDB's rules: a transaction is under way for the\n\
-        window, and one that touches an item of it meanwhile is cancelled with `TransactionConflict`. AWS doesn't say how\n\
+        window, and one that touches an item of it meanwhile is canceled with `TransactionConflict`. AWS doesn't say how\n\
         long a transaction is under way; 10 ms is an assumption. One item then takes 1 s / window transactions a second at\n\
-        most, whatever is done; *film busy* is the part of the time in which a transaction that was done was under way, the\n\
+        most, whatever is done; *movie busy* is the part of the time in which a transaction that was done was under way, the\n\
         wire's and the engine's own time included. Without a window, the engine and this machine are what limits.\n\n\
         `cargo measure contention`\n\n\
-        | window | togglers | answers/s | film busy | p50 | p99 | 503 | transactions an answer | conflicts an \
+        | window | togglers | answers/s | movie busy | p50 | p99 | 503 | transactions an answer | conflicts an \
         answer | failed conditions an answer |\n\
         |---|---|---|---|---|---|---|---|---|---|\n",
         options.seconds
     )
 }
 
-/// How often the owner edits the film before deleting it.
+/// How often the owner edits the movie before deleting it.
 const EDITS: usize = 20;
 
 /// How long an edit and a deletion may take, whatever others do (the API's promise).
@@ -97,9 +97,9 @@ const EDITED_WITHIN: Duration = Duration::from_secs(4);
 const DELETED_WITHIN: Duration = Duration::from_secs(6);
 
 const OWNERS: &str = "\n\
-    The same while the film's owner edits it 20 times, half of the edits with a favorite of their own, and then deletes\n\
+    The same while the movie's owner edits it 20 times, half of the edits with a favorite of their own, and then deletes\n\
     it. Owners go before favorites: they try again after pauses of 10 ms at most (`FIRST_TURN_PAUSES`), and depend on the\n\
-    film's version, not on its count.\n\n\
+    movie's version, not on its count.\n\n\
     | window | togglers | edit, p50 | the longest edit | deletion |\n\
     |---|---|---|---|---|\n";
 
@@ -131,7 +131,7 @@ impl Contest {
         Ok(contest)
     }
 
-    async fn add_film(&self) -> Result<MovieId, Box<dyn Error>> {
+    async fn add_movie(&self) -> Result<MovieId, Box<dyn Error>> {
         let body = json!({
             "title": "Solaris",
             "description": "An ocean that answers.",
@@ -145,9 +145,9 @@ impl Contest {
         Ok(serde_json::from_value(answer["id"].clone())?)
     }
 
-    /// Lets this many users toggle one new film for `time`, and holds the table to their answers.
+    /// Lets this many users toggle one new movie for `time`, and holds the table to their answers.
     async fn measure(&self, togglers: u16, window: Duration, time: Duration) -> Result<Run, Box<dyn Error>> {
-        let film = self.add_film().await?;
+        let movie = self.add_movie().await?;
         self.cinema.wire.conflict((!window.is_zero()).then_some(window));
         self.cinema.wire.take();
         let began = Instant::now();
@@ -156,7 +156,7 @@ impl Contest {
             .map(|(n, user)| {
                 let toggler = Toggler {
                     http: self.cinema.http.clone(),
-                    url: format!("{}/api/movies/{film}/favorite/", self.cinema.base),
+                    url: format!("{}/api/movies/{movie}/favorite/", self.cinema.base),
                     user: user.clone(),
                     by_toggling: n % 2 == 0,
                     most: u64::from(togglers),
@@ -174,14 +174,14 @@ impl Contest {
         }
         let took = began.elapsed();
         self.cinema.wire.conflict(None);
-        self.check(film, &states).await?;
+        self.check(movie, &states).await?;
         Ok(Run::of(&answers, took, &self.cinema.wire.take()))
     }
 
-    /// Lets this many users toggle one new film, while its owner edits it and in the end deletes it.
+    /// Lets this many users toggle one new movie, while its owner edits it and in the end deletes it.
     async fn measure_owner(&self, togglers: u16, window: Duration) -> Result<Turns, Box<dyn Error>> {
-        let film = self.add_film().await?;
-        let (path, owner) = (format!("/api/movies/{film}/"), self.users.first());
+        let movie = self.add_movie().await?;
+        let (path, owner) = (format!("/api/movies/{movie}/"), self.users.first());
         self.cinema.wire.conflict((!window.is_zero()).then_some(window));
         let crowd: Vec<_> = (self.users.iter().skip(1).take(togglers.into()).cloned())
             .map(|user| {
@@ -222,14 +222,14 @@ impl Contest {
         Ok(Turns { edits, deletion })
     }
 
-    /// Whether the film's count is that of its marks, and each mark as its user was told.
-    async fn check(&self, film: MovieId, states: &[(UserId, Option<bool>)]) -> Result<(), Box<dyn Error>> {
+    /// Whether the movie's count is that of its marks, and each mark as its user was told.
+    async fn check(&self, movie: MovieId, states: &[(UserId, Option<bool>)]) -> Result<(), Box<dyn Error>> {
         let mut marks = 0;
         for (user, state) in states {
-            let view = self.cinema.store.get_movie(film, Some(*user)).await;
+            let view = self.cinema.store.get_movie(movie, Some(*user)).await;
             let favorite = view
                 .map_err(|e| e.in_words())?
-                .ok_or("the film is gone")?
+                .ok_or("the movie is gone")?
                 .favorite;
             if state.is_some_and(|state| state != favorite) {
                 let told = format!("user {user} was told {state:?}, and the mark says {favorite}");
@@ -237,7 +237,7 @@ impl Contest {
             }
             marks += u64::from(favorite);
         }
-        let shown = (self.cinema).request(Method::GET, &format!("/api/movies/{film}/"), None);
+        let shown = (self.cinema).request(Method::GET, &format!("/api/movies/{movie}/"), None);
         let shown = json_of(shown).await?;
         if shown["favorite_count"] != marks {
             return Err(format!("{} are shown of {marks} marks", shown["favorite_count"]).into());
@@ -246,20 +246,20 @@ impl Contest {
     }
 }
 
-/// One user who toggles one film.
+/// One user who toggles one movie.
 struct Toggler {
     http: Client,
     url: String,
     user: User,
     /// Whether by POST, or by PUT and DELETE in turn.
     by_toggling: bool,
-    /// The most marks the film can have.
+    /// The most marks the movie can have.
     most: u64,
     /// Whether the mark is there, when that is known.
     state: Option<bool>,
 }
 
-/// Toggles a film until it has been deleted.
+/// Toggles a movie until it has been deleted.
 async fn toggle_until_gone(http: Client, url: String, user: User) -> Result<(), String> {
     loop {
         let request = http.post(&url).bearer_auth(&user.access);
@@ -426,7 +426,7 @@ impl Run {
     }
 }
 
-/// Why a transaction was cancelled; nothing when it was done.
+/// Why a transaction was canceled; nothing when it was done.
 fn reasons(record: &Record) -> Vec<&str> {
     let answer = record.exchange.as_ref().map(|exchange| &exchange.answer);
     let reasons = answer.and_then(|answer| answer["CancellationReasons"].as_array());

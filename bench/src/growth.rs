@@ -1,4 +1,4 @@
-//! Growth: what every operation costs, from a hundred films to a million.
+//! Growth: what every operation costs, from a hundred movies to a million.
 
 use std::{error::Error, fmt::Write as _};
 
@@ -12,11 +12,11 @@ use crate::{
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How many films the catalogues have, the smallest first. Each is made once by the product's own import and kept in
+    /// How many movies the catalogs have, the smallest first. Each is made once by the product's own import and kept in
     /// target/bench; a million takes 4 GB there, and as much again while it is measured.
     #[arg(
         long,
-        value_name = "FILMS,…",
+        value_name = "MOVIES,…",
         value_delimiter = ',',
         default_values_t = [100, 1_000, 10_000, 100_000, 1_000_000]
     )]
@@ -26,18 +26,18 @@ pub(crate) struct Options {
 /// Operations beyond their budget, each with the reason. It doesn't excuse them from costing the same at every size.
 const OVER_BUDGET: [(&str, &str); 5] = [
     (
-        "20 films by -id, signed in",
+        "20 movies by -id, signed in",
         "the counter is read first, for it alone knows the end",
     ),
     (
-        "20 films by release_date",
-        "an index of keys takes a unit for each film it names, and one for each mark",
+        "20 movies by release_date",
+        "an index of keys takes a unit for each movie it names, and one for each mark",
     ),
-    ("20 films by -release_date", "likewise"),
+    ("20 movies by -release_date", "likewise"),
     ("by -release_date, ", "likewise"),
     (
         "update every word and genre",
-        "one film's rows go and another's come: two budgets",
+        "one movie's rows go and another's come: two budgets",
     ),
 ];
 
@@ -45,7 +45,7 @@ const OVER_BUDGET: [(&str, &str); 5] = [
 /// the largest size as at the one before, or a unit more for longer words, and be inside its budget at every size.
 const READS_ON: &str = "search, ";
 
-/// Searches whose answers are few among very many films with some of the words: they read on at every size for as long as
+/// Searches whose answers are few among very many movies with some of the words: they read on at every size for as long as
 /// their ceiling lets them, so the ceiling is all that holds.
 const UP_TO_THE_CEILING: [&str; 2] = [
     "search, an exact title",
@@ -57,19 +57,19 @@ const TOLERANCE: f64 = 0.1;
 
 /// What stands above the table.
 const HEADING: &str = "\
-`cargo measure growth` makes a catalogue of each size, a beginning of the next: titles' words and directors by Zipf from the \
-demonstration catalogue's own, genres, dates and descriptions drawn from it. The product's bulk import loads it into a file \
-of the embedded engine. Users and likes (by Zipf over the films) are added by the store's own functions, the likes in \
+`cargo measure growth` makes a catalog of each size, a beginning of the next: titles' words and directors by Zipf from the \
+demonstration catalog's own, genres, dates and descriptions drawn from it. The product's bulk import loads it into a file \
+of the embedded engine. Users and likes (by Zipf over the movies) are added by the store's own functions, the likes in \
 bulk. Then a server is started on a copy, with a wire between it and its table that counts.
 
-Each cell is: calls one after another · calls in all · read units · write units, and in brackets how many different films, \
+Each cell is: calls one after another · calls in all · read units · write units, and in brackets how many different movies, \
 or users, the answer holds. Units are the engine's by DynamoDB's rules. Of two runs the dearer counts.
 
-The last size is held against the first whose answer is as full, since a hundred films don't fill every page; a \
+The last size is held against the first whose answer is as full, since a hundred movies don't fill every page; a \
 difference of more than a tenth is a failure. Searches, which read on for as long as there is something to read, \
 are held against the size before the last, and may be a unit apart, since words are longer where there are more; those \
-of which few films have all words read up to their ceiling wherever there is enough to read. All are held against their ceilings at every size. A ceiling without *signed in* \
-is for nobody; the caller's marks cost a unit for each film more.";
+of which few movies have all words read up to their ceiling wherever there is enough to read. All are held against their ceilings at every size. A ceiling without *signed in* \
+is for nobody; the caller's marks cost a unit for each movie more.";
 
 /// An operation at every size.
 struct Row {
@@ -87,19 +87,20 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
         return Err("the sizes must rise".into());
     }
     let mut rows: Vec<Row> = Vec::new();
-    let mut text = format!("{HEADING}\n\n| films | users | likes | of the most liked |\n|---|---|---|---|\n");
-    for films in &options.sizes {
-        let prepared = Prepared::new(*films).await?;
+    let mut text =
+        format!("{HEADING}\n\n| movies | users | likes | of the most liked |\n|---|---|---|---|\n");
+    for movies in &options.sizes {
+        let prepared = Prepared::new(*movies).await?;
         let measured = operations::measure(&prepared).await?;
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} |",
-            grouped(*films),
+            grouped(*movies),
             grouped(prepared.users),
             grouped(prepared.likes),
             grouped(prepared.most_likes)
         );
-        eprintln!("{} films measured", grouped(*films));
+        eprintln!("{} movies measured", grouped(*movies));
         add(&mut rows, measured);
     }
     let wrong = report(&options.sizes, &rows, &mut text);

@@ -14,13 +14,13 @@ use shared::db::keys;
 
 use crate::cinema::{Cinema, json_of};
 use access::{Access, Space, accesses};
-use mix::{Asked, Asking, Film, MIX, Operation};
+use mix::{Asked, Asking, MIX, Movie, Operation};
 use scale::{Hot, READS, Scale, Size, WRITES, Zipf};
 
-/// The demonstration catalogue, which the recorded films are from.
-const CATALOGUE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv");
+/// The demonstration catalog, which the recorded movies are from.
+const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv");
 
-/// How many films have marks when the recording begins: enough for a page of the most liked.
+/// How many movies have marks when the recording begins: enough for a page of the most liked.
 const LIKED: usize = 24;
 
 /// How often a warm process reads the public keys (AP-25).
@@ -38,21 +38,21 @@ pub(crate) struct Options {
     /// Requests a second that the mix is scaled to.
     #[arg(long, default_value_t = 10_000)]
     requests: u32,
-    /// Films of the large catalogue.
+    /// Movies of the large catalog.
     #[arg(long, default_value_t = 1_000_000)]
-    films: u64,
+    movies: u64,
     /// Users.
     #[arg(long, default_value_t = 1_000_000)]
     users: u64,
-    /// The exponent of Zipf's law, by which films and users are popular.
+    /// The exponent of Zipf's law, by which movies and users are popular.
     #[arg(long, default_value_t = 1.0)]
     zipf: f64,
     /// Warm processes, each of which reads the public keys every 5 minutes.
     #[arg(long, default_value_t = 1_000)]
     processes: u32,
-    /// Films of the demonstration catalogue, taken evenly over it, that requests are recorded with.
+    /// Movies of the demonstration catalog, taken evenly over it, that requests are recorded with.
     #[arg(long, default_value_t = 2_000)]
-    recorded_films: usize,
+    recorded_movies: usize,
     /// The seed of everything that is drawn.
     #[arg(long, default_value_t = 4)]
     seed: u64,
@@ -63,16 +63,16 @@ pub(crate) struct Options {
 /// # Errors
 /// When a partition key passes a ceiling that docs/data-model.md doesn't name.
 pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
-    let (recorded, recorded_films) = record(options).await?;
-    let films = Zipf::new(options.films, options.zipf);
+    let (recorded, recorded_movies) = record(options).await?;
+    let movies = Zipf::new(options.movies, options.zipf);
     let users = Zipf::new(options.users, options.zipf);
     let hottest_where = |is_in_order| {
         let size = Size {
-            films: options.films,
-            recorded_films,
+            movies: options.movies,
+            recorded_movies,
             is_in_order,
         };
-        scaled(options, &recorded, Scale::new(size, &films, &users))
+        scaled(options, &recorded, Scale::new(size, &movies, &users))
     };
     let (hottest, scattered) = (hottest_where(true), hottest_where(false));
     let text = report(options, &recorded, &hottest, &scattered)?;
@@ -135,23 +135,23 @@ struct Sample {
     accesses: Vec<Access>,
 }
 
-/// Runs every operation of the mix against a real server, and gives what each took; and how many films there were.
+/// Runs every operation of the mix against a real server, and gives what each took; and how many movies there were.
 async fn record(options: &Options) -> Result<(Vec<(Operation, Vec<Sample>)>, u64), Box<dyn Error>> {
     let cinema = Cinema::open().await?;
     let directory = tempfile::tempdir()?;
-    let file = directory.path().join("films.csv");
-    let films = sample_of_catalogue(&file, options.recorded_films)?;
+    let file = directory.path().join("movies.csv");
+    let movies = sample_of_catalog(&file, options.recorded_movies)?;
     cinema.import(file).await?;
-    let count = films.len() as u64;
+    let count = movies.len() as u64;
     let mut asking = Asking {
         user: cinema.register("viewer").await?,
         cinema: &cinema,
-        films,
+        movies,
         own: Vec::new(),
         random: StdRng::seed_from_u64(options.seed),
     };
     like_some(&asking).await?;
-    for _ in 0..own_films() {
+    for _ in 0..own_movies() {
         asking.add_own().await?;
     }
     cinema.wire.keep();
@@ -176,15 +176,15 @@ async fn record(options: &Options) -> Result<(Vec<(Operation, Vec<Sample>)>, u64
     Ok((recorded, count))
 }
 
-/// As many films of the user's own as the mix deletes, and one to change.
-fn own_films() -> usize {
+/// As many movies of the user's own as the mix deletes, and one to change.
+fn own_movies() -> usize {
     let deleted = MIX.iter().filter(|operation| operation.name == "delete");
     1 + deleted.map(|operation| operation.samples).sum::<usize>()
 }
 
-/// Films taken evenly from the demonstration catalogue, in its order, written to `file`.
-fn sample_of_catalogue(file: &Path, count: usize) -> Result<Vec<Film>, Box<dyn Error>> {
-    let mut reader = csv::Reader::from_path(CATALOGUE)?;
+/// Movies taken evenly from the demonstration catalog, in its order, written to `file`.
+fn sample_of_catalog(file: &Path, count: usize) -> Result<Vec<Movie>, Box<dyn Error>> {
+    let mut reader = csv::Reader::from_path(CATALOG)?;
     let mut writer = csv::Writer::from_path(file)?;
     let headers = reader.headers()?.clone();
     writer.write_record(&headers)?;
@@ -193,28 +193,28 @@ fn sample_of_catalogue(file: &Path, count: usize) -> Result<Vec<Film>, Box<dyn E
         .zip(column("director"))
         .zip(column("genre"))
         .map(|((title, director), genre)| (title, director, genre))
-        .ok_or("the catalogue lacks a column")?;
+        .ok_or("the catalog lacks a column")?;
     let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>()?;
     let step = rows.len().div_ceil(count.max(1));
-    let mut films = Vec::new();
+    let mut movies = Vec::new();
     for row in rows.iter().step_by(step) {
         writer.write_record(row)?;
         let text = |column: usize| row.get(column).unwrap_or_default().to_owned();
-        films.push(Film {
-            id: films.len() as u64 + 1,
+        movies.push(Movie {
+            id: movies.len() as u64 + 1,
             title: text(title),
             director: text(director),
             genre: text(genre),
         });
     }
     writer.flush()?;
-    Ok(films)
+    Ok(movies)
 }
 
-/// Gives the last films a mark, and the warm process its keys.
+/// Gives the last movies a mark, and the warm process its keys.
 async fn like_some(asking: &Asking<'_>) -> Result<(), Box<dyn Error>> {
-    for film in asking.films.iter().rev().take(LIKED) {
-        let path = format!("/api/movies/{}/favorite/", film.id);
+    for movie in asking.movies.iter().rev().take(LIKED) {
+        let path = format!("/api/movies/{}/favorite/", movie.id);
         json_of(asking.cinema.request(Method::PUT, &path, Some(&asking.user))).await?;
     }
     for path in ["/api/movies/", "/api/users/", "/api/users/me/favorites/?limit=5"] {
@@ -235,17 +235,17 @@ fn report(
     let mut text = format!(
         "## Heat\n\n\
         A partition gives {READS:.0} read units and {WRITES:.0} write units a second. Each operation of the mix below is\n\
-        run through the whole server over {} real films and recorded on the wire: which keys it reads and writes, and what\n\
-        of. That is scaled to {} requests a second among {} films and {} users, who are popular by Zipf's law with\n\
-        exponent {}, and whose ids have nothing to do with how popular they are; the films that lists show are the latest\n\
-        ids together, as where films are added when they come out. There are {} warm processes.\n\n\
+        run through the whole server over {} real movies and recorded on the wire: which keys it reads and writes, and what\n\
+        of. That is scaled to {} requests a second among {} movies and {} users, who are popular by Zipf's law with\n\
+        exponent {}, and whose ids have nothing to do with how popular they are; the movies that lists show are the latest\n\
+        ids together, as where movies are added when they come out. There are {} warm processes.\n\n\
         `cargo measure heat`\n\n\
         The hottest partition key of each kind:\n\n\
         | where | partition key | reads/s | of the ceiling | writes/s | of the ceiling | its hottest item, reads/s and writes/s \
         |\n|---|---|---|---|---|---|---|\n",
-        options.recorded_films,
+        options.recorded_movies,
         options.requests,
-        options.films,
+        options.movies,
         options.users,
         options.zipf,
         options.processes
@@ -266,12 +266,12 @@ fn report(
             100.0 * hot.heat.writes / WRITES,
         )?;
     }
-    if let Some(films) = scattered.iter().find(|hot| hot.pk.starts_with("MOVIES#")) {
+    if let Some(movies) = scattered.iter().find(|hot| hot.pk.starts_with("MOVIES#")) {
         writeln!(
             text,
-            "\nWere the films that lists show anywhere among the ids, the hottest of the films' partition keys would be\n\
+            "\nWere the movies that lists show anywhere among the ids, the hottest of the movies' partition keys would be\n\
             `{}` with {:.0} reads a second.",
-            films.pk, films.heat.reads
+            movies.pk, movies.heat.reads
         )?;
     }
     text.push_str(AFTERWORD);

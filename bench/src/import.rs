@@ -1,4 +1,4 @@
-//! Import: films a second and memory, by the engine's bulk path and through the wire.
+//! Import: movies a second and memory, by the engine's bulk path and through the wire.
 
 use std::{
     error::Error,
@@ -25,17 +25,17 @@ use shared::{
 use tokio::process::Command;
 
 use crate::{
-    catalogue::Generator,
+    catalog::Generator,
     prepared::{self, in_words},
 };
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How many films the files have, the smallest first.
+    /// How many movies the files have, the smallest first.
     #[arg(
         long,
-        value_name = "FILMS,…",
+        value_name = "MOVIES,…",
         value_delimiter = ',',
         default_values_t = [20_000, 200_000]
     )]
@@ -49,7 +49,7 @@ pub(crate) struct Options {
     endpoint: Option<String>,
 }
 
-/// The way that films take into the table.
+/// The way that movies take into the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     /// The embedded engine's own calls, into a file, each commit of which is brought to the disk.
@@ -62,14 +62,14 @@ enum Way {
 /// What an import took.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Run {
-    films: u64,
+    movies: u64,
     seconds: f64,
     /// The most memory that the process held, in kilobytes; before the import, and with it.
     idle: u64,
     peak: u64,
 }
 
-/// The least that the bulk path of a release build brings into a file, in films a second.
+/// The least that the bulk path of a release build brings into a file, in movies a second.
 const LEAST: f64 = 3_000.0;
 
 /// The most memory that a long file may take, as a multiple of what a short one takes.
@@ -91,14 +91,14 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let directory = tempfile::tempdir_in(prepared::data()?)?;
     let generator = Generator::new()?;
     let mut text = String::from(
-        "| path | films | seconds | films a second | most memory | of it before the import |\n|---|---|---|---|---|---|\n",
+        "| path | movies | seconds | movies a second | most memory | of it before the import |\n|---|---|---|---|---|---|\n",
     );
     let mut wrong = Vec::new();
     for way in [Way::Bulk, Way::Wire] {
         let mut runs = Vec::new();
-        for films in &options.sizes {
-            let csv = directory.path().join("films.csv");
-            generator.write(*films, BufWriter::new(fs::File::create(&csv)?))?;
+        for movies in &options.sizes {
+            let csv = directory.path().join("movies.csv");
+            generator.write(*movies, BufWriter::new(fs::File::create(&csv)?))?;
             let run = measured(&csv, way).await?;
             let _ = writeln!(
                 text,
@@ -107,9 +107,9 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
                     Way::Bulk => "the engine's bulk path",
                     Way::Wire => "through the wire",
                 },
-                run.films,
+                run.movies,
                 run.seconds,
-                run.films_a_second(),
+                run.movies_a_second(),
                 megabytes(run.peak),
                 megabytes(run.idle),
             );
@@ -135,16 +135,16 @@ fn judged(way: Way, runs: &[Run]) -> Vec<String> {
         ));
     }
     if way == Way::Bulk && !cfg!(debug_assertions) {
-        let slow = runs.iter().filter(|run| run.films_a_second() < LEAST);
-        wrong.extend(slow.map(|run| format!("{way:?}: less than {LEAST} films a second: {run:?}")));
+        let slow = runs.iter().filter(|run| run.movies_a_second() < LEAST);
+        wrong.extend(slow.map(|run| format!("{way:?}: less than {LEAST} movies a second: {run:?}")));
     }
     wrong
 }
 
 impl Run {
     #[allow(clippy::cast_precision_loss)]
-    fn films_a_second(&self) -> f64 {
-        self.films as f64 / self.seconds
+    fn movies_a_second(&self) -> f64 {
+        self.movies as f64 / self.seconds
     }
 }
 
@@ -206,15 +206,15 @@ async fn import(csv: &Path, store: Store, database: Option<Database>) -> Result<
     let begun = Instant::now();
     let report = importer.run(&Source::File(csv.to_owned())).await?;
     let seconds = begun.elapsed().as_secs_f64();
-    let Report::Imported { films, bad: 0 } = report else {
+    let Report::Imported { movies, bad: 0 } = report else {
         return Err(format!("not all rows were taken: {report}").into());
     };
     let [counted] = store.read_counters([Counter::Movies]).await.map_err(in_words)?;
-    if counted != films {
-        return Err(format!("{films} films were imported, {counted} counted").into());
+    if counted != movies {
+        return Err(format!("{movies} movies were imported, {counted} counted").into());
     }
     Ok(Run {
-        films,
+        movies,
         seconds,
         idle,
         peak: most_memory()?,

@@ -6,7 +6,7 @@
 #[allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 #[path = "../../tests/support/audit.rs"]
 mod audit;
-mod catalogue;
+mod catalog;
 mod cinema;
 mod cold_start;
 mod contention;
@@ -44,7 +44,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Benchmark {
-    /// Trips, calls and units of every operation, from a hundred films to a million.
+    /// Trips, calls and units of every operation, from a hundred movies to a million.
     Growth(growth::Options),
     /// First pages of searches all of whose words are common.
     Search(search::Options),
@@ -52,13 +52,13 @@ enum Benchmark {
     ColdStart(cold_start::Options),
     /// Time, allocations and instructions that a warm function adds to its table's.
     Warm(warm::Options),
-    /// Many togglers of one film, and conflicts as optimistic transactions meet them.
+    /// Many togglers of one movie, and conflicts as optimiztic transactions meet them.
     Contention(contention::Options),
     /// The hottest partition keys at ten thousand requests a second.
     Heat(heat::Options),
     /// How large each function is.
     Sizes(sizes::Options),
-    /// Films a second through the wire and by the engine's bulk path, and memory.
+    /// Movies a second through the wire and by the engine's bulk path, and memory.
     Import(import::Options),
     /// Every one of these, one after another.
     All,

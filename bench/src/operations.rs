@@ -1,4 +1,4 @@
-//! Every operation of the API against one catalogue, with a wire between it and its table.
+//! Every operation of the API against one catalog, with a wire between it and its table.
 
 use std::{collections::BTreeSet, error::Error, path::Path, time::Duration};
 
@@ -21,7 +21,7 @@ use shared::{
 use wire::{Cost, Wire};
 
 use crate::{
-    catalogue::{EXACT_FILM, EXACT_TITLE, RARE_WORD},
+    catalog::{EXACT_MOVIE, EXACT_TITLE, RARE_WORD},
     prepared::{self, PASSWORD, Prepared, in_words},
 };
 
@@ -31,7 +31,7 @@ const HOLD: Duration = Duration::from_millis(60);
 /// How often each operation is measured.
 const RUNS: usize = 2;
 
-/// A film that is added, and what it is changed to: different words in all, so that every row of it changes.
+/// A movie that is added, and what it is changed to: different words in all, so that every row of it changes.
 const ADDED: [&str; 4] = [
     "The Long Measured Goodbye",
     "Ada Counter",
@@ -39,7 +39,7 @@ const ADDED: [&str; 4] = [
     "2001-02-03",
 ];
 const CHANGED: [&str; 4] = ["A Short Weighed Hello", "Bea Teller", "Horror, War", "2004-05-06"];
-/// The added film's title with one word changed.
+/// The added movie's title with one word changed.
 const RETITLED: &str = "The Long Measured Hello";
 
 /// What an operation may cost: calls one after another, read units, write units.
@@ -100,7 +100,7 @@ impl Call {
     }
 }
 
-/// A server on a copy of a catalogue.
+/// A server on a copy of a catalog.
 struct Bench<'a> {
     prepared: &'a Prepared,
     engine: Engine,
@@ -113,7 +113,7 @@ struct Bench<'a> {
     measured: Vec<Measured>,
 }
 
-/// Measures every operation against a copy of this catalogue.
+/// Measures every operation against a copy of this catalog.
 ///
 /// # Errors
 /// Whatever stops it, in words for a person; also when an operation is refused.
@@ -164,7 +164,7 @@ impl<'a> Bench<'a> {
         };
         let user = bench.send(&bench.registration("measured")).await?;
         bench.access = string(&user, "access")?;
-        // A page of favorites, of films that every catalogue has.
+        // A page of favorites, of movies that every catalog has.
         for id in 76..=96 {
             bench
                 .send(&Call::new(Method::PUT, format!("/api/movies/{id}/favorite/")))
@@ -281,18 +281,18 @@ impl<'a> Bench<'a> {
     async fn reads(&mut self) -> Result<(), Box<dyn Error>> {
         let list = [reads(2, 15.0), reads(2, 35.0)];
         self.get_both(
-            ["get a film", "get a film, signed in"],
+            ["get a movie", "get a movie, signed in"],
             [reads(1, 1.0), None],
             "/api/movies/9/",
         )
         .await?;
         let by_id = "/api/movies/";
-        self.get_both(["20 films by id", "20 films by id, signed in"], list, by_id)
+        self.get_both(["20 movies by id", "20 movies by id, signed in"], list, by_id)
             .await?;
         let second = self.second(by_id).await?;
         self.get_both(["by id, page 2", "by id, page 2, signed in"], list, &second)
             .await?;
-        let middle = keys::id_text(self.prepared.films / 2);
+        let middle = keys::id_text(self.prepared.movies / 2);
         let middle = self.page_after("movies Id None", "/api/movies/?", middle)?;
         self.get_both(
             [
@@ -304,13 +304,16 @@ impl<'a> Bench<'a> {
         )
         .await?;
         self.get_both(
-            ["20 films by -id", "20 films by -id, signed in"],
+            ["20 movies by -id", "20 movies by -id, signed in"],
             list,
             "/api/movies/?ordering=-id",
         )
         .await?;
         self.get_both(
-            ["20 films by release_date", "20 films by release_date, signed in"],
+            [
+                "20 movies by release_date",
+                "20 movies by release_date, signed in",
+            ],
             list,
             "/api/movies/?ordering=release_date",
         )
@@ -318,8 +321,8 @@ impl<'a> Bench<'a> {
         let by_date = "/api/movies/?ordering=-release_date";
         self.get_both(
             [
-                "20 films by -release_date",
-                "20 films by -release_date, signed in",
+                "20 movies by -release_date",
+                "20 movies by -release_date, signed in",
             ],
             list,
             by_date,
@@ -348,15 +351,15 @@ impl<'a> Bench<'a> {
         )
         .await?;
         self.get_both(
-            ["a genre's films by id", "a genre's films by id, signed in"],
+            ["a genre's movies by id", "a genre's movies by id, signed in"],
             [None; 2],
             "/api/movies/?genre=drama",
         )
         .await?;
         self.get_both(
             [
-                "a genre's films by -release_date",
-                "a genre's films by -release_date, signed in",
+                "a genre's movies by -release_date",
+                "a genre's movies by -release_date, signed in",
             ],
             [None; 2],
             "/api/movies/?genre=drama&ordering=-release_date",
@@ -412,7 +415,7 @@ impl<'a> Bench<'a> {
             ("search, an unfinished word", few, "lov"),
             ("search, one letter", few, "a"),
             ("search, another letter", few, "i"),
-            ("search, a letter that no film has", few, "ж"),
+            ("search, a letter that no movie has", few, "ж"),
             ("search, two common words of titles", many, "the+of"),
             ("search, a common word and a common genre", many, "the+drama"),
             ("search, two common genres", many, "drama+comedy"),
@@ -449,20 +452,20 @@ impl<'a> Bench<'a> {
             reads: 2.0,
             writes: 8.0,
         });
-        for (film, names) in [
+        for (movie, names) in [
             (
-                EXACT_FILM,
-                ["favorite on, an unliked film", "favorite off, an unliked film"],
+                EXACT_MOVIE,
+                ["favorite on, an unliked movie", "favorite off, an unliked movie"],
             ),
             (
                 self.prepared.most_liked,
                 [
-                    "favorite on, the most liked film",
-                    "favorite off, the most liked film",
+                    "favorite on, the most liked movie",
+                    "favorite off, the most liked movie",
                 ],
             ),
         ] {
-            let path = format!("/api/movies/{film}/favorite/");
+            let path = format!("/api/movies/{movie}/favorite/");
             let on = [Call::new(Method::PUT, &path)];
             let off = [Call::new(Method::DELETE, &path)];
             self.add_after(names[0], budget, &off, &on).await?;
@@ -474,7 +477,7 @@ impl<'a> Bench<'a> {
     }
 
     async fn edits(&mut self) -> Result<(), Box<dyn Error>> {
-        let create = Call::new(Method::POST, "/api/movies/").with(film(ADDED));
+        let create = Call::new(Method::POST, "/api/movies/").with(movie(ADDED));
         self.add("create", edit(&[ADDED]), std::slice::from_ref(&create))
             .await?;
         let mut paths = Vec::new();
@@ -493,7 +496,7 @@ impl<'a> Bench<'a> {
             .await?;
         let retitled = each(1, Method::PATCH, json!({"title": RETITLED}));
         self.add("update the title", edit(&[ADDED]), &retitled).await?;
-        let changed = each(2, Method::PUT, film(CHANGED));
+        let changed = each(2, Method::PUT, movie(CHANGED));
         self.add("update every word and genre", edit(&[CHANGED]), &changed)
             .await?;
         let deleted: Vec<Call> = paths[3 * RUNS..]
@@ -550,9 +553,9 @@ fn reads(trips: usize, reads: f64) -> Option<Budget> {
     })
 }
 
-/// What adding or changing a film may cost: twice eight and its different words.
-fn edit(films: &[[&str; 4]]) -> Option<Budget> {
-    let words: BTreeSet<String> = films
+/// What adding or changing a movie may cost: twice eight and its different words.
+fn edit(movies: &[[&str; 4]]) -> Option<Budget> {
+    let words: BTreeSet<String> = movies
         .iter()
         .flat_map(|[title, director, genre, _]| text::words(&format!("{title} {director} {genre}")))
         .collect();
@@ -565,7 +568,7 @@ fn edit(films: &[[&str; 4]]) -> Option<Budget> {
     })
 }
 
-fn film([title, director, genre, release_date]: [&str; 4]) -> Value {
+fn movie([title, director, genre, release_date]: [&str; 4]) -> Value {
     json!({
         "title": title,
         "description": "Measured.",
@@ -575,13 +578,13 @@ fn film([title, director, genre, release_date]: [&str; 4]) -> Value {
     })
 }
 
-/// How many different things a collection holds: the films of categories, or what it is made of.
+/// How many different things a collection holds: the movies of categories, or what it is made of.
 fn count(answer: &Value) -> Option<usize> {
     let results = answer["results"].as_array()?;
     let ids: BTreeSet<u64> = results
         .iter()
         .flat_map(|one| match one["movies"].as_array() {
-            Some(films) => films.iter().collect(),
+            Some(movies) => movies.iter().collect(),
             None => vec![one],
         })
         .filter_map(|one| one["id"].as_u64())

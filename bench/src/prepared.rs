@@ -1,4 +1,4 @@
-//! Catalogues as the product's own import leaves them in a file, kept from one run to the next.
+//! Catalogs as the product's own import leaves them in a file, kept from one run to the next.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,14 +36,14 @@ use shared::{
     domain::{MovieId, Password, Role, UserId},
 };
 
-use crate::catalogue::{self, Generator};
+use crate::catalog::{self, Generator};
 
 /// Where benchmarks keep their data, from the root of the repository.
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
 
 /// What decides what is in a prepared file. When any of it changes, the file is made anew.
 const SOURCES: [&str; 11] = [
-    include_str!("catalogue.rs"),
+    include_str!("catalog.rs"),
     include_str!("prepared.rs"),
     include_str!("../../data/movies.csv"),
     include_str!("../../local/src/import.rs"),
@@ -56,10 +56,10 @@ const SOURCES: [&str; 11] = [
     include_str!("../../template.yaml"),
 ];
 
-/// The password of every user of a prepared catalogue.
+/// The password of every user of a prepared catalog.
 pub(crate) const PASSWORD: &str = "a long enough passphrase";
 
-/// How many films' likes are written at once.
+/// How many movies' likes are written at once.
 const LIKES_AT_ONCE: usize = 500;
 
 /// A shared error in words.
@@ -68,19 +68,19 @@ pub(crate) fn in_words(error: shared::Error) -> Box<dyn Error> {
     error.in_words().into()
 }
 
-/// A catalogue in a file.
+/// A catalog in a file.
 pub(crate) struct Prepared {
     /// The engine's file.
     pub(crate) file: PathBuf,
-    /// How many films it has.
-    pub(crate) films: u64,
+    /// How many movies it has.
+    pub(crate) movies: u64,
     /// How many users.
     pub(crate) users: u64,
-    /// Its most liked film.
+    /// Its most liked movie.
     pub(crate) most_liked: u64,
     /// Its likes.
     pub(crate) most_likes: u64,
-    /// The likes of all films.
+    /// The likes of all movies.
     pub(crate) likes: u64,
 }
 
@@ -94,10 +94,10 @@ pub(crate) fn data() -> Result<PathBuf, Box<dyn Error>> {
     Ok(path)
 }
 
-/// How many users a catalogue has: more for more films, so that both grow, up to as many as are added in seconds.
+/// How many users a catalog has: more for more movies, so that both grow, up to as many as are added in seconds.
 #[must_use]
-pub(crate) fn users_of(films: u64) -> u64 {
-    (10 * films.isqrt()).clamp(100, 2_000)
+pub(crate) fn users_of(movies: u64) -> u64 {
+    (10 * movies.isqrt()).clamp(100, 2_000)
 }
 
 /// The name of a user.
@@ -107,22 +107,22 @@ pub(crate) fn username(n: u64) -> String {
 }
 
 impl Prepared {
-    /// The catalogue of this many films, made now unless an earlier run left it.
+    /// The catalog of this many movies, made now unless an earlier run left it.
     ///
     /// # Errors
     /// Whatever stops it, in words for a person.
-    pub(crate) async fn new(films: u64) -> Result<Self, Box<dyn Error>> {
-        if films < catalogue::SMALLEST {
-            return Err(format!("a catalogue has {} films at least", catalogue::SMALLEST).into());
+    pub(crate) async fn new(movies: u64) -> Result<Self, Box<dyn Error>> {
+        if movies < catalog::SMALLEST {
+            return Err(format!("a catalog has {} movies at least", catalog::SMALLEST).into());
         }
-        let directory = data()?.join(format!("catalogue-{films}"));
+        let directory = data()?.join(format!("catalog-{movies}"));
         let mark = directory.join("key");
-        let users = users_of(films);
-        let likes = catalogue::likes(films, users)?;
-        let (most_liked, most_likes) = catalogue::most_liked(&likes).ok_or("no film is liked")?;
+        let users = users_of(movies);
+        let likes = catalog::likes(movies, users)?;
+        let (most_liked, most_likes) = catalog::most_liked(&likes).ok_or("no movie is liked")?;
         let prepared = Self {
             file: table_file(&directory),
-            films,
+            movies,
             users,
             most_liked,
             most_likes,
@@ -146,19 +146,19 @@ impl Prepared {
         directory: &Path,
         likes: &BTreeMap<u64, BTreeSet<u64>>,
     ) -> Result<(), Box<dyn Error>> {
-        let csv = directory.join("films.csv");
-        Generator::new()?.write(self.films, BufWriter::new(fs::File::create(&csv)?))?;
+        let csv = directory.join("movies.csv");
+        Generator::new()?.write(self.movies, BufWriter::new(fs::File::create(&csv)?))?;
         let (engine, store) = open(&self.file).await?;
         let begun = Instant::now();
         let importer = Importer::new(store.clone(), Some(engine.database().clone()));
         let report = importer.run(&Source::File(csv.clone())).await?;
         if report
             != (Report::Imported {
-                films: self.films,
+                movies: self.movies,
                 bad: 0,
             })
         {
-            return Err(format!("{} films: {report}", self.films).into());
+            return Err(format!("{} movies: {report}", self.movies).into());
         }
         eprintln!("{report} in {:.1} s", begun.elapsed().as_secs_f64());
         add_users(&store, self.users).await.map_err(in_words)?;
@@ -224,8 +224,8 @@ async fn add_users(store: &Store, count: u64) -> shared::Result<()> {
     Ok(())
 }
 
-/// Adds likes past the API: the marks, and the films with their counts, both as [`Store::set_favorite`] writes them. Nobody
-/// else writes, so that films may be read and written whole.
+/// Adds likes past the API: the marks, and the movies with their counts, both as [`Store::set_favorite`] writes them. Nobody
+/// else writes, so that movies may be read and written whole.
 async fn add_likes(store: &Store, bulk: &Bulk, likes: &BTreeMap<u64, BTreeSet<u64>>) -> shared::Result<()> {
     let wrong = |e: shared::domain::id::NotAnId| shared::Error::Internal(e.to_string());
     let likes: Vec<(&u64, &BTreeSet<u64>)> = likes.iter().collect();
@@ -245,7 +245,7 @@ async fn add_likes(store: &Store, bulk: &Bulk, likes: &BTreeMap<u64, BTreeSet<u6
             let key = keys::movie(id);
             let item = found
                 .remove(&key)
-                .ok_or_else(|| shared::db::store::corrupt("too few films"))?;
+                .ok_or_else(|| shared::db::store::corrupt("too few movies"))?;
             let mut movie: MovieItem = from_item(item)?;
             movie.likes += ONE_LIKE * users.len() as u64;
             movie.liked = Some(keys::likes_shard(id.get() % LIKES_SHARDS));

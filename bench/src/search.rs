@@ -24,7 +24,7 @@ use shared::{
 };
 use wire::{Cost, Wire};
 
-/// A page's films.
+/// A page's movies.
 const PAGE: usize = 20;
 /// What a search may cost: calls one after another, and read units of a page without the caller's marks.
 const TRIPS: usize = 4;
@@ -37,26 +37,26 @@ const RUNS: usize = 4;
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The films, as a CSV file: the demonstration catalogue, unless given.
+    /// The movies, as a CSV file: the demonstration catalog, unless given.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv"))]
-    catalogue: PathBuf,
+    catalog: PathBuf,
     /// How many searches of each kind, of all that its words give.
     #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u16).range(1..))]
     queries: u16,
 }
 
-/// Searches for pairs and triples of the catalogue's most common words.
+/// Searches for pairs and triples of the catalog's most common words.
 ///
 /// # Errors
-/// When a search costs more than it may, or the catalogue can't be loaded.
+/// When a search costs more than it may, or the catalog can't be loaded.
 pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
-    let films = Films::read(&options.catalogue)?;
+    let movies = Movies::read(&options.catalog)?;
     let config = Config::default();
     let table = config.table.clone();
     let server = server::start(server::Options {
         port: 0,
         place: Place::Memory,
-        catalog: Catalog::File(options.catalogue.clone()),
+        catalog: Catalog::File(options.catalog.clone()),
         config,
         clock: Clock::default(),
     })
@@ -65,17 +65,17 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let store = Store::new(client::local(&wire.url), table, Clock::default());
     wire.hold(HOLD);
     let mut text = format!(
-        "The first page, of {PAGE}, of searches all of whose words are common, among {} films: how full it is, and what it\n\
-        costs. A page can be full when as many films match; the share of films is of those that the pages could show. It\n\
-        fails when a page is over {TRIPS} trips or {UNITS} read units, or ends while films are left.\n\n\
-        | words | searches | can be full | are full | empty | of the films | units, mean | units, most | trips, most |\n\
+        "The first page, of {PAGE}, of searches all of whose words are common, among {} movies: how full it is, and what it\n\
+        costs. A page can be full when as many movies match; the share of movies is of those that the pages could show. It\n\
+        fails when a page is over {TRIPS} trips or {UNITS} read units, or ends while movies are left.\n\n\
+        | words | searches | can be full | are full | empty | of the movies | units, mean | units, most | trips, most |\n\
         |---|---|---|---|---|---|---|---|---|\n",
-        films.count
+        movies.count
     );
-    for (kind, queries) in films.queries() {
+    for (kind, queries) in movies.queries() {
         let mut pages = Pages::default();
         for words in evenly(&queries, options.queries.into()) {
-            pages.search(&films, &store, &wire, words).await?;
+            pages.search(&movies, &store, &wire, words).await?;
         }
         writeln!(text, "| {kind} {}", pages.row())?;
     }
@@ -88,54 +88,54 @@ fn evenly<T>(all: &[T], count: usize) -> impl Iterator<Item = &T> {
     all.iter().step_by(all.len().div_ceil(count).max(1))
 }
 
-/// Which films have which words.
-struct Films {
+/// Which movies have which words.
+struct Movies {
     count: usize,
     /// By field: title, director, genre.
     fields: [BTreeMap<String, BTreeSet<usize>>; 3],
 }
 
-impl Films {
+impl Movies {
     fn read(file: &PathBuf) -> Result<Self, Box<dyn Error>> {
-        let mut films = Self {
+        let mut movies = Self {
             count: 0,
             fields: Default::default(),
         };
         let mut rows = csv::Reader::from_reader(File::open(file)?);
         for row in rows.deserialize::<BTreeMap<String, String>>() {
             let row = row?;
-            for (words, field) in films.fields.iter_mut().zip(["title", "director", "genre"]) {
-                for word in text::words(row.get(field).ok_or("a film lacks a field")?) {
-                    words.entry(word).or_default().insert(films.count);
+            for (words, field) in movies.fields.iter_mut().zip(["title", "director", "genre"]) {
+                for word in text::words(row.get(field).ok_or("a movie lacks a field")?) {
+                    words.entry(word).or_default().insert(movies.count);
                 }
             }
-            films.count += 1;
+            movies.count += 1;
         }
-        Ok(films)
+        Ok(movies)
     }
 
-    /// The films that a word of a search finds.
+    /// The movies that a word of a search finds.
     fn with(&self, word: &str) -> BTreeSet<usize> {
         let words = self.fields.iter().flatten();
         let found = words.filter(|(own, _)| satisfies(own, word));
-        found.flat_map(|(_, films)| films).copied().collect()
+        found.flat_map(|(_, movies)| movies).copied().collect()
     }
 
-    /// How many films all these words find.
+    /// How many movies all these words find.
     fn matching(&self, words: &[String]) -> usize {
         let all = words.iter().map(|word| self.with(word));
         all.reduce(|one, other| &one & &other)
-            .map_or(0, |films| films.len())
+            .map_or(0, |movies| movies.len())
     }
 
-    /// The words that most films have in these fields, which begin at `at`.
+    /// The words that most movies have in these fields, which begin at `at`.
     fn common(&self, fields: std::ops::Range<usize>, count: usize) -> Vec<String> {
         let mut words: BTreeMap<&String, usize> = BTreeMap::new();
-        for (word, films) in self.fields.get(fields).unwrap_or_default().iter().flatten() {
-            *words.entry(word).or_default() += films.len();
+        for (word, movies) in self.fields.get(fields).unwrap_or_default().iter().flatten() {
+            *words.entry(word).or_default() += movies.len();
         }
         let mut words: Vec<(&String, usize)> = words.into_iter().collect();
-        words.sort_by_key(|(word, films)| (std::cmp::Reverse(*films), *word));
+        words.sort_by_key(|(word, movies)| (std::cmp::Reverse(*movies), *word));
         words.truncate(count);
         words.into_iter().map(|(word, _)| word.clone()).collect()
     }
@@ -201,29 +201,29 @@ struct Pages {
     full: usize,
     empty: usize,
     possible: usize,
-    films: usize,
+    movies: usize,
     units: f64,
     most_units: f64,
     trips: usize,
 }
 
 impl Pages {
-    /// Searches for words, unless no film has them all.
+    /// Searches for words, unless no movie has them all.
     async fn search(
         &mut self,
-        films: &Films,
+        movies: &Movies,
         store: &Store,
         wire: &Wire,
         words: &[String],
     ) -> Result<(), Box<dyn Error>> {
-        let possible = films.matching(words).min(PAGE);
+        let possible = movies.matching(words).min(PAGE);
         let Some(query) = SearchQuery::parse(&words.join(" ")).filter(|_| possible > 0) else {
             return Ok(());
         };
         let (page, cost) = first_page(store, wire, &query).await?;
         let found = page.items.len();
         if found > possible || (found < possible && page.next.is_none()) {
-            return Err(format!("{words:?} finds {found} of {possible} films, and no more").into());
+            return Err(format!("{words:?} finds {found} of {possible} movies, and no more").into());
         }
         if cost.trips > TRIPS || cost.reads > UNITS {
             return Err(format!("{words:?} is over its ceiling: {cost:?}").into());
@@ -233,7 +233,7 @@ impl Pages {
         self.full += usize::from(found == PAGE);
         self.empty += usize::from(found == 0);
         self.possible += possible;
-        self.films += found;
+        self.movies += found;
         self.units += cost.reads;
         self.most_units = self.most_units.max(cost.reads);
         self.trips = self.trips.max(cost.trips);
@@ -247,7 +247,7 @@ impl Pages {
             self.can_be_full,
             self.full,
             self.empty,
-            100 * self.films / self.possible.max(1),
+            100 * self.movies / self.possible.max(1),
             self.units / f64::from(self.searches.max(1)),
             self.most_units,
             self.trips

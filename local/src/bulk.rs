@@ -173,8 +173,8 @@ mod tests {
         let engine = Engine::start(Storage::Memory).unwrap();
         let client = client::local(&engine.endpoint());
         let template = Template::parse(TEMPLATE).unwrap();
-        template.table.create(&client, "films").await.unwrap();
-        let store = Store::new(client, "films", Clock::default());
+        template.table.create(&client, "movies").await.unwrap();
+        let store = Store::new(client, "movies", Clock::default());
         let bulk = Bulk::new(engine.database().clone(), store.table.clone());
         (engine, store, bulk)
     }

@@ -44,7 +44,7 @@ struct Serve {
     /// Write nothing to disk.
     #[arg(long, conflicts_with_all = ["data", "dynamodb"])]
     memory: bool,
-    /// What to import into an empty table: a CSV file, or `none`. The demonstration catalogue, unless given.
+    /// What to import into an empty table: a CSV file, or `none`. The demonstration catalog, unless given.
     #[arg(long, value_name = "FILE.csv|none")]
     catalog: Option<String>,
 }
@@ -82,7 +82,7 @@ enum Command {
         #[command(flatten)]
         table: OperatorTable,
     },
-    /// Imports films from a CSV file with the columns title, description, release_date, director, genre, and cover_image
+    /// Imports movies from a CSV file with the columns title, description, release_date, director, genre, and cover_image
     /// if it has it. Goes on where it was cut off when it is run again.
     Import {
         /// The file.
@@ -160,7 +160,7 @@ impl Serve {
         });
         let running = tokio::select! {
             started = starting => started?,
-            // Whatever of the catalogue is imported by now stays, and the next start goes on from there.
+            // Whatever of the catalog is imported by now stays, and the next start goes on from there.
             () = &mut shutdown => return Ok(()),
         };
         say(format_args!("listening on http://{}", running.address))?;

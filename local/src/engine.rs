@@ -311,7 +311,7 @@ mod tests {
         answer
     }
 
-    const CREATE: &str = r#"{"TableName":"films","BillingMode":"PAY_PER_REQUEST",
+    const CREATE: &str = r#"{"TableName":"movies","BillingMode":"PAY_PER_REQUEST",
         "AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}],
         "KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}]}"#;
 
@@ -332,8 +332,8 @@ mod tests {
             Engine::start(Storage::Memory).unwrap(),
         );
         assert!(call(one.addr, "CreateTable", CREATE).starts_with("HTTP/1.1 200"));
-        assert!(call(one.addr, "ListTables", "{}").contains("films"));
-        assert!(!call(two.addr, "ListTables", "{}").contains("films"));
+        assert!(call(one.addr, "ListTables", "{}").contains("movies"));
+        assert!(!call(two.addr, "ListTables", "{}").contains("movies"));
     }
 
     #[tokio::test]
@@ -344,7 +344,7 @@ mod tests {
         assert!(call(engine.addr, "CreateTable", CREATE).starts_with("HTTP/1.1 200"));
         engine.shutdown().await.unwrap();
         let engine = Engine::start(storage).unwrap();
-        assert!(call(engine.addr, "ListTables", "{}").contains("films"));
+        assert!(call(engine.addr, "ListTables", "{}").contains("movies"));
         assert_eq!(engine.database().table_count().unwrap(), 1);
     }
 

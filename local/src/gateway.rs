@@ -351,7 +351,7 @@ impl Gateway {
             return Err(InvokeError::Failed(format!("there is no function {name}")));
         };
         let context = context(&event, name, limit);
-        // Through text, since lambda_http's deserialisation works on text alone.
+        // Through text, since lambda_http's deserialization works on text alone.
         let text = event_text(&event)?;
         // Each form of a large body goes before the next but one is made.
         drop(event);

@@ -115,7 +115,7 @@ impl Guard {
     }
 }
 
-/// Before serialisation the call is still typed, and an error there is not one of the connection: nothing is tried again.
+/// Before serialization the call is still typed, and an error there is not one of the connection: nothing is tried again.
 impl Intercept for Guard {
     fn name(&self) -> &'static str {
         "Guard"

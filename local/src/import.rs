@@ -1,8 +1,8 @@
 //! Bulk import from CSV: exact counts at every moment, resumable, and a bad row loses no other.
 //!
-//! Films are taken in chunks, and chunks in batches. A batch's search and genre rows are written first: they lead to films
-//! that aren't there yet, and reads pass over those. Then one transaction for each chunk adds the films themselves, moves
-//! the counts, and notes how far the file has been read; so a film is there with everything that belongs to it or not at
+//! Movies are taken in chunks, and chunks in batches. A batch's search and genre rows are written first: they lead to movies
+//! that aren't there yet, and reads pass over those. Then one transaction for each chunk adds the movies themselves, moves
+//! the counts, and notes how far the file has been read; so a movie is there with everything that belongs to it or not at
 //! all, and an import that was cut off goes on at the chunk it was in.
 //!
 //! While one batch is committed, the rows of the next are written, and the one after that is read from the file. Between
@@ -34,13 +34,13 @@ use shared::{
             BATCH_WRITE, Expression, Item, Outcome, TRANSACTION, Transaction, from_item, number, to_item,
         },
     },
-    domain::{CoverImage, Description, Director, Film, Genres, MovieId, ReleaseDate, Title},
+    domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title},
 };
 use tokio::sync::mpsc;
 
 use crate::bulk::Bulk;
 
-/// The demonstration catalogue, as it is in the repository.
+/// The demonstration catalog, as it is in the repository.
 const DEMONSTRATION: &[u8] = include_bytes!("../../data/movies.csv");
 
 /// How many chunks a batch has.
@@ -49,13 +49,13 @@ const CHUNKS_AT_ONCE: usize = 32;
 /// How many batches of rows are under way side by side through the wire.
 const BATCHES_SIDE_BY_SIDE: usize = 8;
 
-/// Actions of a chunk's transaction that are neither a film nor a genre: two counts, and the note of progress.
+/// Actions of a chunk's transaction that are neither a movie nor a genre: two counts, and the note of progress.
 const OTHER_ACTIONS: usize = 3;
 
-/// Where films come from.
+/// Where movies come from.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// The 16,975 real films that come with the program.
+    /// The 16,975 real movies that come with the program.
     Demonstration,
     /// A CSV file.
     File(PathBuf),
@@ -102,10 +102,10 @@ fn reader<R: Read>(source: R) -> csv::Reader<R> {
 /// What an import came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
-    /// This many films were added, and this many rows were bad.
+    /// This many movies were added, and this many rows were bad.
     Imported {
-        /// Films added by this run.
-        films: u64,
+        /// Movies added by this run.
+        movies: u64,
         /// Bad rows met by this run.
         bad: u64,
     },
@@ -116,8 +116,8 @@ pub enum Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Imported { films, bad: 0 } => write!(f, "imported {films} films"),
-            Self::Imported { films, bad } => write!(f, "imported {films} films, left out {bad} bad rows"),
+            Self::Imported { movies, bad: 0 } => write!(f, "imported {movies} movies"),
+            Self::Imported { movies, bad } => write!(f, "imported {movies} movies, left out {bad} bad rows"),
             Self::AlreadyDone => f.write_str("this file had been imported already"),
         }
     }
@@ -164,47 +164,47 @@ struct Job {
     rows: u64,
     /// How many of them have been dealt with.
     done: u64,
-    /// When it began, which is when all its films were added.
+    /// When it began, which is when all its movies were added.
     began: String,
 }
 
-/// Imports films into a table.
+/// Imports movies into a table.
 pub struct Importer {
     store: Store,
     bulk: Option<Bulk>,
 }
 
-/// Films that are added by one transaction.
+/// Movies that are added by one transaction.
 #[derive(Default)]
 struct Chunk {
     /// The action that adds each.
-    films: Vec<TransactWriteItem>,
+    movies: Vec<TransactWriteItem>,
     genres: BTreeMap<String, (String, u64)>,
     /// The row after the last one dealt with.
     end: u64,
 }
 
 impl Chunk {
-    /// Whether one more film fits, whatever its genres.
-    fn takes(&self, film: &Film) -> bool {
-        let new = film
+    /// Whether one more movie fits, whatever its genres.
+    fn takes(&self, fields: &MovieFields) -> bool {
+        let new = fields
             .genres
             .iter()
             .filter(|g| !self.genres.contains_key(&g.identity()));
-        self.films.len() + 1 + self.genres.len() + new.count() + OTHER_ACTIONS <= TRANSACTION
+        self.movies.len() + 1 + self.genres.len() + new.count() + OTHER_ACTIONS <= TRANSACTION
     }
 
-    fn add(&mut self, film: &Film, action: TransactWriteItem) {
-        for genre in film.genres.iter() {
+    fn add(&mut self, fields: &MovieFields, action: TransactWriteItem) {
+        for genre in fields.genres.iter() {
             let entry = self.genres.entry(genre.identity());
             entry.or_insert_with(|| (genre.name().to_owned(), 0)).1 += 1;
         }
-        self.films.push(action);
+        self.movies.push(action);
     }
 }
 
 impl Importer {
-    /// An importer into `store`. With `database`, the embedded engine behind it, films and their rows go there directly;
+    /// An importer into `store`. With `database`, the embedded engine behind it, movies and their rows go there directly;
     /// without, through the wire.
     #[must_use]
     pub fn new(store: Store, database: Option<Database>) -> Self {
@@ -212,7 +212,7 @@ impl Importer {
         Self { store, bulk }
     }
 
-    /// Imports into a table without films, or goes on with this file's own import; `None` when there is nothing to do.
+    /// Imports into a table without movies, or goes on with this file's own import; `None` when there is nothing to do.
     ///
     /// # Errors
     /// [`ImportError`].
@@ -262,7 +262,7 @@ impl Importer {
             key: keys::import(hash),
             committed: job.done,
             genres,
-            films: 0,
+            movies: 0,
             progress: progress.clone(),
         };
         let reading = Reading {
@@ -283,7 +283,7 @@ impl Importer {
         written?;
         progress.finish_and_clear();
         Ok(Report::Imported {
-            films: commits.films,
+            movies: commits.movies,
             bad: bad?,
         })
     }
@@ -351,7 +351,7 @@ impl Importer {
     }
 }
 
-/// What is read from a file at a time: chunks, and the rows by which their films are found.
+/// What is read from a file at a time: chunks, and the rows by which their movies are found.
 struct Batch {
     chunks: Vec<Chunk>,
     rows: Vec<Item>,
@@ -380,15 +380,15 @@ impl Reading {
             if row < self.job.done {
                 continue;
             }
-            let film = record.map_err(|e| e.to_string()).and_then(|record| {
+            let fields = record.map_err(|e| e.to_string()).and_then(|record| {
                 let line = record.position().map_or(0, csv::Position::line);
                 self.columns
-                    .film(&record)
+                    .fields(&record)
                     .map_err(|e| format!("line {line}: {e}"))
             });
-            match film {
-                Ok(film) => {
-                    if !chunk.takes(&film) {
+            match fields {
+                Ok(fields) => {
+                    if !chunk.takes(&fields) {
                         chunks.push(std::mem::take(&mut chunk));
                         if chunks.len() == CHUNKS_AT_ONCE
                             && !self.hand_on(std::mem::take(&mut chunks), std::mem::take(&mut rows))?
@@ -396,7 +396,7 @@ impl Reading {
                             return Ok(bad);
                         }
                     }
-                    self.add(row, &film, &mut chunk, &mut rows)?;
+                    self.add(row, &fields, &mut chunk, &mut rows)?;
                 }
                 Err(text) => {
                     bad += 1;
@@ -414,15 +414,15 @@ impl Reading {
     fn add(
         &self,
         row: u64,
-        film: &Film,
+        fields: &MovieFields,
         chunk: &mut Chunk,
         rows: &mut Vec<(Key, IndexItem)>,
     ) -> Result<(), ImportError> {
         let id = MovieId::try_from(self.job.base + row).map_err(|e| ImportError::Table(e.to_string()))?;
-        let movie = MovieItem::new(id, film, None, &self.job.began);
+        let movie = MovieItem::new(id, fields, None, &self.job.began);
         let unused = Expression::none().when("attribute_not_exists(#pk)");
-        chunk.add(film, self.store.on(keys::movie(id)).put(&movie, unused)?);
-        rows.extend(index::rows(film, id));
+        chunk.add(fields, self.store.on(keys::movie(id)).put(&movie, unused)?);
+        rows.extend(index::rows(fields, id));
         Ok(())
     }
 
@@ -449,7 +449,7 @@ struct Commits<'a> {
     committed: u64,
     /// The genres that the table has.
     genres: BTreeSet<String>,
-    films: u64,
+    movies: u64,
     progress: ProgressBar,
 }
 
@@ -480,13 +480,13 @@ impl Commits<'_> {
     async fn commit_all(&mut self, chunks: Vec<Chunk>) -> Result<(), ImportError> {
         for chunk in chunks {
             self.commit(&chunk).await?;
-            self.films += chunk.films.len() as u64;
+            self.movies += chunk.movies.len() as u64;
             self.progress.set_position(self.committed);
         }
         Ok(())
     }
 
-    /// AP-27: adds a chunk's films, with the counts and the note of progress, in one transaction.
+    /// AP-27: adds a chunk's movies, with the counts and the note of progress, in one transaction.
     async fn commit(&mut self, chunk: &Chunk) -> Result<(), ImportError> {
         // Twice is enough unless somebody adds and deletes these very genres meanwhile.
         for _ in 0..100 {
@@ -518,20 +518,20 @@ impl Commits<'_> {
     fn transaction(&self, chunk: &Chunk) -> Result<(Transaction, Vec<(String, usize)>), ImportError> {
         let store = &self.importer.store;
         let mut transaction = Transaction::default();
-        for film in &chunk.films {
-            transaction.add(film.clone());
+        for fields in &chunk.movies {
+            transaction.add(fields.clone());
         }
         let mut genre_actions = Vec::new();
         let mut new_genres = 0;
-        for (identity, (name, films)) in &chunk.genres {
+        for (identity, (name, movies)) in &chunk.genres {
             let is_new = !self.genres.contains(identity);
             new_genres += i64::from(is_new);
-            let action = store.join_genre(identity, name, *films, is_new)?;
+            let action = store.join_genre(identity, name, *movies, is_new)?;
             genre_actions.push((identity.clone(), transaction.add(action)));
         }
-        let films = i64::try_from(chunk.films.len()).unwrap_or(i64::MAX);
-        if films > 0 {
-            transaction.add(store.count(Counter::Movies, films)?);
+        let movies = i64::try_from(chunk.movies.len()).unwrap_or(i64::MAX);
+        if movies > 0 {
+            transaction.add(store.count(Counter::Movies, movies)?);
         }
         if new_genres > 0 {
             transaction.add(store.count(Counter::Genres, new_genres)?);
@@ -573,8 +573,8 @@ impl Columns {
         })
     }
 
-    /// The film of a row, or everything that is wrong with it.
-    fn film(&self, row: &csv::StringRecord) -> Result<Film, String> {
+    /// The movie of a row, or everything that is wrong with it.
+    fn fields(&self, row: &csv::StringRecord) -> Result<MovieFields, String> {
         if row.len() != self.all {
             return Err(format!("{} fields instead of {}", row.len(), self.all));
         }
@@ -608,7 +608,7 @@ impl Columns {
         if !wrong.is_empty() {
             return Err(wrong.join("; "));
         }
-        let film = Film {
+        let fields = MovieFields {
             title,
             description,
             release_date,
@@ -616,7 +616,7 @@ impl Columns {
             genres,
             cover_image,
         };
-        film.check().map_err(|e| e.to_string())
+        fields.check().map_err(|e| e.to_string())
     }
 }
 
@@ -636,7 +636,7 @@ fn field<T, E: fmt::Display>(
 fn progress(rows: u64, done: u64) -> ProgressBar {
     let bar = ProgressBar::new(rows).with_position(done);
     // A template without a mistake, which is all that can be wrong here.
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} films, {eta} left") {
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} movies, {eta} left") {
         bar.set_style(style);
     }
     bar.with_message("importing")
@@ -656,7 +656,7 @@ mod tests {
     #[test]
     fn everything_wrong_with_a_row_is_said_at_once() {
         let row = csv::StringRecord::from(vec!["", "x", "1869-01-01", "y", "z"]);
-        let text = columns().film(&row).unwrap_err();
+        let text = columns().fields(&row).unwrap_err();
         assert!(
             text.contains("title: ") && text.contains("release_date: "),
             "{text}"
@@ -664,15 +664,15 @@ mod tests {
     }
 
     #[test]
-    fn every_film_of_the_demonstration_catalogue_is_a_film() {
+    fn every_movie_of_the_demonstration_catalog_is_a_movie() {
         let mut reader = reader(DEMONSTRATION);
         let columns = Columns::of(reader.headers().unwrap()).unwrap();
-        let films: Vec<Film> = reader
+        let movies: Vec<MovieFields> = reader
             .records()
-            .map(|row| columns.film(&row.unwrap()).unwrap())
+            .map(|row| columns.fields(&row.unwrap()).unwrap())
             .collect();
-        assert_eq!(films.len(), 16_975);
-        let dramas = films
+        assert_eq!(movies.len(), 16_975);
+        let dramas = movies
             .iter()
             .filter(|f| f.genres.iter().any(|g| g.identity() == "drama"));
         assert_eq!(dramas.count(), 8_917);
@@ -691,14 +691,14 @@ mod tests {
         };
         let mut chunk = Chunk::default();
         for n in 0.. {
-            let film = columns().film(&csv::StringRecord::from(row(n))).unwrap();
-            if !chunk.takes(&film) {
+            let fields = columns().fields(&csv::StringRecord::from(row(n))).unwrap();
+            if !chunk.takes(&fields) {
                 break;
             }
-            chunk.add(&film, TransactWriteItem::builder().build());
+            chunk.add(&fields, TransactWriteItem::builder().build());
         }
-        let actions = chunk.films.len() + chunk.genres.len() + OTHER_ACTIONS;
-        assert!(actions <= TRANSACTION && chunk.films.len() > 30, "{actions}");
+        let actions = chunk.movies.len() + chunk.genres.len() + OTHER_ACTIONS;
+        assert!(actions <= TRANSACTION && chunk.movies.len() > 30, "{actions}");
     }
 
     #[test]
@@ -706,8 +706,8 @@ mod tests {
         let mut chunk = Chunk::default();
         for genre in ["Drama", "drama"] {
             let row = csv::StringRecord::from(vec!["t", "x", "2000-01-01", "y", genre]);
-            let film = columns().film(&row).unwrap();
-            chunk.add(&film, TransactWriteItem::builder().build());
+            let fields = columns().fields(&row).unwrap();
+            chunk.add(&fields, TransactWriteItem::builder().build());
         }
         assert_eq!(chunk.genres["drama"], ("Drama".to_owned(), 2));
         assert_eq!(Genre::parse("DRAMA").unwrap().identity(), "drama");

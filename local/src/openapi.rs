@@ -42,7 +42,7 @@ pub fn document() -> Result<OpenApi, Clash> {
 fn merge(parts: impl IntoIterator<Item = OpenApi>) -> Result<OpenApi, Clash> {
     let mut info = Info::new("Marquee", env!("CARGO_PKG_VERSION"));
     info.description = Some(
-        "A movie catalogue: accounts, films anyone can browse and search, and favorites that are counted exactly. \
+        "A movie catalog: accounts, movies anyone can browse and search, and favorites that are counted exactly. \
          Every path answers with and without its trailing slash."
             .into(),
     );
@@ -60,7 +60,7 @@ fn merge(parts: impl IntoIterator<Item = OpenApi>) -> Result<OpenApi, Clash> {
             ("auth", "Registering, signing in and staying signed in."),
             (
                 "movies",
-                "The catalogue: films, search, and the lists people open first.",
+                "The catalog: movies, search, and the lists people open first.",
             ),
             ("favorites", "A caller's favorites."),
             ("users", "Users."),

@@ -36,7 +36,7 @@ use crate::{
 /// The template that is deployed, which this server takes its routes and its table from.
 pub const TEMPLATE: &str = include_str!("../../template.yaml");
 
-/// How often marks of deleted films are looked for, and how long a search for them may take.
+/// How often marks of deleted movies are looked for, and how long a search for them may take.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// Where the table is.
@@ -58,7 +58,7 @@ pub enum Place {
 /// What to import into an empty table.
 #[derive(Clone, Debug)]
 pub enum Catalog {
-    /// The 16,975 real films that come with the program.
+    /// The 16,975 real movies that come with the program.
     Demonstration,
     /// A CSV file.
     File(PathBuf),
@@ -150,7 +150,7 @@ pub(crate) async fn open(
     })
 }
 
-/// Starts everything: the engine, the table, the keys, the catalogue, the functions, the gateway.
+/// Starts everything: the engine, the table, the keys, the catalog, the functions, the gateway.
 ///
 /// # Errors
 /// Whatever stops it, in words for a person.
@@ -288,7 +288,7 @@ impl Functions {
     }
 }
 
-/// Imports a catalogue into a table without films, or goes on with one that was cut off.
+/// Imports a catalog into a table without movies, or goes on with one that was cut off.
 async fn import_into_empty(
     store: &Store,
     engine: Option<&Engine>,

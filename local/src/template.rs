@@ -276,10 +276,10 @@ mod tests {
     const OURS: &str = include_str!("../../template.yaml");
 
     const TABLE: &str = "
-  Films:
+  Movies:
     Type: AWS::DynamoDB::Table
     Properties:
-      TableName: films
+      TableName: movies
       BillingMode: PAY_PER_REQUEST
       AttributeDefinitions: [{ AttributeName: pk, AttributeType: S }]
       KeySchema: [{ AttributeName: pk, KeyType: HASH }]
@@ -479,8 +479,8 @@ mod tests {
                 .to_string()
                 .contains("no AWS::DynamoDB::Table")
         );
-        let second = TABLE.replace("Films", "MoreFilms");
-        assert!(reason(&second).contains("resource MoreFilms: is a second table"));
+        let second = TABLE.replace("Movies", "OtherMovies");
+        assert!(reason(&second).contains("resource OtherMovies: is a second table"));
         assert!(Template::parse("no template").is_err());
         assert!(Template::parse("a: [").is_err());
     }

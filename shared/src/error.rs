@@ -72,7 +72,7 @@ pub enum Error {
     MethodNotAllowed,
     /// `409`: a value that must be unique is taken.
     Conflict(FieldErrors),
-    /// `412`: the film has changed since the version in `If-Match`.
+    /// `412`: the movie has changed since the version in `If-Match`.
     Stale,
     /// `413`: the body is over the limit.
     TooLarge,
@@ -131,7 +131,7 @@ impl Error {
             Self::Malformed(text) => ("malformed_request", text.clone()),
             Self::Invalid(_) => (
                 "invalid_input",
-                "Some values are missing or not valid; `errors` names each.".into(),
+                "Some fields are missing or invalid; see `errors`.".into(),
             ),
             Self::Unauthenticated(text) => ("unauthenticated", (*text).into()),
             Self::TokenExpired => (
@@ -142,20 +142,20 @@ impl Error {
             Self::NotFound(text) => ("not_found", (*text).into()),
             Self::MethodNotAllowed => (
                 "method_not_allowed",
-                "This path doesn't take that method; `Allow` names those it takes.".into(),
+                "This path does not support this method; see `Allow`.".into(),
             ),
             Self::Conflict(_) => (
                 "conflict",
-                "A value that must be unique is taken; `errors` names it.".into(),
+                "A value that must be unique is already in use; see `errors`.".into(),
             ),
             Self::Stale => (
                 "stale_precondition",
-                "The film has changed since the version named in `If-Match`; read it again.".into(),
+                "The movie has changed since the version named in `If-Match`; read it again.".into(),
             ),
             Self::TooLarge => (
                 "body_too_large",
                 format!(
-                    "A request body may hold {} KiB.",
+                    "The request body must be at most {} KiB.",
                     crate::http::body::MAX_BODY_BYTES / 1024
                 ),
             ),
@@ -169,11 +169,11 @@ impl Error {
             ),
             Self::Unavailable(_) => (
                 "unavailable",
-                "The service can't answer just now; try again shortly.".into(),
+                "The service is temporarily unavailable; try again shortly.".into(),
             ),
             Self::Internal(_) => (
                 "internal_error",
-                "Something went wrong on our side; the request id finds it in our logs.".into(),
+                "An internal error occurred. Report it with the request id.".into(),
             ),
         };
         let errors = match self {

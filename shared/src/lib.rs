@@ -1,6 +1,6 @@
 //! The library behind every Marquee function.
 //!
-//! * [`domain`]: what a film, a user, a genre *is*. Text from outside becomes one of these types at the edge, or a
+//! * [`domain`]: what a movie, a user, a genre *is*. Text from outside becomes one of these types at the edge, or a
 //!   problem document; past the edge every value is valid by construction.
 //! * [`db`]: the single-table design. One file per entity: its keys, its item, and one function per access pattern.
 //! * [`auth`]: access and refresh tokens, password hashing, and the [`auth::Caller`] extractor.

@@ -1,4 +1,4 @@
-//! The demonstration catalogue: 16,975 real films, as the first `cargo run` imports them.
+//! The demonstration catalog: 16,975 real movies, as the first `cargo run` imports them.
 
 use std::collections::BTreeSet;
 
@@ -20,18 +20,18 @@ async fn search(caller: &Caller, q: &str) -> crate::support::Answer {
 
 // One import, for it takes longer than everything that is asked of it.
 #[tokio::test]
-async fn the_demonstration_catalogue_is_listed_found_and_counted() {
+async fn the_demonstration_catalog_is_listed_found_and_counted() {
     let app = TestApp::with(|options| options.catalog = Catalog::Demonstration).await;
     let nobody = app.anonymous();
-    the_lists_hold_all_films(&nobody).await;
+    the_lists_hold_all_movies(&nobody).await;
     the_genres_are_counted(&nobody).await;
-    real_names_find_real_films(&nobody).await;
+    real_names_find_real_movies(&nobody).await;
     a_rare_word_leads_before_a_common_genre(&nobody).await;
     common_words_are_paged_to_the_end(&nobody).await;
-    a_film_is_added_among_them(&app).await;
+    a_movie_is_added_among_them(&app).await;
 }
 
-/// Thousands of comedies, dozens of Allens: the first page already has films of both.
+/// Thousands of comedies, dozens of Allens: the first page already has movies of both.
 async fn a_rare_word_leads_before_a_common_genre(nobody: &Caller) {
     for q in ["comedy allen", "drama lumet", "drama smith"] {
         let path = format!("/api/movies/search/?q={}", encode(q));
@@ -40,13 +40,13 @@ async fn a_rare_word_leads_before_a_common_genre(nobody: &Caller) {
     }
 }
 
-async fn the_lists_hold_all_films(nobody: &Caller) {
+async fn the_lists_hold_all_movies(nobody: &Caller) {
     let list = nobody.get("/api/movies/").send().await.is(200);
     assert_eq!(list.body["count"], COUNT);
     assert_eq!(list.ids(), (1..=20).collect::<Vec<_>>());
-    let film = &list.body["results"][0];
+    let movie = &list.body["results"][0];
     assert_eq!(
-        (&film["user"], &film["favorite_count"]),
+        (&movie["user"], &movie["favorite_count"]),
         (&Value::Null, &json!(0))
     );
     let last = nobody
@@ -109,7 +109,7 @@ async fn the_genres_are_counted(nobody: &Caller) {
     );
 }
 
-async fn real_names_find_real_films(nobody: &Caller) {
+async fn real_names_find_real_movies(nobody: &Caller) {
     let found = search(nobody, "the godfather").await;
     assert_eq!(texts(&found, "title")[0], "The Godfather");
     assert_eq!(texts(&found, "director")[0], "Francis Ford Coppola");
@@ -148,8 +148,8 @@ async fn real_names_find_real_films(nobody: &Caller) {
     let found = search(nobody, "kurosawa seven").await;
     assert!(texts(&found, "title").contains(&"Seven Samurai"));
     let found = search(nobody, "m").await;
-    for film in found.body["results"].as_array().unwrap() {
-        let said = format!("{} {} {}", film["title"], film["director"], film["genre"]).to_lowercase();
+    for movie in found.body["results"].as_array().unwrap() {
+        let said = format!("{} {} {}", movie["title"], movie["director"], movie["genre"]).to_lowercase();
         assert!(
             said.split(|c: char| !c.is_alphanumeric()).any(|word| word == "m"),
             "{said}"
@@ -163,14 +163,14 @@ async fn common_words_are_paged_to_the_end(nobody: &Caller) {
         let found = pages(nobody, &path, "next").await.concat();
         let different: BTreeSet<&u64> = found.iter().collect();
         assert!(found.len() >= at_least, "{q} finds {}", found.len());
-        assert_eq!(found.len(), different.len(), "{q} finds a film twice");
+        assert_eq!(found.len(), different.len(), "{q} finds a movie twice");
     }
 }
 
-async fn a_film_is_added_among_them(app: &TestApp) {
+async fn a_movie_is_added_among_them(app: &TestApp) {
     let member = app.member().await;
-    let film = crate::support::film("The Godfather", "Somebody Else", "Drama, Western", "2024-01-01");
-    let made = member.add(&film).await;
+    let movie = crate::support::movie("The Godfather", "Somebody Else", "Drama, Western", "2024-01-01");
+    let made = member.add(&movie).await;
     assert_eq!(made["id"], COUNT + 1);
     let found = search(&member, "the godfather").await;
     assert_eq!(texts(&found, "title")[..2], ["The Godfather"; 2]);
@@ -178,7 +178,7 @@ async fn a_film_is_added_among_them(app: &TestApp) {
         member.get("/api/movies/?genre=western&limit=1").send().await.body["count"],
         312
     );
-    // Nobody's films are for admins to change.
+    // Nobody's movies are for admins to change.
     member
         .patch("/api/movies/1/")
         .json(&json!({"title": "Mine"}))

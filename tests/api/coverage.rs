@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Call, Caller, PASSWORD, TestApp, film,
+    Call, Caller, PASSWORD, TestApp, movie,
     operations::{Operation, operations},
 };
 
-/// What nobody, a member, the film's owner and an admin get.
+/// What nobody, a member, the movie's owner and an admin get.
 #[rustfmt::skip]
 const EXPECTED: [(&str, [u16; 4]); 22] = [
     ("register_user",          [201, 201, 201, 201]),
@@ -42,8 +42,8 @@ const BLIND: [&str; 2] = ["get_jwks", "get_openapi"];
 const CALLERS: [&str; 4] = ["nobody", "member", "owner", "admin"];
 
 /// A request that an operation accepts from whoever may make it.
-pub(super) fn request(operation: &Operation, caller: &Caller, film_id: &Value, guest: &Caller) -> Call {
-    let path = operation.path.replace("{id}", &film_id.to_string());
+pub(super) fn request(operation: &Operation, caller: &Caller, movie_id: &Value, guest: &Caller) -> Call {
+    let path = operation.path.replace("{id}", &movie_id.to_string());
     let query = if operation.id == "search_movies" {
         "?q=stalker"
     } else {
@@ -63,7 +63,7 @@ pub(super) fn request(operation: &Operation, caller: &Caller, film_id: &Value, g
 }
 
 fn stalker() -> Value {
-    film("Stalker", "Andrei Tarkovsky", "Sci-Fi, Drama", "1979-05-25")
+    movie("Stalker", "Andrei Tarkovsky", "Sci-Fi, Drama", "1979-05-25")
 }
 
 #[tokio::test]
@@ -82,15 +82,15 @@ async fn every_operation_answers_every_caller_as_the_contract_says() {
     for operation in &operations {
         let (id, statuses) = EXPECTED.iter().find(|(id, _)| *id == operation.id).unwrap();
         for ((caller, who), expected) in callers.iter().zip(CALLERS).zip(statuses) {
-            // A film and a session that nobody has touched.
-            let film = owner.add(&stalker()).await;
+            // A movie and a session that nobody has touched.
+            let movie = owner.add(&stalker()).await;
             let needs_guest = operation.path.starts_with("/api/auth/");
             let guest = if needs_guest {
                 app.member().await
             } else {
                 app.anonymous()
             };
-            let answer = request(operation, caller, &film["id"], &guest).send().await;
+            let answer = request(operation, caller, &movie["id"], &guest).send().await;
             assert_eq!(answer.status, *expected, "{id} by {who}: {}", answer.text);
             assert!(
                 operation.statuses.contains(expected),
@@ -98,11 +98,11 @@ async fn every_operation_answers_every_caller_as_the_contract_says() {
             );
             if [401, 403].contains(expected) && *id != "create_movie" {
                 let now = owner
-                    .get(&format!("/api/movies/{}/", film["id"]))
+                    .get(&format!("/api/movies/{}/", movie["id"]))
                     .send()
                     .await
                     .is(200);
-                assert_eq!(now.body, film, "{id} by {who} changed the film");
+                assert_eq!(now.body, movie, "{id} by {who} changed the movie");
             }
         }
         assert_eq!(
@@ -122,7 +122,7 @@ async fn every_operation_answers_every_caller_as_the_contract_says() {
 async fn every_operation_refuses_a_bad_token() {
     let app = TestApp::new().await;
     let owner = app.member().await;
-    let film = owner.add(&stalker()).await;
+    let movie = owner.add(&stalker()).await;
     let stranger = Caller {
         access: Some("x.y.z".into()),
         ..app.anonymous()
@@ -132,7 +132,7 @@ async fn every_operation_refuses_a_bad_token() {
         .filter(|operation| !BLIND.contains(&&*operation.id))
     {
         let guest = app.anonymous();
-        let answer = request(operation, &stranger, &film["id"], &guest).send().await;
+        let answer = request(operation, &stranger, &movie["id"], &guest).send().await;
         assert_eq!(answer.status, 401, "{}: {}", operation.id, answer.text);
         assert!(
             operation.statuses.contains(&401),
@@ -148,7 +148,7 @@ async fn every_operation_refuses_a_bad_token() {
 async fn nothing_is_changed_without_a_token_in_the_authorization_header() {
     let app = TestApp::new().await;
     let owner = app.member().await;
-    let film = owner.add(&stalker()).await;
+    let movie = owner.add(&stalker()).await;
     let access = owner.access.clone().unwrap();
     let (anonymous, guest) = (app.anonymous(), app.anonymous());
     let changing: Vec<Operation> = operations()
@@ -158,8 +158,8 @@ async fn nothing_is_changed_without_a_token_in_the_authorization_header() {
         .collect();
     assert!(changing.len() >= 7, "{}", changing.len());
     for operation in &changing {
-        let call = || request(operation, &anonymous, &film["id"], &guest);
-        let path = operation.path.replace("{id}", &film["id"].to_string());
+        let call = || request(operation, &anonymous, &movie["id"], &guest);
+        let path = operation.path.replace("{id}", &movie["id"].to_string());
         let in_query = format!("{path}?access_token={access}&token={access}&authorization=Bearer%20{access}");
         let mut form = stalker();
         for name in ["access", "access_token", "token", "authorization"] {
@@ -203,11 +203,11 @@ async fn nothing_is_changed_without_a_token_in_the_authorization_header() {
         }
     }
     let now = owner
-        .get(&format!("/api/movies/{}/", film["id"]))
+        .get(&format!("/api/movies/{}/", movie["id"]))
         .send()
         .await
         .is(200);
-    assert_eq!(now.body, film);
+    assert_eq!(now.body, movie);
     let all = owner.get("/api/movies/").send().await.is(200);
     assert_eq!(all.body["count"], 1);
 }

@@ -6,7 +6,7 @@ use super::{MEDIA, body_of};
 use crate::support::{
     Answer, Caller, TestApp,
     event::{DOMAIN, Event, Request},
-    film,
+    movie,
     replay::{self, Target as _},
 };
 
@@ -37,7 +37,7 @@ async fn answered(app: &TestApp, event: &Event) -> Answer {
 }
 
 fn stalker() -> Value {
-    film("Stalker", "Andrei Tarkovsky", "Sci-Fi, Drama", "1979-05-25")
+    movie("Stalker", "Andrei Tarkovsky", "Sci-Fi, Drama", "1979-05-25")
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn a_header_of_several_values_is_read_and_written_whole() {
             .fold(request(&member, "PATCH", "/api/movies/1"), |request, tag| {
                 request.header("if-match", tag)
             })
-            .header("origin", "https://films.example")
+            .header("origin", "https://movies.example")
             .body("application/json", "{\"title\": \"Stalker!\"}")
     };
     let stale = patch(["\"7\"", "\"8\""]);

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, TestApp, film};
+use crate::support::{Answer, Caller, TestApp, movie};
 
 fn ran() -> Value {
-    film("Ran", "Akira Kurosawa", "Drama", "1985-06-01")
+    movie("Ran", "Akira Kurosawa", "Drama", "1985-06-01")
 }
 
 const MARK: &str = "/api/movies/1/favorite/";
@@ -27,10 +27,10 @@ fn mark(answer: Answer) -> (bool, u64) {
 }
 
 async fn seen(caller: &Caller) -> (bool, u64) {
-    let film = caller.get("/api/movies/1/").send().await.is(200).body;
+    let movie = caller.get("/api/movies/1/").send().await.is(200).body;
     (
-        film["favorite"].as_bool().unwrap(),
-        film["favorite_count"].as_u64().unwrap(),
+        movie["favorite"].as_bool().unwrap(),
+        movie["favorite_count"].as_u64().unwrap(),
     )
 }
 
@@ -70,7 +70,7 @@ async fn setting_and_taking_off_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn a_mark_needs_a_caller_and_a_film() {
+async fn a_mark_needs_a_caller_and_a_movie() {
     let app = TestApp::new().await;
     let member = app.member().await;
     member.add(&ran()).await;
@@ -128,13 +128,13 @@ async fn every_list_shows_the_callers_own_mark_and_everybodys_count() {
         ] {
             let body = caller.get(path).send().await.is(200).body;
             let first = &body["results"][0];
-            let film = if path.contains("categories") {
+            let movie = if path.contains("categories") {
                 &first["movies"][0]
             } else {
                 first
             };
             assert_eq!(
-                (&film["favorite"], &film["favorite_count"]),
+                (&movie["favorite"], &movie["favorite_count"]),
                 (&json!(favorite), &json!(1)),
                 "{path}"
             );

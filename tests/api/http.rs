@@ -13,9 +13,9 @@ use tokio::{
 use tower::ServiceExt as _;
 
 use super::{MEDIA, body_of, but, settled};
-use crate::support::{Answer, Call, Caller, PASSWORD, TestApp, film};
+use crate::support::{Answer, Call, Caller, PASSWORD, TestApp, movie};
 
-/// Every path with the methods it takes; `1` is a film.
+/// Every path with the methods it takes; `1` is a movie.
 const PATHS: [(&str, &[&str]); 17] = [
     ("/api/auth/register", &["POST"]),
     ("/api/auth/login", &["POST"]),
@@ -37,7 +37,7 @@ const PATHS: [(&str, &[&str]); 17] = [
 ];
 
 const METHODS: [&str; 8] = [
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "FILM",
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "MOVIE",
 ];
 
 /// A query that has an answer wherever one is asked for.
@@ -48,11 +48,11 @@ fn method(name: &str) -> Method {
 }
 
 fn stalker() -> Value {
-    film("Stalker", "Andrei Tarkovsky", "Sci-Fi, Drama", "1979-05-25")
+    movie("Stalker", "Andrei Tarkovsky", "Sci-Fi, Drama", "1979-05-25")
 }
 
-/// A member with two films, the first of them a favorite.
-async fn member_with_films(app: &TestApp) -> Caller {
+/// A member with two movies, the first of them a favorite.
+async fn member_with_movies(app: &TestApp) -> Caller {
     let member = app.member().await;
     member.add(&but(&stalker(), &json!({"favorite": true}))).await;
     member.add(&but(&stalker(), &json!({"title": "Stalker 2"}))).await;
@@ -62,7 +62,7 @@ async fn member_with_films(app: &TestApp) -> Caller {
 #[tokio::test]
 async fn every_path_answers_alike_with_and_without_its_slash() {
     let app = TestApp::new().await;
-    let member = member_with_films(&app).await;
+    let member = member_with_movies(&app).await;
     for caller in [&member, &app.anonymous()] {
         for (path, methods) in PATHS {
             for name in methods.iter().filter(|m| !["DELETE", "HEAD"].contains(m)) {
@@ -125,7 +125,7 @@ async fn both_spellings_create_and_delete() {
 #[tokio::test]
 async fn head_answers_as_get_does_without_the_body() {
     let app = TestApp::new().await;
-    let member = member_with_films(&app).await;
+    let member = member_with_movies(&app).await;
     for caller in [&member, &app.anonymous()] {
         for (path, _) in PATHS.iter().filter(|(_, methods)| methods.contains(&"GET")) {
             for (slash, query) in [("/", QUERY), ("", "?limit=0")] {
@@ -232,7 +232,7 @@ async fn any_origin_may_call_without_credentials() {
     ] {
         let answer = caller
             .call(Method::OPTIONS, path)
-            .header("origin", "https://films.example")
+            .header("origin", "https://movies.example")
             .header("access-control-request-method", "PUT")
             .header(
                 "access-control-request-headers",
@@ -257,7 +257,7 @@ async fn any_origin_may_call_without_credentials() {
 #[tokio::test]
 async fn every_answer_shows_its_headers_to_other_origins() {
     let app = TestApp::new().await;
-    let member = member_with_films(&app).await;
+    let member = member_with_movies(&app).await;
     let nobody = app.anonymous();
     let calls = [
         (member.post("/api/movies/").json(&stalker()), 201),
@@ -277,7 +277,7 @@ async fn every_answer_shows_its_headers_to_other_origins() {
     ];
     for (call, status) in calls {
         let answer = call
-            .header("origin", "https://films.example")
+            .header("origin", "https://movies.example")
             .send()
             .await
             .is(status);
@@ -323,8 +323,8 @@ async fn only_the_configured_origins_may_call() {
 
 /// Every endpoint that takes a body, with one that it accepts.
 async fn bodies(app: &TestApp, member: &Caller) -> [(Method, String, Value, u16); 7] {
-    let film = member.add(&stalker()).await;
-    let path = format!("/api/movies/{}/", film["id"]);
+    let movie = member.add(&stalker()).await;
+    let path = format!("/api/movies/{}/", movie["id"]);
     // A session of its own, since logging out ends it.
     let guest = app.member().await;
     let name = format!("new-{}", guest.username);
@@ -500,9 +500,9 @@ async fn a_value_nested_too_deep_is_400_whether_its_field_is_read_or_not() {
     let member = app.member().await;
     for (open, close, depth) in [("[", "]", 1000), ("[", "]", 100_000), ("{\"a\":", "}", 40_000)] {
         let deep = open.repeat(depth) + "0" + &close.repeat(depth);
-        let film = stalker().to_string();
-        let read = film.replace("\"Stalker\"", &deep);
-        let ignored = film.replace('{', &format!("{{\"other\": {deep}, "));
+        let movie = stalker().to_string();
+        let read = movie.replace("\"Stalker\"", &deep);
+        let ignored = movie.replace('{', &format!("{{\"other\": {deep}, "));
         for body in [read, ignored] {
             let answer = member.post("/api/movies/").body("application/json", body);
             let answer = answer.send().await.is_problem(400, "malformed_request");
@@ -517,11 +517,11 @@ async fn a_value_nested_too_deep_is_400_whether_its_field_is_read_or_not() {
 async fn a_form_of_more_fields_than_a_hundred_is_400_in_each_media_type() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    let films = "/api/movies/";
+    let movies = "/api/movies/";
     // As many pairs as a body has room for, named and not.
     for pairs in ["&a".repeat(131_000), "a=1&".repeat(60_000), "a&".repeat(101)] {
         let call = member
-            .post(films)
+            .post(movies)
             .body("application/x-www-form-urlencoded", pairs);
         let answer = call.send().await.is_problem(400, "malformed_request");
         assert!(answer.text.contains("at most 100 fields"), "{}", answer.text);
@@ -533,7 +533,7 @@ async fn a_form_of_more_fields_than_a_hundred_is_400_in_each_media_type() {
                 fields[format!("other{n}")] = json!("x");
             }
             let (kind, body) = body_of(media, &fields);
-            member.post(films).body(&kind, body).send().await.is(status);
+            member.post(movies).body(&kind, body).send().await.is(status);
         }
     }
 }
@@ -542,7 +542,7 @@ async fn a_form_of_more_fields_than_a_hundred_is_400_in_each_media_type() {
 async fn text_that_is_no_text_is_400() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    let film = stalker().to_string();
+    let movie = stalker().to_string();
     for (title, code) in [
         ("\\ud800", "malformed_request"),
         ("\\udc00x", "malformed_request"),
@@ -555,8 +555,8 @@ async fn text_that_is_no_text_is_400() {
         ("a\\u0085b", "invalid_input"),
         ("a\\nb", "invalid_input"),
     ] {
-        let body = film.replace("\"Stalker\"", &format!("\"{title}\""));
-        assert_ne!(body, film);
+        let body = movie.replace("\"Stalker\"", &format!("\"{title}\""));
+        assert_ne!(body, movie);
         let answer = member
             .post("/api/movies/")
             .body("application/json", body.clone())
@@ -571,7 +571,7 @@ async fn text_that_is_no_text_is_400() {
         answer.is_problem(400, code);
     }
     // 400 KB of it are too many before they are anything else.
-    let body = film.replace("Stalker", &"x".repeat(400_000));
+    let body = movie.replace("Stalker", &"x".repeat(400_000));
     let answer = member
         .post("/api/movies/")
         .body("application/json", body)
@@ -845,11 +845,11 @@ async fn a_bad_host_is_a_problem_and_the_server_goes_on() {
     app.anonymous().get("/api/movies/").send().await.is(200);
 }
 
-/// A URL parser on the way would find the film in these.
+/// A URL parser on the way would find the movie in these.
 #[tokio::test]
-async fn a_path_that_only_resembles_a_films_is_404() {
+async fn a_path_that_only_resembles_a_movies_is_404() {
     let app = TestApp::new().await;
-    let member = member_with_films(&app).await;
+    let member = member_with_movies(&app).await;
     let access = member.access.as_deref().unwrap();
     for path in [
         "/api/movies/2/../1/",
@@ -875,11 +875,11 @@ async fn a_path_that_only_resembles_a_films_is_404() {
 #[tokio::test]
 async fn a_next_url_names_the_host_of_the_request() {
     let app = TestApp::new().await;
-    member_with_films(&app).await;
-    let request = b"GET /api/movies?limit=1 HTTP/1.1\r\nhost: films.example:81\r\nconnection: close\r\n\r\n";
+    member_with_movies(&app).await;
+    let request = b"GET /api/movies?limit=1 HTTP/1.1\r\nhost: movies.example:81\r\nconnection: close\r\n\r\n";
     let answer = raw(&app, request).await;
     assert!(
-        answer.contains("\"next\":\"http://films.example:81/api/movies/?limit=1&cursor="),
+        answer.contains("\"next\":\"http://movies.example:81/api/movies/?limit=1&cursor="),
         "{answer}"
     );
 }

@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 use shared::db::meta::Counter;
 
 use super::{but, last_page, pages, texts};
-use crate::support::{Caller, TestApp, encode, film};
+use crate::support::{Caller, TestApp, encode, movie};
 
-/// A film that differs from others in what lists are ordered by.
+/// A movie that differs from others in what lists are ordered by.
 fn numbered(n: u64) -> Value {
-    // Dates fall while ids rise, and three films share each.
+    // Dates fall while ids rise, and three movies share each.
     let date = format!("{}-05-05", 2000 - n / 3);
     let genre = ["Drama", "Sci-Fi, drama", "Comedy"][usize::try_from(n % 3).unwrap()];
-    film(&format!("Film {n}"), "Somebody", genre, &date)
+    movie(&format!("Movie {n}"), "Somebody", genre, &date)
 }
 
-/// A member who has added films of the numbers 1 to `count`, which are their ids too.
+/// A member who has added movies of the numbers 1 to `count`, which are their ids too.
 async fn member_with(app: &TestApp, count: u64) -> Caller {
     let member = app.member().await;
     for n in 1..=count {
@@ -46,7 +46,7 @@ async fn an_empty_collection_is_one_empty_page() {
         ("/api/movies/?ordering=-id", json!(0)),
         ("/api/movies/?ordering=release_date", json!(0)),
         ("/api/movies/?genre=Drama", json!(0)),
-        ("/api/movies/search/?q=film", json!(null)),
+        ("/api/movies/search/?q=movie", json!(null)),
         ("/api/movies/categories/", json!(0)),
     ] {
         let body = nobody.get(path).send().await.is(200).body;
@@ -66,7 +66,7 @@ async fn an_empty_collection_is_one_empty_page() {
 }
 
 #[tokio::test]
-async fn every_order_and_filter_is_walked_both_ways_with_every_film_once() {
+async fn every_order_and_filter_is_walked_both_ways_with_every_movie_once() {
     let app = TestApp::new().await;
     let member = member_with(&app, 25).await;
     let all: Vec<u64> = (1..=25).collect();
@@ -168,7 +168,7 @@ async fn a_limit_is_a_number_from_1_to_100() {
         "/api/movies/?",
         "/api/movies/?genre=drama&",
         "/api/movies/?ordering=-release_date&",
-        "/api/movies/search/?q=film&",
+        "/api/movies/search/?q=movie&",
         "/api/movies/categories/?",
         "/api/movies/most-liked/?",
         "/api/movies/newest/?",
@@ -280,7 +280,7 @@ async fn a_cursor_is_good_for_its_own_collection_alone() {
         "/api/movies/?ordering=release_date&",
         "/api/movies/?genre=drama&",
         "/api/movies/?genre=comedy&",
-        "/api/movies/search/?q=film&",
+        "/api/movies/search/?q=movie&",
         "/api/movies/search/?q=somebody&",
         "/api/movies/categories/?",
         "/api/users/?",
@@ -343,7 +343,7 @@ async fn a_cursor_with_anything_changed_is_400() {
         let answer = member.get(&format!("/api/movies/?cursor={cursor}")).send().await;
         answer.is_problem(400, "invalid_input").names(&["cursor"]);
     }
-    // And one whose film has gone since goes on from where it was.
+    // And one whose movie has gone since goes on from where it was.
     member.delete("/api/movies/1/").send().await.is(204);
     let rest = member
         .get(&format!("/api/movies/?cursor={whole}"))
@@ -353,14 +353,14 @@ async fn a_cursor_with_anything_changed_is_400() {
     assert_eq!(rest.ids(), [2]);
 }
 
-/// A table with films 1 to `count` without an owner.
+/// A table with movies 1 to `count` without an owner.
 async fn imported(count: u64) -> TestApp {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "imdb_id,title,description,release_date,director,genre").unwrap();
     for n in 1..=count {
         writeln!(
             file,
-            "tt{n},Film {n},A film.,{}-01-01,Somebody,Drama",
+            "tt{n},Movie {n},A movie.,{}-01-01,Somebody,Drama",
             1900 + n % 100
         )
         .unwrap();
@@ -376,7 +376,7 @@ async fn imported(count: u64) -> TestApp {
 }
 
 #[tokio::test]
-async fn films_deleted_between_two_pages_hide_no_other() {
+async fn movies_deleted_between_two_pages_hide_no_other() {
     let app = imported(700).await;
     let admin = app.admin().await;
     let nobody = app.anonymous();
@@ -442,7 +442,7 @@ async fn films_deleted_between_two_pages_hide_no_other() {
 }
 
 #[tokio::test]
-async fn films_added_while_a_list_is_walked_hide_no_other() {
+async fn movies_added_while_a_list_is_walked_hide_no_other() {
     let app = TestApp::new().await;
     let member = member_with(&app, 4).await;
     for query in ["ordering=-release_date", "ordering=-id", "genre=drama"] {
@@ -458,7 +458,7 @@ async fn films_added_while_a_list_is_walked_hide_no_other() {
             seen.extend(page.ids());
             if seen.len() < 4 {
                 member
-                    .add(&film("Newcomer", "Somebody", "Drama", "2024-01-01"))
+                    .add(&movie("Newcomer", "Somebody", "Drama", "2024-01-01"))
                     .await;
             }
             match page.body["next"].as_str() {
@@ -472,7 +472,7 @@ async fn films_added_while_a_list_is_walked_hide_no_other() {
 }
 
 #[tokio::test]
-async fn categories_are_the_genres_in_alphabetical_order_with_five_newest_films() {
+async fn categories_are_the_genres_in_alphabetical_order_with_five_newest_movies() {
     let app = TestApp::new().await;
     let member = app.member().await;
     // "drama" comes second, and is the same genre.
@@ -491,7 +491,7 @@ async fn categories_are_the_genres_in_alphabetical_order_with_five_newest_films(
     {
         let date = ["1990-01-01", "2001-01-01"][n % 2];
         member
-            .add(&film(&format!("Film {n}"), "Somebody", genre, date))
+            .add(&movie(&format!("Movie {n}"), "Somebody", genre, date))
             .await;
     }
     member.put("/api/movies/8/favorite/").send().await.is(200);
@@ -539,10 +539,10 @@ async fn categories_are_the_genres_in_alphabetical_order_with_five_newest_films(
 }
 
 #[tokio::test]
-async fn a_category_follows_every_edit_and_goes_with_its_last_film() {
+async fn a_category_follows_every_edit_and_goes_with_its_last_movie() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    let one = film("One", "Somebody", "Drama, War", "2000-01-01");
+    let one = movie("One", "Somebody", "Drama, War", "2000-01-01");
     member.add(&one).await;
     member.add(&but(&one, &json!({"title": "Two"}))).await;
     let state = async |expected: &[(&str, u64)]| {
@@ -622,7 +622,7 @@ async fn the_most_liked_come_by_marks_and_then_the_newest_id() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|film| film["favorite_count"].as_u64().unwrap())
+        .map(|movie| movie["favorite_count"].as_u64().unwrap())
         .collect();
     assert_eq!(counts, [3, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
     assert_eq!(all.body["results"][0]["favorite"], true);
@@ -649,7 +649,7 @@ async fn the_newest_come_by_release_date_and_then_the_newest_id() {
         "9999-12-31",
         "1999-01-01",
     ] {
-        member.add(&film("Film", "Somebody", "Drama", date)).await;
+        member.add(&movie("Movie", "Somebody", "Drama", date)).await;
     }
     let newest = async |query: &str| {
         let answer = app
@@ -676,10 +676,10 @@ async fn the_newest_come_by_release_date_and_then_the_newest_id() {
 
 /// DynamoDB ends a page of its own at 1 MB; ours may end there too, and then says where it goes on.
 #[tokio::test]
-async fn pages_of_the_longest_films_leave_none_out() {
+async fn pages_of_the_longest_movies_leave_none_out() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    let mut long = film("Long", "Somebody", "Drama", "2000-01-01");
+    let mut long = movie("Long", "Somebody", "Drama", "2000-01-01");
     long["description"] = json!("🎬".repeat(5000));
     for _ in 0..60 {
         member.add(&long).await;
@@ -750,7 +750,7 @@ async fn one_page_holds_a_genre_whose_movies_have_the_longest_texts() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let long = "\u{fdfa}".repeat(200);
-    let long = film(&long, &long, "Drama", "2000-01-01");
+    let long = movie(&long, &long, "Drama", "2000-01-01");
     for _ in 0..90 {
         member.add(&long).await;
     }

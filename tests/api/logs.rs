@@ -30,7 +30,7 @@ use super::coverage::request;
 use crate::support::{
     Answer, Call, Caller, TestApp,
     audit::scan,
-    film,
+    movie,
     operations::{Operation, operations},
     wire::{Fault, WiredApp},
 };
@@ -41,8 +41,8 @@ const CANARY: &str = "canary";
 /// A password, as good as any.
 const CANARY_PASSWORD: &str = "the canary sings no password";
 
-/// A film that nobody has.
-const NO_FILM: u64 = 9_007_199_254_740_991;
+/// A movie that nobody has.
+const NO_MOVIE: u64 = 9_007_199_254_740_991;
 
 /// Which of a call's texts hold the canary: all but what the case itself is about.
 fn dressed(call: Call) -> Call {
@@ -131,20 +131,20 @@ struct Cast {
     anonymous: Caller,
     member: Caller,
     owner: Caller,
-    film: Value,
+    movie: Value,
 }
 
 impl Cast {
     async fn of(app: &TestApp, tokens: &mut BTreeSet<String>) -> Self {
         let member = register(app, "Canary.Member").await;
         let owner = register(app, "Canary.Owner").await;
-        let film = owner.add(&stored_film()).await;
+        let movie = owner.add(&stored_movie()).await;
         tokens.extend([&member, &owner].into_iter().flat_map(tokens_of));
         Self {
             anonymous: app.anonymous(),
             member,
             owner,
-            film,
+            movie,
         }
     }
 
@@ -152,8 +152,8 @@ impl Cast {
     fn refused(&self, operation: &Operation, status: u16) -> Option<Call> {
         let has_body =
             ["POST", "PUT", "PATCH"].contains(&&*operation.method) && !operation.path.ends_with("/favorite/");
-        let good = |caller: &Caller| request(operation, caller, &self.film["id"], &self.anonymous);
-        let path = operation.path.replace("{id}", &self.film["id"].to_string());
+        let good = |caller: &Caller| request(operation, caller, &self.movie["id"], &self.anonymous);
+        let path = operation.path.replace("{id}", &self.movie["id"].to_string());
         let method = || operation.method.parse::<Method>().unwrap();
         Some(match status {
             400 if has_body => self.owner.call(method(), &path).body(
@@ -173,12 +173,12 @@ impl Cast {
                 ..self.anonymous.clone()
             }),
             403 if operation.id == "create_movie" => {
-                let mut film = stored_film();
-                film["user"] = json!(self.owner.id);
-                self.member.call(method(), &path).json(&film)
+                let mut movie = stored_movie();
+                movie["user"] = json!(self.owner.id);
+                self.member.call(method(), &path).json(&movie)
             }
             403 => good(&self.member),
-            404 => request(operation, &self.owner, &json!(NO_FILM), &self.anonymous),
+            404 => request(operation, &self.owner, &json!(NO_MOVIE), &self.anonymous),
             409 => self.anonymous.call(method(), &path).json(&json!({
                 "username": self.member.username, "email": "other.canary@example.com", "password": CANARY_PASSWORD,
             })),
@@ -220,8 +220,8 @@ async fn register(app: &TestApp, username: &str) -> Caller {
     }
 }
 
-fn stored_film() -> Value {
-    film("Canary", "Director Canary", "Canary Drama", "1979-05-25")
+fn stored_movie() -> Value {
+    movie("Canary", "Director Canary", "Canary Drama", "1979-05-25")
 }
 
 /// Sends a request and looks through its answer, if that is a refusal.
@@ -274,14 +274,14 @@ async fn nothing_that_a_client_wrote_is_in_the_log_or_in_a_refusal() {
     for operation in &operations {
         let guest = register(&app, &format!("Canary.{}", operation.id)).await;
         tokens.extend(tokens_of(&guest));
-        let film = cast.owner.add(&stored_film()).await;
+        let movie = cast.owner.add(&stored_movie()).await;
         let call = match operation.id.as_str() {
             "log_in" => cast.anonymous.post("/api/auth/login/").json(&json!({
                 "username": guest.username, "password": CANARY_PASSWORD,
             })),
             "search_movies" => cast.owner.get("/api/movies/search/?q=canary"),
             "list_movies" => cast.owner.get("/api/movies/?genre=canary+drama"),
-            _ => request(operation, &cast.owner, &film["id"], &guest),
+            _ => request(operation, &cast.owner, &movie["id"], &guest),
         };
         let answer = send(&operation.id, call, &tokens).await;
         assert!(answer.status.is_success(), "{}: {}", operation.id, answer.text);
@@ -324,7 +324,7 @@ async fn nothing_that_a_client_wrote_is_in_the_log_when_the_table_fails() {
             member: log_in(&cast.member).await,
             owner: log_in(&cast.owner).await,
             anonymous: cast.anonymous.clone(),
-            film: cast.film.clone(),
+            movie: cast.movie.clone(),
         };
         tokens.extend([&cast.member, &cast.owner].into_iter().flat_map(tokens_of));
         wired.app.clock.advance(6 * 60);
@@ -337,7 +337,7 @@ async fn nothing_that_a_client_wrote_is_in_the_log_when_the_table_fails() {
             .filter(|operation| operation.statuses.contains(&503));
         join_all(failing.map(async |operation| {
             let what = format!("{} {fault:?}", operation.id);
-            let call = request(operation, &cast.owner, &cast.film["id"], &cast.member);
+            let call = request(operation, &cast.owner, &cast.movie["id"], &cast.member);
             let answer = send(&what, call, &tokens).await;
             assert_eq!(answer.status, 503, "{what}: {}", answer.text);
         }))
@@ -384,7 +384,7 @@ async fn nothing_that_is_stored_is_in_the_log_when_it_cannot_be_read() {
     let app = TestApp::new().await;
     let mut tokens = BTreeSet::new();
     let cast = Cast::of(&app, &mut tokens).await;
-    let favorite = format!("/api/movies/{}/favorite/", cast.film["id"]);
+    let favorite = format!("/api/movies/{}/favorite/", cast.movie["id"]);
     cast.owner.put(&favorite).send().await.is(200);
     let store = &app.running.state.store;
     let put = async |item: Item| {
@@ -417,7 +417,7 @@ async fn nothing_that_is_stored_is_in_the_log_when_it_cannot_be_read() {
                 "search_movies" => cast.owner.get("/api/movies/search/?q=canary"),
                 // What it would delete or rename is needed again.
                 "delete_movie" | "log_out" => continue,
-                _ => request(&operation, &cast.owner, &cast.film["id"], &cast.owner),
+                _ => request(&operation, &cast.owner, &cast.movie["id"], &cast.owner),
             };
             // A bug's answer, which no other test accepts.
             let (client, request) = dressed(call).0.build_split();

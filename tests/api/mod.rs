@@ -66,17 +66,17 @@ pub fn settled(answer: Answer) -> (u16, Value) {
     (answer.status.as_u16(), body)
 }
 
-/// `film` with some fields replaced, or taken out where the new value is null.
-pub fn but(film: &Value, changes: &Value) -> Value {
-    let mut film = film.clone();
+/// `movie` with some fields replaced, or taken out where the new value is null.
+pub fn but(movie: &Value, changes: &Value) -> Value {
+    let mut movie = movie.clone();
     for (name, value) in changes.as_object().unwrap() {
         if value.is_null() {
-            film.as_object_mut().unwrap().remove(name);
+            movie.as_object_mut().unwrap().remove(name);
         } else {
-            film[name] = value.clone();
+            movie[name] = value.clone();
         }
     }
-    film
+    movie
 }
 
 /// A result's texts under `field`.

@@ -1,9 +1,9 @@
-//! Films: adding, reading, replacing, updating, deleting.
+//! Movies: adding, reading, replacing, updating, deleting.
 
 use serde_json::{Value, json};
 
 use super::{but, settled};
-use crate::support::{Answer, Caller, TestApp, film};
+use crate::support::{Answer, Caller, TestApp, movie};
 
 const FIELDS: [&str; 12] = [
     "cover_image",
@@ -23,11 +23,11 @@ const FIELDS: [&str; 12] = [
 const COVER: &str = "https://example.org/covers/solaris.jpg?size=2";
 
 fn solaris() -> Value {
-    film("Solaris", "Andrei Tarkovsky", "Sci-Fi, Drama", "1972-03-20")
+    movie("Solaris", "Andrei Tarkovsky", "Sci-Fi, Drama", "1972-03-20")
 }
 
-fn path(film: &Value) -> String {
-    format!("/api/movies/{}/", film["id"])
+fn path(movie: &Value) -> String {
+    format!("/api/movies/{}/", movie["id"])
 }
 
 async fn create(caller: &Caller, changes: Value) -> Answer {
@@ -44,32 +44,32 @@ fn is_instant(value: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn a_new_film_has_every_field_of_the_contract_and_no_other() {
+async fn a_new_movie_has_every_field_of_the_contract_and_no_other() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let answer = create(&member, json!({})).await.is(201);
-    let film = &answer.body;
-    assert_eq!(film.as_object().unwrap().keys().collect::<Vec<_>>(), FIELDS);
+    let movie = &answer.body;
+    assert_eq!(movie.as_object().unwrap().keys().collect::<Vec<_>>(), FIELDS);
     for (name, value) in solaris().as_object().unwrap() {
-        assert_eq!(&film[name], value);
+        assert_eq!(&movie[name], value);
     }
-    assert_eq!(film["cover_image"], Value::Null);
-    assert_eq!(film["favorite"], false);
-    assert_eq!(film["favorite_count"], 0);
-    assert_eq!(film["user"], member.id);
-    assert!(is_instant(&film["created_at"]));
-    assert_eq!(film["created_at"], film["updated_at"]);
-    let id = film["id"].as_u64().unwrap();
+    assert_eq!(movie["cover_image"], Value::Null);
+    assert_eq!(movie["favorite"], false);
+    assert_eq!(movie["favorite_count"], 0);
+    assert_eq!(movie["user"], member.id);
+    assert!(is_instant(&movie["created_at"]));
+    assert_eq!(movie["created_at"], movie["updated_at"]);
+    let id = movie["id"].as_u64().unwrap();
     assert!((1..1 << 53).contains(&id));
     assert_eq!(answer.header("location"), format!("/api/movies/{id}/"));
     assert!(answer.header("etag").starts_with('"'));
 
     for caller in [&member, &app.anonymous()] {
         let read = caller.get(answer.header("location")).send().await.is(200);
-        assert_eq!(&read.body, film);
+        assert_eq!(&read.body, movie);
         assert_eq!(read.header("etag"), answer.header("etag"));
         let listed = caller.get("/api/movies/").send().await.is(200);
-        assert_eq!(&listed.body["results"][0], film);
+        assert_eq!(&listed.body["results"][0], movie);
     }
 }
 
@@ -265,7 +265,7 @@ async fn a_genre_that_is_named_twice_counts_once() {
 }
 
 #[tokio::test]
-async fn a_film_of_more_than_30_different_words_is_refused_and_told_why() {
+async fn a_movie_of_more_than_30_different_words_is_refused_and_told_why() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let words = |count: usize| (0..count).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
@@ -408,7 +408,7 @@ async fn a_cover_image_is_an_https_url_or_null() {
 }
 
 #[tokio::test]
-async fn favorite_marks_the_film_for_the_caller_and_takes_the_mark_off() {
+async fn favorite_marks_the_movie_for_the_caller_and_takes_the_mark_off() {
     let app = TestApp::new().await;
     let (owner, admin) = (app.member().await, app.admin().await);
     let made = create(&owner, json!({"favorite": true})).await.is(201).body;
@@ -503,7 +503,7 @@ async fn only_an_admin_may_name_another_user() {
         .send()
         .await
         .is_problem(403, "forbidden");
-    // An edit by an admin doesn't take the film over.
+    // An edit by an admin doesn't take the movie over.
     assert_eq!(
         admin.put(&path).json(&solaris()).send().await.is(200).body["user"],
         other.id
@@ -550,7 +550,7 @@ async fn only_an_admin_may_name_another_user() {
 }
 
 #[tokio::test]
-async fn only_the_owner_and_admins_may_change_a_film() {
+async fn only_the_owner_and_admins_may_change_a_movie() {
     let app = TestApp::new().await;
     let (owner, other, admin) = (app.member().await, app.member().await, app.admin().await);
     let nobody = app.anonymous();
@@ -622,7 +622,7 @@ async fn replacing_needs_every_required_field_and_keeps_the_others() {
         answer.is_problem(400, "invalid_input").names(&[name]);
     }
     app.clock.advance(60);
-    let mirror = film("The Mirror", "Tarkovsky", "Biography", "1975-03-07");
+    let mirror = movie("The Mirror", "Tarkovsky", "Biography", "1975-03-07");
     let put = member.put(&path).json(&mirror).send().await.is(200).body;
     for (name, value) in mirror.as_object().unwrap() {
         assert_eq!(&put[name], value);
@@ -730,7 +730,7 @@ async fn an_edit_of_a_version_that_is_gone_is_412() {
         .send()
         .await
         .is_problem(412, "stale_precondition");
-    // Whoever may not change the film isn't told about its version.
+    // Whoever may not change the movie isn't told about its version.
     other
         .delete(&path)
         .header("if-match", &first)
@@ -795,7 +795,7 @@ async fn an_id_that_is_none_is_404() {
     app.anonymous().get("/api/movies/%31/").send().await.is(200);
 }
 
-/// Everything that anyone can see of the catalogue.
+/// Everything that anyone can see of the catalog.
 async fn everything(callers: &[&Caller]) -> Vec<(u16, Value)> {
     let mut seen = Vec::new();
     for caller in callers {
@@ -822,7 +822,7 @@ async fn everything(callers: &[&Caller]) -> Vec<(u16, Value)> {
 }
 
 #[tokio::test]
-async fn a_deleted_film_leaves_no_trace() {
+async fn a_deleted_movie_leaves_no_trace() {
     let app = TestApp::new().await;
     let (owner, fan) = (app.member().await, app.member().await);
     let other = create(
@@ -859,9 +859,9 @@ async fn a_deleted_film_leaves_no_trace() {
     }
 }
 
-/// An id isn't given out twice: what someone bookmarked never becomes another film.
+/// An id isn't given out twice: what someone bookmarked never becomes another movie.
 #[tokio::test]
-async fn a_deleted_films_id_is_not_given_to_another() {
+async fn a_deleted_movies_id_is_not_given_to_another() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let one = create(&member, json!({})).await.is(201).body;

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{but, last_page, pages, texts};
-use crate::support::{Caller, TestApp, encode, film};
+use crate::support::{Caller, TestApp, encode, movie};
 
-/// Adds films of a title, a director and a genre; their ids are 1, 2 and so on.
-async fn member_with(app: &TestApp, films: &[(&str, &str, &str)]) -> Caller {
+/// Adds movies of a title, a director and a genre; their ids are 1, 2 and so on.
+async fn member_with(app: &TestApp, movies: &[(&str, &str, &str)]) -> Caller {
     let member = app.member().await;
-    for (title, director, genre) in films {
-        member.add(&film(title, director, genre, "2000-01-01")).await;
+    for (title, director, genre) in movies {
+        member.add(&movie(title, director, genre, "2000-01-01")).await;
     }
     member
 }
@@ -225,7 +225,7 @@ async fn of_several_words_the_exact_title_comes_first_and_titles_that_begin_so_n
 }
 
 #[tokio::test]
-async fn a_film_that_matches_many_times_comes_once() {
+async fn a_movie_that_matches_many_times_comes_once() {
     let app = TestApp::new().await;
     let member = member_with(
         &app,
@@ -252,7 +252,7 @@ async fn a_film_that_matches_many_times_comes_once() {
 #[tokio::test]
 async fn a_blank_q_is_400_and_one_of_punctuation_finds_nothing() {
     let app = TestApp::new().await;
-    let member = member_with(&app, &[("…", "?!", "x"), ("Film", "Somebody", "Drama")]).await;
+    let member = member_with(&app, &[("…", "?!", "x"), ("Movie", "Somebody", "Drama")]).await;
     for query in ["", "?", "?q=", "?q=%20", "?q=%09%0A+", "?q=%C2%A0", "?other=x"] {
         let answer = member.get(&format!("/api/movies/search/{query}")).send().await;
         answer.is_problem(400, "invalid_input").names(&["q"]);
@@ -267,23 +267,23 @@ async fn a_blank_q_is_400_and_one_of_punctuation_finds_nothing() {
             "{q}"
         );
     }
-    // A film without a word in its title is found by what else it says.
+    // A movie without a word in its title is found by what else it says.
     assert_eq!(find(&member, "x").await, [1]);
 }
 
 #[tokio::test]
 async fn any_text_is_only_text() {
     let app = TestApp::new().await;
-    let member = member_with(&app, &[("Film", "Somebody", "Drama")]).await;
+    let member = member_with(&app, &[("Movie", "Somebody", "Drama")]).await;
     let long = "longword".repeat(70);
     let many = (0..100).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
     for q in [
         "\0",
-        "film\0",
-        "#film",
-        "0#film",
-        "film#0000000000000001",
-        "{film}",
+        "movie\0",
+        "#movie",
+        "0#movie",
+        "movie#0000000000000001",
+        "{movie}",
         "' OR 1=1",
         "\u{10ffff}",
         "nothing",
@@ -291,8 +291,8 @@ async fn any_text_is_only_text() {
         &many,
     ] {
         let answer = member.get(&path(q)).send().await.is(200);
-        let only_film = ["film\0", "#film", "{film}"].contains(&q);
-        assert_eq!(answer.ids().len(), usize::from(only_film), "{q:?}");
+        let only_movie = ["movie\0", "#movie", "{movie}"].contains(&q);
+        assert_eq!(answer.ids().len(), usize::from(only_movie), "{q:?}");
     }
     let endless = member.get(&path(&"x".repeat(2_500))).send().await;
     endless.is_problem(400, "invalid_input").names(&["q"]);
@@ -334,13 +334,13 @@ async fn a_change_can_be_found_as_soon_as_it_is_answered() {
             assert_eq!(find(&member, word).await, [1], "{word}");
         }
     }
-    let whole = film("Lambda", "Mu Mumu", "Nunu", "2000-01-01");
+    let whole = movie("Lambda", "Mu Mumu", "Nunu", "2000-01-01");
     member.put("/api/movies/1/").json(&whole).send().await.is(200);
     assert_eq!(find(&member, "kappa").await, Vec::<u64>::new());
     assert_eq!(find(&member, "lambda mu nunu").await, [1]);
     let shown = member.get(&path("lambda")).send().await;
     assert_eq!(texts(&shown, "director"), ["Mu Mumu"]);
-    // What a search shows is what stands in the film, whatever it was found by.
+    // What a search shows is what stands in the movie, whatever it was found by.
     member
         .patch("/api/movies/1/")
         .json(&json!({"description": "New."}))
@@ -364,15 +364,15 @@ async fn the_longest_words_and_titles_are_told_apart() {
     let long = "x".repeat(199);
     // One character that spells out into four words of eighteen letters.
     let wide = "\u{fdfa}".repeat(30);
-    let films = [
+    let movies = [
         (format!("{long}a"), "Somebody"),
         (format!("{long}b"), "Somebody"),
         (format!("{wide} one"), "Somebody"),
         (format!("{wide} two"), "Somebody"),
         ("Short".into(), &long[..150]),
     ];
-    let films: Vec<(&str, &str, &str)> = films.iter().map(|(t, d)| (t.as_str(), *d, "Drama")).collect();
-    let member = member_with(&app, &films).await;
+    let movies: Vec<(&str, &str, &str)> = movies.iter().map(|(t, d)| (t.as_str(), *d, "Drama")).collect();
+    let member = member_with(&app, &movies).await;
     for (q, expected) in [
         (format!("{long}a"), vec![1]),
         (format!("{long}b"), vec![2]),
@@ -393,13 +393,13 @@ async fn the_longest_words_and_titles_are_told_apart() {
     }
 }
 
-/// More films than one request reads rows, with one word in different fields.
+/// More movies than one request reads rows, with one word in different fields.
 #[tokio::test]
-async fn paging_through_a_common_word_finds_every_film_once_both_ways() {
+async fn paging_through_a_common_word_finds_every_movie_once_both_ways() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let add = |n: u64| {
-        let base = film(&format!("Plain {n}"), "Somebody", "Drama", "2000-01-01");
+        let base = movie(&format!("Plain {n}"), "Somebody", "Drama", "2000-01-01");
         let change = match n % 6 {
             0 => json!({"title": "Common"}),
             1 => json!({"title": format!("Common Thing {n}")}),

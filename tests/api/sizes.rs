@@ -48,7 +48,7 @@ async fn server(text: &str) -> WiredApp {
     std::fs::write(&file, csv).unwrap();
     let importer = Importer::new(wired.wire.store().await, wired.wire.table.database());
     let report = importer.run(&Source::File(file)).await.unwrap();
-    assert_eq!(report, Report::Imported { films: 500, bad: 0 });
+    assert_eq!(report, Report::Imported { movies: 500, bad: 0 });
     wired
 }
 

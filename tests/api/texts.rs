@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use shared::{db::keys, domain::MovieId};
 
 use super::but;
-use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, encode, film};
+use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, encode, movie};
 
 fn heat() -> Value {
-    film("Heat", "Michael Mann", "Crime", "1995-12-15")
+    movie("Heat", "Michael Mann", "Crime", "1995-12-15")
 }
 
 /// The message for a field that was refused.
@@ -158,7 +158,7 @@ async fn texts_of_every_script_are_taken_up_to_their_limits_and_found() {
     .into_iter()
     .enumerate()
     {
-        let mut movie = film(&of(word, 200), &of(word, 200), &of(word, 40), "2000-01-01");
+        let mut movie = movie(&of(word, 200), &of(word, 200), &of(word, 40), "2000-01-01");
         movie["description"] = json!(word.chars().cycle().take(5_000).collect::<String>());
         if word.starts_with('\u{10400}') {
             // The one kind of text that is too long in bytes: 40 letters of four.
@@ -186,7 +186,7 @@ async fn texts_of_every_script_are_taken_up_to_their_limits_and_found() {
     // Signs are never too long.
     for sign in ["\"", "\\", "🎬", "'", "…"] {
         let text = |chars: usize| sign.repeat(chars);
-        let movie = film(
+        let movie = movie(
             &text(200),
             &text(200),
             &format!("{}x{n}", text(35), n = sign.len()),

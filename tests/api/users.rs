@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::pages;
-use crate::support::{TestApp, film};
+use crate::support::{TestApp, movie};
 
 fn keys(user: &Value) -> Vec<&str> {
     user.as_object().unwrap().keys().map(String::as_str).collect()
@@ -105,10 +105,10 @@ async fn favorites_come_latest_mark_first() {
     let app = TestApp::new().await;
     let (member, other) = (app.member().await, app.member().await);
     for n in 1..=6 {
-        // The older the id, the newer the film: neither order is that of the marks.
+        // The older the id, the newer the movie: neither order is that of the marks.
         member
-            .add(&film(
-                &format!("Film {n}"),
+            .add(&movie(
+                &format!("Movie {n}"),
                 "Somebody",
                 "Drama",
                 &format!("{}-01-01", 2000 - n),
@@ -141,7 +141,7 @@ async fn favorites_come_latest_mark_first() {
     assert_eq!(list().await, [5, 2, 1, 3]);
     mark(6).await;
     assert_eq!(list().await, [6, 5, 2, 1, 3]);
-    // An edit moves nothing, and a film that has gone is gone.
+    // An edit moves nothing, and a movie that has gone is gone.
     app.clock.advance(1);
     member
         .patch("/api/movies/3/")
@@ -158,24 +158,24 @@ async fn favorites_come_latest_mark_first() {
     let second = member.get(first["next"].as_str().unwrap()).send().await.body;
     let again = member.get(second["previous"].as_str().unwrap()).send().await;
     assert_eq!(again.ids(), [6, 2, 1]);
-    let film = &again.body["results"][0];
-    assert_eq!(film, &member.get("/api/movies/6/").send().await.body);
+    let movie = &again.body["results"][0];
+    assert_eq!(movie, &member.get("/api/movies/6/").send().await.body);
     assert_eq!(
-        (&film["favorite"], &film["favorite_count"]),
+        (&movie["favorite"], &movie["favorite_count"]),
         (&json!(true), &json!(1))
     );
     assert_eq!(other.get("/api/users/me/favorites/").send().await.ids(), [4]);
 }
 
 #[tokio::test]
-async fn a_mark_made_with_the_film_is_among_the_favorites() {
+async fn a_mark_made_with_the_movie_is_among_the_favorites() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    let mut film = film("Film", "Somebody", "Drama", "2000-01-01");
-    film["favorite"] = json!(true);
-    member.add(&film).await;
+    let mut movie = movie("Movie", "Somebody", "Drama", "2000-01-01");
+    movie["favorite"] = json!(true);
+    member.add(&movie).await;
     app.clock.advance(1);
-    member.add(&film).await;
+    member.add(&movie).await;
     assert_eq!(member.get("/api/users/me/favorites/").send().await.ids(), [2, 1]);
     member
         .patch("/api/movies/2/")

@@ -52,7 +52,7 @@ fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() 
     assert!(function["FunctionCode"].as_str().unwrap().contains(&sets));
     assert_eq!(function["AutoPublish"], true);
     let cached = distribution["CacheBehaviors"].as_array().unwrap().iter();
-    let cached: Vec<&Value> = cached.map(|behaviour| &behaviour["PathPattern"]).collect();
+    let cached: Vec<&Value> = cached.map(|behavior| &behavior["PathPattern"]).collect();
     assert_eq!(cached, ["/api/openapi.json*", "/.well-known/*"]);
 
     // Nor is an error, which CloudFront would keep for 10 seconds whatever the policy says.

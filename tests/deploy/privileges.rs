@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 use super::sweep::put_marks;
 use crate::{
     api::{but, last_page, pages},
-    support::{Caller, PASSWORD, TestApp, film, tokens::without_user},
+    support::{Caller, PASSWORD, TestApp, movie, tokens::without_user},
 };
 
 /// The functions, and what of each is the same but for the name.
@@ -53,11 +53,11 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         .await;
         sign_in_and_out(&app, data.path()).await;
         let (owner, admin) = (app.member().await, app.admin().await);
-        let films = add_films(&owner, &admin).await;
+        let movies = add_movies(&owner, &admin).await;
         browse(&app, &owner).await;
-        mark(&app, &owner, &films).await;
-        edit(&owner, &admin, &films).await;
-        delete(&app, &owner, &films).await;
+        mark(&app, &owner, &movies).await;
+        edit(&owner, &admin, &movies).await;
+        delete(&app, &owner, &movies).await;
         let swept = sweep::sweep(&app.running.functions.sweep.state.store, LONG).await;
         assert!(swept.unwrap().is_done);
         // The cursor key is made by whoever needs it first: movies above, users here.
@@ -138,9 +138,9 @@ fn weak() -> PasswordHash {
     serde_json::from_value(json!(hash.to_string())).unwrap()
 }
 
-/// Films of new genres and of known ones, marked and not, and one in another's name.
-async fn add_films(owner: &Caller, admin: &Caller) -> Vec<u64> {
-    let alien = film("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25");
+/// Movies of new genres and of known ones, marked and not, and one in another's name.
+async fn add_movies(owner: &Caller, admin: &Caller) -> Vec<u64> {
+    let alien = movie("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25");
     let mut ids = Vec::new();
     for changes in [json!({}), json!({"title": "Aliens", "favorite": true})] {
         ids.push(owner.add(&but(&alien, &changes)).await["id"].as_u64().unwrap());
@@ -150,7 +150,7 @@ async fn add_films(owner: &Caller, admin: &Caller) -> Vec<u64> {
     ids
 }
 
-/// Every list by every order, from page to page and back, and single films; signed in and not.
+/// Every list by every order, from page to page and back, and single movies; signed in and not.
 async fn browse(app: &TestApp, member: &Caller) {
     for caller in [&app.anonymous(), member] {
         for path in [
@@ -182,8 +182,8 @@ async fn browse(app: &TestApp, member: &Caller) {
 }
 
 /// Marks put on and taken off, by several users at once as well, and listed.
-async fn mark(app: &TestApp, member: &Caller, films: &[u64]) {
-    let path = format!("/api/movies/{}/favorite/", films[0]);
+async fn mark(app: &TestApp, member: &Caller, movies: &[u64]) {
+    let path = format!("/api/movies/{}/favorite/", movies[0]);
     for _ in 0..2 {
         member.post(&path).send().await.is(200);
     }
@@ -199,9 +199,9 @@ async fn mark(app: &TestApp, member: &Caller, films: &[u64]) {
     member.delete(&path).send().await.is(200);
 }
 
-/// Edits that change words, genres, the mark and the owner; among them one that takes the last film from a genre.
-async fn edit(owner: &Caller, admin: &Caller, films: &[u64]) {
-    for id in films {
+/// Edits that change words, genres, the mark and the owner; among them one that takes the last movie from a genre.
+async fn edit(owner: &Caller, admin: &Caller, movies: &[u64]) {
+    for id in movies {
         let path = format!("/api/movies/{id}/");
         let changes = json!({"title": "Gravity", "director": "Alfonso Cuarón", "genre": "Drama, Sci-Fi"});
         owner.patch(&path).json(&changes).send().await.is(200);
@@ -210,8 +210,8 @@ async fn edit(owner: &Caller, admin: &Caller, films: &[u64]) {
             owner.patch(&path).json(&changes).send().await.is(200);
         }
     }
-    let path = format!("/api/movies/{}/", films[0]);
-    let replaced = film("Gravity", "Alfonso Cuarón", "Thriller", "2013-10-04");
+    let path = format!("/api/movies/{}/", movies[0]);
+    let replaced = movie("Gravity", "Alfonso Cuarón", "Thriller", "2013-10-04");
     owner.put(&path).json(&replaced).send().await.is(200);
     for user in [admin.id, owner.id] {
         admin
@@ -224,10 +224,10 @@ async fn edit(owner: &Caller, admin: &Caller, films: &[u64]) {
     admin.get("/api/users/").send().await.is(200);
 }
 
-/// Deletions of a film without marks, of one with a few, and of one with more than its deletion removes.
-async fn delete(app: &TestApp, owner: &Caller, films: &[u64]) {
+/// Deletions of a movie without marks, of one with a few, and of one with more than its deletion removes.
+async fn delete(app: &TestApp, owner: &Caller, movies: &[u64]) {
     let mut marks = [0, 1, 350].into_iter();
-    for id in films {
+    for id in movies {
         let path = format!("/api/movies/{id}/");
         let more = marks.next().unwrap();
         if more > 0 {

@@ -20,27 +20,27 @@ use sweep::Swept;
 use crate::support::{
     TestApp,
     audit::{audit, scan},
-    film,
+    movie,
     wire::{Fault, Wire},
 };
 
 /// More than any of these tests takes.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Puts marks on a film past the API, which count nowhere, of as many users whom there isn't.
-pub(super) async fn put_marks(store: &Store, film: u64, users: u64) {
-    let film = MovieId::try_from(film).unwrap();
+/// Puts marks on a movie past the API, which count nowhere, of as many users whom there isn't.
+pub(super) async fn put_marks(store: &Store, movie: u64, users: u64) {
+    let movie = MovieId::try_from(movie).unwrap();
     for user in 1..=users {
         let user = UserId::try_from(1_000_000 + user).unwrap();
-        let mark = MarkItem::new(film, user, Clock::default().now());
-        put(store, keys::mark(film, user), to_item(&mark).unwrap()).await;
+        let mark = MarkItem::new(movie, user, Clock::default().now());
+        put(store, keys::mark(movie, user), to_item(&mark).unwrap()).await;
     }
 }
 
-/// Leaves a deleted film's marks to the sweep.
-async fn leave(store: &Store, film: u64, users: u64) {
-    put_marks(store, film, users).await;
-    put(store, keys::sweep(MovieId::try_from(film).unwrap()), Item::new()).await;
+/// Leaves a deleted movie's marks to the sweep.
+async fn leave(store: &Store, movie: u64, users: u64) {
+    put_marks(store, movie, users).await;
+    put(store, keys::sweep(MovieId::try_from(movie).unwrap()), Item::new()).await;
 }
 
 async fn put(store: &Store, key: Key, mut item: Item) {
@@ -48,7 +48,7 @@ async fn put(store: &Store, key: Key, mut item: Item) {
     assert!(store.put(item, None).await.unwrap());
 }
 
-/// How many marks and how many films to sweep the table holds.
+/// How many marks and how many movies to sweep the table holds.
 async fn left(store: &Store) -> (usize, usize) {
     let rows = scan(store).await;
     let of = |kind: &str| {
@@ -88,15 +88,15 @@ async fn what_a_deletion_leaves_of_very_many_marks_the_sweep_removes() {
     let app = TestApp::new().await;
     let owner = app.member().await;
     let added = owner
-        .add(&film("Alien", "Ridley Scott", "Horror", "1979-05-25"))
+        .add(&movie("Alien", "Ridley Scott", "Horror", "1979-05-25"))
         .await;
     let path = format!("/api/movies/{}/", added["id"]);
     owner.put(&format!("{path}favorite/")).send().await.is(200);
     let store = &app.running.state.store;
     put_marks(store, added["id"].as_u64().unwrap(), 350).await;
     owner.delete(&path).send().await.is(204);
-    let (marks, films) = left(store).await;
-    assert!(marks > 0 && films == 1, "{marks} marks of {films} films");
+    let (marks, movies) = left(store).await;
+    assert!(marks > 0 && movies == 1, "{marks} marks of {movies} movies");
     let function = &app.running.functions.sweep.state.store;
     sweep::handle(function, invocation(LONG)).await.unwrap();
     assert_eq!(left(store).await, (0, 0));
@@ -104,17 +104,17 @@ async fn what_a_deletion_leaves_of_very_many_marks_the_sweep_removes() {
 }
 
 #[tokio::test]
-async fn the_sweep_goes_on_until_no_film_is_left() {
+async fn the_sweep_goes_on_until_no_movie_is_left() {
     let (wire, function) = table_and_function().await;
     let table = wire.store().await;
     // More than it finds at one look.
-    for film in 1..=120 {
-        leave(&table, film, 1).await;
+    for movie in 1..=120 {
+        leave(&table, movie, 1).await;
     }
-    for films in [120, 0] {
+    for movies in [120, 0] {
         let is_done = true;
         let swept = sweep::sweep(&function, LONG).await.unwrap();
-        assert_eq!(swept, Swept { films, is_done });
+        assert_eq!(swept, Swept { movies, is_done });
         assert_eq!(left(&table).await, (0, 0));
     }
 }

@@ -14,7 +14,7 @@ use shared::{
 use crate::support::{
     TestApp,
     audit::{audit, discrepancies},
-    film,
+    movie,
 };
 
 /// Puts `row` in the place of what has this key, or nothing.
@@ -63,10 +63,10 @@ fn another(row: &[(&'static str, AttributeValue)]) -> Break {
 async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
     let app = TestApp::new().await;
     let (ripley, dallas) = (app.register("ripley").await, app.register("dallas").await);
-    let alien = film("Alien Nation", "Ridley Scott", "Sci-Fi, Horror", "1979-05-25");
+    let alien = movie("Alien Nation", "Ridley Scott", "Sci-Fi, Horror", "1979-05-25");
     let alien = ripley.add(&alien).await["id"].as_u64().unwrap();
     ripley
-        .add(&film("Heat", "Michael Mann", "Crime", "1995-12-15"))
+        .add(&movie("Heat", "Michael Mann", "Crime", "1995-12-15"))
         .await;
     let marked = dallas.put(&format!("/api/movies/{alien}/favorite/")).send().await;
     assert_eq!(marked.is(200).body["favorite_count"], json!(1));
@@ -95,7 +95,7 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
             keys::movie(id),
             set("date", text("1979-05-26#0000000000000001")),
         ),
-        ("is dated", keys::movie(id), set("dated", text("FILMS"))),
+        ("is dated", keys::movie(id), set("dated", text("OTHERS"))),
         (
             "is dated",
             keys::movie(id),
@@ -149,12 +149,12 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
         ),
         ("has 0 marks", keys::mark(id, user), gone()),
         (
-            "'s mark on film",
+            "'s mark on movie",
             keys::mark(id, user),
             set("date", text("2026-01-01T00:00:00.000Z#1")),
         ),
         (
-            "'s mark on film",
+            "'s mark on movie",
             keys::mark(id, user),
             set("dated", text("FAVORITES#9")),
         ),
@@ -186,7 +186,7 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
             another(&[("user", number(99))]),
         ),
         ("what is", Key::new("ELSE", "x"), another(&[])),
-        ("no film", Key::new("MOVIES#0", "x"), another(&[])),
+        ("no movie", Key::new("MOVIES#0", "x"), another(&[])),
     ];
     for (what, key, change) in breaks {
         let row = store.get(&key).await.unwrap();
@@ -200,7 +200,7 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
     }
     audit(store).await;
 
-    // The marks of a film whose deletion was cut off wait for the sweep.
+    // The marks of a movie whose deletion was cut off wait for the sweep.
     replace(store, &keys::sweep(nothing), Some(Item::new())).await;
     let mark = store.get(&keys::mark(id, user)).await.unwrap().unwrap();
     let moved = |name: &str, value: AttributeValue| (name.to_owned(), value);
@@ -221,7 +221,7 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
 async fn the_auditor_notices_a_key_that_dynamodb_would_refuse() {
     let app = TestApp::new().await;
     let ripley = app.register("ripley").await;
-    let alien = film("Alien", "Ridley Scott", "Horror", "1979-05-25");
+    let alien = movie("Alien", "Ridley Scott", "Horror", "1979-05-25");
     let alien = ripley.add(&alien).await["id"].as_u64().unwrap();
     let favorite = ripley.put(&format!("/api/movies/{alien}/favorite/")).send().await;
     favorite.is(200);

@@ -1,5 +1,5 @@
 //! Budgets: what each operation costs in calls one after another, read units and write units, held against the ceilings
-//! of the data model, and the same for a hundred films and for ten thousand.
+//! of the data model, and the same for a hundred movies and for ten thousand.
 
 use std::{fmt::Write as _, future::Future, time::Duration};
 
@@ -10,7 +10,7 @@ use shared::domain::text;
 use crate::support::{
     Caller, PASSWORD,
     audit::audit,
-    film,
+    movie,
     wire::{Cost, WiredApp},
 };
 
@@ -20,14 +20,14 @@ const HOLD: Duration = Duration::from_millis(60);
 /// How often each operation is measured.
 const RUNS: usize = 3;
 
-/// A hundred films, and ten thousand: so many that the last page by id, like that of a hundred, is in one bucket.
+/// A hundred movies, and ten thousand: so many that the last page by id, like that of a hundred, is in one bucket.
 const SIZES: [usize; 2] = [100, 10_020];
 
-/// What reads on in a word's rows: how far there is to read is all that a hundred films change, so only the ceiling
+/// What reads on in a word's rows: how far there is to read is all that a hundred movies change, so only the ceiling
 /// counts.
 const READS_ON: [&str; 2] = [
     "search, common words",
-    "search, common words that no film has together",
+    "search, common words that no movie has together",
 ];
 
 /// What an operation may cost.
@@ -47,22 +47,22 @@ const fn budget(name: &'static str, trips: usize, reads: f64, writes: f64) -> Bu
     }
 }
 
-/// The words of the measured film before and after its update: what it is searchable by, genres included.
+/// The words of the measured movie before and after its update: what it is searchable by, genres included.
 const ADDED: [&str; 2] = ["The Long Measured Goodbye", "Ada Counter"];
 const CHANGED: [&str; 2] = ["The Short Measured Hello", "Bea Counter"];
 
-/// The films of the measured catalogue. What is asked of it finds as many films whatever its size: the first hundred
-/// are the newest, so that every list by date is the same; three films are called Needle; every film has a word that all
+/// The movies of the measured catalog. What is asked of it finds as many movies whatever its size: the first hundred
+/// are the newest, so that every list by date is the same; three movies are called Needle; every movie has a word that all
 /// have, and one that half of them have.
-fn catalogue(films: usize) -> String {
+fn catalog(movies: usize) -> String {
     let mut csv = String::from("title,description,release_date,director,genre\n");
-    for n in 0..films {
+    for n in 0..movies {
         let title = match n {
             7 | 40 | 73 => "Needle",
             _ => ["Straw", "Heather"][n % 2],
         };
         let year = if n < 100 { 1990 } else { 1890 } + n % 30;
-        // Of the newest, no film is among the five newest of two genres, but for five which there is no other way.
+        // Of the newest, no movie is among the five newest of two genres, but for five which there is no other way.
         let second = match n {
             0..5 => 16 + n,
             5..100 => n % 21,
@@ -70,7 +70,7 @@ fn catalogue(films: usize) -> String {
         };
         writeln!(
             csv,
-            "{title} number {n:05},Film {n} of a measured catalogue.,{year}-{:02}-{:02},\
+            "{title} number {n:05},Movie {n} of a measured catalog.,{year}-{:02}-{:02},\
              Common Director {:03},\"Genre {:02}, Genre {:02}\"",
             1 + n % 12,
             1 + n % 28,
@@ -83,43 +83,43 @@ fn catalogue(films: usize) -> String {
     csv
 }
 
-/// A server with a wire to its table and this many films.
+/// A server with a wire to its table and this many movies.
 struct Measured {
     wired: WiredApp,
     user: Caller,
-    films: u64,
+    movies: u64,
     lines: Vec<(&'static str, Cost)>,
 }
 
 impl Measured {
-    async fn new(films: usize) -> Self {
+    async fn new(movies: usize) -> Self {
         let wired = WiredApp::new().await;
         let store = wired.wire.store().await;
         let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("films.csv");
-        std::fs::write(&file, catalogue(films)).unwrap();
+        let file = directory.path().join("movies.csv");
+        std::fs::write(&file, catalog(movies)).unwrap();
         let importer = Importer::new(store.clone(), wired.wire.table.database());
         let begun = std::time::Instant::now();
         let report = importer.run(&Source::File(file)).await.unwrap();
-        println!("{films} films loaded in {:.1} s", begun.elapsed().as_secs_f64());
-        let films = films as u64;
-        assert_eq!(report, Report::Imported { films, bad: 0 });
+        println!("{movies} movies loaded in {:.1} s", begun.elapsed().as_secs_f64());
+        let movies = movies as u64;
+        assert_eq!(report, Report::Imported { movies, bad: 0 });
 
         let user = wired.app.member().await;
-        // Forty fans, so that the most liked films are there whatever the catalogue's size.
+        // Forty fans, so that the most liked movies are there whatever the catalog's size.
         for id in 1..=40 {
             user.put(&format!("/api/movies/{id}/favorite/"))
                 .send()
                 .await
                 .is(200);
         }
-        if films == 100 {
+        if movies == 100 {
             audit(&store).await;
         }
         let measured = Self {
             wired,
             user,
-            films,
+            movies,
             lines: Vec::new(),
         };
         // The keys that a warm function holds.
@@ -239,7 +239,7 @@ impl Measured {
         self.get("search, common words", &search("genre+director"), false, page)
             .await;
         self.get(
-            "search, common words that no film has together",
+            "search, common words that no movie has together",
             &search("straw+heather"),
             false,
             Some(0),
@@ -266,14 +266,14 @@ impl Measured {
         }
 
         let new = |n: usize| {
-            let mut new = film(ADDED[0], ADDED[1], "Genre 01, Genre 02", "2001-02-03");
+            let mut new = movie(ADDED[0], ADDED[1], "Genre 01, Genre 02", "2001-02-03");
             new["description"] = json!(format!("Measured {n}."));
             new
         };
         self.measure("create", |user, n| {
-            let film = new(n);
+            let movie = new(n);
             async move {
-                user.add(&film).await;
+                user.add(&movie).await;
             }
         })
         .await;
@@ -290,7 +290,7 @@ impl Measured {
         })
         .await;
         self.measure("update every word and genre", |user, n| {
-            let changed = film(CHANGED[0], CHANGED[1], "Genre 03, Genre 04", "2004-05-06");
+            let changed = movie(CHANGED[0], CHANGED[1], "Genre 03, Genre 04", "2004-05-06");
             let call = user.put(&path(RUNS + n)).json(&changed);
             async move {
                 call.send().await.is(200);
@@ -314,8 +314,8 @@ impl Measured {
         })
         .await;
 
-        let films = self.films;
-        let name = move |n: usize| format!("measured{films}x{n}");
+        let movies = self.movies;
+        let name = move |n: usize| format!("measured{movies}x{n}");
         self.measure("register", |user, n| {
             let name = name(n);
             let body =
@@ -390,7 +390,7 @@ fn worst(costs: Vec<Cost>) -> Option<Cost> {
     })
 }
 
-/// The different words by which the measured film is found, before or after its update.
+/// The different words by which the measured movie is found, before or after its update.
 fn words([title, director]: [&str; 2], genres: &str) -> usize {
     let mut all = text::words(&format!("{title} {director} {genres}"));
     all.sort_unstable();
@@ -400,7 +400,7 @@ fn words([title, director]: [&str; 2], genres: &str) -> usize {
 
 /// Guarantee 36.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_operation_is_over_its_budget_and_none_costs_more_among_10000_films_than_among_100() {
+async fn no_operation_is_over_its_budget_and_none_costs_more_among_10000_movies_than_among_100() {
     let few = Measured::new(SIZES[0]).await.all().await;
     let many = Measured::new(SIZES[1]).await.all().await;
     let added = words(ADDED, "Genre 01, Genre 02");
@@ -412,8 +412,8 @@ async fn no_operation_is_over_its_budget_and_none_costs_more_among_10000_films_t
         budget("list a page of 20", 2, 15.0, 0.0),
         budget("list a page of 20, signed in", 2, 35.0, 0.0),
         budget("list by -id", 2, 15.0, 0.0),
-        // A page's 15 and 35 units are the order by id, which is a Query of the films themselves. An order that comes from an
-        // index of keys costs a unit for each film, and one more for each of the caller's marks.
+        // A page's 15 and 35 units are the order by id, which is a Query of the movies themselves. An order that comes from an
+        // index of keys costs a unit for each movie, and one more for each of the caller's marks.
         budget("list by date", 2, 22.0, 0.0),
         budget("list by date, signed in", 2, 42.0, 0.0),
         budget("newest", 2, 6.0, 0.0),
@@ -424,13 +424,13 @@ async fn no_operation_is_over_its_budget_and_none_costs_more_among_10000_films_t
         budget("search, an exact title", 3, 40.0, 0.0),
         budget("search, a common word", 3, 40.0, 0.0),
         budget("search, common words", 4, 40.0, 0.0),
-        budget("search, common words that no film has together", 4, 40.0, 0.0),
+        budget("search, common words that no movie has together", 4, 40.0, 0.0),
         budget("favorite on", 2, 2.0, 8.0),
         budget("favorite off", 2, 2.0, 8.0),
         budget("create", 3, 6.0, edit(added)),
         budget("update the description", 3, 6.0, edit(added)),
         budget("update the title", 3, 6.0, edit(added)),
-        // The end of one film's rows and the beginning of another's: both budgets together.
+        // The end of one movie's rows and the beginning of another's: both budgets together.
         budget("update every word and genre", 3, 6.0, edit(added) + edit(changed)),
         budget("register", 3, 4.0, 12.0),
         budget("login", 3, 3.0, 4.0),
@@ -459,7 +459,7 @@ async fn no_operation_is_over_its_budget_and_none_costs_more_among_10000_films_t
         }
         if few.trips != many.trips || differ(few.reads, many.reads) || differ(few.writes, many.writes) {
             wrong.push(format!(
-                "{name} is {few:?} among 100 films, {many:?} among 10,000"
+                "{name} is {few:?} among 100 movies, {many:?} among 10,000"
             ));
         }
     }

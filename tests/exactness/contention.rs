@@ -16,7 +16,7 @@ use shared::{
         keys,
         movie::{Edit, MovieView},
     },
-    domain::{Film, MovieId, UserId},
+    domain::{MovieFields, MovieId, UserId},
 };
 use tokio::{runtime::Handle, task::JoinSet};
 
@@ -24,7 +24,7 @@ use super::faults::alien;
 use crate::support::{
     Caller, TestApp,
     audit::{audit, scan},
-    film,
+    movie,
     wire::{Fault, WiredApp},
 };
 
@@ -214,7 +214,7 @@ async fn a_movie_deleted_by_two_amid_favorites_and_edits_is_deleted_once_and_lea
     }
     let mut movies = Vec::new();
     for n in 0..4 {
-        let doomed = film(&format!("Doomed {n}"), "Nobody", "Tragedy", "2001-01-01");
+        let doomed = movie(&format!("Doomed {n}"), "Nobody", "Tragedy", "2001-01-01");
         let added = owner.add(&doomed);
         movies.push(added.await["id"].as_u64().unwrap());
     }
@@ -310,9 +310,9 @@ impl Between {
         self.store
             .edit_movie(self.movie, self.owner, None, |seen| {
                 self.add_favorite();
-                let film: Film = seen.view.movie.film()?;
+                let fields: MovieFields = seen.view.movie.fields()?;
                 Ok(Edit {
-                    film,
+                    fields,
                     user: seen.view.movie.user,
                     favorite,
                 })

@@ -30,7 +30,7 @@ use tokio::{
 use crate::support::{
     Caller, PASSWORD,
     audit::{audit, scan},
-    film,
+    movie,
 };
 
 /// The program.
@@ -140,7 +140,7 @@ async fn send(caller: &Caller, method: Method, path: &str, body: Option<Value>) 
     Some(serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 
-/// A film as a writer knows it.
+/// A movie as a writer knows it.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Known {
     title: String,
@@ -151,8 +151,8 @@ struct Known {
 /// Somebody who writes without rest, one request after another, and notes what was acknowledged.
 struct Writer {
     user: Caller,
-    films: BTreeMap<u64, Known>,
-    /// What was sent and not answered: the film, and what it would be.
+    movies: BTreeMap<u64, Known>,
+    /// What was sent and not answered: the movie, and what it would be.
     open: Option<(u64, Known)>,
     added: usize,
 }
@@ -161,7 +161,7 @@ impl Writer {
     async fn new(served: &Served, name: &str) -> Self {
         Self {
             user: served.register(name).await,
-            films: BTreeMap::new(),
+            movies: BTreeMap::new(),
             open: None,
             added: 0,
         }
@@ -170,15 +170,15 @@ impl Writer {
     /// Writes until there is no answer. `acknowledged` counts what was.
     async fn write(mut self, acknowledged: Arc<AtomicUsize>) -> Self {
         for step in 0.. {
-            let known = self.films.iter().rfind(|(_, film)| !film.deleted);
+            let known = self.movies.iter().rfind(|(_, movie)| !movie.deleted);
             let Some((id, known)) = known
-                .map(|(id, film)| (*id, film.clone()))
+                .map(|(id, movie)| (*id, movie.clone()))
                 .filter(|_| step % 5 > 0)
             else {
                 let title = format!("{} {}", self.user.username, self.added);
                 self.added += 1;
-                let film = film(&title, "A. Writer", "Thriller, Suspense", "2001-01-01");
-                let Some(added) = send(&self.user, Method::POST, "/api/movies/", Some(film)).await else {
+                let movie = movie(&title, "A. Writer", "Thriller, Suspense", "2001-01-01");
+                let Some(added) = send(&self.user, Method::POST, "/api/movies/", Some(movie)).await else {
                     return self;
                 };
                 let id = added["id"].as_u64().unwrap();
@@ -186,7 +186,7 @@ impl Writer {
                     title,
                     ..Known::default()
                 };
-                self.films.insert(id, known);
+                self.movies.insert(id, known);
                 acknowledged.fetch_add(1, Ordering::Relaxed);
                 continue;
             };
@@ -222,7 +222,7 @@ impl Writer {
                 return self;
             }
             self.open = None;
-            self.films.insert(id, will_be);
+            self.movies.insert(id, will_be);
             acknowledged.fetch_add(1, Ordering::Relaxed);
         }
         self
@@ -231,7 +231,7 @@ impl Writer {
     /// Everything acknowledged is there, and what was under way is there whole or not at all.
     async fn check(&mut self, served: &Served) {
         self.user.base.clone_from(&served.base);
-        for (id, known) in &mut self.films {
+        for (id, known) in &mut self.movies {
             let answer = self.user.get(&format!("/api/movies/{id}/")).send().await;
             let is = match answer.status.as_u16() {
                 404 => Known {
@@ -251,7 +251,7 @@ impl Writer {
                 .map(|(_, will_be)| will_be);
             assert!(
                 is == *known || Some(&is) == may_be,
-                "film {id} is {is:?}, was {known:?}, or {may_be:?}"
+                "movie {id} is {is:?}, was {known:?}, or {may_be:?}"
             );
             *known = is;
         }
@@ -293,13 +293,13 @@ async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
         }
         let known: BTreeSet<u64> = writers
             .iter()
-            .flat_map(|writer| &writer.films)
-            .filter(|(_, film)| !film.deleted)
+            .flat_map(|writer| &writer.movies)
+            .filter(|(_, movie)| !movie.deleted)
             .map(|(id, _)| *id)
             .collect();
-        let there = films(&served.table).await;
+        let there = movies(&served.table).await;
         assert!(known.iter().all(|id| there.contains_key(id)));
-        // A film that was under way may be there as well, one for each writer and kill.
+        // A movie that was under way may be there as well, one for each writer and kill.
         assert!(
             there.len() <= known.len() + 12,
             "{} of {}",
@@ -322,13 +322,13 @@ async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
     assert!(served.ended().await.0.success());
 }
 
-/// Every film's title, by id.
-async fn films(table: &Store) -> BTreeMap<u64, String> {
+/// Every movie's title, by id.
+async fn movies(table: &Store) -> BTreeMap<u64, String> {
     let items = scan(table).await.into_iter();
-    let films = items.filter(|item| item["pk"].as_s().unwrap().starts_with("MOVIES#"));
-    films
+    let movies = items.filter(|item| item["pk"].as_s().unwrap().starts_with("MOVIES#"));
+    movies
         .map(|item| from_item::<MovieItem>(item).unwrap())
-        .map(|film| (film.id.get(), film.title))
+        .map(|movie| (movie.id.get(), movie.title))
         .collect()
 }
 
@@ -338,7 +338,7 @@ async fn sigterm_and_ctrl_c_end_the_program_cleanly_and_it_prints_two_lines_and_
     for signal in ["TERM", "INT"] {
         let served = Served::start(data.path()).await;
         let user = served.register(&format!("user-{}", signal.to_lowercase())).await;
-        user.add(&film(signal, "A. Writer", "Drama", "2001-01-01")).await;
+        user.add(&movie(signal, "A. Writer", "Drama", "2001-01-01")).await;
         served.signal(signal).await;
         let (status, rest) = served.ended().await;
         assert_eq!(status.code(), Some(0));
@@ -346,20 +346,20 @@ async fn sigterm_and_ctrl_c_end_the_program_cleanly_and_it_prints_two_lines_and_
     }
     let served = Served::start(data.path()).await;
     assert_eq!(
-        films(&served.table).await.into_values().collect::<Vec<_>>(),
+        movies(&served.table).await.into_values().collect::<Vec<_>>(),
         ["TERM", "INT"]
     );
     audit(&served.table).await;
 }
 
-/// A catalogue of this many rows with the titles of its good ones, and the lines of its bad ones.
-fn catalogue(rows: usize) -> (String, Vec<String>, Vec<usize>) {
+/// A catalog of this many rows with the titles of its good ones, and the lines of its bad ones.
+fn catalog(rows: usize) -> (String, Vec<String>, Vec<usize>) {
     let mut csv = String::from("title,description,release_date,director,genre\n");
     let (mut titles, mut bad) = (Vec::new(), Vec::new());
     let mut line = 1;
     for n in 0..rows {
         line += 1;
-        let title = format!("Film {n:05}");
+        let title = format!("Movie {n:05}");
         if n % 50 == 49 {
             bad.push(line);
             csv.push_str(match n / 50 % 4 {
@@ -437,11 +437,11 @@ async fn import(data: &Path, file: &Path, kill_at: Option<usize>) -> (BTreeSet<u
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_that_is_killed_goes_on_and_every_good_row_is_there_once_and_every_bad_one_reported() {
     let data = tempfile::tempdir().unwrap();
-    let file = data.path().join("films.csv");
-    let (csv, titles, bad) = catalogue(10_000);
+    let file = data.path().join("movies.csv");
+    let (csv, titles, bad) = catalog(10_000);
     std::fs::write(&file, csv).unwrap();
     let mut reported = BTreeSet::new();
-    // An import reads five batches ahead of what it has committed, of 600 films each here: so the first has committed some
+    // An import reads five batches ahead of what it has committed, of 600 movies each here: so the first has committed some
     // by then, and the second more.
     let mut before = 0;
     for at in [bad[89], bad[179]] {
@@ -484,11 +484,11 @@ async fn an_import_that_is_killed_goes_on_and_every_good_row_is_there_once_and_e
     assert_eq!(stored(data.path()).await.len(), titles.len());
 }
 
-/// The films in a data directory that no process serves.
+/// The movies in a data directory that no process serves.
 async fn stored(data: &Path) -> BTreeMap<u64, String> {
     let engine = Engine::start(Storage::File(table_file(data))).unwrap();
     let table = Store::new(client::local(&engine.endpoint()), "marquee", Clock::default());
-    let films = films(&table).await;
+    let movies = movies(&table).await;
     engine.shutdown().await.unwrap();
-    films
+    movies
 }

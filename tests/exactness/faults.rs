@@ -19,7 +19,7 @@ use shared::{
 use crate::support::{
     Answer, Call, Caller, PASSWORD,
     audit::audit,
-    film,
+    movie,
     wire::{Fault, WiredApp},
 };
 
@@ -43,7 +43,7 @@ const OPERATIONS: [&str; 7] = [
     "DeleteItem",
 ];
 
-/// A server with a wire to its table, a user and a film of theirs.
+/// A server with a wire to its table, a user and a movie of theirs.
 async fn stage() -> (WiredApp, Caller, u64) {
     stage_with(|_| {}).await
 }
@@ -59,7 +59,7 @@ pub(super) async fn stage_with(change: impl FnOnce(&mut Options)) -> (WiredApp, 
 }
 
 pub(super) fn alien() -> Value {
-    film("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25")
+    movie("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25")
 }
 
 /// Sends a request that mustn't hang.
@@ -70,7 +70,7 @@ pub(super) async fn bounded(call: impl Future<Output = Answer>) -> Answer {
     answer
 }
 
-/// A request of every kind that this user may make on this film, in an order in which each finds what it needs.
+/// A request of every kind that this user may make on this movie, in an order in which each finds what it needs.
 pub(super) fn every_request(user: &Caller, id: u64) -> Vec<(&'static str, Call)> {
     let favorite = format!("/api/movies/{id}/favorite/");
     let movie = format!("/api/movies/{id}/");
@@ -250,9 +250,9 @@ async fn a_table_that_refuses_for_a_moment_is_asked_again() {
     }
 }
 
-/// Guarantee 33: cancelled for ever, a change isn't done, and says so.
+/// Guarantee 33: canceled for ever, a change isn't done, and says so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_transaction_that_is_always_cancelled_is_503_and_leaves_nothing_behind() {
+async fn a_transaction_that_is_always_canceled_is_503_and_leaves_nothing_behind() {
     for (reason, status) in [
         ("TransactionConflict", 503),
         ("ThrottlingError", 503),
@@ -299,7 +299,7 @@ async fn what_a_batch_leaves_unprocessed_is_asked_for_again_until_nothing_is_lef
     let mut ids = Vec::new();
     for n in 0..30 {
         let id = user
-            .add(&film(&format!("Film {n}"), "Somebody", "War", "2001-01-01"))
+            .add(&movie(&format!("Movie {n}"), "Somebody", "War", "2001-01-01"))
             .await["id"]
             .clone();
         if n < 3 {
@@ -318,7 +318,7 @@ async fn what_a_batch_leaves_unprocessed_is_asked_for_again_until_nothing_is_lef
         "/api/movies/?ordering=-release_date&limit=100",
         "/api/movies/categories/",
         "/api/movies/most-liked/",
-        "/api/movies/search/?q=film&limit=100",
+        "/api/movies/search/?q=movie&limit=100",
         "/api/users/me/favorites/",
     ];
     let mut whole = Vec::new();
@@ -337,7 +337,7 @@ async fn what_a_batch_leaves_unprocessed_is_asked_for_again_until_nothing_is_lef
     wired.wire.inject("BatchGetItem", 0..3, Fault::NothingDone);
     assert_eq!(bounded(user.get(lists[0]).send()).await.is(200).body, whole[0]);
     wired.wire.heal();
-    // A deleted film's marks go in a batch as well.
+    // A deleted movie's marks go in a batch as well.
     wired.wire.inject("BatchWriteItem", FOR_EVER, Fault::HalfDone);
     for id in &ids[..2] {
         bounded(user.delete(&format!("/api/movies/{id}/")).send())
@@ -361,9 +361,9 @@ async fn what_a_batch_leaves_unprocessed_is_asked_for_again_until_nothing_is_lef
         .is_problem(503, "unavailable");
 }
 
-/// Guarantee 32: a deletion that is cut off between the film and its marks is finished by the sweep.
+/// Guarantee 32: a deletion that is cut off between the movie and its marks is finished by the sweep.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deletion_that_is_cut_off_shows_no_film_and_leaves_its_marks_to_the_sweep() {
+async fn a_deletion_that_is_cut_off_shows_no_movie_and_leaves_its_marks_to_the_sweep() {
     let (wired, user, id) = stage().await;
     let path = format!("/api/movies/{id}/");
     user.put(&format!("{path}favorite/")).send().await.is(200);
@@ -387,14 +387,14 @@ async fn a_deletion_that_is_cut_off_shows_no_film_and_leaves_its_marks_to_the_sw
 
 /// Batches that are done by half, and answers that never come, while rows are written and chunks committed side by side.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_through_the_wire_that_loses_answers_adds_every_film_once() {
+async fn an_import_through_the_wire_that_loses_answers_adds_every_movie_once() {
     let wired = WiredApp::new().await;
     let files = tempfile::tempdir().unwrap();
-    let file = files.path().join("films.csv");
+    let file = files.path().join("movies.csv");
     let mut csv = String::from("title,description,release_date,director,genre\n");
     for n in 0..2_000 {
         let year = 1950 + n % 60;
-        writeln!(csv, "Film {n:04},No. {n},{year}-01-01,Somebody {},Drama", n % 7).unwrap();
+        writeln!(csv, "Movie {n:04},No. {n},{year}-01-01,Somebody {},Drama", n % 7).unwrap();
     }
     std::fs::write(&file, csv).unwrap();
     let wire = &wired.wire;
@@ -406,7 +406,13 @@ async fn an_import_through_the_wire_that_loses_answers_adds_every_film_once() {
     let source = Source::File(file);
     let importer = Importer::new(store, None);
     let report = importer.run(&source).await.unwrap();
-    assert_eq!(report, Report::Imported { films: 2_000, bad: 0 });
+    assert_eq!(
+        report,
+        Report::Imported {
+            movies: 2_000,
+            bad: 0
+        }
+    );
     assert_eq!(importer.run(&source).await.unwrap(), Report::AlreadyDone);
     wire.heal();
     audit(&wire.store().await).await;

@@ -13,7 +13,7 @@ use shared::domain::text;
 use crate::support::{
     Call,
     audit::audit,
-    encode, film,
+    encode, movie,
     wire::{Cost, WiredApp},
 };
 
@@ -145,8 +145,8 @@ async fn server(movies: &[Texts]) -> WiredApp {
     std::fs::write(&file, csv).unwrap();
     let importer = Importer::new(wired.wire.store().await, wired.wire.table.database());
     let report = importer.run(&Source::File(file)).await.unwrap();
-    let films = movies.len() as u64;
-    assert_eq!(report, Report::Imported { films, bad: 0 });
+    let movies = movies.len() as u64;
+    assert_eq!(report, Report::Imported { movies, bad: 0 });
     wired
         .app
         .anonymous()
@@ -305,7 +305,7 @@ fn heaviest(tag: &str) -> Vec<Value> {
             _ => [(0, 11, 13), (11, 21, 13), (21, 30, 18)],
         };
         let [title, director, genre] = of;
-        let mut movie = film(
+        let mut movie = movie(
             &words(title.0, title.1, title.2, " "),
             &words(director.0, director.1, director.2, " "),
             &words(genre.0, genre.1, genre.2, ","),

@@ -101,7 +101,7 @@ const GENRES: &[(&str, &str)] = &[
     ("2", "2"),
 ];
 
-/// Few, so that films share them.
+/// Few, so that movies share them.
 const DATES: &[&str] = &[
     "1870-01-01",
     "1972-03-24",
@@ -144,7 +144,7 @@ impl fmt::Debug for Text {
 type GenreName = (&'static str, &'static str);
 
 #[derive(Clone, Debug)]
-struct FilmText {
+struct MovieText {
     title: Text,
     director: Text,
     genres: Vec<GenreName>,
@@ -158,14 +158,14 @@ type Who = Option<usize>;
 #[derive(Clone, Debug)]
 enum Op {
     Register(usize),
-    Create(Who, FilmText, Option<bool>, Option<usize>),
-    Put(Who, usize, FilmText, Option<bool>),
+    Create(Who, MovieText, Option<bool>, Option<usize>),
+    Put(Who, usize, MovieText, Option<bool>),
     Patch(Who, usize, Change, Option<bool>),
     Delete(Who, usize),
     Favorite(Who, usize, Wish),
     Search(Text, usize),
     Walk(Who, List, usize),
-    /// Walks a list of all films, and between its pages films come and go.
+    /// Walks a list of all movies, and between its pages movies come and go.
     WalkAmidChanges(List, usize, Vec<usize>),
 }
 
@@ -187,7 +187,7 @@ const QUERIES: &[&[&str]] = &[
     &["ame"],
     &["kid", "drama"],
     &["the", "kid"],
-    &["film"],
+    &["movie"],
 ];
 
 #[derive(Clone, Debug)]
@@ -267,9 +267,9 @@ fn description() -> impl Strategy<Value = String> {
     select(&["Short.", "Two\nlines.", "Ünïcode ✓", "\ttabs"][..]).prop_map(str::to_owned)
 }
 
-fn film_text() -> impl Strategy<Value = FilmText> {
+fn movie_text() -> impl Strategy<Value = MovieText> {
     (text(1..5), text(1..3), genres(), select(DATES), description()).prop_map(
-        |(title, director, genres, date, description)| FilmText {
+        |(title, director, genres, date, description)| MovieText {
             title,
             director,
             genres,
@@ -293,10 +293,10 @@ fn list() -> impl Strategy<Value = List> {
     ]
 }
 
-/// Whatever changes a film.
-fn change_of_a_film() -> impl Strategy<Value = Op> {
+/// Whatever changes a movie.
+fn change_of_a_movie() -> impl Strategy<Value = Op> {
     let favorite = || option::weighted(0.3, any::<bool>());
-    let film = || 0_usize..1000;
+    let movie = || 0_usize..1000;
     let change = prop_oneof![
         3 => text(1..5).prop_map(Change::Title),
         2 => text(1..3).prop_map(Change::Director),
@@ -307,11 +307,11 @@ fn change_of_a_film() -> impl Strategy<Value = Op> {
         1 => Just(Change::Wrong),
     ];
     prop_oneof![
-        10 => (who(), film_text(), favorite(), option::weighted(0.1, 0_usize..6))
-            .prop_map(|(who, film, favorite, user)| Op::Create(who, film, favorite, user)),
-        4 => (who(), film(), film_text(), favorite()).prop_map(|(w, n, film, f)| Op::Put(w, n, film, f)),
-        5 => (who(), film(), change, favorite()).prop_map(|(w, n, change, f)| Op::Patch(w, n, change, f)),
-        2 => (who(), film()).prop_map(|(who, film)| Op::Delete(who, film)),
+        10 => (who(), movie_text(), favorite(), option::weighted(0.1, 0_usize..6))
+            .prop_map(|(who, movie, favorite, user)| Op::Create(who, movie, favorite, user)),
+        4 => (who(), movie(), movie_text(), favorite()).prop_map(|(w, n, movie, f)| Op::Put(w, n, movie, f)),
+        5 => (who(), movie(), change, favorite()).prop_map(|(w, n, change, f)| Op::Patch(w, n, change, f)),
+        2 => (who(), movie()).prop_map(|(who, movie)| Op::Delete(who, movie)),
     ]
 }
 
@@ -321,31 +321,31 @@ fn search() -> impl Strategy<Value = Op> {
 
 /// Anything that the API does.
 fn anything() -> impl Strategy<Value = Op> {
-    let film = || 0_usize..1000;
+    let movie = || 0_usize..1000;
     let wish = select(&[Wish::Toggle, Wish::Toggle, Wish::On, Wish::Off][..]);
     prop_oneof![
-        21 => change_of_a_film(),
+        21 => change_of_a_movie(),
         2 => (0_usize..1000).prop_map(Op::Register),
-        8 => (who(), film(), wish).prop_map(|(who, film, wish)| Op::Favorite(who, film, wish)),
+        8 => (who(), movie(), wish).prop_map(|(who, movie, wish)| Op::Favorite(who, movie, wish)),
         4 => search(),
         4 => (who(), list(), 1_usize..6).prop_map(|(who, list, limit)| Op::Walk(who, list, limit)),
-        1 => (select(ORDERS).prop_map(List::All), 1_usize..4, vec(film(), 1..4))
-            .prop_map(|(list, limit, films)| Op::WalkAmidChanges(list, limit, films)),
+        1 => (select(ORDERS).prop_map(List::All), 1_usize..4, vec(movie(), 1..4))
+            .prop_map(|(list, limit, movies)| Op::WalkAmidChanges(list, limit, movies)),
     ]
 }
 
-/// Some films to begin with, all of them added by one who may.
-fn films_to_begin_with(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Op>> {
+/// Some movies to begin with, all of them added by one who may.
+fn movies_to_begin_with(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Op>> {
     vec(
-        (0_usize..3, film_text()).prop_map(|(who, film)| Op::Create(Some(who), film, None, None)),
+        (0_usize..3, movie_text()).prop_map(|(who, movie)| Op::Create(Some(who), movie, None, None)),
         count,
     )
 }
 
-/// A film of the reference.
+/// A movie of the reference.
 #[derive(Clone, Debug)]
-struct Film {
-    text: FilmText,
+struct Movie {
+    text: MovieText,
     owner: u64,
     /// Who holds it as a favorite.
     marks: BTreeSet<u64>,
@@ -353,7 +353,7 @@ struct Film {
     updated_at: String,
 }
 
-impl Film {
+impl Movie {
     /// What the API shows to `caller`, 0 being nobody.
     fn body(&self, id: u64, caller: u64) -> Value {
         json!({
@@ -376,7 +376,7 @@ impl Film {
         self.text.genres.iter().map(|genre| genre.1).collect()
     }
 
-    /// The class in which a search answers this film, in order; `None` when it doesn't.
+    /// The class in which a search answers this movie, in order; `None` when it doesn't.
     fn rank(&self, q: &[String]) -> Option<u32> {
         let has = |words: &[String], q: &String| words.iter().any(|word| satisfies(word, q));
         let (title, director) = (&self.text.title.words, &self.text.director.words);
@@ -419,7 +419,7 @@ fn begins(title: &[String], q: &[String]) -> bool {
     title.len() > last && title[..last] == q[..last] && satisfies(&title[last], &q[last])
 }
 
-/// Genres as a film shows them: as they were written, each once.
+/// Genres as a movie shows them: as they were written, each once.
 fn shown(genres: &[GenreName]) -> String {
     let mut seen = BTreeSet::new();
     let once: Vec<_> = genres
@@ -444,8 +444,8 @@ struct World {
     look: Look,
     steps: usize,
     users: Vec<User>,
-    films: BTreeMap<u64, Film>,
-    /// Genres that have films: the name as it was first written.
+    movies: BTreeMap<u64, Movie>,
+    /// Genres that have movies: the name as it was first written.
     genres: BTreeMap<&'static str, &'static str>,
 }
 
@@ -456,7 +456,7 @@ impl World {
             look,
             steps: 0,
             users: Vec::new(),
-            films: BTreeMap::new(),
+            movies: BTreeMap::new(),
             genres: BTreeMap::new(),
         };
         for n in 0..3 {
@@ -488,9 +488,9 @@ impl World {
         caller.id == self.users[0].caller.id
     }
 
-    /// The film that a number stands for; at times one that isn't there.
+    /// The movie that a number stands for; at times one that isn't there.
     fn pick(&self, n: usize) -> u64 {
-        let ids: Vec<u64> = self.films.keys().copied().collect();
+        let ids: Vec<u64> = self.movies.keys().copied().collect();
         match n % 20 {
             0 => ids.last().unwrap_or(&0) + 1,
             _ if ids.is_empty() => 1,
@@ -503,11 +503,11 @@ impl World {
         self.app.clock.advance(1);
         match op {
             Op::Register(n) => self.register(*n).await,
-            Op::Create(who, film, favorite, user) => self.create(*who, film, *favorite, *user).await,
-            Op::Put(who, n, film, favorite) => {
-                let body = film_body(film);
+            Op::Create(who, movie, favorite, user) => self.create(*who, movie, *favorite, *user).await,
+            Op::Put(who, n, movie, favorite) => {
+                let body = movie_body(movie);
                 self.edit(Method::PUT, *who, *n, body, *favorite, |text| {
-                    *text = film.clone();
+                    *text = movie.clone();
                 })
                 .await;
             }
@@ -537,7 +537,7 @@ impl World {
             Op::Favorite(who, n, wish) => self.favorite(*who, *n, *wish).await,
             Op::Search(q, limit) => self.search(q, *limit).await,
             Op::Walk(who, list, limit) => self.walk(*who, list, *limit).await,
-            Op::WalkAmidChanges(list, limit, films) => self.walk_amid_changes(list, *limit, films).await,
+            Op::WalkAmidChanges(list, limit, movies) => self.walk_amid_changes(list, *limit, movies).await,
         }
         self.steps += 1;
         match self.look {
@@ -606,9 +606,9 @@ impl World {
         });
     }
 
-    async fn create(&mut self, who: Who, text: &FilmText, favorite: Option<bool>, user: Option<usize>) {
+    async fn create(&mut self, who: Who, text: &MovieText, favorite: Option<bool>, user: Option<usize>) {
         let caller = self.caller(who);
-        let mut body = film_body(text);
+        let mut body = movie_body(text);
         if let Some(favorite) = favorite {
             body["favorite"] = json!(favorite);
         }
@@ -634,20 +634,20 @@ impl World {
         let id = answer.body["id"].as_u64().unwrap();
         assert_eq!(answer.header("location"), format!("/api/movies/{id}/"));
         assert!(
-            self.films.keys().all(|other| *other < id),
+            self.movies.keys().all(|other| *other < id),
             "an id that isn't the latest"
         );
-        let film = Film {
+        let movie = Movie {
             text: text.clone(),
             owner,
             marks: BTreeSet::new(),
             created_at: answer.body["created_at"].as_str().unwrap().to_owned(),
             updated_at: answer.body["updated_at"].as_str().unwrap().to_owned(),
         };
-        self.films.insert(id, film);
+        self.movies.insert(id, movie);
         self.mark(id, caller.id, favorite == Some(true));
         self.genres_change(&text.genres);
-        assert_eq!(answer.body, self.films[&id].body(id, caller.id));
+        assert_eq!(answer.body, self.movies[&id].body(id, caller.id));
     }
 
     async fn edit(
@@ -657,7 +657,7 @@ impl World {
         n: usize,
         mut body: Value,
         favorite: Option<bool>,
-        change: impl Fn(&mut FilmText),
+        change: impl Fn(&mut MovieText),
     ) {
         let (caller, id) = (self.caller(who), self.pick(n));
         let wrong = body["title"] == json!(" ");
@@ -673,18 +673,18 @@ impl World {
             return;
         }
         let answer = answer.is(200);
-        let film = self.films.get_mut(&id).unwrap();
-        change(&mut film.text);
+        let movie = self.movies.get_mut(&id).unwrap();
+        change(&mut movie.text);
         answer.body["updated_at"]
             .as_str()
             .unwrap()
-            .clone_into(&mut film.updated_at);
-        let genres = film.text.genres.clone();
+            .clone_into(&mut movie.updated_at);
+        let genres = movie.text.genres.clone();
         if let Some(favorite) = favorite {
             self.mark(id, caller.id, favorite);
         }
         self.genres_change(&genres);
-        assert_eq!(answer.body, self.films[&id].body(id, caller.id));
+        assert_eq!(answer.body, self.movies[&id].body(id, caller.id));
     }
 
     async fn delete(&mut self, who: Who, n: usize) {
@@ -699,21 +699,21 @@ impl World {
     }
 
     fn forget(&mut self, id: u64) {
-        self.films.remove(&id);
+        self.movies.remove(&id);
         for user in &mut self.users {
-            user.marked.retain(|film| *film != id);
+            user.marked.retain(|movie| *movie != id);
         }
         self.genres_change(&[]);
     }
 
-    /// Whether this change of this film was to be done; otherwise the answer says why not.
+    /// Whether this change of this movie was to be done; otherwise the answer says why not.
     fn allowed(&self, caller: &Caller, id: u64, answer: &Answer, wrong: bool) -> bool {
-        let expected = match self.films.get(&id) {
+        let expected = match self.movies.get(&id) {
             _ if caller.id == 0 => 401,
             // What is wrong with the values may be said before anything is looked up.
             _ if wrong && answer.status == 400 => 400,
             None => 404,
-            Some(film) if film.owner != caller.id && !self.is_admin(caller) => 403,
+            Some(movie) if movie.owner != caller.id && !self.is_admin(caller) => 403,
             Some(_) if wrong => 400,
             Some(_) => return true,
         };
@@ -736,18 +736,18 @@ impl World {
             answer.is(401);
             return;
         }
-        let Some(film) = self.films.get(&id) else {
+        let Some(movie) = self.movies.get(&id) else {
             answer.is(404);
             return;
         };
         let on = match wish {
-            Wish::Toggle => !film.marks.contains(&caller.id),
+            Wish::Toggle => !movie.marks.contains(&caller.id),
             Wish::On => true,
             Wish::Off => false,
         };
         self.mark(id, caller.id, on);
         let answer = answer.is(200);
-        let count = self.films[&id].marks.len();
+        let count = self.movies[&id].marks.len();
         let expected =
             json!({"id": id, "favorite": on, "favorite_count": count, "message": answer.body["message"]});
         assert_eq!(answer.body, expected);
@@ -755,34 +755,34 @@ impl World {
     }
 
     fn mark(&mut self, id: u64, user: u64, on: bool) {
-        let film = self.films.get_mut(&id).unwrap();
-        if on && film.marks.insert(user) {
+        let movie = self.movies.get_mut(&id).unwrap();
+        if on && movie.marks.insert(user) {
             self.user(user).marked.push(id);
-        } else if !on && film.marks.remove(&user) {
-            self.user(user).marked.retain(|film| *film != id);
+        } else if !on && movie.marks.remove(&user) {
+            self.user(user).marked.retain(|movie| *movie != id);
         }
     }
 
-    /// Genres without films go; those that are new are called as they were just written.
+    /// Genres without movies go; those that are new are called as they were just written.
     fn genres_change(&mut self, written: &[GenreName]) {
-        let films = &self.films;
+        let movies = &self.movies;
         self.genres
-            .retain(|identity, _| films.values().any(|film| film.identities().contains(identity)));
+            .retain(|identity, _| movies.values().any(|movie| movie.identities().contains(identity)));
         for (name, identity) in written {
             self.genres.entry(identity).or_insert(name);
         }
     }
 
-    /// The films of a list, in its order.
-    fn ordered(&self, order: &str, keep: impl Fn(&Film) -> bool) -> Vec<u64> {
-        let mut films: Vec<(&str, u64)> = self
-            .films
+    /// The movies of a list, in its order.
+    fn ordered(&self, order: &str, keep: impl Fn(&Movie) -> bool) -> Vec<u64> {
+        let mut movies: Vec<(&str, u64)> = self
+            .movies
             .iter()
-            .filter(|(_, film)| keep(film))
-            .map(|(id, film)| {
+            .filter(|(_, movie)| keep(movie))
+            .map(|(id, movie)| {
                 (
                     if order.ends_with("date") {
-                        film.text.date
+                        movie.text.date
                     } else {
                         ""
                     },
@@ -790,29 +790,29 @@ impl World {
                 )
             })
             .collect();
-        films.sort_unstable();
+        movies.sort_unstable();
         if order.starts_with('-') {
-            films.reverse();
+            movies.reverse();
         }
-        films.into_iter().map(|(_, id)| id).collect()
+        movies.into_iter().map(|(_, id)| id).collect()
     }
 
     fn bodies(&self, ids: &[u64], caller: u64) -> Vec<Value> {
-        ids.iter().map(|id| self.films[id].body(*id, caller)).collect()
+        ids.iter().map(|id| self.movies[id].body(*id, caller)).collect()
     }
 
     fn categories(&self, caller: u64) -> Vec<Value> {
         let category = |(identity, name): (&&str, &&str)| {
-            let mut films = self.ordered("-release_date", |film| film.identities().contains(identity));
-            let count = films.len();
-            films.truncate(5);
-            json!({"genre": name, "count": count, "movies": self.bodies(&films, caller)})
+            let mut movies = self.ordered("-release_date", |movie| movie.identities().contains(identity));
+            let count = movies.len();
+            movies.truncate(5);
+            json!({"genre": name, "count": count, "movies": self.bodies(&movies, caller)})
         };
         self.genres.iter().map(category).collect()
     }
 
     fn most_liked(&self, limit: usize) -> Vec<u64> {
-        let liked = self.films.iter().map(|(id, film)| (film.marks.len(), *id));
+        let liked = self.movies.iter().map(|(id, movie)| (movie.marks.len(), *id));
         let mut liked: Vec<(usize, u64)> = liked.filter(|(marks, _)| *marks > 0).collect();
         liked.sort_unstable_by(|a, b| b.cmp(a));
         liked.into_iter().take(limit).map(|(_, id)| id).collect()
@@ -822,14 +822,14 @@ impl World {
     fn list(&self, list: &List, caller: &Caller) -> (String, Option<usize>, Vec<Value>) {
         match list {
             List::All(order) => {
-                let films = self.ordered(order, |_| true);
+                let movies = self.ordered(order, |_| true);
                 let path = format!("/api/movies/?ordering={order}");
-                (path, Some(films.len()), self.bodies(&films, caller.id))
+                (path, Some(movies.len()), self.bodies(&movies, caller.id))
             }
             List::Genre((name, identity), order) => {
-                let films = self.ordered(order, |film| film.identities().contains(identity));
+                let movies = self.ordered(order, |movie| movie.identities().contains(identity));
                 let path = format!("/api/movies/?genre={}&ordering={order}", encode(name));
-                (path, Some(films.len()), self.bodies(&films, caller.id))
+                (path, Some(movies.len()), self.bodies(&movies, caller.id))
             }
             List::Categories => {
                 let categories = self.categories(caller.id);
@@ -911,31 +911,31 @@ impl World {
     }
 
     /// What was there throughout is met exactly once.
-    async fn walk_amid_changes(&mut self, list: &List, limit: usize, films: &[usize]) {
+    async fn walk_amid_changes(&mut self, list: &List, limit: usize, movies: &[usize]) {
         let admin = self.caller(Some(0));
         let (path, _, _) = self.list(list, &admin);
-        let mut throughout: BTreeSet<u64> = self.films.keys().copied().collect();
-        let (mut met, mut films) = (Vec::new(), films.iter());
+        let mut throughout: BTreeSet<u64> = self.movies.keys().copied().collect();
+        let (mut met, mut movies) = (Vec::new(), movies.iter());
         let mut next = Some(format!("{path}&limit={limit}"));
         while let Some(path) = next {
             let page = admin.get(&path).send().await.is(200);
             let ids = page.ids();
             met.extend(ids.iter().copied());
             next = page.body["next"].as_str().map(str::to_owned);
-            if let Some(n) = films.next() {
-                // The film at which the page ended, or any.
+            if let Some(n) = movies.next() {
+                // The movie at which the page ended, or any.
                 let gone = ids
                     .last()
                     .copied()
                     .filter(|_| n % 2 == 0)
                     .unwrap_or_else(|| self.pick(*n));
                 self.app.clock.advance(1);
-                if self.films.contains_key(&gone) {
+                if self.movies.contains_key(&gone) {
                     admin.delete(&format!("/api/movies/{gone}/")).send().await.is(204);
                     self.forget(gone);
                     throughout.remove(&gone);
                 }
-                let new = FilmText {
+                let new = MovieText {
                     title: Text::of(&[("Newcomer".into(), "newcomer".into())]),
                     director: Text::of(&[("Kid".into(), "kid".into())]),
                     genres: vec![GENRES[n % GENRES.len()]],
@@ -978,12 +978,12 @@ impl World {
     }
 
     /// Whether a search of these words found what it should, class by class.
-    fn check_found(&self, words: &[String], films: &[Value]) {
-        let found: Vec<u64> = films.iter().map(|film| film["id"].as_u64().unwrap()).collect();
-        assert_eq!(films, self.bodies(&found, 0), "{words:?}");
+    fn check_found(&self, words: &[String], movies: &[Value]) {
+        let found: Vec<u64> = movies.iter().map(|movie| movie["id"].as_u64().unwrap()).collect();
+        assert_eq!(movies, self.bodies(&found, 0), "{words:?}");
         let mut expected: BTreeMap<u32, BTreeSet<u64>> = BTreeMap::new();
-        for (id, film) in &self.films {
-            if let Some(rank) = film.rank(words) {
+        for (id, movie) in &self.movies {
+            if let Some(rank) = movie.rank(words) {
                 expected.entry(rank).or_default().insert(*id);
             }
         }
@@ -1002,7 +1002,7 @@ impl World {
 
     /// After every step: the lists that show everything at once, as different users see them.
     async fn look_around(&self) {
-        let turn = self.films.len() + self.users.len();
+        let turn = self.movies.len() + self.users.len();
         let caller = self.caller(Some(turn));
         let order = ORDERS[turn % ORDERS.len()];
         for list in [List::All(order), List::Categories, List::Favorites, List::Users] {
@@ -1014,17 +1014,17 @@ impl World {
         let mut newest = self.ordered("-release_date", |_| true);
         newest.truncate(5);
         let nobody = self.app.anonymous();
-        for (path, films) in [
+        for (path, movies) in [
             ("/api/movies/newest/", newest),
             ("/api/movies/most-liked/", self.most_liked(10)),
             ("/api/movies/most-liked/?limit=2", self.most_liked(2)),
         ] {
             let answer = nobody.get(path).send().await.is(200);
-            assert_eq!(answer.body, json!({"results": self.bodies(&films, 0)}), "{path}");
+            assert_eq!(answer.body, json!({"results": self.bodies(&movies, 0)}), "{path}");
         }
     }
 
-    /// At the end: every list page by page, every film by its own title, and the audit.
+    /// At the end: every list page by page, every movie by its own title, and the audit.
     async fn conclude(&self) {
         let orders = if self.look == Look::Lists { ORDERS } else { &[] };
         for (n, order) in orders.iter().enumerate() {
@@ -1036,16 +1036,16 @@ impl World {
         }
         self.walk(None, &List::Categories, 2).await;
         self.walk(Some(1), &List::Users, 2).await;
-        for (id, film) in &self.films {
+        for (id, movie) in &self.movies {
             let answer = self
                 .caller(Some(1))
                 .get(&format!("/api/movies/{id}/"))
                 .send()
                 .await
                 .is(200);
-            assert_eq!(answer.body, film.body(*id, self.users[1].caller.id));
+            assert_eq!(answer.body, movie.body(*id, self.users[1].caller.id));
             if id % 4 == 0 {
-                self.search(&film.text.title, 3).await;
+                self.search(&movie.text.title, 3).await;
             }
         }
         audit(&self.app.running.state.store).await;
@@ -1056,13 +1056,13 @@ fn written(genres: &[GenreName]) -> String {
     genres.iter().map(|genre| genre.0).collect::<Vec<_>>().join(",")
 }
 
-fn film_body(film: &FilmText) -> Value {
+fn movie_body(movie: &MovieText) -> Value {
     json!({
-        "title": film.title.written,
-        "description": film.description,
-        "release_date": film.date,
-        "director": film.director.written,
-        "genre": written(&film.genres),
+        "title": movie.title.written,
+        "description": movie.description,
+        "release_date": movie.date,
+        "director": movie.director.written,
+        "genre": written(&movie.genres),
     })
 }
 
@@ -1103,13 +1103,13 @@ fn every_request_and_every_list_is_as_the_reference_says_after_every_step() {
     compare(
         8,
         Look::Lists,
-        (films_to_begin_with(1..4), vec(anything(), 30..38)),
+        (movies_to_begin_with(1..4), vec(anything(), 30..38)),
     );
 }
 
 /// Guarantee 32.
 #[test]
 fn search_finds_what_the_reference_finds_after_every_change() {
-    let steps = vec(prop_oneof![3 => change_of_a_film(), 2 => search()], 20..30);
-    compare(8, Look::Searches, (films_to_begin_with(6..12), steps));
+    let steps = vec(prop_oneof![3 => change_of_a_movie(), 2 => search()], 20..30);
+    compare(8, Look::Searches, (movies_to_begin_with(6..12), steps));
 }

@@ -13,7 +13,7 @@ use shared::{
     },
 };
 
-use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, film, table, wire::WiredApp};
+use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, movie, table, wire::WiredApp};
 
 /// A server that gives a request as long as it takes: here many share two cores, and none may fail for that.
 async fn patient() -> TestApp {
@@ -95,36 +95,36 @@ async fn names_that_differ_in_case_are_one_name_and_so_are_emails() {
 async fn after_1200_toggles_by_12_users_every_mark_and_count_is_exact() {
     let app = patient().await;
     let owner = app.member().await;
-    let mut films = Vec::new();
+    let mut movies = Vec::new();
     for title in ["Alien", "Aliens", "Alien 3"] {
-        let added = owner.add(&film(title, "Various", "Sci-Fi", "1979-05-25")).await;
-        films.push(added["id"].as_u64().unwrap());
+        let added = owner.add(&movie(title, "Various", "Sci-Fi", "1979-05-25")).await;
+        movies.push(added["id"].as_u64().unwrap());
     }
     let mut users = vec![owner];
     for _ in 1..12 {
         users.push(app.member().await);
     }
 
-    // Of each user's 100 toggles, two lanes race on the first film; on the others each of their answers is known.
+    // Of each user's 100 toggles, two lanes race on the first movie; on the others each of their answers is known.
     let lanes = users.iter().enumerate().flat_map(|(n, user)| {
         let odd = n % 2;
         let lanes = [
-            (films[0], 25),
-            (films[0], 25 + odd),
-            (films[1], 25),
-            (films[2], 25 - odd),
+            (movies[0], 25),
+            (movies[0], 25 + odd),
+            (movies[1], 25),
+            (movies[2], 25 - odd),
         ];
-        lanes.map(|(film, times)| (user.clone(), film, times))
+        lanes.map(|(movie, times)| (user.clone(), movie, times))
     });
-    let racing = films[0];
-    all(lanes.map(|(user, film, times)| async move {
+    let racing = movies[0];
+    all(lanes.map(|(user, movie, times)| async move {
         for time in 0..times {
-            let path = format!("/api/movies/{film}/favorite/");
+            let path = format!("/api/movies/{movie}/favorite/");
             let answer = user.post(&path).send().await.is(200);
             let favorite = answer.body["favorite"].as_bool().unwrap();
             let count = answer.body["favorite_count"].as_u64().unwrap();
             assert!(count <= 12, "{count}");
-            if film != racing {
+            if movie != racing {
                 assert_eq!(favorite, time % 2 == 0);
                 let own = u64::from(favorite);
                 assert!((own..=own + 11).contains(&count), "{favorite}, {count}");
@@ -135,29 +135,33 @@ async fn after_1200_toggles_by_12_users_every_mark_and_count_is_exact() {
 
     for (n, user) in users.iter().enumerate() {
         let odd = n % 2 == 1;
-        for (film, (favorite, count)) in films.iter().zip([(odd, 6), (true, 12), (!odd, 6)]) {
-            let answer = user.get(&format!("/api/movies/{film}/")).send().await.is(200);
-            assert_eq!(answer.body["favorite"], json!(favorite), "user {n}, film {film}");
-            assert_eq!(answer.body["favorite_count"], json!(count), "film {film}");
+        for (movie, (favorite, count)) in movies.iter().zip([(odd, 6), (true, 12), (!odd, 6)]) {
+            let answer = user.get(&format!("/api/movies/{movie}/")).send().await.is(200);
+            assert_eq!(
+                answer.body["favorite"],
+                json!(favorite),
+                "user {n}, movie {movie}"
+            );
+            assert_eq!(answer.body["favorite_count"], json!(count), "movie {movie}");
         }
     }
     let liked = users[0].get("/api/movies/most-liked/").send().await.is(200);
-    assert_eq!(liked.ids(), [films[1], films[2], films[0]]);
+    assert_eq!(liked.ids(), [movies[1], movies[2], movies[0]]);
     audit(&app.running.state.store).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_240_films_added_at_once_each_is_there_once() {
+async fn of_240_movies_added_at_once_each_is_there_once() {
     let app = patient().await;
     let user = app.member().await;
     let genres = ["Drama", "DRAMA, Crime", "crime", "Sci-Fi, drama", "Sci-Fi"];
-    let films = (0..240).map(|n| {
-        let film = film(&format!("Film {n}"), "Many Hands", genres[n % 5], "2001-01-01");
+    let movies = (0..240).map(|n| {
+        let movie = movie(&format!("Movie {n}"), "Many Hands", genres[n % 5], "2001-01-01");
         let user = user.clone();
-        async move { user.add(&film).await }
+        async move { user.add(&movie).await }
     });
-    let films: Vec<Value> = all(films).await;
-    let ids: BTreeSet<u64> = films.iter().map(|film| film["id"].as_u64().unwrap()).collect();
+    let movies: Vec<Value> = all(movies).await;
+    let ids: BTreeSet<u64> = movies.iter().map(|movie| movie["id"].as_u64().unwrap()).collect();
     assert_eq!(ids.len(), 240);
     let list = user.get("/api/movies/").send().await.is(200);
     assert_eq!(list.body["count"], json!(240));
@@ -177,11 +181,11 @@ async fn of_240_films_added_at_once_each_is_there_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_60_renames_at_once_a_film_has_one_of_the_names_and_is_found_by_no_other() {
+async fn after_60_renames_at_once_a_movie_has_one_of_the_names_and_is_found_by_no_other() {
     let app = patient().await;
     let user = app.member().await;
     let added = user
-        .add(&film("Untitled", "Alan Smithee", "Drama", "2001-01-01"))
+        .add(&movie("Untitled", "Alan Smithee", "Drama", "2001-01-01"))
         .await;
     let path = format!("/api/movies/{}/", added["id"]);
     let title = |n: usize| format!("Title{n:02}");
@@ -239,23 +243,23 @@ async fn of_30_refreshes_of_one_token_all_get_the_one_session_that_lives() {
 
 /// Guarantee 29.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn films_deleted_amid_favorites_and_edits_leave_no_trace() {
+async fn movies_deleted_amid_favorites_and_edits_leave_no_trace() {
     let app = patient().await;
     let owner = app.member().await;
     let mut fans = Vec::new();
     for _ in 0..4 {
         fans.push(app.member().await);
     }
-    let mut films = Vec::new();
+    let mut movies = Vec::new();
     for n in 0..12 {
         let added = owner
-            .add(&film(&format!("Doomed {n}"), "Nobody", "Tragedy", "2001-01-01"))
+            .add(&movie(&format!("Doomed {n}"), "Nobody", "Tragedy", "2001-01-01"))
             .await;
-        films.push(added["id"].as_u64().unwrap());
+        movies.push(added["id"].as_u64().unwrap());
     }
-    let kept = films.split_off(10);
+    let kept = movies.split_off(10);
     let mut tasks = tokio::task::JoinSet::new();
-    for (n, id) in films.iter().chain(&kept).copied().enumerate() {
+    for (n, id) in movies.iter().chain(&kept).copied().enumerate() {
         for fan in fans.clone() {
             tasks.spawn(async move {
                 for _ in 0..6 {
@@ -275,7 +279,7 @@ async fn films_deleted_amid_favorites_and_edits_leave_no_trace() {
         if n < 10 {
             let (owner, fan) = (owner.clone(), fans[n % 4].clone());
             tasks.spawn(async move {
-                // Each film dies after a different number of somebody's favorites.
+                // Each movie dies after a different number of somebody's favorites.
                 for _ in 0..n {
                     fan.put(&format!("/api/movies/{id}/favorite/"))
                         .send()
@@ -293,7 +297,7 @@ async fn films_deleted_amid_favorites_and_edits_leave_no_trace() {
     assert_eq!((list.ids(), &list.body["count"]), (kept, &json!(2)));
     let found = owner.get("/api/movies/search/?q=doomed").send().await.is(200);
     assert_eq!(found.ids().len(), 2);
-    for id in films {
+    for id in movies {
         owner.get(&format!("/api/movies/{id}/")).send().await.is(404);
         owner.delete(&format!("/api/movies/{id}/")).send().await.is(404);
     }
@@ -317,7 +321,7 @@ async fn toggles_that_meet_each_other_are_exact() {
         users.push(wired.app.member().await);
     }
     let id = users[0]
-        .add(&film("Solaris", "Andrei Tarkovsky", "Sci-Fi", "1972-03-20"))
+        .add(&movie("Solaris", "Andrei Tarkovsky", "Sci-Fi", "1972-03-20"))
         .await["id"]
         .clone();
     let path = format!("/api/movies/{id}/favorite/");

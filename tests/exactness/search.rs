@@ -14,25 +14,25 @@ use crate::support::{
 /// Longer than lies between two calls that are sent off together, also on a machine with other work.
 const HOLD: Duration = Duration::from_millis(60);
 
-/// Imports films with these titles, directors and genres; their ids are 1, 2 and so on.
-async fn import(wire: &Wire, films: &[[String; 3]]) {
+/// Imports movies with these titles, directors and genres; their ids are 1, 2 and so on.
+async fn import(wire: &Wire, movies: &[[String; 3]]) {
     let mut csv = String::from("title,description,release_date,director,genre\n");
-    for [title, director, genre] in films {
-        writeln!(csv, "{title},A film.,2000-01-01,{director},\"{genre}\"").unwrap();
+    for [title, director, genre] in movies {
+        writeln!(csv, "{title},A movie.,2000-01-01,{director},\"{genre}\"").unwrap();
     }
     let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("films.csv");
+    let file = directory.path().join("movies.csv");
     std::fs::write(&file, csv).unwrap();
     let importer = Importer::new(wire.store().await, wire.table.database());
     let report = importer.run(&Source::File(file)).await.unwrap();
-    let films = films.len() as u64;
-    assert_eq!(report, Report::Imported { films, bad: 0 });
+    let movies = movies.len() as u64;
+    assert_eq!(report, Report::Imported { movies, bad: 0 });
 }
 
-/// A server with these films, and a wire to its table on which trips can be told apart.
-async fn measured(films: &[[String; 3]]) -> WiredApp {
+/// A server with these movies, and a wire to its table on which trips can be told apart.
+async fn measured(movies: &[[String; 3]]) -> WiredApp {
     let wired = WiredApp::new().await;
-    import(&wired.wire, films).await;
+    import(&wired.wire, movies).await;
     // The keys that a warm function holds.
     wired
         .app
@@ -63,12 +63,12 @@ async fn first_page(wired: &WiredApp, q: &str) -> (usize, bool, Cost) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_page_of_common_words_is_as_full_as_its_ceiling_allows() {
-    // Half of the films are amber, the others dogwood; birch are half, but seldom amber; a tenth are cedar, which amber ones
+    // Half of the movies are amber, the others dogwood; birch are half, but seldom amber; a tenth are cedar, which amber ones
     // hardly ever are; a tenth are elm, and every one chestnut. Maple is a word of titles, all amber, and of directors,
     // who seldom made a dogwood.
-    let films: Vec<[String; 3]> = (0..4_000)
+    let movies: Vec<[String; 3]> = (0..4_000)
         .map(|n| {
-            let colour = ["Amber", "Dogwood"][n % 2];
+            let color = ["Amber", "Dogwood"][n % 2];
             let third = match n {
                 _ if n % 10 == 5 || n % 1_000 == 0 => "Cedar",
                 _ if n % 26 == 2 => "Maple",
@@ -81,13 +81,13 @@ async fn the_first_page_of_common_words_is_as_full_as_its_ceiling_allows() {
             };
             let last = if n % 10 == 7 { "Elm" } else { "Fir" };
             [
-                format!("The {colour} {third} {n}"),
+                format!("The {color} {third} {n}"),
                 format!("{first} {last}"),
                 "Chestnut".to_owned(),
             ]
         })
         .collect();
-    let wired = measured(&films).await;
+    let wired = measured(&movies).await;
     for (q, found, goes_on, trips) in [
         // One in sixteen.
         ("amber birch", 20, true, 3),
@@ -102,30 +102,30 @@ async fn the_first_page_of_common_words_is_as_full_as_its_ceiling_allows() {
         ("dogwood amber the", 0, true, 3),
         ("birch dogwood chestnut the", 20, true, 2),
     ] {
-        let (films, next, cost) = first_page(&wired, q).await;
-        println!("{q}: {films} films, {} trips, {} units", cost.trips, cost.reads);
-        assert_eq!((films, next), (found, goes_on), "{q}: {cost:?}");
+        let (movies, next, cost) = first_page(&wired, q).await;
+        println!("{q}: {movies} movies, {} trips, {} units", cost.trips, cost.reads);
+        assert_eq!((movies, next), (found, goes_on), "{q}: {cost:?}");
         assert!(cost.trips <= trips && cost.reads <= 40.0, "{q}: {cost:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn films_that_a_first_page_has_no_units_left_for_are_on_the_next() {
-    // Half of the films are amber, and half are hazel; thirty in a row are both, so far on that finding them costs more than
+async fn movies_that_a_first_page_has_no_units_left_for_are_on_the_next() {
+    // Half of the movies are amber, and half are hazel; thirty in a row are both, so far on that finding them costs more than
     // half of all there is.
-    let films: Vec<[String; 3]> = (0..4_000)
+    let movies: Vec<[String; 3]> = (0..4_000)
         .map(|n| {
-            let colour = ["Amber", "Dogwood"][n % 2];
+            let color = ["Amber", "Dogwood"][n % 2];
             let both = (1_440..1_500).contains(&n);
             let genre = if n % 2 == 1 || both { "Hazel" } else { "Oak" };
             [
-                format!("The {colour} {n}"),
+                format!("The {color} {n}"),
                 "Somebody".to_owned(),
                 genre.to_owned(),
             ]
         })
         .collect();
-    let wired = measured(&films).await;
+    let wired = measured(&movies).await;
     let (shown, next, cost) = first_page(&wired, "amber hazel").await;
     assert!(
         (1..20).contains(&shown) && next && cost.reads <= 40.0,
@@ -138,7 +138,7 @@ async fn films_that_a_first_page_has_no_units_left_for_are_on_the_next() {
     assert_eq!(found.concat(), expected);
 }
 
-/// The words that films are made of, the first ones in most of them.
+/// The words that movies are made of, the first ones in most of them.
 const WORDS: [&str; 12] = [
     "the",
     "man",
@@ -154,8 +154,8 @@ const WORDS: [&str; 12] = [
     "nightly",
 ];
 
-/// A film of some of the words, by the luck of `dice`.
-fn film(dice: &mut StdRng) -> [String; 3] {
+/// A movie of some of the words, by the luck of `dice`.
+fn movie(dice: &mut StdRng) -> [String; 3] {
     let words = |most: usize, dice: &mut StdRng| {
         let count = dice.random_range(1..=most);
         let chosen = (0..count).map(|_| {
@@ -167,7 +167,7 @@ fn film(dice: &mut StdRng) -> [String; 3] {
     [words(4, dice), words(2, dice), words(2, dice)]
 }
 
-/// Where a search answers this film: 0 for the exact title, 1 for one that begins so, 2 for any other place; `None` when a
+/// Where a search answers this movie: 0 for the exact title, 1 for one that begins so, 2 for any other place; `None` when a
 /// word is missing.
 fn class([title, director, genre]: &[String; 3], q: &[&str]) -> Option<u8> {
     let begins = |own: &str, word: &str| own == word || (word.len() > 2 && own.starts_with(word));
@@ -195,7 +195,7 @@ async fn pages(
     let mut pages = Vec::new();
     loop {
         let page = store.search_movies(query, &window, limit, None).await.unwrap();
-        pages.push(page.items.iter().map(|film| film.movie.id.get()).collect());
+        pages.push(page.items.iter().map(|movie| movie.movie.id.get()).collect());
         let (on, way_back) = if back {
             (page.previous, page.next)
         } else {
@@ -209,11 +209,11 @@ async fn pages(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_pages_of_common_words_find_each_film_once_in_one_order_both_ways() {
+async fn all_pages_of_common_words_find_each_movie_once_in_one_order_both_ways() {
     let dice = &mut StdRng::seed_from_u64(4);
-    let films: Vec<[String; 3]> = (0..800).map(|_| film(dice)).collect();
+    let movies: Vec<[String; 3]> = (0..800).map(|_| movie(dice)).collect();
     let wired = WiredApp::new().await;
-    import(&wired.wire, &films).await;
+    import(&wired.wire, &movies).await;
     let store = wired.wire.store().await;
     for (at, one) in WORDS.iter().enumerate() {
         for other in WORDS[at + 1..].iter().step_by(2) {
@@ -221,12 +221,12 @@ async fn all_pages_of_common_words_find_each_film_once_in_one_order_both_ways() 
             let query = SearchQuery::parse(&q.join(" ")).unwrap();
             let (whole, _) = pages(&store, &query, Window::First, 100).await;
             let whole = whole.concat();
-            let all = (1..).zip(&films).filter(|(_, film)| class(film, &q).is_some());
+            let all = (1..).zip(&movies).filter(|(_, movie)| class(movie, &q).is_some());
             let all: BTreeSet<u64> = all.map(|(id, _)| id).collect();
             assert_eq!(whole.len(), all.len(), "{q:?}");
             assert_eq!(whole.iter().copied().collect::<BTreeSet<u64>>(), all, "{q:?}");
-            let films = whole.iter().map(|id| &films[usize::try_from(*id).unwrap() - 1]);
-            assert!(films.is_sorted_by_key(|film| class(film, &q)), "{q:?}");
+            let movies = whole.iter().map(|id| &movies[usize::try_from(*id).unwrap() - 1]);
+            assert!(movies.is_sorted_by_key(|movie| class(movie, &q)), "{q:?}");
 
             let (small, way_back) = pages(&store, &query, Window::First, 7).await;
             assert_eq!(small.concat(), whole, "{q:?}, 7 a page");

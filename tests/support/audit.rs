@@ -29,7 +29,7 @@ pub async fn discrepancies(store: &Store) -> Vec<String> {
     for item in scan(store).await {
         rows.take(item);
     }
-    rows.films();
+    rows.movies();
     rows.index_rows();
     rows.genres();
     rows.marks();
@@ -63,7 +63,7 @@ pub async fn scan(store: &Store) -> Vec<Item> {
 /// The table, sorted by what its rows are.
 #[derive(Default)]
 struct Rows {
-    films: BTreeMap<MovieId, MovieItem>,
+    movies: BTreeMap<MovieId, MovieItem>,
     users: BTreeMap<UserId, UserItem>,
     logins: BTreeMap<String, LoginItem>,
     /// Postings and genre memberships.
@@ -120,16 +120,16 @@ impl Rows {
         item.remove(keys::PK);
         item.remove(keys::SK);
         let id = || keys::id_at_end(&key.sk);
-        let film_id = |id: Option<u64>| id.and_then(|id| MovieId::try_from(id).ok());
+        let movie_id = |id: Option<u64>| id.and_then(|id| MovieId::try_from(id).ok());
         match key.pk.split('#').next().unwrap() {
             "MOVIES" => match from_item::<MovieItem>(item) {
-                Ok(film) => {
-                    if keys::movie(film.id) != key {
-                        self.say(format!("film {} is at {key:?}", film.id));
+                Ok(movie) => {
+                    if keys::movie(movie.id) != key {
+                        self.say(format!("movie {} is at {key:?}", movie.id));
                     }
-                    self.films.insert(film.id, film);
+                    self.movies.insert(movie.id, movie);
                 }
-                Err(e) => self.say(format!("no film: {key:?}: {e:?}")),
+                Err(e) => self.say(format!("no movie: {key:?}: {e:?}")),
             },
             "USERS" => {
                 if item.contains_key("password_hash") {
@@ -167,16 +167,16 @@ impl Rows {
                 self.genres.insert(identity, (name, number(&item, "n")));
             }
             "MARKS" => {
-                let film = key.pk.split_once('#').and_then(|(_, id)| id.parse().ok());
+                let movie = key.pk.split_once('#').and_then(|(_, id)| id.parse().ok());
                 let user = id().and_then(|id| UserId::try_from(id).ok());
-                match (film_id(film), user) {
-                    (Some(film), Some(user)) => {
-                        self.marks.insert((film, user), item);
+                match (movie_id(movie), user) {
+                    (Some(movie), Some(user)) => {
+                        self.marks.insert((movie, user), item);
                     }
                     _ => self.say(format!("no mark: {key:?}")),
                 }
             }
-            "SWEEP" => match film_id(id()) {
+            "SWEEP" => match movie_id(id()) {
                 Some(id) => {
                     self.sweeps.insert(id);
                 }
@@ -191,48 +191,52 @@ impl Rows {
         }
     }
 
-    /// Every film is one, its count is that of its marks, and its index keys are its own.
-    fn films(&mut self) {
+    /// Every movie is one, its count is that of its marks, and its index keys are its own.
+    fn movies(&mut self) {
         let mut found = Vec::new();
-        for film in self.films.values() {
-            let id = film.id;
+        for movie in self.movies.values() {
+            let id = movie.id;
             let marks = self.marks.keys().filter(|(of, _)| *of == id).count() as u64;
-            if film.likes != marks * ONE_LIKE + id.get() {
-                found.push(format!("film {id} has {marks} marks and likes {}", film.likes));
+            if movie.likes != marks * ONE_LIKE + id.get() {
+                found.push(format!("movie {id} has {marks} marks and likes {}", movie.likes));
             }
             let shard = keys::likes_shard(id.get() % keys::LIKES_SHARDS);
-            if film.liked.as_ref().is_some_and(|liked| *liked != shard) || (marks > 0 && film.liked.is_none())
+            if movie.liked.as_ref().is_some_and(|liked| *liked != shard)
+                || (marks > 0 && movie.liked.is_none())
             {
-                found.push(format!("film {id} with {marks} marks is liked {:?}", film.liked));
-            }
-            if film.dated != keys::MOVIES_DATED || film.date != keys::dated(&film.release_date, id) {
                 found.push(format!(
-                    "film {id} of {} is dated {} {}",
-                    film.release_date, film.dated, film.date
+                    "movie {id} with {marks} marks is liked {:?}",
+                    movie.liked
                 ));
             }
-            if film.version == 0 {
-                found.push(format!("film {id} has version 0"));
+            if movie.dated != keys::MOVIES_DATED || movie.date != keys::dated(&movie.release_date, id) {
+                found.push(format!(
+                    "movie {id} of {} is dated {} {}",
+                    movie.release_date, movie.dated, movie.date
+                ));
             }
-            if film.user.is_some_and(|user| !self.users.contains_key(&user)) {
-                found.push(format!("film {id} is nobody's: {:?}", film.user));
+            if movie.version == 0 {
+                found.push(format!("movie {id} has version 0"));
+            }
+            if movie.user.is_some_and(|user| !self.users.contains_key(&user)) {
+                found.push(format!("movie {id} is nobody's: {:?}", movie.user));
             }
         }
         self.found.extend(found);
     }
 
-    /// The rows by which films are found are those of the films there are, and no others.
+    /// The rows by which movies are found are those of the movies there are, and no others.
     fn index_rows(&mut self) {
         let mut found = Vec::new();
         let mut expected = BTreeMap::new();
-        for film in self.films.values() {
-            match film.film() {
+        for movie in self.movies.values() {
+            match movie.fields() {
                 Ok(words) => {
-                    for (key, row) in index::rows(&words, film.id) {
+                    for (key, row) in index::rows(&words, movie.id) {
                         expected.insert(key, to_item(&row).unwrap());
                     }
                 }
-                Err(e) => found.push(format!("film {} isn't valid: {e:?}", film.id)),
+                Err(e) => found.push(format!("movie {} isn't valid: {e:?}", movie.id)),
             }
         }
         for (key, row) in &expected {
@@ -250,12 +254,12 @@ impl Rows {
         self.found.extend(found);
     }
 
-    /// Every genre has as many films as it says, by the films and by its memberships.
+    /// Every genre has as many movies as it says, by the movies and by its memberships.
     fn genres(&mut self) {
-        let mut by_films: BTreeMap<String, u64> = BTreeMap::new();
-        for film in self.films.values().filter_map(|film| film.film().ok()) {
-            for genre in film.genres.iter() {
-                *by_films.entry(genre.identity()).or_default() += 1;
+        let mut by_movies: BTreeMap<String, u64> = BTreeMap::new();
+        for movie in self.movies.values().filter_map(|movie| movie.fields().ok()) {
+            for genre in movie.genres.iter() {
+                *by_movies.entry(genre.identity()).or_default() += 1;
             }
         }
         let mut by_members: BTreeMap<String, u64> = BTreeMap::new();
@@ -269,8 +273,8 @@ impl Rows {
             .iter()
             .map(|(identity, (_, n))| (identity.clone(), *n))
             .collect();
-        if counted != by_films {
-            self.say(format!("genres count {counted:?}, films have {by_films:?}"));
+        if counted != by_movies {
+            self.say(format!("genres count {counted:?}, movies have {by_movies:?}"));
         }
         if counted != by_members {
             self.say(format!(
@@ -279,27 +283,27 @@ impl Rows {
         }
     }
 
-    /// Every mark is a living user's on a living film, or on one whose marks are still to be swept.
+    /// Every mark is a living user's on a living movie, or on one whose marks are still to be swept.
     fn marks(&mut self) {
         let mut found = Vec::new();
-        for ((film, user), mark) in &self.marks {
-            if !self.films.contains_key(film) && !self.sweeps.contains(film) {
-                found.push(format!("orphan: user {user}'s mark on film {film}"));
+        for ((movie, user), mark) in &self.marks {
+            if !self.movies.contains_key(movie) && !self.sweeps.contains(movie) {
+                found.push(format!("orphan: user {user}'s mark on movie {movie}"));
             }
             if !self.users.contains_key(user) {
-                found.push(format!("film {film} has a mark of nobody, {user}"));
+                found.push(format!("movie {movie} has a mark of nobody, {user}"));
             }
             let date = text(mark, "date");
             let at_its_place = text(mark, "dated") == keys::favorites(*user)
-                && date.ends_with(&format!("Z#{}", keys::id_text(film.get())))
-                && number(mark, "movie") == film.get()
+                && date.ends_with(&format!("Z#{}", keys::id_text(movie.get())))
+                && number(mark, "movie") == movie.get()
                 && number(mark, "user") == user.get();
             if !at_its_place {
-                found.push(format!("user {user}'s mark on film {film} is {mark:?}"));
+                found.push(format!("user {user}'s mark on movie {movie} is {mark:?}"));
             }
         }
-        for film in self.sweeps.iter().filter(|film| self.films.contains_key(film)) {
-            found.push(format!("film {film} lives, and its marks are to be swept"));
+        for movie in self.sweeps.iter().filter(|movie| self.movies.contains_key(movie)) {
+            found.push(format!("movie {movie} lives, and its marks are to be swept"));
         }
         self.found.extend(found);
     }
@@ -348,7 +352,7 @@ impl Rows {
         let counter = |name: &str| self.counters.get(name).copied().unwrap_or_default();
         let mut found = Vec::new();
         for (name, there) in [
-            ("MOVIES", self.films.len()),
+            ("MOVIES", self.movies.len()),
             ("USERS", self.users.len()),
             ("GENRES", self.genres.len()),
         ] {
@@ -356,9 +360,9 @@ impl Rows {
                 found.push(format!("META {name} says {}, there are {there}", counter(name)));
             }
         }
-        let last_film = self.films.keys().last().map_or(0, |id| id.get());
+        let last_movie = self.movies.keys().last().map_or(0, |id| id.get());
         let last_user = self.users.keys().last().map_or(0, |id| id.get());
-        for (name, last) in [("MOVIE_IDS", last_film), ("USER_IDS", last_user)] {
+        for (name, last) in [("MOVIE_IDS", last_movie), ("USER_IDS", last_user)] {
             if counter(name) < last {
                 found.push(format!("META {name} says {}, there is {last}", counter(name)));
             }

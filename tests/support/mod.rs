@@ -66,7 +66,7 @@ impl TestApp {
         Self::with(|_| {}).await
     }
 
-    /// A server whose options a test changes: its place, catalogue or configuration.
+    /// A server whose options a test changes: its place, catalog or configuration.
     ///
     /// Its table is in memory, or at the endpoint that the environment names; a `Place::Data` then keeps the secrets alone.
     pub async fn with(change: impl FnOnce(&mut Options)) -> Self {
@@ -220,9 +220,9 @@ impl Caller {
         Call(request)
     }
 
-    /// Adds a film and gives its body.
-    pub async fn add(&self, film: &Value) -> Value {
-        let answer = self.post("/api/movies/").json(film).send().await;
+    /// Adds a movie and gives its body.
+    pub async fn add(&self, movie: &Value) -> Value {
+        let answer = self.post("/api/movies/").json(movie).send().await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
         answer.body
     }
@@ -314,7 +314,7 @@ impl Answer {
             .as_array()
             .unwrap()
             .iter()
-            .map(|film| film["id"].as_u64().unwrap())
+            .map(|movie| movie["id"].as_u64().unwrap())
             .collect()
     }
 
@@ -349,11 +349,11 @@ impl Answer {
     }
 }
 
-/// A film's required fields.
-pub fn film(title: &str, director: &str, genre: &str, release_date: &str) -> Value {
+/// A movie's required fields.
+pub fn movie(title: &str, director: &str, genre: &str, release_date: &str) -> Value {
     json!({
         "title": title,
-        "description": format!("A film called {title}."),
+        "description": format!("A movie called {title}."),
         "release_date": release_date,
         "director": director,
         "genre": genre,

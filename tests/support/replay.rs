@@ -322,7 +322,7 @@ impl Target for Gateway {
 mod tests {
     use super::*;
 
-    const ORIGIN: &str = "https://films.example.com";
+    const ORIGIN: &str = "https://movies.example.com";
 
     fn jwt(claims: &Value) -> String {
         let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
@@ -381,7 +381,7 @@ mod tests {
             ("date_joined", "2026-11-22T22:34:01.250+01:00"),
             (
                 "next",
-                &format!("http://films.example.com/api/movies/?cursor={bytes}"),
+                &format!("http://movies.example.com/api/movies/?cursor={bytes}"),
             ),
             (
                 "next",

@@ -34,7 +34,7 @@ pub const STORY: &[(&str, u16)] = &[
     ("users/get_me_cookies",                401),
     ("users/list_users",                    200),
     ("users/list_users_no_slash",           200),
-    // Films 1 to 5, in every way to send one.
+    // Movies 1 to 5, in every way to send one.
     ("movies/create_movie_anonymous",       401),
     ("movies/create_movie",                 201),
     ("movies/create_movie_no_slash",        201),

@@ -115,7 +115,7 @@ impl Cost {
 /// What happens to a call.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// A transaction is cancelled for this reason, which its first action gives.
+    /// A transaction is canceled for this reason, which its first action gives.
     Canceled(&'static str),
     /// The call is answered with this error, and isn't done.
     Refused(u16, &'static str),
@@ -232,7 +232,7 @@ impl Wire {
     /// `None` ends it.
     ///
     /// A transaction is under way for `window`: its conditions are checked and its writes seen after half of that, when
-    /// it ends if a condition failed. Another one that touches one of its items is cancelled meanwhile, with
+    /// it ends if a condition failed. Another one that touches one of its items is canceled meanwhile, with
     /// `TransactionConflict` for just the actions on those, and a PutItem, UpdateItem or DeleteItem of one of them is
     /// refused with `TransactionConflictException` (AWS: "Transaction conflict handling"). Reads and batches go through.
     pub fn conflict(&self, window: Option<Duration>) {
@@ -631,7 +631,7 @@ fn conflicting(met: &[bool]) -> Value {
     cancellation(codes)
 }
 
-/// The answer to a transaction that is cancelled, with a reason for each of its actions.
+/// The answer to a transaction that is canceled, with a reason for each of its actions.
 fn cancellation<'a>(codes: impl Iterator<Item = &'a str>) -> Value {
     let reasons: Vec<Value> = codes
         .map(|code| match code {

@@ -166,7 +166,7 @@ fn action_of(kind: &str, action: &Value) -> Result<Action, Box<dyn Error>> {
     })
 }
 
-/// What writes took: of the table, each action as much, for no row passes 1 KB but a film with a long description; of an
+/// What writes took: of the table, each action as much, for no row passes 1 KB but a movie with a long description; of an
 /// index, each row as much that has a place in it.
 fn written(actions: &[Action], units: &Units) -> Vec<Access> {
     let mut accesses = Vec::new();
@@ -213,7 +213,7 @@ fn dated(action: &Action) -> Option<String> {
     }
 }
 
-/// The partition of a film in the index by likes.
+/// The partition of a movie in the index by likes.
 fn liked(action: &Action) -> Option<String> {
     let (kind, _) = action.pk.split_once('#')?;
     let id = id_at_end(&action.sk).filter(|_| kind == "MOVIES")?;

@@ -25,7 +25,7 @@ enum Ask {
     Get(&'static str, bool),
     /// The page after a path's first.
     Next(&'static str),
-    Film(bool),
+    Movie(bool),
     Search(bool),
     Favorite,
     Create,
@@ -60,34 +60,34 @@ const fn some(name: &'static str, share: u32, samples: usize, ask: Ask) -> Opera
     }
 }
 
-/// The mix, for a catalogue that is mostly looked at, by nobody in two cases of three. An assumption, in thousandths.
+/// The mix, for a catalog that is mostly looked at, by nobody in two cases of three. An assumption, in thousandths.
 pub(crate) const MIX: [Operation; 31] = [
-    one("get a film", 280, Ask::Film(false)),
-    one("get a film, signed in", 120, Ask::Film(true)),
-    get("films by id", 30, "/api/movies/", false),
-    get("films by id, signed in", 15, "/api/movies/", true),
-    one("films by id, second page", 15, Ask::Next("/api/movies/")),
-    get("films by -id", 10, "/api/movies/?ordering=-id", false),
-    get("films by date", 20, "/api/movies/?ordering=-release_date", false),
+    one("get a movie", 280, Ask::Movie(false)),
+    one("get a movie, signed in", 120, Ask::Movie(true)),
+    get("movies by id", 30, "/api/movies/", false),
+    get("movies by id, signed in", 15, "/api/movies/", true),
+    one("movies by id, second page", 15, Ask::Next("/api/movies/")),
+    get("movies by -id", 10, "/api/movies/?ordering=-id", false),
+    get("movies by date", 20, "/api/movies/?ordering=-release_date", false),
     get(
-        "films by date, signed in",
+        "movies by date, signed in",
         10,
         "/api/movies/?ordering=-release_date",
         true,
     ),
     one(
-        "films by date, second page",
+        "movies by date, second page",
         10,
         Ask::Next("/api/movies/?ordering=-release_date"),
     ),
     get(
-        "a genre's films by date",
+        "a genre's movies by date",
         30,
         "/api/movies/?genre=drama&ordering=-release_date",
         false,
     ),
     get(
-        "a genre's films by id, signed in",
+        "a genre's movies by id, signed in",
         10,
         "/api/movies/?genre=drama",
         true,
@@ -114,19 +114,19 @@ pub(crate) const MIX: [Operation; 31] = [
     some("delete", 1, 8, Ask::Delete),
 ];
 
-/// Who asks, and for which film, so that their keys can be told from others.
+/// Who asks, and for which movie, so that their keys can be told from others.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Asked {
-    /// The film that was asked for; what a list shows isn't.
-    pub(crate) film: Option<u64>,
+    /// The movie that was asked for; what a list shows isn't.
+    pub(crate) movie: Option<u64>,
     /// The user who asked.
     pub(crate) user: u64,
-    /// Whether the film is new with the request.
+    /// Whether the movie is new with the request.
     pub(crate) is_new: bool,
 }
 
-/// A film of the sample.
-pub(crate) struct Film {
+/// A movie of the sample.
+pub(crate) struct Movie {
     pub(crate) id: u64,
     pub(crate) title: String,
     pub(crate) director: String,
@@ -136,10 +136,10 @@ pub(crate) struct Film {
 /// Everything that requests are made of.
 pub(crate) struct Asking<'a> {
     pub(crate) cinema: &'a Cinema,
-    /// The sample's films that no request changes.
-    pub(crate) films: Vec<Film>,
-    /// Films of the user's own, to be changed and deleted.
-    pub(crate) own: Vec<Film>,
+    /// The sample's movies that no request changes.
+    pub(crate) movies: Vec<Movie>,
+    /// Movies of the user's own, to be changed and deleted.
+    pub(crate) own: Vec<Movie>,
     pub(crate) user: User,
     pub(crate) random: StdRng,
 }
@@ -151,8 +151,8 @@ impl Asking<'_> {
         operation: &Operation,
     ) -> Result<(reqwest::RequestBuilder, Asked), Box<dyn Error>> {
         let user = self.user.id.get();
-        let of = |film: Option<u64>| Asked {
-            film,
+        let of = |movie: Option<u64>| Asked {
+            movie,
             user,
             is_new: false,
         };
@@ -168,9 +168,9 @@ impl Asking<'_> {
                 let next = first["next"].as_str().ok_or("there is one page")?;
                 (self.cinema.http.get(next), of(None))
             }
-            Ask::Film(by) => {
-                let film = self.films.first().ok_or("no films")?.id;
-                (get(&path(film), signed_in(by)), of(Some(film)))
+            Ask::Movie(by) => {
+                let movie = self.movies.first().ok_or("no movies")?.id;
+                (get(&path(movie), signed_in(by)), of(Some(movie)))
             }
             Ask::Search(by) => {
                 let q = self.words();
@@ -178,11 +178,11 @@ impl Asking<'_> {
                 (request, of(None))
             }
             Ask::Favorite => {
-                let film = self.films.first().ok_or("no films")?.id;
-                let path = format!("/api/movies/{film}/favorite/");
+                let movie = self.movies.first().ok_or("no movies")?.id;
+                let path = format!("/api/movies/{movie}/favorite/");
                 (
                     self.cinema.request(Method::POST, &path, Some(&self.user)),
-                    of(Some(film)),
+                    of(Some(movie)),
                 )
             }
             Ask::Create => {
@@ -197,18 +197,18 @@ impl Asking<'_> {
                 (request.json(&body), asked)
             }
             Ask::Describe => {
-                let id = self.own.first().ok_or("no film of one's own")?.id;
+                let id = self.own.first().ok_or("no movie of one's own")?.id;
                 let body =
                     json!({"description": format!("Described anew, {}.", self.random.random::<u32>())});
                 (self.change(Method::PATCH, id).json(&body), of(Some(id)))
             }
             Ask::Retitle => {
-                let id = self.own.first().ok_or("no film of one's own")?.id;
+                let id = self.own.first().ok_or("no movie of one's own")?.id;
                 let body = json!({"title": self.like_another()["title"]});
                 (self.change(Method::PATCH, id).json(&body), of(Some(id)))
             }
             Ask::Delete => {
-                let id = self.own.pop().ok_or("no film of one's own")?.id;
+                let id = self.own.pop().ok_or("no movie of one's own")?.id;
                 (self.change(Method::DELETE, id), of(Some(id)))
             }
             Ask::Register => {
@@ -243,45 +243,45 @@ impl Asking<'_> {
             .request(method, &format!("/api/movies/{id}/"), Some(&self.user))
     }
 
-    /// What somebody may look for: the first words of a film's title, so that common words are common here; sometimes
+    /// What somebody may look for: the first words of a movie's title, so that common words are common here; sometimes
     /// the director, sometimes the genre.
     fn words(&mut self) -> String {
-        let at = self.random.random_range(0..self.films.len());
-        let film = &self.films[at];
+        let at = self.random.random_range(0..self.movies.len());
+        let movie = &self.movies[at];
         let words = match self.random.random_range(0..10) {
             0 => 1,
-            1 => return film.director.clone(),
-            2 => return film.genre.split(',').next().unwrap_or_default().to_owned(),
+            1 => return movie.director.clone(),
+            2 => return movie.genre.split(',').next().unwrap_or_default().to_owned(),
             3..6 => 2,
             _ => 9,
         };
-        let words: Vec<&str> = film.title.split_whitespace().take(words).collect();
+        let words: Vec<&str> = movie.title.split_whitespace().take(words).collect();
         words.join(" ")
     }
 
-    /// A new film with the words and genres of one that is there.
+    /// A new movie with the words and genres of one that is there.
     fn like_another(&mut self) -> Value {
-        let at = self.random.random_range(0..self.films.len());
-        let film = &self.films[at];
+        let at = self.random.random_range(0..self.movies.len());
+        let movie = &self.movies[at];
         json!({
-            "title": film.title,
-            "description": "A film of the mixed workload.",
+            "title": movie.title,
+            "description": "A movie of the mixed workload.",
             "release_date": "2026-01-01",
-            "director": film.director,
-            "genre": film.genre,
+            "director": movie.director,
+            "genre": movie.genre,
         })
     }
 
-    /// Adds a film of the user's own, which isn't counted.
+    /// Adds a movie of the user's own, which isn't counted.
     pub(crate) async fn add_own(&mut self) -> Result<(), Box<dyn Error>> {
         let body = self.like_another();
         let request = self
             .cinema
             .request(Method::POST, "/api/movies/", Some(&self.user));
-        let film = json_of(request.json(&body)).await?;
-        let text = |name: &str| film[name].as_str().unwrap_or_default().to_owned();
-        self.own.push(Film {
-            id: film["id"].as_u64().ok_or("no id")?,
+        let movie = json_of(request.json(&body)).await?;
+        let text = |name: &str| movie[name].as_str().unwrap_or_default().to_owned();
+        self.own.push(Movie {
+            id: movie["id"].as_u64().ok_or("no id")?,
             title: text("title"),
             director: text("director"),
             genre: text("genre"),

@@ -1,4 +1,4 @@
-//! From what requests took in a small catalogue to what ten thousand a second take in a large one.
+//! From what requests took in a small catalog to what ten thousand a second take in a large one.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use super::{
     mix::Asked,
 };
 
-/// How many of the most popular films and users are looked at one by one.
+/// How many of the most popular movies and users are looked at one by one.
 const LOOKED_AT: u64 = 64;
 
 /// An odd number that no popular size has a divisor in common with: it scatters ranks over ids.
 const SCATTER: u64 = 7_368_787;
 
-/// How large the catalogue is taken to be, and how large the one that was recorded is.
+/// How large the catalog is taken to be, and how large the one that was recorded is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
-    pub(crate) films: u64,
-    pub(crate) recorded_films: u64,
-    /// Whether the films that lists show are the latest ids together, as where films are added when they come out, or
+    pub(crate) movies: u64,
+    pub(crate) recorded_movies: u64,
+    /// Whether the movies that lists show are the latest ids together, as where movies are added when they come out, or
     /// anywhere.
     pub(crate) is_in_order: bool,
 }
@@ -71,7 +71,7 @@ impl Zipf {
         Self { shares }
     }
 
-    /// The share of an id, which may be of a film that was added since.
+    /// The share of an id, which may be of a movie that was added since.
     fn of_id(&self, id: u64) -> f64 {
         let at = usize::try_from(id).ok().and_then(|id| id.checked_sub(1));
         at.and_then(|at| self.shares.get(at)).copied().unwrap_or_default()
@@ -103,11 +103,11 @@ impl Zipf {
     }
 }
 
-/// Keys whose heat follows that of films or of users: what all of them take together, for one kind of key.
+/// Keys whose heat follows that of movies or of users: what all of them take together, for one kind of key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Family {
-    /// The film that a request asks for: its item.
-    Film,
+    /// The movie that a request asks for: its item.
+    Movie,
     /// Its marks.
     Marks,
     /// Its entry in the index by likes.
@@ -141,7 +141,7 @@ impl OwnKind {
 /// The heat of every key.
 pub(crate) struct Scale<'a> {
     size: Size,
-    films: &'a Zipf,
+    movies: &'a Zipf,
     users: &'a Zipf,
     families: BTreeMap<Family, Heat>,
     keys: BTreeMap<(Space, String), Heat>,
@@ -158,10 +158,10 @@ pub(crate) struct Hot {
 }
 
 impl<'a> Scale<'a> {
-    pub(crate) fn new(size: Size, films: &'a Zipf, users: &'a Zipf) -> Self {
+    pub(crate) fn new(size: Size, movies: &'a Zipf, users: &'a Zipf) -> Self {
         Self {
             size,
-            films,
+            movies,
             users,
             families: BTreeMap::new(),
             keys: BTreeMap::new(),
@@ -188,28 +188,28 @@ impl<'a> Scale<'a> {
         key.add(heat, rate);
     }
 
-    /// Where a key that isn't the asker's own stands in the large catalogue.
+    /// Where a key that isn't the asker's own stands in the large catalog.
     fn placed(&self, access: &Access, asked: Asked) -> (String, Option<String>) {
         let (kind, rest) = access.pk.split_once('#').unwrap_or((&access.pk, ""));
         if kind != "MOVIES" || access.space != Space::Table {
             return (access.pk.clone(), access.sk.clone());
         }
-        let of_film = |id: u64| (format!("MOVIES#{}", id / BUCKET), Some(id_text(id)));
+        let of_movie = |id: u64| (format!("MOVIES#{}", id / BUCKET), Some(id_text(id)));
         match (access.sk.as_deref().and_then(id_at_end), rest.parse::<u64>()) {
-            (Some(_), _) if asked.is_new => of_film(self.size.films + 1),
-            (Some(id), _) => of_film(self.film(id)),
-            // A page of all films is of the first or of the last.
-            (None, Ok(bucket)) if bucket > 0 => (format!("MOVIES#{}", self.size.films / BUCKET), None),
+            (Some(_), _) if asked.is_new => of_movie(self.size.movies + 1),
+            (Some(id), _) => of_movie(self.movie(id)),
+            // A page of all movies is of the first or of the last.
+            (None, Ok(bucket)) if bucket > 0 => (format!("MOVIES#{}", self.size.movies / BUCKET), None),
             _ => (access.pk.clone(), None),
         }
     }
 
-    /// The id in the large catalogue of a film that a list of the recorded one showed.
-    fn film(&self, id: u64) -> u64 {
+    /// The id in the large catalog of a movie that a list of the recorded one showed.
+    fn movie(&self, id: u64) -> u64 {
         if self.size.is_in_order {
-            id + self.size.films.saturating_sub(self.size.recorded_films)
+            id + self.size.movies.saturating_sub(self.size.recorded_movies)
         } else {
-            1 + scattered(id * SCATTER, self.size.films)
+            1 + scattered(id * SCATTER, self.size.movies)
         }
     }
 
@@ -217,7 +217,7 @@ impl<'a> Scale<'a> {
     pub(crate) fn hottest(&self) -> Vec<Hot> {
         let mut keys = self.keys.clone();
         let mut items = self.items.clone();
-        self.spread_films(&mut keys, &mut items);
+        self.spread_movies(&mut keys, &mut items);
         self.spread_users(&mut keys, &mut items);
 
         let mut hottest: BTreeMap<(Space, String), Hot> = BTreeMap::new();
@@ -251,20 +251,20 @@ impl<'a> Scale<'a> {
         hottest
     }
 
-    /// Adds what is taken from the films that are asked for, each as popular as it is.
-    fn spread_films(
+    /// Adds what is taken from the movies that are asked for, each as popular as it is.
+    fn spread_movies(
         &self,
         keys: &mut BTreeMap<(Space, String), Heat>,
         items: &mut BTreeMap<(String, String), Heat>,
     ) {
         let of = |family| self.families.get(&family).copied().unwrap_or_default();
-        let (films, marks, likes) = (of(Family::Film), of(Family::Marks), of(Family::Likes));
-        for (bucket, share) in self.films.of_groups(|id| id / BUCKET).into_iter().enumerate() {
+        let (movies, marks, likes) = (of(Family::Movie), of(Family::Marks), of(Family::Likes));
+        for (bucket, share) in self.movies.of_groups(|id| id / BUCKET).into_iter().enumerate() {
             let key = (Space::Table, format!("MOVIES#{bucket}"));
-            keys.entry(key).or_default().add(films, share);
+            keys.entry(key).or_default().add(movies, share);
         }
         for (shard, share) in self
-            .films
+            .movies
             .of_groups(|id| id % LIKES_SHARDS)
             .into_iter()
             .enumerate()
@@ -274,14 +274,14 @@ impl<'a> Scale<'a> {
         }
         let shown = self.items.keys().filter(|(pk, _)| pk.starts_with("MOVIES#"));
         let shown = shown.filter_map(|(_, sk)| id_at_end(sk));
-        let mut looked_at = self.films.popular();
+        let mut looked_at = self.movies.popular();
         looked_at.extend(shown);
         looked_at.sort_unstable();
         looked_at.dedup();
         for id in looked_at {
-            let share = self.films.of_id(id);
+            let share = self.movies.of_id(id);
             let item = (format!("MOVIES#{}", id / BUCKET), id_text(id));
-            items.entry(item).or_default().add(films, share);
+            items.entry(item).or_default().add(movies, share);
             let own = (Space::Table, format!("MARKS#{id}"));
             keys.entry(own).or_default().add(marks, share);
         }
@@ -312,15 +312,15 @@ impl<'a> Scale<'a> {
     }
 }
 
-/// The family of a key that is the asked film's or the asking user's own.
+/// The family of a key that is the asked movie's or the asking user's own.
 fn family(access: &Access, asked: Asked) -> Option<Family> {
     let (kind, rest) = access.pk.split_once('#')?;
     let id = access.sk.as_deref().and_then(id_at_end);
-    let is_film = |id: Option<u64>| id.is_some() && id == asked.film;
+    let is_movie = |id: Option<u64>| id.is_some() && id == asked.movie;
     match kind {
-        "MOVIES" if is_film(id) => Some(Family::Film),
-        "MARKS" if is_film(rest.parse().ok()) => Some(Family::Marks),
-        "LIKES" if asked.film.is_some() && access.writes > 0.0 => Some(Family::Likes),
+        "MOVIES" if is_movie(id) => Some(Family::Movie),
+        "MARKS" if is_movie(rest.parse().ok()) => Some(Family::Marks),
+        "LIKES" if asked.movie.is_some() && access.writes > 0.0 => Some(Family::Likes),
         "USERS" if id == Some(asked.user) => Some(Family::User),
         "LOGIN" => Some(Family::Own(access.space, OwnKind::Login)),
         "SESSION" => Some(Family::Own(access.space, OwnKind::Session)),

@@ -1,4 +1,4 @@
-//! The measured operations, and the catalogue that they are asked of.
+//! The measured operations, and the catalog that they are asked of.
 
 use std::{error::Error, net::IpAddr, net::Ipv4Addr, path::PathBuf};
 
@@ -19,8 +19,8 @@ use crate::{
     runtime::{Failure, event_of},
 };
 
-/// How many films there are: enough for every list to be full and for common words to be common.
-const FILMS: usize = 2_000;
+/// How many movies there are: enough for every list to be full and for common words to be common.
+const MOVIES: usize = 2_000;
 
 /// How many users there are, so that a page of them is full.
 const USERS: usize = 21;
@@ -70,7 +70,7 @@ impl Operation {
     }
 }
 
-/// A table with films and users, and the secrets of its sessions.
+/// A table with movies and users, and the secrets of its sessions.
 pub struct Stage {
     running: Running,
     directory: TempDir,
@@ -83,20 +83,20 @@ struct User {
 }
 
 impl Stage {
-    /// Sets the stage: the films, the users, and what the first of them has done.
+    /// Sets the stage: the movies, the users, and what the first of them has done.
     ///
     /// # Errors
     /// Whatever stops it.
     pub async fn set() -> Result<(Self, Vec<Operation>), Failure> {
         let directory = tempfile::tempdir()?;
-        let film = directory.path().join("films.csv");
-        write_films(&film)?;
+        let movie = directory.path().join("movies.csv");
+        write_movies(&movie)?;
         let mut config = Config::default();
         config.tokens.access_seconds = ACCESS_SECONDS;
         let options = Options {
             port: 0,
             place: Place::Data(directory.path().to_owned()),
-            catalog: Catalog::File(film),
+            catalog: Catalog::File(movie),
             config,
             clock: Clock::default(),
         };
@@ -124,7 +124,7 @@ impl Stage {
         self.running.stop().await.map_err(|error| in_words(&*error))
     }
 
-    /// Registers the users, lets the first add a film and mark some, and gives the operations as that user asks for them.
+    /// Registers the users, lets the first add a movie and mark some, and gives the operations as that user asks for them.
     async fn play(&self) -> Result<Vec<Operation>, Failure> {
         let client = reqwest::Client::builder().no_proxy().build()?;
         let url = |path: &str| format!("http://{}{path}", self.running.address);
@@ -147,7 +147,7 @@ impl Stage {
             let mark = client.put(url(&format!("/api/movies/{id}/favorite/")));
             mark.bearer_auth(&user.access).send().await?.error_for_status()?;
         }
-        let add = client.post(url("/api/movies/")).json(&film());
+        let add = client.post(url("/api/movies/")).json(&movie());
         let answer = add.bearer_auth(&user.access).send().await?.error_for_status()?;
         let own: Value = answer.json().await?;
         operations(&user, &own["id"])
@@ -158,31 +158,31 @@ fn in_words(error: &dyn Error) -> Failure {
     error.to_string().into()
 }
 
-/// The first films of the demonstration catalogue.
-fn write_films(file: &std::path::Path) -> Result<(), Failure> {
+/// The first movies of the demonstration catalog.
+fn write_movies(file: &std::path::Path) -> Result<(), Failure> {
     let all = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv");
     let mut reader = csv::Reader::from_path(all)?;
     let mut writer = csv::Writer::from_path(file)?;
     writer.write_byte_record(reader.byte_headers()?)?;
-    for row in reader.byte_records().take(FILMS) {
+    for row in reader.byte_records().take(MOVIES) {
         writer.write_byte_record(&row?)?;
     }
     writer.flush()?;
     Ok(())
 }
 
-/// A film of ten index rows and two genres.
-fn film() -> Value {
+/// A movie of ten index rows and two genres.
+fn movie() -> Value {
     json!({
         "title": "The Long Measured Goodbye",
-        "description": "A film about a film that is added over and over again, until somebody stops counting.",
+        "description": "A movie about a movie that is added over and over again, until somebody stops counting.",
         "release_date": "2001-02-03",
         "director": "Ada Counter",
         "genre": "Drama, Sci-Fi",
     })
 }
 
-/// Every measured operation; `own` is the id of a film that is the user's.
+/// Every measured operation; `own` is the id of a movie that is the user's.
 fn operations(user: &User, own: &Value) -> Result<Vec<Operation>, Failure> {
     let events = Events {
         template: Template::parse(TEMPLATE)?,
@@ -205,10 +205,10 @@ fn operations(user: &User, own: &Value) -> Result<Vec<Operation>, Failure> {
     Ok(vec![
         bare("a bare function", "hello", &[])?,
         bare("a bare function, GetItem", "hello-table", &[1])?,
-        anonymous("get a film", "/api/movies/1000/", &[1])?,
-        signed_in("get a film, signed in", "/api/movies/1000/", &[1])?,
-        anonymous("20 films by id", "/api/movies/?limit=20", &[2])?,
-        signed_in("20 films by id, signed in", "/api/movies/?limit=20", &[2, 1])?,
+        anonymous("get a movie", "/api/movies/1000/", &[1])?,
+        signed_in("get a movie, signed in", "/api/movies/1000/", &[1])?,
+        anonymous("20 movies by id", "/api/movies/?limit=20", &[2])?,
+        signed_in("20 movies by id, signed in", "/api/movies/?limit=20", &[2, 1])?,
         anonymous("newest 5", "/api/movies/newest/", &[1, 1])?,
         anonymous("most liked 10", "/api/movies/most-liked/", &[8, 1])?,
         anonymous("categories", "/api/movies/categories/", &[1, 22, 1])?,
@@ -222,7 +222,7 @@ fn operations(user: &User, own: &Value) -> Result<Vec<Operation>, Failure> {
             true,
             None,
         )?,
-        events.operation("create", &post, "/api/movies/", &[1, 1], true, Some(&film()))?,
+        events.operation("create", &post, "/api/movies/", &[1, 1], true, Some(&movie()))?,
         events.operation(
             "update the title",
             &Method::PATCH,

@@ -309,7 +309,7 @@ mod tests {
     fn the_last_calls_are_without_what_comes_once() {
         let recording = Recording(vec![
             call("DynamoDB_20120810.Query", json!({}), "keys"),
-            call("DynamoDB_20120810.GetItem", json!({}), "film"),
+            call("DynamoDB_20120810.GetItem", json!({}), "movie"),
         ]);
         let operations = |calls| {
             let last = recording.last(calls)?;

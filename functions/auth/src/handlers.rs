@@ -43,10 +43,10 @@ const JWKS_CACHE: &str = "public, max-age=60";
 const NOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The refusal to sign in, whether it is the name or the password that is wrong.
-const NOT_SIGNED_IN: Error = Error::Unauthenticated("No user has this name and this password.");
+const NOT_SIGNED_IN: Error = Error::Unauthenticated("The username or password is incorrect.");
 
 /// The refusal of a refresh token, whatever is wrong with it.
-const NOT_REFRESHED: Error = Error::Unauthenticated("The refresh token isn't valid.");
+const NOT_REFRESHED: Error = Error::Unauthenticated("The refresh token is invalid.");
 
 /// Register a user and sign them in
 ///
@@ -110,11 +110,11 @@ pub(crate) async fn register_user(
 
 /// Sign in
 ///
-/// An unknown name and a wrong password get the same answer. Of the attempts at one name from one address nine are free;
-/// after them each has to wait, at first for a second and at most for 15 minutes: `429` says how long. From all addresses
-/// together a name takes 50 attempts in 15 minutes; those from an address where the user has signed in within 30 days
-/// don't count there. With `refresh`, any refresh token that the user was ever given, an attempt is counted by that
-/// token's session alone, so nobody else can use it up. The right password starts the count anew. Sessions that live go on.
+/// An unknown username and a wrong password get the same answer. For each name, an address has nine attempts without a
+/// wait. Each further attempt must wait, for 1 second at first and for 15 minutes at most: `429` says how long. All
+/// addresses together have 50 attempts in 15 minutes for a name; an address where the user has signed in within 30 days
+/// is not counted among them. With `refresh`, any refresh token that the user was ever given, attempts are counted for
+/// that token's session alone. The right password resets the count. Existing sessions are not affected.
 #[utoipa::path(
     post,
     path = "/api/auth/login/",
@@ -204,9 +204,9 @@ pub(crate) async fn log_in(
 
 /// Refresh a session
 ///
-/// Answers a new access token and the next refresh token; the one that was sent has done its work. If the answer is
-/// lost, the same token may be sent again within 10 seconds (`REFRESH_GRACE_SECONDS`) and gets the same successor. A
-/// token that is older still ends the session: somebody else has a copy of it.
+/// Returns a new access token and the next refresh token. Each refresh token works once. If the answer is lost, the same
+/// token may be sent again within 10 seconds (`REFRESH_GRACE_SECONDS`) and gets the same answer. An older token ends the
+/// session, since somebody else may have a copy of it.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh/",
@@ -253,8 +253,8 @@ pub(crate) async fn refresh_session(
 
 /// Sign out
 ///
-/// Ends the session: its refresh tokens work no more. An access token that was handed out lives until it expires. Ending
-/// a session that has ended already is no error.
+/// Ends the session: its refresh tokens stop working. Access tokens that were issued stay valid until they expire. Ending a
+/// session that has already ended is not an error.
 #[utoipa::path(
     post,
     path = "/api/auth/logout/",

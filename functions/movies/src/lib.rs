@@ -1,10 +1,10 @@
-//! The catalogue: films, search, favorites, and the lists people open first.
+//! The catalog: movies, search, favorites, and the lists people open first.
 
 pub mod handlers;
 pub mod wire;
 
 use axum::Router;
-use handlers::{favorites::*, films::*, lists::*};
+use handlers::{favorites::*, lists::*, movies::*};
 use shared::{
     AppState,
     http::{openapi::complete, serve},

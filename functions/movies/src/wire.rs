@@ -9,7 +9,7 @@ use shared::{
         genre::Category,
         movie::{MovieItem, MovieView},
     },
-    domain::{CoverImage, Description, Director, Film, Genres, MovieId, ReleaseDate, Title, UserId},
+    domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
     error::FieldErrors,
     http::{
         body::{Fields, FromFields, Given},
@@ -18,10 +18,10 @@ use shared::{
 };
 use utoipa::{IntoParams, ToSchema};
 
-/// Films in order.
+/// Movies in order.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MovieList {
-    /// The films.
+    /// The movies.
     pub results: Vec<MovieBody>,
 }
 
@@ -33,17 +33,17 @@ impl From<Vec<MovieView>> for MovieList {
     }
 }
 
-/// A genre with its newest films.
+/// A genre with its newest movies.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Category)]
 pub struct CategoryBody {
     /// Its name as it was first written.
     #[schema(example = "Drama")]
     pub genre: String,
-    /// How many films it has, exact.
+    /// How many movies it has, exact.
     #[schema(minimum = 1, example = 1)]
     pub count: u64,
-    /// Its newest films, five at most.
+    /// Its newest movies, five at most.
     pub movies: Vec<MovieBody>,
 }
 
@@ -57,11 +57,11 @@ impl From<Category> for CategoryBody {
     }
 }
 
-/// A caller's mark on a film.
+/// A caller's mark on a movie.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Favorite)]
 pub struct FavoriteBody {
-    /// The film.
+    /// The movie.
     pub id: MovieId,
     /// Whether the caller holds it as a favorite now.
     #[schema(example = true)]
@@ -70,7 +70,7 @@ pub struct FavoriteBody {
     #[schema(minimum = 0, example = 1)]
     pub favorite_count: u64,
     /// The same in words.
-    #[schema(example = "The film is among your favorites.")]
+    #[schema(example = "The movie is among your favorites.")]
     pub message: &'static str,
 }
 
@@ -83,20 +83,20 @@ impl FavoriteBody {
             favorite: state.favorite,
             favorite_count: state.favorite_count,
             message: if state.favorite {
-                "The film is among your favorites."
+                "The movie is among your favorites."
             } else {
-                "The film is not among your favorites."
+                "The movie is not among your favorites."
             },
         }
     }
 }
 
-/// The id in a film's path.
+/// The id in a movie's path.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 #[allow(dead_code, reason = "documentation; the handler reads Path")]
 pub struct MovieIdParam {
-    /// The film's id. What isn't one names no film.
+    /// The movie's id. What isn't one names no movie.
     #[param(minimum = 1, maximum = 9_007_199_254_740_991_u64, example = 1)]
     id: u64,
 }
@@ -106,17 +106,17 @@ pub struct MovieIdParam {
 #[into_params(parameter_in = Header)]
 #[allow(dead_code, reason = "documentation; IfMatch reads the header")]
 pub struct IfMatchParam {
-    /// The version the film must be at: the `ETag` of an earlier answer (RFC 9110 §13.1.1).
+    /// The version the movie must be at: the `ETag` of an earlier answer (RFC 9110 §13.1.1).
     #[param(rename = "if-match", example = "\"1\"")]
     if_match: Option<String>,
 }
 
-/// The parameters of the films' list.
+/// The parameters of the movies' list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "documentation; the handler reads Params")]
 pub struct MovieListParams {
-    /// Only films of this genre, whatever its case.
+    /// Only movies of this genre, whatever its case.
     #[param(min_length = 1, example = "Drama")]
     genre: Option<String>,
     /// The order.
@@ -124,7 +124,7 @@ pub struct MovieListParams {
     ordering: Option<OrderingParam>,
 }
 
-/// An order of films.
+/// An order of movies.
 #[derive(ToSchema)]
 #[schema(default = "id")]
 #[allow(dead_code, reason = "documentation; the handler reads Params")]
@@ -158,12 +158,12 @@ pub struct SearchParams {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "documentation; the handler reads Params")]
 pub struct LimitParam {
-    /// How many films.
+    /// How many movies.
     #[param(minimum = 1, maximum = 100, example = 10)]
     limit: Option<u32>,
 }
 
-/// A whole film, as a request gives it.
+/// A whole movie, as a request gives it.
 #[derive(ToSchema)]
 #[schema(as = NewMovie)]
 #[allow(dead_code, reason = "documentation; FromFields reads the values")]
@@ -196,7 +196,7 @@ pub struct NewMovieBody {
         example = "https://example.org/covers/the-godfather.jpg"
     )]
     cover_image: Option<String>,
-    /// Marks the film as the caller's favorite, or takes the mark off.
+    /// Marks the movie as the caller's favorite, or takes the mark off.
     #[schema(example = true)]
     favorite: Option<bool>,
     /// The user who added it; another user than the caller only for admins.
@@ -204,7 +204,7 @@ pub struct NewMovieBody {
     user: Option<u64>,
 }
 
-/// The fields of a film to change.
+/// The fields of a movie to change.
 #[derive(ToSchema)]
 #[schema(as = MoviePatch)]
 #[allow(dead_code, reason = "documentation; FromFields reads the values")]
@@ -231,7 +231,7 @@ pub struct MoviePatchBody {
         pattern = r#"^https://[^\s/?#@"'`<>\\]+([/?#][^\s"'`<>\\]*)?$"#
     )]
     cover_image: Option<String>,
-    /// Marks the film as the caller's favorite, or takes the mark off.
+    /// Marks the movie as the caller's favorite, or takes the mark off.
     favorite: Option<bool>,
     /// The user who added it; another user than the caller only for admins.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
@@ -249,11 +249,11 @@ const FIELDS: &[&str] = &[
     "user",
 ];
 
-/// A whole film, parsed.
+/// A whole movie, parsed.
 #[derive(Clone, Debug)]
 pub struct NewMovie {
     /// What it says of itself.
-    pub film: Film,
+    pub fields: MovieFields,
     /// Whether the cover image was given, if only as null.
     pub names_cover: bool,
     /// The mark the caller wants.
@@ -273,7 +273,7 @@ impl FromFields for NewMovie {
         let patch = MoviePatch::read(fields, &mut errors);
         let missing = || Error::Internal("a required field went missing".into());
         errors.check()?;
-        let film = Film {
+        let fields = MovieFields {
             title: patch.title.ok_or_else(missing)?,
             description: patch.description.ok_or_else(missing)?,
             release_date: patch.release_date.ok_or_else(missing)?,
@@ -282,7 +282,7 @@ impl FromFields for NewMovie {
             cover_image: patch.cover_image.clone().flatten(),
         };
         Ok(Self {
-            film: checked(film)?,
+            fields: checked(fields)?,
             names_cover: patch.cover_image.is_some(),
             favorite: patch.favorite,
             user: patch.user,
@@ -290,7 +290,7 @@ impl FromFields for NewMovie {
     }
 }
 
-/// The fields of a film to change, parsed. What is `None` stays as it is.
+/// The fields of a movie to change, parsed. What is `None` stays as it is.
 #[derive(Clone, Debug)]
 pub struct MoviePatch {
     title: Option<Title>,
@@ -319,7 +319,7 @@ impl FromFields for MoviePatch {
 impl MoviePatch {
     fn read(mut fields: Fields, errors: &mut FieldErrors) -> Self {
         if let Some(name) = fields.file() {
-            errors.add(name, "Files aren't taken; send an https URL.");
+            errors.add(name, "File uploads are not supported; send an https URL.");
         }
         Self {
             title: text(&mut fields, "title", errors, Title::parse),
@@ -334,24 +334,24 @@ impl MoviePatch {
         }
     }
 
-    /// The film with these changes.
+    /// The movie with these changes.
     ///
     /// # Errors
     /// [`Error::Invalid`] when it would hold too many different words.
-    pub fn apply(&self, film: Film) -> Result<Film> {
-        checked(Film {
-            title: self.title.clone().unwrap_or(film.title),
-            description: self.description.clone().unwrap_or(film.description),
-            release_date: self.release_date.unwrap_or(film.release_date),
-            director: self.director.clone().unwrap_or(film.director),
-            genres: self.genres.clone().unwrap_or(film.genres),
-            cover_image: self.cover_image.clone().unwrap_or(film.cover_image),
+    pub fn apply(&self, fields: MovieFields) -> Result<MovieFields> {
+        checked(MovieFields {
+            title: self.title.clone().unwrap_or(fields.title),
+            description: self.description.clone().unwrap_or(fields.description),
+            release_date: self.release_date.unwrap_or(fields.release_date),
+            director: self.director.clone().unwrap_or(fields.director),
+            genres: self.genres.clone().unwrap_or(fields.genres),
+            cover_image: self.cover_image.clone().unwrap_or(fields.cover_image),
         })
     }
 }
 
-fn checked(film: Film) -> Result<Film> {
-    film.check().map_err(|e| Error::invalid("title", e.to_string()))
+fn checked(fields: MovieFields) -> Result<MovieFields> {
+    fields.check().map_err(|e| Error::invalid("title", e.to_string()))
 }
 
 /// A text field that may be left out, and not be null.
@@ -420,7 +420,7 @@ impl IfMatch {
         Self((!values.is_empty()).then_some(values))
     }
 
-    /// Whether the film is at a version that the header names.
+    /// Whether the movie is at a version that the header names.
     ///
     /// # Errors
     /// [`Error::Stale`] when it isn't.

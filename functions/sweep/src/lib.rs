@@ -1,4 +1,4 @@
-//! The sweep: removes the marks of deleted films that their deletions left behind. It runs on a schedule and answers
+//! The sweep: removes the marks of deleted movies that their deletions left behind. It runs on a schedule and answers
 //! nobody.
 
 use std::time::{Duration, SystemTime};
@@ -13,25 +13,25 @@ const IN_TIME: Duration = Duration::from_secs(1);
 /// What a sweep came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Swept {
-    /// How many films it looked at. One with very many marks counts each time it is looked at.
-    pub films: usize,
+    /// How many movies it looked at. One with very many marks counts each time it is looked at.
+    pub movies: usize,
     /// Whether nothing is left. Otherwise the time was up, and the next sweep goes on.
     pub is_done: bool,
 }
 
-/// AP-16: removes what marks of deleted films there are, for no longer than `time`. It may be cut off anywhere: a film's
+/// AP-16: removes what marks of deleted movies there are, for no longer than `time`. It may be cut off anywhere: a movie's
 /// `SWEEP` row goes last.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the table doesn't serve.
 pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
-    let mut films = 0;
+    let mut movies = 0;
     // Boxed, since the compiler computes no layout of so many nested futures.
     let sweeping = Box::pin(async {
         loop {
             match store.sweep_marks().await? {
                 0 => return Ok(()),
-                looked_at => films += looked_at,
+                looked_at => movies += looked_at,
             }
         }
     });
@@ -39,7 +39,7 @@ pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
         Ok(result) => result.map(|()| true)?,
         Err(_) => false,
     };
-    Ok(Swept { films, is_done })
+    Ok(Swept { movies, is_done })
 }
 
 /// One invocation. Nothing in the event matters but its deadline.
@@ -49,10 +49,10 @@ pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
 pub async fn handle(store: &Store, event: LambdaEvent<Value>) -> Result<(), Diagnostic> {
     let left = event.context.deadline().duration_since(SystemTime::now());
     let time = left.unwrap_or_default().saturating_sub(IN_TIME);
-    let Swept { films, is_done } = sweep(store, time).await.map_err(|error| Diagnostic {
+    let Swept { movies, is_done } = sweep(store, time).await.map_err(|error| Diagnostic {
         error_type: "SweepFailed".into(),
         error_message: error.in_words(),
     })?;
-    tracing::info!(films, is_done, "swept");
+    tracing::info!(movies, is_done, "swept");
     Ok(())
 }

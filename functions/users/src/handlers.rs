@@ -16,7 +16,7 @@ use shared::{
 
 /// List users.
 ///
-/// All users by id. Emails only when an admin asks.
+/// Returns all users by id. Emails are shown to admins only.
 #[utoipa::path(
     get,
     path = "/api/users/",
@@ -45,9 +45,9 @@ pub async fn list_users(
     Ok(Json(page.collection(&state, Some(count), slice).await?))
 }
 
-/// Get the caller.
+/// Get the current user.
 ///
-/// The caller's own record, email included.
+/// Returns the caller's own record, with the email.
 #[utoipa::path(
     get,
     path = "/api/users/me/",
@@ -64,9 +64,9 @@ pub async fn get_me(State(state): State<AppState>, caller: Caller) -> Result<Jso
     Ok(Json(UserBody::own(&user)))
 }
 
-/// List the caller's favorites.
+/// List the current user's favorites.
 ///
-/// The films the caller holds as favorites, latest mark first. The order may lag by a moment on AWS, where it comes
+/// Returns the movies among the caller's favorites, the latest favorite first. The order may lag by a moment on AWS, where it comes
 /// from an index.
 #[utoipa::path(
     get,
@@ -75,7 +75,7 @@ pub async fn get_me(State(state): State<AppState>, caller: Caller) -> Result<Jso
     tag = "users",
     params(PageParams),
     responses(
-        (status = 200, description = "A page of films; `count` is null.", body = Collection<MovieBody>),
+        (status = 200, description = "A page of movies; `count` is null.", body = Collection<MovieBody>),
         BadRequest, Unauthenticated, Unavailable
     ),
     security(("bearer" = []))

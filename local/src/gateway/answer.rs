@@ -93,12 +93,12 @@ impl Refusal {
             Self::FunctionFailed => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal_error",
-                "Something went wrong on our side; the request id finds it in our logs.",
+                "An internal error occurred. Report it with the request id.",
             ),
             Self::FunctionTimeout | Self::NoRoom => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
-                "The service can't answer just now; try again shortly.",
+                "The service is temporarily unavailable; try again shortly.",
             ),
         };
         Problem::new(status, code, detail, None)
@@ -117,7 +117,7 @@ impl Refusal {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        // Serialising a struct of strings and numbers doesn't fail.
+        // Serializing a struct of strings and numbers doesn't fail.
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         assemble(status, headers, body.into(), method)
     }

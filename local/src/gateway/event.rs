@@ -320,7 +320,7 @@ mod tests {
             version: request.version(),
             headers: request.headers(),
             body: request.body(),
-            host: &Host::parse("films.example:3000").unwrap(),
+            host: &Host::parse("movies.example:3000").unwrap(),
             source: "192.0.2.7".parse().unwrap(),
             request_id: ID,
             time: datetime!(2020-03-12 20:03:58.348 +01:00),
@@ -359,7 +359,7 @@ mod tests {
                 "headers": {
                     "content-length": "7",
                     "content-type": "application/json",
-                    "host": "films.example:3000",
+                    "host": "movies.example:3000",
                     "user-agent": "test/1",
                     "x-amzn-trace-id": "Root=1-5e6a879e-5f1c0f5e6f2b4f0e9d0c3a1f",
                     "x-forwarded-for": "192.0.2.7",
@@ -372,8 +372,8 @@ mod tests {
                 "requestContext": {
                     "accountId": "123456789012",
                     "apiId": "local",
-                    "domainName": "films.example",
-                    "domainPrefix": "films",
+                    "domainName": "movies.example",
+                    "domainPrefix": "movies",
                     "http": {
                         "method": "POST",
                         "path": "/api/movies/search/",
@@ -515,7 +515,7 @@ mod tests {
             "localhost",
             "127.0.0.1:3000",
             "[::1]:3000",
-            "films.example.",
+            "movies.example.",
             "a_b",
             "xn--bcher-kva.example:80",
         ] {

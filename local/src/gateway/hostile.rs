@@ -686,7 +686,7 @@ async fn an_answer_longer_than_lambda_takes_is_a_500_and_whoever_invokes_sees_wh
         json!({
             "version": "2.0",
             "rawPath": format!("/api/movies/{count}"),
-            "headers": { "host": "films.example" },
+            "headers": { "host": "movies.example" },
             "requestContext": { "stage": "$default", "requestId": "the-id", "http": { "method": "GET" } },
         })
     };

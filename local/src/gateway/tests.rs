@@ -112,14 +112,14 @@ pub(super) fn gateway() -> Gateway {
     gateway_of(&template(), functions(), &["*"])
 }
 
-/// The answer to a request in memory: status, headers, body. Its `Host` is `films.example` when it names none.
+/// The answer to a request in memory: status, headers, body. Its `Host` is `movies.example` when it names none.
 pub(super) async fn call(
     gateway: &Gateway,
     request: http::request::Builder,
     body: impl Into<Bytes>,
 ) -> (u16, http::HeaderMap, Bytes) {
     let mut request = request.body(Full::new(body.into())).unwrap();
-    let host = HeaderValue::from_static("films.example");
+    let host = HeaderValue::from_static("movies.example");
     request.headers_mut().entry(HOST).or_insert(host);
     let response = gateway.handle(request, SOURCE).await;
     let (parts, body) = response.into_parts();
@@ -191,7 +191,7 @@ async fn each_route_leads_to_its_function() {
 #[tokio::test]
 async fn a_function_sees_the_request_as_on_aws() {
     let request = Request::put("/api/movies/caf%C3%A9/?q=a%20b&q=c")
-        .header("Host", "films.example:3000")
+        .header("Host", "movies.example:3000")
         .header("Cookie", "a=1;b=2")
         .header("X-Forwarded-For", "10.0.0.1")
         .header("Content-Type", "multipart/form-data; boundary=x");
@@ -212,8 +212,8 @@ async fn a_function_sees_the_request_as_on_aws() {
         seen,
         json!({
             "method": "PUT",
-            "uri": "http://films.example:3000/api/movies/caf%C3%A9/?q=a%20b&q=c",
-            "host": "films.example:3000",
+            "uri": "http://movies.example:3000/api/movies/caf%C3%A9/?q=a%20b&q=c",
+            "host": "movies.example:3000",
             "cookie": "a=1; b=2",
             "forwarded_for": "192.0.2.7",
             "source": "192.0.2.7",
@@ -352,7 +352,7 @@ async fn a_head_may_have_as_much_as_api_gateway_takes() {
     let gateway = gateway();
     // The gateway counts the request line and the headers' values.
     let line = |path: &str| "GET  HTTP/1.1".len() + path.len();
-    let host = "films.example".len();
+    let host = "movies.example".len();
     // Each brace becomes three characters when lambda_http writes the URL.
     let longest = format!(
         "/api/movies/{}",
@@ -387,7 +387,7 @@ async fn a_request_that_cannot_be_handed_on_is_a_400() {
         "GET /api/movies HTTP/1.1\r\nhost: x\r\nhost: x",
         "GET /api/movies HTTP/1.1\r\nhost:",
         "GET /api/movies HTTP/1.1",
-        "GET http://films.example/api/movies HTTP/1.1",
+        "GET http://movies.example/api/movies HTTP/1.1",
         "OPTIONS * HTTP/1.1\r\nhost: x",
         "OPTIONS /api/movies HTTP/1.1\r\nhost: a b\r\norigin: https://a.example",
     ] {
@@ -411,8 +411,8 @@ async fn a_request_may_name_its_host_elsewhere_and_http_1_0_not_at_all() {
     for (head, host) in [
         ("GET /api/movies HTTP/1.0", own.as_str()),
         (
-            "GET http://films.example/api/movies HTTP/1.1\r\nhost: other",
-            "films.example",
+            "GET http://movies.example/api/movies HTTP/1.1\r\nhost: other",
+            "movies.example",
         ),
         ("GET /api/movies HTTP/1.1\r\nhost: [::1]:80", "[::1]:80"),
     ] {
@@ -468,7 +468,7 @@ fn event(method: &str, path: &str) -> Value {
     json!({
         "version": "2.0",
         "rawPath": path,
-        "headers": { "host": "films.example" },
+        "headers": { "host": "movies.example" },
         "requestContext": { "stage": "$default", "requestId": "the-id", "http": { "method": method } },
     })
 }
@@ -484,7 +484,7 @@ async fn an_event_can_be_replayed() {
     let seen: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     assert_eq!(
         (&seen["method"], &seen["uri"]),
-        (&json!("DELETE"), &json!("https://films.example/api/movies/7/"))
+        (&json!("DELETE"), &json!("https://movies.example/api/movies/7/"))
     );
 
     for broken in [json!({}), json!({ "rawPath": "/" }), json!("text")] {

@@ -445,7 +445,7 @@ async fn describe(client: &Client, table_name: &str) -> Result<Option<TableDescr
         .operation_timeout(ACTIVE_WITHIN)
         .build();
     let request = client.describe_table().table_name(table_name).customize();
-    // The embedded engine counts every row for its answer: some ten seconds for a million films.
+    // The embedded engine counts every row for its answer: some ten seconds for a million movies.
     let request = request.config_override(Config::builder().timeout_config(patient));
     match request.send().await {
         Ok(output) => Ok(output.table),
@@ -522,7 +522,7 @@ mod tests {
     #[tokio::test]
     async fn a_table_may_take_longer_to_describe_than_a_request_may() {
         let engine = Engine::start(Storage::Memory).unwrap();
-        ours().create(&local(&engine.endpoint()), "films").await.unwrap();
+        ours().create(&local(&engine.endpoint()), "movies").await.unwrap();
         let wire = Wire::to(&engine.endpoint()).await;
         wire.hold(Duration::from_millis(300));
         let hasty = TimeoutConfig::builder()
@@ -535,24 +535,24 @@ mod tests {
             .timeout_config(hasty)
             .build();
         let client = Client::from_conf(client);
-        assert!(client.describe_table().table_name("films").send().await.is_err());
-        let table = describe(&client, "films").await.unwrap().unwrap();
-        ours().compare(&table, "films").unwrap();
+        assert!(client.describe_table().table_name("movies").send().await.is_err());
+        let table = describe(&client, "movies").await.unwrap().unwrap();
+        ours().compare(&table, "movies").unwrap();
     }
 
     #[tokio::test]
     async fn the_table_is_made_once_with_everything_declared() {
         let engine = Engine::start(Storage::Memory).unwrap();
         let client = local(&engine.endpoint());
-        assert!(ours().create(&client, "films").await.unwrap());
-        assert!(!ours().create(&client, "films").await.unwrap());
+        assert!(ours().create(&client, "movies").await.unwrap());
+        assert!(!ours().create(&client, "movies").await.unwrap());
 
-        let table = describe(&client, "films").await.unwrap().unwrap();
-        ours().compare(&table, "films").unwrap();
+        let table = describe(&client, "movies").await.unwrap().unwrap();
+        ours().compare(&table, "movies").unwrap();
         assert_eq!(table.attribute_definitions().len(), ours().attributes.len());
         let ttl = client
             .describe_time_to_live()
-            .table_name("films")
+            .table_name("movies")
             .send()
             .await
             .unwrap();
@@ -568,7 +568,7 @@ mod tests {
         let engine = Engine::start(Storage::Memory).unwrap();
         let client = local(&engine.endpoint());
         let spec = ours();
-        let made = futures_util::future::join_all((0..8).map(|_| spec.create(&client, "films"))).await;
+        let made = futures_util::future::join_all((0..8).map(|_| spec.create(&client, "movies"))).await;
         assert_eq!(made.into_iter().filter(|made| *made.as_ref().unwrap()).count(), 1);
     }
 
@@ -608,19 +608,19 @@ mod tests {
 
     #[test]
     fn a_declaration_that_cannot_be_created_here_is_refused() {
-        let whole = "{ TableName: films, BillingMode: PAY_PER_REQUEST,
+        let whole = "{ TableName: movies, BillingMode: PAY_PER_REQUEST,
             AttributeDefinitions: [{ AttributeName: pk, AttributeType: S }],
             KeySchema: [{ AttributeName: pk, KeyType: HASH }] }";
         let refusal = |from: &str, to: &str| {
             assert!(whole.contains(from));
             let properties = serde_norway::from_str(&whole.replace(from, to)).unwrap();
-            TableSpec::from_properties("Films", properties)
+            TableSpec::from_properties("Movies", properties)
                 .unwrap_err()
                 .to_string()
         };
-        assert!(TableSpec::from_properties("Films", serde_norway::from_str(whole).unwrap()).is_ok());
+        assert!(TableSpec::from_properties("Movies", serde_norway::from_str(whole).unwrap()).is_ok());
         for (from, to, reason) in [
-            ("films", "\"${Stage}-films\"", "TableName"),
+            ("movies", "\"${Stage}-movies\"", "TableName"),
             ("PAY_PER_REQUEST", "PROVISIONED", "BillingMode"),
             ("AttributeType: S", "AttributeType: BOOL", "BOOL isn't a type"),
             ("KeyType: HASH", "KeyType: HUSH", "HUSH isn't a key type"),
@@ -635,19 +635,19 @@ mod tests {
                 "pk has no definition",
             ),
             (
-                "TableName: films",
-                "TableName: films, LocalSecondaryIndexes: []",
+                "TableName: movies",
+                "TableName: movies, LocalSecondaryIndexes: []",
                 "local secondary indexes",
             ),
             (
-                "TableName: films",
-                "TableName: films, TimeToLiveSpecification: { Enabled: true }",
+                "TableName: movies",
+                "TableName: movies, TimeToLiveSpecification: { Enabled: true }",
                 "names no attribute",
             ),
         ] {
             let refusal = refusal(from, to);
             assert!(
-                refusal.starts_with("the template's resource Films: ") && refusal.contains(reason),
+                refusal.starts_with("the template's resource Movies: ") && refusal.contains(reason),
                 "{refusal}"
             );
         }

@@ -133,7 +133,7 @@ fn bearer_token(parts: &Parts) -> Result<Option<&str>> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| Some(token.trim_start_matches(' ')))
         .ok_or(Error::Unauthenticated(
-            "The credentials must be `Authorization: Bearer …`.",
+            "Credentials must be sent as `Authorization: Bearer …`.",
         ))
 }
 

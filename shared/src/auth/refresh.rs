@@ -38,21 +38,21 @@ impl RefreshKey {
     }
 
     fn tag(&self, body: &[u8]) -> hmac::Tag {
-        hmac::sign(&self.0, &labelled("tag", body))
+        hmac::sign(&self.0, &labeled("tag", body))
     }
 
     fn is_tag(&self, body: &[u8], tag: &[u8]) -> bool {
-        hmac::verify(&self.0, &labelled("tag", body), tag).is_ok()
+        hmac::verify(&self.0, &labeled("tag", body), tag).is_ok()
     }
 
     /// The secret of the token whose session and counter, and predecessor's secret, are `core`.
     fn next_secret(&self, core: &[u8]) -> hmac::Tag {
-        hmac::sign(&self.0, &labelled("next", core))
+        hmac::sign(&self.0, &labeled("next", core))
     }
 }
 
 /// The two uses of the key sign texts that begin differently, so what one makes is never good for the other.
-fn labelled(label: &str, body: &[u8]) -> Vec<u8> {
+fn labeled(label: &str, body: &[u8]) -> Vec<u8> {
     [label.as_bytes(), body].concat()
 }
 

@@ -22,7 +22,7 @@ const ACCESS: &str = "access";
 const CLOCK_SKEW_SECONDS: i64 = 5;
 
 /// The refusal of a token that isn't valid, whatever is wrong with it.
-const INVALID: Error = Error::Unauthenticated("The access token isn't valid.");
+const INVALID: Error = Error::Unauthenticated("The access token is invalid.");
 
 /// The claims of an access token. All of them must be there.
 #[derive(Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Favorites: a user's mark on a film, counted exactly.
+//! Favorites: a user's mark on a movie, counted exactly.
 
 use std::time::Duration;
 
@@ -20,25 +20,25 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How many marks of a deleted film one pass removes.
+/// How many marks of a deleted movie one pass removes.
 const SWEEP_PAGE: usize = 100;
 /// How many passes a deletion makes itself. What is left is the sweep's.
 pub(crate) const PASSES_OF_DELETION: usize = 3;
 /// How long it takes for them at most, so that it is answered while the table is out of reach.
 pub(crate) const SWEEP_OF_DELETION: Duration = Duration::from_secs(2);
-/// How many passes the sweep makes for one film.
+/// How many passes the sweep makes for one movie.
 const PASSES_OF_SWEEP: usize = 100;
 
-/// A mark as stored: `MARKS#<film>`, user.
+/// A mark as stored: `MARKS#<movie>`, user.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MarkItem {
-    /// The film.
+    /// The movie.
     pub movie: MovieId,
     /// The user.
     pub user: UserId,
     /// The user's partition of the index by date.
     pub dated: String,
-    /// When it was made, then the film.
+    /// When it was made, then the movie.
     pub date: String,
 }
 
@@ -66,24 +66,24 @@ pub enum Wish {
     Toggle,
 }
 
-/// A mark and the film's count, as of one moment after the request began.
+/// A mark and the movie's count, as of one moment after the request began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FavoriteState {
     /// Whether the mark is there.
     pub favorite: bool,
-    /// How many marks the film has.
+    /// How many marks the movie has.
     pub favorite_count: u64,
 }
 
 impl Store {
-    /// AP-13: puts a mark on a film or takes it off, and moves the film's count, in one transaction.
+    /// AP-13: puts a mark on a movie or takes it off, and moves the movie's count, in one transaction.
     ///
     /// Two calls when nobody else is at it: a read, and a transaction that counts on what was read, so that the number
     /// in the answer is the number at that moment. When the count was moved in between, or is being moved, the mark is
     /// moved without that condition and the count read afterwards: others can then only delay it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] without the film, [`Error::Unavailable`] when it can't be done in time.
+    /// [`Error::NotFound`] without the movie, [`Error::Unavailable`] when it can't be done in time.
     pub async fn set_favorite(&self, id: MovieId, user: UserId, wish: Wish) -> Result<FavoriteState> {
         for attempt in 0..EDIT_ATTEMPTS {
             pause_before(attempt).await;
@@ -115,7 +115,9 @@ impl Store {
                 _ => return Err(no_movie()),
             }
         }
-        Err(Error::Unavailable("a favorite met others every time".into()))
+        Err(Error::Unavailable(
+            "the transaction conflicted on every attempt".into(),
+        ))
     }
 
     /// The transaction that moves a mark, and its action on the mark. `counted` makes it count on the likes seen.
@@ -156,7 +158,7 @@ impl Store {
         Ok((transaction, mark))
     }
 
-    /// AP-15: a page of a user's favorite films, latest mark first.
+    /// AP-15: a page of a user's favorite movies, latest mark first.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
@@ -174,7 +176,7 @@ impl Store {
         Ok(slice)
     }
 
-    /// AP-16: removes the marks of a deleted film, and then the row that asks for it.
+    /// AP-16: removes the marks of a deleted movie, and then the row that asks for it.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
@@ -200,7 +202,7 @@ impl Store {
         Ok(())
     }
 
-    /// AP-16: goes on with the marks of films whose deletion was cut off. Returns how many films it looked at.
+    /// AP-16: goes on with the marks of movies whose deletion was cut off. Returns how many movies it looked at.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
@@ -219,7 +221,7 @@ impl Store {
             let movie = Key::of(row)
                 .and_then(|key| keys::id_at_end(&key.sk))
                 .and_then(|id| MovieId::try_from(id).ok())
-                .ok_or_else(|| corrupt("a sweep row without a film's id"))?;
+                .ok_or_else(|| corrupt("a sweep row without a movie's id"))?;
             self.sweep_marks_of(movie, PASSES_OF_SWEEP).await?;
         }
         Ok(rows.len())

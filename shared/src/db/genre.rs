@@ -1,4 +1,4 @@
-//! Genres: their names as first written, and how many films each has.
+//! Genres: their names as first written, and how many movies each has.
 
 use std::collections::HashMap;
 
@@ -27,13 +27,13 @@ pub struct GenreItem {
     pub identity: String,
     /// Its name as it was first written.
     pub name: String,
-    /// How many films it has. The item goes with the last.
+    /// How many movies it has. The item goes with the last.
     pub n: u64,
 }
 
-/// What a change of a film means for genre counts, within the film's own transaction.
+/// What a change of a movie means for genre counts, within the movie's own transaction.
 ///
-/// Whether a genre is new, or loses its last film, isn't read beforehand: the common case is assumed under a
+/// Whether a genre is new, or loses its last movie, isn't read beforehand: the common case is assumed under a
 /// condition, and where the condition fails the same transaction is made anew with what was learned.
 pub struct GenreMoves {
     joins: Vec<Join>,
@@ -54,7 +54,7 @@ struct Leave {
 }
 
 impl GenreMoves {
-    /// The moves from the genres a film had to those it will have.
+    /// The moves from the genres a movie had to those it will have.
     #[must_use]
     pub fn between(old: Option<&Genres>, new: Option<&Genres>) -> Self {
         let identities = |genres: Option<&Genres>| -> Vec<String> {
@@ -87,7 +87,7 @@ impl GenreMoves {
         }
     }
 
-    /// Adds the moves to the film's transaction.
+    /// Adds the moves to the movie's transaction.
     ///
     /// # Errors
     /// [`crate::Error::Internal`] when an action can't be built.
@@ -132,12 +132,12 @@ impl GenreMoves {
 /// How many Queries one request runs side by side at most.
 const SIDE_BY_SIDE: usize = 32;
 
-/// A genre with its newest films.
+/// A genre with its newest movies.
 #[derive(Clone, Debug)]
 pub struct Category {
     /// The genre.
     pub genre: GenreItem,
-    /// Its newest films, newest first.
+    /// Its newest movies, newest first.
     pub movies: Vec<MovieView>,
 }
 
@@ -154,7 +154,7 @@ impl Category {
 }
 
 impl Store {
-    /// The action by which films join a genre that is there, or make it.
+    /// The action by which movies join a genre that is there, or make it.
     ///
     /// # Errors
     /// [`crate::Error::Internal`] when it can't be built.
@@ -162,7 +162,7 @@ impl Store {
         &self,
         identity: &str,
         name: &str,
-        films: u64,
+        movies: u64,
         is_new: bool,
     ) -> Result<TransactWriteItem> {
         let on = self.on(keys::genre(identity));
@@ -170,11 +170,11 @@ impl Store {
             let genre = GenreItem {
                 identity: identity.to_owned(),
                 name: name.to_owned(),
-                n: films,
+                n: movies,
             };
             return on.put(&genre, Expression::none().when("attribute_not_exists(#pk)"));
         }
-        let add = Expression::update("ADD #n :films").value(":films", number(films));
+        let add = Expression::update("ADD #n :movies").value(":movies", number(movies));
         on.update(add.when("attribute_exists(#pk)"))
     }
 
@@ -209,7 +209,7 @@ impl Store {
         Ok((count, slice.try_map(from_item)?))
     }
 
-    /// AP-06: how many films a genre has.
+    /// AP-06: how many movies a genre has.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
@@ -217,8 +217,8 @@ impl Store {
         meta::value(self.get(&keys::genre(identity)).await?.as_ref())
     }
 
-    /// AP-05, AP-06: genres in alphabetical order, each with its newest films, and how many genres there are. Three
-    /// rounds: the genres, one Query each side by side, and their films in batches side by side.
+    /// AP-05, AP-06: genres in alphabetical order, each with its newest movies, and how many genres there are. Three
+    /// rounds: the genres, one Query each side by side, and their movies in batches side by side.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
@@ -257,13 +257,13 @@ impl Store {
     }
 }
 
-/// A genre's films by release date, in the index.
+/// A genre's movies by release date, in the index.
 #[must_use]
 pub fn genre_by_date(identity: &str) -> Span {
     Span::partition(BY_DATE, keys::genre_dated(identity))
 }
 
-/// A genre's films by id, in the table.
+/// A genre's movies by id, in the table.
 #[must_use]
 pub fn genre_by_id(identity: &str) -> Span {
     let (low, high) = index::members(identity);

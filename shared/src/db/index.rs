@@ -1,6 +1,6 @@
-//! The rows by which a film is found: what it is searchable by, and its genres.
+//! The rows by which a movie is found: what it is searchable by, and its genres.
 //!
-//! A film has, under the first three characters of the word in question,
+//! A movie has, under the first three characters of the word in question,
 //!
 //! | kind | partition | sort key | one for |
 //! |---|---|---|---|
@@ -10,10 +10,10 @@
 //! | 3 | `GENRE#<genre>` | `<genre>#<id>` | each genre: the membership, and its first word |
 //! | 3 | `GENRE#<word>` | `<word>+#<id>` | each further word of a genre that nothing above has |
 //!
-//! so one Query finds all films with a word that begins in a given way, title matches before director matches before
-//! genre matches, exact titles first. Each row carries the film's normalised words, as far as they
+//! so one Query finds all movies with a word that begins in a given way, title matches before director matches before
+//! genre matches, exact titles first. Each row carries the movie's normalized words, as far as they
 //! [fit](crate::db::carried), so that further words of a search are checked without another read, and the one row that
-//! stands for the film in a search is known without another read too.
+//! stands for the movie in a search is known without another read too.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -24,7 +24,7 @@ use crate::{
         carried::Encoder,
         keys::{self, END, Key, WORD_SEPARATOR, id_text},
     },
-    domain::{Film, Genre, MovieId, text},
+    domain::{Genre, MovieFields, MovieId, text},
 };
 
 /// A word stands in a key by its first characters, and as many bytes: a posting has a [largest size](POSTING_BYTES).
@@ -48,7 +48,7 @@ pub const KINDS: usize = 4;
 /// below 1 KB a row costs one write unit.
 pub const POSTING_BYTES: [usize; KINDS] = [292, 204, 204, 341];
 
-/// A film's normalised words, by field.
+/// A movie's normalized words, by field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words {
     /// The title's words, in order.
@@ -59,15 +59,15 @@ pub struct Words {
     pub genres: Vec<Vec<String>>,
 }
 
-/// A row by which a film is found, without its key.
+/// A row by which a movie is found, without its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexItem {
-    /// The film's words, as far as they [fit](crate::db::carried).
+    /// The movie's words, as far as they [fit](crate::db::carried).
     pub text: String,
     /// On a genre membership: the genre's partition of the index by date.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dated: Option<String>,
-    /// On a genre membership: the film's place in it.
+    /// On a genre membership: the movie's place in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
 }
@@ -84,13 +84,13 @@ impl IndexItem {
 }
 
 impl Words {
-    /// The words of `film`.
+    /// The words of `movie`.
     #[must_use]
-    pub fn of(film: &Film) -> Self {
+    pub fn of(fields: &MovieFields) -> Self {
         Self {
-            title: text::words(film.title.as_str()),
-            director: text::words(film.director.as_str()),
-            genres: film.genres.iter().map(|g| g.words().to_vec()).collect(),
+            title: text::words(fields.title.as_str()),
+            director: text::words(fields.director.as_str()),
+            genres: fields.genres.iter().map(|g| g.words().to_vec()).collect(),
         }
     }
 
@@ -124,7 +124,7 @@ impl Words {
         })
     }
 
-    /// Whether some word of the film satisfies `word` of a search.
+    /// Whether some word of the movie satisfies `word` of a search.
     #[must_use]
     pub fn have(&self, word: &str) -> bool {
         let genres = self.genres.iter().flatten();
@@ -148,13 +148,13 @@ impl Words {
                 .is_some_and(|own| satisfies(own, last))
     }
 
-    /// The keys of all rows of film `id`.
+    /// The keys of all rows of movie `id`.
     #[must_use]
     pub fn keys(&self, id: MovieId) -> BTreeSet<Key> {
         self.keys_with_words(id).into_keys().collect()
     }
 
-    /// The keys of all rows of film `id`, each with the word that it stands for.
+    /// The keys of all rows of movie `id`, each with the word that it stands for.
     fn keys_with_words(&self, id: MovieId) -> BTreeMap<Key, &str> {
         let mut rows = BTreeMap::new();
         let tail = format!("{END}{}", id_text(id.get()));
@@ -194,7 +194,7 @@ fn word_key(kind: u8, word: &str, tail: &str) -> Key {
     Key::new(keys::word_partition(word), format!("{kind}{END}{word}{tail}"))
 }
 
-/// Whether a film's word satisfies a word of a search: it begins with it; one of one or two characters it must equal.
+/// Whether a movie's word satisfies a word of a search: it begins with it; one of one or two characters it must equal.
 #[must_use]
 pub fn satisfies(own: &str, word: &str) -> bool {
     if is_short(word) {
@@ -240,12 +240,12 @@ fn kind(key: &Key) -> usize {
     }
 }
 
-/// A film's rows, each with its key.
+/// A movie's rows, each with its key.
 #[must_use]
-pub fn rows(film: &Film, id: MovieId) -> BTreeMap<Key, IndexItem> {
-    let words = Words::of(film);
-    let date = keys::dated(&film.release_date.to_string(), id);
-    let identities = film.genres.iter().map(Genre::identity);
+pub fn rows(fields: &MovieFields, id: MovieId) -> BTreeMap<Key, IndexItem> {
+    let words = Words::of(fields);
+    let date = keys::dated(&fields.release_date.to_string(), id);
+    let identities = fields.genres.iter().map(Genre::identity);
     let mut dated: HashMap<Key, String> = identities
         .map(|identity| (membership(&identity, id), keys::genre_dated(&identity)))
         .collect();
@@ -276,7 +276,7 @@ pub fn rows(film: &Film, id: MovieId) -> BTreeMap<Key, IndexItem> {
     all.iter().map(row).collect()
 }
 
-/// The key of a film's membership in a genre.
+/// The key of a movie's membership in a genre.
 #[must_use]
 pub fn membership(identity: &str, id: MovieId) -> Key {
     let (low, _) = members(identity);
@@ -296,7 +296,7 @@ pub fn members(identity: &str) -> (String, String) {
     (format!("{identity}{END}"), format!("{identity}{END}{AFTER_ALL}"))
 }
 
-/// A range of rows of one kind, in which the films that satisfy a word, or whose title begins with several, stand.
+/// A range of rows of one kind, in which the movies that satisfy a word, or whose title begins with several, stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WordRange {
     /// The partition.
@@ -373,8 +373,8 @@ mod tests {
     use super::*;
     use crate::domain::{Description, Director, Genres, ReleaseDate, Title};
 
-    fn film(title: &str, director: &str, genre: &str) -> Film {
-        Film {
+    fn fields(title: &str, director: &str, genre: &str) -> MovieFields {
+        MovieFields {
             title: Title::parse(title).unwrap(),
             description: Description::parse("x").unwrap(),
             release_date: ReleaseDate::parse("1972-03-24").unwrap(),
@@ -389,9 +389,9 @@ mod tests {
     }
 
     #[test]
-    fn a_film_has_one_row_for_each_word_and_genre() {
-        let film = film("The Sci of the Kid", "Kid Ory", "Sci-Fi, Drama");
-        let keys: Vec<String> = rows(&film, id())
+    fn a_movie_has_one_row_for_each_word_and_genre() {
+        let fields = fields("The Sci of the Kid", "Kid Ory", "Sci-Fi, Drama");
+        let keys: Vec<String> = rows(&fields, id())
             .into_keys()
             .map(|k| format!("{} {}", k.pk, k.sk.replace("#0000000000000007", "")))
             .collect();
@@ -413,14 +413,14 @@ mod tests {
     #[test]
     fn words_survive_their_encoding() {
         for (title, director, genre) in [("The Kid", "A B", "Sci-Fi, Drama"), ("…", "?", "x")] {
-            let words = Words::of(&film(title, director, genre));
+            let words = Words::of(&fields(title, director, genre));
             assert_eq!(Words::decode(&words.encode()).unwrap(), words);
         }
     }
 
     #[test]
     fn a_words_ranges_hold_its_rows_and_no_others() {
-        let words = Words::of(&film("Fi Fiddler", "Fiona", "Sci-Fi, Fi, Film Noir"));
+        let words = Words::of(&fields("Fi Fiddler", "Fiona", "Sci-Fi, Fi, Film Noir"));
         let found = |word: &str| -> Vec<String> {
             let ranges = WordRange::of_word(word);
             let keys = words.keys(id());
@@ -443,18 +443,18 @@ mod tests {
         let words = |tag: &str| (0..30).map(|n| format!("{tag}{n}")).collect::<Vec<_>>();
         let row_count = |tag: &str| {
             let all = words(tag);
-            let film = film(&all[..20].join(" "), &all[20..].join(" "), &all[11..20].join(","));
-            rows(&film.check().unwrap(), id()).len()
+            let fields = fields(&all[..20].join(" "), &all[20..].join(" "), &all[11..20].join(","));
+            rows(&fields.check().unwrap(), id()).len()
         };
         let genre_rows = 9;
-        // The film, the caller's mark, and the count of genres.
+        // The movie, the caller's mark, and the count of genres.
         let others = 3;
         let actions = row_count("a") + row_count("b") + 2 * genre_rows + others;
         assert!(actions <= crate::db::store::TRANSACTION, "{actions}");
     }
 
     /// Movies whose texts weigh most: one long word, many words, in one byte to four, and characters that spell out.
-    fn heavy() -> Vec<Film> {
+    fn heavy() -> Vec<MovieFields> {
         let letters = [
             "x",
             "Ж",
@@ -467,35 +467,35 @@ mod tests {
             "ß",
             "😀a",
         ];
-        let mut films = Vec::new();
+        let mut movies = Vec::new();
         for letter in letters {
             let repeated = |chars: usize| letter.chars().cycle().take(chars).collect::<String>();
             let genre = repeated(40);
             let genre = Genres::parse(&genre).map_or("x".repeat(40), |_| genre);
-            films.push(film(&repeated(200), &repeated(200), &genre));
+            movies.push(fields(&repeated(200), &repeated(200), &genre));
             let words = |count: usize, chars: usize, tag: &str| {
                 let words = (0..count).map(|n| format!("{tag}{n}{}", repeated(chars)));
                 words.collect::<Vec<_>>().join(" ")
             };
             let genres = words(4, 10, "g").replace(' ', ",");
             let genres = Genres::parse(&genres).map_or("x".repeat(40), |_| genres);
-            films.push(film(&words(7, 20, "t"), &words(7, 20, "d"), &genres));
+            movies.push(fields(&words(7, 20, "t"), &words(7, 20, "d"), &genres));
         }
         // Titles of as many bytes as a key holds, and one more or less.
-        films.extend([239, 240, 241, 242].map(|bytes| {
-            film(
+        movies.extend([239, 240, 241, 242].map(|bytes| {
+            fields(
                 &format!("{}{}", "x".repeat(bytes % 4), "\u{10400}".repeat(bytes / 4)),
                 "a",
                 "b",
             )
         }));
-        films.into_iter().map(|film| film.check().unwrap()).collect()
+        movies.into_iter().map(|fields| fields.check().unwrap()).collect()
     }
 
     #[test]
     fn no_row_of_any_text_is_larger_than_its_kind_may_be() {
-        for film in heavy() {
-            for (key, row) in rows(&film, id()) {
+        for fields in heavy() {
+            for (key, row) in rows(&fields, id()) {
                 assert!(row.size(&key) <= POSTING_BYTES[kind(&key)], "{key:?} {row:?}");
                 assert!(key.sk.len() <= 1024 && key.pk.len() <= 2048, "{key:?}");
                 assert!(row.size(&key) < 1024);
@@ -505,20 +505,20 @@ mod tests {
 
     #[test]
     fn a_row_is_of_the_kind_that_its_key_says() {
-        let film = film("0 1 2", "3", "Sci-Fi, 1 x");
-        let kinds: Vec<usize> = rows(&film, id()).keys().map(kind).collect();
+        let fields = fields("0 1 2", "3", "Sci-Fi, 1 x");
+        let kinds: Vec<usize> = rows(&fields, id()).keys().map(kind).collect();
         assert_eq!(kinds, [3, 3, 3, 3, 0, 1, 1, 2]);
     }
 
     #[test]
     fn nearly_every_row_of_ordinary_texts_carries_all_of_them() {
-        let film = film(
+        let fields = fields(
             "Birdman or (The Unexpected Virtue of Ignorance)",
             "Alejandro González Iñárritu",
             "Comedy, Drama, International Movies",
         );
-        for row in rows(&film, id()).values() {
-            assert_eq!(row.text, Words::of(&film).encode());
+        for row in rows(&fields, id()).values() {
+            assert_eq!(row.text, Words::of(&fields).encode());
         }
     }
 }

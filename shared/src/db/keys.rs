@@ -12,14 +12,14 @@ use crate::domain::{MovieId, UserId};
 /// The digits of the largest id, 2⁵³ − 1.
 pub const ID_DIGITS: usize = 16;
 
-/// Separates the parts of a key, and ends a key that has no id at its end. No normalised text contains it, and it
+/// Separates the parts of a key, and ends a key that has no id at its end. No normalized text contains it, and it
 /// sorts before [`WORD_SEPARATOR`] and every letter and digit: so an exact text sorts before all that continue it.
 pub const END: char = '#';
 
-/// Joins the words of a normalised text within a key.
+/// Joins the words of a normalized text within a key.
 pub const WORD_SEPARATOR: char = '-';
 
-/// Films and users stand in buckets of this many ids, one partition each, so that no partition grows with the table.
+/// Movies and users stand in buckets of this many ids, one partition each, so that no partition grows with the table.
 pub const BUCKET: u64 = 256;
 
 /// The partition-key attribute.
@@ -27,7 +27,7 @@ pub const PK: &str = "pk";
 /// The sort-key attribute.
 pub const SK: &str = "sk";
 
-/// The index of everything that has a date: films by release, a genre's films by release, a user's favorites by time.
+/// The index of everything that has a date: movies by release, a genre's movies by release, a user's favorites by time.
 pub const BY_DATE: Index = Index {
     name: Some("by-date"),
     pk: "dated",
@@ -41,11 +41,11 @@ pub const TABLE: Index = Index {
     sk: SK,
 };
 
-/// The name of the index of films by likes.
+/// The name of the index of movies by likes.
 pub const BY_LIKES: &str = "by-likes";
 /// Its partition-key attribute.
 pub const LIKED: &str = "liked";
-/// Its sort-key attribute, which is also where a film's favorites are counted.
+/// Its sort-key attribute, which is also where a movie's favorites are counted.
 pub const LIKES: &str = "likes";
 
 /// The likes index has this many shards, so that one favorite in eight meets the same index partition.
@@ -139,35 +139,35 @@ fn step(sk: &str, by: i8) -> String {
         return format!("{start}{}", id_text(id.saturating_add_signed(by.into())));
     }
     let mut stepped = sk.to_owned();
-    // A key without an id ends in END, whose neighbours are ASCII too.
+    // A key without an id ends in END, whose neighbors are ASCII too.
     if let Some(last) = stepped.pop().and_then(|c| u8::try_from(c).ok()) {
         stepped.push(char::from(last.saturating_add_signed(by)));
     }
     stepped
 }
 
-/// A film: `MOVIES#⌊id/256⌋`, id.
+/// A movie: `MOVIES#⌊id/256⌋`, id.
 #[must_use]
 pub fn movie(id: MovieId) -> Key {
     Key::new(movie_bucket(id.get() / BUCKET), id_text(id.get()))
 }
 
-/// The partition of films whose ids are in `bucket`.
+/// The partition of movies whose ids are in `bucket`.
 #[must_use]
 pub fn movie_bucket(bucket: u64) -> String {
     format!("MOVIES#{bucket}")
 }
 
-/// The `dated` of every film.
+/// The `dated` of every movie.
 pub const MOVIES_DATED: &str = "MOVIES";
 
-/// A film's place among those with a release date: `<date>#<id>`.
+/// A movie's place among those with a release date: `<date>#<id>`.
 #[must_use]
 pub fn dated(date: &str, id: MovieId) -> String {
     format!("{date}{END}{}", id_text(id.get()))
 }
 
-/// The `liked` of a film: its shard of the likes index.
+/// The `liked` of a movie: its shard of the likes index.
 #[must_use]
 pub fn likes_shard(shard: u64) -> String {
     format!("LIKES#{shard}")
@@ -191,13 +191,13 @@ pub fn login(folded: &str) -> Key {
     Key::new(format!("LOGIN#{folded}"), "LOGIN")
 }
 
-/// A user's mark on a film: `MARKS#<film>`, user.
+/// A user's mark on a movie: `MARKS#<movie>`, user.
 #[must_use]
 pub fn mark(movie: MovieId, user: UserId) -> Key {
     Key::new(marks(movie), id_text(user.get()))
 }
 
-/// The partition of a film's marks.
+/// The partition of a movie's marks.
 #[must_use]
 pub fn marks(movie: MovieId) -> String {
     format!("MARKS#{movie}")
@@ -245,7 +245,7 @@ pub fn genre(identity: &str) -> Key {
 /// The partition of all genres.
 pub const GENRES: &str = "GENRES";
 
-/// The `dated` of a genre's films.
+/// The `dated` of a genre's movies.
 #[must_use]
 pub fn genre_dated(identity: &str) -> String {
     format!("GENRE#{identity}")
@@ -267,13 +267,13 @@ fn first_three(word: &str) -> &str {
     word.char_indices().nth(3).map_or(word, |(end, _)| &word[..end])
 }
 
-/// A deleted film whose marks are still to be removed: `SWEEP`, id.
+/// A deleted movie whose marks are still to be removed: `SWEEP`, id.
 #[must_use]
 pub fn sweep(movie: MovieId) -> Key {
     Key::new(SWEEP, id_text(movie.get()))
 }
 
-/// The partition of films whose marks are still to be removed.
+/// The partition of movies whose marks are still to be removed.
 pub const SWEEP: &str = "SWEEP";
 
 /// A bulk import: `IMPORT#<hash of the file>`.
@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_stands_between_a_key_and_its_neighbours() {
+    fn nothing_stands_between_a_key_and_its_neighbors() {
         let keys = [
             "x#0000000000000009",
             "x#0000000000000010",
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn the_neighbour_of_an_id_is_an_id() {
+    fn the_neighbor_of_an_id_is_an_id() {
         assert_eq!(after("0000000000000009"), "0000000000000010");
         assert_eq!(before("0000000000000010"), "0000000000000009");
     }

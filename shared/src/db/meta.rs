@@ -13,9 +13,9 @@ use crate::{
 /// A counter's name, which is its sort key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
-    /// How many films there are.
+    /// How many movies there are.
     Movies,
-    /// The last film id given out. Apart from the count, so that giving out an id never meets a transaction that counts.
+    /// The last movie id given out. Apart from the count, so that giving out an id never meets a transaction that counts.
     MovieIds,
     /// How many users there are.
     Users,

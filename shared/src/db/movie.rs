@@ -1,4 +1,4 @@
-//! Films: the item, and one function for each way to read or change one.
+//! Movies: the item, and one function for each way to read or change one.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,12 +22,12 @@ use crate::{
         user::UserItem,
         walk::{Order, Span},
     },
-    domain::{CoverImage, Description, Director, Film, Genres, MovieId, ReleaseDate, Title, UserId},
+    domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
     error::{Error, Result},
 };
 
-/// One favorite, in a film's `likes`. Favorites × 10¹⁰ + id orders films by favorites, and among equals by id; 64 bits
-/// hold it for ten billion films and as many as 1.8 billion favorites of each.
+/// One favorite, in a movie's `likes`. Favorites × 10¹⁰ + id orders movies by favorites, and among equals by id; 64 bits
+/// hold it for ten billion movies and as many as 1.8 billion favorites of each.
 pub const ONE_LIKE: u64 = 10_000_000_000;
 
 /// How often an edit that met another is tried from its first read on; the request's deadline usually comes first.
@@ -36,7 +36,7 @@ pub(crate) const EDIT_ATTEMPTS: u32 = 200;
 /// How often one try at an edit learns about genres before it starts over from a read.
 const GENRE_ATTEMPTS: u32 = 5;
 
-/// A film as stored: `MOVIES#⌊id/256⌋`, id.
+/// A movie as stored: `MOVIES#⌊id/256⌋`, id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MovieItem {
     /// Its id.
@@ -75,17 +75,17 @@ pub struct MovieItem {
 }
 
 impl MovieItem {
-    /// A new film's item.
+    /// A new movie's item.
     #[must_use]
-    pub fn new(id: MovieId, film: &Film, user: Option<UserId>, now: &str) -> Self {
-        let release_date = film.release_date.to_string();
+    pub fn new(id: MovieId, fields: &MovieFields, user: Option<UserId>, now: &str) -> Self {
+        let release_date = fields.release_date.to_string();
         Self {
             id,
-            title: film.title.as_str().to_owned(),
-            description: film.description.as_str().to_owned(),
-            director: film.director.as_str().to_owned(),
-            genre: film.genres.to_string(),
-            cover_image: film.cover_image.as_ref().map(|c| c.as_str().to_owned()),
+            title: fields.title.as_str().to_owned(),
+            description: fields.description.as_str().to_owned(),
+            director: fields.director.as_str().to_owned(),
+            genre: fields.genres.to_string(),
+            cover_image: fields.cover_image.as_ref().map(|c| c.as_str().to_owned()),
             user,
             created_at: now.to_owned(),
             updated_at: now.to_owned(),
@@ -104,13 +104,13 @@ impl MovieItem {
         self.likes / ONE_LIKE
     }
 
-    /// What the film says of itself.
+    /// What the movie says of itself.
     ///
     /// # Errors
     /// [`Error::Internal`] when the stored text isn't what this service writes.
-    pub fn film(&self) -> Result<Film> {
-        let wrong = |what: &str| corrupt(&format!("film {} with a wrong {what}", self.id));
-        Ok(Film {
+    pub fn fields(&self) -> Result<MovieFields> {
+        let wrong = |what: &str| corrupt(&format!("movie {} with a wrong {what}", self.id));
+        Ok(MovieFields {
             title: Title::from_stored(&self.title),
             description: Description::from_stored(&self.description),
             release_date: ReleaseDate::parse(&self.release_date).map_err(|_| wrong("date"))?,
@@ -125,13 +125,13 @@ impl MovieItem {
     }
 
     /// Takes on what an edit says.
-    fn edited(&self, film: &Film, user: Option<UserId>, now: &str) -> Self {
+    fn edited(&self, fields: &MovieFields, user: Option<UserId>, now: &str) -> Self {
         Self {
             created_at: self.created_at.clone(),
             version: self.version + 1,
             likes: self.likes,
             liked: self.liked.clone(),
-            ..Self::new(self.id, film, user, now)
+            ..Self::new(self.id, fields, user, now)
         }
     }
 
@@ -146,16 +146,16 @@ impl MovieItem {
     }
 }
 
-/// A film as one caller sees it.
+/// A movie as one caller sees it.
 #[derive(Clone, Debug)]
 pub struct MovieView {
-    /// The film.
+    /// The movie.
     pub movie: MovieItem,
     /// Whether the caller holds it as a favorite.
     pub favorite: bool,
 }
 
-/// The order of the films' list.
+/// The order of the movies' list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MovieOrder {
     /// `id`.
@@ -182,21 +182,21 @@ impl MovieOrder {
     }
 }
 
-/// What an edit makes of a film.
+/// What an edit makes of a movie.
 #[derive(Clone, Debug)]
 pub struct Edit {
-    /// What the film will say of itself.
-    pub film: Film,
+    /// What the movie will say of itself.
+    pub fields: MovieFields,
     /// Whose it will be.
     pub user: Option<UserId>,
     /// Sets (`true`) or takes off (`false`) the caller's mark.
     pub favorite: Option<bool>,
 }
 
-/// What an edit is decided on: the film as it is, and who asks.
+/// What an edit is decided on: the movie as it is, and who asks.
 #[derive(Clone, Debug)]
 pub struct EditView {
-    /// The film as the caller sees it.
+    /// The movie as the caller sees it.
     pub view: MovieView,
     /// The caller.
     pub caller: UserItem,
@@ -205,7 +205,7 @@ pub struct EditView {
 }
 
 impl Store {
-    /// AP-01, AP-14: a film, with the caller's mark in the same batch. One call; 1 unit, 2 signed in.
+    /// AP-01, AP-14: a movie, with the caller's mark in the same batch. One call; 1 unit, 2 signed in.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
@@ -221,8 +221,8 @@ impl Store {
         Ok(self.hydrate(&[id], Some(caller)).await?.pop())
     }
 
-    /// AP-14: films by id, in the order asked for, with the caller's marks in the same batch. Ids of nothing are left
-    /// out: an index may name a film for a moment after it has gone. An id that is there twice gives one film.
+    /// AP-14: movies by id, in the order asked for, with the caller's marks in the same batch. Ids of nothing are left
+    /// out: an index may name a movie for a moment after it has gone. An id that is there twice gives one movie.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
@@ -241,7 +241,7 @@ impl Store {
             .collect()
     }
 
-    /// AP-14: films that were read already, with the caller's marks.
+    /// AP-14: movies that were read already, with the caller's marks.
     async fn with_marks(&self, movies: Vec<MovieItem>, caller: Option<UserId>) -> Result<Vec<MovieView>> {
         let marks = match caller {
             None => HashMap::new(),
@@ -259,7 +259,7 @@ impl Store {
             .collect())
     }
 
-    /// AP-02, AP-03: a page of all films, and how many there are.
+    /// AP-02, AP-03: a page of all movies, and how many there are.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
@@ -287,7 +287,7 @@ impl Store {
         Ok((count, self.hydrate_slice(slice, caller).await?))
     }
 
-    /// AP-04, AP-05: a page of a genre's films, and how many it has.
+    /// AP-04, AP-05: a page of a genre's movies, and how many it has.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
@@ -311,7 +311,7 @@ impl Store {
         Ok((count, self.hydrate_slice(slice, caller).await?))
     }
 
-    /// Reads the films that a page's keys name.
+    /// Reads the movies that a page's keys name.
     pub(crate) async fn hydrate_slice(
         &self,
         slice: Slice<Item>,
@@ -322,7 +322,7 @@ impl Store {
         Ok(place.with_items(views))
     }
 
-    /// AP-08: the newest films by release date, then by id.
+    /// AP-08: the newest movies by release date, then by id.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
@@ -334,7 +334,7 @@ impl Store {
         Ok(views)
     }
 
-    /// AP-07: the films with the most favorites, then by id; only those with any. Every shard's first films side by
+    /// AP-07: the movies with the most favorites, then by id; only those with any. Every shard's first movies side by
     /// side, merged.
     ///
     /// # Errors
@@ -380,13 +380,13 @@ impl Store {
             .collect()
     }
 
-    /// AP-10: adds a film, its index rows and counts in one transaction, and the mark of `favorite_of` if it is given.
+    /// AP-10: adds a movie, its index rows and counts in one transaction, and the mark of `favorite_of` if it is given.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when it can't be done in time.
     pub async fn create_movie(
         &self,
-        film: &Film,
+        fields: &MovieFields,
         user: UserId,
         favorite_of: Option<UserId>,
     ) -> Result<MovieView> {
@@ -394,14 +394,14 @@ impl Store {
         let id = Some(id)
             .filter(|id| *id < ONE_LIKE)
             .and_then(|id| MovieId::try_from(id).ok());
-        let id = id.ok_or_else(|| corrupt("more films than ids"))?;
+        let id = id.ok_or_else(|| corrupt("more movies than ids"))?;
         let now = self.clock.now();
-        let mut movie = MovieItem::new(id, film, Some(user), &now.to_string());
+        let mut movie = MovieItem::new(id, fields, Some(user), &now.to_string());
         if favorite_of.is_some() {
             movie.count_like(true);
         }
-        let rows = index::rows(film, id);
-        let mut genres = GenreMoves::between(None, Some(&film.genres));
+        let rows = index::rows(fields, id);
+        let mut genres = GenreMoves::between(None, Some(&fields.genres));
         for attempt in 0..EDIT_ATTEMPTS {
             pause_before(attempt.saturating_sub(1)).await;
             let mut transaction = Transaction::default();
@@ -426,19 +426,21 @@ impl Store {
                 }
                 refused => {
                     if !genres.learn(&refused) {
-                        return Err(corrupt("a film under an unused id"));
+                        return Err(corrupt("a movie under an unused id"));
                     }
                 }
             }
         }
-        Err(Error::Unavailable("creating met other edits every time".into()))
+        Err(Error::Unavailable(
+            "the creation conflicted with others on every attempt".into(),
+        ))
     }
 
-    /// AP-11: edits a film. `decide` says what becomes of it, from what it is at that moment; when another edit comes
+    /// AP-11: edits a movie. `decide` says what becomes of it, from what it is at that moment; when another edit comes
     /// in between it is asked again. Rows change only where their keys or words do.
     ///
     /// # Errors
-    /// [`Error::NotFound`] without the film, whatever `decide` says, [`Error::Unavailable`] when it can't be done in
+    /// [`Error::NotFound`] without the movie, whatever `decide` says, [`Error::Unavailable`] when it can't be done in
     /// time.
     pub async fn edit_movie(
         &self,
@@ -455,7 +457,9 @@ impl Store {
                 return Ok(view);
             }
         }
-        Err(Error::Unavailable("an edit met others every time".into()))
+        Err(Error::Unavailable(
+            "the edit conflicted with others on every attempt".into(),
+        ))
     }
 
     /// Reads what an edit is decided on, in one batch.
@@ -487,15 +491,18 @@ impl Store {
     async fn try_edit(&self, seen: &MovieView, edit: &Edit, caller: UserId) -> Result<Option<MovieView>> {
         let old = &seen.movie;
         let now = self.clock.now();
-        let mut new = old.edited(&edit.film, edit.user, &now.to_string());
+        let mut new = old.edited(&edit.fields, edit.user, &now.to_string());
         let favorite = edit.favorite.unwrap_or(seen.favorite);
         let moved = (favorite != seen.favorite).then_some(favorite);
         if let Some(on) = moved {
             new.count_like(on);
         }
-        let old_film = old.film()?;
-        let changes = changed_rows(index::rows(&old_film, old.id), index::rows(&edit.film, old.id));
-        let mut genres = GenreMoves::between(Some(&old_film.genres), Some(&edit.film.genres));
+        let old_fields = old.fields()?;
+        let changes = changed_rows(
+            index::rows(&old_fields, old.id),
+            index::rows(&edit.fields, old.id),
+        );
+        let mut genres = GenreMoves::between(Some(&old_fields.genres), Some(&edit.fields.genres));
         let mut is_counted = moved.is_some();
         let mut has_met = false;
         // One more, for the count.
@@ -576,10 +583,10 @@ impl Store {
         }
     }
 
-    /// AP-12: deletes a film with its index rows and counts in one transaction, then its marks. `decide` may refuse.
+    /// AP-12: deletes a movie with its index rows and counts in one transaction, then its marks. `decide` may refuse.
     ///
     /// # Errors
-    /// [`Error::NotFound`] without the film, whatever `decide` says, [`Error::Unavailable`] when it can't be done in
+    /// [`Error::NotFound`] without the movie, whatever `decide` says, [`Error::Unavailable`] when it can't be done in
     /// time.
     pub async fn delete_movie(
         &self,
@@ -601,7 +608,9 @@ impl Store {
                 return Ok(());
             }
         }
-        Err(Error::Unavailable("a deletion met edits every time".into()))
+        Err(Error::Unavailable(
+            "the deletion conflicted with edits on every attempt".into(),
+        ))
     }
 
     /// One try at a deletion: whether there may be favorites to sweep, or `None` when the movie was edited in between.
@@ -610,8 +619,8 @@ impl Store {
     /// whatever its count is by then, with an item that tells the sweep. Once it is gone no favorite is added, since that
     /// would move its count; so the sweep finds all there are.
     async fn try_delete(&self, movie: &MovieItem) -> Result<Option<bool>> {
-        let film = movie.film()?;
-        let mut genres = GenreMoves::between(Some(&film.genres), None);
+        let fields = movie.fields()?;
+        let mut genres = GenreMoves::between(Some(&fields.genres), None);
         let mut has_favorites = movie.favorite_count() > 0;
         // One more, for a first favorite.
         for attempt in 0..=GENRE_ATTEMPTS {
@@ -628,7 +637,7 @@ impl Store {
             }
             let deletion = transaction.add(self.on(movie.key()).delete(unchanged)?);
             transaction.add(self.count(Counter::Movies, -1)?);
-            for key in index::rows(&film, movie.id).into_keys() {
+            for key in index::rows(&fields, movie.id).into_keys() {
                 transaction.add(self.on(key).delete(Expression::none())?);
             }
             if has_favorites {
@@ -757,10 +766,10 @@ pub fn newest_first(views: &mut [MovieView]) {
     views.sort_by(|a, b| b.movie.date.cmp(&a.movie.date));
 }
 
-/// The error for a film that isn't there.
+/// The error for a movie that isn't there.
 #[must_use]
 pub fn no_movie() -> Error {
-    Error::NotFound("There is no film with this id.")
+    Error::NotFound("There is no movie with this id.")
 }
 
 /// The condition that nothing has this key yet.
@@ -768,14 +777,14 @@ fn unused() -> Expression {
     Expression::none().when("attribute_not_exists(#pk)")
 }
 
-/// The ids of the films that rows name.
+/// The ids of the movies that rows name.
 pub(crate) fn movie_ids(rows: &[Item]) -> Result<Vec<MovieId>> {
     rows.iter()
-        .map(|row| movie_id(row).ok_or_else(|| corrupt("a row without a film's id")))
+        .map(|row| movie_id(row).ok_or_else(|| corrupt("a row without a movie's id")))
         .collect()
 }
 
-/// The id of the film that a row names: at the end of its sort key, or for a mark in its partition key.
+/// The id of the movie that a row names: at the end of its sort key, or for a mark in its partition key.
 fn movie_id(row: &Item) -> Option<MovieId> {
     let key = Key::of(row)?;
     let id = match key.pk.strip_prefix("MARKS#") {

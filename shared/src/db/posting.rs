@@ -1,4 +1,4 @@
-//! The rows by which films are found, as a search reads them: range by range, and by what that costs.
+//! The rows by which movies are found, as a search reads them: range by range, and by what that costs.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -22,9 +22,9 @@ pub const UNIT: usize = 4096;
 pub struct Row {
     /// Its key.
     pub key: Key,
-    /// The film.
+    /// The movie.
     pub id: MovieId,
-    /// The film's words, as far as the row carries them.
+    /// The movie's words, as far as the row carries them.
     pub words: Carried,
     /// In bytes.
     size: usize,

@@ -1,13 +1,13 @@
 //! Search: AP-09. At most three rounds of Queries and one BatchGetItem, and a fixed ceiling of read units, whatever the
-//! catalogue's size.
+//! catalog's size.
 //!
 //! The answer is a walk along a few ranges of rows, in this order: titles that begin with the whole of `q` (exact ones
 //! first, by the order of their keys), then one word's rows: title, director, genre. That word leads; the others are
-//! checked against the text each row carries. A film has several rows and is answered under the first of them alone,
+//! checked against the text each row carries. A movie has several rows and is answered under the first of them alone,
 //! which is known from the row's own text; so a page needs no memory of the pages before it.
 //!
 //! Where every word is common, most rows of the leader lack the others. The walk then reads on, as far as the units go
-//! that the films found so far and those still expected leave; and a page may come out short.
+//! that the movies found so far and those still expected leave; and a page may come out short.
 //!
 //! The ceiling holds for whatever texts the movies have. A row has a largest size ([`POSTING_BYTES`]), and rows are counted
 //! out by it, whatever those before weighed. A row that [doesn't carry](crate::db::carried) all of its movie's words, and
@@ -26,7 +26,7 @@ use crate::{
         page::{Position, Slice, Window},
         posting::{Read, Row, UNIT},
         store::Store,
-        walk::{Order, neighbours},
+        walk::{Order, neighbors},
     },
     domain::{MovieId, UserId, movie::MAX_WORDS, text},
     error::Result,
@@ -39,7 +39,7 @@ const CANDIDATES: usize = 3;
 const FIRST_ROWS: [usize; KINDS] = [28, 40, 40, 24];
 /// How many rounds may read on.
 const FURTHER_ROUNDS: usize = 2;
-/// The least that reading rows may cost, in units; on a larger page, as much as its films.
+/// The least that reading rows may cost, in units; on a larger page, as much as its movies.
 const ROW_UNITS: usize = 20;
 /// Left of each unit when rows are counted out by their mean size, since the next ones may be larger.
 const MARGIN: usize = 128;
@@ -57,7 +57,7 @@ pub struct SearchQuery {
 }
 
 impl SearchQuery {
-    /// The words of `q`, or `None` when no film can have them: it has no letter or digit, or more words than a film.
+    /// The words of `q`, or `None` when no movie can have them: it has no letter or digit, or more words than a movie.
     #[must_use]
     pub fn parse(q: &str) -> Option<Self> {
         let words = text::words(q);
@@ -68,7 +68,7 @@ impl SearchQuery {
                 telling.push(word.clone());
             }
         }
-        // Each of these needs a word of its own in the film.
+        // Each of these needs a word of its own in the movie.
         if telling.is_empty() || telling.len() > MAX_WORDS {
             return None;
         }
@@ -99,8 +99,8 @@ impl SearchQuery {
         }
     }
 
-    /// Whether the film of this row is answered here, in range `at` of `ranges`, as far as the row tells; `None` where the
-    /// film itself must be asked.
+    /// Whether the movie of this row is answered here, in range `at` of `ranges`, as far as the row tells; `None` where the
+    /// movie itself must be asked.
     fn judges(&self, lead: usize, ranges: &[WordRange], at: usize, row: &Row) -> Option<bool> {
         let part = match &row.words {
             Carried::All(words) => return Some(self.answers(ranges, at, &row.key, row.id, words)),
@@ -119,7 +119,7 @@ impl SearchQuery {
         for (n, word) in self.telling.iter().enumerate() {
             let by_key = n == lead && at > 0 && WordRange::word_is_told_by_key(word);
             if by_key && part.shared >= word.chars().count() {
-                // An earlier row of the film has a word that begins with this one.
+                // An earlier row of the movie has a word that begins with this one.
                 if !is_short(word) {
                     return Some(false);
                 }
@@ -129,7 +129,7 @@ impl SearchQuery {
                 _ if by_key => {}
                 Some(true) if n != lead => {}
                 Some(false) => return Some(false),
-                // Of the leader, its place among the film's rows isn't known either.
+                // Of the leader, its place among the movie's rows isn't known either.
                 _ => is_sure = false,
             }
         }
@@ -139,7 +139,7 @@ impl SearchQuery {
         (is_sure && !title_may_begin).then_some(true)
     }
 
-    /// Whether a film with these words is answered at this key, in range `at` of `ranges`: it has all words, and this is
+    /// Whether a movie with these words is answered at this key, in range `at` of `ranges`: it has all words, and this is
     /// its first row of the walk.
     fn answers(&self, ranges: &[WordRange], at: usize, key: &Key, id: MovieId, words: &Words) -> bool {
         if !self.telling.iter().all(|word| words.have(word)) {
@@ -169,7 +169,7 @@ fn kind(ranges: &[WordRange], at: usize) -> usize {
     }
 }
 
-/// A film that a row of the walk answers, or may.
+/// A movie that a row of the walk answers, or may.
 struct Answer {
     position: Position,
     key: Key,
@@ -179,13 +179,13 @@ struct Answer {
 }
 
 impl Answer {
-    /// What may be spent on its film beside what is shown of it, in units.
+    /// What may be spent on its movie beside what is shown of it, in units.
     fn cost(&self) -> usize {
         if self.is_sure { 1 } else { MOVIE_UNITS }
     }
 }
 
-/// What these films cost, each once.
+/// What these movies cost, each once.
 fn cost(answers: &[Answer]) -> usize {
     let mut seen = HashSet::new();
     let first = answers.iter().filter(|answer| seen.insert(answer.id));
@@ -240,7 +240,7 @@ impl Walk {
                     Some(true) => true,
                     None => false,
                 };
-                // Once a row is sure to answer a film, no other does.
+                // Once a row is sure to answer a movie, no other does.
                 let mut others = answers.iter().filter(|other| other.id == row.id);
                 if is_sure {
                     answers.retain(|other| other.id != row.id);
@@ -264,7 +264,7 @@ impl Walk {
         (answers, None)
     }
 
-    /// How many rows to read on where the walk stopped, at these films of `limit`, when all may cost `ceiling` units.
+    /// How many rows to read on where the walk stopped, at these movies of `limit`, when all may cost `ceiling` units.
     fn rows_further(
         &self,
         from: &Position,
@@ -286,7 +286,7 @@ impl Walk {
         let per_unit = if of_titles { per_unit * 4 / 5 } else { per_unit }.max(1);
         let missing = limit.saturating_sub(found);
         let left = ceiling.saturating_sub(self.units + cost(answers));
-        // A unit of rows is expected to find as many films as those before did, and each costs a unit itself.
+        // A unit of rows is expected to find as many movies as those before did, and each costs a unit itself.
         let density = found.max(1);
         let affordable = left * walked / (walked + per_unit * density);
         let wanted = (missing + 1) * walked / density;
@@ -297,7 +297,7 @@ impl Walk {
             (affordable / 2, wanted + wanted / 3)
         };
         let planned = (affordable.max(left.saturating_sub(missing)) * per_unit).min(wanted);
-        // Were all of them as large as can be, the films would have to make room for them, but for one.
+        // Were all of them as large as can be, the movies would have to make room for them, but for one.
         let one = answers.first().map_or(MOVIE_UNITS, Answer::cost);
         let most = ceiling.saturating_sub(self.units + one) * UNIT;
         let largest = POSTING_BYTES.get(kind(&self.ranges, at)).copied().unwrap_or(UNIT);
@@ -306,11 +306,11 @@ impl Walk {
 }
 
 impl Store {
-    /// AP-09: a page of the films that `query` finds.
+    /// AP-09: a page of the movies that `query` finds.
     ///
-    /// A page may come out short, with `next`, when every word is common and few films have them all, or where many texts are
-    /// very long. Beside the caller's marks, a page of up to 20 films costs 40 read units at most, a larger one two for each
-    /// film, and one for each further 4 KB of the films shown.
+    /// A page may come out short, with `next`, when every word is common and few movies have them all, or where many texts are
+    /// very long. Beside the caller's marks, a page of up to 20 movies costs 40 read units at most, a larger one two for each
+    /// movie, and one for each further 4 KB of the movies shown.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
@@ -343,7 +343,7 @@ impl Store {
         let cut = answers.len() > room;
         let more = cut || stopped.is_some();
         answers.truncate(room);
-        // A page that was cut ends at its last film, any other where the reading stopped.
+        // A page that was cut ends at its last movie, any other where the reading stopped.
         let reached = stopped.filter(|_| !cut);
         let reached = reached.or_else(|| answers.last().map(|answer| answer.position.clone()));
         let begun = answers.first().map(|answer| answer.position.clone());
@@ -353,7 +353,7 @@ impl Store {
         } else {
             (begun, reached)
         };
-        let (previous, next) = neighbours(window, Order::Ascending, first, last, more);
+        let (previous, next) = neighbors(window, Order::Ascending, first, last, more);
         Ok(Slice {
             items: self.answered(query, &walk, &answers, caller).await?,
             previous,
@@ -361,7 +361,7 @@ impl Store {
         })
     }
 
-    /// The films of these answers, without those that aren't answered where a row left it open.
+    /// The movies of these answers, without those that aren't answered where a row left it open.
     async fn answered(
         &self,
         query: &SearchQuery,
@@ -380,7 +380,7 @@ impl Store {
                 continue;
             };
             let is_answer = answer.is_sure || {
-                let words = Words::of(&view.movie.film()?);
+                let words = Words::of(&view.movie.fields()?);
                 let at = usize::from(answer.position.span);
                 query.answers(&walk.ranges, at, &answer.key, answer.id, &words)
             };
@@ -472,7 +472,7 @@ mod tests {
     use super::*;
     use crate::{
         db::{keys, movie::MovieItem, store::to_item},
-        domain::{self, CoverImage, Description, Director, Film, Genres, ReleaseDate, Title},
+        domain::{self, CoverImage, Description, Director, Genres, MovieFields, ReleaseDate, Title},
     };
 
     #[test]
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_film_can_have_finds_nothing() {
+    fn what_no_movie_can_have_finds_nothing() {
         assert!(SearchQuery::parse("…?!").is_none());
         let many: Vec<String> = (10..41).map(|n| format!("w{n}")).collect();
         assert!(SearchQuery::parse(&many.join(" ")).is_none());
@@ -506,7 +506,7 @@ mod tests {
         for (rows, bytes) in FIRST_ROWS.into_iter().zip(POSTING_BYTES) {
             assert!(rows * bytes <= 2 * UNIT, "{rows} rows of {bytes} bytes");
         }
-        // The titles, and the kinds of each word that may lead; and a film that no row tells all of.
+        // The titles, and the kinds of each word that may lead; and a movie that no row tells all of.
         const { assert!(2 * (1 + CANDIDATES * KINDS) + MOVIE_UNITS <= 2 * ROW_UNITS) };
     }
 
@@ -514,7 +514,7 @@ mod tests {
     fn no_movie_costs_more_than_is_set_aside_for_one() {
         let wide = |chars: usize| "😀".repeat(chars);
         let genres = (0..5).map(|n| format!("{n}{}", wide(38))).collect::<Vec<_>>();
-        let film = Film {
+        let fields = MovieFields {
             title: Title::parse(&wide(200)).unwrap(),
             description: Description::parse(&wide(5000)).unwrap(),
             release_date: ReleaseDate::parse("9999-12-31").unwrap(),
@@ -524,7 +524,7 @@ mod tests {
         };
         let id = MovieId::try_from(domain::id::MAX_ID).unwrap();
         let owner = UserId::try_from(domain::id::MAX_ID).unwrap();
-        let mut item = MovieItem::new(id, &film, Some(owner), "2026-11-22T21:34:01.250000000Z");
+        let mut item = MovieItem::new(id, &fields, Some(owner), "2026-11-22T21:34:01.250000000Z");
         (item.version, item.likes, item.liked) = (u64::MAX, u64::MAX, Some("LIKES#7".to_owned()));
         let key = keys::movie(id);
         let mut attributes = to_item(&item).unwrap();

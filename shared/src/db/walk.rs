@@ -55,7 +55,7 @@ impl Order {
         (self == Self::Descending) != window.is_backward()
     }
 
-    /// The neighbour of a key in this order.
+    /// The neighbor of a key in this order.
     fn step(self, key: &str, forward: bool) -> String {
         if forward == (self == Self::Ascending) {
             keys::after(key)
@@ -68,7 +68,7 @@ impl Order {
 /// Where a page goes on: `first` and `last` are the positions of what was examined in the collection's order, and
 /// `more` says whether the reading stopped before its end.
 #[must_use]
-pub fn neighbours(
+pub fn neighbors(
     window: &Window,
     order: Order,
     first: Option<Position>,
@@ -125,7 +125,7 @@ fn page(
     } else {
         (begun, reached)
     };
-    let (previous, next) = neighbours(
+    let (previous, next) = neighbors(
         window,
         order,
         first.as_deref().map(position),
@@ -282,7 +282,7 @@ fn before_end(reached: u64, end: u64, down: bool) -> bool {
     if down { reached > end } else { reached < end }
 }
 
-/// The bucket that holds `begin`, and its neighbour when a page may run into it.
+/// The bucket that holds `begin`, and its neighbor when a page may run into it.
 fn first_buckets(begin: u64, down: bool, limit: usize) -> Vec<u64> {
     let bucket = begin / BUCKET;
     let within = begin % BUCKET;

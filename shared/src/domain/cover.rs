@@ -30,22 +30,22 @@ impl CoverImage {
             .map(|(_, rest)| rest)
             .ok_or(NOT_HTTPS)?;
         if text.contains(char::is_control) {
-            return Err("Must not hold control characters.");
+            return Err("Must not contain control characters.");
         }
         if text.contains(char::is_whitespace) {
-            return Err("Must not hold spaces; write %20.");
+            return Err("Must not contain spaces; write %20.");
         }
         if text.contains(['"', '\'', '`']) {
-            return Err("Must not hold quotes; write %22, %27 or %60.");
+            return Err("Must not contain quotes; write %22, %27 or %60.");
         }
         if text.contains(['<', '>', '\\']) {
-            return Err("Must not hold angle brackets or backslashes; write %3C, %3E or %5C.");
+            return Err("Must not contain angle brackets or backslashes; write %3C, %3E or %5C.");
         }
         text::check_direction(text)?;
         // Also where the name before the sign is empty, which the parser drops.
         let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
         if authority.contains('@') {
-            return Err("Must not hold a username or password.");
+            return Err("Must not contain a username or password.");
         }
         // The parser would look for the host further on.
         if authority.is_empty() {

@@ -2,11 +2,11 @@
 
 use crate::domain::text;
 
-/// The most genres of one film.
+/// The most genres of one movie.
 pub const MAX_GENRES: usize = 9;
 /// The most characters of one genre.
 pub const MAX_GENRE_CHARS: usize = 40;
-/// The most characters of a film's genres together.
+/// The most characters of a movie's genres together.
 pub const MAX_GENRES_CHARS: usize = 200;
 /// The most bytes of a new genre's identity, which stands in keys: 40 letters of three bytes, as Thai and Hangul have. Some
 /// compatibility characters spell out into more.
@@ -86,7 +86,7 @@ pub fn identity(name: &str) -> Option<String> {
         .then_some(identity)
 }
 
-/// A film's genres: one or several, each once.
+/// A movie's genres: one or several, each once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Genres(Vec<Genre>);
 

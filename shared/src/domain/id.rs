@@ -33,7 +33,7 @@ macro_rules! id {
                 self.0
             }
 
-            /// Reads an id from a path: decimal digits, no sign and no leading zero, so that each film has one URL.
+            /// Reads an id from a path: decimal digits, no sign and no leading zero, so that each movie has one URL.
             #[must_use]
             pub fn from_path(text: &str) -> Option<Self> {
                 let canonical = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
@@ -65,7 +65,7 @@ macro_rules! id {
 }
 
 id!(
-    /// A film's id.
+    /// A movie's id.
     MovieId
 );
 id!(

@@ -16,7 +16,7 @@ pub use cover::CoverImage;
 pub use email::Email;
 pub use genre::{Genre, Genres};
 pub use id::{MovieId, UserId};
-pub use movie::{Description, Director, Film, Title};
+pub use movie::{Description, Director, MovieFields, Title};
 pub use password::Password;
 pub use release_date::ReleaseDate;
 pub use role::Role;

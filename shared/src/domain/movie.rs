@@ -1,4 +1,4 @@
-//! Films.
+//! Movies.
 
 use std::collections::BTreeSet;
 
@@ -43,21 +43,21 @@ macro_rules! line {
 }
 
 line!(
-    /// A film's title: 1–200 characters.
+    /// A movie's title: 1–200 characters.
     Title, |text| text::line(text, MAX_TITLE_CHARS)
 );
 line!(
-    /// A film's director, or directors: 1–200 characters.
+    /// A movie's director, or directors: 1–200 characters.
     Director, |text| text::line(text, MAX_TITLE_CHARS)
 );
 line!(
-    /// A film's description: 1–5,000 characters, line breaks and tabs among them.
+    /// A movie's description: 1–5,000 characters, line breaks and tabs among them.
     Description, |text| text::trimmed(text, MAX_DESCRIPTION_CHARS, &['\n', '\r', '\t'])
 );
 
-/// What a film says of itself, valid as a whole.
+/// What a movie says of itself, valid as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Film {
+pub struct MovieFields {
     /// The title.
     pub title: Title,
     /// The description.
@@ -72,7 +72,7 @@ pub struct Film {
     pub cover_image: Option<CoverImage>,
 }
 
-/// A film whose title, director and genre hold more than [`MAX_WORDS`] different words.
+/// A movie whose title, director and genre hold more than [`MAX_WORDS`] different words.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooManyWords {
     /// How many it has.
@@ -90,7 +90,7 @@ impl std::fmt::Display for TooManyWords {
     }
 }
 
-impl Film {
+impl MovieFields {
     /// Checks what no single field can: how many different words it is searchable by.
     ///
     /// # Errors

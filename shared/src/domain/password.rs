@@ -69,10 +69,10 @@ impl Password {
     pub fn unlike(self, username: Option<&Username>, email: Option<&Email>) -> Result<Self, String> {
         let folded = fold_name(self.0.expose());
         if username.is_some_and(|username| folded == username.folded()) {
-            return Err("May not be the username.".into());
+            return Err("Must not be the username.".into());
         }
         if email.is_some_and(|email| folded == email.folded()) {
-            return Err("May not be the email.".into());
+            return Err("Must not be the email.".into());
         }
         Ok(self)
     }

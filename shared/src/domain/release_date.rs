@@ -4,7 +4,7 @@ use time::{Date, format_description::FormatItem, macros::format_description};
 
 const FORMAT: &[FormatItem<'_>] = format_description!("[year repr:full range:standard]-[month]-[day]");
 
-/// The first year of film: nothing was released before.
+/// The first year of movie: nothing was released before.
 pub const FIRST_YEAR: i32 = 1870;
 
 /// A real date from 1870-01-01 on, written `YYYY-MM-DD`.

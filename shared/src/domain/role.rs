@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// May add films, and change their own.
+    /// May add movies, and change their own.
     #[default]
     Member,
-    /// May change every film, and see every email.
+    /// May change every movie, and see every email.
     Admin,
 }

@@ -1,4 +1,4 @@
-//! The one place where text is normalised. Three forms, each for its own question:
+//! The one place where text is normalized. Three forms, each for its own question:
 //!
 //! * [`words`]: do two texts say the same words? Without case, accents or punctuation: search, and the identity of a
 //!   genre.
@@ -89,7 +89,7 @@ pub fn trimmed(text: &str, max: usize, allowed: &[char]) -> Result<String, Strin
         return Err(format!("Must be at most {max} characters."));
     }
     if text.chars().any(|c| c.is_control() && !allowed.contains(&c)) {
-        return Err("Must not hold control characters.".into());
+        return Err("Must not contain control characters.".into());
     }
     Ok(text.to_owned())
 }
@@ -120,7 +120,7 @@ pub fn check_direction(text: &str) -> Result<(), &'static str> {
     let reorders = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     match text.contains(reorders) {
         true => Err(
-            "Must not hold characters that change the direction of text (U+202A to U+202E, U+2066 to U+2069).",
+            "Must not contain characters that change the direction of text (U+202A to U+202E, U+2066 to U+2069).",
         ),
         false => Ok(()),
     }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn normalising_twice_changes_nothing() {
+    fn normalizing_twice_changes_nothing() {
         for text in ["Amélie", "İ", "ẞ", "ǽ", "ΐ", "ﷺ", "か\u{3099}", "Ǆ", "ſ", "ƛ"] {
             let once = words(text).join(" ");
             assert_eq!(words(&once).join(" "), once, "{text}");

@@ -116,7 +116,7 @@ impl Fields {
             // Where, and not what: serde_json's own words may quote the body.
             .map_err(|e| {
                 let (line, column) = (e.line(), e.column());
-                let what = "The body isn't a JSON object we can read";
+                let what = "The body is not a valid JSON object";
                 Error::Malformed(format!("{what}: see line {line}, column {column}."))
             })?;
         Ok(Self {
@@ -129,7 +129,7 @@ impl Fields {
         let text = std::str::from_utf8(bytes)
             .ok()
             .filter(|t| super::extract::decodes_to_utf8(t))
-            .ok_or_else(|| Error::Malformed("The form isn't UTF-8.".into()))?;
+            .ok_or_else(|| Error::Malformed("The form is not valid UTF-8.".into()))?;
         // Counted before anything is decoded. Nothing between two signs is no field.
         within_field_limit(text.split('&').filter(|pair| !pair.is_empty()).count())?;
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(text)
@@ -167,7 +167,7 @@ impl Fields {
                 continue;
             }
             let value = String::from_utf8(value.into())
-                .map_err(|_| Error::Malformed("The form isn't UTF-8.".into()))?;
+                .map_err(|_| Error::Malformed("The form is not valid UTF-8.".into()))?;
             fields.insert(known, &name, value);
         }
         Ok(fields)

@@ -133,7 +133,7 @@ impl PageQuery {
         Ok(place.with_items(bodies.into_iter().map(|(_, body)| body).collect()))
     }
 
-    /// The page's body: `slice` with its neighbours as URLs.
+    /// The page's body: `slice` with its neighbors as URLs.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the cursor key can't be read.

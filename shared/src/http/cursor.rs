@@ -65,7 +65,7 @@ impl CursorKey {
     /// `400` about the parameter `cursor` for anything else.
     pub fn open(&self, scope: &str, cursor: &str) -> Result<Window> {
         self.try_open(scope, cursor)
-            .ok_or_else(|| Error::invalid("cursor", "Not a cursor of this collection."))
+            .ok_or_else(|| Error::invalid("cursor", "Not a valid cursor for this collection."))
     }
 
     fn try_open(&self, scope: &str, cursor: &str) -> Option<Window> {

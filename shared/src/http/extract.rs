@@ -47,7 +47,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let raw = parts.uri.query().unwrap_or_default();
         if !decodes_to_utf8(raw) {
-            return Err(Error::Malformed("The query isn't UTF-8.".into()));
+            return Err(Error::Malformed("The query is not valid UTF-8.".into()));
         }
         let values = serde_urlencoded::from_str(raw)
             .map_err(|_| Error::Malformed("The query can't be read.".into()))?;

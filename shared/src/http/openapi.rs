@@ -60,7 +60,7 @@ problems! {
     NotFound => Error::NotFound("There is nothing here.");
     /// A value that must be unique is taken.
     Conflict => Error::Conflict(FieldErrors::one("name", "This is taken."));
-    /// The film has changed since the version named in `If-Match`.
+    /// The movie has changed since the version named in `If-Match`.
     Stale => Error::Stale;
     /// The body is over 256 KiB.
     TooLarge => Error::TooLarge;

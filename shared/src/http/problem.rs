@@ -25,7 +25,7 @@ pub struct Problem {
     #[schema(example = 400, minimum = 400, maximum = 599)]
     pub status: u16,
     /// What went wrong this time, for a person.
-    #[schema(example = "Some values are missing or not valid; `errors` names each.")]
+    #[schema(example = "Some fields are missing or invalid; see `errors`.")]
     pub detail: String,
     /// What went wrong, for a program: a stable `snake_case` word.
     #[schema(example = "invalid_input")]

@@ -51,7 +51,7 @@ impl UserBody {
     }
 }
 
-/// A film.
+/// A movie.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Movie)]
 pub struct MovieBody {
@@ -117,7 +117,7 @@ impl From<MovieView> for MovieBody {
 }
 
 impl MovieBody {
-    /// A page of films as bodies.
+    /// A page of movies as bodies.
     #[must_use]
     pub fn slice(slice: Slice<MovieView>) -> Slice<Self> {
         slice.map(Self::from)

@@ -4,14 +4,14 @@ use axum::{Json, extract::State};
 use shared::{AppState, Result, auth::Caller, db::favorite::Wish, domain::MovieId, http::openapi::*};
 
 use crate::{
-    handlers::FilmId,
+    handlers::PathId,
     wire::{FavoriteBody, MovieIdParam},
 };
 
 /// Toggle a favorite.
 ///
-/// Marks the film as the caller's favorite, or takes the mark off. A client that may have to retry uses `PUT` or
-/// `DELETE` instead, which can be repeated.
+/// Adds the movie to the caller's favorites, or removes it if it is among them. Use `PUT` or `DELETE` if a request may
+/// have to be repeated.
 #[utoipa::path(
     post,
     path = "/api/movies/{id}/favorite/",
@@ -27,14 +27,14 @@ use crate::{
 pub async fn toggle_favorite(
     State(state): State<AppState>,
     caller: Caller,
-    FilmId(id): FilmId,
+    PathId(id): PathId,
 ) -> Result<Json<FavoriteBody>> {
     set(&state, &caller, id, Wish::Toggle).await
 }
 
-/// Mark a favorite.
+/// Add to favorites.
 ///
-/// Marks the film as the caller's favorite; once it is, does nothing more.
+/// Adds the movie to the caller's favorites. Does nothing if it is among them already.
 #[utoipa::path(
     put,
     path = "/api/movies/{id}/favorite/",
@@ -50,14 +50,14 @@ pub async fn toggle_favorite(
 pub async fn add_favorite(
     State(state): State<AppState>,
     caller: Caller,
-    FilmId(id): FilmId,
+    PathId(id): PathId,
 ) -> Result<Json<FavoriteBody>> {
     set(&state, &caller, id, Wish::On).await
 }
 
-/// Take a favorite off.
+/// Remove from favorites.
 ///
-/// Takes the caller's mark off the film; once it is off, does nothing more.
+/// Removes the movie from the caller's favorites. Does nothing if it is not among them.
 #[utoipa::path(
     delete,
     path = "/api/movies/{id}/favorite/",
@@ -73,7 +73,7 @@ pub async fn add_favorite(
 pub async fn remove_favorite(
     State(state): State<AppState>,
     caller: Caller,
-    FilmId(id): FilmId,
+    PathId(id): PathId,
 ) -> Result<Json<FavoriteBody>> {
     set(&state, &caller, id, Wish::Off).await
 }

@@ -17,18 +17,18 @@ use shared::{
 
 use crate::wire::{CategoryBody, LimitParam, MovieList, SearchParams};
 
-/// The longest `q`: all that a film can be found by.
+/// The longest `q`: all that a movie can be found by.
 const MAX_Q_CHARS: usize = 600;
 
-/// How many films of each genre the categories show.
+/// How many movies of each genre the categories show.
 const MOVIES_PER_CATEGORY: usize = 5;
 
-/// Search films.
+/// Search movies.
 ///
 /// Every word of `q` must begin a word of the title, the director or the genre; a word of one or two characters must
-/// be a whole word. Case and accents don't count. Exact titles come first, then titles that begin with `q`, then the
-/// rest: of one word, title matches before director matches before genre matches. A page may come out short, with
-/// `next`, when every word is common or texts are very long.
+/// be a whole word. Case and accents are ignored. Exact titles come first, then titles that begin with `q`, then the
+/// rest: for one word, title matches before director matches before genre matches. A page may be short or empty and
+/// still have `next`, when every word is common or texts are very long.
 #[utoipa::path(
     get,
     path = "/api/movies/search/",
@@ -36,7 +36,7 @@ const MOVIES_PER_CATEGORY: usize = 5;
     tag = "movies",
     params(SearchParams, PageParams),
     responses(
-        (status = 200, description = "A page of films; `count` is null.", body = Collection<MovieBody>),
+        (status = 200, description = "A page of movies; `count` is null.", body = Collection<MovieBody>),
         BadRequest, Unauthenticated, Unavailable
     ),
     security((), ("bearer" = []))
@@ -70,7 +70,7 @@ pub async fn search_movies(
 
 /// List categories.
 ///
-/// Genres in alphabetical order, each with its name as first written, how many films it has, and its five newest. A page
+/// Genres in alphabetical order, each with its name as first written, how many movies it has, and its five newest. A page
 /// of very long texts may come out short, with `next`.
 #[utoipa::path(
     get,
@@ -103,9 +103,9 @@ pub async fn list_categories(
     Ok(Json(page.collection(&state, Some(count), slice).await?))
 }
 
-/// List the most liked films.
+/// List the most liked movies.
 ///
-/// By how many users hold them as a favorite, then the newest id; only films with at least one mark. The order may
+/// By how many users hold them as a favorite, then the newest id; only movies with at least one mark. The order may
 /// lag by a moment on AWS, where it comes from an index; the numbers may not.
 #[utoipa::path(
     get,
@@ -114,7 +114,7 @@ pub async fn list_categories(
     tag = "movies",
     params(LimitParam),
     responses(
-        (status = 200, description = "The films, 10 unless `limit` says otherwise.", body = MovieList),
+        (status = 200, description = "The movies, 10 unless `limit` says otherwise.", body = MovieList),
         BadRequest, Unauthenticated, Unavailable
     ),
     security((), ("bearer" = []))
@@ -129,7 +129,7 @@ pub async fn list_most_liked_movies(
     Ok(Json(views.into()))
 }
 
-/// List the newest films.
+/// List the newest movies.
 ///
 /// By release date, then the newest id.
 #[utoipa::path(
@@ -139,7 +139,7 @@ pub async fn list_most_liked_movies(
     tag = "movies",
     params(LimitParam),
     responses(
-        (status = 200, description = "The films, 5 unless `limit` says otherwise.", body = MovieList),
+        (status = 200, description = "The movies, 5 unless `limit` says otherwise.", body = MovieList),
         BadRequest, Unauthenticated, Unavailable
     ),
     security((), ("bearer" = []))

@@ -1,8 +1,8 @@
 //! Handlers: parse, one store call, respond.
 
 pub mod favorites;
-pub mod films;
 pub mod lists;
+pub mod movies;
 
 use axum::{
     extract::{FromRequestParts, Path},
@@ -10,11 +10,11 @@ use axum::{
 };
 use shared::{Error, Result, db::movie::no_movie, domain::MovieId};
 
-/// The film's id in a path. What isn't an id names no film: `404`, before a body is looked at.
+/// The movie's id in a path. What isn't an id names no movie: `404`, before a body is looked at.
 #[derive(Clone, Copy, Debug)]
-pub struct FilmId(pub MovieId);
+pub struct PathId(pub MovieId);
 
-impl<S: Send + Sync> FromRequestParts<S> for FilmId {
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {

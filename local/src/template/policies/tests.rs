@@ -4,7 +4,7 @@
 use super::*;
 use crate::template::Template;
 
-const CONDITION: &str = r#"{ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [KEYS, "FILMS#*"] },
+const CONDITION: &str = r#"{ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [KEYS, "MOVIES#*"] },
     "Null": { "dynamodb:LeadingKeys": "false" } }"#;
 
 const TRUST: &str = r#"{ Version: "2012-10-17", Statement: [
@@ -15,13 +15,13 @@ fn template(policy: &str) -> String {
     format!(
         "
 Parameters:
-  Name: {{ Type: String, Default: films }}
+  Name: {{ Type: String, Default: movies }}
   Other: {{ Type: String, Default: others }}
 Resources:
-  Films:
+  Movies:
     Type: AWS::DynamoDB::Table
     Properties:
-      TableName: films
+      TableName: movies
       BillingMode: PAY_PER_REQUEST
       AttributeDefinitions:
         - {{ AttributeName: pk, AttributeType: S }}
@@ -78,18 +78,18 @@ fn a_key_is_of_one_pattern_which_holds_nothing_past_its_hash() {
     for key in ["", "#1", "ripley@example.com", "Keys", "login#1", "A*", "A*#1"] {
         assert_eq!(pattern(key), None, "{key}");
     }
-    for text in ["KEYS", "FILMS#*"] {
+    for text in ["KEYS", "MOVIES#*"] {
         assert_eq!(text.parse::<KeyPattern>().unwrap().to_string(), text);
     }
     for text in [
         "*",
         "",
         "#*",
-        "FILMS*",
-        "FILMS#",
-        "FILMS#1*",
-        "FILM?",
-        "FILMS#*#*",
+        "MOVIES*",
+        "MOVIES#",
+        "MOVIES#1*",
+        "MOVIE?",
+        "MOVIES#*#*",
         "${x}#*",
     ] {
         assert!(text.parse::<KeyPattern>().is_err(), "{text}");
@@ -100,23 +100,23 @@ fn a_key_is_of_one_pattern_which_holds_nothing_past_its_hash() {
 fn a_statement_allows_its_actions_on_its_targets_for_its_keys_and_nothing_else() {
     let role = role(&statement(
         "[dynamodb:Query, dynamodb:GetItem]",
-        "!GetAtt Films.Arn",
+        "!GetAtt Movies.Arn",
     ));
     let allows = |action, target, keys: &[&str]| role.allows(&need(action, target, keys));
     for action in [Action::Query, Action::GetItem] {
         for keys in [
             &["KEYS"][..],
-            &["FILMS#7"],
-            &["FILMS#"],
-            &["KEYS", "FILMS#1", "FILMS#2"],
+            &["MOVIES#7"],
+            &["MOVIES#"],
+            &["KEYS", "MOVIES#1", "MOVIES#2"],
         ] {
             assert!(allows(action, Target::Table, keys), "{action} {keys:?}");
         }
         // Another key, alone or among others; the kind alone; a kind that begins alike; none at all.
         for keys in [
             &["USERS#1"][..],
-            &["FILMS#1", "USERS#1"],
-            &["FILMS"],
+            &["MOVIES#1", "USERS#1"],
+            &["MOVIES"],
             &["KEYS#1"],
             &["FILMSX#1"],
             &[],
@@ -136,12 +136,15 @@ fn a_statement_allows_its_actions_on_its_targets_for_its_keys_and_nothing_else()
 
 #[test]
 fn an_index_is_allowed_apart_from_the_table() {
-    let on_index = role(&statement("dynamodb:Query", "!Sub \"${Films.Arn}/index/by-day\""));
-    assert!(on_index.allows(&need(Action::Query, index(), &["FILMS#1"])));
-    assert!(!on_index.allows(&need(Action::Query, Target::Table, &["FILMS#1"])));
+    let on_index = role(&statement(
+        "dynamodb:Query",
+        "!Sub \"${Movies.Arn}/index/by-day\"",
+    ));
+    assert!(on_index.allows(&need(Action::Query, index(), &["MOVIES#1"])));
+    assert!(!on_index.allows(&need(Action::Query, Target::Table, &["MOVIES#1"])));
     let on_both = role(&statement(
         "dynamodb:Query",
-        "[!GetAtt Films.Arn, !Sub \"${Films.Arn}/index/by-day\"]",
+        "[!GetAtt Movies.Arn, !Sub \"${Movies.Arn}/index/by-day\"]",
     ));
     assert_eq!(on_both.statements[0].grants().count(), 4);
 }
@@ -156,20 +159,21 @@ fn the_table_goes_by_the_parameter_that_names_it_as_well() {
     );
     let by_resource = statement(
         "dynamodb:Query",
-        "[!GetAtt Films.Arn, !Sub \"${Films.Arn}/index/by-day\"]",
+        "[!GetAtt Movies.Arn, !Sub \"${Movies.Arn}/index/by-day\"]",
     );
     assert_eq!(role(&by_name), role(&by_resource));
 }
 
 #[test]
 fn keys_of_one_request_are_allowed_by_one_statement_or_not_at_all() {
-    let of =
-        |key: &str| statement("dynamodb:BatchGetItem", "!GetAtt Films.Arn").replace("KEYS, \"FILMS#*\"", key);
-    let apart = role(&format!("{}, {}", of("KEYS"), of("\"FILMS#*\"")));
+    let of = |key: &str| {
+        statement("dynamodb:BatchGetItem", "!GetAtt Movies.Arn").replace("KEYS, \"MOVIES#*\"", key)
+    };
+    let apart = role(&format!("{}, {}", of("KEYS"), of("\"MOVIES#*\"")));
     let batch = |keys: &[&str]| need(Action::BatchGetItem, Target::Table, keys);
-    assert!(apart.allows(&batch(&["KEYS"])) && apart.allows(&batch(&["FILMS#1"])));
-    assert!(!apart.allows(&batch(&["KEYS", "FILMS#1"])));
-    assert!(role(&of("KEYS, \"FILMS#*\"")).allows(&batch(&["KEYS", "FILMS#1"])));
+    assert!(apart.allows(&batch(&["KEYS"])) && apart.allows(&batch(&["MOVIES#1"])));
+    assert!(!apart.allows(&batch(&["KEYS", "MOVIES#1"])));
+    assert!(role(&of("KEYS, \"MOVIES#*\"")).allows(&batch(&["KEYS", "MOVIES#1"])));
 }
 
 #[test]
@@ -205,7 +209,7 @@ fn refused(good: &str, from: &str, cases: &[(&str, &str)]) {
 #[test]
 fn an_action_that_is_not_one_or_that_no_key_limits_is_refused() {
     let no_action = "isn't an action that can be allowed by partition key";
-    let good = statement("dynamodb:Query", "!GetAtt Films.Arn");
+    let good = statement("dynamodb:Query", "!GetAtt Movies.Arn");
     let cases = [
         ("\"dynamodb:*\"", no_action),
         ("\"dynamodb:Get*\"", no_action),
@@ -246,34 +250,37 @@ fn a_resource_that_is_neither_the_table_nor_an_index_of_it_is_refused() {
     ]
     .map(by_name);
     let unknown = "isn't a resource of the template";
-    let good = statement("dynamodb:Query", "!GetAtt Films.Arn");
+    let good = statement("dynamodb:Query", "!GetAtt Movies.Arn");
     let cases = [
         ("\"*\"", unknown),
-        ("\"arn:aws:dynamodb:*:*:table/films\"", unknown),
-        ("!GetAtt Films.StreamArn", unknown),
+        ("\"arn:aws:dynamodb:*:*:table/movies\"", unknown),
+        ("!GetAtt Movies.StreamArn", unknown),
         ("!GetAtt Other.Arn", unknown),
         ("!GetAtt Logs.Arn", "Logs isn't the table"),
-        ("!Ref Films", "!Ref Films isn't an ARN"),
-        ("!Sub \"${Films.Arn}/index/*\"", no_index),
-        ("!Sub \"${Films.Arn}/index/by-night\"", no_index),
-        ("!Sub \"${Films.Arn}*\"", no_index),
+        ("!Ref Movies", "!Ref Movies isn't an ARN"),
+        ("!Sub \"${Movies.Arn}/index/*\"", no_index),
+        ("!Sub \"${Movies.Arn}/index/by-night\"", no_index),
+        ("!Sub \"${Movies.Arn}*\"", no_index),
         ("!Sub \"${Logs.Arn}/index/by-day\"", no_index),
         (&other, no_index),
         (&unnamed, no_index),
         (&any, no_index),
         (&every, no_index),
         (&no_day, no_index),
-        ("[!GetAtt Films.Arn, !GetAtt Films.Arn]", "table is listed twice"),
+        (
+            "[!GetAtt Movies.Arn, !GetAtt Movies.Arn]",
+            "table is listed twice",
+        ),
         ("[]", "about nothing"),
     ];
-    refused(&good, "!GetAtt Films.Arn", &cases);
-    let all_but = [("NotResource: films", "unknown field `NotResource`")];
-    refused(&good, "Resource: !GetAtt Films.Arn", &all_but);
+    refused(&good, "!GetAtt Movies.Arn", &cases);
+    let all_but = [("NotResource: movies", "unknown field `NotResource`")];
+    refused(&good, "Resource: !GetAtt Movies.Arn", &all_but);
 }
 
 #[test]
 fn a_condition_that_is_not_one_on_partition_keys_is_refused() {
-    let good = statement("dynamodb:Query", "!GetAtt Films.Arn");
+    let good = statement("dynamodb:Query", "!GetAtt Movies.Arn");
     let alone = "about dynamodb:LeadingKeys alone";
     for (from, to, reason) in [
         ("StringLike", "StringEquals", "lacks ForAllValues:StringLike"),
@@ -287,16 +294,16 @@ fn a_condition_that_is_not_one_on_partition_keys_is_refused() {
         ),
         ("\"Null\": { ", "\"Null\": { x: \"true\", ", alone),
         ("LeadingKeys\": [", "Attributes\": [", alone),
-        ("\"FILMS#*\"", "\"*\"", "\"*\" is neither"),
-        ("\"FILMS#*\"", "\"FILMS*\"", "\"FILMS*\" is neither"),
-        ("\"FILMS#*\"", "KEYS", "KEYS is listed twice"),
-        ("[KEYS, \"FILMS#*\"]", "[]", "allows no key"),
-        ("[KEYS, \"FILMS#*\"]", "!Ref Keys", "Ref isn't understood here"),
+        ("\"MOVIES#*\"", "\"*\"", "\"*\" is neither"),
+        ("\"MOVIES#*\"", "\"MOVIES*\"", "\"MOVIES*\" is neither"),
+        ("\"MOVIES#*\"", "KEYS", "KEYS is listed twice"),
+        ("[KEYS, \"MOVIES#*\"]", "[]", "allows no key"),
+        ("[KEYS, \"MOVIES#*\"]", "!Ref Keys", "Ref isn't understood here"),
         (", Condition: ", ", Unless: ", "unknown field `Unless`"),
     ] {
         refused(&good, from, &[(to, reason)]);
     }
-    let bare = "{ Effect: Allow, Action: dynamodb:Query, Resource: !GetAtt Films.Arn }";
+    let bare = "{ Effect: Allow, Action: dynamodb:Query, Resource: !GetAtt Movies.Arn }";
     assert!(refusal(&template(bare)).contains("has no condition"));
 }
 
@@ -308,7 +315,7 @@ fn what_is_allowed_on_other_services_is_exact_as_well() {
     let resources = [
         ("\"*\"", "isn't a resource"),
         (
-            "!GetAtt Films.Arn",
+            "!GetAtt Movies.Arn",
             "logs:PutLogEvents isn't an action on the table",
         ),
         (
@@ -321,7 +328,7 @@ fn what_is_allowed_on_other_services_is_exact_as_well() {
 
 #[test]
 fn a_role_that_could_be_wider_than_it_says_is_refused() {
-    let good = template(&statement("dynamodb:Query", "!GetAtt Films.Arn"));
+    let good = template(&statement("dynamodb:Query", "!GetAtt Movies.Arn"));
     let more = |resource: &str| format!("{good}  More: {{ Type: {resource}, Properties: {{}} }}\n");
     let managed = "ManagedPolicyArns: [x]\n      Policies:";
     let boundary = "PermissionsBoundary: x\n      Policies:";
@@ -340,7 +347,7 @@ fn a_role_that_could_be_wider_than_it_says_is_refused() {
         (with("!GetAtt R.Arn", "!Ref R"), "must be the !GetAtt"),
         (with("!GetAtt R.Arn", "!GetAtt Q.Arn"), "isn't an AWS::IAM::Role"),
         (
-            with("!GetAtt R.Arn", "!GetAtt Films.Arn"),
+            with("!GetAtt R.Arn", "!GetAtt Movies.Arn"),
             "isn't an AWS::IAM::Role",
         ),
         (with("Role: !GetAtt R.Arn", "Policies: []"), "has Policies"),

@@ -1,7 +1,7 @@
-//! Catalogues of any size, the same bytes for the same size: words of titles and directors' names by Zipf from those of the
-//! demonstration catalogue, genres, dates and descriptions as there, and likes by Zipf.
+//! Catalogs of any size, the same bytes for the same size: words of titles and directors' names by Zipf from those of the
+//! demonstration catalog, genres, dates and descriptions as there, and likes by Zipf.
 //!
-//! A catalogue begins with all of every smaller one, so that what is asked of its first films is the same at all sizes.
+//! A catalog begins with all of every smaller one, so that what is asked of its first movies is the same at all sizes.
 //! Four of them are planted: three that a rare word finds, and one with a title of common words that no other has.
 
 use std::{
@@ -15,39 +15,39 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use rand_distr::{Distribution as _, Zipf, ZipfError};
 use shared::domain::{movie::MAX_WORDS, text};
 
-/// The demonstration catalogue.
+/// The demonstration catalog.
 const REAL: &[u8] = include_bytes!("../../data/movies.csv");
 
-/// A word that no title of the demonstration catalogue has.
+/// A word that no title of the demonstration catalog has.
 pub(crate) const RARE_WORD: &str = "Quillfeather";
-/// The films that have it, by id.
-pub(crate) const RARE_FILMS: [u64; 3] = [8, 41, 74];
+/// The movies that have it, by id.
+pub(crate) const RARE_MOVIES: [u64; 3] = [8, 41, 74];
 /// A title of some of the commonest words.
 pub(crate) const EXACT_TITLE: &str = "The Man of the Night and the Love of My Life";
-/// The film of this title, by id. Neither it nor the rare ones have likes.
-pub(crate) const EXACT_FILM: u64 = 14;
-/// The films of the smallest catalogue: less than a hundred would lack the planted ones.
+/// The movie of this title, by id. Neither it nor the rare ones have likes.
+pub(crate) const EXACT_MOVIE: u64 = 14;
+/// The movies of the smallest catalog: less than a hundred would lack the planted ones.
 pub(crate) const SMALLEST: u64 = 100;
 
-/// How fast words thin out by rank. Those of the demonstration catalogue follow one over the rank: 4,896 films have `the`,
+/// How fast words thin out by rank. Those of the demonstration catalog follow one over the rank: 4,896 movies have `the`,
 /// 1,650 have `of`, 618 the fourth word, 209 the eighth.
 const WORDS_EXPONENT: f64 = 1.0;
-/// Directors thin out more slowly: the first has 42 films there, the 16th 23, the 256th 9.
+/// Directors thin out more slowly: the first has 42 movies there, the 16th 23, the 256th 9.
 const DIRECTORS_EXPONENT: f64 = 0.4;
-/// How fast likes thin out by a film's rank.
+/// How fast likes thin out by a movie's rank.
 const LIKES_EXPONENT: f64 = 1.0;
 /// A longer title is cut to this many words.
 const TITLE_WORDS: usize = 10;
-/// Likes for each film, up to as many as the bulk path writes in seconds.
-const LIKES_PER_FILM: u64 = 5;
+/// Likes for each movie, up to as many as the bulk path writes in seconds.
+const LIKES_PER_MOVIE: u64 = 5;
 /// The most likes.
 const MOST_LIKES: u64 = 300_000;
-/// Carries a rank among the liked to an id elsewhere: a prime, and larger than any catalogue.
+/// Carries a rank among the liked to an id elsewhere: a prime, and larger than any catalog.
 const STRIDE: u64 = 1_000_003;
-/// The seeds of films and likes.
+/// The seeds of movies and likes.
 const SEEDS: [u64; 2] = [4, 5];
 
-/// A film of the demonstration catalogue, as far as others are made from it.
+/// A movie of the demonstration catalog, as far as others are made from it.
 struct Real {
     title_words: usize,
     description: String,
@@ -55,9 +55,9 @@ struct Real {
     genre: String,
 }
 
-/// What catalogues are made from.
+/// What catalogs are made from.
 pub(crate) struct Generator {
-    films: Vec<Real>,
+    movies: Vec<Real>,
     /// The words of titles, the commonest first.
     words: Vec<String>,
     by_word: Zipf<f64>,
@@ -67,16 +67,16 @@ pub(crate) struct Generator {
 }
 
 impl Generator {
-    /// Reads the demonstration catalogue.
+    /// Reads the demonstration catalog.
     ///
     /// # Errors
-    /// When it isn't a catalogue.
+    /// When it isn't a catalog.
     pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
         let mut reader = csv::Reader::from_reader(REAL);
         let headers = reader.headers()?.clone();
         let column = |name: &str| {
             let at = headers.iter().position(|header| header == name);
-            at.ok_or_else(|| format!("the demonstration catalogue has no column {name}"))
+            at.ok_or_else(|| format!("the demonstration catalog has no column {name}"))
         };
         let [title, description, release_date, director, genre] = [
             column("title")?,
@@ -85,11 +85,11 @@ impl Generator {
             column("director")?,
             column("genre")?,
         ];
-        let (mut films, mut words, mut directors) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut movies, mut words, mut directors) = (Vec::new(), Vec::new(), Vec::new());
         for row in reader.records() {
             let row = row?;
             let in_title: Vec<String> = row[title].split_whitespace().map(str::to_owned).collect();
-            films.push(Real {
+            movies.push(Real {
                 title_words: in_title.len().clamp(1, TITLE_WORDS),
                 description: row[description].to_owned(),
                 release_date: row[release_date].to_owned(),
@@ -100,7 +100,7 @@ impl Generator {
         }
         let (words, directors) = (commonest_first(words), commonest_first(directors));
         Ok(Self {
-            films,
+            movies,
             by_word: zipf(words.len(), WORDS_EXPONENT)?,
             words,
             by_director: zipf(directors.len(), DIRECTORS_EXPONENT)?,
@@ -108,27 +108,27 @@ impl Generator {
         })
     }
 
-    /// Writes a catalogue as CSV, film after film.
+    /// Writes a catalog as CSV, movie after movie.
     ///
     /// # Errors
     /// When `to` doesn't take it.
-    pub(crate) fn write(&self, films: u64, to: impl Write) -> io::Result<()> {
+    pub(crate) fn write(&self, movies: u64, to: impl Write) -> io::Result<()> {
         let mut random = StdRng::seed_from_u64(SEEDS[0]);
         let mut writer = csv::Writer::from_writer(to);
         writer.write_record(["title", "description", "release_date", "director", "genre"])?;
-        for id in 1..=films {
-            let film = std::iter::repeat_with(|| self.film(id, &mut random)).find(fits);
-            writer.write_record(film.unwrap_or_default())?;
+        for id in 1..=movies {
+            let movie = std::iter::repeat_with(|| self.movie(id, &mut random)).find(fits);
+            writer.write_record(movie.unwrap_or_default())?;
         }
         writer.flush()
     }
 
-    /// A film, field by field.
-    fn film(&self, id: u64, random: &mut StdRng) -> [String; 5] {
+    /// A movie, field by field.
+    fn movie(&self, id: u64, random: &mut StdRng) -> [String; 5] {
         let drawn = self.title(random);
         let title = match id {
-            EXACT_FILM => EXACT_TITLE.to_owned(),
-            id if RARE_FILMS.contains(&id) => format!("{RARE_WORD} {drawn}"),
+            EXACT_MOVIE => EXACT_TITLE.to_owned(),
+            id if RARE_MOVIES.contains(&id) => format!("{RARE_WORD} {drawn}"),
             _ => drawn,
         };
         [
@@ -141,7 +141,7 @@ impl Generator {
     }
 
     fn any(&self, random: &mut StdRng) -> &Real {
-        &self.films[random.random_range(0..self.films.len())]
+        &self.movies[random.random_range(0..self.movies.len())]
     }
 
     /// A title as long as some real one, of different words.
@@ -158,36 +158,36 @@ impl Generator {
     }
 }
 
-/// Whether a film has no more different words than one may have.
+/// Whether a movie has no more different words than one may have.
 fn fits([title, _, _, director, genre]: &[String; 5]) -> bool {
     let words = text::words(&format!("{title} {director} {genre}"));
     words.into_iter().collect::<BTreeSet<_>>().len() <= MAX_WORDS
 }
 
-/// Who likes what in a catalogue: the users of each film that has any. A few films have most of the likes.
+/// Who likes what in a catalog: the users of each movie that has any. A few movies have most of the likes.
 ///
 /// # Errors
-/// For a catalogue without films.
-pub(crate) fn likes(films: u64, users: u64) -> Result<BTreeMap<u64, BTreeSet<u64>>, ZipfError> {
+/// For a catalog without movies.
+pub(crate) fn likes(movies: u64, users: u64) -> Result<BTreeMap<u64, BTreeSet<u64>>, ZipfError> {
     let mut random = StdRng::seed_from_u64(SEEDS[1]);
     #[allow(clippy::cast_precision_loss)]
-    let by_rank = Zipf::new(films as f64, LIKES_EXPONENT)?;
+    let by_rank = Zipf::new(movies as f64, LIKES_EXPONENT)?;
     let mut likes: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
-    for _ in 0..(films * LIKES_PER_FILM).min(MOST_LIKES) {
-        let film = 1 + rank(by_rank, &mut random) * STRIDE % films;
+    for _ in 0..(movies * LIKES_PER_MOVIE).min(MOST_LIKES) {
+        let movie = 1 + rank(by_rank, &mut random) * STRIDE % movies;
         let user = random.random_range(1..=users);
-        if film != EXACT_FILM && !RARE_FILMS.contains(&film) {
-            likes.entry(film).or_default().insert(user);
+        if movie != EXACT_MOVIE && !RARE_MOVIES.contains(&movie) {
+            likes.entry(movie).or_default().insert(user);
         }
     }
     Ok(likes)
 }
 
-/// The most liked film of these, and how many like it.
+/// The most liked movie of these, and how many like it.
 #[must_use]
 pub(crate) fn most_liked(likes: &BTreeMap<u64, BTreeSet<u64>>) -> Option<(u64, u64)> {
-    let counts = likes.iter().map(|(film, users)| (users.len() as u64, *film));
-    counts.max().map(|(count, film)| (film, count))
+    let counts = likes.iter().map(|(movie, users)| (users.len() as u64, *movie));
+    counts.max().map(|(count, movie)| (movie, count))
 }
 
 fn zipf(ranks: usize, exponent: f64) -> Result<Zipf<f64>, ZipfError> {
@@ -224,24 +224,24 @@ mod tests {
 
     use super::*;
 
-    fn catalogue(films: u64) -> String {
+    fn catalog(movies: u64) -> String {
         let mut csv = Vec::new();
-        Generator::new().unwrap().write(films, &mut csv).unwrap();
+        Generator::new().unwrap().write(movies, &mut csv).unwrap();
         String::from_utf8(csv).unwrap()
     }
 
     #[test]
     fn a_size_has_the_same_bytes_every_time_and_begins_with_every_smaller_one() {
-        let csv = catalogue(1_000);
+        let csv = catalog(1_000);
         let mut hash = DefaultHasher::new();
         hash.write(csv.as_bytes());
         assert_eq!(hash.finish(), 12_482_544_274_059_595_785);
-        assert!(csv.starts_with(&catalogue(100)));
+        assert!(csv.starts_with(&catalog(100)));
     }
 
     #[test]
     fn words_directors_and_genres_are_as_common_as_the_real_ones() {
-        let csv = catalogue(20_000);
+        let csv = catalog(20_000);
         let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(csv.as_bytes())
             .into_records()
             .map(Result::unwrap)
@@ -258,8 +258,8 @@ mod tests {
     }
 
     #[test]
-    fn the_planted_films_are_the_only_ones_of_their_kind() {
-        let csv = catalogue(20_000);
+    fn the_planted_movies_are_the_only_ones_of_their_kind() {
+        let csv = catalog(20_000);
         let mut reader = csv::Reader::from_reader(csv.as_bytes());
         let (mut rare, mut exact) = (Vec::new(), Vec::new());
         for (id, row) in (1..).zip(reader.records()) {
@@ -274,11 +274,11 @@ mod tests {
                 exact.push(id);
             }
         }
-        assert_eq!((rare, exact), (RARE_FILMS.to_vec(), vec![EXACT_FILM]));
+        assert_eq!((rare, exact), (RARE_MOVIES.to_vec(), vec![EXACT_MOVIE]));
     }
 
     #[test]
-    fn a_few_films_have_most_of_the_likes() {
+    fn a_few_movies_have_most_of_the_likes() {
         let likes = likes(10_000, 1_000).unwrap();
         let all: usize = likes.values().map(BTreeSet::len).sum();
         let mut counts: Vec<usize> = likes.values().map(BTreeSet::len).collect();
@@ -288,6 +288,6 @@ mod tests {
             likes.len() > 1_000 && of_a_hundred * 10 > all * 3,
             "{of_a_hundred} of {all}"
         );
-        assert!(!likes.contains_key(&EXACT_FILM));
+        assert!(!likes.contains_key(&EXACT_MOVIE));
     }
 }

@@ -1,4 +1,4 @@
-//! Films: list, get, add, replace, update, delete.
+//! Movies: list, get, add, replace, update, delete.
 
 use axum::{
     Json,
@@ -10,7 +10,7 @@ use shared::{
     AppState, Error, Result,
     auth::{Caller, MaybeCaller},
     db::movie::{Edit, EditView, MovieOrder, MovieView, no_movie},
-    domain::{Film, MovieId, Role, UserId, genre},
+    domain::{MovieFields, MovieId, Role, UserId, genre},
     error::FieldErrors,
     http::{
         Collection, Form, PageQuery,
@@ -22,19 +22,19 @@ use shared::{
 };
 
 use crate::{
-    handlers::FilmId,
+    handlers::PathId,
     wire::{
         IfMatch, IfMatchParam, MovieIdParam, MovieListParams, MoviePatch, MoviePatchBody, NewMovie,
         NewMovieBody,
     },
 };
 
-/// The error for a caller who neither owns the film nor is an admin.
-const NOT_YOURS: Error = Error::Forbidden("Only the user who added this film, or an admin, may change it.");
+/// The error for a caller who neither owns the movie nor is an admin.
+const NOT_YOURS: Error = Error::Forbidden("Only the user who added this movie, or an admin, may change it.");
 
-/// List films.
+/// List movies.
 ///
-/// All films, or those of a genre. Numbers and texts are exact; the order by date may lag by a moment on AWS, where
+/// All movies, or those of a genre. Numbers and texts are exact; the order by date may lag by a moment on AWS, where
 /// it comes from an index.
 #[utoipa::path(
     get,
@@ -43,7 +43,7 @@ const NOT_YOURS: Error = Error::Forbidden("Only the user who added this film, or
     tag = "movies",
     params(MovieListParams, PageParams),
     responses(
-        (status = 200, description = "A page of films.", body = Collection<MovieBody>),
+        (status = 200, description = "A page of movies.", body = Collection<MovieBody>),
         BadRequest, Unauthenticated, Unavailable
     ),
     security((), ("bearer" = []))
@@ -77,9 +77,9 @@ pub async fn list_movies(
     Ok(Json(page.collection(&state, Some(count), slice).await?))
 }
 
-/// Add a film.
+/// Add a movie.
 ///
-/// The film is the caller's, unless an admin names another user. `favorite: true` also marks it for the
+/// The movie is the caller's, unless an admin names another user. `favorite: true` also marks it for the
 /// caller. It is listed, counted and searchable when the answer arrives.
 #[utoipa::path(
     post,
@@ -92,9 +92,9 @@ pub async fn list_movies(
         (NewMovieBody = "multipart/form-data")
     )),
     responses(
-        (status = 201, description = "The film.", body = MovieBody, headers(
-            ("location" = String, description = "The film's path."),
-            ("etag" = String, description = "The film's version, for `If-Match`.")
+        (status = 201, description = "The movie.", body = MovieBody, headers(
+            ("location" = String, description = "The movie's path."),
+            ("etag" = String, description = "The movie's version, for `If-Match`.")
         )),
         BadRequest, Unauthenticated, Forbidden, TooLarge, UnsupportedMediaType, Unavailable
     ),
@@ -107,13 +107,13 @@ pub async fn create_movie(
 ) -> Result<Response> {
     let owner = owner_of_new(&state, &caller, new.user).await?;
     let favorite = new.favorite.unwrap_or(false).then_some(caller.id);
-    let view = state.store.create_movie(&new.film, owner, favorite).await?;
+    let view = state.store.create_movie(&new.fields, owner, favorite).await?;
     let location = format!("/api/movies/{}/", view.movie.id);
     let location = [(header::LOCATION, location)];
     Ok((StatusCode::CREATED, location, movie_response(view)).into_response())
 }
 
-/// Get a film.
+/// Get a movie.
 #[utoipa::path(
     get,
     path = "/api/movies/{id}/",
@@ -121,8 +121,8 @@ pub async fn create_movie(
     tag = "movies",
     params(MovieIdParam),
     responses(
-        (status = 200, description = "The film.", body = MovieBody, headers(
-            ("etag" = String, description = "The film's version, for `If-Match`.")
+        (status = 200, description = "The movie.", body = MovieBody, headers(
+            ("etag" = String, description = "The movie's version, for `If-Match`.")
         )),
         Unauthenticated, NotFound, Unavailable
     ),
@@ -131,13 +131,13 @@ pub async fn create_movie(
 pub async fn get_movie(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
-    FilmId(id): FilmId,
+    PathId(id): PathId,
 ) -> Result<Response> {
     let view = state.store.get_movie(id, caller.map(|c| c.id)).await?;
     Ok(movie_response(view.ok_or_else(no_movie)?))
 }
 
-/// Replace a film.
+/// Replace a movie.
 ///
 /// Takes every required field; the optional ones that are left out stay as they are. For its owner, or an admin.
 #[utoipa::path(
@@ -152,8 +152,8 @@ pub async fn get_movie(
         (NewMovieBody = "multipart/form-data")
     )),
     responses(
-        (status = 200, description = "The film as it is now.", body = MovieBody, headers(
-            ("etag" = String, description = "The film's version, for `If-Match`.")
+        (status = 200, description = "The movie as it is now.", body = MovieBody, headers(
+            ("etag" = String, description = "The movie's version, for `If-Match`.")
         )),
         BadRequest, Unauthenticated, Forbidden, NotFound, Stale, TooLarge, UnsupportedMediaType, Unavailable
     ),
@@ -162,23 +162,23 @@ pub async fn get_movie(
 pub async fn replace_movie(
     State(state): State<AppState>,
     caller: Caller,
-    FilmId(id): FilmId,
+    PathId(id): PathId,
     headers: HeaderMap,
     Form(new): Form<NewMovie>,
 ) -> Result<Response> {
     let if_match = IfMatch::read(&headers);
     let decide = |seen: &EditView| {
         if_match.check(&seen.view.movie)?;
-        let mut film = new.film.clone();
+        let mut fields = new.fields.clone();
         if !new.names_cover {
-            film.cover_image = seen.view.movie.film()?.cover_image;
+            fields.cover_image = seen.view.movie.fields()?.cover_image;
         }
-        edit(seen, film, new.user, new.favorite)
+        edit(seen, fields, new.user, new.favorite)
     };
     change(&state, &caller, id, new.user, decide).await
 }
 
-/// Update a film.
+/// Update a movie.
 ///
 /// Changes the fields that are given. For its owner, or an admin.
 #[utoipa::path(
@@ -193,8 +193,8 @@ pub async fn replace_movie(
         (MoviePatchBody = "multipart/form-data")
     )),
     responses(
-        (status = 200, description = "The film as it is now.", body = MovieBody, headers(
-            ("etag" = String, description = "The film's version, for `If-Match`.")
+        (status = 200, description = "The movie as it is now.", body = MovieBody, headers(
+            ("etag" = String, description = "The movie's version, for `If-Match`.")
         )),
         BadRequest, Unauthenticated, Forbidden, NotFound, Stale, TooLarge, UnsupportedMediaType, Unavailable
     ),
@@ -203,20 +203,20 @@ pub async fn replace_movie(
 pub async fn update_movie(
     State(state): State<AppState>,
     caller: Caller,
-    FilmId(id): FilmId,
+    PathId(id): PathId,
     headers: HeaderMap,
     Form(patch): Form<MoviePatch>,
 ) -> Result<Response> {
     let if_match = IfMatch::read(&headers);
     let decide = |seen: &EditView| {
         if_match.check(&seen.view.movie)?;
-        let film = patch.apply(seen.view.movie.film()?)?;
-        edit(seen, film, patch.user, patch.favorite)
+        let fields = patch.apply(seen.view.movie.fields()?)?;
+        edit(seen, fields, patch.user, patch.favorite)
     };
     change(&state, &caller, id, patch.user, decide).await
 }
 
-/// Delete a film.
+/// Delete a movie.
 ///
 /// Every trace of it goes: search, categories, favorites, counts. For its owner, or an admin.
 #[utoipa::path(
@@ -234,7 +234,7 @@ pub async fn update_movie(
 pub async fn delete_movie(
     State(state): State<AppState>,
     caller: Caller,
-    FilmId(id): FilmId,
+    PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<StatusCode> {
     let if_match = IfMatch::read(&headers);
@@ -261,7 +261,7 @@ async fn change(
     Ok(movie_response(view))
 }
 
-/// Whether the caller may change the film: its owner, or an admin.
+/// Whether the caller may change the movie: its owner, or an admin.
 fn may_change(seen: &EditView) -> Result<()> {
     if seen.view.movie.user == Some(seen.caller.id) || seen.caller.role == Role::Admin {
         Ok(())
@@ -271,7 +271,7 @@ fn may_change(seen: &EditView) -> Result<()> {
 }
 
 /// The edit that these fields ask for, if the caller may name that user.
-fn edit(seen: &EditView, film: Film, user: Option<UserId>, favorite: Option<bool>) -> Result<Edit> {
+fn edit(seen: &EditView, fields: MovieFields, user: Option<UserId>, favorite: Option<bool>) -> Result<Edit> {
     let owner = seen.view.movie.user;
     let user = match user {
         None => owner,
@@ -282,10 +282,14 @@ fn edit(seen: &EditView, film: Film, user: Option<UserId>, favorite: Option<bool
             Some(seen.named.as_ref().ok_or_else(no_user)?.id)
         }
     };
-    Ok(Edit { film, user, favorite })
+    Ok(Edit {
+        fields,
+        user,
+        favorite,
+    })
 }
 
-/// Whose a new film is: the caller's, or the user's whom an admin names.
+/// Whose a new movie is: the caller's, or the user's whom an admin names.
 async fn owner_of_new(state: &AppState, caller: &Caller, named: Option<UserId>) -> Result<UserId> {
     let Some(named) = named.filter(|named| *named != caller.id) else {
         return Ok(caller.id);
