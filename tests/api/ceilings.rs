@@ -86,6 +86,16 @@ impl Program {
         listed.max(begun.elapsed() - listed)
     }
 
+    /// Asserts that it serves others beside `what` is held, and has descriptors left.
+    async fn goes_on(&self, what: &str) {
+        for round in 0..3 {
+            let took = self.is_served(&format!("{what}-{round}")).await;
+            eprintln!("{what}: {took:?}, {} descriptors", self.descriptors());
+            assert!(took < SOON, "{what}: {took:?}");
+        }
+        assert!(self.descriptors() < 512, "{what}: {}", self.descriptors());
+    }
+
     /// A figure of `/proc/<id>/status`, in bytes.
     fn memory(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
@@ -101,12 +111,19 @@ impl Program {
     }
 }
 
-#[tokio::test]
-async fn under_1024_descriptors_1200_clients_that_hold_on_do_not_stop_the_server() {
+/// Raises the test's own limit on descriptors, which must be above this, and returns it.
+fn needs_descriptors(least: u64) -> u64 {
+    let limit = raise_descriptor_limit();
     assert!(
-        raise_descriptor_limit() > 1_500,
+        limit > least,
         "the test needs more descriptors itself; raise `ulimit -Hn`"
     );
+    limit
+}
+
+#[tokio::test]
+async fn under_1024_descriptors_1200_clients_that_hold_on_do_not_stop_the_server() {
+    needs_descriptors(1_500);
     for (what, bytes) in [
         ("idle", &b""[..]),
         ("idle-after-a-request", b"GET /api/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n"),
@@ -130,22 +147,14 @@ async fn under_1024_descriptors_1200_clients_that_hold_on_do_not_stop_the_server
                 sleep(Duration::from_millis(1_100)).await;
             }
         }
-        for round in 0..3 {
-            let took = program.is_served(&format!("{what}-{round}")).await;
-            eprintln!("{what}: {took:?}, {} descriptors", program.descriptors());
-            assert!(took < SOON, "{what}: {took:?}");
-        }
-        assert!(program.descriptors() < 512, "{what}: {}", program.descriptors());
+        program.goes_on(what).await;
     }
 }
 
 /// The API's calls to its table take connections of the engine's endpoint, which any program of the machine can reach.
 #[tokio::test]
 async fn under_1024_descriptors_1200_clients_of_the_engine_do_not_stop_the_api() {
-    assert!(
-        raise_descriptor_limit() > 1_500,
-        "the test needs more descriptors itself; raise `ulimit -Hn`"
-    );
+    needs_descriptors(1_500);
     for (what, bytes) in [
         ("idle", &b""[..]),
         ("half-a-head", b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-half:"),
@@ -166,22 +175,13 @@ async fn under_1024_descriptors_1200_clients_of_the_engine_do_not_stop_the_api()
                 sleep(Duration::from_millis(1_100)).await;
             }
         }
-        for round in 0..3 {
-            let took = program.is_served(&format!("{what}-{round}")).await;
-            eprintln!("{what}: {took:?}, {} descriptors", program.descriptors());
-            assert!(took < SOON, "{what}: {took:?}");
-        }
-        assert!(program.descriptors() < 512, "{what}: {}", program.descriptors());
+        program.goes_on(what).await;
     }
 }
 
 #[tokio::test]
 async fn unfinished_bodies_of_any_number_hold_less_than_100_mb_and_hold_nobody_up() {
-    let limit = raise_descriptor_limit();
-    assert!(
-        limit > 3_000,
-        "the test needs more descriptors itself; raise `ulimit -Hn`"
-    );
+    let limit = needs_descriptors(3_000);
     // As many connections as there ever are.
     let program = Program::start(limit.min(8192)).await;
     program.is_served("before").await;

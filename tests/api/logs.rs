@@ -32,7 +32,7 @@ use crate::support::{
     audit::scan,
     movie,
     operations::{Operation, operations},
-    wire::{Fault, WiredApp},
+    wire::{Fault, TABLE_CALLS, WiredApp},
 };
 
 /// What every planted text holds, in any case.
@@ -346,17 +346,6 @@ async fn nothing_that_a_client_wrote_is_in_the_log_when_the_table_fails() {
     }
     assert_silent("the log", &log.text(), &tokens);
 }
-
-/// The calls that a server makes to its table.
-const TABLE_CALLS: [&str; 7] = [
-    "GetItem",
-    "BatchGetItem",
-    "Query",
-    "UpdateItem",
-    "PutItem",
-    "TransactWriteItems",
-    "DeleteItem",
-];
 
 async fn log_in(caller: &Caller) -> Caller {
     let body = json!({"username": caller.username, "password": CANARY_PASSWORD});

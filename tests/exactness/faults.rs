@@ -20,7 +20,7 @@ use crate::support::{
     Answer, Call, Caller, PASSWORD,
     audit::audit,
     movie,
-    wire::{Fault, WiredApp},
+    wire::{Fault, TABLE_CALLS, WiredApp},
 };
 
 /// No more calls than these are made before everything is over.
@@ -31,17 +31,6 @@ const BOUND: Duration = Duration::from_secs(20);
 
 /// A deadline of requests that are to come to it.
 pub(super) const SHORT: Duration = Duration::from_secs(3);
-
-/// The operations of the table's wire that a server uses.
-const OPERATIONS: [&str; 7] = [
-    "GetItem",
-    "BatchGetItem",
-    "Query",
-    "UpdateItem",
-    "PutItem",
-    "TransactWriteItems",
-    "DeleteItem",
-];
 
 /// A server with a wire to its table, a user and a movie of theirs.
 async fn stage() -> (WiredApp, Caller, u64) {
@@ -147,7 +136,7 @@ async fn a_favorite_whose_answer_was_lost_is_neither_undone_nor_doubled() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_change_is_done_twice_when_its_answer_was_lost() {
     let (wired, user, id) = stage().await;
-    for operation in OPERATIONS {
+    for operation in TABLE_CALLS {
         let (user, id) = match operation {
             "GetItem" => (user.clone(), id),
             _ => {

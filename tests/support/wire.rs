@@ -9,6 +9,17 @@ pub use wire::{Cost, Fault};
 
 use super::{TestApp, table::TestTable};
 
+/// The calls that a server makes to its table, without those of the import and the sweep.
+pub const TABLE_CALLS: [&str; 7] = [
+    "GetItem",
+    "BatchGetItem",
+    "Query",
+    "UpdateItem",
+    "PutItem",
+    "TransactWriteItems",
+    "DeleteItem",
+];
+
 /// A wire, and the table at its other end.
 pub struct Wire {
     wire: wire::Wire,

@@ -205,8 +205,8 @@ pub(crate) async fn log_in(
 /// Refresh a session
 ///
 /// Returns a new access token and the next refresh token. Each refresh token works once. If the answer is lost, the same
-/// token may be sent again within 10 seconds (`REFRESH_GRACE_SECONDS`) and gets the same answer. An older token ends the
-/// session, since somebody else may have a copy of it.
+/// token may be sent again within 10 seconds (`REFRESH_GRACE_SECONDS`) and gets the same next refresh token. An older token
+/// ends the session, since somebody else may have a copy of it.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh/",
