@@ -455,7 +455,10 @@ impl<'a> Bench<'a> {
         for (movie, names) in [
             (
                 EXACT_MOVIE,
-                ["add a favorite, an unliked movie", "remove a favorite, an unliked movie"],
+                [
+                    "add a favorite, an unliked movie",
+                    "remove a favorite, an unliked movie",
+                ],
             ),
             (
                 self.prepared.most_liked,
