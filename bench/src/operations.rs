@@ -31,7 +31,7 @@ const HOLD: Duration = Duration::from_millis(60);
 /// How often each operation is measured.
 const RUNS: usize = 2;
 
-/// A movie that is added, and what it is changed to: different words in all, so that every item of it changes.
+/// A movie that is added, and what it is changed to: different words in all, so that every posting of it changes.
 const ADDED: [&str; 4] = [
     "The Long Measured Goodbye",
     "Ada Counter",
@@ -266,11 +266,7 @@ impl<'a> Bench<'a> {
 
     /// A page that begins after this sort key. The scope is that of the product's cursors, which refuses another.
     fn page_after(&self, scope: &str, path: &str, key: String) -> Result<String, Box<dyn Error>> {
-        let position = Position {
-            lead: 0,
-            span: 0,
-            key,
-        };
+        let position = Position::at(key);
         let cursor = self
             .cursors
             .seal(scope, &Window::After(position))
