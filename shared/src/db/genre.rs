@@ -15,7 +15,7 @@ use crate::{
         range::{Direction, KeyRange},
         store::{Expression, Outcome, Store, Transaction, from_item, number},
     },
-    domain::{Genre, Genres, MovieId, UserId},
+    domain::{Genres, MovieId, UserId},
     error::Result,
 };
 
@@ -58,7 +58,7 @@ impl GenreMoves {
     pub fn between(old: Option<&Genres>, new: Option<&Genres>) -> Self {
         let identities = |genres: Option<&Genres>| -> Vec<String> {
             genres
-                .map(|g| g.iter().map(Genre::identity).collect())
+                .map(|g| g.iter().map(|genre| genre.identity()).collect())
                 .unwrap_or_default()
         };
         let (had, has) = (identities(old), identities(new));

@@ -25,7 +25,7 @@ use crate::{
         keys::{self, END, Key, WORD_SEPARATOR, id_text},
         range::{AFTER_ALL, KeyRange},
     },
-    domain::{Genre, MovieFields, MovieId, text},
+    domain::{MovieFields, MovieId, text},
 };
 
 /// A word stands in a key by its first characters, and as many bytes: a posting has a [largest size](POSTING_BYTES).
@@ -244,7 +244,7 @@ fn kind(key: &Key) -> usize {
 pub fn postings(fields: &MovieFields, id: MovieId) -> BTreeMap<Key, PostingItem> {
     let words = Words::of(fields);
     let date = keys::dated(&fields.release_date.to_string(), id);
-    let identities = fields.genres.iter().map(Genre::identity);
+    let identities = fields.genres.iter().map(|genre| genre.identity());
     let mut dated: HashMap<Key, String> = identities
         .map(|identity| (membership(&identity, id), keys::genre_dated(&identity)))
         .collect();

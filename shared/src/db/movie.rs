@@ -22,7 +22,7 @@ use crate::{
         },
         user::UserItem,
     },
-    domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
+    domain::{MovieFields, MovieId, UserId},
     error::{Error, Result},
 };
 
@@ -41,19 +41,9 @@ const GENRE_ATTEMPTS: u32 = 5;
 pub struct MovieItem {
     /// Its id.
     pub id: MovieId,
-    /// Its title.
-    pub title: String,
-    /// Its description.
-    pub description: String,
-    /// The day it was released, `YYYY-MM-DD`.
-    pub release_date: String,
-    /// Its director.
-    pub director: String,
-    /// Its genres, separated by `, `.
-    pub genre: String,
-    /// Its cover image's URL.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cover_image: Option<String>,
+    /// The fields that a client sets. Each is an attribute of the item.
+    #[serde(flatten)]
+    pub fields: MovieFields,
     /// The user who added it; none for an imported one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
@@ -78,14 +68,9 @@ impl MovieItem {
     /// A new movie's item.
     #[must_use]
     pub fn new(id: MovieId, fields: &MovieFields, user: Option<UserId>, now: &str) -> Self {
-        let release_date = fields.release_date.to_string();
         Self {
             id,
-            title: fields.title.as_str().to_owned(),
-            description: fields.description.as_str().to_owned(),
-            director: fields.director.as_str().to_owned(),
-            genre: fields.genres.to_string(),
-            cover_image: fields.cover_image.as_ref().map(|c| c.as_str().to_owned()),
+            fields: fields.clone(),
             user,
             created_at: now.to_owned(),
             updated_at: now.to_owned(),
@@ -93,8 +78,7 @@ impl MovieItem {
             likes: id.get(),
             liked: None,
             dated: keys::MOVIES_DATED.to_owned(),
-            date: keys::dated(&release_date, id),
-            release_date,
+            date: keys::dated(&fields.release_date.to_string(), id),
         }
     }
 
@@ -102,22 +86,6 @@ impl MovieItem {
     #[must_use]
     pub fn favorite_count(&self) -> u64 {
         self.likes / ONE_LIKE
-    }
-
-    /// What the movie says of itself.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the stored text isn't what this service writes.
-    pub fn fields(&self) -> Result<MovieFields> {
-        let wrong = |what: &str| corrupt(&format!("movie {} with a wrong {what}", self.id));
-        Ok(MovieFields {
-            title: Title::from_stored(&self.title),
-            description: Description::from_stored(&self.description),
-            release_date: ReleaseDate::parse(&self.release_date).map_err(|_| wrong("date"))?,
-            director: Director::from_stored(&self.director),
-            genres: Genres::from_stored(&self.genre).map_err(|_| wrong("genre"))?,
-            cover_image: self.cover_image.as_deref().map(CoverImage::from_stored),
-        })
     }
 
     fn key(&self) -> Key {
@@ -508,12 +476,11 @@ impl Store {
         if let Some(on) = moved {
             new.count_like(on);
         }
-        let old_fields = old.fields()?;
         let changes = changed_items(
-            index::postings(&old_fields, old.id),
+            index::postings(&old.fields, old.id),
             index::postings(&edit.fields, old.id),
         );
-        let mut genres = GenreMoves::between(Some(&old_fields.genres), Some(&edit.fields.genres));
+        let mut genres = GenreMoves::between(Some(&old.fields.genres), Some(&edit.fields.genres));
         let mut is_counted = moved.is_some();
         let mut had_conflict = false;
         // One more, for the count.
@@ -630,7 +597,7 @@ impl Store {
     /// whatever its count is by then, with an item that tells the sweep. Once it is gone no favorite is added, since that
     /// would move its count; so the sweep finds all there are.
     async fn try_delete(&self, movie: &MovieItem) -> Result<Option<bool>> {
-        let fields = movie.fields()?;
+        let fields = &movie.fields;
         let mut genres = GenreMoves::between(Some(&fields.genres), None);
         let mut has_favorites = movie.favorite_count() > 0;
         // One more, for a first favorite.
@@ -648,7 +615,7 @@ impl Store {
             }
             let deletion = transaction.add(self.on(movie.key()).delete(unchanged)?);
             transaction.add(self.count(Counter::Movies, -1)?);
-            for key in index::postings(&fields, movie.id).into_keys() {
+            for key in index::postings(fields, movie.id).into_keys() {
                 transaction.add(self.on(key).delete(Expression::none())?);
             }
             if has_favorites {

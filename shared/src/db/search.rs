@@ -386,7 +386,7 @@ impl Store {
                 continue;
             };
             let is_answer = answer.is_sure || {
-                let words = Words::of(&view.movie.fields()?);
+                let words = Words::of(&view.movie.fields);
                 let at = usize::from(answer.position.range);
                 query.answers(&walk.ranges, at, &answer.key, answer.id, &words)
             };

@@ -469,13 +469,15 @@ pub fn number(value: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// Encodes an entity as an item.
+/// Encodes an entity as an item. A value that is null is no attribute of the item.
 ///
 /// # Errors
 /// [`Error::Internal`] when it can't be encoded, which is a bug. It quotes no value.
 pub fn to_item<T: Serialize>(entity: &T) -> Result<Item> {
-    serde_dynamo::to_item(entity)
-        .map_err(|_| Error::Internal(format!("a {} can't be encoded", std::any::type_name::<T>())))
+    let mut item: Item = serde_dynamo::to_item(entity)
+        .map_err(|_| Error::Internal(format!("a {} can't be encoded", std::any::type_name::<T>())))?;
+    item.retain(|_, value| !value.is_null());
+    Ok(item)
 }
 
 /// Decodes an item as an entity.

@@ -157,7 +157,7 @@ pub(crate) async fn replace_movie(
         if_match.check(&seen.view.movie)?;
         let mut fields = new.fields.clone();
         if !new.has_cover_field {
-            fields.cover_image = seen.view.movie.fields()?.cover_image;
+            fields.cover_image.clone_from(&seen.view.movie.fields.cover_image);
         }
         edit(seen, fields, new.user, new.favorite)
     };
@@ -188,7 +188,7 @@ pub(crate) async fn update_movie(
 ) -> Result<Response> {
     let decide = |seen: &EditView| {
         if_match.check(&seen.view.movie)?;
-        let fields = patch.apply(&seen.view.movie.fields()?)?;
+        let fields = patch.apply(&seen.view.movie.fields)?;
         edit(seen, fields, patch.user, patch.favorite)
     };
     change(&state, &caller, id, patch.user, decide).await
