@@ -915,6 +915,7 @@ fn config(deadline: Duration) -> HttpConfig {
     }
 }
 
+/// Guarantee 48.
 #[tokio::test]
 async fn a_panic_is_a_500_and_the_process_lives() {
     async fn panics() -> &'static str {

@@ -65,6 +65,7 @@ async fn an_empty_collection_is_one_empty_page() {
     }
 }
 
+/// Guarantee 45.
 #[tokio::test]
 async fn every_order_and_filter_is_walked_both_ways_with_every_movie_once() {
     let app = TestApp::new().await;
@@ -375,6 +376,7 @@ async fn imported(count: u64) -> TestApp {
     app
 }
 
+/// Guarantee 45.
 #[tokio::test]
 async fn movies_deleted_between_two_pages_hide_no_other() {
     let app = imported(700).await;

@@ -20,7 +20,7 @@ const MAX_DEPTH: usize = 32;
 
 /// What an endpoint reads from a body: its field names, and how they become a value.
 pub trait FromFields: Sized {
-    /// The fields this body may have. Others are ignored, as the contract says, and never stored on the way.
+    /// The fields that this body may have. Others are ignored, and their values are never stored.
     const FIELDS: &'static [&'static str];
 
     /// Parses the fields.

@@ -63,7 +63,7 @@ pub fn with_layers(router: Router, config: &HttpConfig) -> Result<Router, http::
     Ok(Router::new().fallback_service(router).layer(layers))
 }
 
-/// CORS for the configured origins, without credentials; covers every header the contract names.
+/// CORS for the configured origins, without credentials; covers every header that the API uses.
 ///
 /// # Errors
 /// When a configured origin isn't a header value.
