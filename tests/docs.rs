@@ -270,9 +270,12 @@ fn the_code_refers_only_to_documents_of_the_repository() {
             let exists = [root().join(name), root().join("docs").join(name), beside]
                 .iter()
                 .any(|path| path.exists());
-            // Passwords are checked in one directory and listed in another.
-            let is_list = root().join("shared/src/auth").join(name).exists();
-            assert!(exists || is_list, "{shown} names {name}, which does not exist");
+            // `common_passwords.md` is beside the list that it describes, not beside the code that names it.
+            let is_beside_list = root().join("shared/src/auth").join(name).exists();
+            assert!(
+                exists || is_beside_list,
+                "{shown} names {name}, which does not exist"
+            );
         }
         for (at, phrase) in text.match_indices("Promise ") {
             let next = text[at + phrase.len()..].chars().next();

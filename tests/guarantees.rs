@@ -164,9 +164,8 @@ fn the_list_of_what_never_happens_cites_guarantees_and_their_tests() {
         let shown: Vec<&str> = quoted(test).collect();
         assert_eq!(shown.len(), 1, "{never}");
         let declaration = format!("fn {}(", shown[0]);
-        let is_listed = |test: &&String| {
-            *test == shown[0] || test.ends_with(".rs") && read(test).contains(&declaration)
-        };
+        let is_listed =
+            |test: &&String| *test == shown[0] || test.ends_with(".rs") && read(test).contains(&declaration);
         assert!(
             tests.iter().any(is_listed),
             "{never}: none of its guarantees lists the test {}",
