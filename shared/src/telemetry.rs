@@ -110,7 +110,10 @@ mod tests {
         let default = [false, true, true];
         assert_eq!(logs(None), (default, true));
         assert_eq!(logs(Some("")), (default, true));
-        assert_eq!(logs(Some("warn,shared=debug")), ([true, false, true], true));
-        assert_eq!(logs(Some("shared=loud")), (default, false));
+        assert_eq!(
+            logs(Some("warn,marquee_shared=debug")),
+            ([true, false, true], true)
+        );
+        assert_eq!(logs(Some("marquee_shared=loud")), (default, false));
     }
 }

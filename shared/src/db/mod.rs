@@ -15,6 +15,7 @@ pub mod movie;
 pub mod page;
 pub mod posting;
 pub mod public_key;
+pub mod range;
 pub mod retry;
 pub mod search;
 pub mod session;

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::{
         keys::{KEYS, Key, TABLE},
-        store::{RangeQuery, Store, from_item, to_item},
+        range::{Direction, KeyRange},
+        store::{Store, from_item, to_item},
     },
     error::Result,
 };
@@ -32,17 +33,9 @@ pub struct PublicKeyItem {
 impl Store {
     /// AP-25: reads all public keys, including expired ones. 1 call, 1 unit.
     pub async fn public_keys(&self) -> Result<Vec<PublicKeyItem>> {
-        let all = RangeQuery {
-            index: TABLE,
-            pk: KEYS,
-            // The first and the last printable character of ASCII.
-            low: "!",
-            high: "~",
-            backward: false,
-            limit: MAX_KEYS,
-        };
-        let (items, _) = self.query(&all).await?;
-        items.into_iter().map(from_item).collect()
+        let all = KeyRange::partition(TABLE, KEYS);
+        let output = self.query(&all, Direction::Ascending, MAX_KEYS).await?;
+        output.items.into_iter().map(from_item).collect()
     }
 
     /// AP-25: writes a public key, or replaces the one with its id. 1 call.

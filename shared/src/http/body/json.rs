@@ -52,7 +52,7 @@ fn measure(bytes: &[u8]) -> Result<()> {
             _ => {}
         }
         if depth > MAX_DEPTH {
-            let detail = format!("JSON must be nested at most {MAX_DEPTH} deep.");
+            let detail = format!("JSON must be nested at most {MAX_DEPTH} levels deep.");
             return Err(Error::malformed(detail));
         }
         check_field_count(fields)?;
@@ -143,7 +143,7 @@ mod tests {
                 for times in [deepest + 1, 60_000 / open.len()] {
                     let detail = nested(field, times).unwrap_err().problem().detail;
                     assert!(
-                        detail.contains("32 deep"),
+                        detail.contains("32 levels deep"),
                         "{open} {times} times, {field}: {detail}"
                     );
                 }
