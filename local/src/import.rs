@@ -21,7 +21,6 @@ use dynoxide::Database;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use marquee_shared::{
-    auth::hex,
     db::{
         Key, Store,
         counter::Counter,
@@ -32,6 +31,7 @@ use marquee_shared::{
             BATCH_WRITE, Expression, Item, Outcome, TRANSACTION, Transaction, from_item, number, to_item,
         },
     },
+    digest::hex,
     domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title},
 };
 use ring::digest;

@@ -20,6 +20,7 @@ use marquee_shared::{
     config::Config,
     db::{Store, client},
     http::layers::cors,
+    telemetry,
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
@@ -315,7 +316,7 @@ async fn sweep_now_and_then(store: Store) {
     loop {
         every.tick().await;
         if let Err(error) = marquee_sweep::sweep(&store, SWEEP_EVERY).await {
-            tracing::warn!(error = %error.log_message(), "sweep");
+            telemetry::warn(&error, "the sweep failed");
         }
     }
 }

@@ -1,13 +1,8 @@
 //! Request and response bodies.
 
-use axum::http::{HeaderMap, header};
 use marquee_shared::{
     Error, Result,
-    db::{
-        favorite::FavoriteState,
-        genre::Category,
-        movie::{MovieItem, MovieView},
-    },
+    db::{favorite::FavoriteState, genre::Category, movie::MovieView},
     domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
     error::FieldErrors,
     http::{
@@ -399,36 +394,6 @@ fn cover(fields: &mut Fields, errors: &mut FieldErrors) -> Option<Option<CoverIm
         Field::Wrong(message) => {
             errors.add(NAME, message);
             None
-        }
-    }
-}
-
-/// A request's `If-Match` (RFC 9110 §13.1.1).
-#[derive(Debug)]
-pub struct IfMatch(Option<Vec<String>>);
-
-impl IfMatch {
-    /// Reads the header; without it, every version matches.
-    #[must_use]
-    pub fn read(headers: &HeaderMap) -> Self {
-        let values: Vec<String> = headers
-            .get_all(header::IF_MATCH)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|b| *b == b','))
-            .map(|tag| String::from_utf8_lossy(tag).trim().to_owned())
-            .collect();
-        Self((!values.is_empty()).then_some(values))
-    }
-
-    /// Whether the movie is at a version that the header names.
-    ///
-    /// # Errors
-    /// [`Error::Stale`] when it isn't.
-    pub fn check(&self, movie: &MovieItem) -> Result<()> {
-        let own = format!("\"{}\"", movie.version);
-        match &self.0 {
-            Some(tags) if !tags.iter().any(|tag| tag == "*" || *tag == own) => Err(Error::Stale),
-            _ => Ok(()),
         }
     }
 }

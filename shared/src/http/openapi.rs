@@ -55,9 +55,9 @@ problems! {
     /// No credentials, or none that are valid.
     Unauthenticated => Error::TokenExpired;
     /// The caller is known, but may not do this.
-    Forbidden => Error::Forbidden("This is for admins.");
+    Forbidden => Error::forbidden("This is for admins.");
     /// There is nothing here.
-    NotFound => Error::NotFound("There is nothing here.");
+    NotFound => Error::not_found("There is nothing here.");
     /// A value that must be unique is taken.
     Conflict => Error::Conflict(FieldErrors::one("name", "This is taken."));
     /// The movie has changed since the version named in `If-Match`.
@@ -70,7 +70,7 @@ problems! {
     TooManyRequests => Error::TooManyRequests { retry_after: 30 };
     /// The table can't serve in time; `Retry-After` says when to try again. A change may have been made
     /// all the same, where the table's answer was lost: read before you repeat one that can't be repeated.
-    Unavailable => Error::Unavailable(String::new());
+    Unavailable => Error::unavailable("");
 }
 
 fn problem_response(doc: &[&str], error: &Error) -> Response {
