@@ -1,4 +1,4 @@
-//! What the guard makes of calls, and what it does with them.
+//! What calls need, and what the guard does with them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use aws_sdk_dynamodb::types::{

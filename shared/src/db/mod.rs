@@ -8,6 +8,7 @@ pub mod counter;
 mod cursor_key;
 pub mod favorite;
 pub mod genre;
+pub mod import;
 pub mod index;
 pub mod keys;
 pub mod movie;
