@@ -5,24 +5,30 @@
 //! because each connection has one body at a time and connections are limited. Everything beyond the first kilobytes comes
 //! out of one budget. When the budget is spent, bodies that arrive slowly are refused.
 
-use std::fmt;
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::{
+    fmt,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout, timeout_at},
+};
 
 /// How long a body may take to arrive, and how long it may pause.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// While other bodies wait for memory, a body must arrive at this many bytes per second on average. The rule applies from
-/// this age of the body on.
+/// The average bytes per second at which a body must arrive while other bodies wait for memory, and the age from which on
+/// this rule applies to a body.
 const RATE: u128 = 64 * 1024;
 const RATE_COUNTS_AFTER: Duration = Duration::from_secs(1);
 
@@ -89,7 +95,6 @@ impl Bodies {
     /// Reads a body of at most `limit` bytes. A body whose `Content-Length` is larger isn't read at all.
     ///
     /// # Errors
-    ///
     /// [`BodyError`] when it is too long, too slow or broken, or when there is no memory for it.
     pub async fn read<B: Body<Data = Bytes>>(&self, body: B, limit: usize) -> Result<ReadBody, BodyError> {
         let mut body = pin!(body);
@@ -306,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_is_slow_gives_way_to_those_who_wait_and_small_bodies_do_not_wait() {
+    async fn slow_bodies_give_way_to_those_that_wait_and_small_bodies_do_not_wait() {
         let bodies = Bodies::of(100_000);
         let slow = {
             let bodies = bodies.clone();
@@ -341,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn bodies_of_honest_clients_wait_for_each_other_and_all_are_read() {
+    async fn bodies_that_arrive_quickly_wait_for_each_other_and_all_are_read() {
         let bodies = Bodies::of(1 << 20);
         let reading = (0..40).map(|_| {
             let bodies = bodies.clone();
@@ -377,7 +382,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_gets_no_memory_is_told_to_come_back() {
+    async fn a_body_that_gets_no_memory_is_refused_in_time() {
         let bodies = Bodies::of(100_000);
         let _finished = bodies
             .read(Full::new(vec![1; 100_000].into()), 1 << 20)

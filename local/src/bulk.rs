@@ -83,7 +83,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
         .unwrap_or_else(|e| Err(Error::Internal(format!("the engine: {e}"))))
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "map_err passes it by value")]
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes it by value")]
 fn failure(error: DynoxideError) -> Error {
     Error::Unavailable(format!("the engine: {error}"))
 }

@@ -7,12 +7,16 @@
 //! whether the client has sent or read something in that second; otherwise one byte per second would keep a slot. A
 //! connection whose request is being processed is never closed.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 
 /// How long a client may send a body or read a response before its connection may be closed for a new one.
 const CLIENT_WITHIN: Duration = Duration::from_secs(1);
@@ -289,7 +293,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_longest_idle_goes_first_then_the_longest_waiting_and_the_working_never() {
+    async fn the_longest_idle_is_closed_first_then_the_longest_waiting_and_the_working_never() {
         let connections = Connections::new(4);
         let mut slots = Vec::new();
         for _ in 0..4 {
@@ -325,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_has_had_its_turn_goes_before_a_newcomer() {
+    async fn a_client_that_has_used_up_its_time_is_closed_before_a_new_one() {
         let connections = Connections::new(2);
         let slow = connections.admit(Duration::ZERO).await.unwrap();
         slow.waiting();
@@ -336,7 +340,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_whose_client_is_done_in_time_is_spared() {
+    async fn a_request_whose_client_is_done_in_time_is_kept() {
         let connections = Connections::new(1);
         let slot = connections.admit(Duration::ZERO).await.unwrap();
         slot.waiting();
@@ -354,7 +358,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_goes_for_each_newcomer_and_begins_nothing_more() {
+    async fn one_is_closed_for_each_new_connection_and_begins_nothing_more() {
         let connections = Connections::new(2);
         let old = connections.admit(Duration::ZERO).await.unwrap();
         let other = connections.admit(Duration::ZERO).await.unwrap();
@@ -372,7 +376,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_does_not_go_keeps_nobody_waiting_for_ever() {
+    async fn a_connection_that_does_not_close_keeps_no_other_waiting_forever() {
         let connections = Connections::new(1);
         let _stays = connections.admit(Duration::ZERO).await.unwrap();
         let begun = Instant::now();
@@ -381,7 +385,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_is_patient_gets_the_place_of_a_request_that_ends() {
+    async fn a_connection_that_waits_gets_the_slot_of_a_request_that_ends() {
         let connections = Connections::new(1);
         let slot = connections.admit(Duration::ZERO).await.unwrap();
         assert!(slot.working());

@@ -1,18 +1,16 @@
 //! Creates the table that the template declares, on any DynamoDB endpoint.
 
-use std::error::Error;
-use std::fmt;
-use std::time::Duration;
+use std::{error::Error, fmt, time::Duration};
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::Config;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::error::{BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::create_table::CreateTableError;
-use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, IndexStatus, KeySchemaElement, KeyType,
-    Projection, TableDescription, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
+use aws_sdk_dynamodb::{
+    Client, Config,
+    config::timeout::TimeoutConfig,
+    error::{BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    operation::{create_table::CreateTableError, describe_table::DescribeTableError},
+    types::{
+        AttributeDefinition, BillingMode, GlobalSecondaryIndex, IndexStatus, KeySchemaElement, KeyType,
+        Projection, TableDescription, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
+    },
 };
 use marquee_shared::db::client::retrying;
 use tokio::time::{Instant, sleep};
@@ -323,8 +321,10 @@ mod tests {
     use marquee_shared::db::client::local;
 
     use super::*;
-    use crate::engine::{Engine, Storage};
-    use crate::template::Template;
+    use crate::{
+        engine::{Engine, Storage},
+        template::Template,
+    };
 
     fn ours() -> TableSpec {
         Template::parse(include_str!("../../template.yaml"))

@@ -5,10 +5,11 @@
 //! so, the directory has a file named `first-start`, which distinguishes an interrupted first start from a loss. For a table
 //! at a DynamoDB endpoint, the directory has only the secrets.
 
-use std::fmt;
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::{
+    fmt, fs,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
 
 use marquee_shared::auth::{AuthSecrets, SecretTexts, secrets::SecretsError};
 

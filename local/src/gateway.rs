@@ -11,41 +11,47 @@ mod host;
 mod invoke;
 mod server;
 
-use std::collections::HashMap;
-use std::convert::Infallible;
-use std::fmt;
-use std::future::ready;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    collections::HashMap, convert::Infallible, fmt, future::ready, net::SocketAddr, sync::Arc, time::Duration,
+};
 
 use axum::Router;
 use bytes::Bytes;
-use http::header::{CONNECTION, ORIGIN};
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response,
+    header::{CONNECTION, ORIGIN},
+    request::Parts,
+};
 use http_body_util::Full;
 use hyper::body::Body;
 use serde_json::Value;
 use time::OffsetDateTime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::cors::CorsLayer;
 use uuid::Uuid;
 
-use self::answer::{Refusal, response_from};
-pub use self::event::{Arrival, event_for, raw_path};
-use self::head::check_head;
-use self::host::host_of;
-pub use self::host::{Host, InvalidHost};
-pub use self::invoke::InvokeError;
-use self::invoke::{Function, MAX_EVENT};
-use crate::bodies::{Bodies, ReadBody};
-use crate::ceilings::Ceilings;
-use crate::connections::Connections;
-use crate::http1::Timeouts;
-use crate::template::{Match, Routes, Template};
+use self::{
+    answer::{Refusal, response_from},
+    head::check_head,
+    host::host_of,
+    invoke::{Function, MAX_EVENT},
+};
+pub use self::{
+    event::{Arrival, event_for, raw_path},
+    host::{Host, InvalidHost},
+    invoke::InvokeError,
+};
+use crate::{
+    bodies::{Bodies, ReadBody},
+    ceilings::Ceilings,
+    connections::Connections,
+    http1::Timeouts,
+    template::{Match, Routes, Template},
+};
 
 /// How many bytes all request bodies may take together beyond their first kilobytes.
 const BODY_BUDGET: usize = 16 * 1024 * 1024;

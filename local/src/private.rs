@@ -5,10 +5,12 @@
 //! restricted to that. A path that can't be kept private is refused. Other systems than Unix have no such modes; files are
 //! created there with the system's defaults.
 
-use std::fmt;
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    fs::{DirBuilder, OpenOptions},
+    io::{self, ErrorKind, Write as _},
+    path::{Path, PathBuf},
+};
 
 /// Why a path can't be kept private.
 #[derive(Debug)]
@@ -146,9 +148,11 @@ fn create_new(path: &Path) -> io::Result<std::fs::File> {
 
 #[cfg(unix)]
 mod unix {
-    use std::fs::{self, Metadata, Permissions};
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    use std::path::Path;
+    use std::{
+        fs::{self, Metadata, Permissions},
+        os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+        path::Path,
+    };
 
     use super::Reason;
     use crate::data;
@@ -231,8 +235,10 @@ mod unix {
 #[cfg(all(test, unix))]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+    };
 
     use super::*;
 

@@ -110,7 +110,7 @@ pub struct Function {
 
 /// The functions. They share only connections, so that they are as separate as processes on AWS.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "each is the function of that name")]
+#[expect(missing_docs, reason = "each is the function of that name")]
 pub struct Functions {
     pub auth: Function,
     pub docs: Function,

@@ -1,8 +1,10 @@
 //! Responses in DynamoDB's form: JSON with a request id and a checksum.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{
+    HeaderName, HeaderValue, Response, StatusCode,
+    header::{ALLOW, CONNECTION, CONTENT_TYPE},
+};
 use http_body_util::Full;
 use serde_json::json;
 use uuid::Uuid;

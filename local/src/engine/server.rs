@@ -1,26 +1,31 @@
 //! The engine's HTTP server: DynamoDB's protocol on loopback.
 
-use std::future::Future;
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use dynoxide::{
     Database,
     auth_material::{self, AuthMaterial},
 };
-use http::header::{AUTHORIZATION, DATE};
-use http::request::Parts;
-use http::{HeaderName, Request, Response, StatusCode};
+use http::{
+    HeaderName, Request, Response, StatusCode,
+    header::{AUTHORIZATION, DATE},
+    request::Parts,
+};
 use http_body_util::Full;
 use tokio::net::TcpListener;
 
-use super::admission::admit;
-use super::answer::{Failure, answer};
-use super::operations;
-use crate::bodies::{Bodies, BodyError, ReadBody};
-use crate::ceilings::Ceilings;
-use crate::connections::Connections;
-use crate::http1::{Application, Peer, Reason, Refused, RequestBody, Server, Timeouts};
+use super::{
+    admission::admit,
+    answer::{Failure, answer},
+    operations,
+};
+use crate::{
+    bodies::{Bodies, BodyError, ReadBody},
+    ceilings::Ceilings,
+    connections::Connections,
+    http1::{Application, Peer, Reason, Refused, RequestBody, Server, Timeouts},
+};
 
 /// How long a client may take. An idle connection stays open longer than the 90 s after which Rust's SDK closes it, so that
 /// the client closes it first. A call of a function waits for a slot instead of being refused.

@@ -1,7 +1,6 @@
 //! The size of a request's head, limited as on AWS.
 
-use http::HeaderValue;
-use http::request::Parts;
+use http::{HeaderValue, request::Parts};
 
 use super::answer::Refusal;
 

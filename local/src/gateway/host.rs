@@ -1,12 +1,8 @@
 //! The host that a request is addressed to.
 
-use std::fmt;
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr};
 
-use http::header::HOST;
-use http::request::Parts;
-use http::uri::Authority;
-use http::{Uri, Version};
+use http::{Uri, Version, header::HOST, request::Parts, uri::Authority};
 use url::Url;
 
 use super::answer::Refusal;
@@ -77,8 +73,8 @@ impl Host {
 }
 
 /// Returns the host that a request is addressed to: the one in its target, else the one in its `Host` header. HTTP/1.1
-/// requires the header even when the target has a host (RFC 9112 §3.2). HTTP/1.0 allows neither; the host is then the
-/// address that the client connected to.
+/// requires the header even when the target has a host (RFC 9112 §3.2). An HTTP/1.0 request may have neither; its
+/// host is then the address that the client connected to.
 pub(super) fn host_of(parts: &Parts) -> Result<Host, Refusal> {
     const BAD_HOST: Refusal =
         Refusal::Malformed("The Host header must be one host name or address with an optional port.");

@@ -1,12 +1,12 @@
 //! Invokes a function with an event, as Lambda does.
 
-use std::fmt;
-use std::io;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt, io,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use axum::Router;
-use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Context, LambdaEvent, Service};
+use lambda_http::{Adapter, Context, LambdaEvent, Service, request::LambdaRequest};
 use marquee_shared::http::size::MAX_ANSWER_BYTES;
 use serde_json::Value;
 use tokio::time::timeout;

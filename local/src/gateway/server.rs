@@ -1,7 +1,6 @@
 //! The gateway's HTTP server.
 
-use std::future::Future;
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -9,9 +8,7 @@ use http_body_util::Full;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use super::Gateway;
-use super::answer::Refusal;
-use super::host::LocalAddr;
+use super::{Gateway, answer::Refusal, host::LocalAddr};
 use crate::http1::{Application, Peer, Reason, Refused, RequestBody, Server};
 
 impl Gateway {

@@ -11,19 +11,22 @@ mod requests;
 
 use std::time::{Instant, SystemTime};
 
-use axum::Json;
-use axum::extract::{Extension, Request as AxumRequest};
-use axum::response::IntoResponse;
-use axum::routing::{any, get};
+use axum::{
+    Json,
+    extract::{Extension, Request as AxumRequest},
+    response::IntoResponse,
+    routing::{any, get},
+};
 use http::header::{CONTENT_TYPE, HOST};
 use http_body_util::BodyExt as _;
-use lambda_http::Context;
-use lambda_http::request::RequestContext;
+use lambda_http::{Context, request::RequestContext};
 use marquee_shared::config::{Config, HttpConfig};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
 
 use super::*;
 
@@ -147,7 +150,7 @@ async fn call_json(
     (status, serde_json::from_slice(&body).unwrap())
 }
 
-/// A gateway that serves until the sender is used or dropped.
+/// Serves a gateway on a free port until the sender is used or dropped. Returns the address, the sender, and the task.
 async fn serving(gateway: Gateway) -> (SocketAddr, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();

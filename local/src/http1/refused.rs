@@ -1,17 +1,17 @@
 //! What didn't become a request, and the response to it, which is written without hyper.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, DATE, ORIGIN};
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{
+    HeaderMap, HeaderValue, Method, Response,
+    header::{CONNECTION, DATE, ORIGIN},
+};
 use http_body_util::{BodyExt, Full};
-use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
+use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-use super::exchange::Phase;
-use super::stream::Stream;
+use super::{exchange::Phase, stream::Stream};
 
-/// The longest request line in bytes. A head with a shorter line and too many bytes is a head that is too large.
+/// The longest request line in bytes. When a head is too large and its line isn't longer than this, the headers are the
+/// reason.
 const MAX_LINE: usize = 10 * 1024;
 
 /// An instant as HTTP writes it (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.

@@ -1,17 +1,23 @@
 //! The socket as hyper uses it.
 
-use std::future::Future;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::{
+    future::Future,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
 
-use super::exchange::{Exchange, Phase};
-use super::{MAX_BUFFER, Timeouts};
+use super::{
+    MAX_BUFFER, Timeouts,
+    exchange::{Exchange, Phase},
+};
 
 /// A socket that keeps a copy of the head that arrives, limits how long a head and a response may take, and discards what
 /// hyper writes while no request is being served.

@@ -15,7 +15,8 @@ use super::{
     write::Writer,
 };
 
-/// How often a chunk is tried. The second attempt succeeds unless somebody adds and deletes these very genres meanwhile.
+/// How many times a chunk is tried. The second attempt succeeds unless the chunk's genres are added or deleted again
+/// meanwhile.
 const ATTEMPTS: usize = 100;
 
 /// The writing side of an import.

@@ -9,7 +9,7 @@ use std::{
 use marquee_shared::auth::hex;
 use ring::digest;
 
-/// The demonstration catalog, as it is in the repository.
+/// The demonstration catalog, `data/movies.csv` of the repository.
 pub(super) const DEMONSTRATION: &[u8] = include_bytes!("../../../data/movies.csv");
 
 /// Where movies come from.

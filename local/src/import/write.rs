@@ -1,4 +1,4 @@
-//! Writes to the table: directly to the embedded engine where the table is there, else through DynamoDB's API.
+//! Writes to the table: by direct calls of the embedded engine if the table is there, otherwise through DynamoDB's API.
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -10,7 +10,7 @@ use marquee_shared::db::{
 use super::error::ImportError;
 use crate::bulk::Bulk;
 
-/// How many calls of BatchWriteItem are under way at the same time.
+/// How many calls of BatchWriteItem are made at the same time.
 const CALLS_AT_ONCE: usize = 8;
 
 /// The table that an import writes to.

@@ -1,15 +1,12 @@
 //! The functions as the template declares them, with their routes.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use http::Method;
 use serde::Deserialize;
 use serde_norway::Value;
 
-use super::error::TemplateError;
-use super::routes::Route;
-use super::values::typed;
+use super::{error::TemplateError, routes::Route, values::typed};
 
 /// A function that answers HTTP requests.
 #[derive(Clone, Debug, PartialEq, Eq)]

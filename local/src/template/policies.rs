@@ -3,17 +3,20 @@
 //! A part of a role that can't be evaluated exactly is an error: a wildcard, a managed policy, a `NotAction`, an unknown
 //! operator. So a role allows here exactly what it allows on AWS.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_norway::Value;
 
-use super::error::TemplateError;
-use super::role::{Action, DYNAMODB, KeyPattern, Role, Statement, Target};
-use super::table::TableSpec;
-use super::values::{called, function, typed};
+use super::{
+    error::TemplateError,
+    role::{Action, DYNAMODB, KeyPattern, Role, Statement, Target},
+    table::TableSpec,
+    values::{called, function, typed},
+};
 
 /// The version of the policy language. Older versions interpret patterns differently.
 const LANGUAGE: &str = "2012-10-17";

@@ -1,8 +1,6 @@
 //! What a role allows: actions on the table or an index, for partition keys that match a pattern.
 
-use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 /// The service of the table's actions.
 pub(super) const DYNAMODB: &str = "dynamodb";
@@ -10,7 +8,7 @@ pub(super) const DYNAMODB: &str = "dynamodb";
 /// An action on the table that IAM can allow by partition key. TransactWriteItems has no action of its own; it needs the
 /// actions of its members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "each is the operation of that name")]
+#[expect(missing_docs, reason = "each is the operation of that name")]
 pub enum Action {
     BatchGetItem,
     BatchWriteItem,

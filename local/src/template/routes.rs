@@ -3,8 +3,10 @@
 //! The rules are those of "Create routes for HTTP APIs" in the API Gateway developer guide: a full match, then a match
 //! with a greedy path variable, then `$default`.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use http::Method;
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use serde_norway::value::TaggedValue;
-use serde_norway::{Mapping, Value};
+use serde_norway::{Mapping, Value, value::TaggedValue};
 
 use super::error::TemplateError;
 

@@ -1,8 +1,7 @@
 //! Connections that are idle, slow, or too many.
 
 use axum::routing::any;
-use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::{sync::Notify, time::sleep};
 
 use super::*;
 
@@ -28,7 +27,7 @@ async fn a_shutdown_lets_requests_finish_and_drops_idle_connections() {
     begun.notified().await;
 
     stop.send(()).unwrap();
-    // Far sooner than the grace for connections that won't end.
+    // Well before the limit for connections that don't end.
     timeout(Duration::from_secs(5), served).await.unwrap().unwrap();
     let answer = busy.await.unwrap();
     assert!(

@@ -142,7 +142,7 @@ async fn only_so_many_requests_are_processed_at_once_and_the_others_wait_for_the
 }
 
 #[tokio::test]
-async fn an_answer_longer_than_lambda_takes_is_a_500_and_whoever_invokes_sees_why() {
+async fn an_answer_longer_than_lambda_accepts_is_a_500_and_the_invoker_sees_why() {
     // Lambda counts the bytes of the answer's JSON. A quotation mark in the body takes two bytes there, and four if the
     // body itself is JSON.
     let mut functions = functions();
@@ -183,7 +183,7 @@ async fn an_answer_longer_than_lambda_takes_is_a_500_and_whoever_invokes_sees_wh
 }
 
 #[tokio::test]
-async fn an_event_longer_than_lambda_takes_is_not_written_out() {
+async fn an_event_longer_than_lambda_accepts_is_not_written() {
     // Each control character takes six bytes in an event.
     let request = Request::post("/api/movies").header("content-type", "text/plain");
     let (status, _, _) = call(&gateway(), request, vec![1; MAX_EVENT / 6 - 1_000]).await;

@@ -34,7 +34,7 @@ async fn a_request_that_cannot_be_passed_on_is_a_400() {
 }
 
 #[tokio::test]
-async fn whatever_is_no_request_gets_a_problem_document() {
+async fn what_is_not_a_request_gets_a_problem_document() {
     let (addr, _stop, _) = serving(gateway()).await;
     let long = |length: usize| "x".repeat(length);
     let get = |headers: &str| format!("GET /api/movies HTTP/1.1\r\nhost: x\r\n{headers}\r\n\r\n");

@@ -1,11 +1,15 @@
 //! Requests that reach a function, and its answers.
 
-use http::Request;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{
+    Request,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
 use marquee_shared::config::Config;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use super::*;
 
