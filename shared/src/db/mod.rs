@@ -14,6 +14,7 @@ pub mod keys;
 pub mod movie;
 pub mod page;
 pub mod posting;
+pub mod range;
 pub mod retry;
 pub mod search;
 pub mod session;
