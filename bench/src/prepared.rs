@@ -181,7 +181,7 @@ impl Prepared {
     /// When it can't be copied.
     pub(crate) fn copy_to(&self, directory: &Path) -> Result<PathBuf, Box<dyn Error>> {
         // First, since the secrets of a table that is there already count as lost.
-        Data::of_secrets(directory)?.secrets()?;
+        Data::secrets_only(directory)?.secrets()?;
         let copy = table_file(directory);
         fs::copy(&self.file, &copy)?;
         Ok(copy)

@@ -13,12 +13,7 @@ use std::{
 
 use marquee_shared::auth::{AuthSecrets, SecretTexts, secrets::SecretsError};
 
-use crate::private::{self, PrivateError};
-
-/// The name of the table's file in a data directory.
-pub const TABLE: &str = "table.sqlite";
-/// The name of the secrets' file in a data directory.
-pub const SECRETS: &str = "secrets.json";
+use crate::private::{self, PrivateError, SECRETS, TABLE};
 
 /// The name of the file that exists from the beginning of a first start to its end.
 const UNFINISHED: &str = "first-start";

@@ -7,6 +7,7 @@
 //! it is discarded, and the application's response is written once hyper has ended.
 
 mod exchange;
+mod limits;
 mod refused;
 mod stream;
 
@@ -20,8 +21,6 @@ use std::{
 };
 
 use bytes::Bytes;
-pub use exchange::RequestBody;
-use exchange::{Exchange, Phase, ResponseBody};
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{
@@ -30,9 +29,6 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-pub use refused::{Reason, Refused};
-use refused::{partial_head, reason_of_end, serialize};
-use stream::Stream;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -41,10 +37,17 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+pub use self::{
+    exchange::RequestBody,
+    limits::{MAX_BUFFER, Timeouts},
+    refused::{Reason, Refused},
+};
+use self::{
+    exchange::{Exchange, Phase, ResponseBody},
+    refused::{partial_head, reason_of_end, serialize},
+    stream::Stream,
+};
 use crate::connections::{Connections, Slot};
-
-/// The most bytes that are read ahead from a connection, and so the longest head that is parsed at all.
-pub const MAX_BUFFER: usize = 16 * 1024;
 
 /// How long the requests being served at a shutdown may take to finish.
 const GRACE: Duration = Duration::from_secs(10);
@@ -62,31 +65,6 @@ const TURNED_AWAY: usize = 16;
 
 /// How long it may take to write the response to a connection that got no slot or loses its slot.
 const LAST_WORD: Duration = Duration::from_millis(200);
-
-/// How long a client may take, and how long a new connection may wait.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// From the end of one request to the first byte of the next.
-    pub idle: Duration,
-    /// From the first byte of a head to its last.
-    pub head: Duration,
-    /// For each write of a response to be accepted.
-    pub answer: Duration,
-    /// How long a new connection waits for a slot while every connection's request is being processed. Connections that
-    /// arrive later wait as well.
-    pub room: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            idle: Duration::from_secs(60),
-            head: Duration::from_secs(10),
-            answer: Duration::from_secs(30),
-            room: Duration::ZERO,
-        }
-    }
-}
 
 /// Both ends of a connection.
 #[derive(Clone, Copy, Debug)]

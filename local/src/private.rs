@@ -12,6 +12,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The name of the table's file in a data directory.
+pub const TABLE: &str = "table.sqlite";
+/// The name of the secrets' file in a data directory.
+pub const SECRETS: &str = "secrets.json";
+
 /// Why a path can't be kept private.
 #[derive(Debug)]
 pub struct PrivateError {
@@ -154,8 +159,7 @@ mod unix {
         path::Path,
     };
 
-    use super::Reason;
-    use crate::data;
+    use super::{Reason, SECRETS, TABLE};
 
     /// The mode bits of all users but the owner.
     const OTHERS: u32 = 0o077;
@@ -210,10 +214,7 @@ mod unix {
         let mut holds_directories = false;
         for entry in fs::read_dir(path)? {
             let entry = entry?;
-            if [data::TABLE, data::SECRETS]
-                .iter()
-                .any(|name| entry.file_name() == *name)
-            {
+            if [TABLE, SECRETS].iter().any(|name| entry.file_name() == *name) {
                 return Ok(false);
             }
             holds_directories |= entry.file_type()?.is_dir();
@@ -297,7 +298,7 @@ mod tests {
             "{error}"
         );
         assert_eq!(mode(&path), 0o755);
-        fs::write(path.join(crate::data::TABLE), "").unwrap();
+        fs::write(path.join(TABLE), "").unwrap();
         directory(&path).unwrap();
         assert_eq!(mode(&path), 0o700);
     }

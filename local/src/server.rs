@@ -25,11 +25,12 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
     ceilings::raise_descriptor_limit,
-    data::{self, Data},
+    data::Data,
     engine::{Engine, Storage},
     gateway::Gateway,
     guard::Guard,
     import::{Importer, Source},
+    private::TABLE,
     template::Template,
 };
 
@@ -122,7 +123,7 @@ pub struct Functions {
 /// Returns the file of the embedded engine's table in a data directory.
 #[must_use]
 pub fn table_file(data: &Path) -> PathBuf {
-    data.join(data::TABLE)
+    data.join(TABLE)
 }
 
 /// The opened table of a data directory.

@@ -17,10 +17,7 @@ use http::{
     request::Parts,
 };
 
-use super::answer::Failure;
-
-/// The media type of DynamoDB's protocol (AWS: "DynamoDB low-level API").
-pub(super) const MEDIA_TYPE: &str = "application/x-amz-json-1.0";
+use super::answer::{Failure, MEDIA_TYPE};
 
 /// Headers that browsers send and DynamoDB's tools don't. `Sec-Fetch-Mode` isn't among them because Node.js sends it too.
 const OF_BROWSERS: [HeaderName; 3] = [

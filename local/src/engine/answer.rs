@@ -9,7 +9,8 @@ use http_body_util::Full;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::admission::MEDIA_TYPE;
+/// The media type of DynamoDB's protocol (AWS: "DynamoDB low-level API").
+pub(super) const MEDIA_TYPE: &str = "application/x-amz-json-1.0";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 

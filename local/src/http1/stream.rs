@@ -15,8 +15,8 @@ use tokio::{
 };
 
 use super::{
-    MAX_BUFFER, Timeouts,
     exchange::{Exchange, Phase},
+    limits::{MAX_BUFFER, Timeouts},
 };
 
 /// A socket that keeps a copy of the head that arrives, limits how long a head and a response may take, and discards what
