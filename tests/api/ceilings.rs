@@ -3,7 +3,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use marquee::connections::raise_descriptor_limit;
+use marquee::ceilings::raise_descriptor_limit;
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::{
