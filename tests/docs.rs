@@ -102,7 +102,7 @@ fn key_makers() -> (Vec<String>, BTreeSet<String>) {
         .filter(|line| !line.trim_start().starts_with("//"))
         .flat_map(|line| line.split('"').skip(1).step_by(2))
         .map(|text| text.split('{').next().unwrap().to_owned())
-        .filter(|text| text.len() > 2 && text.chars().all(|c| c.is_ascii_uppercase() || c == '#'))
+        .filter(|text| text.len() > 2 && text.chars().all(|c| c.is_ascii_uppercase() || matches!(c, '#' | '_')))
         .collect();
     (names, prefixes)
 }
@@ -128,7 +128,7 @@ fn every_key_is_in_the_data_model() {
 
 #[test]
 fn every_attribute_of_keys_and_indexes_is_in_the_data_model() {
-    use shared::db::keys::{BY_DATE, BY_LIKES, LIKED, LIKES, LIKES_SHARDS, PK, SK};
+    use marquee_shared::db::keys::{BY_DATE, BY_LIKES, LIKED, LIKES, LIKES_SHARDS, PK, SK};
     let model = read(DATA_MODEL);
     for name in [
         PK,

@@ -1,4 +1,4 @@
-//! The suite at an endpoint that the environment names: its tables there go with its tests, and what passes a wire is
+//! The suite at an endpoint that the environment names: its tables there go with its tests, and what passes a fault proxy is
 //! signed for the endpoint.
 
 use std::{
@@ -12,14 +12,14 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use marquee::engine::{Engine, Storage};
+use marquee_shared::db::client;
 use ring::{digest, hmac};
-use shared::db::client;
 use tokio::net::TcpListener;
 
 use crate::support::{
     TestApp,
-    table::{Guest, PREFIX, TestTable, connect},
-    wire::Wire,
+    proxy::FaultProxy,
+    table::{PREFIX, RemoteTable, TestTable, connect},
 };
 
 async fn tables(client: &Client) -> Vec<String> {
@@ -146,14 +146,14 @@ fn is_signed(parts: &http::request::Parts, body: &[u8]) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_passes_a_wire_is_signed_for_its_far_end() {
+async fn what_passes_a_fault_proxy_is_signed_for_its_far_end() {
     let notary = Notary::new().await;
     let name = || ("ListTables".to_owned(), true);
     // The SDK signs as it should: so the check is right.
     tables(&connect(&notary.url).await).await;
     assert_eq!(notary.seen(), [name()]);
 
-    let wire = Wire::to(TestTable::Guest(Guest::at(notary.url.clone()))).await;
-    tables(&connect(&wire.url).await).await;
+    let proxy = FaultProxy::to(TestTable::Remote(RemoteTable::at(notary.url.clone()))).await;
+    tables(&connect(&proxy.url).await).await;
     assert_eq!(notary.seen(), [name()]);
 }

@@ -11,9 +11,9 @@ use std::{
     io::{self, Write},
 };
 
+use marquee_shared::domain::{movie::MAX_WORDS, text};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use rand_distr::{Distribution as _, Zipf, ZipfError};
-use shared::domain::{movie::MAX_WORDS, text};
 
 /// The demonstration catalog.
 const REAL: &[u8] = include_bytes!("../../data/movies.csv");

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, error::Error, fmt::Write as _, path::Path, time::Duration};
 
 use marquee::server::{self, Catalog, Place};
+use marquee_shared::{auth::SecretTexts, clock::Clock, config::Config};
 use serde_json::{Value, json};
-use shared::{auth::SecretTexts, clock::Clock, config::Config};
 
 use crate::{
     programs::{self, BARE, Programs, precise},

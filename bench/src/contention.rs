@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fault_proxy::Record;
+use marquee_shared::domain::{MovieId, UserId};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use shared::domain::{MovieId, UserId};
-use wire::Record;
 
 use crate::{
     audit,
-    cinema::{Cinema, User, json_of},
+    bench_server::{BenchServer, User, json_of},
 };
 
 /// What the command line says.
@@ -62,11 +62,11 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
         let turns = contest.measure_owner(*togglers, window).await?;
         writeln!(text, "{}", turns.row(*togglers, window))?;
     }
-    let found = audit::discrepancies(&contest.cinema.store).await;
+    let found = audit::discrepancies(&contest.bench_server.store).await;
     if !found.is_empty() {
         return Err(format!("the table disagrees with itself:\n{}", found.join("\n")).into());
     }
-    contest.cinema.close().await?;
+    contest.bench_server.close().await?;
     text.push_str(AFTERWORD);
     Ok(text)
 }
@@ -74,13 +74,13 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
 fn preface(options: &Options) -> String {
     format!(
         "## Contention\n\n\
-        One movie, and users who toggle its mark at once, each again as soon as the answer has come, for {} s: half by\n\
+        One movie, and users who toggle its favorite at once, each again as soon as the answer has come, for {} s: half by\n\
         POST, half by PUT and DELETE in turn, over HTTP through the whole server. The embedded engine runs transactions\n\
-        one after another, so the conflicts are made on the wire, by DynamoDB's rules: a transaction is under way for the\n\
+        one after another, so the conflicts are made on the proxy, by DynamoDB's rules: a transaction is under way for the\n\
         window, and one that touches an item of it meanwhile is canceled with `TransactionConflict`. AWS doesn't say how\n\
         long a transaction is under way; 10 ms is an assumption. One item then takes 1 s / window transactions a second at\n\
         most, whatever is done; *movie busy* is the part of the time in which a transaction that was done was under way, the\n\
-        wire's and the engine's own time included. Without a window, the engine and this machine are what limits.\n\n\
+        proxy's and the engine's own time included. Without a window, the engine and this machine are what limits.\n\n\
         `cargo measure contention`\n\n\
         | window | togglers | answers/s | movie busy | p50 | p99 | 503 | transactions an answer | conflicts an \
         answer | failed conditions an answer |\n\
@@ -104,28 +104,28 @@ const OWNERS: &str = "\n\
     |---|---|---|---|---|\n";
 
 const AFTERWORD: &str = "\n\
-    The benchmark fails unless, at the end of each run, the count that is shown is the number of marks there are, and\n\
-    each mark is as its user's last answer said (after a 503, as that or the other way round); unless every answer was 200,\n\
+    The benchmark fails unless, at the end of each run, the count that is shown is the number of favorites there are, and\n\
+    each favorite is as its user's last answer said (after a 503, as that or the other way round); unless every answer was 200,\n\
     with the state that the user's request asked for and a count that can be, or 503 with `Retry-After`; unless each edit\n\
     took 4 s at most and the deletion 6 s; and unless the whole table passes the audit of the tests.\n";
 
 /// A server and users.
 struct Contest {
-    cinema: Cinema,
+    bench_server: BenchServer,
     users: Vec<User>,
 }
 
 impl Contest {
     async fn open(users: u16) -> Result<Self, Box<dyn Error>> {
-        let cinema = Cinema::open().await?;
-        cinema.wire.keep();
+        let bench_server = BenchServer::open().await?;
+        bench_server.proxy.record_bodies();
         let mut contest = Self {
-            cinema,
+            bench_server,
             users: Vec::new(),
         };
         // One more, the owner.
         for n in 0..=users {
-            let user = contest.cinema.register(&format!("user{n}")).await?;
+            let user = contest.bench_server.register(&format!("user{n}")).await?;
             contest.users.push(user);
         }
         Ok(contest)
@@ -140,7 +140,9 @@ impl Contest {
             "genre": "Sci-Fi, Drama",
         });
         let owner = self.users.first().ok_or("no users")?;
-        let request = self.cinema.request(Method::POST, "/api/movies/", Some(owner));
+        let request = self
+            .bench_server
+            .request(Method::POST, "/api/movies/", Some(owner));
         let answer = json_of(request.json(&body)).await?;
         Ok(serde_json::from_value(answer["id"].clone())?)
     }
@@ -148,15 +150,17 @@ impl Contest {
     /// Lets this many users toggle one new movie for `time`, and holds the table to their answers.
     async fn measure(&self, togglers: u16, window: Duration, time: Duration) -> Result<Run, Box<dyn Error>> {
         let movie = self.add_movie().await?;
-        self.cinema.wire.conflict((!window.is_zero()).then_some(window));
-        self.cinema.wire.take();
+        self.bench_server
+            .proxy
+            .conflict((!window.is_zero()).then_some(window));
+        self.bench_server.proxy.take();
         let began = Instant::now();
         let until = began + time;
         let togglers: Vec<_> = (self.users.iter().take(togglers.into()).enumerate())
             .map(|(n, user)| {
                 let toggler = Toggler {
-                    http: self.cinema.http.clone(),
-                    url: format!("{}/api/movies/{movie}/favorite/", self.cinema.base),
+                    http: self.bench_server.http.clone(),
+                    url: format!("{}/api/movies/{movie}/favorite/", self.bench_server.base),
                     user: user.clone(),
                     by_toggling: n % 2 == 0,
                     most: u64::from(togglers),
@@ -173,21 +177,23 @@ impl Contest {
             answers.extend(own);
         }
         let took = began.elapsed();
-        self.cinema.wire.conflict(None);
+        self.bench_server.proxy.conflict(None);
         self.check(movie, &states).await?;
-        Ok(Run::of(&answers, took, &self.cinema.wire.take()))
+        Ok(Run::of(&answers, took, &self.bench_server.proxy.take()))
     }
 
     /// Lets this many users toggle one new movie, while its owner edits it and in the end deletes it.
     async fn measure_owner(&self, togglers: u16, window: Duration) -> Result<Turns, Box<dyn Error>> {
         let movie = self.add_movie().await?;
         let (path, owner) = (format!("/api/movies/{movie}/"), self.users.first());
-        self.cinema.wire.conflict((!window.is_zero()).then_some(window));
+        self.bench_server
+            .proxy
+            .conflict((!window.is_zero()).then_some(window));
         let crowd: Vec<_> = (self.users.iter().skip(1).take(togglers.into()).cloned())
             .map(|user| {
                 let (http, url) = (
-                    self.cinema.http.clone(),
-                    format!("{}{path}favorite/", self.cinema.base),
+                    self.bench_server.http.clone(),
+                    format!("{}{path}favorite/", self.bench_server.base),
                 );
                 tokio::spawn(toggle_until_gone(http, url, user))
             })
@@ -200,19 +206,22 @@ impl Contest {
                 3 => json!({"favorite": false, "title": "Solaris"}),
                 _ => json!({"title": format!("Solaris {n}")}),
             };
-            let edit = self.cinema.request(Method::PATCH, &path, owner).json(&change);
+            let edit = self
+                .bench_server
+                .request(Method::PATCH, &path, owner)
+                .json(&change);
             let began = Instant::now();
             json_of(edit).await?;
             edits.push(began.elapsed());
         }
         let began = Instant::now();
-        json_of(self.cinema.request(Method::DELETE, &path, owner)).await?;
+        json_of(self.bench_server.request(Method::DELETE, &path, owner)).await?;
         let deletion = began.elapsed();
         for toggler in crowd {
             toggler.await??;
         }
-        self.cinema.wire.conflict(None);
-        self.cinema.wire.take();
+        self.bench_server.proxy.conflict(None);
+        self.bench_server.proxy.take();
         edits.sort_unstable();
         if edits.last().is_some_and(|longest| *longest > EDITED_WITHIN) || deletion > DELETED_WITHIN {
             return Err(
@@ -222,25 +231,25 @@ impl Contest {
         Ok(Turns { edits, deletion })
     }
 
-    /// Whether the movie's count is that of its marks, and each mark as its user was told.
+    /// Whether the movie's count is that of its favorites, and each favorite as its user was told.
     async fn check(&self, movie: MovieId, states: &[(UserId, Option<bool>)]) -> Result<(), Box<dyn Error>> {
-        let mut marks = 0;
+        let mut favorites = 0;
         for (user, state) in states {
-            let view = self.cinema.store.get_movie(movie, Some(*user)).await;
+            let view = self.bench_server.store.get_movie(movie, Some(*user)).await;
             let favorite = view
-                .map_err(|e| e.in_words())?
+                .map_err(|e| e.log_message())?
                 .ok_or("the movie is gone")?
                 .favorite;
             if state.is_some_and(|state| state != favorite) {
-                let told = format!("user {user} was told {state:?}, and the mark says {favorite}");
+                let told = format!("user {user} was told {state:?}, and the favorite says {favorite}");
                 return Err(told.into());
             }
-            marks += u64::from(favorite);
+            favorites += u64::from(favorite);
         }
-        let shown = (self.cinema).request(Method::GET, &format!("/api/movies/{movie}/"), None);
+        let shown = (self.bench_server).request(Method::GET, &format!("/api/movies/{movie}/"), None);
         let shown = json_of(shown).await?;
-        if shown["favorite_count"] != marks {
-            return Err(format!("{} are shown of {marks} marks", shown["favorite_count"]).into());
+        if shown["favorite_count"] != favorites {
+            return Err(format!("{} are shown of {favorites} favorites", shown["favorite_count"]).into());
         }
         Ok(())
     }
@@ -253,9 +262,9 @@ struct Toggler {
     user: User,
     /// Whether by POST, or by PUT and DELETE in turn.
     by_toggling: bool,
-    /// The most marks the movie can have.
+    /// The most favorites the movie can have.
     most: u64,
-    /// Whether the mark is there, when that is known.
+    /// Whether the favorite is there, when that is known.
     state: Option<bool>,
 }
 
@@ -299,7 +308,7 @@ struct Answer {
 }
 
 impl Toggler {
-    /// Toggles until the time has come, and gives what is known of the mark then.
+    /// Toggles until the time has come, and gives what is known of the favorite then.
     async fn toggle(mut self, until: Instant) -> Result<(UserId, Option<bool>, Vec<Answer>), String> {
         let mut answers = Vec::new();
         while Instant::now() < until {
@@ -342,7 +351,7 @@ impl Toggler {
         }
     }
 
-    /// What an answer says of the mark, if it can be true.
+    /// What an answer says of the favorite, if it can be true.
     fn told(&self, text: &str, expected: Option<bool>) -> Result<bool, String> {
         let body: Value = serde_json::from_str(text).map_err(|e| format!("{e}: {text}"))?;
         let favorite = body["favorite"].as_bool().ok_or("no state")?;

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write as _};
 
-use wire::Cost;
+use fault_proxy::Cost;
 
 use crate::{
     operations::{self, Budget, Measured},
@@ -31,7 +31,7 @@ const OVER_BUDGET: [(&str, &str); 5] = [
     ),
     (
         "20 movies by release_date",
-        "an index of keys takes a unit for each movie it names, and one for each mark",
+        "an index of keys takes a unit for each movie it names, and one for each favorite",
     ),
     ("20 movies by -release_date", "likewise"),
     ("by -release_date, ", "likewise"),
@@ -60,7 +60,7 @@ const HEADING: &str = "\
 `cargo measure growth` makes a catalog of each size, a beginning of the next: titles' words and directors by Zipf from the \
 demonstration catalog's own, genres, dates and descriptions drawn from it. The product's bulk import loads it into a file \
 of the embedded engine. Users and likes (by Zipf over the movies) are added by the store's own functions, the likes in \
-bulk. Then a server is started on a copy, with a wire between it and its table that counts.
+bulk. Then a server is started on a copy, with a fault proxy between it and its table that counts.
 
 Each cell is: calls one after another · calls in all · read units · write units, and in brackets how many different movies, \
 or users, the answer holds. Units are the engine's by DynamoDB's rules. Of two runs the dearer counts.
@@ -69,7 +69,7 @@ The last size is held against the first whose answer is as full, since a hundred
 difference of more than a tenth is a failure. Searches, which read on for as long as there is something to read, \
 are held against the size before the last, and may be a unit apart, since words are longer where there are more; those \
 of which few movies have all words read up to their ceiling wherever there is enough to read. All are held against their ceilings at every size. A ceiling without *signed in* \
-is for nobody; the caller's marks cost a unit for each movie more.";
+is for nobody; the caller's favorites cost a unit for each movie more.";
 
 /// An operation at every size.
 struct Row {

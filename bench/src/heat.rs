@@ -7,12 +7,12 @@ mod scale;
 
 use std::{error::Error, fmt::Write as _, fs, path::Path, time::Duration};
 
+use marquee_shared::db::keys;
 use rand::{SeedableRng as _, rngs::StdRng};
 use reqwest::Method;
 use serde_json::Value;
-use shared::db::keys;
 
-use crate::cinema::{Cinema, json_of};
+use crate::bench_server::{BenchServer, json_of};
 use access::{Access, Space, accesses};
 use mix::{Asked, Asking, MIX, Movie, Operation};
 use scale::{Hot, READS, Scale, Size, WRITES, Zipf};
@@ -20,7 +20,7 @@ use scale::{Hot, READS, Scale, Size, WRITES, Zipf};
 /// The demonstration catalog, which the recorded movies are from.
 const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv");
 
-/// How many movies have marks when the recording begins: enough for a page of the most liked.
+/// How many movies have favorites when the recording begins: enough for a page of the most liked.
 const LIKED: usize = 24;
 
 /// How often a warm process reads the public keys (AP-25).
@@ -137,15 +137,15 @@ struct Sample {
 
 /// Runs every operation of the mix against a real server, and gives what each took; and how many movies there were.
 async fn record(options: &Options) -> Result<(Vec<(Operation, Vec<Sample>)>, u64), Box<dyn Error>> {
-    let cinema = Cinema::open().await?;
+    let bench_server = BenchServer::open().await?;
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("movies.csv");
     let movies = sample_of_catalog(&file, options.recorded_movies)?;
-    cinema.import(file).await?;
+    bench_server.import(file).await?;
     let count = movies.len() as u64;
     let mut asking = Asking {
-        user: cinema.register("viewer").await?,
-        cinema: &cinema,
+        user: bench_server.register("viewer").await?,
+        bench_server: &bench_server,
         movies,
         own: Vec::new(),
         random: StdRng::seed_from_u64(options.seed),
@@ -154,16 +154,16 @@ async fn record(options: &Options) -> Result<(Vec<(Operation, Vec<Sample>)>, u64
     for _ in 0..own_movies() {
         asking.add_own().await?;
     }
-    cinema.wire.keep();
+    bench_server.proxy.record_bodies();
     let mut recorded = Vec::new();
     for operation in MIX {
         let mut samples = Vec::new();
         for _ in 0..operation.samples {
             let (request, asked) = asking.prepare(&operation).await?;
-            cinema.wire.take();
+            bench_server.proxy.take();
             let answer = json_of(request).await;
             answer.map_err(|e| format!("{}: {e}", operation.name))?;
-            let records = cinema.wire.take();
+            let records = bench_server.proxy.take();
             let accesses: Result<Vec<_>, _> = records.iter().map(accesses).collect();
             samples.push(Sample {
                 asked,
@@ -172,7 +172,7 @@ async fn record(options: &Options) -> Result<(Vec<(Operation, Vec<Sample>)>, u64
         }
         recorded.push((operation, samples));
     }
-    cinema.close().await?;
+    bench_server.close().await?;
     Ok((recorded, count))
 }
 
@@ -211,14 +211,19 @@ fn sample_of_catalog(file: &Path, count: usize) -> Result<Vec<Movie>, Box<dyn Er
     Ok(movies)
 }
 
-/// Gives the last movies a mark, and the warm process its keys.
+/// Gives the last movies a favorite, and the warm process its keys.
 async fn like_some(asking: &Asking<'_>) -> Result<(), Box<dyn Error>> {
     for movie in asking.movies.iter().rev().take(LIKED) {
         let path = format!("/api/movies/{}/favorite/", movie.id);
-        json_of(asking.cinema.request(Method::PUT, &path, Some(&asking.user))).await?;
+        json_of(
+            asking
+                .bench_server
+                .request(Method::PUT, &path, Some(&asking.user)),
+        )
+        .await?;
     }
     for path in ["/api/movies/", "/api/users/", "/api/users/me/favorites/?limit=5"] {
-        let page: Value = json_of(asking.cinema.request(Method::GET, path, Some(&asking.user))).await?;
+        let page: Value = json_of(asking.bench_server.request(Method::GET, path, Some(&asking.user))).await?;
         if page["results"].as_array().is_none_or(Vec::is_empty) {
             return Err(format!("{path} is empty").into());
         }
@@ -235,7 +240,7 @@ fn report(
     let mut text = format!(
         "## Heat\n\n\
         A partition gives {READS:.0} read units and {WRITES:.0} write units a second. Each operation of the mix below is\n\
-        run through the whole server over {} real movies and recorded on the wire: which keys it reads and writes, and what\n\
+        run through the whole server over {} real movies and recorded by the fault proxy: which keys it reads and writes, and what\n\
         of. That is scaled to {} requests a second among {} movies and {} users, who are popular by Zipf's law with\n\
         exponent {}, and whose ids have nothing to do with how popular they are; the movies that lists show are the latest\n\
         ids together, as where movies are added when they come out. There are {} warm processes.\n\n\

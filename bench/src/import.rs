@@ -1,4 +1,4 @@
-//! Import: movies a second and memory, by the engine's bulk path and through the wire.
+//! Import: movies a second and memory, by the engine's bulk path and through the proxy.
 
 use std::{
     error::Error,
@@ -16,17 +16,17 @@ use marquee::{
     import::{Importer, Report, Source},
     server::table_file,
 };
-use serde::{Deserialize, Serialize};
-use shared::{
+use marquee_shared::{
     clock::Clock,
     config::Config,
-    db::{Store, client, meta::Counter},
+    db::{Store, client, counter::Counter},
 };
+use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use crate::{
     catalog::Generator,
-    prepared::{self, in_words},
+    prepared::{self, boxed},
 };
 
 /// What the command line says.
@@ -56,7 +56,7 @@ enum Way {
     Bulk,
     /// HTTP, as on AWS, to an engine in another process. It isn't made to wait for the disk: it would for each row of each
     /// BatchWriteItem, and the disk would be all that is measured.
-    Wire,
+    FaultProxy,
 }
 
 /// What an import took.
@@ -94,7 +94,7 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
         "| path | movies | seconds | movies a second | most memory | of it before the import |\n|---|---|---|---|---|---|\n",
     );
     let mut wrong = Vec::new();
-    for way in [Way::Bulk, Way::Wire] {
+    for way in [Way::Bulk, Way::FaultProxy] {
         let mut runs = Vec::new();
         for movies in &options.sizes {
             let csv = directory.path().join("movies.csv");
@@ -105,7 +105,7 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
                 "| {} | {} | {:.1} | {:.0} | {:.0} MB | {:.0} MB |",
                 match way {
                     Way::Bulk => "the engine's bulk path",
-                    Way::Wire => "through the wire",
+                    Way::FaultProxy => "through the proxy",
                 },
                 run.movies,
                 run.seconds,
@@ -209,7 +209,7 @@ async fn import(csv: &Path, store: Store, database: Option<Database>) -> Result<
     let Report::Imported { movies, bad: 0 } = report else {
         return Err(format!("not all rows were taken: {report}").into());
     };
-    let [counted] = store.read_counters([Counter::Movies]).await.map_err(in_words)?;
+    let [counted] = store.read_counters([Counter::Movies]).await.map_err(boxed)?;
     if counted != movies {
         return Err(format!("{movies} movies were imported, {counted} counted").into());
     }

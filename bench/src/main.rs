@@ -6,8 +6,8 @@
 #[allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 #[path = "../../tests/support/audit.rs"]
 mod audit;
+mod bench_server;
 mod catalog;
-mod cinema;
 mod cold_start;
 mod contention;
 mod growth;
@@ -58,7 +58,7 @@ enum Benchmark {
     Heat(heat::Options),
     /// How large each function is.
     Sizes(sizes::Options),
-    /// Movies a second through the wire and by the engine's bulk path, and memory.
+    /// Movies a second through the proxy and by the engine's bulk path, and memory.
     Import(import::Options),
     /// Every one of these, one after another.
     All,

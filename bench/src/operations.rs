@@ -1,14 +1,14 @@
-//! Every operation of the API against one catalog, with a wire between it and its table.
+//! Every operation of the API against one catalog, with a fault proxy between it and its table.
 
 use std::{collections::BTreeSet, error::Error, path::Path, time::Duration};
 
+use fault_proxy::{Cost, FaultProxy};
 use http::Method;
 use marquee::{
     engine::Engine,
     server::{self, Catalog, Options, Place, Running},
 };
-use serde_json::{Value, json};
-use shared::{
+use marquee_shared::{
     clock::Clock,
     config::Config,
     db::{
@@ -18,11 +18,11 @@ use shared::{
     domain::text,
     http::cursor::CursorKey,
 };
-use wire::{Cost, Wire};
+use serde_json::{Value, json};
 
 use crate::{
     catalog::{EXACT_MOVIE, EXACT_TITLE, RARE_WORD},
-    prepared::{self, PASSWORD, Prepared, in_words},
+    prepared::{self, PASSWORD, Prepared, boxed},
 };
 
 /// Longer than lies between two calls that are sent off together, also on a machine with other work.
@@ -31,7 +31,7 @@ const HOLD: Duration = Duration::from_millis(60);
 /// How often each operation is measured.
 const RUNS: usize = 2;
 
-/// A movie that is added, and what it is changed to: different words in all, so that every row of it changes.
+/// A movie that is added, and what it is changed to: different words in all, so that every item of it changes.
 const ADDED: [&str; 4] = [
     "The Long Measured Goodbye",
     "Ada Counter",
@@ -104,7 +104,7 @@ impl Call {
 struct Bench<'a> {
     prepared: &'a Prepared,
     engine: Engine,
-    wire: Wire,
+    proxy: FaultProxy,
     running: Running,
     http: reqwest::Client,
     base: String,
@@ -139,11 +139,11 @@ pub(crate) async fn measure(prepared: &Prepared) -> Result<Vec<Measured>, Box<dy
 impl<'a> Bench<'a> {
     async fn new(prepared: &'a Prepared, directory: &Path) -> Result<Self, Box<dyn Error>> {
         let (engine, store) = prepared::open(&prepared.copy_to(directory)?).await?;
-        let wire = Wire::to(&engine.endpoint()).await;
+        let proxy = FaultProxy::to(&engine.endpoint()).await;
         let running = server::start(Options {
             port: 0,
             place: Place::Endpoint {
-                url: wire.url.clone(),
+                url: proxy.url.clone(),
                 data: directory.to_owned(),
             },
             catalog: Catalog::None,
@@ -153,9 +153,9 @@ impl<'a> Bench<'a> {
         .await?;
         let mut bench = Self {
             prepared,
-            cursors: store.cursor_key().await.map_err(in_words)?,
+            cursors: store.cursor_key().await.map_err(boxed)?,
             engine,
-            wire,
+            proxy,
             base: format!("http://{}", running.address),
             running,
             http: reqwest::Client::builder().no_proxy().build()?,
@@ -174,7 +174,7 @@ impl<'a> Bench<'a> {
         for path in ["/api/movies/?limit=1", "/api/users/me/favorites/?limit=1"] {
             bench.send(&Call::get(path)).await?;
         }
-        bench.wire.hold(HOLD);
+        bench.proxy.gather_calls(HOLD);
         Ok(bench)
     }
 
@@ -226,9 +226,9 @@ impl<'a> Bench<'a> {
             if let Some(before) = before.get(run % before.len().max(1)) {
                 self.send(before).await?;
             }
-            self.wire.take();
+            self.proxy.take();
             let answer = self.send(&calls[run % calls.len()]).await?;
-            costs.push(Cost::of(self.wire.take()));
+            costs.push(Cost::of(self.proxy.take()));
             found = count(&answer);
         }
         let worst = costs.into_iter().reduce(|one, other| Cost {
@@ -274,7 +274,7 @@ impl<'a> Bench<'a> {
         let cursor = self
             .cursors
             .seal(scope, &Window::After(position))
-            .map_err(in_words)?;
+            .map_err(boxed)?;
         Ok(format!("{path}cursor={cursor}"))
     }
 
@@ -455,13 +455,13 @@ impl<'a> Bench<'a> {
         for (movie, names) in [
             (
                 EXACT_MOVIE,
-                ["favorite on, an unliked movie", "favorite off, an unliked movie"],
+                ["add a favorite, an unliked movie", "remove a favorite, an unliked movie"],
             ),
             (
                 self.prepared.most_liked,
                 [
-                    "favorite on, the most liked movie",
-                    "favorite off, the most liked movie",
+                    "add a favorite, the most liked movie",
+                    "remove a favorite, the most liked movie",
                 ],
             ),
         ] {

@@ -19,15 +19,15 @@ use marquee::{
     server::{TEMPLATE, table_file},
     template::Template,
 };
-use shared::{
+use marquee_shared::{
     auth::{password, refresh::RefreshToken},
     clock::Clock,
     config::Config,
     db::{
         Key, Store, client,
-        favorite::MarkItem,
+        counter::Counter,
+        favorite::FavoriteItem,
         keys::{self, LIKES_SHARDS},
-        meta::Counter,
         movie::{MovieItem, ONE_LIKE},
         session::SessionItem,
         store::{from_item, to_item},
@@ -64,8 +64,8 @@ const LIKES_AT_ONCE: usize = 500;
 
 /// A shared error in words.
 #[allow(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
-pub(crate) fn in_words(error: shared::Error) -> Box<dyn Error> {
-    error.in_words().into()
+pub(crate) fn boxed(error: marquee_shared::Error) -> Box<dyn Error> {
+    error.log_message().into()
 }
 
 /// A catalog in a file.
@@ -161,9 +161,9 @@ impl Prepared {
             return Err(format!("{} movies: {report}", self.movies).into());
         }
         eprintln!("{report} in {:.1} s", begun.elapsed().as_secs_f64());
-        add_users(&store, self.users).await.map_err(in_words)?;
+        add_users(&store, self.users).await.map_err(boxed)?;
         let bulk = Bulk::new(engine.database().clone(), store.table.clone());
-        add_likes(&store, &bulk, likes).await.map_err(in_words)?;
+        add_likes(&store, &bulk, likes).await.map_err(boxed)?;
         eprintln!("{} users like them {} times", self.users, self.likes);
         engine.shutdown().await?;
         fs::remove_file(csv)?;
@@ -202,12 +202,12 @@ fn key() -> String {
 }
 
 /// Adds users as the auth function does, but for the hash of their password, which is made once.
-async fn add_users(store: &Store, count: u64) -> shared::Result<()> {
-    let password = Password::parse(PASSWORD.into()).map_err(shared::Error::Internal)?;
+async fn add_users(store: &Store, count: u64) -> marquee_shared::Result<()> {
+    let password = Password::parse(PASSWORD.into()).map_err(marquee_shared::Error::Internal)?;
     let hash = password::hash(password).await?;
     let first = store.take_ids(Counter::UserIds, count).await?;
     for n in 0..count {
-        let id = UserId::try_from(first + n).map_err(|e| shared::Error::Internal(e.to_string()))?;
+        let id = UserId::try_from(first + n).map_err(|e| marquee_shared::Error::Internal(e.to_string()))?;
         let now = store.clock.now();
         let user = UserItem {
             id,
@@ -224,10 +224,14 @@ async fn add_users(store: &Store, count: u64) -> shared::Result<()> {
     Ok(())
 }
 
-/// Adds likes past the API: the marks, and the movies with their counts, both as [`Store::set_favorite`] writes them. Nobody
+/// Adds likes past the API: the favorites, and the movies with their counts, both as [`Store::set_favorite`] writes them. Nobody
 /// else writes, so that movies may be read and written whole.
-async fn add_likes(store: &Store, bulk: &Bulk, likes: &BTreeMap<u64, BTreeSet<u64>>) -> shared::Result<()> {
-    let wrong = |e: shared::domain::id::NotAnId| shared::Error::Internal(e.to_string());
+async fn add_likes(
+    store: &Store,
+    bulk: &Bulk,
+    likes: &BTreeMap<u64, BTreeSet<u64>>,
+) -> marquee_shared::Result<()> {
+    let wrong = |e: marquee_shared::domain::id::NotAnId| marquee_shared::Error::Internal(e.to_string());
     let likes: Vec<(&u64, &BTreeSet<u64>)> = likes.iter().collect();
     let now = store.clock.now();
     for some in likes.chunks(LIKES_AT_ONCE) {
@@ -236,26 +240,29 @@ async fn add_likes(store: &Store, bulk: &Bulk, likes: &BTreeMap<u64, BTreeSet<u6
         let mut found = store
             .batch_get(ids.iter().map(|id| keys::movie(*id)).collect())
             .await?;
-        let mut rows = Vec::new();
-        let mut add = |key: Key, mut row: shared::db::store::Item| {
-            row.extend(key.attributes());
-            rows.push(row);
+        let mut items = Vec::new();
+        let mut add = |key: Key, mut item: marquee_shared::db::store::Item| {
+            item.extend(key.attributes());
+            items.push(item);
         };
         for (id, (_, users)) in ids.into_iter().zip(some) {
             let key = keys::movie(id);
             let item = found
                 .remove(&key)
-                .ok_or_else(|| shared::db::store::corrupt("too few movies"))?;
+                .ok_or_else(|| marquee_shared::db::store::corrupt("too few movies"))?;
             let mut movie: MovieItem = from_item(item)?;
             movie.likes += ONE_LIKE * users.len() as u64;
             movie.liked = Some(keys::likes_shard(id.get() % LIKES_SHARDS));
             add(key, to_item(&movie)?);
             for user in *users {
                 let user = UserId::try_from(*user).map_err(wrong)?;
-                add(keys::mark(id, user), to_item(&MarkItem::new(id, user, now))?);
+                add(
+                    keys::favorite(id, user),
+                    to_item(&FavoriteItem::new(id, user, now))?,
+                );
             }
         }
-        bulk.put(rows).await?;
+        bulk.put(items).await?;
     }
     Ok(())
 }

@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
+use fault_proxy::{Cost, FaultProxy};
 use marquee::server::{self, Catalog, Place};
-use shared::{
+use marquee_shared::{
     clock::Clock,
     config::Config,
     db::{
@@ -22,11 +23,10 @@ use shared::{
     },
     domain::text,
 };
-use wire::{Cost, Wire};
 
 /// A page's movies.
 const PAGE: usize = 20;
-/// What a search may cost: calls one after another, and read units of a page without the caller's marks.
+/// What a search may cost: calls one after another, and read units of a page without the caller's favorites.
 const TRIPS: usize = 4;
 const UNITS: f64 = 40.0;
 /// Longer than lies between two calls that are sent off together.
@@ -61,9 +61,9 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
         clock: Clock::default(),
     })
     .await?;
-    let wire = Wire::to(&server.dynamodb).await;
-    let store = Store::new(client::local(&wire.url), table, Clock::default());
-    wire.hold(HOLD);
+    let proxy = FaultProxy::to(&server.dynamodb).await;
+    let store = Store::new(client::local(&proxy.url), table, Clock::default());
+    proxy.gather_calls(HOLD);
     let mut text = format!(
         "The first page, of {PAGE}, of searches all of whose words are common, among {} movies: how full it is, and what it\n\
         costs. A page can be full when as many movies match; the share of movies is of those that the pages could show. It\n\
@@ -75,7 +75,7 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     for (kind, queries) in movies.queries() {
         let mut pages = Pages::default();
         for words in evenly(&queries, options.queries.into()) {
-            pages.search(&movies, &store, &wire, words).await?;
+            pages.search(&movies, &store, &proxy, words).await?;
         }
         writeln!(text, "| {kind} {}", pages.row())?;
     }
@@ -177,15 +177,15 @@ impl Movies {
 /// The first page, and what it cost. A busy machine may pull apart what was sent off together: the shortest of some runs.
 async fn first_page(
     store: &Store,
-    wire: &Wire,
+    proxy: &FaultProxy,
     query: &SearchQuery,
 ) -> Result<(Slice<MovieView>, Cost), Box<dyn Error>> {
     let mut runs = 0;
     loop {
-        wire.take();
+        proxy.take();
         let page = store.search_movies(query, &Window::First, PAGE, None).await;
         let page = page.map_err(|error| format!("a search failed: {error:?}"))?;
-        let cost = Cost::of(wire.take());
+        let cost = Cost::of(proxy.take());
         runs += 1;
         if cost.trips <= TRIPS || runs == RUNS {
             return Ok((page, cost));
@@ -213,14 +213,14 @@ impl Pages {
         &mut self,
         movies: &Movies,
         store: &Store,
-        wire: &Wire,
+        proxy: &FaultProxy,
         words: &[String],
     ) -> Result<(), Box<dyn Error>> {
         let possible = movies.matching(words).min(PAGE);
         let Some(query) = SearchQuery::parse(&words.join(" ")).filter(|_| possible > 0) else {
             return Ok(());
         };
-        let (page, cost) = first_page(store, wire, &query).await?;
+        let (page, cost) = first_page(store, proxy, &query).await?;
         let found = page.items.len();
         if found > possible || (found < possible && page.next.is_none()) {
             return Err(format!("{words:?} finds {found} of {possible} movies, and no more").into());

@@ -20,7 +20,7 @@ use tokio::process::Command;
 
 use self::{
     counts::{Counts, START, check_valgrind, count},
-    operations::{FUNCTIONS, Operation, Stage},
+    operations::{FUNCTIONS, Fixture, Operation},
     table::{Recording, Table},
 };
 use crate::{
@@ -82,14 +82,14 @@ async fn measure(options: &Options) -> Result<String, Failure> {
     let functions = FUNCTIONS.map(str::to_owned);
     let programs = Programs::of(&options.choice, &functions, !options.check).await;
     let programs = programs.map_err(|error| error.to_string())?;
-    let (stage, mut operations) = Stage::set().await?;
+    let (fixture, mut operations) = Fixture::set().await?;
     if options.check {
         operations.retain(|operation| FUNCTIONS.contains(&operation.function));
     }
     if let Some(text) = &options.only {
         operations.retain(|operation| operation.name.contains(text));
     }
-    let bench = Bench::new(programs, stage, &operations).await?;
+    let bench = Bench::new(programs, fixture, &operations).await?;
     let text = if let Some(directory) = &options.profiles {
         fs::create_dir_all(directory)?;
         for operation in &operations {
@@ -101,7 +101,7 @@ async fn measure(options: &Options) -> Result<String, Failure> {
     } else {
         full(options, &bench, &operations).await?
     };
-    bench.stage.clear().await?;
+    bench.fixture.clear().await?;
     Ok(text)
 }
 
@@ -109,16 +109,16 @@ async fn measure(options: &Options) -> Result<String, Failure> {
 struct Bench {
     programs: Programs,
     recordings: HashMap<&'static str, Recording>,
-    stage: Stage,
+    fixture: Fixture,
 }
 
 impl Bench {
     /// Lets each operation be done once over the engine, and records its calls.
-    async fn new(programs: Programs, stage: Stage, operations: &[Operation]) -> Result<Self, Failure> {
+    async fn new(programs: Programs, fixture: Fixture, operations: &[Operation]) -> Result<Self, Failure> {
         let mut bench = Self {
             programs,
             recordings: HashMap::new(),
-            stage,
+            fixture,
         };
         for operation in operations {
             let recording = bench.record(operation).await?;
@@ -128,7 +128,7 @@ impl Bench {
     }
 
     async fn record(&self, operation: &Operation) -> Result<Recording, Failure> {
-        let table = Table::recording(self.stage.engine()).await?;
+        let table = Table::recording(self.fixture.engine()).await?;
         let mut function = self.start(operation, &table).await?;
         let answer = function.invoke(&operation.event).await?;
         operation.check(&answer.body)?;
@@ -151,7 +151,7 @@ impl Bench {
         [
             ("TABLE_NAME", "marquee".into()),
             ("DYNAMODB_ENDPOINT", table.url.clone()),
-            ("AUTH_SECRETS_FILE", self.stage.secrets().display().to_string()),
+            ("AUTH_SECRETS_FILE", self.fixture.secrets().display().to_string()),
             ("RUST_LOG", "info".into()),
         ]
     }

@@ -1,4 +1,4 @@
-//! The embedded engine's own calls, for writing many rows: the same rows and the same transactions as over HTTP, without
+//! The embedded engine's own calls, for writing many items: the same items and the same transactions as over HTTP, without
 //! what it takes to sign, send and read them.
 
 use std::{collections::HashMap, sync::Arc};
@@ -8,7 +8,7 @@ use dynoxide::{
     Database, DynoxideError, ImportOptions,
     actions::transact_write_items::{self as engine, TransactWriteItemsRequest},
 };
-use shared::{
+use marquee_shared::{
     Error, Result,
     db::store::{Item, Outcome, Transaction},
 };
@@ -27,16 +27,16 @@ impl Bulk {
         Self { database, table }
     }
 
-    /// Writes rows whole, whatever was there under their keys: all of them or none.
+    /// Writes items whole, whatever was there under their keys: all of them or none.
     ///
     /// # Errors
     /// When the engine doesn't take them.
-    pub async fn put(&self, rows: Vec<Item>) -> Result<()> {
+    pub async fn put(&self, items: Vec<Item>) -> Result<()> {
         let this = self.clone();
         off_the_runtime(move || {
-            let rows = rows.into_iter().map(engine_item).collect::<Result<_>>()?;
+            let items = items.into_iter().map(engine_item).collect::<Result<_>>()?;
             let options = ImportOptions::default();
-            let imported = this.database.import_items(&this.table, rows, options);
+            let imported = this.database.import_items(&this.table, items, options);
             imported.map(|_| ()).map_err(failure)
         })
         .await
@@ -57,7 +57,7 @@ impl Bulk {
                 ..TransactWriteItemsRequest::default()
             };
             match this.database.transact_write_items(request) {
-                Ok(_) => Ok(Outcome::Done),
+                Ok(_) => Ok(Outcome::Committed),
                 Err(DynoxideError::TransactionCanceledException(text, reasons)) => {
                     let failed: HashMap<usize, Option<Item>> = (0..)
                         .zip(reasons)
@@ -67,7 +67,7 @@ impl Bulk {
                     if failed.is_empty() {
                         return Err(Error::Internal(text));
                     }
-                    Ok(Outcome::Refused(failed))
+                    Ok(Outcome::ConditionFailed(failed))
                 }
                 Err(error) => Err(failure(error)),
             }
@@ -153,11 +153,12 @@ fn engine_item(item: Item) -> Result<dynoxide::Item> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use shared::{
+    use marquee_shared::{
         clock::Clock,
         db::{
-            Key, client, keys,
-            meta::Counter,
+            Key, client,
+            counter::Counter,
+            keys,
             store::{Expression, Store, number, text},
         },
     };
@@ -192,7 +193,7 @@ mod tests {
         let genre = transaction.add(put.unwrap());
         assert!(matches!(
             bulk.transact(&transaction).await.unwrap(),
-            Outcome::Done
+            Outcome::Committed
         ));
         let refused = bulk.transact(&transaction).await.unwrap();
         assert!(refused.failed(genre) && !refused.failed(0), "{refused:?}");
@@ -204,17 +205,17 @@ mod tests {
     #[tokio::test]
     async fn rows_are_all_put_or_none() {
         let (_engine, store, bulk) = table().await;
-        let row = |key: Key, n: u32| {
+        let item = |key: Key, n: u32| {
             let mut item = key.attributes();
             item.insert("n".into(), number(n));
             item
         };
-        bulk.put(vec![row(keys::cursor_key(), 1), row(keys::cursor_key(), 2)])
+        bulk.put(vec![item(keys::cursor_key(), 1), item(keys::cursor_key(), 2)])
             .await
             .unwrap();
-        let mut without_key = row(keys::cursor_key(), 3);
+        let mut without_key = item(keys::cursor_key(), 3);
         without_key.remove(keys::SK);
-        let some = vec![row(keys::cursor_key(), 4), without_key];
+        let some = vec![item(keys::cursor_key(), 4), without_key];
         assert!(bulk.put(some).await.is_err());
         let item = store.get(&keys::cursor_key()).await.unwrap().unwrap();
         assert_eq!(item["n"], number(2));

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use shared::{
+use marquee_shared::{
     clock::Clock,
     config::Config,
     db::{Store, client},
@@ -216,7 +216,7 @@ async fn promote(store: &Store, username: &str) -> Result<(), Box<dyn Error>> {
     match store
         .promote(username, Role::Admin)
         .await
-        .map_err(|e| e.in_words())?
+        .map_err(|e| e.log_message())?
     {
         Some(_) => Ok(()),
         None => Err(format!("there is no user {username}").into()),

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use shared::auth::{AuthSecrets, SecretTexts, secrets::SecretsError};
+use marquee_shared::auth::{AuthSecrets, SecretTexts, secrets::SecretsError};
 
 use crate::private::{self, PrivateError};
 
@@ -295,7 +295,7 @@ mod tests {
         let data = Data::with_table(path).unwrap();
         data.secrets().unwrap();
         assert_eq!(names(path), [SECRETS, TABLE]);
-        // Or before the mark was taken away.
+        // Or before the favorite was taken away.
         let made = texts(path);
         fs::write(path.join(UNFINISHED), "").unwrap();
         Data::with_table(path).unwrap().secrets().unwrap();

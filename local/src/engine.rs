@@ -33,7 +33,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long a sweep that is under way at a shutdown may take to finish; an unfinished one does no harm.
 const SWEEP_GRACE: Duration = Duration::from_secs(1);
 
-/// How often expired rows are removed. A sweep reads the whole table, and nothing depends on its being prompt.
+/// How often expired items are removed. A sweep reads the whole table, and nothing depends on its being prompt.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// What the names of SQLite's journals add to that of the file.
@@ -263,16 +263,16 @@ async fn stopped(mut stopping: watch::Receiver<()>) {
     while stopping.changed().await.is_ok() {}
 }
 
-/// Removes expired rows at intervals, for as long as it is polled. The sweep runs on a thread of its own and lets
+/// Removes expired items at intervals, for as long as it is polled. The sweep runs on a thread of its own and lets
 /// waiting requests in between its pages.
 async fn sweep_now_and_then(database: &Database) {
     loop {
         sleep(SWEEP_EVERY).await;
         let database = database.clone();
         match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
-            Ok(Ok(rows)) => tracing::debug!(rows, "expired rows removed"),
-            Ok(Err(error)) => tracing::warn!(%error, "expired rows couldn't be removed"),
-            Err(error) => tracing::warn!(%error, "the removal of expired rows failed"),
+            Ok(Ok(items)) => tracing::debug!(items, "expired items removed"),
+            Ok(Err(error)) => tracing::warn!(%error, "expired items couldn't be removed"),
+            Err(error) => tracing::warn!(%error, "the removal of expired items failed"),
         }
     }
 }

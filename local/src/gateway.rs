@@ -26,8 +26,8 @@ use http_body_util::Full;
 use hyper::body::Body;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service};
+use marquee_shared::http::size::MAX_ANSWER_BYTES;
 use serde_json::Value;
-use shared::http::size::MAX_ANSWER_BYTES;
 use time::OffsetDateTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -162,7 +162,7 @@ struct LocalAddr(SocketAddr);
 impl Gateway {
     /// A gateway for the template's routes, with the ceilings of this process. Each function of the template must be among `functions`, by
     /// [name](crate::template::Function::name). `cors` goes around what the gateway answers by itself; it should be the
-    /// functions' own ([`shared::http::app::cors`]).
+    /// functions' own ([`marquee_shared::http::layers::cors`]).
     ///
     /// # Errors
     ///

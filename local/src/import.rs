@@ -20,15 +20,13 @@ use aws_sdk_dynamodb::types::{PutRequest, TransactWriteItem, WriteRequest};
 use dynoxide::Database;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
-use ring::digest;
-use serde::{Deserialize, Serialize};
-use shared::{
+use marquee_shared::{
     auth::hex,
     db::{
         Key, Store,
-        index::{self, IndexItem},
+        counter::Counter,
+        index::{self, PostingItem},
         keys,
-        meta::Counter,
         movie::MovieItem,
         store::{
             BATCH_WRITE, Expression, Item, Outcome, TRANSACTION, Transaction, from_item, number, to_item,
@@ -36,6 +34,8 @@ use shared::{
     },
     domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title},
 };
+use ring::digest;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::bulk::Bulk;
@@ -143,9 +143,9 @@ impl fmt::Display for ImportError {
 
 impl std::error::Error for ImportError {}
 
-impl From<shared::Error> for ImportError {
-    fn from(error: shared::Error) -> Self {
-        Self::Table(error.in_words())
+impl From<marquee_shared::Error> for ImportError {
+    fn from(error: marquee_shared::Error) -> Self {
+        Self::Table(error.log_message())
     }
 }
 
@@ -416,18 +416,18 @@ impl Reading {
         row: u64,
         fields: &MovieFields,
         chunk: &mut Chunk,
-        rows: &mut Vec<(Key, IndexItem)>,
+        rows: &mut Vec<(Key, PostingItem)>,
     ) -> Result<(), ImportError> {
         let id = MovieId::try_from(self.job.base + row).map_err(|e| ImportError::Table(e.to_string()))?;
         let movie = MovieItem::new(id, fields, None, &self.job.began);
         let unused = Expression::none().when("attribute_not_exists(#pk)");
         chunk.add(fields, self.store.on(keys::movie(id)).put(&movie, unused)?);
-        rows.extend(index::rows(fields, id));
+        rows.extend(index::postings(fields, id));
         Ok(())
     }
 
     /// Gives a batch away; `false` when nobody takes it, since the import has failed.
-    fn hand_on(&self, chunks: Vec<Chunk>, mut rows: Vec<(Key, IndexItem)>) -> Result<bool, ImportError> {
+    fn hand_on(&self, chunks: Vec<Chunk>, mut rows: Vec<(Key, PostingItem)>) -> Result<bool, ImportError> {
         if self.sorted {
             rows.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         }
@@ -436,7 +436,7 @@ impl Reading {
             item.extend(key.attributes());
             Ok(item)
         });
-        let rows = items.collect::<Result<_, shared::Error>>()?;
+        let rows = items.collect::<Result<_, marquee_shared::Error>>()?;
         Ok(self.batches.blocking_send(Batch { chunks, rows }).is_ok())
     }
 }
@@ -492,7 +492,7 @@ impl Commits<'_> {
         for _ in 0..100 {
             let (transaction, genre_actions) = self.transaction(chunk)?;
             let refused = match self.importer.transact(&transaction).await? {
-                Outcome::Done => {
+                Outcome::Committed => {
                     self.genres.extend(chunk.genres.keys().cloned());
                     self.committed = chunk.end;
                     return Ok(());
@@ -646,7 +646,7 @@ fn progress(rows: u64, done: u64) -> ProgressBar {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use shared::domain::Genre;
+    use marquee_shared::domain::Genre;
 
     fn columns() -> Columns {
         let headers = ["title", "description", "release_date", "director", "genre"];

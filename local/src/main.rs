@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use marquee::cli::Cli;
+use marquee_shared::telemetry;
 use mimalloc::MiMalloc;
-use shared::telemetry;
 
 /// The embedded engine, and an import above all, asks for memory so often that this one is felt (docs/performance.md,
 /// "Import").

@@ -32,10 +32,10 @@ impl std::error::Error for Clash {}
 /// [`Clash`] when two functions mean different things by one name.
 pub fn document() -> Result<OpenApi, Clash> {
     merge([
-        auth::openapi(),
-        movies::openapi(),
-        users::openapi(),
-        docs::openapi(),
+        marquee_auth::openapi(),
+        marquee_movies::openapi(),
+        marquee_users::openapi(),
+        marquee_docs::openapi(),
     ])
 }
 

@@ -10,16 +10,16 @@ use std::{
     time::Duration,
 };
 
-use auth::{AuthState, Vault};
 use aws_sdk_dynamodb::Client;
 use axum::Router;
-use shared::{
+use marquee_auth::{AuthState, Vault};
+use marquee_shared::{
     AppState,
     auth::{AuthSecrets, SecretTexts},
     clock::Clock,
     config::Config,
     db::{Store, client},
-    http::app::cors,
+    http::layers::cors,
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
@@ -36,7 +36,7 @@ use crate::{
 /// The template that is deployed, which this server takes its routes and its table from.
 pub const TEMPLATE: &str = include_str!("../../template.yaml");
 
-/// How often marks of deleted movies are looked for, and how long a search for them may take.
+/// How often favorites of deleted movies are looked for, and how long a search for them may take.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// Where the table is.
@@ -280,10 +280,13 @@ impl Functions {
             vault: vault.into(),
         };
         Ok(HashMap::from([
-            ("auth".into(), auth::router(auth)?),
-            ("movies".into(), movies::router(self.movies.state.clone())?),
-            ("users".into(), users::router(self.users.state.clone())?),
-            ("docs".into(), docs::router(&self.docs.state.config.http)?),
+            ("auth".into(), marquee_auth::router(auth)?),
+            (
+                "movies".into(),
+                marquee_movies::router(self.movies.state.clone())?,
+            ),
+            ("users".into(), marquee_users::router(self.users.state.clone())?),
+            ("docs".into(), marquee_docs::router(&self.docs.state.config.http)?),
         ]))
     }
 }
@@ -306,13 +309,13 @@ async fn import_into_empty(
     Ok(())
 }
 
-/// Goes on with deletions that were cut off before all marks were gone.
+/// Goes on with deletions that were cut off before all favorites were gone.
 async fn sweep_now_and_then(store: Store) {
     let mut every = tokio::time::interval(SWEEP_EVERY);
     loop {
         every.tick().await;
-        if let Err(error) = sweep::sweep(&store, SWEEP_EVERY).await {
-            tracing::warn!(error = %error.in_words(), "sweep");
+        if let Err(error) = marquee_sweep::sweep(&store, SWEEP_EVERY).await {
+            tracing::warn!(error = %error.log_message(), "sweep");
         }
     }
 }

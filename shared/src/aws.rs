@@ -30,7 +30,7 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 ///
 /// # Errors
 /// When rustls takes no such roots.
-pub fn of_function() -> Result<SdkConfig, HttpClientError> {
+pub fn function_config() -> Result<SdkConfig, HttpClientError> {
     let region = env::var("AWS_REGION").ok();
     let roots = if trusts_the_system(region.as_deref(), |name| env::var_os(name).is_some()) {
         TrustStore::default()
@@ -79,7 +79,7 @@ fn https(roots: TrustStore) -> Result<SharedHttpClient, HttpClientError> {
     // the 60–90 ms that aws-lc's CPU-jitter entropy takes before the first handshake of a cold start.
     let tls = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
     let context = TlsContext::builder().with_trust_store(roots).build()?;
-    Ok(SharedHttpClient::new(Unrehearsed(
+    Ok(SharedHttpClient::new(LazyHttpClient(
         tls.tls_context(context).build_https(),
     )))
 }
@@ -89,9 +89,9 @@ fn https(roots: TrustStore) -> Result<SharedHttpClient, HttpClientError> {
 /// The SDK's own also makes one as soon as a service's client is made, throws it away, and makes it again for the first
 /// request: the system's roots are then kept from the first time, but those of a trust store of one's own are read twice.
 #[derive(Debug)]
-struct Unrehearsed(SharedHttpClient);
+struct LazyHttpClient(SharedHttpClient);
 
-impl HttpClient for Unrehearsed {
+impl HttpClient for LazyHttpClient {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,
@@ -202,7 +202,7 @@ mod tests {
             .credentials_provider(Credentials::new("local", "local", None, None, "test"))
             .endpoint_url(format!("http://{}", listener.local_addr().unwrap()))
             .retry_config(RetryConfig::disabled())
-            .http_client(SharedHttpClient::new(Unrehearsed(http)));
+            .http_client(SharedHttpClient::new(LazyHttpClient(http)));
         let client = Client::from_conf(config.build());
         assert_eq!(made.load(Ordering::Relaxed), 0);
         // The connection is reset: nobody takes it.

@@ -51,7 +51,7 @@ pub struct HttpConfig {
     /// `REQUEST_DEADLINE_SECONDS`, default 10: how long a handler may take before the client gets `503`. API Gateway
     /// gives up after 30 (AWS: HTTP API quotas).
     pub deadline: Duration,
-    /// `EDGE_KEY`: what a request must carry in [`EDGE_KEY`](crate::http::app::EDGE_KEY) to be answered; nothing by default.
+    /// `EDGE_KEY`: what a request must carry in [`EDGE_KEY`](crate::http::layers::EDGE_KEY) to be answered; nothing by default.
     /// CloudFront adds it where it stands in front, so that nobody goes around it.
     pub edge_key: Option<Secret>,
 }

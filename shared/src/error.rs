@@ -117,7 +117,7 @@ impl Error {
 
     /// The error in words for the operator: inside text and all.
     #[must_use]
-    pub fn in_words(&self) -> String {
+    pub fn log_message(&self) -> String {
         match self {
             Self::Unavailable(inside) | Self::Internal(inside) => inside.clone(),
             other => other.problem().detail,

@@ -13,7 +13,7 @@ use tracing_subscriber::{
 };
 
 /// Starts the log of a function: JSON lines, which Lambda sends to CloudWatch. A second call does nothing.
-pub fn of_function() {
+pub fn init_lambda() {
     let default = Targets::new().with_default(LevelFilter::INFO);
     start(default, |logs, levels| {
         levels.with(logs.json().flatten_event(true)).try_init().ok()
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_silences_nothing() {
-        let (shared, other) = ("shared::db", "hyper");
+        let (shared, other) = ("marquee_shared::db", "hyper");
         let logs = |named| {
             let (levels, readable) = levels(named, Targets::new().with_default(LevelFilter::INFO));
             let at = |target, level| levels.would_enable(target, &level);

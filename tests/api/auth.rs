@@ -2,12 +2,12 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use marquee::server::Place;
+use marquee_shared::domain::Role;
 use ring::{
     hkdf, hmac,
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 use serde_json::{Value, json};
-use shared::domain::Role;
 
 use super::{but, settled};
 use crate::support::{Answer, Call, Caller, PASSWORD, TestApp};
@@ -650,7 +650,7 @@ async fn signing_out_ends_the_sessions_refresh_tokens_and_no_others() {
     }
 }
 
-/// The key that a deployment's secret text stands for, derived as `shared::auth::secrets` says it is.
+/// The key that a deployment's secret text stands for, derived as `marquee_shared::auth::secrets` says it is.
 fn signing_key(text: &str) -> Ed25519KeyPair {
     let mut seed = [0; 32];
     hkdf::Salt::new(hkdf::HKDF_SHA256, b"marquee")

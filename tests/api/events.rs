@@ -86,11 +86,11 @@ async fn both_spellings_of_a_path_answer_alike() {
         let slash = request(&member, "GET", &format!("{path}/")).query(query);
         let slash = invoke(&app, &slash).await;
         assert_eq!((plain.status, &plain.body), (slash.status, &slash.body), "{path}");
-        // The same that the wire gives.
-        let wire = member.get(&format!("{path}?{query}")).send().await;
-        assert_eq!(wire.status, plain.status, "{path}");
+        // The same that HTTP gives.
+        let sent = member.get(&format!("{path}?{query}")).send().await;
+        assert_eq!(sent.status, plain.status, "{path}");
         if plain.status == 200 {
-            assert_eq!(wire.body, plain.body, "{path}");
+            assert_eq!(sent.body, plain.body, "{path}");
         }
     }
     let search = request(&app.anonymous(), "GET", "/api/movies/search");

@@ -1,4 +1,4 @@
-//! Marks: toggled, set and taken off, counted exactly.
+//! Favorites: toggled, set and taken off, counted exactly.
 
 use serde_json::{Value, json};
 
@@ -8,10 +8,10 @@ fn ran() -> Value {
     movie("Ran", "Akira Kurosawa", "Drama", "1985-06-01")
 }
 
-const MARK: &str = "/api/movies/1/favorite/";
+const FAVORITE: &str = "/api/movies/1/favorite/";
 
-/// The answer's mark and count, when it is as the contract says.
-fn mark(answer: Answer) -> (bool, u64) {
+/// The answer's favorite and count, when it is as the contract says.
+fn favorite(answer: Answer) -> (bool, u64) {
     let answer = answer.is(200);
     let body = answer.body.as_object().unwrap();
     assert_eq!(
@@ -39,14 +39,14 @@ async fn toggling_twice_restores_the_count() {
     let app = TestApp::new().await;
     let (one, two) = (app.member().await, app.member().await);
     one.add(&ran()).await;
-    assert_eq!(mark(one.post(MARK).send().await), (true, 1));
-    assert_eq!(mark(two.post(MARK).send().await), (true, 2));
+    assert_eq!(favorite(one.post(FAVORITE).send().await), (true, 1));
+    assert_eq!(favorite(two.post(FAVORITE).send().await), (true, 2));
     assert_eq!((seen(&one).await, seen(&two).await), ((true, 2), (true, 2)));
-    assert_eq!(mark(one.post(MARK).send().await), (false, 1));
+    assert_eq!(favorite(one.post(FAVORITE).send().await), (false, 1));
     assert_eq!((seen(&one).await, seen(&two).await), ((false, 1), (true, 1)));
-    assert_eq!(mark(two.post(MARK).send().await), (false, 0));
+    assert_eq!(favorite(two.post(FAVORITE).send().await), (false, 0));
     assert_eq!(seen(&app.anonymous()).await, (false, 0));
-    assert_eq!(mark(one.post(MARK).send().await), (true, 1));
+    assert_eq!(favorite(one.post(FAVORITE).send().await), (true, 1));
 }
 
 #[tokio::test]
@@ -55,27 +55,31 @@ async fn setting_and_taking_off_can_be_repeated() {
     let (one, two) = (app.member().await, app.member().await);
     one.add(&ran()).await;
     for _ in 0..2 {
-        assert_eq!(mark(one.delete(MARK).send().await), (false, 0));
+        assert_eq!(favorite(one.delete(FAVORITE).send().await), (false, 0));
     }
     for _ in 0..2 {
-        assert_eq!(mark(one.put(MARK).send().await), (true, 1));
+        assert_eq!(favorite(one.put(FAVORITE).send().await), (true, 1));
     }
     for _ in 0..2 {
-        assert_eq!(mark(two.put(MARK).send().await), (true, 2));
+        assert_eq!(favorite(two.put(FAVORITE).send().await), (true, 2));
     }
     for _ in 0..2 {
-        assert_eq!(mark(one.delete(MARK).send().await), (false, 1));
+        assert_eq!(favorite(one.delete(FAVORITE).send().await), (false, 1));
     }
     assert_eq!(seen(&two).await, (true, 1));
 }
 
 #[tokio::test]
-async fn a_mark_needs_a_caller_and_a_movie() {
+async fn a_favorite_needs_a_caller_and_a_movie() {
     let app = TestApp::new().await;
     let member = app.member().await;
     member.add(&ran()).await;
     let nobody = app.anonymous();
-    for call in [nobody.post(MARK), nobody.put(MARK), nobody.delete(MARK)] {
+    for call in [
+        nobody.post(FAVORITE),
+        nobody.put(FAVORITE),
+        nobody.delete(FAVORITE),
+    ] {
         call.send().await.is_problem(401, "unauthenticated");
     }
     let gone = "/api/movies/2/favorite/";
@@ -86,22 +90,28 @@ async fn a_mark_needs_a_caller_and_a_movie() {
 }
 
 #[tokio::test]
-async fn a_mark_takes_any_body_or_none() {
+async fn a_favorite_takes_any_body_or_none() {
     let app = TestApp::new().await;
     let member = app.member().await;
     member.add(&ran()).await;
     assert_eq!(
-        mark(member.put(MARK).json(&json!({"favorite": false})).send().await),
-        (true, 1)
-    );
-    assert_eq!(
-        mark(member.put(MARK).body("text/plain", "{").send().await),
-        (true, 1)
-    );
-    assert_eq!(
-        mark(
+        favorite(
             member
-                .put(MARK)
+                .put(FAVORITE)
+                .json(&json!({"favorite": false}))
+                .send()
+                .await
+        ),
+        (true, 1)
+    );
+    assert_eq!(
+        favorite(member.put(FAVORITE).body("text/plain", "{").send().await),
+        (true, 1)
+    );
+    assert_eq!(
+        favorite(
+            member
+                .put(FAVORITE)
                 .header("content-type", "application/json")
                 .send()
                 .await
@@ -111,11 +121,11 @@ async fn a_mark_takes_any_body_or_none() {
 }
 
 #[tokio::test]
-async fn every_list_shows_the_callers_own_mark_and_everybodys_count() {
+async fn every_list_shows_the_callers_own_favorite_and_everybodys_count() {
     let app = TestApp::new().await;
     let (one, two) = (app.member().await, app.member().await);
     one.add(&ran()).await;
-    one.put(MARK).send().await.is(200);
+    one.put(FAVORITE).send().await.is(200);
     for (caller, favorite) in [(&one, true), (&two, false), (&app.anonymous(), false)] {
         for path in [
             "/api/movies/",

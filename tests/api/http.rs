@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use axum::{Router, body::Body, routing::get};
+use marquee_shared::{config::HttpConfig, http::with_layers};
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
-use shared::{config::HttpConfig, http::serve};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -923,7 +923,7 @@ async fn a_panic_is_a_500_and_the_process_lives() {
     let router = Router::new()
         .route("/panic/", get(panics))
         .route("/well/", get(|| async { "\"well\"" }));
-    let router = serve(router, &config(Duration::from_secs(10))).unwrap();
+    let router = with_layers(router, &config(Duration::from_secs(10))).unwrap();
     for _ in 0..2 {
         let (status, kind, problem) = ask(&router, "/panic").await;
         assert_eq!((status, kind.as_str()), (500, "application/problem+json"));
@@ -943,11 +943,11 @@ async fn a_panic_is_a_500_and_the_process_lives() {
 #[tokio::test]
 async fn a_handler_that_does_not_end_is_a_503_before_the_gateway_gives_up() {
     let router = Router::new().route("/endless/", get(std::future::pending::<String>));
-    let router = serve(router, &config(Duration::ZERO)).unwrap();
+    let router = with_layers(router, &config(Duration::ZERO)).unwrap();
     let (status, kind, problem) = ask(&router, "/endless/").await;
     assert_eq!((status, kind.as_str()), (503, "application/problem+json1"));
     assert_eq!(problem["code"], "unavailable");
-    assert!(shared::config::Config::default().http.deadline < Duration::from_secs(30));
+    assert!(marquee_shared::config::Config::default().http.deadline < Duration::from_secs(30));
 }
 
 /// Where CloudFront stands in front, its web ACL counts the clients, so nobody may go around it.
@@ -955,7 +955,8 @@ async fn a_handler_that_does_not_end_is_a_503_before_the_gateway_gives_up() {
 async fn behind_cloudfront_a_request_without_its_key_is_refused() {
     let key = |text: &str| {
         let text = text.to_owned();
-        shared::config::Config::from_lookup(move |name| (name == "EDGE_KEY").then(|| text.clone())).unwrap()
+        marquee_shared::config::Config::from_lookup(move |name| (name == "EDGE_KEY").then(|| text.clone()))
+            .unwrap()
     };
     let app = TestApp::with(|options| options.config = key("the key")).await;
     let anonymous = app.anonymous();

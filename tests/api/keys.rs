@@ -5,16 +5,16 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use auth::Vault;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use marquee::{
     gateway::Gateway,
     server::{Functions, TEMPLATE},
     template::Template,
 };
+use marquee_auth::Vault;
+use marquee_shared::{db::Key, http::layers::cors};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
-use shared::{db::Key, http::app::cors};
 use tokio::net::TcpListener;
 
 use crate::support::{Answer, Caller, NothingRefused, PASSWORD, TestApp, secrets_manager::SecretsManager};
@@ -222,7 +222,7 @@ async fn a_quiet_month_signs_nobody_out() {
 
 /// A key that nobody has had the time to find doesn't sign, be it the current one or the one before it.
 #[tokio::test]
-async fn two_rotations_in_a_row_sign_nobody_out() {
+async fn two_rotations_in_a_item_sign_nobody_out() {
     let deployment = Deployment::new().await;
     let verifier = deployment.start().await;
     let mut tokens = register(&verifier, "ripley").await.is(201).body;
@@ -292,8 +292,8 @@ async fn a_key_that_is_withdrawn_after_a_rotation_verifies_no_more_and_does_not_
     let stolen = register(&caller, "ripley").await.is(201).body;
     me(&caller, &stolen["access"]).await.is(200);
     deployment.secrets.put(SIGNING, SECOND);
-    let row = Key::new("KEYS", kid(&stolen["access"]));
-    deployment.app.running.state.store.delete(&row).await.unwrap();
+    let item = Key::new("KEYS", kid(&stolen["access"]));
+    deployment.app.running.state.store.delete(&item).await.unwrap();
     // What a process has read it believes for five minutes.
     me(&caller, &stolen["access"]).await.is(200);
     // A process that hasn't noticed the rotation, and looks at the keys, doesn't publish the old one again.

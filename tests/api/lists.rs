@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use futures_util::future::join_all;
 use marquee::server::Catalog;
+use marquee_shared::db::counter::Counter;
 use serde_json::{Value, json};
-use shared::db::meta::Counter;
 
 use super::{but, last_page, pages, texts};
 use crate::support::{Caller, TestApp, encode, movie};
@@ -589,7 +589,7 @@ async fn a_category_follows_every_edit_and_goes_with_its_last_movie() {
 }
 
 #[tokio::test]
-async fn the_most_liked_come_by_marks_and_then_the_newest_id() {
+async fn the_most_liked_come_by_favorites_and_then_the_newest_id() {
     let app = TestApp::new().await;
     let member = member_with(&app, 14).await;
     let (two, three) = (app.member().await, app.member().await);

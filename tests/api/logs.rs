@@ -13,16 +13,16 @@ use std::{
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::{Router, body::Body, routing::get};
 use futures_util::future::join_all;
-use reqwest::Method;
-use serde_json::{Value, json};
-use shared::{
+use marquee_shared::{
     config::Config,
     db::{
         keys::{PK, SK, class_of},
         store::Item,
     },
-    http::serve,
+    http::with_layers,
 };
+use reqwest::Method;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tracing::{Level, subscriber::DefaultGuard};
 
@@ -32,7 +32,7 @@ use crate::support::{
     audit::scan,
     movie,
     operations::{Operation, operations},
-    wire::{Fault, TABLE_CALLS, WiredApp},
+    proxy::{Fault, ProxiedApp, TABLE_CALLS},
 };
 
 /// What every planted text holds, in any case.
@@ -308,9 +308,9 @@ async fn nothing_that_a_client_wrote_is_in_the_log_or_in_a_refusal() {
 #[tokio::test]
 async fn nothing_that_a_client_wrote_is_in_the_log_when_the_table_fails() {
     let log = Log::begin();
-    let wired = WiredApp::with(|options| options.config.http.deadline = Duration::from_secs(1)).await;
+    let proxied = ProxiedApp::with(|options| options.config.http.deadline = Duration::from_secs(1)).await;
     let mut tokens = BTreeSet::new();
-    let cast = Cast::of(&wired.app, &mut tokens).await;
+    let cast = Cast::of(&proxied.app, &mut tokens).await;
     for fault in [
         Fault::CallLost,
         Fault::AnswerLost,
@@ -319,7 +319,7 @@ async fn nothing_that_a_client_wrote_is_in_the_log_when_the_table_fails() {
         Fault::Refused(500, "InternalServerError"),
     ] {
         // So long that the keys that verify tokens are read again.
-        wired.app.clock.advance(6 * 60);
+        proxied.app.clock.advance(6 * 60);
         let cast = Cast {
             member: log_in(&cast.member).await,
             owner: log_in(&cast.owner).await,
@@ -327,9 +327,9 @@ async fn nothing_that_a_client_wrote_is_in_the_log_when_the_table_fails() {
             movie: cast.movie.clone(),
         };
         tokens.extend([&cast.member, &cast.owner].into_iter().flat_map(tokens_of));
-        wired.app.clock.advance(6 * 60);
+        proxied.app.clock.advance(6 * 60);
         for name in TABLE_CALLS {
-            wired.wire.inject(name, 0..usize::MAX, fault);
+            proxied.proxy.inject(name, 0..usize::MAX, fault);
         }
         let operations = operations();
         let failing = operations
@@ -342,7 +342,7 @@ async fn nothing_that_a_client_wrote_is_in_the_log_when_the_table_fails() {
             assert_eq!(answer.status, 503, "{what}: {}", answer.text);
         }))
         .await;
-        wired.wire.heal();
+        proxied.proxy.clear_faults();
     }
     assert_silent("the log", &log.text(), &tokens);
 }
@@ -438,7 +438,7 @@ async fn a_panic_about_what_a_client_wrote_is_not_in_the_log() {
     }
     let log = Log::begin();
     let config = Config::default().http;
-    let router = serve(Router::new().route("/{text}/", get(panics)), &config).unwrap();
+    let router = with_layers(Router::new().route("/{text}/", get(panics)), &config).unwrap();
     let request = axum::http::Request::get("/canary/").body(Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
     assert_eq!(response.status(), 500);

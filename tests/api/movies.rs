@@ -408,7 +408,7 @@ async fn a_cover_image_is_an_https_url_or_null() {
 }
 
 #[tokio::test]
-async fn favorite_marks_the_movie_for_the_caller_and_takes_the_mark_off() {
+async fn favorite_favorites_the_movie_for_the_caller_and_takes_the_favorite_off() {
     let app = TestApp::new().await;
     let (owner, admin) = (app.member().await, app.admin().await);
     let made = create(&owner, json!({"favorite": true})).await.is(201).body;
@@ -714,7 +714,7 @@ async fn an_edit_of_a_version_that_is_gone_is_412() {
             .await
             .is_problem(412, "stale_precondition");
     }
-    // A mark is no edit.
+    // A favorite is no edit.
     other.put(&format!("{path}favorite/")).send().await.is(200);
     assert_eq!(member.get(&path).send().await.header("etag"), second);
     let edit = async |tag: &str| {

@@ -393,7 +393,7 @@ async fn the_longest_words_and_titles_are_told_apart() {
     }
 }
 
-/// More movies than one request reads rows, with one word in different fields.
+/// More movies than one request reads items, with one word in different fields.
 #[tokio::test]
 async fn paging_through_a_common_word_finds_every_movie_once_both_ways() {
     let app = TestApp::new().await;

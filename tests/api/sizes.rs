@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use marquee::import::{Importer, Report, Source};
+use marquee_shared::http::size::MAX_ANSWER_BYTES;
 use serde_json::{Value, json};
-use shared::http::size::MAX_ANSWER_BYTES;
 use url::Url;
 
-use crate::support::{Caller, TestApp, event::Request, wire::WiredApp};
+use crate::support::{Caller, TestApp, event::Request, proxy::ProxiedApp};
 
 /// The bytes of a function's whole answer to this request, and its body.
 async fn answer(app: &TestApp, caller: &Caller, target: &str) -> (usize, Value) {
@@ -26,8 +26,8 @@ async fn answer(app: &TestApp, caller: &Caller, target: &str) -> (usize, Value) 
 
 /// A hundred genres of five movies, whose texts are as long as they may be and grow most on their way: a `"` takes four
 /// bytes of an answer.
-async fn server(text: &str) -> WiredApp {
-    let wired = WiredApp::new().await;
+async fn server(text: &str) -> ProxiedApp {
+    let proxied = ProxiedApp::new().await;
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     let mut csv = String::from("title,description,director,release_date,genre,cover_image\n");
     for n in 0..500 {
@@ -46,17 +46,17 @@ async fn server(text: &str) -> WiredApp {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("movies.csv");
     std::fs::write(&file, csv).unwrap();
-    let importer = Importer::new(wired.wire.store().await, wired.wire.table.database());
+    let importer = Importer::new(proxied.proxy.store().await, proxied.proxy.table.database());
     let report = importer.run(&Source::File(file)).await.unwrap();
     assert_eq!(report, Report::Imported { movies: 500, bad: 0 });
-    wired
+    proxied
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_is_larger_than_lambda_takes() {
     for text in ["\"", "😀"] {
-        let wired = server(text).await;
-        let app = &wired.app;
+        let proxied = server(text).await;
+        let app = &proxied.app;
         let user = app.member().await;
         for id in 1..=100 {
             user.put(&format!("/api/movies/{id}/favorite/"))

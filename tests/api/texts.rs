@@ -1,8 +1,8 @@
 //! What a text may be: names that show and leave other text alone, in every script, as long as their limits say.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use marquee_shared::{db::keys, domain::MovieId};
 use serde_json::{Value, json};
-use shared::{db::keys, domain::MovieId};
 
 use super::but;
 use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, encode, movie};

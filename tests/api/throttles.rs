@@ -10,18 +10,18 @@ use std::{
 
 use futures_util::future::join_all;
 use marquee::server::Place;
-use serde_json::{Value, json};
-use shared::{
+use marquee_shared::{
     db::attempts::{Attempt, Claim},
     domain::password::Secret,
 };
+use serde_json::{Value, json};
 
 use super::settled;
 use crate::support::{
     Answer, Caller, PASSWORD, TestApp,
     audit::scan,
+    proxy::{Cost, Fault, ProxiedApp},
     tokens::without_user,
-    wire::{Cost, Fault, WiredApp},
 };
 
 const REGISTER: &str = "/api/auth/register/";
@@ -532,8 +532,8 @@ async fn in_no_hour_an_account_takes_more_than_500_attempts() {
 /// Guarantee 18: neither how long a name waits nor what is asked of the table tells whether it is anybody's.
 #[tokio::test]
 async fn guessing_at_an_unknown_name_is_slowed_alike() {
-    let wired = WiredApp::new().await;
-    let app = &wired.app;
+    let proxied = ProxiedApp::new().await;
+    let app = &proxied.app;
     let member = app.member().await;
     let mut seen = Vec::new();
     for name in [&member.username, &email(&member), "nobody"] {
@@ -543,9 +543,9 @@ async fn guessing_at_an_unknown_name_is_slowed_alike() {
         login(&app.anonymous(), "somebody else", WRONG).await.is(401);
         let mut calls = Vec::new();
         let mut attempt = async |caller: &Caller| {
-            wired.wire.take();
+            proxied.proxy.take();
             let answer = at_once(app, async || login(caller, name, WRONG).await).await;
-            let mut cost = Cost::of(wired.wire.take());
+            let mut cost = Cost::of(proxied.proxy.take());
             cost.calls.sort_unstable();
             calls.push((cost.calls, cost.reads, cost.writes));
             let (status, mut body) = settled(answer);
@@ -703,14 +703,14 @@ async fn an_address_may_be_limited_and_cannot_pretend_to_be_another() {
 /// What is only noted of a sign-in doesn't refuse the right password.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sign_in_that_cannot_be_noted_is_a_sign_in() {
-    let wired = WiredApp::new().await;
-    let owner = wired.app.member().await;
+    let proxied = ProxiedApp::new().await;
+    let owner = proxied.app.member().await;
     login(&owner, &owner.username, PASSWORD).await.is(200);
     // The first counts the attempt, here where the account is known.
-    wired.wire.inject("UpdateItem", 1..usize::MAX, Fault::CallLost);
-    let answer = login(&wired.app.anonymous(), &owner.username, PASSWORD)
+    proxied.proxy.inject("UpdateItem", 1..usize::MAX, Fault::CallLost);
+    let answer = login(&proxied.app.anonymous(), &owner.username, PASSWORD)
         .await
         .is(200);
-    wired.wire.heal();
+    proxied.proxy.clear_faults();
     refreshed(&owner, answer.body["refresh"].as_str().unwrap()).await;
 }

@@ -101,11 +101,11 @@ async fn users_are_walked_by_id_both_ways() {
 }
 
 #[tokio::test]
-async fn favorites_come_latest_mark_first() {
+async fn favorites_come_latest_favorite_first() {
     let app = TestApp::new().await;
     let (member, other) = (app.member().await, app.member().await);
     for n in 1..=6 {
-        // The older the id, the newer the movie: neither order is that of the marks.
+        // The older the id, the newer the movie: neither order is that of the favorites.
         member
             .add(&movie(
                 &format!("Movie {n}"),
@@ -115,7 +115,7 @@ async fn favorites_come_latest_mark_first() {
             ))
             .await;
     }
-    let mark = async |id: u64| {
+    let favorite = async |id: u64| {
         app.clock.advance(1);
         member
             .put(&format!("/api/movies/{id}/favorite/"))
@@ -130,16 +130,16 @@ async fn favorites_come_latest_mark_first() {
     };
     assert!(list().await.is_empty());
     for id in [3, 1, 6, 2, 5] {
-        mark(id).await;
+        favorite(id).await;
     }
     other.put("/api/movies/4/favorite/").send().await.is(200);
     assert_eq!(list().await, [5, 2, 6, 1, 3]);
-    // A mark that is there stays where it is; one that is made anew is the latest.
-    mark(1).await;
+    // A favorite that is there stays where it is; one that is made anew is the latest.
+    favorite(1).await;
     assert_eq!(list().await, [5, 2, 6, 1, 3]);
     member.delete("/api/movies/6/favorite/").send().await.is(200);
     assert_eq!(list().await, [5, 2, 1, 3]);
-    mark(6).await;
+    favorite(6).await;
     assert_eq!(list().await, [6, 5, 2, 1, 3]);
     // An edit moves nothing, and a movie that has gone is gone.
     app.clock.advance(1);
@@ -168,7 +168,7 @@ async fn favorites_come_latest_mark_first() {
 }
 
 #[tokio::test]
-async fn a_mark_made_with_the_movie_is_among_the_favorites() {
+async fn a_favorite_made_with_the_movie_is_among_the_favorites() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let mut movie = movie("Movie", "Somebody", "Drama", "2000-01-01");

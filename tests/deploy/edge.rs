@@ -1,7 +1,7 @@
 //! A domain, and CloudFront in front of it.
 
+use marquee_shared::http::layers::{EDGE_KEY, VIEWER_ADDRESS};
 use serde_json::{Value, json};
-use shared::http::app::{EDGE_KEY, VIEWER_ADDRESS};
 
 use super::stack::{Stack, number};
 

@@ -15,7 +15,7 @@ use crate::support::{
     event::{self, Event, Request},
     operations::{Operation, operations},
     replay::{Gateway, Target, difference, differences},
-    story::{self, Kept, STORY},
+    scenario::{self, Kept, STORY},
 };
 
 /// Events whose body is in base64 where the gateway would leave it as text. A function must take either.
@@ -175,7 +175,7 @@ fn without_any_one_event_or_step_something_is_missing() {
 async fn every_event_is_answered_as_the_story_says() {
     let app = TestApp::new().await;
     let mut kept = Kept::default();
-    for (name, status, event) in story::events() {
+    for (name, status, event) in scenario::events() {
         let event = kept.fill(event);
         let answer = app.answer(&event).await;
         assert_eq!(answer.status, status, "{name}: {}", answer.text);

@@ -12,12 +12,12 @@ use marquee::{
     server::{Place, TEMPLATE},
     template::{Action, Grant, KeyPattern, Need, Role, Statement, Target, Template, resolve},
 };
+use marquee_shared::auth::password::PasswordHash;
 use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
-use shared::auth::password::PasswordHash;
 use tokio::sync::OnceCell;
 
-use super::sweep::put_marks;
+use super::sweep::put_favorites;
 use crate::{
     api::{but, last_page, pages},
     support::{Caller, PASSWORD, TestApp, movie, tokens::without_user},
@@ -55,10 +55,10 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         let (owner, admin) = (app.member().await, app.admin().await);
         let movies = add_movies(&owner, &admin).await;
         browse(&app, &owner).await;
-        mark(&app, &owner, &movies).await;
+        favorite(&app, &owner, &movies).await;
         edit(&owner, &admin, &movies).await;
         delete(&app, &owner, &movies).await;
-        let swept = sweep::sweep(&app.running.functions.sweep.state.store, LONG).await;
+        let swept = marquee_sweep::sweep(&app.running.functions.sweep.state.store, LONG).await;
         assert!(swept.unwrap().is_done);
         // The cursor key is made by whoever needs it first: movies above, users here.
         let other = TestApp::new().await;
@@ -138,7 +138,7 @@ fn weak() -> PasswordHash {
     serde_json::from_value(json!(hash.to_string())).unwrap()
 }
 
-/// Movies of new genres and of known ones, marked and not, and one in another's name.
+/// Movies of new genres and of known ones, favorites and not, and one in another's name.
 async fn add_movies(owner: &Caller, admin: &Caller) -> Vec<u64> {
     let alien = movie("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25");
     let mut ids = Vec::new();
@@ -181,8 +181,8 @@ async fn browse(app: &TestApp, member: &Caller) {
     pages(member, "/api/users/?limit=1", "next").await;
 }
 
-/// Marks put on and taken off, by several users at once as well, and listed.
-async fn mark(app: &TestApp, member: &Caller, movies: &[u64]) {
+/// Favorites put on and taken off, by several users at once as well, and listed.
+async fn favorite(app: &TestApp, member: &Caller, movies: &[u64]) {
     let path = format!("/api/movies/{}/favorite/", movies[0]);
     for _ in 0..2 {
         member.post(&path).send().await.is(200);
@@ -199,7 +199,7 @@ async fn mark(app: &TestApp, member: &Caller, movies: &[u64]) {
     member.delete(&path).send().await.is(200);
 }
 
-/// Edits that change words, genres, the mark and the owner; among them one that takes the last movie from a genre.
+/// Edits that change words, genres, the favorite and the owner; among them one that takes the last movie from a genre.
 async fn edit(owner: &Caller, admin: &Caller, movies: &[u64]) {
     for id in movies {
         let path = format!("/api/movies/{id}/");
@@ -224,15 +224,15 @@ async fn edit(owner: &Caller, admin: &Caller, movies: &[u64]) {
     admin.get("/api/users/").send().await.is(200);
 }
 
-/// Deletions of a movie without marks, of one with a few, and of one with more than its deletion removes.
+/// Deletions of a movie without favorites, of one with a few, and of one with more than its deletion removes.
 async fn delete(app: &TestApp, owner: &Caller, movies: &[u64]) {
-    let mut marks = [0, 1, 350].into_iter();
+    let mut favorites = [0, 1, 350].into_iter();
     for id in movies {
         let path = format!("/api/movies/{id}/");
-        let more = marks.next().unwrap();
+        let more = favorites.next().unwrap();
         if more > 0 {
             owner.put(&format!("{path}favorite/")).send().await.is(200);
-            put_marks(&app.running.state.store, *id, more).await;
+            put_favorites(&app.running.state.store, *id, more).await;
         }
         owner.delete(&path).send().await.is(204);
     }
@@ -434,7 +434,7 @@ fn only_auth_reaches_logins_sessions_and_attempts_and_only_auth_publishes_keys()
     assert_eq!(writes_keys, ["auth"]);
     assert_eq!(about("CURSOR"), ["movies", "users"]);
     assert_eq!(grants(&roles["docs"]), BTreeSet::new());
-    // A user's row is made by auth alone: nobody becomes an admin through the API.
+    // A user's item is made by auth alone: nobody becomes an admin through the API.
     let writes_users = |grant: &Grant| {
         let is_read = matches!(
             grant.action,

@@ -152,10 +152,10 @@ fn routes() -> Vec<(String, String)> {
 /// Every operation, and the function whose router has it.
 fn owned() -> Vec<(Operation, &'static str)> {
     let documents = [
-        ("auth", auth::openapi()),
-        ("movies", movies::openapi()),
-        ("users", users::openapi()),
-        ("docs", docs::openapi()),
+        ("auth", marquee_auth::openapi()),
+        ("movies", marquee_movies::openapi()),
+        ("users", marquee_users::openapi()),
+        ("docs", marquee_docs::openapi()),
     ]
     .map(|(name, document)| (name, serde_json::to_value(document).unwrap()));
     let owner = |operation: &Operation| {

@@ -4,42 +4,42 @@ use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Context, LambdaEvent};
 use marquee::{guard::Guard, server::TEMPLATE, template::Template};
-use serde_json::json;
-use shared::{
+use marquee_shared::{
     clock::Clock,
     db::{
         Key, Store, client,
-        favorite::MarkItem,
+        favorite::FavoriteItem,
         keys,
         store::{Item, to_item},
     },
     domain::{MovieId, UserId},
 };
-use sweep::Swept;
+use marquee_sweep::Swept;
+use serde_json::json;
 
 use crate::support::{
     TestApp,
     audit::{audit, scan},
     movie,
-    wire::{Fault, Wire},
+    proxy::{Fault, FaultProxy},
 };
 
 /// More than any of these tests takes.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Puts marks on a movie past the API, which count nowhere, of as many users whom there isn't.
-pub(super) async fn put_marks(store: &Store, movie: u64, users: u64) {
+/// Puts favorites on a movie past the API, which count nowhere, of as many users whom there isn't.
+pub(super) async fn put_favorites(store: &Store, movie: u64, users: u64) {
     let movie = MovieId::try_from(movie).unwrap();
     for user in 1..=users {
         let user = UserId::try_from(1_000_000 + user).unwrap();
-        let mark = MarkItem::new(movie, user, Clock::default().now());
-        put(store, keys::mark(movie, user), to_item(&mark).unwrap()).await;
+        let favorite = FavoriteItem::new(movie, user, Clock::default().now());
+        put(store, keys::favorite(movie, user), to_item(&favorite).unwrap()).await;
     }
 }
 
-/// Leaves a deleted movie's marks to the sweep.
+/// Leaves a deleted movie's favorites to the sweep.
 async fn leave(store: &Store, movie: u64, users: u64) {
-    put_marks(store, movie, users).await;
+    put_favorites(store, movie, users).await;
     put(store, keys::sweep(MovieId::try_from(movie).unwrap()), Item::new()).await;
 }
 
@@ -48,14 +48,14 @@ async fn put(store: &Store, key: Key, mut item: Item) {
     assert!(store.put(item, None).await.unwrap());
 }
 
-/// How many marks and how many movies to sweep the table holds.
+/// How many favorites and how many movies to sweep the table holds.
 async fn left(store: &Store) -> (usize, usize) {
-    let rows = scan(store).await;
+    let items = scan(store).await;
     let of = |kind: &str| {
-        let keys = rows.iter().map(|row| Key::of(row).unwrap());
+        let keys = items.iter().map(|item| Key::of(item).unwrap());
         keys.filter(|key| key.pk.starts_with(kind)).count()
     };
-    (of("MARKS#"), of(keys::SWEEP))
+    (of("FAVORITES#"), of(keys::SWEEP))
 }
 
 /// An invocation whose deadline is after `time`.
@@ -68,10 +68,10 @@ fn invocation(time: Duration) -> LambdaEvent<serde_json::Value> {
 }
 
 /// A table without a server, which would sweep it too, and the way in which the sweep function reaches it.
-async fn table_and_function() -> (Wire, Store) {
-    let wire = Wire::new().await;
+async fn table_and_function() -> (FaultProxy, Store) {
+    let proxy = FaultProxy::new().await;
     let template = Template::parse(TEMPLATE).unwrap();
-    let table = wire.store().await;
+    let table = proxy.store().await;
     template.table.create(&table.client, &table.table).await.unwrap();
     let guard = Guard::new(
         "sweep",
@@ -79,12 +79,12 @@ async fn table_and_function() -> (Wire, Store) {
         &table.table,
         &template.table,
     );
-    let client = guard.client(&client::local(&wire.url));
-    (wire, Store { client, ..table })
+    let client = guard.client(&client::local(&proxy.url));
+    (proxy, Store { client, ..table })
 }
 
 #[tokio::test]
-async fn what_a_deletion_leaves_of_very_many_marks_the_sweep_removes() {
+async fn what_a_deletion_leaves_of_very_many_favorites_the_sweep_removes() {
     let app = TestApp::new().await;
     let owner = app.member().await;
     let added = owner
@@ -93,27 +93,30 @@ async fn what_a_deletion_leaves_of_very_many_marks_the_sweep_removes() {
     let path = format!("/api/movies/{}/", added["id"]);
     owner.put(&format!("{path}favorite/")).send().await.is(200);
     let store = &app.running.state.store;
-    put_marks(store, added["id"].as_u64().unwrap(), 350).await;
+    put_favorites(store, added["id"].as_u64().unwrap(), 350).await;
     owner.delete(&path).send().await.is(204);
-    let (marks, movies) = left(store).await;
-    assert!(marks > 0 && movies == 1, "{marks} marks of {movies} movies");
+    let (favorites, movies) = left(store).await;
+    assert!(
+        favorites > 0 && movies == 1,
+        "{favorites} favorites of {movies} movies"
+    );
     let function = &app.running.functions.sweep.state.store;
-    sweep::handle(function, invocation(LONG)).await.unwrap();
+    marquee_sweep::handle(function, invocation(LONG)).await.unwrap();
     assert_eq!(left(store).await, (0, 0));
     audit(store).await;
 }
 
 #[tokio::test]
 async fn the_sweep_goes_on_until_no_movie_is_left() {
-    let (wire, function) = table_and_function().await;
-    let table = wire.store().await;
+    let (proxy, function) = table_and_function().await;
+    let table = proxy.store().await;
     // More than it finds at one look.
     for movie in 1..=120 {
         leave(&table, movie, 1).await;
     }
     for movies in [120, 0] {
         let is_done = true;
-        let swept = sweep::sweep(&function, LONG).await.unwrap();
+        let swept = marquee_sweep::sweep(&function, LONG).await.unwrap();
         assert_eq!(swept, Swept { movies, is_done });
         assert_eq!(left(&table).await, (0, 0));
     }
@@ -121,33 +124,35 @@ async fn the_sweep_goes_on_until_no_movie_is_left() {
 
 #[tokio::test]
 async fn an_invocation_that_has_no_time_left_ends_well_and_leaves_the_rest_to_the_next() {
-    let (wire, function) = table_and_function().await;
-    let table = wire.store().await;
+    let (proxy, function) = table_and_function().await;
+    let table = proxy.store().await;
     leave(&table, 1, 3).await;
     for time in [Duration::ZERO, Duration::from_secs(1)] {
-        sweep::handle(&function, invocation(time)).await.unwrap();
+        marquee_sweep::handle(&function, invocation(time)).await.unwrap();
         assert_eq!(left(&table).await, (3, 1));
     }
-    let swept = sweep::sweep(&function, Duration::ZERO).await.unwrap();
+    let swept = marquee_sweep::sweep(&function, Duration::ZERO).await.unwrap();
     assert!(!swept.is_done);
-    sweep::handle(&function, invocation(LONG)).await.unwrap();
+    marquee_sweep::handle(&function, invocation(LONG)).await.unwrap();
     assert_eq!(left(&table).await, (0, 0));
 }
 
 #[tokio::test]
 async fn an_invocation_fails_when_the_table_does() {
-    let (wire, function) = table_and_function().await;
-    leave(&wire.store().await, 1, 1).await;
+    let (proxy, function) = table_and_function().await;
+    leave(&proxy.store().await, 1, 1).await;
     for operation in ["Query", "BatchWriteItem", "DeleteItem"] {
         let fault = Fault::Refused(400, "AccessDeniedException");
-        wire.inject(operation, 0..1, fault);
-        let failed = sweep::handle(&function, invocation(LONG)).await.unwrap_err();
+        proxy.inject(operation, 0..1, fault);
+        let failed = marquee_sweep::handle(&function, invocation(LONG))
+            .await
+            .unwrap_err();
         assert_eq!(
             failed.error_message,
             format!("{operation}: AccessDeniedException")
         );
-        wire.heal();
+        proxy.clear_faults();
     }
-    sweep::handle(&function, invocation(LONG)).await.unwrap();
-    assert_eq!(left(&wire.store().await).await, (0, 0));
+    marquee_sweep::handle(&function, invocation(LONG)).await.unwrap();
+    assert_eq!(left(&proxy.store().await).await, (0, 0));
 }

@@ -8,8 +8,8 @@ use std::{
 use axum::{Router, body::Body};
 use http::{Request, header};
 use marquee::{server::TEMPLATE, template::Template};
+use marquee_shared::{config::Config, http::with_layers};
 use serde_json::{Value, json};
-use shared::{config::Config, http::serve};
 use tower::ServiceExt as _;
 
 use super::stack::{Stack, number, placeholders, texts};
@@ -18,7 +18,7 @@ use super::stack::{Stack, number, placeholders, texts};
 const GATEWAY_GIVES_UP: Duration = Duration::from_secs(30);
 
 #[test]
-fn the_table_can_be_set_back_to_any_second_is_encrypted_and_loses_expired_rows() {
+fn the_table_can_be_set_back_to_any_second_is_encrypted_and_loses_expired_items() {
     let stack = Stack::new(&[]);
     let table = stack.properties("Table");
     assert_eq!(
@@ -235,7 +235,7 @@ async fn the_gateway_answers_cors_as_the_functions_do() {
             ["https://a.example", "https://b.example"],
             "{id}"
         );
-        let router = serve(Router::new(), &config).unwrap();
+        let router = with_layers(Router::new(), &config).unwrap();
         for (method, expected) in [
             (
                 "OPTIONS",

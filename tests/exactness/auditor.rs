@@ -1,15 +1,16 @@
 //! Whether the auditor that the other tests end with would see anything.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::json;
-use shared::{
+use marquee_shared::{
     db::{
-        Key, Store, keys,
-        meta::Counter,
+        Key, Store,
+        counter::Counter,
+        keys,
         store::{Item, number, text},
     },
     domain::{MovieId, UserId},
 };
+use serde_json::json;
 
 use crate::support::{
     TestApp,
@@ -17,43 +18,43 @@ use crate::support::{
     movie,
 };
 
-/// Puts `row` in the place of what has this key, or nothing.
-async fn replace(store: &Store, key: &Key, row: Option<Item>) {
-    match row {
-        Some(mut row) => {
-            row.extend(key.attributes());
-            assert!(store.put(row, None).await.unwrap());
+/// Puts `item` in the place of what has this key, or nothing.
+async fn replace(store: &Store, key: &Key, item: Option<Item>) {
+    match item {
+        Some(mut item) => {
+            item.extend(key.attributes());
+            assert!(store.put(item, None).await.unwrap());
         }
         None => store.delete(key).await.unwrap(),
     }
 }
 
-/// A change of one row.
+/// A change of one item.
 type Break = Box<dyn Fn(Option<Item>) -> Option<Item>>;
 
 fn set(name: &'static str, value: AttributeValue) -> Break {
-    Box::new(move |row| {
-        let mut row = row.unwrap();
-        row.insert(name.into(), value.clone())
+    Box::new(move |item| {
+        let mut item = item.unwrap();
+        item.insert(name.into(), value.clone())
             .expect("an attribute that was there");
-        Some(row)
+        Some(item)
     })
 }
 
 fn gone() -> Break {
-    Box::new(|row| {
-        row.expect("a row that was there");
+    Box::new(|item| {
+        item.expect("an item that was there");
         None
     })
 }
 
-fn another(row: &[(&'static str, AttributeValue)]) -> Break {
-    let new: Item = row
+fn another(item: &[(&'static str, AttributeValue)]) -> Break {
+    let new: Item = item
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.clone()))
         .collect();
-    Box::new(move |row| {
-        assert_eq!(row, None, "a row that was there");
+    Box::new(move |item| {
+        assert_eq!(item, None, "an item that was there");
         Some(new.clone())
     })
 }
@@ -68,8 +69,8 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
     ripley
         .add(&movie("Heat", "Michael Mann", "Crime", "1995-12-15"))
         .await;
-    let marked = dallas.put(&format!("/api/movies/{alien}/favorite/")).send().await;
-    assert_eq!(marked.is(200).body["favorite_count"], json!(1));
+    let favorites = dallas.put(&format!("/api/movies/{alien}/favorite/")).send().await;
+    assert_eq!(favorites.is(200).body["favorite_count"], json!(1));
     let store = &app.running.state.store;
     audit(store).await;
 
@@ -77,7 +78,7 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
     let user = UserId::try_from(dallas.id).unwrap();
     let nobody = UserId::try_from(99).unwrap();
     let nothing = MovieId::try_from(99).unwrap();
-    let row = |pk: &str, sk: &str| Key::new(pk, format!("{sk}#{}", keys::id_text(alien)));
+    let item = |pk: &str, sk: &str| Key::new(pk, format!("{sk}#{}", keys::id_text(alien)));
     let breaks: Vec<(&str, Key, Break)> = vec![
         ("META MOVIES", Counter::Movies.key(), set("n", number(3))),
         ("META USERS", Counter::Users.key(), set("n", number(1))),
@@ -85,7 +86,7 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
         ("META MOVIE_IDS", Counter::MovieIds.key(), gone()),
         ("META USER_IDS", Counter::UserIds.key(), set("n", number(1))),
         (
-            "has 1 marks and likes",
+            "has 1 favorites and likes",
             keys::movie(id),
             set("likes", number(alien)),
         ),
@@ -106,37 +107,37 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
         ("orphan", keys::movie(id), gone()),
         (
             "more than 292",
-            row("WORD#ali", "0#alien-nation"),
+            item("WORD#ali", "0#alien-nation"),
             set("text", text("x".repeat(292))),
         ),
-        ("missing", row("WORD#ali", "0#alien-nation"), gone()),
-        ("missing", row("WORD#nat", "1#nation"), gone()),
-        ("missing", row("WORD#rid", "2#ridley"), gone()),
-        ("memberships", row("GENRE#sci", "sci-fi"), gone()),
-        ("missing", row("GENRE#fi", "fi+"), gone()),
+        ("missing", item("WORD#ali", "0#alien-nation"), gone()),
+        ("missing", item("WORD#nat", "1#nation"), gone()),
+        ("missing", item("WORD#rid", "2#ridley"), gone()),
+        ("memberships", item("GENRE#sci", "sci-fi"), gone()),
+        ("missing", item("GENRE#fi", "fi+"), gone()),
         (
             "instead of",
-            row("WORD#nat", "1#nation"),
+            item("WORD#nat", "1#nation"),
             set("text", text("other|words|x")),
         ),
         (
             "instead of",
-            row("GENRE#sci", "sci-fi"),
+            item("GENRE#sci", "sci-fi"),
             set("date", text("1979-05-26#1")),
         ),
         (
             "memberships",
-            row("GENRE#sci", "sci-fi"),
+            item("GENRE#sci", "sci-fi"),
             set("dated", text("GENRE#horror")),
         ),
         (
             "orphan",
-            row("WORD#ghi", "1#ghibli"),
+            item("WORD#ghi", "1#ghibli"),
             another(&[("text", text("ghibli||"))]),
         ),
         (
             "orphan",
-            row("GENRE#war", "war"),
+            item("GENRE#war", "war"),
             another(&[("text", text("||war"))]),
         ),
         ("genres count", keys::genre("sci-fi"), set("n", number(2))),
@@ -147,19 +148,19 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
             keys::genre("sci-fi"),
             set("identity", text("drama")),
         ),
-        ("has 0 marks", keys::mark(id, user), gone()),
+        ("has 0 favorites", keys::favorite(id, user), gone()),
         (
-            "'s mark on movie",
-            keys::mark(id, user),
+            "'s favorite on movie",
+            keys::favorite(id, user),
             set("date", text("2026-01-01T00:00:00.000Z#1")),
         ),
         (
-            "'s mark on movie",
-            keys::mark(id, user),
-            set("dated", text("FAVORITES#9")),
+            "'s favorite on movie",
+            keys::favorite(id, user),
+            set("dated", text("USER_FAVORITES#9")),
         ),
-        ("orphan", keys::mark(nothing, user), another(&[])),
-        ("mark of nobody", keys::mark(id, nobody), another(&[])),
+        ("orphan", keys::favorite(nothing, user), another(&[])),
+        ("favorite of nobody", keys::favorite(id, nobody), another(&[])),
         ("to be swept", keys::sweep(id), another(&[])),
         ("can't sign in", keys::login("ripley"), gone()),
         ("can't sign in", keys::login("ripley@example.com"), gone()),
@@ -189,30 +190,30 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
         ("no movie", Key::new("MOVIES#0", "x"), another(&[])),
     ];
     for (what, key, change) in breaks {
-        let row = store.get(&key).await.unwrap();
-        replace(store, &key, change(row.clone())).await;
+        let item = store.get(&key).await.unwrap();
+        replace(store, &key, change(item.clone())).await;
         let found = discrepancies(store).await;
         assert!(
             found.iter().any(|text| text.contains(what)),
             "{what} at {key:?}: {found:?}"
         );
-        replace(store, &key, row).await;
+        replace(store, &key, item).await;
     }
     audit(store).await;
 
-    // The marks of a movie whose deletion was cut off wait for the sweep.
+    // The favorites of a movie whose deletion was cut off wait for the sweep.
     replace(store, &keys::sweep(nothing), Some(Item::new())).await;
-    let mark = store.get(&keys::mark(id, user)).await.unwrap().unwrap();
+    let favorite = store.get(&keys::favorite(id, user)).await.unwrap().unwrap();
     let moved = |name: &str, value: AttributeValue| (name.to_owned(), value);
-    let mut left: Item = mark.clone();
+    let mut left: Item = favorite.clone();
     left.extend([
         moved("movie", number(99)),
         moved("date", text("2026-01-01T00:00:00.000Z#0000000000000099")),
     ]);
-    replace(store, &keys::mark(nothing, user), Some(left)).await;
+    replace(store, &keys::favorite(nothing, user), Some(left)).await;
     audit(store).await;
-    assert_eq!(store.sweep_marks().await.unwrap(), 1);
-    assert_eq!(store.get(&keys::mark(nothing, user)).await.unwrap(), None);
+    assert_eq!(store.sweep_favorites().await.unwrap(), 1);
+    assert_eq!(store.get(&keys::favorite(nothing, user)).await.unwrap(), None);
     audit(store).await;
 }
 
@@ -227,7 +228,7 @@ async fn the_auditor_notices_a_key_that_dynamodb_would_refuse() {
     favorite.is(200);
     let store = &app.running.state.store;
     audit(store).await;
-    let key = keys::mark(
+    let key = keys::favorite(
         MovieId::try_from(alien).unwrap(),
         UserId::try_from(ripley.id).unwrap(),
     );

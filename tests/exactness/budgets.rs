@@ -4,14 +4,14 @@
 use std::{fmt::Write as _, future::Future, time::Duration};
 
 use marquee::import::{Importer, Report, Source};
+use marquee_shared::domain::text;
 use serde_json::{Value, json};
-use shared::domain::text;
 
 use crate::support::{
     Caller, PASSWORD,
     audit::audit,
     movie,
-    wire::{Cost, WiredApp},
+    proxy::{Cost, ProxiedApp},
 };
 
 /// Longer than lies between two calls that are sent off together, also on a machine with other work.
@@ -23,7 +23,7 @@ const RUNS: usize = 3;
 /// A hundred movies, and ten thousand: so many that the last page by id, like that of a hundred, is in one bucket.
 const SIZES: [usize; 2] = [100, 10_020];
 
-/// What reads on in a word's rows: how far there is to read is all that a hundred movies change, so only the ceiling
+/// What reads on in a word's items: how far there is to read is all that a hundred movies change, so only the ceiling
 /// counts.
 const READS_ON: [&str; 2] = [
     "search, common words",
@@ -83,9 +83,9 @@ fn catalog(movies: usize) -> String {
     csv
 }
 
-/// A server with a wire to its table and this many movies.
+/// A server with a fault proxy to its table and this many movies.
 struct Measured {
-    wired: WiredApp,
+    proxied: ProxiedApp,
     user: Caller,
     movies: u64,
     lines: Vec<(&'static str, Cost)>,
@@ -93,19 +93,19 @@ struct Measured {
 
 impl Measured {
     async fn new(movies: usize) -> Self {
-        let wired = WiredApp::new().await;
-        let store = wired.wire.store().await;
+        let proxied = ProxiedApp::new().await;
+        let store = proxied.proxy.store().await;
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("movies.csv");
         std::fs::write(&file, catalog(movies)).unwrap();
-        let importer = Importer::new(store.clone(), wired.wire.table.database());
+        let importer = Importer::new(store.clone(), proxied.proxy.table.database());
         let begun = std::time::Instant::now();
         let report = importer.run(&Source::File(file)).await.unwrap();
         println!("{movies} movies loaded in {:.1} s", begun.elapsed().as_secs_f64());
         let movies = movies as u64;
         assert_eq!(report, Report::Imported { movies, bad: 0 });
 
-        let user = wired.app.member().await;
+        let user = proxied.app.member().await;
         // Forty fans, so that the most liked movies are there whatever the catalog's size.
         for id in 1..=40 {
             user.put(&format!("/api/movies/{id}/favorite/"))
@@ -117,14 +117,14 @@ impl Measured {
             audit(&store).await;
         }
         let measured = Self {
-            wired,
+            proxied,
             user,
             movies,
             lines: Vec::new(),
         };
         // The keys that a warm function holds.
         measured.user.get("/api/movies/?limit=1").send().await.is(200);
-        measured.wired.wire.hold(HOLD);
+        measured.proxied.proxy.gather_calls(HOLD);
         measured
     }
 
@@ -136,16 +136,16 @@ impl Measured {
     ) {
         let mut costs = Vec::new();
         for n in 0..RUNS {
-            self.wired.wire.take();
+            self.proxied.proxy.take();
             run(self.user.clone(), n).await;
-            costs.push(Cost::of(self.wired.wire.take()));
+            costs.push(Cost::of(self.proxied.proxy.take()));
         }
         self.lines.extend(worst(costs).map(|cost| (name, cost)));
     }
 
     async fn get(&mut self, name: &'static str, path: &str, signed_in: bool, results: Option<usize>) {
         let path = path.to_owned();
-        let anonymous = self.wired.app.anonymous();
+        let anonymous = self.proxied.app.anonymous();
         self.measure(name, |user, _| {
             let call = if signed_in { user } else { anonymous.clone() }.get(&path);
             async move {
@@ -259,8 +259,8 @@ impl Measured {
 
         let favorite = "/api/movies/99/favorite/";
         for (name, first, second) in [
-            ("favorite on", "DELETE", "PUT"),
-            ("favorite off", "PUT", "DELETE"),
+            ("add a favorite", "DELETE", "PUT"),
+            ("remove a favorite", "PUT", "DELETE"),
         ] {
             self.one_of_two(name, favorite, first, second).await;
         }
@@ -367,13 +367,13 @@ impl Measured {
 
     /// Measures the second of two calls that undo each other.
     async fn one_of_two(&mut self, name: &'static str, path: &str, first: &str, second: &str) {
-        let wire = &self.wired.wire;
+        let proxy = &self.proxied.proxy;
         let mut costs = Vec::new();
         for _ in 0..RUNS {
             self.user.call(first.parse().unwrap(), path).send().await.is(200);
-            wire.take();
+            proxy.take();
             self.user.call(second.parse().unwrap(), path).send().await.is(200);
-            costs.push(Cost::of(wire.take()));
+            costs.push(Cost::of(proxy.take()));
         }
         self.lines.extend(worst(costs).map(|cost| (name, cost)));
     }
@@ -413,7 +413,7 @@ async fn no_operation_is_over_its_budget_and_none_costs_more_among_10000_movies_
         budget("list a page of 20, signed in", 2, 35.0, 0.0),
         budget("list by -id", 2, 15.0, 0.0),
         // A page's 15 and 35 units are the order by id, which is a Query of the movies themselves. An order that comes from an
-        // index of keys costs a unit for each movie, and one more for each of the caller's marks.
+        // index of keys costs a unit for each movie, and one more for each of the caller's favorites.
         budget("list by date", 2, 22.0, 0.0),
         budget("list by date, signed in", 2, 42.0, 0.0),
         budget("newest", 2, 6.0, 0.0),
@@ -425,12 +425,12 @@ async fn no_operation_is_over_its_budget_and_none_costs_more_among_10000_movies_
         budget("search, a common word", 3, 40.0, 0.0),
         budget("search, common words", 4, 40.0, 0.0),
         budget("search, common words that no movie has together", 4, 40.0, 0.0),
-        budget("favorite on", 2, 2.0, 8.0),
-        budget("favorite off", 2, 2.0, 8.0),
+        budget("add a favorite", 2, 2.0, 8.0),
+        budget("remove a favorite", 2, 2.0, 8.0),
         budget("create", 3, 6.0, edit(added)),
         budget("update the description", 3, 6.0, edit(added)),
         budget("update the title", 3, 6.0, edit(added)),
-        // The end of one movie's rows and the beginning of another's: both budgets together.
+        // The end of one movie's items and the beginning of another's: both budgets together.
         budget("update every word and genre", 3, 6.0, edit(added) + edit(changed)),
         budget("register", 3, 4.0, 12.0),
         budget("login", 3, 3.0, 4.0),

@@ -8,16 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
-use shared::{
+use marquee_shared::{
     db::{
         Store,
-        favorite::Wish,
+        favorite::FavoriteChange,
         keys,
         movie::{Edit, MovieView},
     },
     domain::{MovieFields, MovieId, UserId},
 };
+use serde_json::{Value, json};
 use tokio::{runtime::Handle, task::JoinSet};
 
 use super::faults::alien;
@@ -25,7 +25,7 @@ use crate::support::{
     Caller, TestApp,
     audit::{audit, scan},
     movie,
-    wire::{Fault, WiredApp},
+    proxy::{Fault, ProxiedApp},
 };
 
 /// How many toggle one movie without a pause.
@@ -93,11 +93,11 @@ impl Crowd {
 
 /// Asserts that nothing in the table is about this movie, once the sweep has run.
 async fn assert_gone(store: &Store, movie: u64) {
-    while store.sweep_marks().await.unwrap() > 0 {}
+    while store.sweep_favorites().await.unwrap() > 0 {}
     let id = MovieId::try_from(movie).unwrap();
     for item in scan(store).await {
-        let key = shared::db::Key::of(&item).unwrap();
-        let is_about = key.pk == keys::marks(id)
+        let key = marquee_shared::db::Key::of(&item).unwrap();
+        let is_about = key.pk == keys::favorites(id)
             || key.sk.ends_with(&format!("#{movie:016}"))
             || (key.sk == format!("{movie:016}") && key.pk.starts_with("MOVIES#"));
         assert!(!is_about, "{} {}", key.pk, key.sk);
@@ -110,15 +110,15 @@ async fn assert_gone(store: &Store, movie: u64) {
 async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_a_pause() {
     for window in [None, Some(Duration::from_millis(10))] {
         let patient = Duration::from_secs(60);
-        let wired = WiredApp::with(|options| options.config.http.deadline = patient).await;
-        let owner = wired.app.member().await;
+        let proxied = ProxiedApp::with(|options| options.config.http.deadline = patient).await;
+        let owner = proxied.app.member().await;
         let mut members = Vec::new();
         for _ in 0..MEMBERS {
-            members.push(wired.app.member().await);
+            members.push(proxied.app.member().await);
         }
         let movie = owner.add(&alien()).await["id"].as_u64().unwrap();
         let path = format!("/api/movies/{movie}/");
-        wired.wire.conflict(window);
+        proxied.proxy.conflict(window);
         let crowd = Crowd::gather(&members, movie);
         crowd.goes_on(MEMBERS).await;
 
@@ -164,9 +164,9 @@ async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_a_pa
             "{took:?} of {toggle:?} ({window:?})"
         );
         crowd.leaves().await;
-        wired.wire.conflict(None);
+        proxied.proxy.conflict(None);
         owner.get(&path).send().await.is(404);
-        let store = wired.wire.store().await;
+        let store = proxied.proxy.store().await;
         audit(&store).await;
         assert_gone(&store, movie).await;
         audit(&store).await;
@@ -177,8 +177,8 @@ async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_a_pa
 /// before the many.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_by_its_owner_waits_a_fraction_of_what_a_favorite_does_for_as_many_transactions() {
-    let wired = WiredApp::new().await;
-    let owner = wired.app.member().await;
+    let proxied = ProxiedApp::new().await;
+    let owner = proxied.app.member().await;
     let movie = owner.add(&alien()).await["id"].as_u64().unwrap();
     let path = format!("/api/movies/{movie}/");
     let calls = [
@@ -191,26 +191,26 @@ async fn a_change_by_its_owner_waits_a_fraction_of_what_a_favorite_does_for_as_m
     let mut times = Vec::new();
     for call in calls {
         let conflict = Fault::Canceled("TransactionConflict");
-        wired.wire.inject("TransactWriteItems", 0..20, conflict);
+        proxied.proxy.inject("TransactWriteItems", 0..20, conflict);
         let begun = Instant::now();
         let answer = call.send().await;
         times.push(begun.elapsed());
         assert!(answer.status.is_success(), "{}", answer.text);
-        wired.wire.heal();
+        proxied.proxy.clear_faults();
     }
     let changes = times[1..].iter().sum::<Duration>() / 4;
     assert!(changes * 2 < times[0], "{times:?}");
-    audit(&wired.wire.store().await).await;
+    audit(&proxied.proxy.store().await).await;
 }
 
 /// Guarantee 29. Movies that nobody has favored yet, so that first favorites and deletions meet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_movie_deleted_by_two_amid_favorites_and_edits_is_deleted_once_and_leaves_nothing() {
-    let wired = WiredApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;
-    let owner = wired.app.member().await;
+    let proxied = ProxiedApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;
+    let owner = proxied.app.member().await;
     let mut fans = Vec::new();
     for _ in 0..3 {
-        fans.push(wired.app.member().await);
+        fans.push(proxied.app.member().await);
     }
     let mut movies = Vec::new();
     for n in 0..4 {
@@ -218,7 +218,7 @@ async fn a_movie_deleted_by_two_amid_favorites_and_edits_is_deleted_once_and_lea
         let added = owner.add(&doomed);
         movies.push(added.await["id"].as_u64().unwrap());
     }
-    wired.wire.conflict(Some(Duration::from_millis(3)));
+    proxied.proxy.conflict(Some(Duration::from_millis(3)));
     let mut tasks = JoinSet::new();
     for (n, movie) in movies.iter().copied().enumerate() {
         let path = format!("/api/movies/{movie}/");
@@ -254,8 +254,8 @@ async fn a_movie_deleted_by_two_amid_favorites_and_edits_is_deleted_once_and_lea
     while let Some(done) = tasks.join_next().await {
         done.unwrap();
     }
-    wired.wire.conflict(None);
-    let store = wired.wire.store().await;
+    proxied.proxy.conflict(None);
+    let store = proxied.proxy.store().await;
     audit(&store).await;
     for movie in movies {
         assert_gone(&store, movie).await;
@@ -300,7 +300,7 @@ impl Between {
     /// Adds the favorite, the first time that this is called.
     fn add_favorite(&self) {
         if self.decided.fetch_add(1, Ordering::Relaxed) == 0 {
-            let adding = self.store.set_favorite(self.movie, self.fan, Wish::On);
+            let adding = self.store.set_favorite(self.movie, self.fan, FavoriteChange::Add);
             let added = tokio::task::block_in_place(|| Handle::current().block_on(adding));
             assert!(added.unwrap().favorite);
         }
@@ -325,12 +325,12 @@ impl Between {
 /// A favorite that comes between is counted, and is no reason to read and decide anew: however many come, an edit is done.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_favorite_between_an_edits_read_and_its_write_is_counted_and_delays_it_by_no_read() {
-    for (favorites, wish, count) in [(0, Some(true), 2), (2, Some(true), 4), (2, None, 2)] {
+    for (favorites, change, count) in [(0, Some(true), 2), (2, Some(true), 4), (2, None, 2)] {
         let between = Between::new(favorites).await;
-        let view = between.edit(wish).await;
-        assert_eq!(between.decided.load(Ordering::Relaxed), 1, "{wish:?}");
-        assert_eq!(view.movie.favorite_count(), count, "{wish:?}");
-        assert_eq!(view.favorite, wish.unwrap_or(false));
+        let view = between.edit(change).await;
+        assert_eq!(between.decided.load(Ordering::Relaxed), 1, "{change:?}");
+        assert_eq!(view.movie.favorite_count(), count, "{change:?}");
+        assert_eq!(view.favorite, change.unwrap_or(false));
         audit(&between.app.running.state.store).await;
     }
 }

@@ -10,17 +10,17 @@ use marquee::{
     import::{Importer, Report, Source},
     server::Options,
 };
-use serde_json::{Value, json};
-use shared::{
+use marquee_shared::{
     clock::Clock,
     db::{Store, client},
 };
+use serde_json::{Value, json};
 
 use crate::support::{
     Answer, Call, Caller, PASSWORD,
     audit::audit,
     movie,
-    wire::{Fault, TABLE_CALLS, WiredApp},
+    proxy::{Fault, ProxiedApp, TABLE_CALLS},
 };
 
 /// No more calls than these are made before everything is over.
@@ -32,19 +32,19 @@ const BOUND: Duration = Duration::from_secs(20);
 /// A deadline of requests that are to come to it.
 pub(super) const SHORT: Duration = Duration::from_secs(3);
 
-/// A server with a wire to its table, a user and a movie of theirs.
-async fn stage() -> (WiredApp, Caller, u64) {
+/// A server with a fault proxy to its table, a user and a movie of theirs.
+async fn stage() -> (ProxiedApp, Caller, u64) {
     stage_with(|_| {}).await
 }
 
 /// The same with other options.
-pub(super) async fn stage_with(change: impl FnOnce(&mut Options)) -> (WiredApp, Caller, u64) {
-    let wired = WiredApp::with(change).await;
-    let user = wired.app.member().await;
+pub(super) async fn stage_with(change: impl FnOnce(&mut Options)) -> (ProxiedApp, Caller, u64) {
+    let proxied = ProxiedApp::with(change).await;
+    let user = proxied.app.member().await;
     let id = user.add(&alien()).await["id"].as_u64().unwrap();
     // A warm function holds the keys.
     user.get("/api/movies/?limit=1").send().await.is(200);
-    (wired, user, id)
+    (proxied, user, id)
 }
 
 pub(super) fn alien() -> Value {
@@ -80,8 +80,8 @@ pub(super) fn every_request(user: &Caller, id: u64) -> Vec<(&'static str, Call)>
         ("users", user.get("/api/users/")),
         ("create", user.post("/api/movies/").json(&alien())),
         ("toggle", user.post(&favorite)),
-        ("favorite off", user.delete(&favorite)),
-        ("favorite on", user.put(&favorite)),
+        ("remove a favorite", user.delete(&favorite)),
+        ("add a favorite", user.put(&favorite)),
         (
             "update",
             user.patch(&movie)
@@ -107,27 +107,27 @@ pub(super) fn every_request(user: &Caller, id: u64) -> Vec<(&'static str, Call)>
 /// Guarantee 30. The SDK's retry carries the same token, so what was done isn't done again, nor undone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_favorite_whose_answer_was_lost_is_neither_undone_nor_doubled() {
-    let (wired, user, id) = stage().await;
+    let (proxied, user, id) = stage().await;
     let path = format!("/api/movies/{id}/favorite/");
     for lost in 1..=3 {
         for on in [true, false] {
-            wired
-                .wire
+            proxied
+                .proxy
                 .inject("TransactWriteItems", 0..lost, Fault::AnswerLost);
-            wired.wire.take();
+            proxied.proxy.take();
             let answer = user.post(&path).send().await.is(200);
-            wired.wire.heal();
+            proxied.proxy.clear_faults();
             assert_eq!(answer.body["favorite"], json!(on));
             assert_eq!(answer.body["favorite_count"], json!(u64::from(on)));
-            let tries = wired
-                .wire
+            let tries = proxied
+                .proxy
                 .take()
                 .into_iter()
                 .filter(|c| c.operation == "TransactWriteItems");
             assert_eq!(tries.count(), lost + 1);
             let is = user.get(&format!("/api/movies/{id}/")).send().await.is(200);
             assert_eq!(is.body["favorite_count"], json!(u64::from(on)));
-            audit(&wired.app.running.state.store).await;
+            audit(&proxied.app.running.state.store).await;
         }
     }
 }
@@ -135,12 +135,12 @@ async fn a_favorite_whose_answer_was_lost_is_neither_undone_nor_doubled() {
 /// Guarantees 30 and 32: what holds for a favorite holds for every change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_change_is_done_twice_when_its_answer_was_lost() {
-    let (wired, user, id) = stage().await;
+    let (proxied, user, id) = stage().await;
     for operation in TABLE_CALLS {
         let (user, id) = match operation {
             "GetItem" => (user.clone(), id),
             _ => {
-                let user = wired.app.member().await;
+                let user = proxied.app.member().await;
                 let id = user.add(&alien()).await["id"].as_u64().unwrap();
                 (user, id)
             }
@@ -158,9 +158,9 @@ async fn no_change_is_done_twice_when_its_answer_was_lost() {
             let before = user.get("/api/movies/?limit=1").send().await.body["count"]
                 .as_u64()
                 .unwrap();
-            wired.wire.inject(operation, 0..3, Fault::AnswerLost);
+            proxied.proxy.inject(operation, 0..3, Fault::AnswerLost);
             let answer = bounded(call.send()).await;
-            wired.wire.heal();
+            proxied.proxy.clear_faults();
             assert!(
                 answer.status.is_success(),
                 "{name} without an answer to {operation}: {}",
@@ -176,22 +176,22 @@ async fn no_change_is_done_twice_when_its_answer_was_lost() {
             };
             assert_eq!(after, expected, "{name} without an answer to {operation}");
         }
-        audit(&wired.app.running.state.store).await;
+        audit(&proxied.app.running.state.store).await;
     }
 }
 
 /// Guarantee 33: a conflict is tried again until it is done, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_cancels_a_transaction_for_a_while_it_is_done_once_in_the_end() {
-    let (wired, user, id) = stage().await;
+    let (proxied, user, id) = stage().await;
     let reasons = [
         "TransactionConflict",
         "ThrottlingError",
         "ProvisionedThroughputExceeded",
     ];
     for (n, reason) in reasons.into_iter().enumerate() {
-        wired
-            .wire
+        proxied
+            .proxy
             .inject("TransactWriteItems", 0..6, Fault::Canceled(reason));
         let answer = user
             .post(&format!("/api/movies/{id}/favorite/"))
@@ -200,23 +200,23 @@ async fn whatever_cancels_a_transaction_for_a_while_it_is_done_once_in_the_end()
             .is(200);
         assert_eq!(answer.body["favorite"], json!(n % 2 == 0), "{reason}");
         assert_eq!(answer.body["favorite_count"], json!((n + 1) % 2), "{reason}");
-        wired.wire.heal();
+        proxied.proxy.clear_faults();
     }
     for (name, call) in every_request(&user, id) {
-        wired
-            .wire
+        proxied
+            .proxy
             .inject("TransactWriteItems", 0..4, Fault::Canceled("TransactionConflict"));
-        wired.wire.inject(
+        proxied.proxy.inject(
             "UpdateItem",
             0..4,
             Fault::Refused(400, "TransactionConflictException"),
         );
         let answer = bounded(call.send()).await;
         assert!(answer.status.is_success(), "{name}: {}", answer.text);
-        wired.wire.heal();
+        proxied.proxy.clear_faults();
     }
     assert_eq!(user.get("/api/movies/").send().await.body["count"], json!(1));
-    audit(&wired.app.running.state.store).await;
+    audit(&proxied.app.running.state.store).await;
 }
 
 /// Guarantee 33: a throttle or an error of the table that passes is tried again.
@@ -228,14 +228,14 @@ async fn a_table_that_refuses_for_a_moment_is_asked_again() {
         (500, "InternalServerError"),
         (503, "ServiceUnavailable"),
     ] {
-        let (wired, user, id) = stage().await;
+        let (proxied, user, id) = stage().await;
         for (name, call) in every_request(&user, id) {
-            wired.wire.inject("*", 0..1, Fault::Refused(status, code));
+            proxied.proxy.inject("*", 0..1, Fault::Refused(status, code));
             let answer = bounded(call.send()).await;
             assert!(answer.status.is_success(), "{name} with {code}: {}", answer.text);
-            wired.wire.heal();
+            proxied.proxy.clear_faults();
         }
-        audit(&wired.app.running.state.store).await;
+        audit(&proxied.app.running.state.store).await;
     }
 }
 
@@ -250,9 +250,9 @@ async fn a_transaction_that_is_always_canceled_is_503_and_leaves_nothing_behind(
         ("ValidationError", 500),
         ("ItemCollectionSizeLimitExceeded", 500),
     ] {
-        let (wired, user, id) = stage_with(|options| options.config.http.deadline = SHORT).await;
-        wired
-            .wire
+        let (proxied, user, id) = stage_with(|options| options.config.http.deadline = SHORT).await;
+        proxied
+            .proxy
             .inject("TransactWriteItems", FOR_EVER, Fault::Canceled(reason));
         let favorite = user.put(&format!("/api/movies/{id}/favorite/")).0;
         let create = user.post("/api/movies/").json(&alien()).0;
@@ -268,22 +268,22 @@ async fn a_transaction_that_is_always_canceled_is_503_and_leaves_nothing_behind(
             let text = answer.text().await.unwrap();
             assert!(!text.contains(reason) && !text.contains("Transact"), "{text}");
         }
-        wired.wire.heal();
+        proxied.proxy.clear_faults();
         let list = user.get("/api/movies/").send().await.is(200);
         assert_eq!(list.ids(), [id]);
         assert_eq!(list.body["results"][0]["title"], json!("Alien"));
         assert_eq!(list.body["results"][0]["favorite_count"], json!(0));
-        audit(&wired.app.running.state.store).await;
+        audit(&proxied.app.running.state.store).await;
     }
 }
 
 /// Guarantee 34.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_batch_leaves_unprocessed_is_asked_for_again_until_nothing_is_left() {
-    let (wired, user, _) = stage().await;
+    let (proxied, user, _) = stage().await;
     let mut fans = vec![user.clone()];
     for _ in 0..4 {
-        fans.push(wired.app.member().await);
+        fans.push(proxied.app.member().await);
     }
     let mut ids = Vec::new();
     for n in 0..30 {
@@ -314,7 +314,7 @@ async fn what_a_batch_leaves_unprocessed_is_asked_for_again_until_nothing_is_lef
     for path in lists {
         whole.push(user.get(path).send().await.is(200).body);
     }
-    wired.wire.inject("BatchGetItem", FOR_EVER, Fault::HalfDone);
+    proxied.proxy.inject("BatchGetItem", FOR_EVER, Fault::HalfDone);
     for (path, whole) in lists.iter().zip(&whole) {
         assert_eq!(
             bounded(user.get(path).send()).await.is(200).body,
@@ -322,62 +322,62 @@ async fn what_a_batch_leaves_unprocessed_is_asked_for_again_until_nothing_is_lef
             "{path}"
         );
     }
-    wired.wire.heal();
-    wired.wire.inject("BatchGetItem", 0..3, Fault::NothingDone);
+    proxied.proxy.clear_faults();
+    proxied.proxy.inject("BatchGetItem", 0..3, Fault::NothingDone);
     assert_eq!(bounded(user.get(lists[0]).send()).await.is(200).body, whole[0]);
-    wired.wire.heal();
-    // A deleted movie's marks go in a batch as well.
-    wired.wire.inject("BatchWriteItem", FOR_EVER, Fault::HalfDone);
+    proxied.proxy.clear_faults();
+    // A deleted movie's favorites go in a batch as well.
+    proxied.proxy.inject("BatchWriteItem", FOR_EVER, Fault::HalfDone);
     for id in &ids[..2] {
         bounded(user.delete(&format!("/api/movies/{id}/")).send())
             .await
             .is(204);
     }
-    wired.wire.heal();
-    wired.wire.inject("BatchWriteItem", 0..2, Fault::NothingDone);
+    proxied.proxy.clear_faults();
+    proxied.proxy.inject("BatchWriteItem", 0..2, Fault::NothingDone);
     bounded(user.delete(&format!("/api/movies/{}/", ids[2])).send())
         .await
         .is(204);
-    wired.wire.heal();
-    let store = &wired.app.running.state.store;
-    assert_eq!(store.sweep_marks().await.unwrap(), 0, "marks are left");
+    proxied.proxy.clear_faults();
+    let store = &proxied.app.running.state.store;
+    assert_eq!(store.sweep_favorites().await.unwrap(), 0, "favorites are left");
     audit(store).await;
 
     // For ever is too long.
-    wired.wire.inject("BatchGetItem", FOR_EVER, Fault::NothingDone);
+    proxied.proxy.inject("BatchGetItem", FOR_EVER, Fault::NothingDone);
     bounded(user.get(lists[1]).send())
         .await
         .is_problem(503, "unavailable");
 }
 
-/// Guarantee 32: a deletion that is cut off between the movie and its marks is finished by the sweep.
+/// Guarantee 32: a deletion that is cut off between the movie and its favorites is finished by the sweep.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deletion_that_is_cut_off_shows_no_movie_and_leaves_its_marks_to_the_sweep() {
-    let (wired, user, id) = stage().await;
+async fn a_deletion_that_is_cut_off_shows_no_movie_and_leaves_its_favorites_to_the_sweep() {
+    let (proxied, user, id) = stage().await;
     let path = format!("/api/movies/{id}/");
     user.put(&format!("{path}favorite/")).send().await.is(200);
-    wired.wire.inject(
+    proxied.proxy.inject(
         "BatchWriteItem",
         FOR_EVER,
         Fault::Refused(500, "InternalServerError"),
     );
     let answer = bounded(user.delete(&path).send()).await;
     assert!(matches!(answer.status.as_u16(), 204 | 503), "{}", answer.text);
-    wired.wire.heal();
+    proxied.proxy.clear_faults();
     user.get(&path).send().await.is(404);
     let mine = user.get("/api/users/me/favorites/").send().await.is(200);
     assert_eq!(mine.ids(), [0; 0]);
-    let store = &wired.app.running.state.store;
+    let store = &proxied.app.running.state.store;
     audit(store).await;
-    assert_eq!(store.sweep_marks().await.unwrap(), 1);
-    assert_eq!(store.sweep_marks().await.unwrap(), 0);
+    assert_eq!(store.sweep_favorites().await.unwrap(), 1);
+    assert_eq!(store.sweep_favorites().await.unwrap(), 0);
     audit(store).await;
 }
 
-/// Batches that are done by half, and answers that never come, while rows are written and chunks committed side by side.
+/// Batches that are done by half, and answers that never come, while items are written and chunks committed side by side.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_through_the_wire_that_loses_answers_adds_every_movie_once() {
-    let wired = WiredApp::new().await;
+async fn an_import_through_the_fault_proxy_that_loses_answers_adds_every_movie_once() {
+    let proxied = ProxiedApp::new().await;
     let files = tempfile::tempdir().unwrap();
     let file = files.path().join("movies.csv");
     let mut csv = String::from("title,description,release_date,director,genre\n");
@@ -386,12 +386,12 @@ async fn an_import_through_the_wire_that_loses_answers_adds_every_movie_once() {
         writeln!(csv, "Movie {n:04},No. {n},{year}-01-01,Somebody {},Drama", n % 7).unwrap();
     }
     std::fs::write(&file, csv).unwrap();
-    let wire = &wired.wire;
-    wire.inject("BatchWriteItem", 3..9, Fault::HalfDone);
-    wire.inject("BatchWriteItem", 12..14, Fault::AnswerLost);
-    wire.inject("TransactWriteItems", 1..2, Fault::AnswerLost);
-    wire.inject("TransactWriteItems", 5..8, Fault::Canceled("TransactionConflict"));
-    let store = Store::new(client::local(&wire.url), wire.table.name(), Clock::default());
+    let proxy = &proxied.proxy;
+    proxy.inject("BatchWriteItem", 3..9, Fault::HalfDone);
+    proxy.inject("BatchWriteItem", 12..14, Fault::AnswerLost);
+    proxy.inject("TransactWriteItems", 1..2, Fault::AnswerLost);
+    proxy.inject("TransactWriteItems", 5..8, Fault::Canceled("TransactionConflict"));
+    let store = Store::new(client::local(&proxy.url), proxy.table.name(), Clock::default());
     let source = Source::File(file);
     let importer = Importer::new(store, None);
     let report = importer.run(&source).await.unwrap();
@@ -403,8 +403,8 @@ async fn an_import_through_the_wire_that_loses_answers_adds_every_movie_once() {
         }
     );
     assert_eq!(importer.run(&source).await.unwrap(), Report::AlreadyDone);
-    wire.heal();
-    audit(&wire.store().await).await;
-    let drama = wired.app.anonymous().get("/api/movies/?genre=drama&limit=1");
+    proxy.clear_faults();
+    audit(&proxy.store().await).await;
+    let drama = proxied.app.anonymous().get("/api/movies/?genre=drama&limit=1");
     assert_eq!(drama.send().await.is(200).body["count"], 2_000);
 }

@@ -7,14 +7,14 @@ use std::{
 };
 
 use marquee::import::{Importer, Report, Source};
+use marquee_shared::domain::text;
 use serde_json::{Value, json};
-use shared::domain::text;
 
 use crate::support::{
     Call,
     audit::audit,
     encode, movie,
-    wire::{Cost, WiredApp},
+    proxy::{Cost, ProxiedApp},
 };
 
 /// Longer than lies between two calls that are sent off together, also on a machine with other work.
@@ -132,8 +132,8 @@ fn movies() -> Vec<Texts> {
 }
 
 /// A server with these movies, whose ids are 1, 2 and so on.
-async fn server(movies: &[Texts]) -> WiredApp {
-    let wired = WiredApp::new().await;
+async fn server(movies: &[Texts]) -> ProxiedApp {
+    let proxied = ProxiedApp::new().await;
     let quoted = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
     let mut csv = String::from("title,description,director,genre,release_date\n");
     for texts in movies {
@@ -143,18 +143,18 @@ async fn server(movies: &[Texts]) -> WiredApp {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("movies.csv");
     std::fs::write(&file, csv).unwrap();
-    let importer = Importer::new(wired.wire.store().await, wired.wire.table.database());
+    let importer = Importer::new(proxied.proxy.store().await, proxied.proxy.table.database());
     let report = importer.run(&Source::File(file)).await.unwrap();
     let movies = movies.len() as u64;
     assert_eq!(report, Report::Imported { movies, bad: 0 });
-    wired
+    proxied
         .app
         .anonymous()
         .get("/api/movies/?limit=1")
         .send()
         .await
         .is(200);
-    wired
+    proxied
 }
 
 /// The words of a movie: of its title, and all.
@@ -196,8 +196,8 @@ fn further_units(results: &[Value]) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_search_costs_40_units_at_most_whatever_the_texts_and_finds_what_it_should_both_ways() {
     let movies = movies();
-    let wired = server(&movies).await;
-    let caller = wired.app.anonymous();
+    let proxied = server(&movies).await;
+    let caller = proxied.app.anonymous();
     let title = |n: usize| movies[n].first().cloned().unwrap();
     let ways = [
         "amber".to_owned(),
@@ -228,9 +228,9 @@ async fn a_search_costs_40_units_at_most_whatever_the_texts_and_finds_what_it_sh
         let mut backward: Vec<Vec<u64>> = Vec::new();
         for (pages, link) in [(&mut forward, "next"), (&mut backward, "previous")] {
             loop {
-                wired.wire.take();
+                proxied.proxy.take();
                 let page = caller.get(&path).send().await.is(200);
-                let cost = Cost::of(wired.wire.take());
+                let cost = Cost::of(proxied.proxy.take());
                 let results = page.body["results"].as_array().unwrap();
                 #[allow(clippy::cast_precision_loss)]
                 let base = cost.reads - further_units(results) as f64;
@@ -275,16 +275,16 @@ async fn a_search_costs_40_units_at_most_whatever_the_texts_and_finds_what_it_sh
 /// Three trips are all that a search takes whose words aren't all common, four otherwise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_search_among_hostile_texts_takes_four_trips_at_most() {
-    let wired = server(&movies()).await;
-    let caller = wired.app.anonymous();
-    wired.wire.hold(HOLD);
+    let proxied = server(&movies()).await;
+    let caller = proxied.app.anonymous();
+    proxied.proxy.gather_calls(HOLD);
     for q in ["amber", "amber birch", "cedar amber birch", "oak ced"] {
         let mut trips = usize::MAX;
         for _ in 0..3 {
-            wired.wire.take();
+            proxied.proxy.take();
             let path = format!("/api/movies/search/?q={}", encode(q));
             caller.get(&path).send().await.is(200);
-            trips = trips.min(Cost::of(wired.wire.take()).trips);
+            trips = trips.min(Cost::of(proxied.proxy.take()).trips);
         }
         assert!(trips <= 4, "{q}: {trips}");
     }
@@ -324,12 +324,12 @@ const CREATE_UNITS: f64 = 1.0 + 2.0 * (25.0 + 1.0 + 39.0 + 9.0 + 1.0) + 10.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_texts_make_an_edit_cost_more_than_its_ceiling() {
-    let wired = WiredApp::new().await;
-    let user = wired.app.member().await;
+    let proxied = ProxiedApp::new().await;
+    let user = proxied.app.member().await;
     let cost = async |what: &str, call: Call| {
-        wired.wire.take();
+        proxied.proxy.take();
         let answer = call.send().await;
-        let cost = Cost::of(wired.wire.take());
+        let cost = Cost::of(proxied.proxy.take());
         assert!(answer.status.is_success(), "{what}: {}", answer.text);
         println!("{what}: {} write units", cost.writes);
         (answer, cost.writes)
@@ -340,7 +340,7 @@ async fn no_texts_make_an_edit_cost_more_than_its_ceiling() {
         assert!(writes <= CREATE_UNITS, "{writes} for movie {n}");
         paths.insert(n, answer.header("location").to_owned());
     }
-    audit(&wired.wire.store().await).await;
+    audit(&proxied.proxy.store().await).await;
     for (n, movie) in heaviest("b").iter().enumerate() {
         let (_, writes) = cost("edit of everything", user.put(&paths[&n]).json(movie)).await;
         // The end of one movie's postings and the beginning of another's.
@@ -350,5 +350,5 @@ async fn no_texts_make_an_edit_cost_more_than_its_ceiling() {
         let (_, writes) = cost("delete", user.delete(path)).await;
         assert!(writes <= CREATE_UNITS, "{writes}");
     }
-    audit(&wired.wire.store().await).await;
+    audit(&proxied.proxy.store().await).await;
 }

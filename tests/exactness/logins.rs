@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use marquee_shared::db::attempts::{Attempt, Claim};
 use serde_json::json;
-use shared::db::attempts::{Attempt, Claim};
 
 use crate::support::{
     Caller, PASSWORD,
-    wire::{Cost, WiredApp},
+    proxy::{Cost, ProxiedApp},
 };
 
 /// Longer than lies between two calls that are sent off together, also on a machine with other work.
@@ -26,8 +26,8 @@ async fn login(caller: &Caller, name: &str, password: &str, refresh: Option<&str
 }
 
 /// Attempts at a name from as many networks.
-async fn attempt(wired: &WiredApp, name: &str, networks: impl Iterator<Item = String>) {
-    let store = &wired.app.running.state.store;
+async fn attempt(proxied: &ProxiedApp, name: &str, networks: impl Iterator<Item = String>) {
+    let store = &proxied.app.running.state.store;
     let attempts = networks.map(|network| async move {
         let attempt = Attempt::new(name, &network);
         let standing = store.read_attempts(&attempt).await.unwrap();
@@ -43,8 +43,8 @@ async fn attempt(wired: &WiredApp, name: &str, networks: impl Iterator<Item = St
 /// Guarantee 36.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_is_within_its_budget_whatever_it_meets() {
-    let wired = WiredApp::new().await;
-    let app = &wired.app;
+    let proxied = ProxiedApp::new().await;
+    let app = &proxied.app;
     let user = app.member().await;
     let name = user.username.as_str();
     let home = app.anonymous();
@@ -57,16 +57,16 @@ async fn a_login_is_within_its_budget_whatever_it_meets() {
         tokens.push(answer.body["refresh"].as_str().unwrap().to_owned());
     }
     let full = "closed";
-    attempt(&wired, full, (0..110).map(|n| n.to_string())).await;
+    attempt(&proxied, full, (0..110).map(|n| n.to_string())).await;
     // Half a minute of waits, so that none is over soon.
     for seconds in [0, 1, 2, 4, 8, 16] {
         app.clock.advance(seconds);
         let tries = if seconds == 0 { 9 } else { 1 };
         for _ in 0..tries {
-            attempt(&wired, "slowed", ["127.0.0.1".to_owned()].into_iter()).await;
+            attempt(&proxied, "slowed", ["127.0.0.1".to_owned()].into_iter()).await;
         }
     }
-    wired.wire.hold(HOLD);
+    proxied.proxy.gather_calls(HOLD);
 
     let mut lines: Vec<(&str, Cost)> = Vec::new();
     let run = async |n: u8, what: &str| {
@@ -98,9 +98,9 @@ async fn a_login_is_within_its_budget_whatever_it_meets() {
     ];
     for (what, ..) in budgets {
         for n in 0..RUNS {
-            wired.wire.take();
+            proxied.proxy.take();
             run(n, what).await;
-            lines.push((what, Cost::of(wired.wire.take())));
+            lines.push((what, Cost::of(proxied.proxy.take())));
         }
     }
     println!("| request | trips | read units | write units |");

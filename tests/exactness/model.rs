@@ -1,5 +1,5 @@
 //! The API against a model: random sequences of requests by several users, each answer and then every list compared
-//! with a plain reference in memory. The reference is written from the contract's words. It knows no keys and no rows,
+//! with a plain reference in memory. The reference is written from the contract's words. It knows no keys and no items,
 //! and how text compares is said by the vocabulary itself, letter by letter.
 
 use std::{
@@ -7,6 +7,7 @@ use std::{
     fmt,
 };
 
+use marquee_shared::domain::Role;
 use proptest::{
     collection::vec,
     option,
@@ -16,7 +17,6 @@ use proptest::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::domain::Role;
 
 use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, encode};
 
@@ -162,7 +162,7 @@ enum Op {
     Put(Who, usize, MovieText, Option<bool>),
     Patch(Who, usize, Change, Option<bool>),
     Delete(Who, usize),
-    Favorite(Who, usize, Wish),
+    Favorite(Who, usize, FavoriteChange),
     Search(Text, usize),
     Walk(Who, List, usize),
     /// Walks a list of all movies, and between its pages movies come and go.
@@ -203,10 +203,10 @@ enum Change {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Wish {
+enum FavoriteChange {
     Toggle,
-    On,
-    Off,
+    Add,
+    Remove,
 }
 
 #[derive(Clone, Debug)]
@@ -322,11 +322,18 @@ fn search() -> impl Strategy<Value = Op> {
 /// Anything that the API does.
 fn anything() -> impl Strategy<Value = Op> {
     let movie = || 0_usize..1000;
-    let wish = select(&[Wish::Toggle, Wish::Toggle, Wish::On, Wish::Off][..]);
+    let change = select(
+        &[
+            FavoriteChange::Toggle,
+            FavoriteChange::Toggle,
+            FavoriteChange::Add,
+            FavoriteChange::Remove,
+        ][..],
+    );
     prop_oneof![
         21 => change_of_a_movie(),
         2 => (0_usize..1000).prop_map(Op::Register),
-        8 => (who(), movie(), wish).prop_map(|(who, movie, wish)| Op::Favorite(who, movie, wish)),
+        8 => (who(), movie(), change).prop_map(|(who, movie, change)| Op::Favorite(who, movie, change)),
         4 => search(),
         4 => (who(), list(), 1_usize..6).prop_map(|(who, list, limit)| Op::Walk(who, list, limit)),
         1 => (select(ORDERS).prop_map(List::All), 1_usize..4, vec(movie(), 1..4))
@@ -348,7 +355,7 @@ struct Movie {
     text: MovieText,
     owner: u64,
     /// Who holds it as a favorite.
-    marks: BTreeSet<u64>,
+    favorites: BTreeSet<u64>,
     created_at: String,
     updated_at: String,
 }
@@ -364,8 +371,8 @@ impl Movie {
             "director": self.text.director.written,
             "genre": shown(&self.text.genres),
             "cover_image": null,
-            "favorite": self.marks.contains(&caller),
-            "favorite_count": self.marks.len(),
+            "favorite": self.favorites.contains(&caller),
+            "favorite_count": self.favorites.len(),
             "user": self.owner,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
@@ -435,7 +442,7 @@ struct User {
     caller: Caller,
     body: Value,
     /// Favorites, the latest last.
-    marked: Vec<u64>,
+    favorites: Vec<u64>,
 }
 
 /// The server and the reference.
@@ -534,7 +541,7 @@ impl World {
                 .await;
             }
             Op::Delete(who, n) => self.delete(*who, *n).await,
-            Op::Favorite(who, n, wish) => self.favorite(*who, *n, *wish).await,
+            Op::Favorite(who, n, change) => self.favorite(*who, *n, *change).await,
             Op::Search(q, limit) => self.search(q, *limit).await,
             Op::Walk(who, list, limit) => self.walk(*who, list, *limit).await,
             Op::WalkAmidChanges(list, limit, movies) => self.walk_amid_changes(list, *limit, movies).await,
@@ -602,7 +609,7 @@ impl World {
                 ..self.app.anonymous()
             },
             body: expected,
-            marked: Vec::new(),
+            favorites: Vec::new(),
         });
     }
 
@@ -640,12 +647,12 @@ impl World {
         let movie = Movie {
             text: text.clone(),
             owner,
-            marks: BTreeSet::new(),
+            favorites: BTreeSet::new(),
             created_at: answer.body["created_at"].as_str().unwrap().to_owned(),
             updated_at: answer.body["updated_at"].as_str().unwrap().to_owned(),
         };
         self.movies.insert(id, movie);
-        self.mark(id, caller.id, favorite == Some(true));
+        self.record_favorite(id, caller.id, favorite == Some(true));
         self.genres_change(&text.genres);
         assert_eq!(answer.body, self.movies[&id].body(id, caller.id));
     }
@@ -681,7 +688,7 @@ impl World {
             .clone_into(&mut movie.updated_at);
         let genres = movie.text.genres.clone();
         if let Some(favorite) = favorite {
-            self.mark(id, caller.id, favorite);
+            self.record_favorite(id, caller.id, favorite);
         }
         self.genres_change(&genres);
         assert_eq!(answer.body, self.movies[&id].body(id, caller.id));
@@ -701,7 +708,7 @@ impl World {
     fn forget(&mut self, id: u64) {
         self.movies.remove(&id);
         for user in &mut self.users {
-            user.marked.retain(|movie| *movie != id);
+            user.favorites.retain(|movie| *movie != id);
         }
         self.genres_change(&[]);
     }
@@ -721,12 +728,12 @@ impl World {
         false
     }
 
-    async fn favorite(&mut self, who: Who, n: usize, wish: Wish) {
+    async fn favorite(&mut self, who: Who, n: usize, change: FavoriteChange) {
         let (caller, id) = (self.caller(who), self.pick(n));
-        let method = match wish {
-            Wish::Toggle => Method::POST,
-            Wish::On => Method::PUT,
-            Wish::Off => Method::DELETE,
+        let method = match change {
+            FavoriteChange::Toggle => Method::POST,
+            FavoriteChange::Add => Method::PUT,
+            FavoriteChange::Remove => Method::DELETE,
         };
         let answer = caller
             .call(method, &format!("/api/movies/{id}/favorite/"))
@@ -740,26 +747,26 @@ impl World {
             answer.is(404);
             return;
         };
-        let on = match wish {
-            Wish::Toggle => !movie.marks.contains(&caller.id),
-            Wish::On => true,
-            Wish::Off => false,
+        let on = match change {
+            FavoriteChange::Toggle => !movie.favorites.contains(&caller.id),
+            FavoriteChange::Add => true,
+            FavoriteChange::Remove => false,
         };
-        self.mark(id, caller.id, on);
+        self.record_favorite(id, caller.id, on);
         let answer = answer.is(200);
-        let count = self.movies[&id].marks.len();
+        let count = self.movies[&id].favorites.len();
         let expected =
             json!({"id": id, "favorite": on, "favorite_count": count, "message": answer.body["message"]});
         assert_eq!(answer.body, expected);
         assert!(answer.body["message"].is_string());
     }
 
-    fn mark(&mut self, id: u64, user: u64, on: bool) {
+    fn record_favorite(&mut self, id: u64, user: u64, on: bool) {
         let movie = self.movies.get_mut(&id).unwrap();
-        if on && movie.marks.insert(user) {
-            self.user(user).marked.push(id);
-        } else if !on && movie.marks.remove(&user) {
-            self.user(user).marked.retain(|movie| *movie != id);
+        if on && movie.favorites.insert(user) {
+            self.user(user).favorites.push(id);
+        } else if !on && movie.favorites.remove(&user) {
+            self.user(user).favorites.retain(|movie| *movie != id);
         }
     }
 
@@ -812,8 +819,8 @@ impl World {
     }
 
     fn most_liked(&self, limit: usize) -> Vec<u64> {
-        let liked = self.movies.iter().map(|(id, movie)| (movie.marks.len(), *id));
-        let mut liked: Vec<(usize, u64)> = liked.filter(|(marks, _)| *marks > 0).collect();
+        let liked = self.movies.iter().map(|(id, movie)| (movie.favorites.len(), *id));
+        let mut liked: Vec<(usize, u64)> = liked.filter(|(favorites, _)| *favorites > 0).collect();
         liked.sort_unstable_by(|a, b| b.cmp(a));
         liked.into_iter().take(limit).map(|(_, id)| id).collect()
     }
@@ -841,13 +848,13 @@ impl World {
             }
             List::Favorites => {
                 let user = self.users.iter().find(|user| user.caller.id == caller.id);
-                let marked: Vec<u64> = user
-                    .map(|user| user.marked.iter().rev().copied().collect())
+                let favorites: Vec<u64> = user
+                    .map(|user| user.favorites.iter().rev().copied().collect())
                     .unwrap_or_default();
                 (
                     "/api/users/me/favorites/?x=y".into(),
                     None,
-                    self.bodies(&marked, caller.id),
+                    self.bodies(&favorites, caller.id),
                 )
             }
             List::Users => {

@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use marquee_shared::db::Store;
 use serde_json::{Value, json};
-use shared::db::Store;
 
 use super::faults::{FOR_EVER, SHORT, alien, bounded, every_request, stage_with};
 use crate::support::{
     Answer, Call, Caller, PASSWORD,
     audit::audit,
-    wire::{Fault, Wire, WiredApp},
+    proxy::{Fault, FaultProxy, ProxiedApp},
 };
 
 /// How long the outages last that a request outlives.
@@ -42,17 +42,17 @@ impl Outage {
         Self::Down,
     ];
 
-    fn begin(self, wire: &Wire) {
+    fn begin(self, proxy: &FaultProxy) {
         match self {
-            Self::Fault(fault) => wire.inject("*", FOR_EVER, fault),
-            Self::Down => wire.take_down(true),
+            Self::Fault(fault) => proxy.inject("*", FOR_EVER, fault),
+            Self::Down => proxy.take_down(true),
         }
     }
 
-    fn end(self, wire: &Wire) {
+    fn end(self, proxy: &FaultProxy) {
         match self {
-            Self::Fault(_) => wire.heal(),
-            Self::Down => wire.take_down(false),
+            Self::Fault(_) => proxy.clear_faults(),
+            Self::Down => proxy.take_down(false),
         }
     }
 }
@@ -80,7 +80,7 @@ type Ask = fn(&Caller, &str) -> Call;
 
 /// Every kind of change that a user may make, each with a movie or a session of its own, so that all can be made at once.
 struct Stage {
-    wired: WiredApp,
+    proxied: ProxiedApp,
     user: Caller,
     movies: u64,
     users: u64,
@@ -90,7 +90,7 @@ struct Stage {
 
 impl Stage {
     async fn new(deadline: Duration) -> Self {
-        let (wired, user, _) = stage_with(|options| options.config.http.deadline = deadline).await;
+        let (proxied, user, _) = stage_with(|options| options.config.http.deadline = deadline).await;
         let mut tokens = Vec::new();
         for _ in 0..2 {
             let answer = user.login().await.is(200);
@@ -101,7 +101,7 @@ impl Stage {
             users: user.count("/api/users/").await,
             logout: tokens.pop().unwrap(),
             refresh: tokens.pop().unwrap(),
-            wired,
+            proxied,
             user,
         }
     }
@@ -151,14 +151,14 @@ impl Stage {
                 Some(was),
             ),
             (
-                "favorite on",
+                "add a favorite",
                 false,
                 |u, m| u.put(&format!("{m}favorite/")),
                 Value::Null,
                 Some(liked),
             ),
             (
-                "favorite off",
+                "remove a favorite",
                 true,
                 |u, m| u.delete(&format!("{m}favorite/")),
                 Value::Null,
@@ -233,7 +233,7 @@ impl Stage {
 
     /// Whether every change was answered, and has been made once.
     async fn check(&self, what: &str, answers: &[(Change, Answer, Duration)]) {
-        let (user, store) = (&self.user, self.wired.wire.store().await);
+        let (user, store) = (&self.user, self.proxied.proxy.store().await);
         for (Change { name, status, movie }, answer, took) in answers {
             let context = format!("{name} in {what} after {took:?}: {}", answer.text);
             assert_eq!(answer.status.as_u16(), *status, "{context}");
@@ -304,7 +304,7 @@ async fn side_by_side<F: Future<Output = ()> + Send + 'static>(test: fn(Outage) 
 }
 
 async fn sweep_all(store: &Store) {
-    while store.sweep_marks().await.unwrap() > 0 {}
+    while store.sweep_favorites().await.unwrap() > 0 {}
 }
 
 impl Caller {
@@ -341,10 +341,10 @@ async fn outlive(outage: Outage) {
     let mut calls = stage.changes().await;
     calls.extend(stage.others());
     calls.extend(stage.reads(movie));
-    outage.begin(&stage.wired.wire);
+    outage.begin(&stage.proxied.proxy);
     let answers = tokio::spawn(all(calls));
     tokio::time::sleep(OUTAGE).await;
-    outage.end(&stage.wired.wire);
+    outage.end(&stage.proxied.proxy);
     stage.check(&format!("{outage:?}"), &answers.await.unwrap()).await;
 }
 
@@ -360,9 +360,9 @@ async fn give_up(outage: Outage) {
     let mut calls = stage.changes().await;
     calls.extend(stage.others());
     calls.extend(stage.reads(movie));
-    outage.begin(&stage.wired.wire);
+    outage.begin(&stage.proxied.proxy);
     let answers = all(calls).await;
-    outage.end(&stage.wired.wire);
+    outage.end(&stage.proxied.proxy);
     for (change, answer, took) in answers {
         let context = format!("{} in {outage:?}: {}", change.name, answer.text);
         assert_eq!(answer.status.as_u16(), 503, "{context}");
@@ -376,7 +376,7 @@ async fn give_up(outage: Outage) {
     }
     let movie = stage.user.get(&format!("/api/movies/{movie}/"));
     movie.send().await.is(200);
-    audit(&stage.wired.wire.store().await).await;
+    audit(&stage.proxied.proxy.store().await).await;
 }
 
 /// Guarantee 30. No answer to a transaction arrives before the deadline, and the table tells what became of it.
@@ -387,11 +387,11 @@ async fn what_was_done_without_an_answer_is_found_by_reading_and_answered_as_don
     let others = stage.others().into_iter();
     calls.extend(others.filter(|(change, _)| change.status == 201));
     stage
-        .wired
-        .wire
+        .proxied
+        .proxy
         .inject("TransactWriteItems", FOR_EVER, Fault::AnswerLost);
     let answers = all(calls).await;
-    stage.wired.wire.heal();
+    stage.proxied.proxy.clear_faults();
     stage.check("lost answers", &answers).await;
 }
 
@@ -410,36 +410,36 @@ async fn what_was_not_done_is_not_found_by_reading_and_leaves_nothing_behind() {
     let others = stage.others().into_iter();
     calls.extend(others.filter(|(change, _)| change.status == 201));
     stage
-        .wired
-        .wire
+        .proxied
+        .proxy
         .inject("TransactWriteItems", FOR_EVER, Fault::CallLost);
     for (change, answer, _) in all(calls).await {
         assert_eq!(answer.status.as_u16(), 503, "{}: {}", change.name, answer.text);
     }
-    stage.wired.wire.heal();
+    stage.proxied.proxy.clear_faults();
     for (id, text) in before {
         let shown = stage.user.get(&format!("/api/movies/{id}/")).send().await;
         assert_eq!(shown.text, text);
     }
     assert_eq!(stage.user.count("/api/movies/").await, count);
-    audit(&stage.wired.wire.store().await).await;
+    audit(&stage.proxied.proxy.store().await).await;
 }
 
 /// Guarantee 10: a refresh that was done and not answered is answered `503` early enough to be sent again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refresh_that_is_answered_503_can_be_sent_again_within_the_grace() {
     let stage = Stage::new(Duration::from_secs(60)).await;
-    let wire = &stage.wired.wire;
-    wire.inject("UpdateItem", FOR_EVER, Fault::AnswerLost);
+    let proxy = &stage.proxied.proxy;
+    proxy.inject("UpdateItem", FOR_EVER, Fault::AnswerLost);
     let begun = Instant::now();
     let refresh = stage.user.with_token("refresh", &stage.refresh);
     bounded(refresh.send()).await.is_problem(503, "unavailable");
     let took = begun.elapsed();
-    wire.heal();
+    proxy.clear_faults();
     assert!(took < Duration::from_secs(9), "{took:?}");
     let again = stage.user.with_token("refresh", &stage.refresh);
     let next = again.send().await.is(200).body["refresh"].clone();
     let next = stage.user.with_token("refresh", next.as_str().unwrap());
     next.send().await.is(200);
-    audit(&wire.store().await).await;
+    audit(&proxy.store().await).await;
 }

@@ -3,20 +3,20 @@
 use std::{collections::BTreeSet, future::Future, time::Duration};
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use reqwest::StatusCode;
-use serde_json::{Value, json};
-use shared::{
+use marquee_shared::{
     clock::Clock,
     db::{
         Key, Store,
         store::{Expression, Transaction, number},
     },
 };
+use reqwest::StatusCode;
+use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, movie, table, wire::WiredApp};
+use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, movie, proxy::ProxiedApp, table};
 
 /// A server that gives a request as long as it takes: here many share two cores, and none may fail for that.
-async fn patient() -> TestApp {
+async fn app_with_long_deadline() -> TestApp {
     TestApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await
 }
 
@@ -64,7 +64,7 @@ fn in_case(text: &str, bits: usize) -> String {
 /// Guarantee 31.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_60_who_register_one_name_one_gets_it() {
-    let app = patient().await;
+    let app = app_with_long_deadline().await;
     let names = |n: usize| ("ripley".to_owned(), format!("ripley{n}@example.com"));
     let answers = register(&app, (0..60).map(names)).await;
     assert_eq!(count(&answers, StatusCode::CREATED), 1);
@@ -77,7 +77,7 @@ async fn of_60_who_register_one_name_one_gets_it() {
 /// Guarantee 31.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_that_differ_in_case_are_one_name_and_so_are_emails() {
-    let app = patient().await;
+    let app = app_with_long_deadline().await;
     let by_name = (0..24).map(|n| (in_case("ripley", n), format!("crew{n}@example.com")));
     let by_email = (0..24).map(|n| (format!("crew{n}"), in_case("nostromo@example.com", n)));
     let (by_name, by_email) = tokio::join!(register(&app, by_name), register(&app, by_email));
@@ -92,8 +92,8 @@ async fn names_that_differ_in_case_are_one_name_and_so_are_emails() {
 
 /// Guarantee 29.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_1200_toggles_by_12_users_every_mark_and_count_is_exact() {
-    let app = patient().await;
+async fn after_1200_toggles_by_12_users_every_favorite_and_count_is_exact() {
+    let app = app_with_long_deadline().await;
     let owner = app.member().await;
     let mut movies = Vec::new();
     for title in ["Alien", "Aliens", "Alien 3"] {
@@ -152,7 +152,7 @@ async fn after_1200_toggles_by_12_users_every_mark_and_count_is_exact() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_240_movies_added_at_once_each_is_there_once() {
-    let app = patient().await;
+    let app = app_with_long_deadline().await;
     let user = app.member().await;
     let genres = ["Drama", "DRAMA, Crime", "crime", "Sci-Fi, drama", "Sci-Fi"];
     let movies = (0..240).map(|n| {
@@ -182,7 +182,7 @@ async fn of_240_movies_added_at_once_each_is_there_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_60_renames_at_once_a_movie_has_one_of_the_names_and_is_found_by_no_other() {
-    let app = patient().await;
+    let app = app_with_long_deadline().await;
     let user = app.member().await;
     let added = user
         .add(&movie("Untitled", "Alan Smithee", "Drama", "2001-01-01"))
@@ -214,7 +214,7 @@ async fn after_60_renames_at_once_a_movie_has_one_of_the_names_and_is_found_by_n
 /// Guarantees 9 and 10.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_30_refreshes_of_one_token_all_get_the_one_session_that_lives() {
-    let app = patient().await;
+    let app = app_with_long_deadline().await;
     let user = app.member().await;
     let refresh = |user: Caller, token: &str| {
         let call = user.post("/api/auth/refresh/").json(&json!({"refresh": token}));
@@ -244,7 +244,7 @@ async fn of_30_refreshes_of_one_token_all_get_the_one_session_that_lives() {
 /// Guarantee 29.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn movies_deleted_amid_favorites_and_edits_leave_no_trace() {
-    let app = patient().await;
+    let app = app_with_long_deadline().await;
     let owner = app.member().await;
     let mut fans = Vec::new();
     for _ in 0..4 {
@@ -315,18 +315,18 @@ async fn movies_deleted_amid_favorites_and_edits_leave_no_trace() {
 /// Guarantees 29 and 33, with conflicts as DynamoDB makes them, which the embedded engine doesn't.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn toggles_that_meet_each_other_are_exact() {
-    let wired = WiredApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;
+    let proxied = ProxiedApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;
     let mut users = Vec::new();
     for _ in 0..8 {
-        users.push(wired.app.member().await);
+        users.push(proxied.app.member().await);
     }
     let id = users[0]
         .add(&movie("Solaris", "Andrei Tarkovsky", "Sci-Fi", "1972-03-20"))
         .await["id"]
         .clone();
     let path = format!("/api/movies/{id}/favorite/");
-    wired.wire.keep();
-    wired.wire.conflict(Some(Duration::from_millis(10)));
+    proxied.proxy.record_bodies();
+    proxied.proxy.conflict(Some(Duration::from_millis(10)));
     all(users.iter().cloned().map(|user| {
         let path = path.clone();
         async move {
@@ -337,24 +337,24 @@ async fn toggles_that_meet_each_other_are_exact() {
         }
     }))
     .await;
-    wired.wire.conflict(None);
+    proxied.proxy.conflict(None);
 
-    let met = wired.wire.take().into_iter().filter(|record| {
+    let met = proxied.proxy.take().into_iter().filter(|record| {
         let exchange = record.exchange.as_ref();
         exchange.is_some_and(|exchange| exchange.answer.to_string().contains("TransactionConflict"))
     });
     assert!(met.count() > 0, "no toggle met another");
     let shown = users[0].get(&format!("/api/movies/{id}/")).send().await.is(200);
     assert_eq!(shown.body["favorite_count"], 8);
-    audit(&wired.wire.store().await).await;
+    audit(&proxied.proxy.store().await).await;
 }
 
 /// What a transaction under way keeps from others, by DynamoDB's rules; the tests and measurements of conflicts stand on it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_the_wire_a_transaction_under_way_conflicts_with_just_what_touches_its_items() {
-    let wired = WiredApp::new().await;
-    let client = table::connect(&wired.wire.url).await;
-    let name = wired.wire.table.name();
+async fn behind_the_fault_proxy_a_transaction_under_way_conflicts_with_just_what_touches_its_items() {
+    let proxied = ProxiedApp::new().await;
+    let client = table::connect(&proxied.proxy.url).await;
+    let name = proxied.proxy.table.name();
     let store = Store::new(client.clone(), name.clone(), Clock::default());
     let add = || Expression::update("ADD #n :one").value(":one", number(1));
     let transaction = |keys: &[&str]| {
@@ -365,13 +365,13 @@ async fn on_the_wire_a_transaction_under_way_conflicts_with_just_what_touches_it
         transaction
     };
     // For ever, as far as this test goes.
-    wired.wire.conflict(Some(Duration::from_secs(600)));
+    proxied.proxy.conflict(Some(Duration::from_secs(600)));
     let under_way = transaction(&["a", "b"]);
     let under_way = {
         let store = store.clone();
         tokio::spawn(async move { store.transact(&under_way).await })
     };
-    while wired.wire.under_way() == 0 {
+    while proxied.proxy.under_way() == 0 {
         tokio::task::yield_now().await;
     }
 
@@ -404,7 +404,7 @@ async fn on_the_wire_a_transaction_under_way_conflicts_with_just_what_touches_it
 
     // Whoever sent it goes.
     under_way.abort();
-    while wired.wire.under_way() > 0 {
+    while proxied.proxy.under_way() > 0 {
         tokio::task::yield_now().await;
     }
     put("a").await.unwrap();

@@ -3,19 +3,19 @@
 use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use marquee::import::{Importer, Report, Source};
+use marquee_shared::db::{Store, page::Window, search::SearchQuery};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use shared::db::{Store, page::Window, search::SearchQuery};
 
 use crate::support::{
     encode,
-    wire::{Cost, Wire, WiredApp},
+    proxy::{Cost, FaultProxy, ProxiedApp},
 };
 
 /// Longer than lies between two calls that are sent off together, also on a machine with other work.
 const HOLD: Duration = Duration::from_millis(60);
 
 /// Imports movies with these titles, directors and genres; their ids are 1, 2 and so on.
-async fn import(wire: &Wire, movies: &[[String; 3]]) {
+async fn import(proxy: &FaultProxy, movies: &[[String; 3]]) {
     let mut csv = String::from("title,description,release_date,director,genre\n");
     for [title, director, genre] in movies {
         writeln!(csv, "{title},A movie.,2000-01-01,{director},\"{genre}\"").unwrap();
@@ -23,37 +23,37 @@ async fn import(wire: &Wire, movies: &[[String; 3]]) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("movies.csv");
     std::fs::write(&file, csv).unwrap();
-    let importer = Importer::new(wire.store().await, wire.table.database());
+    let importer = Importer::new(proxy.store().await, proxy.table.database());
     let report = importer.run(&Source::File(file)).await.unwrap();
     let movies = movies.len() as u64;
     assert_eq!(report, Report::Imported { movies, bad: 0 });
 }
 
-/// A server with these movies, and a wire to its table on which trips can be told apart.
-async fn measured(movies: &[[String; 3]]) -> WiredApp {
-    let wired = WiredApp::new().await;
-    import(&wired.wire, movies).await;
+/// A server with these movies, and a fault proxy to its table on which trips can be told apart.
+async fn measured(movies: &[[String; 3]]) -> ProxiedApp {
+    let proxied = ProxiedApp::new().await;
+    import(&proxied.proxy, movies).await;
     // The keys that a warm function holds.
-    wired
+    proxied
         .app
         .anonymous()
         .get("/api/movies/?limit=1")
         .send()
         .await
         .is(200);
-    wired.wire.hold(HOLD);
-    wired
+    proxied.proxy.gather_calls(HOLD);
+    proxied
 }
 
 /// What the first page of a search finds and costs; the shortest of some runs, since a busy machine may pull apart what
 /// was sent off together.
-async fn first_page(wired: &WiredApp, q: &str) -> (usize, bool, Cost) {
+async fn first_page(proxied: &ProxiedApp, q: &str) -> (usize, bool, Cost) {
     let mut best: Option<(usize, bool, Cost)> = None;
     for _ in 0..3 {
-        wired.wire.take();
+        proxied.proxy.take();
         let path = format!("/api/movies/search/?q={}", encode(q));
-        let answer = wired.app.anonymous().get(&path).send().await.is(200);
-        let cost = Cost::of(wired.wire.take());
+        let answer = proxied.app.anonymous().get(&path).send().await.is(200);
+        let cost = Cost::of(proxied.proxy.take());
         if best.as_ref().is_none_or(|(_, _, least)| cost.trips < least.trips) {
             best = Some((answer.ids().len(), answer.body["next"].is_string(), cost));
         }
@@ -87,7 +87,7 @@ async fn the_first_page_of_common_words_is_as_full_as_its_ceiling_allows() {
             ]
         })
         .collect();
-    let wired = measured(&movies).await;
+    let proxied = measured(&movies).await;
     for (q, found, goes_on, trips) in [
         // One in sixteen.
         ("amber birch", 20, true, 3),
@@ -102,7 +102,7 @@ async fn the_first_page_of_common_words_is_as_full_as_its_ceiling_allows() {
         ("dogwood amber the", 0, true, 3),
         ("birch dogwood chestnut the", 20, true, 2),
     ] {
-        let (movies, next, cost) = first_page(&wired, q).await;
+        let (movies, next, cost) = first_page(&proxied, q).await;
         println!("{q}: {movies} movies, {} trips, {} units", cost.trips, cost.reads);
         assert_eq!((movies, next), (found, goes_on), "{q}: {cost:?}");
         assert!(cost.trips <= trips && cost.reads <= 40.0, "{q}: {cost:?}");
@@ -125,13 +125,13 @@ async fn movies_that_a_first_page_has_no_units_left_for_are_on_the_next() {
             ]
         })
         .collect();
-    let wired = measured(&movies).await;
-    let (shown, next, cost) = first_page(&wired, "amber hazel").await;
+    let proxied = measured(&movies).await;
+    let (shown, next, cost) = first_page(&proxied, "amber hazel").await;
     assert!(
         (1..20).contains(&shown) && next && cost.reads <= 40.0,
         "{shown} for {cost:?}"
     );
-    let store = wired.wire.store().await;
+    let store = proxied.proxy.store().await;
     let query = SearchQuery::parse("amber hazel").unwrap();
     let (found, _) = pages(&store, &query, Window::First, 20).await;
     let expected: Vec<u64> = (1_441..=1_500).step_by(2).collect();
@@ -212,9 +212,9 @@ async fn pages(
 async fn all_pages_of_common_words_find_each_movie_once_in_one_order_both_ways() {
     let dice = &mut StdRng::seed_from_u64(4);
     let movies: Vec<[String; 3]> = (0..800).map(|_| movie(dice)).collect();
-    let wired = WiredApp::new().await;
-    import(&wired.wire, &movies).await;
-    let store = wired.wire.store().await;
+    let proxied = ProxiedApp::new().await;
+    import(&proxied.proxy, &movies).await;
+    let store = proxied.proxy.store().await;
     for (at, one) in WORDS.iter().enumerate() {
         for other in WORDS[at + 1..].iter().step_by(2) {
             let q = [*one, *other];

@@ -7,8 +7,8 @@ use std::{
 };
 
 use marquee::engine::{Engine, Storage};
+use marquee_shared::db::client;
 use serde_json::{Value, json};
-use shared::db::client;
 
 /// A request in the making: what a tool would send, changed in some way.
 #[derive(Clone)]

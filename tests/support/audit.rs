@@ -1,9 +1,9 @@
-//! The auditor: reads the whole table and says where its rows don't agree with each other.
+//! The auditor: reads the whole table and says where its items don't agree with each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use shared::{
+use marquee_shared::{
     db::{
         Key, Store, index, keys,
         movie::{MovieItem, ONE_LIKE},
@@ -13,7 +13,7 @@ use shared::{
     domain::{Genre, MovieId, UserId, username::fold_name},
 };
 
-/// Asserts that every row of the table agrees with every other.
+/// Asserts that every item of the table agrees with every other.
 pub async fn audit(store: &Store) {
     let found = discrepancies(store).await;
     assert!(
@@ -23,19 +23,19 @@ pub async fn audit(store: &Store) {
     );
 }
 
-/// Where the rows of the table don't agree with each other.
+/// Where the items of the table don't agree with each other.
 pub async fn discrepancies(store: &Store) -> Vec<String> {
-    let mut rows = Rows::default();
+    let mut items = Items::default();
     for item in scan(store).await {
-        rows.take(item);
+        items.take(item);
     }
-    rows.movies();
-    rows.index_rows();
-    rows.genres();
-    rows.marks();
-    rows.users();
-    rows.counters();
-    rows.found
+    items.movies();
+    items.postings();
+    items.genres();
+    items.favorites();
+    items.users();
+    items.counters();
+    items.found
 }
 
 /// Every item of the table.
@@ -60,9 +60,9 @@ pub async fn scan(store: &Store) -> Vec<Item> {
     }
 }
 
-/// The table, sorted by what its rows are.
+/// The table, sorted by what its items are.
 #[derive(Default)]
-struct Rows {
+struct Items {
     movies: BTreeMap<MovieId, MovieItem>,
     users: BTreeMap<UserId, UserItem>,
     logins: BTreeMap<String, LoginItem>,
@@ -70,14 +70,14 @@ struct Rows {
     index: BTreeMap<Key, Item>,
     /// By identity: the name and the count.
     genres: BTreeMap<String, (String, u64)>,
-    marks: BTreeMap<(MovieId, UserId), Item>,
+    favorites: BTreeMap<(MovieId, UserId), Item>,
     sweeps: BTreeSet<MovieId>,
     counters: BTreeMap<String, u64>,
     sessions: Vec<(Key, Item)>,
     found: Vec<String>,
 }
 
-impl Rows {
+impl Items {
     fn say(&mut self, text: impl Into<String>) {
         self.found.push(text.into());
     }
@@ -113,7 +113,7 @@ impl Rows {
         }
     }
 
-    /// Files a row. Its keys are taken off it.
+    /// Files an item. Its keys are taken off it.
     fn take(&mut self, mut item: Item) {
         let key = Key::of(&item).unwrap();
         self.sizes(&key, &item);
@@ -166,14 +166,14 @@ impl Rows {
                 }
                 self.genres.insert(identity, (name, number(&item, "n")));
             }
-            "MARKS" => {
+            "FAVORITES" => {
                 let movie = key.pk.split_once('#').and_then(|(_, id)| id.parse().ok());
                 let user = id().and_then(|id| UserId::try_from(id).ok());
                 match (movie_id(movie), user) {
                     (Some(movie), Some(user)) => {
-                        self.marks.insert((movie, user), item);
+                        self.favorites.insert((movie, user), item);
                     }
-                    _ => self.say(format!("no mark: {key:?}")),
+                    _ => self.say(format!("no favorite: {key:?}")),
                 }
             }
             "SWEEP" => match movie_id(id()) {
@@ -191,21 +191,24 @@ impl Rows {
         }
     }
 
-    /// Every movie is one, its count is that of its marks, and its index keys are its own.
+    /// Every movie is one, its count is that of its favorites, and its index keys are its own.
     fn movies(&mut self) {
         let mut found = Vec::new();
         for movie in self.movies.values() {
             let id = movie.id;
-            let marks = self.marks.keys().filter(|(of, _)| *of == id).count() as u64;
-            if movie.likes != marks * ONE_LIKE + id.get() {
-                found.push(format!("movie {id} has {marks} marks and likes {}", movie.likes));
+            let favorites = self.favorites.keys().filter(|(of, _)| *of == id).count() as u64;
+            if movie.likes != favorites * ONE_LIKE + id.get() {
+                found.push(format!(
+                    "movie {id} has {favorites} favorites and likes {}",
+                    movie.likes
+                ));
             }
             let shard = keys::likes_shard(id.get() % keys::LIKES_SHARDS);
             if movie.liked.as_ref().is_some_and(|liked| *liked != shard)
-                || (marks > 0 && movie.liked.is_none())
+                || (favorites > 0 && movie.liked.is_none())
             {
                 found.push(format!(
-                    "movie {id} with {marks} marks is liked {:?}",
+                    "movie {id} with {favorites} favorites is liked {:?}",
                     movie.liked
                 ));
             }
@@ -225,25 +228,25 @@ impl Rows {
         self.found.extend(found);
     }
 
-    /// The rows by which movies are found are those of the movies there are, and no others.
-    fn index_rows(&mut self) {
+    /// The items by which movies are found are those of the movies there are, and no others.
+    fn postings(&mut self) {
         let mut found = Vec::new();
         let mut expected = BTreeMap::new();
         for movie in self.movies.values() {
             match movie.fields() {
                 Ok(words) => {
-                    for (key, row) in index::rows(&words, movie.id) {
-                        expected.insert(key, to_item(&row).unwrap());
+                    for (key, item) in index::postings(&words, movie.id) {
+                        expected.insert(key, to_item(&item).unwrap());
                     }
                 }
                 Err(e) => found.push(format!("movie {} isn't valid: {e:?}", movie.id)),
             }
         }
-        for (key, row) in &expected {
+        for (key, item) in &expected {
             match self.index.get(key) {
                 None => found.push(format!("missing: {key:?}")),
-                Some(there) if there != row => {
-                    found.push(format!("{key:?} holds {there:?} instead of {row:?}"));
+                Some(there) if there != item => {
+                    found.push(format!("{key:?} holds {there:?} instead of {item:?}"));
                 }
                 Some(_) => {}
             }
@@ -263,8 +266,8 @@ impl Rows {
             }
         }
         let mut by_members: BTreeMap<String, u64> = BTreeMap::new();
-        for row in self.index.values().filter(|row| row.contains_key("dated")) {
-            let dated = text(row, "dated");
+        for item in self.index.values().filter(|item| item.contains_key("dated")) {
+            let dated = text(item, "dated");
             let identity = dated.trim_start_matches("GENRE#").to_owned();
             *by_members.entry(identity).or_default() += 1;
         }
@@ -283,27 +286,27 @@ impl Rows {
         }
     }
 
-    /// Every mark is a living user's on a living movie, or on one whose marks are still to be swept.
-    fn marks(&mut self) {
+    /// Every favorite is a living user's on a living movie, or on one whose favorites are still to be swept.
+    fn favorites(&mut self) {
         let mut found = Vec::new();
-        for ((movie, user), mark) in &self.marks {
+        for ((movie, user), favorite) in &self.favorites {
             if !self.movies.contains_key(movie) && !self.sweeps.contains(movie) {
-                found.push(format!("orphan: user {user}'s mark on movie {movie}"));
+                found.push(format!("orphan: user {user}'s favorite on movie {movie}"));
             }
             if !self.users.contains_key(user) {
-                found.push(format!("movie {movie} has a mark of nobody, {user}"));
+                found.push(format!("movie {movie} has a favorite of nobody, {user}"));
             }
-            let date = text(mark, "date");
-            let at_its_place = text(mark, "dated") == keys::favorites(*user)
+            let date = text(favorite, "date");
+            let at_its_place = text(favorite, "dated") == keys::user_favorites(*user)
                 && date.ends_with(&format!("Z#{}", keys::id_text(movie.get())))
-                && number(mark, "movie") == movie.get()
-                && number(mark, "user") == user.get();
+                && number(favorite, "movie") == movie.get()
+                && number(favorite, "user") == user.get();
             if !at_its_place {
-                found.push(format!("user {user}'s mark on movie {movie} is {mark:?}"));
+                found.push(format!("user {user}'s favorite on movie {movie} is {favorite:?}"));
             }
         }
         for movie in self.sweeps.iter().filter(|movie| self.movies.contains_key(movie)) {
-            found.push(format!("movie {movie} lives, and its marks are to be swept"));
+            found.push(format!("movie {movie} lives, and its favorites are to be swept"));
         }
         self.found.extend(found);
     }

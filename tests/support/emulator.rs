@@ -14,8 +14,8 @@ use marquee::{
     server::TEMPLATE,
     template::Template,
 };
+use marquee_shared::{auth::SecretTexts, config::Config, db::client};
 use serde_json::Value;
-use shared::{auth::SecretTexts, config::Config, db::client};
 use tempfile::NamedTempFile;
 use tokio::{
     net::TcpStream,

@@ -4,12 +4,12 @@ pub mod audit;
 pub mod emulator;
 pub mod event;
 pub mod operations;
+pub mod proxy;
 pub mod replay;
+pub mod scenario;
 pub mod secrets_manager;
-pub mod story;
 pub mod table;
 pub mod tokens;
-pub mod wire;
 
 use std::{
     fmt::Write as _,
@@ -18,12 +18,12 @@ use std::{
 };
 
 use marquee::server::{self, Catalog, Functions, Options, Place, Running};
+use marquee_shared::{clock::Clock, config::Config, domain::Role};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
-use shared::{clock::Clock, config::Config, domain::Role};
 use tempfile::TempDir;
 
-use table::Guest;
+use table::RemoteTable;
 
 /// Every test user's password.
 pub const PASSWORD: &str = "a long enough passphrase";
@@ -38,7 +38,7 @@ pub struct TestApp {
     pub clock: Clock,
     http: reqwest::Client,
     _allowed: NothingRefused,
-    _guest: Option<(Guest, TempDir)>,
+    _guest: Option<(RemoteTable, TempDir)>,
 }
 
 /// Holds every test to the roles: when it ends, no function may have made a call that its role doesn't allow, whatever
@@ -86,7 +86,7 @@ impl TestApp {
         change(&mut options);
         let guest = endpoint
             .filter(|_| !matches!(options.place, Place::Endpoint { .. }))
-            .map(|url| (Guest::at(url), tempfile::tempdir().unwrap()));
+            .map(|url| (RemoteTable::at(url), tempfile::tempdir().unwrap()));
         if let Some((guest, directory)) = &guest {
             let data = match options.place {
                 Place::Data(data) => data,

@@ -16,7 +16,7 @@ use url::Url;
 use super::{
     Answer, TestApp,
     event::{DOMAIN, Event},
-    story::{self, Kept, STORY, cursor_of},
+    scenario::{self, Kept, STORY, cursor_of},
 };
 
 /// Who answers events.
@@ -42,7 +42,7 @@ pub async fn differences(target: &impl Target) -> Vec<String> {
     let app = TestApp::new().await;
     let (mut ours, mut theirs) = (Kept::default(), Kept::default());
     let mut differences = Vec::new();
-    for (name, status, event) in story::events() {
+    for (name, status, event) in scenario::events() {
         let expected = step(&app, &mut ours, &event).await;
         assert_eq!(expected["status"], status, "{name} in process: {expected:#}");
         let given = step(target, &mut theirs, &event).await;

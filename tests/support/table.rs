@@ -9,7 +9,7 @@ use std::{
 use aws_sdk_dynamodb::{Client, error::DisplayErrorContext, operation::delete_table::DeleteTableError};
 use dynoxide::Database;
 use marquee::engine::{Engine, Storage};
-use shared::{
+use marquee_shared::{
     aws,
     clock::Clock,
     config::Config,
@@ -54,14 +54,14 @@ pub enum TestTable {
     /// The one table of an engine in memory.
     Engine(Engine),
     /// One of many at an endpoint. It exists as soon as a server has started on it.
-    Guest(Guest),
+    Remote(RemoteTable),
 }
 
 impl TestTable {
     /// A table where the environment says.
     pub async fn new() -> Self {
         match endpoint().await {
-            Some(url) => Self::Guest(Guest::at(url)),
+            Some(url) => Self::Remote(RemoteTable::at(url)),
             None => Self::Engine(Engine::start(Storage::Memory).unwrap()),
         }
     }
@@ -70,7 +70,7 @@ impl TestTable {
     pub fn url(&self) -> String {
         match self {
             Self::Engine(engine) => engine.endpoint(),
-            Self::Guest(guest) => guest.url.clone(),
+            Self::Remote(guest) => guest.url.clone(),
         }
     }
 
@@ -78,7 +78,7 @@ impl TestTable {
     pub fn name(&self) -> String {
         match self {
             Self::Engine(_) => Config::default().table,
-            Self::Guest(guest) => guest.name.clone(),
+            Self::Remote(guest) => guest.name.clone(),
         }
     }
 
@@ -86,7 +86,7 @@ impl TestTable {
     pub fn database(&self) -> Option<Database> {
         match self {
             Self::Engine(engine) => Some(engine.database().clone()),
-            Self::Guest(_) => None,
+            Self::Remote(_) => None,
         }
     }
 
@@ -98,12 +98,12 @@ impl TestTable {
 }
 
 /// A table at an endpoint, which is deleted when this is dropped.
-pub struct Guest {
+pub struct RemoteTable {
     pub url: String,
     pub name: String,
 }
 
-impl Guest {
+impl RemoteTable {
     /// A name that no other table at this endpoint has.
     pub fn at(url: String) -> Self {
         let name = format!("{PREFIX}{}", Uuid::new_v4());
@@ -111,7 +111,7 @@ impl Guest {
     }
 }
 
-impl Drop for Guest {
+impl Drop for RemoteTable {
     fn drop(&mut self) {
         let (url, name) = (self.url.clone(), self.name.clone());
         // The test's own runtime can't be blocked on from within it, and may be on its way down.

@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
+use fault_proxy::{Exchange, Record};
+use marquee_shared::db::keys::{BY_DATE, BY_LIKES, LIKES_SHARDS, PK, SK, id_at_end};
 use serde_json::Value;
-use shared::db::keys::{BY_DATE, BY_LIKES, LIKES_SHARDS, PK, SK, id_at_end};
-use wire::{Exchange, Record};
 
 /// Where a partition key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ pub(crate) struct Access {
 /// When it is one that the product isn't known to make.
 pub(crate) fn accesses(record: &Record) -> Result<Vec<Access>, Box<dyn Error>> {
     let Some(Exchange { call, answer }) = &record.exchange else {
-        return Err("a wire that keeps nothing".into());
+        return Err("a fault proxy that keeps nothing".into());
     };
     let units = Units::of(answer);
     let single = |key: &Value, reads: f64, writes: f64| {
@@ -204,7 +204,7 @@ fn dated(action: &Action) -> Option<String> {
     }
     match action.pk.split_once('#')? {
         ("MOVIES", _) => Some("MOVIES".into()),
-        ("MARKS", _) => Some(format!("FAVORITES#{}", id_at_end(&action.sk)?)),
+        ("FAVORITES", _) => Some(format!("USER_FAVORITES#{}", id_at_end(&action.sk)?)),
         ("GENRE", _) => {
             let (genre, _) = action.sk.split_once('#')?;
             (!genre.ends_with('+')).then(|| format!("GENRE#{genre}"))

@@ -6,7 +6,7 @@ use rand::{RngExt as _, rngs::StdRng};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::cinema::{Cinema, PASSWORD, User, json_of};
+use crate::bench_server::{BenchServer, PASSWORD, User, json_of};
 
 /// One kind of request.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +135,7 @@ pub(crate) struct Movie {
 
 /// Everything that requests are made of.
 pub(crate) struct Asking<'a> {
-    pub(crate) cinema: &'a Cinema,
+    pub(crate) bench_server: &'a BenchServer,
     /// The sample's movies that no request changes.
     pub(crate) movies: Vec<Movie>,
     /// Movies of the user's own, to be changed and deleted.
@@ -159,14 +159,14 @@ impl Asking<'_> {
         let viewer = self.user.clone();
         let signed_in = |yes: bool| yes.then_some(&viewer);
         let path = |id: u64| format!("/api/movies/{id}/");
-        let cinema = self.cinema;
-        let get = |path: &str, by| cinema.request(Method::GET, path, by);
+        let bench_server = self.bench_server;
+        let get = |path: &str, by| bench_server.request(Method::GET, path, by);
         Ok(match operation.ask {
             Ask::Get(path, by) => (get(path, signed_in(by)), of(None)),
             Ask::Next(path) => {
                 let first = json_of(get(path, None)).await?;
                 let next = first["next"].as_str().ok_or("there is one page")?;
-                (self.cinema.http.get(next), of(None))
+                (self.bench_server.http.get(next), of(None))
             }
             Ask::Movie(by) => {
                 let movie = self.movies.first().ok_or("no movies")?.id;
@@ -181,14 +181,14 @@ impl Asking<'_> {
                 let movie = self.movies.first().ok_or("no movies")?.id;
                 let path = format!("/api/movies/{movie}/favorite/");
                 (
-                    self.cinema.request(Method::POST, &path, Some(&self.user)),
+                    self.bench_server.request(Method::POST, &path, Some(&self.user)),
                     of(Some(movie)),
                 )
             }
             Ask::Create => {
                 let body = self.like_another();
                 let request = self
-                    .cinema
+                    .bench_server
                     .request(Method::POST, "/api/movies/", Some(&self.user));
                 let asked = Asked {
                     is_new: true,
@@ -235,11 +235,11 @@ impl Asking<'_> {
     }
 
     fn post(&self, path: &str) -> reqwest::RequestBuilder {
-        self.cinema.request(Method::POST, path, None)
+        self.bench_server.request(Method::POST, path, None)
     }
 
     fn change(&self, method: Method, id: u64) -> reqwest::RequestBuilder {
-        self.cinema
+        self.bench_server
             .request(method, &format!("/api/movies/{id}/"), Some(&self.user))
     }
 
@@ -276,7 +276,7 @@ impl Asking<'_> {
     pub(crate) async fn add_own(&mut self) -> Result<(), Box<dyn Error>> {
         let body = self.like_another();
         let request = self
-            .cinema
+            .bench_server
             .request(Method::POST, "/api/movies/", Some(&self.user));
         let movie = json_of(request.json(&body)).await?;
         let text = |name: &str| movie[name].as_str().unwrap_or_default().to_owned();

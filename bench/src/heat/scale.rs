@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::db::keys::{BUCKET, LIKES_SHARDS, id_at_end, id_text};
+use marquee_shared::db::keys::{BUCKET, LIKES_SHARDS, id_at_end, id_text};
 
 use super::{
     access::{Access, Space},
@@ -108,8 +108,8 @@ impl Zipf {
 enum Family {
     /// The movie that a request asks for: its item.
     Movie,
-    /// Its marks.
-    Marks,
+    /// Its favorites.
+    Favorites,
     /// Its entry in the index by likes.
     Likes,
     /// The item of the user who asks.
@@ -258,7 +258,7 @@ impl<'a> Scale<'a> {
         items: &mut BTreeMap<(String, String), Heat>,
     ) {
         let of = |family| self.families.get(&family).copied().unwrap_or_default();
-        let (movies, marks, likes) = (of(Family::Movie), of(Family::Marks), of(Family::Likes));
+        let (movies, favorites, likes) = (of(Family::Movie), of(Family::Favorites), of(Family::Likes));
         for (bucket, share) in self.movies.of_groups(|id| id / BUCKET).into_iter().enumerate() {
             let key = (Space::Table, format!("MOVIES#{bucket}"));
             keys.entry(key).or_default().add(movies, share);
@@ -282,8 +282,8 @@ impl<'a> Scale<'a> {
             let share = self.movies.of_id(id);
             let item = (format!("MOVIES#{}", id / BUCKET), id_text(id));
             items.entry(item).or_default().add(movies, share);
-            let own = (Space::Table, format!("MARKS#{id}"));
-            keys.entry(own).or_default().add(marks, share);
+            let own = (Space::Table, format!("FAVORITES#{id}"));
+            keys.entry(own).or_default().add(favorites, share);
         }
     }
 
@@ -319,7 +319,7 @@ fn family(access: &Access, asked: Asked) -> Option<Family> {
     let is_movie = |id: Option<u64>| id.is_some() && id == asked.movie;
     match kind {
         "MOVIES" if is_movie(id) => Some(Family::Movie),
-        "MARKS" if is_movie(rest.parse().ok()) => Some(Family::Marks),
+        "FAVORITES" if is_movie(rest.parse().ok()) => Some(Family::Favorites),
         "LIKES" if asked.movie.is_some() && access.writes > 0.0 => Some(Family::Likes),
         "USERS" if id == Some(asked.user) => Some(Family::User),
         "LOGIN" => Some(Family::Own(access.space, OwnKind::Login)),

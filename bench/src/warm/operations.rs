@@ -8,8 +8,8 @@ use marquee::{
     server::{self, Catalog, Options, Place, Running, TEMPLATE},
     template::Template,
 };
+use marquee_shared::{clock::Clock, config::Config};
 use serde_json::{Value, json};
-use shared::{clock::Clock, config::Config};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
@@ -71,7 +71,7 @@ impl Operation {
 }
 
 /// A table with movies and users, and the secrets of its sessions.
-pub struct Stage {
+pub struct Fixture {
     running: Running,
     directory: TempDir,
 }
@@ -82,8 +82,8 @@ struct User {
     refresh: String,
 }
 
-impl Stage {
-    /// Sets the stage: the movies, the users, and what the first of them has done.
+impl Fixture {
+    /// Sets the fixture: the movies, the users, and what the first of them has done.
     ///
     /// # Errors
     /// Whatever stops it.
@@ -100,10 +100,10 @@ impl Stage {
             config,
             clock: Clock::default(),
         };
-        let running = server::start(options).await.map_err(|error| in_words(&*error))?;
-        let stage = Self { running, directory };
-        let operations = stage.play().await?;
-        Ok((stage, operations))
+        let running = server::start(options).await.map_err(|error| boxed(&*error))?;
+        let fixture = Self { running, directory };
+        let operations = fixture.play().await?;
+        Ok((fixture, operations))
     }
 
     /// The engine's address.
@@ -121,10 +121,10 @@ impl Stage {
     /// # Errors
     /// When it doesn't end as it should.
     pub async fn clear(self) -> Result<(), Failure> {
-        self.running.stop().await.map_err(|error| in_words(&*error))
+        self.running.stop().await.map_err(|error| boxed(&*error))
     }
 
-    /// Registers the users, lets the first add a movie and mark some, and gives the operations as that user asks for them.
+    /// Registers the users, lets the first add a movie and favorite some, and gives the operations as that user asks for them.
     async fn play(&self) -> Result<Vec<Operation>, Failure> {
         let client = reqwest::Client::builder().no_proxy().build()?;
         let url = |path: &str| format!("http://{}{path}", self.running.address);
@@ -144,8 +144,12 @@ impl Stage {
         }
         let user = users.into_iter().next().ok_or("no user")?;
         for id in 1..=FAVORITES {
-            let mark = client.put(url(&format!("/api/movies/{id}/favorite/")));
-            mark.bearer_auth(&user.access).send().await?.error_for_status()?;
+            let favorite = client.put(url(&format!("/api/movies/{id}/favorite/")));
+            favorite
+                .bearer_auth(&user.access)
+                .send()
+                .await?
+                .error_for_status()?;
         }
         let add = client.post(url("/api/movies/")).json(&movie());
         let answer = add.bearer_auth(&user.access).send().await?.error_for_status()?;
@@ -154,7 +158,7 @@ impl Stage {
     }
 }
 
-fn in_words(error: &dyn Error) -> Failure {
+fn boxed(error: &dyn Error) -> Failure {
     error.to_string().into()
 }
 
@@ -164,14 +168,14 @@ fn write_movies(file: &std::path::Path) -> Result<(), Failure> {
     let mut reader = csv::Reader::from_path(all)?;
     let mut writer = csv::Writer::from_path(file)?;
     writer.write_byte_record(reader.byte_headers()?)?;
-    for row in reader.byte_records().take(MOVIES) {
-        writer.write_byte_record(&row?)?;
+    for item in reader.byte_records().take(MOVIES) {
+        writer.write_byte_record(&item?)?;
     }
     writer.flush()?;
     Ok(())
 }
 
-/// A movie of ten index rows and two genres.
+/// A movie of ten postings and two genres.
 fn movie() -> Value {
     json!({
         "title": "The Long Measured Goodbye",
@@ -215,7 +219,7 @@ fn operations(user: &User, own: &Value) -> Result<Vec<Operation>, Failure> {
         anonymous("search, a rare word", "/api/movies/search/?q=contraband", &[4, 1])?,
         anonymous("search, a common word", "/api/movies/search/?q=the", &[4, 1])?,
         events.operation(
-            "favorite on",
+            "add a favorite",
             &post,
             "/api/movies/1500/favorite/",
             &[1, 1],

@@ -8,14 +8,15 @@ use axum::{
     http::{StatusCode, header},
     response::{AppendHeaders, IntoResponse, Response},
 };
-use shared::{
+use marquee_shared::{
     AppState, Error, Result,
     auth::{
-        AuthSecrets, NoBadToken, SourceAddress, password, password::Verdict, refresh::RefreshToken, token,
+        AuthSecrets, RejectInvalidToken, SourceAddress, password, password::Verdict, refresh::RefreshToken,
+        token,
     },
     db::{
         attempts::{Attempt, Claim},
-        meta::Counter,
+        counter::Counter,
         retry::within,
         session::{Rotation, SessionItem},
         user::UserItem,
@@ -70,7 +71,7 @@ const NOT_REFRESHED: Error = Error::Unauthenticated("The refresh token is invali
 )]
 pub(crate) async fn register_user(
     State(state): State<AuthState>,
-    _: NoBadToken,
+    _: RejectInvalidToken,
     address: SourceAddress,
     Form(body): Form<RegisterBody>,
 ) -> Result<Response> {
@@ -102,7 +103,7 @@ pub(crate) async fn register_user(
     created?;
     if let Err(error) = noted {
         // The user is registered. Until they sign in from here, this address is like any other.
-        tracing::warn!(error = %error.in_words(), "the address of a registration isn't noted");
+        tracing::warn!(error = %error.log_message(), "the address of a registration isn't noted");
     }
     tracing::info!(event = "registered", user = user.id.get());
     signed_in(&state.app, &secrets, StatusCode::CREATED, &user, &token)
@@ -134,7 +135,7 @@ pub(crate) async fn register_user(
 )]
 pub(crate) async fn log_in(
     State(state): State<AuthState>,
-    _: NoBadToken,
+    _: RejectInvalidToken,
     address: SourceAddress,
     Form(body): Form<LoginBody>,
 ) -> Result<Response> {
@@ -186,7 +187,7 @@ pub(crate) async fn log_in(
         let welcome = store.welcome(&attempt, login.user, session.as_deref());
         let noted = within(NOTED_WITHIN, async { tokio::try_join!(welcome, upgrade) });
         if let Err(error) = noted.await {
-            tracing::warn!(error = %error.in_words(), "a sign-in isn't noted");
+            tracing::warn!(error = %error.log_message(), "a sign-in isn't noted");
         }
         Ok(())
     };
@@ -226,7 +227,7 @@ pub(crate) async fn log_in(
 )]
 pub(crate) async fn refresh_session(
     State(state): State<AuthState>,
-    _: NoBadToken,
+    _: RejectInvalidToken,
     Form(body): Form<RefreshBody>,
 ) -> Result<Response> {
     let store = &state.app.store;
@@ -274,7 +275,7 @@ pub(crate) async fn refresh_session(
 )]
 pub(crate) async fn log_out(
     State(state): State<AuthState>,
-    _: NoBadToken,
+    _: RejectInvalidToken,
     Form(body): Form<RefreshBody>,
 ) -> Result<StatusCode> {
     let secrets = state.vault.open(&state.app).await?;

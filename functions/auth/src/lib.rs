@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
 use handlers::*;
-use shared::{
+use marquee_shared::{
     AppState,
-    http::{openapi::complete, serve},
+    http::{openapi::complete, with_layers},
 };
 
-shared::operations! {
+marquee_shared::operations! {
     AuthState;
     "/api/auth/register/" => post: register_user;
     "/api/auth/login/" => post: log_in;
@@ -46,7 +46,7 @@ impl FromRef<AuthState> for AppState {
 /// When a configured CORS origin isn't a header value.
 pub fn router(state: AuthState) -> Result<Router, axum::http::Error> {
     let http = state.app.config.http.clone();
-    serve(operations().with_state(state), &http)
+    with_layers(operations().with_state(state), &http)
 }
 
 /// This function's part of the OpenAPI document.

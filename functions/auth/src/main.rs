@@ -1,14 +1,14 @@
 //! The auth function's process.
 
-use auth::{AuthState, Vault};
-use shared::{AppState, aws, telemetry};
+use marquee_auth::{AuthState, Vault};
+use marquee_shared::{AppState, aws, telemetry};
 
 // Passwords are hashed on threads of their own.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::of_function();
-    let aws = aws::of_function()?;
+    telemetry::init_lambda();
+    let aws = aws::function_config()?;
     let app = AppState::from_env(&aws)?;
     let vault = Vault::from_env(&aws)?.into();
-    lambda_http::run(auth::router(AuthState { app, vault })?).await
+    lambda_http::run(marquee_auth::router(AuthState { app, vault })?).await
 }

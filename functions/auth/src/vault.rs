@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata};
-use shared::{
+use marquee_shared::{
     AppState, Error, Result,
     auth::{AuthSecrets, SecretTexts, keys::FRESH_SECONDS, secrets::SecretsError},
     clock::Instant,
@@ -121,7 +121,7 @@ impl Vault {
         let secrets = match (self.source.read(CURRENT).await, held.as_mut()) {
             (Ok(secrets), _) => secrets,
             (Err(error), Some(held)) if now < held.read.plus_seconds(STALE_SECONDS) => {
-                tracing::warn!(error = %error.in_words(), "the secrets can't be read again");
+                tracing::warn!(error = %error.log_message(), "the secrets can't be read again");
                 held.due = now.plus_seconds(RETRY_SECONDS);
                 return Ok(Arc::clone(&held.secrets));
             }

@@ -1,16 +1,16 @@
 //! Request and response bodies.
 
-use serde::Serialize;
-use shared::{
+use marquee_shared::{
     Error, Result,
     auth::PublicKey,
     domain::{Email, Password, Username, password::Secret},
     error::FieldErrors,
     http::{
-        body::{Fields, FromFields, Given},
+        body::{Field, Fields, FromFields},
         wire::UserBody,
     },
 };
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Who wants to register.
@@ -80,9 +80,9 @@ impl FromFields for LoginBody {
             .and_then(|text| filled("username", text, &mut errors));
         let password = not_empty(&mut fields, "password", &mut errors);
         let refresh = match fields.string("refresh") {
-            Given::Value(text) => Some(Secret::new(text)),
-            Given::Missing | Given::Null => None,
-            Given::Wrong(message) => {
+            Field::Value(text) => Some(Secret::new(text)),
+            Field::Missing | Field::Null => None,
+            Field::Wrong(message) => {
                 errors.add("refresh", message);
                 None
             }

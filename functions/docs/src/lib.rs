@@ -5,15 +5,15 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use shared::{
+use marquee_shared::{
     config::HttpConfig,
-    http::{openapi::complete, serve},
+    http::{openapi::complete, with_layers},
 };
 
 /// The whole API's description, as checked in; a test holds it to the routers.
 pub const OPENAPI_JSON: &str = include_str!("../../../docs/openapi.json");
 
-shared::operations! {
+marquee_shared::operations! {
     ();
     // Registered with a trailing slash, like every route; documented as the file it is.
     "/api/openapi.json/" => get: get_openapi;
@@ -24,7 +24,7 @@ shared::operations! {
 /// # Errors
 /// When a configured CORS origin isn't a header value.
 pub fn router(config: &HttpConfig) -> Result<Router, axum::http::Error> {
-    serve(operations().with_state(()), config)
+    with_layers(operations().with_state(()), config)
 }
 
 /// The function's part of the API's description.

@@ -1,10 +1,10 @@
 //! The docs function: configuration, run.
 
 use lambda_http::{Error, run};
-use shared::{config::Config, telemetry};
+use marquee_shared::{config::Config, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::of_function();
-    run(docs::router(&Config::from_env()?.http)?).await
+    telemetry::init_lambda();
+    run(marquee_docs::router(&Config::from_env()?.http)?).await
 }

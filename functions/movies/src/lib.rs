@@ -5,12 +5,12 @@ pub mod wire;
 
 use axum::Router;
 use handlers::{favorites::*, lists::*, movies::*};
-use shared::{
+use marquee_shared::{
     AppState,
-    http::{openapi::complete, serve},
+    http::{openapi::complete, with_layers},
 };
 
-shared::operations! {
+marquee_shared::operations! {
     AppState;
     "/api/movies/" => get: list_movies, post: create_movie;
     "/api/movies/{id}/" => get: get_movie, put: replace_movie, patch: update_movie, delete: delete_movie;
@@ -27,7 +27,7 @@ shared::operations! {
 /// When a configured CORS origin isn't a header value.
 pub fn router(state: AppState) -> Result<Router, axum::http::Error> {
     let config = state.config.clone();
-    serve(operations().with_state(state), &config.http)
+    with_layers(operations().with_state(state), &config.http)
 }
 
 /// The function's part of the API's description.

@@ -1,8 +1,7 @@
 //! Request and response bodies.
 
 use axum::http::{HeaderMap, header};
-use serde::Serialize;
-use shared::{
+use marquee_shared::{
     Error, Result,
     db::{
         favorite::FavoriteState,
@@ -12,10 +11,11 @@ use shared::{
     domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
     error::FieldErrors,
     http::{
-        body::{Fields, FromFields, Given},
+        body::{Field, Fields, FromFields},
         wire::MovieBody,
     },
 };
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 /// Movies in order.
@@ -57,7 +57,7 @@ impl From<Category> for CategoryBody {
     }
 }
 
-/// A caller's mark on a movie.
+/// A caller's favorite on a movie.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Favorite)]
 pub struct FavoriteBody {
@@ -75,7 +75,7 @@ pub struct FavoriteBody {
 }
 
 impl FavoriteBody {
-    /// The state of a mark as a body.
+    /// The state of a favorite as a body.
     #[must_use]
     pub fn new(id: MovieId, state: FavoriteState) -> Self {
         Self {
@@ -196,7 +196,7 @@ pub struct NewMovieBody {
         example = "https://example.org/covers/the-godfather.jpg"
     )]
     cover_image: Option<String>,
-    /// Marks the movie as the caller's favorite, or takes the mark off.
+    /// Adds the movie to the caller's favorites (`true`), or removes it (`false`).
     #[schema(example = true)]
     favorite: Option<bool>,
     /// The user who added it; another user than the caller only for admins.
@@ -231,7 +231,7 @@ pub struct MoviePatchBody {
         pattern = r#"^https://[^\s/?#@"'`<>\\]+([/?#][^\s"'`<>\\]*)?$"#
     )]
     cover_image: Option<String>,
-    /// Marks the movie as the caller's favorite, or takes the mark off.
+    /// Adds the movie to the caller's favorites (`true`), or removes it (`false`).
     favorite: Option<bool>,
     /// The user who added it; another user than the caller only for admins.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
@@ -256,7 +256,7 @@ pub struct NewMovie {
     pub fields: MovieFields,
     /// Whether the cover image was given, if only as null.
     pub names_cover: bool,
-    /// The mark the caller wants.
+    /// The favorite the caller wants.
     pub favorite: Option<bool>,
     /// The user named as its owner.
     pub user: Option<UserId>,
@@ -299,7 +299,7 @@ pub struct MoviePatch {
     director: Option<Director>,
     genres: Option<Genres>,
     cover_image: Option<Option<CoverImage>>,
-    /// The mark the caller wants.
+    /// The favorite the caller wants.
     pub favorite: Option<bool>,
     /// The user named as its owner.
     pub user: Option<UserId>,
@@ -362,13 +362,13 @@ fn text<T, E: std::fmt::Display>(
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Option<T> {
     match fields.string(name) {
-        Given::Missing => None,
-        Given::Value(text) => errors.take(name, parse(&text)),
-        Given::Null => {
+        Field::Missing => None,
+        Field::Value(text) => errors.take(name, parse(&text)),
+        Field::Null => {
             errors.add(name, "This field may not be null.");
             None
         }
-        Given::Wrong(message) => {
+        Field::Wrong(message) => {
             errors.add(name, message);
             None
         }
@@ -376,11 +376,11 @@ fn text<T, E: std::fmt::Display>(
 }
 
 /// A field that may be left out or be null, which is the same.
-fn optional<T>(given: Given<T>, name: &'static str, errors: &mut FieldErrors) -> Option<T> {
-    match given {
-        Given::Missing | Given::Null => None,
-        Given::Value(value) => Some(value),
-        Given::Wrong(message) => {
+fn optional<T>(field: Field<T>, name: &'static str, errors: &mut FieldErrors) -> Option<T> {
+    match field {
+        Field::Missing | Field::Null => None,
+        Field::Value(value) => Some(value),
+        Field::Wrong(message) => {
             errors.add(name, message);
             None
         }
@@ -391,12 +391,12 @@ fn optional<T>(given: Given<T>, name: &'static str, errors: &mut FieldErrors) ->
 fn cover(fields: &mut Fields, errors: &mut FieldErrors) -> Option<Option<CoverImage>> {
     const NAME: &str = "cover_image";
     match fields.string(NAME) {
-        Given::Missing => None,
-        Given::Null => Some(None),
+        Field::Missing => None,
+        Field::Null => Some(None),
         // A form says null by nothing, or as a browser writes it.
-        Given::Value(text) if fields.from_text() && matches!(text.trim(), "" | "null") => Some(None),
-        Given::Value(text) => Some(errors.take(NAME, CoverImage::parse(&text))),
-        Given::Wrong(message) => {
+        Field::Value(text) if fields.from_text() && matches!(text.trim(), "" | "null") => Some(None),
+        Field::Value(text) => Some(errors.take(NAME, CoverImage::parse(&text))),
+        Field::Wrong(message) => {
             errors.add(NAME, message);
             None
         }

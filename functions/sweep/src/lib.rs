@@ -1,11 +1,11 @@
-//! The sweep: removes the marks of deleted movies that their deletions left behind. It runs on a schedule and answers
+//! The sweep: removes the favorites of deleted movies that their deletions left behind. It runs on a schedule and answers
 //! nobody.
 
 use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Diagnostic, LambdaEvent};
+use marquee_shared::{Error, db::Store};
 use serde_json::Value;
-use shared::{Error, db::Store};
 
 /// How long before its deadline an invocation stops, so that it ends by itself and says how far it came.
 const IN_TIME: Duration = Duration::from_secs(1);
@@ -13,14 +13,14 @@ const IN_TIME: Duration = Duration::from_secs(1);
 /// What a sweep came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Swept {
-    /// How many movies it looked at. One with very many marks counts each time it is looked at.
+    /// How many movies it looked at. One with very many favorites counts each time it is looked at.
     pub movies: usize,
     /// Whether nothing is left. Otherwise the time was up, and the next sweep goes on.
     pub is_done: bool,
 }
 
-/// AP-16: removes what marks of deleted movies there are, for no longer than `time`. It may be cut off anywhere: a movie's
-/// `SWEEP` row goes last.
+/// AP-16: removes what favorites of deleted movies there are, for no longer than `time`. It may be cut off anywhere: a movie's
+/// `SWEEP` item goes last.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the table doesn't serve.
@@ -29,7 +29,7 @@ pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
     // Boxed, since the compiler computes no layout of so many nested futures.
     let sweeping = Box::pin(async {
         loop {
-            match store.sweep_marks().await? {
+            match store.sweep_favorites().await? {
                 0 => return Ok(()),
                 looked_at => movies += looked_at,
             }
@@ -51,7 +51,7 @@ pub async fn handle(store: &Store, event: LambdaEvent<Value>) -> Result<(), Diag
     let time = left.unwrap_or_default().saturating_sub(IN_TIME);
     let Swept { movies, is_done } = sweep(store, time).await.map_err(|error| Diagnostic {
         error_type: "SweepFailed".into(),
-        error_message: error.in_words(),
+        error_message: error.log_message(),
     })?;
     tracing::info!(movies, is_done, "swept");
     Ok(())

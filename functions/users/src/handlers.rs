@@ -1,7 +1,7 @@
 //! Handlers: parse, one store call, respond.
 
 use axum::{Json, extract::State};
-use shared::{
+use marquee_shared::{
     AppState, Result,
     auth::{Caller, UNKNOWN_USER},
     domain::Role,

@@ -4,12 +4,12 @@ pub mod handlers;
 
 use axum::Router;
 use handlers::*;
-use shared::{
+use marquee_shared::{
     AppState,
-    http::{openapi::complete, serve},
+    http::{openapi::complete, with_layers},
 };
 
-shared::operations! {
+marquee_shared::operations! {
     AppState;
     "/api/users/" => get: list_users;
     "/api/users/me/" => get: get_me;
@@ -22,7 +22,7 @@ shared::operations! {
 /// When a configured CORS origin isn't a header value.
 pub fn router(state: AppState) -> Result<Router, axum::http::Error> {
     let config = state.config.clone();
-    serve(operations().with_state(state), &config.http)
+    with_layers(operations().with_state(state), &config.http)
 }
 
 /// The function's part of the API's description.

@@ -1,11 +1,11 @@
 //! The users function: configuration, state, run.
 
 use lambda_http::{Error, run};
-use shared::{AppState, aws, telemetry};
+use marquee_shared::{AppState, aws, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::of_function();
-    let state = AppState::from_env(&aws::of_function()?)?;
-    run(users::router(state)?).await
+    telemetry::init_lambda();
+    let state = AppState::from_env(&aws::function_config()?)?;
+    run(marquee_users::router(state)?).await
 }

@@ -11,9 +11,9 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
+use marquee_shared::http::layers::REQUEST_ID;
+use marquee_shared::http::problem::{MEDIA_TYPE, Problem};
 use serde::Deserialize;
-use shared::http::app::REQUEST_ID;
-use shared::http::problem::{MEDIA_TYPE, Problem};
 
 use crate::bodies::Unread;
 

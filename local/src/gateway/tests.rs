@@ -13,8 +13,8 @@ use axum::routing::{any, get};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt as _;
 use lambda_http::request::RequestContext;
+use marquee_shared::config::{Config, HttpConfig};
 use serde_json::json;
-use shared::config::{Config, HttpConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
@@ -101,7 +101,12 @@ pub(super) fn gateway_of(
         cors_origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
         ..Config::default().http
     };
-    Gateway::new(template, functions, shared::http::app::cors(&config).unwrap()).unwrap()
+    Gateway::new(
+        template,
+        functions,
+        marquee_shared::http::layers::cors(&config).unwrap(),
+    )
+    .unwrap()
 }
 
 pub(super) fn template() -> Template {
@@ -166,7 +171,7 @@ async fn raw(addr: SocketAddr, request: &str) -> String {
 fn every_function_of_the_template_must_be_given() {
     let mut functions = functions();
     functions.remove("users");
-    let cors = shared::http::app::cors(&Config::default().http).unwrap();
+    let cors = marquee_shared::http::layers::cors(&Config::default().http).unwrap();
     let error = Gateway::new(&template(), functions, cors).unwrap_err();
     assert_eq!(
         (error.name.as_str(), error.resource.as_str()),

@@ -4,9 +4,9 @@
 use aws_sdk_dynamodb::types::{
     ConditionCheck, Delete, DeleteRequest, KeysAndAttributes, Put, PutRequest, Update,
 };
-use shared::clock::Clock;
-use shared::db::{Key, Store, client, keys};
-use shared::error::Error;
+use marquee_shared::clock::Clock;
+use marquee_shared::db::{Key, Store, client, keys};
+use marquee_shared::error::Error;
 
 use super::*;
 use crate::server::TEMPLATE;

@@ -110,7 +110,7 @@ impl KeyPattern {
     }
 }
 
-/// Whether `text` says what kind of row a key is of.
+/// Whether `text` says what kind of item a key is of.
 fn is_kind(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
 }

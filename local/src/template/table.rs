@@ -15,8 +15,8 @@ use aws_sdk_dynamodb::types::{
     Projection, ProjectionType, ScalarAttributeType, TableDescription, TableStatus, TimeToLiveSpecification,
     TimeToLiveStatus,
 };
+use marquee_shared::db::client::retrying;
 use serde::Deserialize;
-use shared::db::client::retrying;
 use tokio::time::{Instant, sleep};
 
 use super::TemplateError;
@@ -38,7 +38,7 @@ pub struct TableSpec {
     pub key: KeySpec,
     /// The global secondary indexes.
     pub indexes: Vec<IndexSpec>,
-    /// The attribute that holds a row's expiry, if rows expire.
+    /// The attribute that holds an item's expiry, if items expire.
     pub ttl_attribute: Option<String>,
 }
 
@@ -363,7 +363,7 @@ impl TableSpec {
                 other => Err(TableError::Different {
                     table: table_name.to_owned(),
                     reason: format!(
-                        "its rows expire by {} instead of {attribute}",
+                        "its items expire by {} instead of {attribute}",
                         other.unwrap_or("no attribute")
                     ),
                 }),
@@ -445,7 +445,7 @@ async fn describe(client: &Client, table_name: &str) -> Result<Option<TableDescr
         .operation_timeout(ACTIVE_WITHIN)
         .build();
     let request = client.describe_table().table_name(table_name).customize();
-    // The embedded engine counts every row for its answer: some ten seconds for a million movies.
+    // The embedded engine counts every item for its answer: some ten seconds for a million movies.
     let request = request.config_override(Config::builder().timeout_config(patient));
     match request.send().await {
         Ok(output) => Ok(output.table),
@@ -506,8 +506,8 @@ fn is_already_enabled<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> boo
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use shared::db::client::local;
-    use wire::Wire;
+    use fault_proxy::FaultProxy;
+    use marquee_shared::db::client::local;
 
     use super::*;
     use crate::engine::{Engine, Storage};
@@ -523,13 +523,13 @@ mod tests {
     async fn a_table_may_take_longer_to_describe_than_a_request_may() {
         let engine = Engine::start(Storage::Memory).unwrap();
         ours().create(&local(&engine.endpoint()), "movies").await.unwrap();
-        let wire = Wire::to(&engine.endpoint()).await;
-        wire.hold(Duration::from_millis(300));
+        let proxy = FaultProxy::to(&engine.endpoint()).await;
+        proxy.gather_calls(Duration::from_millis(300));
         let hasty = TimeoutConfig::builder()
             .operation_attempt_timeout(Duration::from_millis(50))
             .operation_timeout(Duration::from_millis(200))
             .build();
-        let client = local(&wire.url)
+        let client = local(&proxy.url)
             .config()
             .to_builder()
             .timeout_config(hasty)
@@ -594,7 +594,7 @@ mod tests {
         let error = ours().create(&client, "expiring").await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the table expiring exists, but its rows expire by expires instead of ttl"
+            "the table expiring exists, but its items expire by expires instead of ttl"
         );
     }
 

@@ -10,7 +10,7 @@ use crate::{
     auth::token,
     domain::UserId,
     error::{Error, Result},
-    http::app::VIEWER_ADDRESS,
+    http::layers::VIEWER_ADDRESS,
     state::AppState,
 };
 
@@ -28,7 +28,7 @@ pub struct MaybeCaller(pub Option<Caller>);
 /// No credentials, or some that are or were ours: what the auth endpoints ask for. A client may well attach the expired
 /// access token to the very call that refreshes it.
 #[derive(Clone, Copy, Debug)]
-pub struct NoBadToken;
+pub struct RejectInvalidToken;
 
 /// The address the gateway saw the request come from. `X-Forwarded-For` isn't read: anyone can write it.
 ///
@@ -85,7 +85,7 @@ where
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for NoBadToken
+impl<S: Send + Sync> FromRequestParts<S> for RejectInvalidToken
 where
     AppState: FromRef<S>,
 {

@@ -136,9 +136,9 @@ impl KeyRing {
             expires,
             ttl: expires,
         };
-        let mut row = to_item(&item)?;
-        row.extend(Key::new(KEYS, &*key.kid).attributes());
-        store.put(row, None).await?;
+        let mut stored = to_item(&item)?;
+        stored.extend(Key::new(KEYS, &*key.kid).attributes());
+        store.put(stored, None).await?;
         keys.add(item)?;
         Ok(since)
     }

@@ -8,7 +8,7 @@ pub mod refresh;
 pub mod secrets;
 pub mod token;
 
-pub use caller::{Caller, MaybeCaller, NoBadToken, SourceAddress};
+pub use caller::{Caller, MaybeCaller, RejectInvalidToken, SourceAddress};
 pub use secrets::{AuthSecrets, PublicKey, SecretTexts};
 
 use ring::{

@@ -314,7 +314,7 @@ impl Store {
     /// is on the safe side.
     async fn take_back(&self, key: &Key, undo: &Expression) {
         if let Err(error) = self.update_once(key, undo).await {
-            tracing::warn!(error = %error.in_words(), "an attempt stays counted");
+            tracing::warn!(error = %error.log_message(), "an attempt stays counted");
         }
     }
 

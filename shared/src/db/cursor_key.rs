@@ -1,4 +1,4 @@
-//! The key that seals cursors: one row, made by whichever function first needs it.
+//! The key that seals cursors: one item, made by whichever function first needs it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, engine::general_purpose::STANDARD};

@@ -1,4 +1,4 @@
-//! Favorites: a user's mark on a movie, counted exactly.
+//! Favorites: a user's favorite on a movie, counted exactly.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How many marks of a deleted movie one pass removes.
+/// How many favorites of a deleted movie one pass removes.
 const SWEEP_PAGE: usize = 100;
 /// How many passes a deletion makes itself. What is left is the sweep's.
 pub(crate) const PASSES_OF_DELETION: usize = 3;
@@ -29,9 +29,9 @@ pub(crate) const SWEEP_OF_DELETION: Duration = Duration::from_secs(2);
 /// How many passes the sweep makes for one movie.
 const PASSES_OF_SWEEP: usize = 100;
 
-/// A mark as stored: `MARKS#<movie>`, user.
+/// A favorite as stored: `FAVORITES#<movie>`, user.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct MarkItem {
+pub struct FavoriteItem {
     /// The movie.
     pub movie: MovieId,
     /// The user.
@@ -42,76 +42,81 @@ pub struct MarkItem {
     pub date: String,
 }
 
-impl MarkItem {
-    /// A mark made at `at`.
+impl FavoriteItem {
+    /// A favorite made at `at`.
     #[must_use]
     pub fn new(movie: MovieId, user: UserId, at: Instant) -> Self {
         Self {
             movie,
             user,
-            dated: keys::favorites(user),
+            dated: keys::user_favorites(user),
             date: keys::dated(&at.to_string(), movie),
         }
     }
 }
 
-/// What a request wants of a mark.
+/// The change of a favorite that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// To be there.
-    On,
-    /// Not to be there.
-    Off,
-    /// The other way round.
+pub enum FavoriteChange {
+    /// Add it; a favorite that exists stays.
+    Add,
+    /// Remove it; a favorite that doesn't exist stays away.
+    Remove,
+    /// Remove it if it exists, add it otherwise.
     Toggle,
 }
 
-/// A mark and the movie's count, as of one moment after the request began.
+/// A favorite and the movie's count, as of one moment after the request began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FavoriteState {
-    /// Whether the mark is there.
+    /// Whether the favorite is there.
     pub favorite: bool,
-    /// How many marks the movie has.
+    /// How many favorites the movie has.
     pub favorite_count: u64,
 }
 
 impl Store {
-    /// AP-13: puts a mark on a movie or takes it off, and moves the movie's count, in one transaction.
+    /// AP-13: adds or removes a favorite, and changes the movie's count, in one transaction.
     ///
     /// Two calls when nobody else is at it: a read, and a transaction that counts on what was read, so that the number
-    /// in the answer is the number at that moment. When the count was moved in between, or is being moved, the mark is
+    /// in the answer is the number at that moment. When the count was moved in between, or is being moved, the favorite is
     /// moved without that condition and the count read afterwards: others can then only delay it.
     ///
     /// # Errors
     /// [`Error::NotFound`] without the movie, [`Error::Unavailable`] when it can't be done in time.
-    pub async fn set_favorite(&self, id: MovieId, user: UserId, wish: Wish) -> Result<FavoriteState> {
+    pub async fn set_favorite(
+        &self,
+        id: MovieId,
+        user: UserId,
+        change: FavoriteChange,
+    ) -> Result<FavoriteState> {
         for attempt in 0..EDIT_ATTEMPTS {
             pause_before(attempt).await;
             let seen = self.get_movie(id, Some(user)).await?.ok_or_else(no_movie)?;
-            let on = match wish {
-                Wish::On => true,
-                Wish::Off => false,
-                Wish::Toggle => !seen.favorite,
+            let on = match change {
+                FavoriteChange::Add => true,
+                FavoriteChange::Remove => false,
+                FavoriteChange::Toggle => !seen.favorite,
             };
             if on == seen.favorite {
                 return Ok(state(&seen));
             }
-            let (transaction, mark) = self.move_mark(&seen.movie, user, on, true)?;
+            let (transaction, favorite) = self.move_favorite(&seen.movie, user, on, true)?;
             let mut movie = seen.movie.clone();
             movie.count_like(on);
-            let has_met = match self.transact_once(&transaction).await? {
-                Outcome::Done => return Ok(state(&MovieView { movie, favorite: on })),
-                refused if refused.failed(mark) => continue,
-                Outcome::Refused(_) => false,
-                Outcome::Met => true,
+            let had_conflict = match self.transact_once(&transaction).await? {
+                Outcome::Committed => return Ok(state(&MovieView { movie, favorite: on })),
+                refused if refused.failed(favorite) => continue,
+                Outcome::ConditionFailed(_) => false,
+                Outcome::Conflict => true,
             };
-            let (transaction, mark) = self.move_mark(&seen.movie, user, on, false)?;
-            match self.transact_after(has_met, &transaction).await? {
-                Outcome::Done => {
+            let (transaction, favorite) = self.move_favorite(&seen.movie, user, on, false)?;
+            match self.transact_after(had_conflict, &transaction).await? {
+                Outcome::Committed => {
                     let movie = self.with_likes_of_now(movie).await?;
                     return Ok(state(&MovieView { movie, favorite: on }));
                 }
-                refused if refused.failed(mark) => {}
+                refused if refused.failed(favorite) => {}
                 _ => return Err(no_movie()),
             }
         }
@@ -120,8 +125,8 @@ impl Store {
         ))
     }
 
-    /// The transaction that moves a mark, and its action on the mark. `counted` makes it count on the likes seen.
-    fn move_mark(
+    /// The transaction that moves a favorite, and its action on the favorite. `counted` makes it count on the likes seen.
+    fn move_favorite(
         &self,
         movie: &MovieItem,
         user: UserId,
@@ -129,18 +134,18 @@ impl Store {
         counted: bool,
     ) -> Result<(Transaction, usize)> {
         let mut transaction = Transaction::default();
-        let key = keys::mark(movie.id, user);
-        let mark = self.on(key.clone());
-        let (mark, proof) = if on {
-            let item = MarkItem::new(movie.id, user, self.clock.now());
+        let key = keys::favorite(movie.id, user);
+        let favorite = self.on(key.clone());
+        let (favorite, proof) = if on {
+            let item = FavoriteItem::new(movie.id, user, self.clock.now());
             let unused = Expression::none().when("attribute_not_exists(#pk)");
             // Its time is this request's own.
-            (mark.put(&item, unused)?, Proof::Has(key, to_item(&item)?))
+            (favorite.put(&item, unused)?, Proof::Has(key, to_item(&item)?))
         } else {
             let used = Expression::none().when("attribute_exists(#pk)");
-            (mark.delete(used)?, Proof::Gone(key))
+            (favorite.delete(used)?, Proof::Gone(key))
         };
-        let mark = transaction.add(mark);
+        let favorite = transaction.add(favorite);
         transaction.prove_by(proof);
         let mut like = if on {
             Expression::update("SET #liked = :shard ADD #likes :step")
@@ -155,10 +160,10 @@ impl Store {
             like.when("attribute_exists(#pk)")
         };
         transaction.add(self.on(keys::movie(movie.id)).update(like)?);
-        Ok((transaction, mark))
+        Ok((transaction, favorite))
     }
 
-    /// AP-15: a page of a user's favorite movies, latest mark first.
+    /// AP-15: a page of a user's favorite movies, latest favorite first.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
@@ -168,20 +173,20 @@ impl Store {
         window: &Window,
         limit: usize,
     ) -> Result<Slice<MovieView>> {
-        let span = Span::partition(BY_DATE, keys::favorites(user));
+        let span = Span::partition(BY_DATE, keys::user_favorites(user));
         let slice = self.walk(&span, Order::Descending, window, limit).await?;
         let mut slice = self.hydrate_slice(slice, Some(user)).await?;
-        // The index may name a mark for a moment after it has been taken off.
+        // The index may name a favorite for a moment after it was removed.
         slice.items.retain(|view| view.favorite);
         Ok(slice)
     }
 
-    /// AP-16: removes the marks of a deleted movie, and then the row that asks for it.
+    /// AP-16: removes the favorites of a deleted movie, and then the item that asks for it.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
-    pub(crate) async fn sweep_marks_of(&self, movie: MovieId, passes: usize) -> Result<()> {
-        let pk = keys::marks(movie);
+    pub(crate) async fn sweep_favorites_of(&self, movie: MovieId, passes: usize) -> Result<()> {
+        let pk = keys::favorites(movie);
         for _ in 0..passes {
             let (items, _) = self
                 .query(&RangeQuery {
@@ -193,21 +198,21 @@ impl Store {
                     limit: SWEEP_PAGE,
                 })
                 .await?;
-            let marks: Vec<Key> = items.iter().filter_map(Key::of).collect();
-            self.batch_delete(&marks).await?;
-            if marks.len() < SWEEP_PAGE {
+            let favorites: Vec<Key> = items.iter().filter_map(Key::of).collect();
+            self.batch_delete(&favorites).await?;
+            if favorites.len() < SWEEP_PAGE {
                 return self.delete(&keys::sweep(movie)).await;
             }
         }
         Ok(())
     }
 
-    /// AP-16: goes on with the marks of movies whose deletion was cut off. Returns how many movies it looked at.
+    /// AP-16: goes on with the favorites of movies whose deletion was cut off. Returns how many movies it looked at.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
-    pub async fn sweep_marks(&self) -> Result<usize> {
-        let (rows, _) = self
+    pub async fn sweep_favorites(&self) -> Result<usize> {
+        let (items, _) = self
             .query(&RangeQuery {
                 index: TABLE,
                 pk: keys::SWEEP,
@@ -217,14 +222,14 @@ impl Store {
                 limit: SWEEP_PAGE,
             })
             .await?;
-        for row in &rows {
-            let movie = Key::of(row)
+        for item in &items {
+            let movie = Key::of(item)
                 .and_then(|key| keys::id_at_end(&key.sk))
                 .and_then(|id| MovieId::try_from(id).ok())
-                .ok_or_else(|| corrupt("a sweep row without a movie's id"))?;
-            self.sweep_marks_of(movie, PASSES_OF_SWEEP).await?;
+                .ok_or_else(|| corrupt("a sweep item without a movie's id"))?;
+            self.sweep_favorites_of(movie, PASSES_OF_SWEEP).await?;
         }
-        Ok(rows.len())
+        Ok(items.len())
     }
 }
 

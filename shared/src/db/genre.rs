@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     db::{
+        counter::{self, Counter},
         index,
         keys::{self, BY_DATE, TABLE},
-        meta::{self, Counter},
         movie::{MovieView, movie_ids, newest_first},
         page::{Position, Slice, Window},
         store::{BATCH_GET, Expression, Outcome, Store, Transaction, from_item, number},
@@ -214,7 +214,7 @@ impl Store {
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
     pub async fn count_genre(&self, identity: &str) -> Result<u64> {
-        meta::value(self.get(&keys::genre(identity)).await?.as_ref())
+        counter::value(self.get(&keys::genre(identity)).await?.as_ref())
     }
 
     /// AP-05, AP-06: genres in alphabetical order, each with its newest movies, and how many genres there are. Three

@@ -1,4 +1,4 @@
-//! The rows by which a movie is found: what it is searchable by, and its genres.
+//! The postings by which a movie is found: what it is searchable by, and its genres.
 //!
 //! A movie has, under the first three characters of the word in question,
 //!
@@ -11,8 +11,8 @@
 //! | 3 | `GENRE#<word>` | `<word>+#<id>` | each further word of a genre that nothing above has |
 //!
 //! so one Query finds all movies with a word that begins in a given way, title matches before director matches before
-//! genre matches, exact titles first. Each row carries the movie's normalized words, as far as they
-//! [fit](crate::db::carried), so that further words of a search are checked without another read, and the one row that
+//! genre matches, exact titles first. Each posting carries the movie's normalized words, as far as they
+//! [fit](crate::db::carried), so that further words of a search are checked without another read, and the one posting that
 //! stands for the movie in a search is known without another read too.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -32,20 +32,20 @@ const MAX_WORD_CHARS: usize = 64;
 const MAX_WORD_BYTES: usize = 128;
 /// Likewise a title, which holds no more characters than bytes.
 const MAX_TITLE_BYTES: usize = 240;
-/// Marks the row of a genre's further word; sorts between [`END`] and [`WORD_SEPARATOR`], so that one range holds all
-/// rows of a whole word, and none of a genre's own rows.
+/// Marks the posting of a genre's further word; sorts between [`END`] and [`WORD_SEPARATOR`], so that one range holds all
+/// postings of a whole word, and none of a genre's own postings.
 const FURTHER: char = '+';
 /// After every key that continues a word, before every key that continues it with a letter: [`WORD_SEPARATOR`] + 1.
 const AFTER_WORD: char = '.';
 /// After every text: the last code point.
 const AFTER_ALL: char = '\u{10FFFF}';
 
-/// How many kinds of rows there are.
+/// How many kinds of postings there are.
 pub const KINDS: usize = 4;
 
-/// The largest size of a new row of each kind, in bytes: names, keys and texts, as DynamoDB counts them. What a row carries
+/// The largest size of a new posting of each kind, in bytes: names, keys and texts, as DynamoDB counts them. What a posting carries
 /// of the movie's words is what its keys leave. The ceiling of a search is counted out by it ([`crate::db::search`]), and
-/// below 1 KB a row costs one write unit.
+/// below 1 KB a posting costs one write unit.
 pub const POSTING_BYTES: [usize; KINDS] = [292, 204, 204, 341];
 
 /// A movie's normalized words, by field.
@@ -59,9 +59,9 @@ pub struct Words {
     pub genres: Vec<Vec<String>>,
 }
 
-/// A row by which a movie is found, without its key.
+/// A posting by which a movie is found, without its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IndexItem {
+pub struct PostingItem {
     /// The movie's words, as far as they [fit](crate::db::carried).
     pub text: String,
     /// On a genre membership: the genre's partition of the index by date.
@@ -72,8 +72,8 @@ pub struct IndexItem {
     pub date: Option<String>,
 }
 
-impl IndexItem {
-    /// What the row weighs at this key, in bytes: names and texts (AWS: DynamoDB item sizes).
+impl PostingItem {
+    /// What the posting weighs at this key, in bytes: names and texts (AWS: DynamoDB item sizes).
     #[must_use]
     pub fn size(&self, key: &Key) -> usize {
         let optional = |name: &str, text: &Option<String>| text.as_ref().map_or(0, |t| name.len() + t.len());
@@ -94,7 +94,7 @@ impl Words {
         }
     }
 
-    /// The words as a row carries them.
+    /// The words as a posting carries them.
     #[must_use]
     pub fn encode(&self) -> String {
         let genres: Vec<String> = self.genres.iter().map(|g| g.join(" ")).collect();
@@ -106,7 +106,7 @@ impl Words {
         )
     }
 
-    /// The words a row carries.
+    /// The words a posting carries.
     #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
         let split = |words: &str| {
@@ -148,27 +148,27 @@ impl Words {
                 .is_some_and(|own| satisfies(own, last))
     }
 
-    /// The keys of all rows of movie `id`.
+    /// The keys of all postings of movie `id`.
     #[must_use]
     pub fn keys(&self, id: MovieId) -> BTreeSet<Key> {
         self.keys_with_words(id).into_keys().collect()
     }
 
-    /// The keys of all rows of movie `id`, each with the word that it stands for.
+    /// The keys of all postings of movie `id`, each with the word that it stands for.
     fn keys_with_words(&self, id: MovieId) -> BTreeMap<Key, &str> {
-        let mut rows = BTreeMap::new();
+        let mut postings = BTreeMap::new();
         let tail = format!("{END}{}", id_text(id.get()));
         let has_title = |word: &String| self.title.contains(word);
         if let Some(first) = self.title.first() {
             let title = joined(&self.title);
             let sk = format!("0{END}{}{tail}", title_start(&title));
-            rows.insert(Key::new(keys::word_partition(first), sk), first.as_str());
+            postings.insert(Key::new(keys::word_partition(first), sk), first.as_str());
             for word in self.title.iter().filter(|w| *w != first) {
-                rows.insert(word_key(1, word, &tail), word);
+                postings.insert(word_key(1, word, &tail), word);
             }
         }
         for word in self.director.iter().filter(|w| !has_title(w)) {
-            rows.insert(word_key(2, word, &tail), word);
+            postings.insert(word_key(2, word, &tail), word);
         }
         for genre in &self.genres {
             let Some((first, further)) = genre.split_first() else {
@@ -176,16 +176,16 @@ impl Words {
             };
             let identity = joined(genre);
             let sk = format!("{identity}{tail}");
-            rows.insert(Key::new(keys::genre_partition(first), sk), first);
+            postings.insert(Key::new(keys::genre_partition(first), sk), first);
             for word in further {
                 let begins_another = self.genres.iter().any(|g| g.first() == Some(word));
                 if !has_title(word) && !self.director.contains(word) && !begins_another {
                     let sk = format!("{}{FURTHER}{tail}", word_start(word));
-                    rows.insert(Key::new(keys::genre_partition(word), sk), word);
+                    postings.insert(Key::new(keys::genre_partition(word), sk), word);
                 }
             }
         }
-        rows
+        postings
     }
 }
 
@@ -231,7 +231,7 @@ fn shared(one: &str, other: &str) -> usize {
     one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count()
 }
 
-/// Which kind of row has this key.
+/// Which kind of posting has this key.
 fn kind(key: &Key) -> usize {
     match key.sk.as_bytes() {
         _ if key.pk.starts_with("GENRE") => 3,
@@ -240,9 +240,9 @@ fn kind(key: &Key) -> usize {
     }
 }
 
-/// A movie's rows, each with its key.
+/// A movie's postings, each with its key.
 #[must_use]
-pub fn rows(fields: &MovieFields, id: MovieId) -> BTreeMap<Key, IndexItem> {
+pub fn postings(fields: &MovieFields, id: MovieId) -> BTreeMap<Key, PostingItem> {
     let words = Words::of(fields);
     let date = keys::dated(&fields.release_date.to_string(), id);
     let identities = fields.genres.iter().map(Genre::identity);
@@ -260,20 +260,20 @@ pub fn rows(fields: &MovieFields, id: MovieId) -> BTreeMap<Key, IndexItem> {
             .max()
             .unwrap_or_default()
     };
-    let row = |(key, word): (&Key, &&str)| {
+    let posting = |(key, word): (&Key, &&str)| {
         let key = key.clone();
         let dated = dated.remove(&key);
-        let mut row = IndexItem {
+        let mut posting = PostingItem {
             text: String::new(),
             date: dated.is_some().then(|| date.clone()),
             dated,
         };
         let most = POSTING_BYTES.get(kind(&key)).copied().unwrap_or_default();
-        let room = most.saturating_sub(row.size(&key));
-        row.text = encoder.encode(room, || shared_with_earlier(&key, word));
-        (key, row)
+        let room = most.saturating_sub(posting.size(&key));
+        posting.text = encoder.encode(room, || shared_with_earlier(&key, word));
+        (key, posting)
     };
-    all.iter().map(row).collect()
+    all.iter().map(posting).collect()
 }
 
 /// The key of a movie's membership in a genre.
@@ -296,7 +296,7 @@ pub fn members(identity: &str) -> (String, String) {
     (format!("{identity}{END}"), format!("{identity}{END}{AFTER_ALL}"))
 }
 
-/// A range of rows of one kind, in which the movies that satisfy a word, or whose title begins with several, stand.
+/// A range of postings of one kind, in which the movies that satisfy a word, or whose title begins with several, stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WordRange {
     /// The partition.
@@ -331,14 +331,14 @@ impl WordRange {
         joined(words).len() + room <= MAX_TITLE_BYTES
     }
 
-    /// Whether every row in the ranges of this word has a word that satisfies it: one that doesn't fit into a key, others
+    /// Whether every posting in the ranges of this word has a word that satisfies it: one that doesn't fit into a key, others
     /// may share as far as the key goes.
     #[must_use]
     pub fn word_is_told_by_key(word: &str) -> bool {
         word_start(word) == word
     }
 
-    /// The rows of each kind with a word that satisfies `word`.
+    /// The postings of each kind with a word that satisfies `word`.
     #[must_use]
     pub fn of_word(word: &str) -> [Self; KINDS] {
         let key = word_start(word);
@@ -389,9 +389,9 @@ mod tests {
     }
 
     #[test]
-    fn a_movie_has_one_row_for_each_word_and_genre() {
+    fn a_movie_has_one_posting_for_each_word_and_genre() {
         let fields = fields("The Sci of the Kid", "Kid Ory", "Sci-Fi, Drama");
-        let keys: Vec<String> = rows(&fields, id())
+        let keys: Vec<String> = postings(&fields, id())
             .into_keys()
             .map(|k| format!("{} {}", k.pk, k.sk.replace("#0000000000000007", "")))
             .collect();
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_words_ranges_hold_its_rows_and_no_others() {
+    fn a_words_ranges_hold_its_postings_and_no_others() {
         let words = Words::of(&fields("Fi Fiddler", "Fiona", "Sci-Fi, Fi, Film Noir"));
         let found = |word: &str| -> Vec<String> {
             let ranges = WordRange::of_word(word);
@@ -441,15 +441,15 @@ mod tests {
     fn the_worst_edit_fits_one_transaction() {
         // Thirty words, the nine genres among them, all changed by the edit.
         let words = |tag: &str| (0..30).map(|n| format!("{tag}{n}")).collect::<Vec<_>>();
-        let row_count = |tag: &str| {
+        let posting_count = |tag: &str| {
             let all = words(tag);
             let fields = fields(&all[..20].join(" "), &all[20..].join(" "), &all[11..20].join(","));
-            rows(&fields.check().unwrap(), id()).len()
+            postings(&fields.check().unwrap(), id()).len()
         };
-        let genre_rows = 9;
-        // The movie, the caller's mark, and the count of genres.
+        let genre_postings = 9;
+        // The movie, the caller's favorite, and the count of genres.
         let others = 3;
-        let actions = row_count("a") + row_count("b") + 2 * genre_rows + others;
+        let actions = posting_count("a") + posting_count("b") + 2 * genre_postings + others;
         assert!(actions <= crate::db::store::TRANSACTION, "{actions}");
     }
 
@@ -493,32 +493,35 @@ mod tests {
     }
 
     #[test]
-    fn no_row_of_any_text_is_larger_than_its_kind_may_be() {
+    fn no_posting_of_any_text_is_larger_than_its_kind_may_be() {
         for fields in heavy() {
-            for (key, row) in rows(&fields, id()) {
-                assert!(row.size(&key) <= POSTING_BYTES[kind(&key)], "{key:?} {row:?}");
+            for (key, posting) in postings(&fields, id()) {
+                assert!(
+                    posting.size(&key) <= POSTING_BYTES[kind(&key)],
+                    "{key:?} {posting:?}"
+                );
                 assert!(key.sk.len() <= 1024 && key.pk.len() <= 2048, "{key:?}");
-                assert!(row.size(&key) < 1024);
+                assert!(posting.size(&key) < 1024);
             }
         }
     }
 
     #[test]
-    fn a_row_is_of_the_kind_that_its_key_says() {
+    fn a_posting_is_of_the_kind_that_its_key_says() {
         let fields = fields("0 1 2", "3", "Sci-Fi, 1 x");
-        let kinds: Vec<usize> = rows(&fields, id()).keys().map(kind).collect();
+        let kinds: Vec<usize> = postings(&fields, id()).keys().map(kind).collect();
         assert_eq!(kinds, [3, 3, 3, 3, 0, 1, 1, 2]);
     }
 
     #[test]
-    fn nearly_every_row_of_ordinary_texts_carries_all_of_them() {
+    fn nearly_every_posting_of_ordinary_texts_carries_all_of_them() {
         let fields = fields(
             "Birdman or (The Unexpected Virtue of Ignorance)",
             "Alejandro González Iñárritu",
             "Comedy, Drama, International Movies",
         );
-        for row in rows(&fields, id()).values() {
-            assert_eq!(row.text, Words::of(&fields).encode());
+        for posting in postings(&fields, id()).values() {
+            assert_eq!(posting.text, Words::of(&fields).encode());
         }
     }
 }

@@ -191,22 +191,22 @@ pub fn login(folded: &str) -> Key {
     Key::new(format!("LOGIN#{folded}"), "LOGIN")
 }
 
-/// A user's mark on a movie: `MARKS#<movie>`, user.
+/// A user's favorite on a movie: `FAVORITES#<movie>`, user.
 #[must_use]
-pub fn mark(movie: MovieId, user: UserId) -> Key {
-    Key::new(marks(movie), id_text(user.get()))
+pub fn favorite(movie: MovieId, user: UserId) -> Key {
+    Key::new(favorites(movie), id_text(user.get()))
 }
 
-/// The partition of a movie's marks.
+/// The partition of a movie's favorites.
 #[must_use]
-pub fn marks(movie: MovieId) -> String {
-    format!("MARKS#{movie}")
+pub fn favorites(movie: MovieId) -> String {
+    format!("FAVORITES#{movie}")
 }
 
-/// The `dated` of a user's marks.
+/// The `dated` of a user's favorites.
 #[must_use]
-pub fn favorites(user: UserId) -> String {
-    format!("FAVORITES#{user}")
+pub fn user_favorites(user: UserId) -> String {
+    format!("USER_FAVORITES#{user}")
 }
 
 /// A session: `SESSION#<id>`.
@@ -267,13 +267,13 @@ fn first_three(word: &str) -> &str {
     word.char_indices().nth(3).map_or(word, |(end, _)| &word[..end])
 }
 
-/// A deleted movie whose marks are still to be removed: `SWEEP`, id.
+/// A deleted movie whose favorites are still to be removed: `SWEEP`, id.
 #[must_use]
 pub fn sweep(movie: MovieId) -> Key {
     Key::new(SWEEP, id_text(movie.get()))
 }
 
-/// The partition of movies whose marks are still to be removed.
+/// The partition of movies whose favorites are still to be removed.
 pub const SWEEP: &str = "SWEEP";
 
 /// A bulk import: `IMPORT#<hash of the file>`.

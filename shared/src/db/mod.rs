@@ -4,12 +4,12 @@
 pub mod attempts;
 pub mod carried;
 pub mod client;
+pub mod counter;
 mod cursor_key;
 pub mod favorite;
 pub mod genre;
 pub mod index;
 pub mod keys;
-pub mod meta;
 pub mod movie;
 pub mod page;
 pub mod posting;

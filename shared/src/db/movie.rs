@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     auth::UNKNOWN_USER,
     db::{
-        favorite::{MarkItem, PASSES_OF_DELETION, SWEEP_OF_DELETION},
+        counter::Counter,
+        favorite::{FavoriteItem, PASSES_OF_DELETION, SWEEP_OF_DELETION},
         genre::{GenreMoves, genre_by_date, genre_by_id},
-        index::{self, IndexItem},
+        index::{self, PostingItem},
         keys::{self, BY_DATE, BY_LIKES, Key, LIKED, LIKES, LIKES_SHARDS},
-        meta::Counter,
         page::{Slice, Window},
         retry::within,
         store::{
@@ -189,7 +189,7 @@ pub struct Edit {
     pub fields: MovieFields,
     /// Whose it will be.
     pub user: Option<UserId>,
-    /// Sets (`true`) or takes off (`false`) the caller's mark.
+    /// Sets (`true`) or takes off (`false`) the caller's favorite.
     pub favorite: Option<bool>,
 }
 
@@ -205,7 +205,7 @@ pub struct EditView {
 }
 
 impl Store {
-    /// AP-01, AP-14: a movie, with the caller's mark in the same batch. One call; 1 unit, 2 signed in.
+    /// AP-01, AP-14: a movie, with the caller's favorite in the same batch. One call; 1 unit, 2 signed in.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
@@ -221,7 +221,7 @@ impl Store {
         Ok(self.hydrate(&[id], Some(caller)).await?.pop())
     }
 
-    /// AP-14: movies by id, in the order asked for, with the caller's marks in the same batch. Ids of nothing are left
+    /// AP-14: movies by id, in the order asked for, with the caller's favorites in the same batch. Ids of nothing are left
     /// out: an index may name a movie for a moment after it has gone. An id that is there twice gives one movie.
     ///
     /// # Errors
@@ -229,31 +229,31 @@ impl Store {
     pub async fn hydrate(&self, ids: &[MovieId], caller: Option<UserId>) -> Result<Vec<MovieView>> {
         let mut wanted: Vec<Key> = ids.iter().map(|id| keys::movie(*id)).collect();
         if let Some(caller) = caller {
-            wanted.extend(ids.iter().map(|id| keys::mark(*id, caller)));
+            wanted.extend(ids.iter().map(|id| keys::favorite(*id, caller)));
         }
         let mut found = self.batch_get(wanted).await?;
         ids.iter()
             .filter_map(|id| {
                 let item = found.remove(&keys::movie(*id))?;
-                let favorite = caller.is_some_and(|caller| found.contains_key(&keys::mark(*id, caller)));
+                let favorite = caller.is_some_and(|caller| found.contains_key(&keys::favorite(*id, caller)));
                 Some(from_item(item).map(|movie| MovieView { movie, favorite }))
             })
             .collect()
     }
 
-    /// AP-14: movies that were read already, with the caller's marks.
-    async fn with_marks(&self, movies: Vec<MovieItem>, caller: Option<UserId>) -> Result<Vec<MovieView>> {
-        let marks = match caller {
+    /// AP-14: movies that were read already, with the caller's favorites.
+    async fn with_favorites(&self, movies: Vec<MovieItem>, caller: Option<UserId>) -> Result<Vec<MovieView>> {
+        let favorites = match caller {
             None => HashMap::new(),
             Some(caller) => {
-                let marks = movies.iter().map(|m| keys::mark(m.id, caller));
-                self.batch_get(marks.collect()).await?
+                let favorites = movies.iter().map(|m| keys::favorite(m.id, caller));
+                self.batch_get(favorites.collect()).await?
             }
         };
         Ok(movies
             .into_iter()
             .map(|movie| MovieView {
-                favorite: caller.is_some_and(|c| marks.contains_key(&keys::mark(movie.id, c))),
+                favorite: caller.is_some_and(|c| favorites.contains_key(&keys::favorite(movie.id, c))),
                 movie,
             })
             .collect())
@@ -276,7 +276,7 @@ impl Store {
                 .walk_buckets(keys::movie_bucket, counters, order.order(), window, limit)
                 .await?;
             let (movies, place) = slice.try_map(from_item)?.split();
-            let views = self.with_marks(movies, caller).await?;
+            let views = self.with_favorites(movies, caller).await?;
             return Ok((count, place.with_items(views)));
         }
         let span = Span::partition(BY_DATE, keys::MOVIES_DATED);
@@ -317,8 +317,8 @@ impl Store {
         slice: Slice<Item>,
         caller: Option<UserId>,
     ) -> Result<Slice<MovieView>> {
-        let (rows, place) = slice.split();
-        let views = self.hydrate(&movie_ids(&rows)?, caller).await?;
+        let (items, place) = slice.split();
+        let views = self.hydrate(&movie_ids(&items)?, caller).await?;
         Ok(place.with_items(views))
     }
 
@@ -341,14 +341,14 @@ impl Store {
     /// [`Error::Unavailable`] when the table doesn't serve.
     pub async fn most_liked_movies(&self, limit: usize, caller: Option<UserId>) -> Result<Vec<MovieView>> {
         let shards = (0..LIKES_SHARDS).map(|shard| self.most_liked_of_shard(shard, limit));
-        let mut rows: Vec<(u64, MovieId)> = futures_util::future::try_join_all(shards)
+        let mut items: Vec<(u64, MovieId)> = futures_util::future::try_join_all(shards)
             .await?
             .into_iter()
             .flatten()
             .collect();
-        rows.sort_unstable_by(|a, b| b.cmp(a));
-        rows.truncate(limit);
-        let ids: Vec<MovieId> = rows.into_iter().map(|(_, id)| id).collect();
+        items.sort_unstable_by(|a, b| b.cmp(a));
+        items.truncate(limit);
+        let ids: Vec<MovieId> = items.into_iter().map(|(_, id)| id).collect();
         let mut views = self.hydrate(&ids, caller).await?;
         // The index may lag behind the numbers that are shown: those decide.
         views.retain(|view| view.movie.favorite_count() > 0);
@@ -375,12 +375,12 @@ impl Store {
                 let likes = item.get(LIKES).and_then(|n| n.as_n().ok()?.parse().ok());
                 likes
                     .zip(movie_id(item))
-                    .ok_or_else(|| corrupt("a likes row without its keys"))
+                    .ok_or_else(|| corrupt("a likes item without its keys"))
             })
             .collect()
     }
 
-    /// AP-10: adds a movie, its index rows and counts in one transaction, and the mark of `favorite_of` if it is given.
+    /// AP-10: adds a movie, its postings and counts in one transaction, and the favorite of `favorite_of` if it is given.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when it can't be done in time.
@@ -400,7 +400,7 @@ impl Store {
         if favorite_of.is_some() {
             movie.count_like(true);
         }
-        let rows = index::rows(fields, id);
+        let items = index::postings(fields, id);
         let mut genres = GenreMoves::between(None, Some(&fields.genres));
         for attempt in 0..EDIT_ATTEMPTS {
             pause_before(attempt.saturating_sub(1)).await;
@@ -409,16 +409,16 @@ impl Store {
             transaction.prove_by(Proof::Has(movie.key(), Item::new()));
             transaction.add(self.on(movie.key()).put(&movie, unused())?);
             transaction.add(self.count(Counter::Movies, 1)?);
-            for (key, row) in &rows {
-                transaction.add(self.on(key.clone()).put(row, Expression::none())?);
+            for (key, item) in &items {
+                transaction.add(self.on(key.clone()).put(item, Expression::none())?);
             }
             if let Some(user) = favorite_of {
-                let mark = MarkItem::new(id, user, now);
-                transaction.add(self.on(keys::mark(id, user)).put(&mark, unused())?);
+                let favorite = FavoriteItem::new(id, user, now);
+                transaction.add(self.on(keys::favorite(id, user)).put(&favorite, unused())?);
             }
             genres.add_to(self, &mut transaction)?;
             match self.transact(&transaction).await? {
-                Outcome::Done => {
+                Outcome::Committed => {
                     return Ok(MovieView {
                         movie,
                         favorite: favorite_of.is_some(),
@@ -437,7 +437,7 @@ impl Store {
     }
 
     /// AP-11: edits a movie. `decide` says what becomes of it, from what it is at that moment; when another edit comes
-    /// in between it is asked again. Rows change only where their keys or words do.
+    /// in between it is asked again. Items change only where their keys or words do.
     ///
     /// # Errors
     /// [`Error::NotFound`] without the movie, whatever `decide` says, [`Error::Unavailable`] when it can't be done in
@@ -464,7 +464,7 @@ impl Store {
 
     /// Reads what an edit is decided on, in one batch.
     async fn read_for_edit(&self, id: MovieId, caller: UserId, named: Option<UserId>) -> Result<EditView> {
-        let mut wanted = vec![keys::movie(id), keys::mark(id, caller), keys::user(caller)];
+        let mut wanted = vec![keys::movie(id), keys::favorite(id, caller), keys::user(caller)];
         wanted.extend(named.map(keys::user));
         let mut found = self.batch_get(wanted).await?;
         let named = named
@@ -476,7 +476,7 @@ impl Store {
         Ok(EditView {
             view: MovieView {
                 movie: from_item(movie)?,
-                favorite: found.contains_key(&keys::mark(id, caller)),
+                favorite: found.contains_key(&keys::favorite(id, caller)),
             },
             caller: from_item(caller_item)?,
             named,
@@ -498,13 +498,13 @@ impl Store {
             new.count_like(on);
         }
         let old_fields = old.fields()?;
-        let changes = changed_rows(
-            index::rows(&old_fields, old.id),
-            index::rows(&edit.fields, old.id),
+        let changes = changed_items(
+            index::postings(&old_fields, old.id),
+            index::postings(&edit.fields, old.id),
         );
         let mut genres = GenreMoves::between(Some(&old_fields.genres), Some(&edit.fields.genres));
         let mut is_counted = moved.is_some();
-        let mut has_met = false;
+        let mut had_conflict = false;
         // One more, for the count.
         for attempt in 0..=GENRE_ATTEMPTS {
             pause_before(attempt.saturating_sub(1)).await;
@@ -512,18 +512,18 @@ impl Store {
             let (update, made) = replacing(old, &new, moved, is_counted)?;
             transaction.prove_by(Proof::Has(old.key(), made));
             let movie = transaction.add(self.on(old.key()).update(update)?);
-            for (key, row) in &changes {
+            for (key, item) in &changes {
                 let on = self.on(key.clone());
-                transaction.add(match row {
-                    Some(row) => on.put(row, Expression::none())?,
+                transaction.add(match item {
+                    Some(item) => on.put(item, Expression::none())?,
                     None => on.delete(Expression::none())?,
                 });
             }
-            let mut mark = None;
+            let mut favorite_action = None;
             if let Some(favorite) = moved {
-                let on = self.on(keys::mark(old.id, caller));
-                mark = Some(transaction.add(if favorite {
-                    on.put(&MarkItem::new(old.id, caller, now), unused())?
+                let on = self.on(keys::favorite(old.id, caller));
+                favorite_action = Some(transaction.add(if favorite {
+                    on.put(&FavoriteItem::new(old.id, caller, now), unused())?
                 } else {
                     on.delete(Expression::none().when("attribute_exists(#pk)"))?
                 }));
@@ -532,17 +532,17 @@ impl Store {
             let outcome = if is_counted {
                 self.transact_once(&transaction).await?
             } else {
-                self.transact_after(std::mem::take(&mut has_met), &transaction)
+                self.transact_after(std::mem::take(&mut had_conflict), &transaction)
                     .await?
             };
             match outcome {
-                Outcome::Done => {
+                Outcome::Committed => {
                     if moved.is_some() && !is_counted {
                         new = self.with_likes_of_now(new).await?;
                     }
                     return Ok(Some(MovieView { movie: new, favorite }));
                 }
-                Outcome::Met => (is_counted, has_met) = (false, true),
+                Outcome::Conflict => (is_counted, had_conflict) = (false, true),
                 refused => {
                     let learned = genres.learn(&refused);
                     let only_count = is_counted && is_version(refused.found(movie), old.version);
@@ -550,8 +550,8 @@ impl Store {
                         is_counted = false;
                     }
                     let may_go_on = learned || only_count;
-                    let by_mark = mark.is_some_and(|mark| refused.failed(mark));
-                    if !may_go_on || by_mark || (refused.failed(movie) && !only_count) {
+                    let by_favorite = favorite_action.is_some_and(|action| refused.failed(action));
+                    if !may_go_on || by_favorite || (refused.failed(movie) && !only_count) {
                         return Ok(None);
                     }
                 }
@@ -583,7 +583,7 @@ impl Store {
         }
     }
 
-    /// AP-12: deletes a movie with its index rows and counts in one transaction, then its marks. `decide` may refuse.
+    /// AP-12: deletes a movie with its postings and counts in one transaction, then its favorites. `decide` may refuse.
     ///
     /// # Errors
     /// [`Error::NotFound`] without the movie, whatever `decide` says, [`Error::Unavailable`] when it can't be done in
@@ -601,9 +601,9 @@ impl Store {
             if let Some(has_favorites) = self.try_delete(&seen.view.movie).await? {
                 // The movie is gone, and with it all that shows its favorites. Should this fail or be cut off, the `SWEEP`
                 // item remembers.
-                let sweep = self.sweep_marks_of(id, PASSES_OF_DELETION);
+                let sweep = self.sweep_favorites_of(id, PASSES_OF_DELETION);
                 if has_favorites && let Err(error) = within(SWEEP_OF_DELETION, sweep).await {
-                    tracing::warn!(error = %error.in_words(), "favorites left to sweep");
+                    tracing::warn!(error = %error.log_message(), "favorites left to sweep");
                 }
                 return Ok(());
             }
@@ -637,7 +637,7 @@ impl Store {
             }
             let deletion = transaction.add(self.on(movie.key()).delete(unchanged)?);
             transaction.add(self.count(Counter::Movies, -1)?);
-            for key in index::rows(&fields, movie.id).into_keys() {
+            for key in index::postings(&fields, movie.id).into_keys() {
                 transaction.add(self.on(key).delete(Expression::none())?);
             }
             if has_favorites {
@@ -646,7 +646,7 @@ impl Store {
             }
             genres.add_to(self, &mut transaction)?;
             match self.transact(&transaction).await? {
-                Outcome::Done => return Ok(Some(has_favorites)),
+                Outcome::Committed => return Ok(Some(has_favorites)),
                 refused => {
                     let learned = genres.learn(&refused);
                     if refused.failed(deletion) {
@@ -746,15 +746,15 @@ fn replacing(
     Ok((expression, made))
 }
 
-/// The rows to write, and (`None`) to delete, to get from the old rows to the new.
-fn changed_rows(
-    mut old: BTreeMap<Key, IndexItem>,
-    new: BTreeMap<Key, IndexItem>,
-) -> BTreeMap<Key, Option<IndexItem>> {
+/// The items to write, and (`None`) to delete, to get from the old items to the new.
+fn changed_items(
+    mut old: BTreeMap<Key, PostingItem>,
+    new: BTreeMap<Key, PostingItem>,
+) -> BTreeMap<Key, Option<PostingItem>> {
     let mut changes = BTreeMap::new();
-    for (key, row) in new {
-        if old.remove(&key).as_ref() != Some(&row) {
-            changes.insert(key, Some(row));
+    for (key, item) in new {
+        if old.remove(&key).as_ref() != Some(&item) {
+            changes.insert(key, Some(item));
         }
     }
     changes.extend(old.into_keys().map(|key| (key, None)));
@@ -777,17 +777,18 @@ fn unused() -> Expression {
     Expression::none().when("attribute_not_exists(#pk)")
 }
 
-/// The ids of the movies that rows name.
-pub(crate) fn movie_ids(rows: &[Item]) -> Result<Vec<MovieId>> {
-    rows.iter()
-        .map(|row| movie_id(row).ok_or_else(|| corrupt("a row without a movie's id")))
+/// The ids of the movies that items name.
+pub(crate) fn movie_ids(items: &[Item]) -> Result<Vec<MovieId>> {
+    items
+        .iter()
+        .map(|item| movie_id(item).ok_or_else(|| corrupt("an item without a movie's id")))
         .collect()
 }
 
-/// The id of the movie that a row names: at the end of its sort key, or for a mark in its partition key.
-fn movie_id(row: &Item) -> Option<MovieId> {
-    let key = Key::of(row)?;
-    let id = match key.pk.strip_prefix("MARKS#") {
+/// The id of the movie that an item names: at the end of its sort key, or for a favorite in its partition key.
+fn movie_id(item: &Item) -> Option<MovieId> {
+    let key = Key::of(item)?;
+    let id = match key.pk.strip_prefix("FAVORITES#") {
         Some(id) => id.parse().ok()?,
         None => keys::id_at_end(&key.sk)?,
     };

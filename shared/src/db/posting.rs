@@ -1,4 +1,4 @@
-//! The rows by which movies are found, as a search reads them: range by range, and by what that costs.
+//! The postings by which movies are found, as a search reads them: range by range, and by what that costs.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -18,19 +18,19 @@ use crate::{
 /// What a read unit reads, in bytes (AWS: DynamoDB read consistency).
 pub const UNIT: usize = 4096;
 
-/// A row that was read.
-pub struct Row {
+/// A posting that was read.
+pub struct Posting {
     /// Its key.
     pub key: Key,
     /// The movie.
     pub id: MovieId,
-    /// The movie's words, as far as the row carries them.
+    /// The movie's words, as far as the posting carries them.
     pub words: Carried,
     /// In bytes.
     size: usize,
 }
 
-impl Row {
+impl Posting {
     fn read(item: &Item) -> Result<Self> {
         let key = Key::of(item).ok_or_else(|| corrupt("a posting without keys"))?;
         let id = keys::id_at_end(&key.sk).and_then(|id| MovieId::try_from(id).ok());
@@ -66,20 +66,20 @@ fn size(item: &Item) -> usize {
 pub struct Read {
     /// Its place among the walk's ranges.
     pub at: usize,
-    /// The rows.
-    pub rows: Vec<Row>,
+    /// The postings.
+    pub postings: Vec<Posting>,
     /// Whether it goes on.
     pub more: bool,
 }
 
 impl Read {
-    /// What the rows weigh.
+    /// What the postings weigh.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.rows.iter().map(|row| row.size).sum()
+        self.postings.iter().map(|posting| posting.size).sum()
     }
 
-    /// What one Query of these rows cost.
+    /// What one Query of these postings cost.
     #[must_use]
     pub fn units(&self) -> usize {
         self.bytes().div_ceil(UNIT).max(1)
@@ -88,19 +88,23 @@ impl Read {
     /// The largest id read.
     #[must_use]
     pub fn last_id(&self) -> u64 {
-        self.rows.iter().map(|row| row.id.get()).max().unwrap_or_default()
+        self.postings
+            .iter()
+            .map(|posting| posting.id.get())
+            .max()
+            .unwrap_or_default()
     }
 
-    /// How many rows the range has when ids go up to `ids`, by guess from its first ones. The rows of one word stand in the
+    /// How many postings the range has when ids go up to `ids`, by guess from its first ones. The postings of one word stand in the
     /// order of their ids, so the last word's, which go on, are as many more as there are ids beyond its last one.
     fn length(&self, ids: u64) -> u64 {
-        let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
-        let read = count(self.rows.len());
-        match self.rows.last() {
+        let count = |postings: usize| u64::try_from(postings).unwrap_or(u64::MAX);
+        let read = count(self.postings.len());
+        match self.postings.last() {
             Some(last) if self.more => {
-                let of_word = |row: &&Row| row.before_id() == last.before_id();
-                // The last row itself says where the count ends, not how close the rows stand.
-                let counted = count(self.rows.iter().rev().take_while(of_word).count() - 1);
+                let of_word = |posting: &&Posting| posting.before_id() == last.before_id();
+                // The last posting itself says where the count ends, not how close the postings stand.
+                let counted = count(self.postings.iter().rev().take_while(of_word).count() - 1);
                 read - counted + counted * ids / last.id.get().max(1)
             }
             _ => read,
@@ -111,13 +115,13 @@ impl Read {
     #[must_use]
     pub fn weight(&self, ids: u64) -> u64 {
         let bytes = u64::try_from(self.bytes()).unwrap_or(u64::MAX);
-        let rows = u64::try_from(self.rows.len()).unwrap_or(u64::MAX);
-        self.length(ids) * (bytes / rows.max(1))
+        let postings = u64::try_from(self.postings.len()).unwrap_or(u64::MAX);
+        self.length(ids) * (bytes / postings.max(1))
     }
 }
 
 impl Store {
-    /// Reads up to `limit` rows of a range, from a position on: one Query.
+    /// Reads up to `limit` postings of a range, from a position on: one Query.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
@@ -142,7 +146,7 @@ impl Store {
             .await?;
         Ok(Read {
             at,
-            rows: items.iter().map(Row::read).collect::<Result<_>>()?,
+            postings: items.iter().map(Posting::read).collect::<Result<_>>()?,
             more,
         })
     }
@@ -153,29 +157,29 @@ mod tests {
     use super::*;
 
     fn read(keys: &[(&str, u64)], more: bool) -> Read {
-        let rows = keys.iter().filter_map(|(word, id)| {
+        let postings = keys.iter().filter_map(|(word, id)| {
             let sk = format!("1#{word}#{}", id_text(*id));
             let item = [("pk", "WORD#lov"), ("sk", &sk), ("text", "love|a b|c")];
             let item = item.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned())));
-            Row::read(&item.into()).ok()
+            Posting::read(&item.into()).ok()
         });
         Read {
             at: 1,
-            rows: rows.collect(),
+            postings: postings.collect(),
             more,
         }
     }
 
     #[test]
-    fn a_row_weighs_its_names_and_texts() {
+    fn a_posting_weighs_its_names_and_texts() {
         let read = read(&[("love", 7), ("lover", 7)], false);
         assert_eq!(read.bytes(), 2 * (8 + 8 + 7 + 16 + 10) + 1);
         assert_eq!(read.units(), 1);
-        let rows = vec![("love", 7); 84];
+        let postings = vec![("love", 7); 84];
         assert_eq!(
             (
-                super::tests::read(&rows[..83], false).units(),
-                super::tests::read(&rows, false).units()
+                super::tests::read(&postings[..83], false).units(),
+                super::tests::read(&postings, false).units()
             ),
             (1, 2)
         );

@@ -1,16 +1,16 @@
 //! Search: AP-09. At most three rounds of Queries and one BatchGetItem, and a fixed ceiling of read units, whatever the
 //! catalog's size.
 //!
-//! The answer is a walk along a few ranges of rows, in this order: titles that begin with the whole of `q` (exact ones
-//! first, by the order of their keys), then one word's rows: title, director, genre. That word leads; the others are
-//! checked against the text each row carries. A movie has several rows and is answered under the first of them alone,
-//! which is known from the row's own text; so a page needs no memory of the pages before it.
+//! The answer is a walk along a few ranges of postings, in this order: titles that begin with the whole of `q` (exact ones
+//! first, by the order of their keys), then one word's postings: title, director, genre. That word leads; the others are
+//! checked against the text each posting carries. A movie has several postings and is answered under the first of them alone,
+//! which is known from the posting's own text; so a page needs no memory of the pages before it.
 //!
-//! Where every word is common, most rows of the leader lack the others. The walk then reads on, as far as the units go
+//! Where every word is common, most postings of the leader lack the others. The walk then reads on, as far as the units go
 //! that the movies found so far and those still expected leave; and a page may come out short.
 //!
-//! The ceiling holds for whatever texts the movies have. A row has a largest size ([`POSTING_BYTES`]), and rows are counted
-//! out by it, whatever those before weighed. A row that [doesn't carry](crate::db::carried) all of its movie's words, and
+//! The ceiling holds for whatever texts the movies have. A posting has a largest size ([`POSTING_BYTES`]), and postings are counted
+//! out by it, whatever those before weighed. A posting that [doesn't carry](crate::db::carried) all of its movie's words, and
 //! can't rule the movie out, is decided by the movie; each of these has the units of the largest movie set aside for it.
 
 use std::collections::{HashMap, HashSet};
@@ -24,7 +24,7 @@ use crate::{
         keys::Key,
         movie::MovieView,
         page::{Position, Slice, Window},
-        posting::{Read, Row, UNIT},
+        posting::{Posting, Read, UNIT},
         store::Store,
         walk::{Order, neighbors},
     },
@@ -34,14 +34,14 @@ use crate::{
 
 /// How many words may be tried as the leading one.
 const CANDIDATES: usize = 3;
-/// How many rows of each kind the first round reads of a range: what one unit reads of ordinary ones, and two of the
+/// How many postings of each kind the first round reads of a range: what one unit reads of ordinary ones, and two of the
 /// largest. Which word leads is decided by as many, whatever the page's size, so that the order doesn't depend on it.
-const FIRST_ROWS: [usize; KINDS] = [28, 40, 40, 24];
+const FIRST_POSTINGS: [usize; KINDS] = [28, 40, 40, 24];
 /// How many rounds may read on.
 const FURTHER_ROUNDS: usize = 2;
-/// The least that reading rows may cost, in units; on a larger page, as much as its movies.
+/// The least that reading postings may cost, in units; on a larger page, as much as its movies.
 const ROW_UNITS: usize = 20;
-/// Left of each unit when rows are counted out by their mean size, since the next ones may be larger.
+/// Left of each unit when postings are counted out by their mean size, since the next ones may be larger.
 const MARGIN: usize = 128;
 /// What reading the largest movie costs, in units. Texts at their limits, in characters of four bytes, and a cover of 2,048
 /// bytes are 25 KB.
@@ -88,22 +88,22 @@ impl SearchQuery {
         ranges
     }
 
-    /// How many rows the first round reads of range `at` of `ranges`.
-    fn first_rows(&self, ranges: &[WordRange], at: usize, limit: usize) -> usize {
-        let rows = FIRST_ROWS.get(kind(ranges, at)).copied().unwrap_or_default();
-        // Nearly every row of a single word is an answer.
+    /// How many postings the first round reads of range `at` of `ranges`.
+    fn first_postings(&self, ranges: &[WordRange], at: usize, limit: usize) -> usize {
+        let postings = FIRST_POSTINGS.get(kind(ranges, at)).copied().unwrap_or_default();
+        // Nearly every posting of a single word is an answer.
         if self.telling.len() == 1 {
-            rows.max(limit + 1)
+            postings.max(limit + 1)
         } else {
-            rows
+            postings
         }
     }
 
-    /// Whether the movie of this row is answered here, in range `at` of `ranges`, as far as the row tells; `None` where the
+    /// Whether the movie of this posting is answered here, in range `at` of `ranges`, as far as the posting tells; `None` where the
     /// movie itself must be asked.
-    fn judges(&self, lead: usize, ranges: &[WordRange], at: usize, row: &Row) -> Option<bool> {
-        let part = match &row.words {
-            Carried::All(words) => return Some(self.answers(ranges, at, &row.key, row.id, words)),
+    fn judges(&self, lead: usize, ranges: &[WordRange], at: usize, posting: &Posting) -> Option<bool> {
+        let part = match &posting.words {
+            Carried::All(words) => return Some(self.answers(ranges, at, &posting.key, posting.id, words)),
             Carried::Part(part) => part,
         };
         // Titles that begin with `q` are in the first range, and are answered there.
@@ -111,7 +111,7 @@ impl SearchQuery {
             if at == 0 {
                 return Some(true);
             }
-            if ranges.first().is_some_and(|titles| titles.holds(&row.key)) {
+            if ranges.first().is_some_and(|titles| titles.holds(&posting.key)) {
                 return Some(false);
             }
         }
@@ -119,7 +119,7 @@ impl SearchQuery {
         for (n, word) in self.telling.iter().enumerate() {
             let by_key = n == lead && at > 0 && WordRange::word_is_told_by_key(word);
             if by_key && part.shared >= word.chars().count() {
-                // An earlier row of the movie has a word that begins with this one.
+                // An earlier posting of the movie has a word that begins with this one.
                 if !is_short(word) {
                     return Some(false);
                 }
@@ -129,18 +129,18 @@ impl SearchQuery {
                 _ if by_key => {}
                 Some(true) if n != lead => {}
                 Some(false) => return Some(false),
-                // Of the leader, its place among the movie's rows isn't known either.
+                // Of the leader, its place among the movie's postings isn't known either.
                 _ => is_sure = false,
             }
         }
-        // Of a single word, a title that begins with it has an earlier row.
+        // Of a single word, a title that begins with it has an earlier posting.
         let first = self.words.first().filter(|_| self.words.len() > 1);
         let title_may_begin = at == 0 || first.is_some_and(|first| part.title_may_begin_with(first));
         (is_sure && !title_may_begin).then_some(true)
     }
 
     /// Whether a movie with these words is answered at this key, in range `at` of `ranges`: it has all words, and this is
-    /// its first row of the walk.
+    /// its first posting of the walk.
     fn answers(&self, ranges: &[WordRange], at: usize, key: &Key, id: MovieId, words: &Words) -> bool {
         if !self.telling.iter().all(|word| words.have(word)) {
             return false;
@@ -161,7 +161,7 @@ impl SearchQuery {
     }
 }
 
-/// Which kind of rows range `at` of `ranges` has. The first has titles; of a single word they aren't walked again.
+/// Which kind of postings range `at` of `ranges` has. The first has titles; of a single word they aren't walked again.
 fn kind(ranges: &[WordRange], at: usize) -> usize {
     match at {
         0 => 0,
@@ -169,12 +169,12 @@ fn kind(ranges: &[WordRange], at: usize) -> usize {
     }
 }
 
-/// A movie that a row of the walk answers, or may.
+/// A movie that a posting of the walk answers, or may.
 struct Answer {
     position: Position,
     key: Key,
     id: MovieId,
-    /// Whether the row alone tells that it does.
+    /// Whether the posting alone tells that it does.
     is_sure: bool,
 }
 
@@ -205,11 +205,11 @@ fn affordable(answers: &[Answer], units: usize) -> usize {
     paid.count()
 }
 
-/// How many rows like these a unit reads.
+/// How many postings like these a unit reads.
 fn per_unit(reads: &[Read]) -> usize {
-    let rows: usize = reads.iter().map(|read| read.rows.len()).sum();
+    let postings: usize = reads.iter().map(|read| read.postings.len()).sum();
     let bytes: usize = reads.iter().map(Read::bytes).sum();
-    (UNIT - MARGIN) * rows / bytes.max(1)
+    (UNIT - MARGIN) * postings / bytes.max(1)
 }
 
 /// A walk under way: the leader, its ranges from the page's start on in the direction of reading, what was read.
@@ -227,30 +227,30 @@ impl Walk {
     fn answers(&self, query: &SearchQuery, enough: usize) -> (Vec<Answer>, Option<Position>) {
         let mut answers: Vec<Answer> = Vec::new();
         for read in &self.reads {
-            let position = |row: &Row| Position {
+            let position = |posting: &Posting| Position {
                 // There are at most three leaders and five ranges.
                 lead: u8::try_from(self.lead).unwrap_or_default(),
                 span: u8::try_from(read.at).unwrap_or_default(),
-                key: row.key.sk.clone(),
+                key: posting.key.sk.clone(),
             };
-            for row in &read.rows {
-                let judgment = query.judges(self.lead, &self.ranges, read.at, row);
+            for posting in &read.postings {
+                let judgment = query.judges(self.lead, &self.ranges, read.at, posting);
                 let is_sure = match judgment {
                     Some(false) => continue,
                     Some(true) => true,
                     None => false,
                 };
-                // Once a row is sure to answer a movie, no other does.
-                let mut others = answers.iter().filter(|other| other.id == row.id);
+                // Once a posting is sure to answer a movie, no other does.
+                let mut others = answers.iter().filter(|other| other.id == posting.id);
                 if is_sure {
-                    answers.retain(|other| other.id != row.id);
+                    answers.retain(|other| other.id != posting.id);
                 } else if others.any(|other| other.is_sure) {
                     continue;
                 }
                 answers.push(Answer {
-                    position: position(row),
-                    key: row.key.clone(),
-                    id: row.id,
+                    position: position(posting),
+                    key: posting.key.clone(),
+                    id: posting.id,
                     is_sure,
                 });
                 if answers.len() == enough {
@@ -258,13 +258,13 @@ impl Walk {
                 }
             }
             if read.more {
-                return (answers, read.rows.last().map(position));
+                return (answers, read.postings.last().map(position));
             }
         }
         (answers, None)
     }
 
-    /// How many rows to read on where the walk stopped, at these movies of `limit`, when all may cost `ceiling` units.
+    /// How many postings to read on where the walk stopped, at these movies of `limit`, when all may cost `ceiling` units.
     fn rows_further(
         &self,
         from: &Position,
@@ -279,14 +279,14 @@ impl Walk {
             return 0;
         };
         let until = self.reads.get(..=stopped).unwrap_or_default();
-        let walked: usize = until.iter().map(|read| read.rows.len()).sum();
+        let walked: usize = until.iter().map(|read| read.postings.len()).sum();
         let per_unit = per_unit(until.get(stopped..).unwrap_or_default()).min(per_unit(&self.reads));
-        // Along a range of titles rows get longer, since the exact titles come first.
+        // Along a range of titles postings get longer, since the exact titles come first.
         let of_titles = at + KINDS <= self.ranges.len();
         let per_unit = if of_titles { per_unit * 4 / 5 } else { per_unit }.max(1);
         let missing = limit.saturating_sub(found);
         let left = ceiling.saturating_sub(self.units + cost(answers));
-        // A unit of rows is expected to find as many movies as those before did, and each costs a unit itself.
+        // A unit of postings is expected to find as many movies as those before did, and each costs a unit itself.
         let density = found.max(1);
         let affordable = left * walked / (walked + per_unit * density);
         let wanted = (missing + 1) * walked / density;
@@ -309,7 +309,7 @@ impl Store {
     /// AP-09: a page of the movies that `query` finds.
     ///
     /// A page may come out short, with `next`, when every word is common and few movies have them all, or where many texts are
-    /// very long. Beside the caller's marks, a page of up to 20 movies costs 40 read units at most, a larger one two for each
+    /// very long. Beside the caller's favorites, a page of up to 20 movies costs 40 read units at most, a larger one two for each
     /// movie, and one for each further 4 KB of the movies shown.
     ///
     /// # Errors
@@ -331,11 +331,12 @@ impl Store {
         for round in 1..=FURTHER_ROUNDS {
             let Some(from) = &stopped else { break };
             let last = round == FURTHER_ROUNDS;
-            let rows = walk.rows_further(from, &answers, limit, ceiling, last);
-            if rows == 0 {
+            let postings = walk.rows_further(from, &answers, limit, ceiling, last);
+            if postings == 0 {
                 break;
             }
-            self.read_on(&mut walk, from, rows, window.is_backward()).await?;
+            self.read_on(&mut walk, from, postings, window.is_backward())
+                .await?;
             (answers, stopped) = walk.answers(query, enough);
         }
         // The page has as many as may still be fetched; one, so that every page gets on.
@@ -361,7 +362,7 @@ impl Store {
         })
     }
 
-    /// The movies of these answers, without those that aren't answered where a row left it open.
+    /// The movies of these answers, without those that aren't answered where a posting left it open.
     async fn answered(
         &self,
         query: &SearchQuery,
@@ -395,12 +396,14 @@ impl Store {
         let candidates = query.telling.len().min(CANDIDATES);
         let ranges: Vec<Vec<WordRange>> = (0..candidates).map(|lead| query.ranges(lead)).collect();
         let titles = WordRange::titles(&query.words);
-        let titles = self.read_postings(0, &titles, None, false, query.first_rows(&[], 0, limit));
+        let titles = self.read_postings(0, &titles, None, false, query.first_postings(&[], 0, limit));
         let candidates = ranges.iter().map(|ranges| {
             // The titles are the same, whoever leads.
             let of_word = ranges.iter().enumerate().skip(1);
-            let rows = |at| query.first_rows(ranges, at, limit);
-            try_join_all(of_word.map(move |(at, range)| self.read_postings(at, range, None, false, rows(at))))
+            let postings = |at| query.first_postings(ranges, at, limit);
+            try_join_all(
+                of_word.map(move |(at, range)| self.read_postings(at, range, None, false, postings(at))),
+            )
         });
         let (titles, candidates) = tokio::try_join!(titles, try_join_all(candidates))?;
         let read = || candidates.iter().flatten().chain([&titles]);
@@ -437,7 +440,7 @@ impl Store {
         }
         let reads = left.into_iter().map(|(at, range)| {
             let from = from.filter(|from| usize::from(from.span) == at);
-            self.read_postings(at, range, from, down, query.first_rows(&ranges, at, limit))
+            self.read_postings(at, range, from, down, query.first_postings(&ranges, at, limit))
         });
         let reads = try_join_all(reads).await?;
         let units = reads.iter().map(Read::units).sum();
@@ -450,14 +453,14 @@ impl Store {
     }
 
     /// A further round: reads on in the range where the last one stopped.
-    async fn read_on(&self, walk: &mut Walk, from: &Position, rows: usize, down: bool) -> Result<()> {
+    async fn read_on(&self, walk: &mut Walk, from: &Position, postings: usize, down: bool) -> Result<()> {
         let at = usize::from(from.span);
         let range = walk.ranges.get(at);
         let read = walk.reads.iter_mut().find(|read| read.at == at);
         if let (Some(range), Some(read)) = (range, read) {
-            let next = self.read_postings(at, range, Some(from), down, rows).await?;
+            let next = self.read_postings(at, range, Some(from), down, postings).await?;
             walk.units += next.units();
-            read.rows.extend(next.rows);
+            read.postings.extend(next.postings);
             read.more = next.more;
         }
         Ok(())
@@ -493,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn each_range_has_its_kind_of_rows() {
+    fn each_range_has_its_kind_of_postings() {
         for (q, kinds) in [("the", &[0, 1, 2, 3][..]), ("the kid", &[0, 0, 1, 2, 3])] {
             let ranges = SearchQuery::parse(q).unwrap().ranges(0);
             let found: Vec<usize> = (0..ranges.len()).map(|at| kind(&ranges, at)).collect();
@@ -502,11 +505,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_round_reads_two_units_of_the_largest_rows() {
-        for (rows, bytes) in FIRST_ROWS.into_iter().zip(POSTING_BYTES) {
-            assert!(rows * bytes <= 2 * UNIT, "{rows} rows of {bytes} bytes");
+    fn the_first_round_reads_two_units_of_the_largest_postings() {
+        for (postings, bytes) in FIRST_POSTINGS.into_iter().zip(POSTING_BYTES) {
+            assert!(
+                postings * bytes <= 2 * UNIT,
+                "{postings} postings of {bytes} bytes"
+            );
         }
-        // The titles, and the kinds of each word that may lead; and a movie that no row tells all of.
+        // The titles, and the kinds of each word that may lead; and a movie that no posting tells all of.
         const { assert!(2 * (1 + CANDIDATES * KINDS) + MOVIE_UNITS <= 2 * ROW_UNITS) };
     }
 

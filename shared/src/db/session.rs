@@ -1,4 +1,4 @@
-//! Sessions: one row each, with the hashes of its current refresh token and of the one before.
+//! Sessions: one item each, with the hashes of its current refresh token and of the one before.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub struct SessionItem {
     pub expires: i64,
     /// When it began.
     pub created: i64,
-    /// When DynamoDB may remove the row, in seconds. It only cleans up.
+    /// When DynamoDB may remove the item, in seconds. It only cleans up.
     pub ttl: i64,
 }
 

@@ -165,7 +165,7 @@ impl Store {
         }
     }
 
-    /// Writes and deletes many rows without conditions, 25 a batch; what DynamoDB leaves unprocessed is sent again.
+    /// Writes and deletes many items without conditions, 25 a batch; what DynamoDB leaves unprocessed is sent again.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't take all of it.
@@ -196,7 +196,7 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes many rows.
+    /// Deletes many items.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't take all of it.

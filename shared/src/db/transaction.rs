@@ -20,29 +20,29 @@ use crate::{
 /// The most actions of one TransactWriteItems (AWS: TransactWriteItems).
 pub const TRANSACTION: usize = 100;
 
-/// What a transaction came to.
+/// How a transaction ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// All of it is done.
-    Done,
-    /// None of it is done; the conditions of these actions failed, each with the item that failed it.
-    Refused(HashMap<usize, Option<Item>>),
-    /// None of it is done, for it met another transaction. [`Store::transact`] tries such a one again.
-    Met,
+    /// Every action was written.
+    Committed,
+    /// Nothing was written: the conditions of these actions failed, each with the item that failed it.
+    ConditionFailed(HashMap<usize, Option<Item>>),
+    /// Nothing was written: another transaction was changing one of the items. [`Store::transact`] retries it.
+    Conflict,
 }
 
 impl Outcome {
     /// Whether the condition of this action failed.
     #[must_use]
     pub fn failed(&self, action: usize) -> bool {
-        matches!(self, Self::Refused(failed) if failed.contains_key(&action))
+        matches!(self, Self::ConditionFailed(failed) if failed.contains_key(&action))
     }
 
     /// The item that failed the condition of this action.
     #[must_use]
     pub fn found(&self, action: usize) -> Option<&Item> {
         match self {
-            Self::Refused(failed) => failed.get(&action)?.as_ref(),
+            Self::ConditionFailed(failed) => failed.get(&action)?.as_ref(),
             _ => None,
         }
     }
@@ -155,13 +155,17 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::transact`].
-    pub(crate) async fn transact_after(&self, has_met: bool, transaction: &Transaction) -> Result<Outcome> {
+    pub(crate) async fn transact_after(
+        &self,
+        had_conflict: bool,
+        transaction: &Transaction,
+    ) -> Result<Outcome> {
         let mut tries = Tries::to_write("TransactWriteItems");
-        let mut outcome = Ok(Outcome::Met);
-        if !has_met {
+        let mut outcome = Ok(Outcome::Conflict);
+        if !had_conflict {
             outcome = self.attempt(&mut tries, transaction).await;
         }
-        while let Ok(Outcome::Met) = outcome {
+        while let Ok(Outcome::Conflict) = outcome {
             outcome = match tries.meet(transaction.turn).await {
                 Ok(()) => self.attempt(&mut tries, transaction).await,
                 Err(error) => Err(error),
@@ -178,7 +182,7 @@ impl Store {
         let mut tries = Tries::to_write("TransactWriteItems");
         let mut outcome = self.attempt(&mut tries, transaction).await;
         // What may have been done already isn't given up for another one.
-        while let (Ok(Outcome::Met), true) = (&outcome, tries.in_doubt()) {
+        while let (Ok(Outcome::Conflict), true) = (&outcome, tries.in_doubt()) {
             outcome = match tries.meet(transaction.turn).await {
                 Ok(()) => self.attempt(&mut tries, transaction).await,
                 Err(error) => Err(error),
@@ -204,7 +208,7 @@ impl Store {
         };
         loop {
             let Err(error) = tries.call(transact).await? else {
-                return Ok(Outcome::Done);
+                return Ok(Outcome::Committed);
             };
             let TransactWriteItemsError::TransactionCanceledException(canceled) = &error else {
                 return Err(tries.refusal(&error));
@@ -217,11 +221,11 @@ impl Store {
                 .map(|(at, r)| (at, r.item().cloned()))
                 .collect();
             if !failed.is_empty() {
-                return Ok(Outcome::Refused(failed));
+                return Ok(Outcome::ConditionFailed(failed));
             }
             let codes = || reasons.iter().filter_map(|reason| reason.code());
             if codes().any(|code| code == "TransactionConflict") {
-                return Ok(Outcome::Met);
+                return Ok(Outcome::Conflict);
             }
             match codes().find(|code| is_throttle(code)) {
                 Some(code) => tries.again(code).await?,
@@ -243,7 +247,7 @@ impl Store {
         let is_open = match &outcome {
             Err(Error::Unavailable(_)) => true,
             // A condition that fails may have failed for what an earlier attempt did, if the token was forgotten.
-            Ok(Outcome::Refused(_)) => matches!(transaction.proof, Some(Proof::Has(..))),
+            Ok(Outcome::ConditionFailed(_)) => matches!(transaction.proof, Some(Proof::Has(..))),
             _ => false,
         };
         let Some(proof) = transaction.proof.as_ref().filter(|_| is_open && tries.in_doubt()) else {
@@ -253,7 +257,7 @@ impl Store {
         match self.batch_get(vec![proof.key().clone()]).await {
             Ok(found) if proof.is_kept_by(found.get(proof.key())) => {
                 tracing::warn!("a transaction is found done, without an answer");
-                Ok(Outcome::Done)
+                Ok(Outcome::Committed)
             }
             _ => outcome,
         }

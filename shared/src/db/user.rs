@@ -1,7 +1,7 @@
-//! Users: one row each, and one row for each name they sign in with.
+//! Users: one item each, and one item for each name they sign in with.
 //!
 //! Usernames and emails share one namespace, `LOGIN#<folded>`: each is unique, and no username is another user's email.
-//! Both rows hold the password's hash, so that signing in is one read whichever name is typed; the user's own row holds
+//! Both items hold the password's hash, so that signing in is one read whichever name is typed; the user's own item holds
 //! none, and only the auth function reads the others.
 
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     auth::password::PasswordHash,
     db::{
+        counter::Counter,
         keys,
-        meta::Counter,
         page::{Slice, Window},
         store::{Expression, Item, Outcome, Proof, Store, Transaction, corrupt, from_item, number, text},
         walk::Order,
@@ -44,7 +44,7 @@ pub struct LoginItem {
     pub user: UserId,
     /// The user's folded username.
     pub account: String,
-    /// The user's folded email; with `account` it finds both of their rows.
+    /// The user's folded email; with `account` it finds both of their items.
     pub email: String,
     /// The hash of their password.
     pub password_hash: PasswordHash,
@@ -80,8 +80,8 @@ impl Store {
     pub async fn check_names_free(&self, username: &Username, email: &Email) -> Result<()> {
         let username = keys::login(&username.folded());
         let email = keys::login(&email.folded());
-        let rows = self.batch_get(vec![username.clone(), email.clone()]).await?;
-        taken(rows.contains_key(&username), rows.contains_key(&email))
+        let items = self.batch_get(vec![username.clone(), email.clone()]).await?;
+        taken(items.contains_key(&username), items.contains_key(&email))
     }
 
     /// AP-17: adds a user with both their names and their first session, in one transaction. 5 actions, 10 units.
@@ -117,7 +117,7 @@ impl Store {
         let own = Item::from([("user".to_owned(), number(user.id))]);
         transaction.prove_by(Proof::Has(keys::login(&login.account), own));
         match self.transact(&transaction).await? {
-            Outcome::Done => Ok(()),
+            Outcome::Committed => Ok(()),
             refused => {
                 taken(refused.failed(username), refused.failed(email))?;
                 Err(corrupt("a user whose id was just given out"))
@@ -130,8 +130,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
     pub async fn find_login(&self, folded: &str) -> Result<Option<LoginItem>> {
-        let row = self.get(&keys::login(folded)).await?;
-        row.map(from_item).transpose()
+        let item = self.get(&keys::login(folded)).await?;
+        item.map(from_item).transpose()
     }
 
     /// AP-18: replaces the hash of a user's password under both their names, if it is still the one that was read.
@@ -161,8 +161,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
     pub async fn get_user(&self, id: UserId) -> Result<Option<UserItem>> {
-        let row = self.get(&keys::user(id)).await?;
-        row.map(from_item).transpose()
+        let item = self.get(&keys::user(id)).await?;
+        item.map(from_item).transpose()
     }
 
     /// AP-26: gives the user of this username, or email, a role. `None` when there is no such user.

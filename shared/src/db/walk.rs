@@ -2,8 +2,8 @@
 
 use crate::{
     db::{
+        counter::Counter,
         keys::{self, BUCKET, Index, TABLE, id_text},
-        meta::Counter,
         page::{Position, Slice, Window},
         store::{Item, RangeQuery, Store, corrupt},
     },

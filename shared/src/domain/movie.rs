@@ -8,7 +8,7 @@ use crate::domain::{CoverImage, Genres, ReleaseDate, text};
 pub const MAX_TITLE_CHARS: usize = 200;
 /// The most characters of a description.
 pub const MAX_DESCRIPTION_CHARS: usize = 5000;
-/// The most different words of title, director and genre together: an edit writes or deletes a row for each old and
+/// The most different words of title, director and genre together: an edit writes or deletes an item for each old and
 /// each new word, and one transaction takes 100 actions (AWS: TransactWriteItems).
 pub const MAX_WORDS: usize = 30;
 

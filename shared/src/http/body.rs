@@ -86,7 +86,7 @@ impl Media {
 
 /// One field of a body.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Given<T> {
+pub enum Field<T> {
     /// The body doesn't have it.
     Missing,
     /// It is JSON's `null`.
@@ -194,12 +194,12 @@ impl Fields {
 
     /// A text field.
     #[must_use]
-    pub fn string(&mut self, name: &'static str) -> Given<String> {
+    pub fn string(&mut self, name: &'static str) -> Field<String> {
         match self.values.remove(name) {
-            None => Given::Missing,
-            Some(Value::Null) => Given::Null,
-            Some(Value::String(text)) => Given::Value(text),
-            Some(_) => Given::Wrong("Must be a string."),
+            None => Field::Missing,
+            Some(Value::Null) => Field::Null,
+            Some(Value::String(text)) => Field::Value(text),
+            Some(_) => Field::Wrong("Must be a string."),
         }
     }
 
@@ -215,50 +215,50 @@ impl Fields {
     pub fn required(&mut self, name: &'static str, errors: &mut FieldErrors) -> Option<String> {
         self.require(name, errors);
         match self.string(name) {
-            Given::Value(text) => return Some(text),
-            Given::Missing => {}
-            Given::Null => errors.add(name, "This field may not be null."),
-            Given::Wrong(message) => errors.add(name, message),
+            Field::Value(text) => return Some(text),
+            Field::Missing => {}
+            Field::Null => errors.add(name, "This field may not be null."),
+            Field::Wrong(message) => errors.add(name, message),
         }
         None
     }
 
     /// A boolean; in a form `true`, `1`, `on` or `yes` and their opposites, in any case; `null` and nothing are missing.
     #[must_use]
-    pub fn boolean(&mut self, name: &'static str) -> Given<bool> {
+    pub fn boolean(&mut self, name: &'static str) -> Field<bool> {
         match self.values.remove(name) {
-            None => Given::Missing,
-            Some(Value::Null) => Given::Null,
-            Some(Value::Bool(value)) => Given::Value(value),
+            None => Field::Missing,
+            Some(Value::Null) => Field::Null,
+            Some(Value::Bool(value)) => Field::Value(value),
             Some(Value::String(text)) if self.from_text => match text.trim().to_ascii_lowercase().as_str() {
                 // What a browser makes of a null.
-                "" | "null" => Given::Missing,
-                "true" | "1" | "on" | "yes" => Given::Value(true),
-                "false" | "0" | "off" | "no" => Given::Value(false),
-                _ => Given::Wrong("Must be true or false."),
+                "" | "null" => Field::Missing,
+                "true" | "1" | "on" | "yes" => Field::Value(true),
+                "false" | "0" | "off" | "no" => Field::Value(false),
+                _ => Field::Wrong("Must be true or false."),
             },
-            Some(_) => Given::Wrong("Must be true or false."),
+            Some(_) => Field::Wrong("Must be true or false."),
         }
     }
 
     /// A positive integer, such as an id.
     #[must_use]
-    pub fn positive(&mut self, name: &'static str) -> Given<u64> {
+    pub fn positive(&mut self, name: &'static str) -> Field<u64> {
         const WRONG: &str = "Must be a positive integer.";
         let number = match self.values.remove(name) {
-            None => return Given::Missing,
-            Some(Value::Null) => return Given::Null,
+            None => return Field::Missing,
+            Some(Value::Null) => return Field::Null,
             // JSON has one kind of number: 7.0 is 7 (RFC 8259 §6).
             Some(Value::Number(n)) => n.as_u64().or_else(|| n.as_f64().and_then(whole)),
             Some(Value::String(text)) if self.from_text => match text.trim() {
-                "" | "null" => return Given::Missing,
+                "" | "null" => return Field::Missing,
                 digits => digits.parse().ok(),
             },
             Some(_) => None,
         };
         number
             .filter(|n| *n > 0)
-            .map_or(Given::Wrong(WRONG), Given::Value)
+            .map_or(Field::Wrong(WRONG), Field::Value)
     }
 
     /// Whether these came as a form, where every value is text.
@@ -359,7 +359,7 @@ impl<'de> Visitor<'de> for KnownFields {
 mod tests {
     use super::*;
 
-    fn positive(json: &str) -> Given<u64> {
+    fn positive(json: &str) -> Field<u64> {
         let mut fields = Fields::from_json(json.as_bytes(), &["n"]).unwrap();
         fields.positive("n")
     }
@@ -374,13 +374,13 @@ mod tests {
         ] {
             assert_eq!(
                 positive(&format!(r#"{{"n": {text}}}"#)),
-                Given::Value(number),
+                Field::Value(number),
                 "{text}"
             );
         }
         for text in ["0", "-1", "7.5", "1e300", "-0.0", "\"7\"", "true", "[7]"] {
             assert!(
-                matches!(positive(&format!(r#"{{"n": {text}}}"#)), Given::Wrong(_)),
+                matches!(positive(&format!(r#"{{"n": {text}}}"#)), Field::Wrong(_)),
                 "{text}"
             );
         }
@@ -389,8 +389,8 @@ mod tests {
     #[test]
     fn a_form_says_null_as_a_browser_writes_it() {
         let mut fields = Fields::from_urlencoded(b"n=null&b=null", &["n", "b"]).unwrap();
-        assert_eq!(fields.positive("n"), Given::Missing);
-        assert_eq!(fields.boolean("b"), Given::Missing);
+        assert_eq!(fields.positive("n"), Field::Missing);
+        assert_eq!(fields.boolean("b"), Field::Missing);
     }
 
     /// Guarantee 27.

@@ -40,7 +40,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of this status; [`crate::http::app`] fills in the request's id.
+    /// A problem of this status; [`crate::http::layers`] fills in the request's id.
     #[must_use]
     pub fn new(
         status: StatusCode,

@@ -1,7 +1,9 @@
 //! A caller's favorites.
 
 use axum::{Json, extract::State};
-use shared::{AppState, Result, auth::Caller, db::favorite::Wish, domain::MovieId, http::openapi::*};
+use marquee_shared::{
+    AppState, Result, auth::Caller, db::favorite::FavoriteChange, domain::MovieId, http::openapi::*,
+};
 
 use crate::{
     handlers::PathId,
@@ -19,7 +21,7 @@ use crate::{
     tag = "favorites",
     params(MovieIdParam),
     responses(
-        (status = 200, description = "The mark as it is now.", body = FavoriteBody),
+        (status = 200, description = "The favorite as it is now.", body = FavoriteBody),
         Unauthenticated, NotFound, Unavailable
     ),
     security(("bearer" = []))
@@ -29,7 +31,7 @@ pub async fn toggle_favorite(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<Json<FavoriteBody>> {
-    set(&state, &caller, id, Wish::Toggle).await
+    set(&state, &caller, id, FavoriteChange::Toggle).await
 }
 
 /// Add to favorites.
@@ -42,7 +44,7 @@ pub async fn toggle_favorite(
     tag = "favorites",
     params(MovieIdParam),
     responses(
-        (status = 200, description = "The mark as it is now.", body = FavoriteBody),
+        (status = 200, description = "The favorite as it is now.", body = FavoriteBody),
         Unauthenticated, NotFound, Unavailable
     ),
     security(("bearer" = []))
@@ -52,7 +54,7 @@ pub async fn add_favorite(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<Json<FavoriteBody>> {
-    set(&state, &caller, id, Wish::On).await
+    set(&state, &caller, id, FavoriteChange::Add).await
 }
 
 /// Remove from favorites.
@@ -65,7 +67,7 @@ pub async fn add_favorite(
     tag = "favorites",
     params(MovieIdParam),
     responses(
-        (status = 200, description = "The mark as it is now.", body = FavoriteBody),
+        (status = 200, description = "The favorite as it is now.", body = FavoriteBody),
         Unauthenticated, NotFound, Unavailable
     ),
     security(("bearer" = []))
@@ -75,10 +77,15 @@ pub async fn remove_favorite(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<Json<FavoriteBody>> {
-    set(&state, &caller, id, Wish::Off).await
+    set(&state, &caller, id, FavoriteChange::Remove).await
 }
 
-async fn set(state: &AppState, caller: &Caller, id: MovieId, wish: Wish) -> Result<Json<FavoriteBody>> {
-    let favorite = state.store.set_favorite(id, caller.id, wish).await?;
+async fn set(
+    state: &AppState,
+    caller: &Caller,
+    id: MovieId,
+    change: FavoriteChange,
+) -> Result<Json<FavoriteBody>> {
+    let favorite = state.store.set_favorite(id, caller.id, change).await?;
     Ok(Json(FavoriteBody::new(id, favorite)))
 }

@@ -1,7 +1,7 @@
 //! The lists people open first, and search.
 
 use axum::{Json, extract::State};
-use shared::{
+use marquee_shared::{
     AppState, Error, Result,
     auth::MaybeCaller,
     db::{genre::Category, page::Slice, search::SearchQuery},
@@ -105,7 +105,7 @@ pub async fn list_categories(
 
 /// List the most liked movies.
 ///
-/// By how many users hold them as a favorite, then the newest id; only movies with at least one mark. The order may
+/// By how many users hold them as a favorite, then the newest id; only movies with at least one favorite. The order may
 /// lag by a moment on AWS, where it comes from an index; the numbers may not.
 #[utoipa::path(
     get,

@@ -8,7 +8,7 @@ use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
 };
-use shared::{Error, Result, db::movie::no_movie, domain::MovieId};
+use marquee_shared::{Error, Result, db::movie::no_movie, domain::MovieId};
 
 /// The movie's id in a path. What isn't an id names no movie: `404`, before a body is looked at.
 #[derive(Clone, Copy, Debug)]

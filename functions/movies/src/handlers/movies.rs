@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use shared::{
+use marquee_shared::{
     AppState, Error, Result,
     auth::{Caller, MaybeCaller},
     db::movie::{Edit, EditView, MovieOrder, MovieView, no_movie},
@@ -79,7 +79,7 @@ pub async fn list_movies(
 
 /// Add a movie.
 ///
-/// The movie is the caller's, unless an admin names another user. `favorite: true` also marks it for the
+/// The movie is the caller's, unless an admin names another user. `favorite: true` also favorites it for the
 /// caller. It is listed, counted and searchable when the answer arrives.
 #[utoipa::path(
     post,

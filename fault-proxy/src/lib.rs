@@ -1,5 +1,5 @@
-//! A wire between the product and the table: an HTTP proxy that counts every call, and breaks those it is told to. Each
-//! call is signed anew for the far end, since what the product signed is a request to the wire.
+//! A fault proxy between the product and the table: an HTTP proxy that counts every call, and breaks those it is told to. Each
+//! call is signed anew for the far end, since what the product signed is a request to the proxy.
 //!
 //! It is test equipment: what the product never sends, and whatever the far end must not do, is a panic.
 #![allow(
@@ -43,30 +43,30 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use serde_json::{Map, Value, json};
-use shared::db::{
+use marquee_shared::db::{
     client,
     keys::{PK, SK},
 };
+use serde_json::{Map, Value, json};
 use tokio::{
     net::{TcpSocket, TcpStream},
     sync::watch,
 };
 
-/// One call to the table, as the wire saw it.
+/// One call to the table, as the proxy saw it.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The DynamoDB operation, such as `GetItem`.
     pub operation: String,
-    /// When the call had come to the wire.
+    /// When the call had come to the proxy.
     pub start: Instant,
-    /// When its answer left the wire.
+    /// When its answer left the proxy.
     pub end: Instant,
     /// Read units as the table reports them; of calls that it refused or never saw, none.
     pub reads: f64,
     /// Write units likewise.
     pub writes: f64,
-    /// What was asked and answered, on a wire that [keeps](Wire::keep) it.
+    /// What was asked and answered, on a fault proxy that [keeps](FaultProxy::keep) it.
     pub exchange: Option<Exchange>,
 }
 
@@ -155,8 +155,8 @@ struct State {
     touched: HashSet<String>,
 }
 
-/// The wire. It is there for as long as the runtime that it was made on.
-pub struct Wire {
+/// The proxy. It is there for as long as the runtime that it was made on.
+pub struct FaultProxy {
     /// Where the product is to find its table.
     pub url: String,
     state: Arc<Mutex<State>>,
@@ -171,8 +171,8 @@ fn bind(address: SocketAddr) -> TcpSocket {
     socket
 }
 
-impl Wire {
-    /// A wire to this endpoint.
+impl FaultProxy {
+    /// A fault proxy to this endpoint.
     pub async fn to(endpoint: &str) -> Self {
         let first = bind((Ipv4Addr::LOCALHOST, 0).into());
         let address = first.local_addr().unwrap();
@@ -187,7 +187,7 @@ impl Wire {
         }
     }
 
-    /// Takes the wire down, or up again: connections are cut, and new ones refused.
+    /// Takes the proxy down, or up again: connections are cut, and new ones refused.
     pub fn take_down(&self, is_down: bool) {
         self.is_down.send_replace(is_down);
     }
@@ -213,18 +213,18 @@ impl Wire {
     }
 
     /// No more faults.
-    pub fn heal(&self) {
+    pub fn clear_faults(&self) {
         self.state.lock().unwrap().rules.clear();
     }
 
     /// Holds every answer until no call has come for this long, so that calls which the product sends off together are
     /// seen together, however quick the engine is.
-    pub fn hold(&self, time: Duration) {
+    pub fn gather_calls(&self, time: Duration) {
         self.state.lock().unwrap().hold = time;
     }
 
     /// Keeps the bodies of calls and answers, with the capacity that each index took.
-    pub fn keep(&self) {
+    pub fn record_bodies(&self) {
         self.state.lock().unwrap().keep = true;
     }
 
@@ -251,7 +251,7 @@ impl Wire {
     }
 }
 
-/// Takes connections, except while the wire is down.
+/// Takes connections, except while the proxy is down.
 async fn listen(
     mut next: TcpSocket,
     address: SocketAddr,
@@ -276,7 +276,7 @@ async fn listen(
     }
 }
 
-/// Serves a connection until it ends, or the wire is taken down.
+/// Serves a connection until it ends, or the proxy is taken down.
 async fn connection(stream: TcpStream, far_end: FarEnd, mut watched: watch::Receiver<bool>) {
     stream.set_nodelay(true).unwrap();
     let service = service_fn(move |request| {
@@ -343,7 +343,7 @@ impl Body for AnswerBody {
     }
 }
 
-/// The wire's far end: what it takes to carry a call.
+/// The proxy's far end: what it takes to carry a call.
 #[derive(Clone)]
 struct FarEnd {
     endpoint: String,
@@ -359,7 +359,7 @@ struct Cut;
 
 impl std::fmt::Display for Cut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the wire was cut")
+        f.write_str("the proxy was cut")
     }
 }
 
@@ -614,7 +614,7 @@ fn units(answer: &Value) -> f64 {
 fn error(code: &str) -> Value {
     json!({
         "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
-        "message": "The wire says so.",
+        "message": "The proxy says so.",
     })
 }
 
@@ -636,7 +636,7 @@ fn cancellation<'a>(codes: impl Iterator<Item = &'a str>) -> Value {
     let reasons: Vec<Value> = codes
         .map(|code| match code {
             "None" => json!({"Code": code}),
-            code => json!({"Code": code, "Message": "The wire says so."}),
+            code => json!({"Code": code, "Message": "The proxy says so."}),
         })
         .collect();
     let mut answer = error("TransactionCanceledException");

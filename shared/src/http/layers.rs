@@ -41,7 +41,7 @@ pub const VIEWER_ADDRESS: HeaderName = HeaderName::from_static("x-viewer-address
 ///
 /// # Errors
 /// When a configured CORS origin isn't a header value.
-pub fn serve(router: Router, config: &HttpConfig) -> Result<Router, http::Error> {
+pub fn with_layers(router: Router, config: &HttpConfig) -> Result<Router, http::Error> {
     let router = router
         .fallback(|| async { NO_PATH })
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed });

@@ -1,36 +1,36 @@
-//! A whole server in this process, whose table is an engine in memory at the other end of a wire.
+//! A whole server in this process, whose table is an engine in memory at the other end of a fault proxy.
 
 use std::{error::Error, path::PathBuf};
 
+use fault_proxy::FaultProxy;
 use marquee::{
     engine::{Engine, Storage},
     import::{Importer, Source},
     server::{self, Catalog, Place, Running},
 };
-use reqwest::{Client, Method, RequestBuilder};
-use serde_json::{Value, json};
-use shared::{
+use marquee_shared::{
     clock::Clock,
     config::Config,
     db::{Store, client},
     domain::UserId,
 };
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
 use tempfile::TempDir;
-use wire::Wire;
 
 /// Every user's password.
 pub(crate) const PASSWORD: &str = "a long enough passphrase";
 
 /// The server.
-pub(crate) struct Cinema {
+pub(crate) struct BenchServer {
     /// Where it listens.
     pub(crate) base: String,
     /// A client of it.
     pub(crate) http: Client,
-    /// The table, past the wire.
+    /// The table, past the proxy.
     pub(crate) store: Store,
     /// What stands between the server and the table.
-    pub(crate) wire: Wire,
+    pub(crate) proxy: FaultProxy,
     running: Running,
     engine: Engine,
     _data: TempDir,
@@ -44,11 +44,11 @@ pub(crate) struct User {
     pub(crate) refresh: String,
 }
 
-impl Cinema {
+impl BenchServer {
     /// Starts a server with an empty table.
     pub(crate) async fn open() -> Result<Self, Box<dyn Error>> {
         let engine = Engine::start(Storage::Memory)?;
-        let wire = Wire::to(&engine.endpoint()).await;
+        let proxy = FaultProxy::to(&engine.endpoint()).await;
         let data = tempfile::tempdir()?;
         let config = Config::default();
         let local = client::local(&engine.endpoint());
@@ -56,7 +56,7 @@ impl Cinema {
         let running = server::start(server::Options {
             port: 0,
             place: Place::Endpoint {
-                url: wire.url.clone(),
+                url: proxy.url.clone(),
                 data: data.path().to_owned(),
             },
             catalog: Catalog::None,
@@ -68,14 +68,14 @@ impl Cinema {
             base: format!("http://{}", running.address),
             http: Client::builder().no_proxy().build()?,
             store,
-            wire,
+            proxy,
             running,
             engine,
             _data: data,
         })
     }
 
-    /// Adds the movies of a file, past the wire.
+    /// Adds the movies of a file, past the proxy.
     pub(crate) async fn import(&self, file: PathBuf) -> Result<(), Box<dyn Error>> {
         let importer = Importer::new(self.store.clone(), Some(self.engine.database().clone()));
         importer.run(&Source::File(file)).await?;

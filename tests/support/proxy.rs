@@ -1,11 +1,11 @@
-//! A [wire](wire) to a test's own table, and a server behind it.
+//! A [proxy](proxy) to a test's own table, and a server behind it.
 
 use std::ops::Deref;
 
+pub use fault_proxy::{Cost, Fault};
 use marquee::server::{Options, Place};
-use shared::db::Store;
+use marquee_shared::db::Store;
 use tempfile::TempDir;
-pub use wire::{Cost, Fault};
 
 use super::{TestApp, table::TestTable};
 
@@ -20,66 +20,66 @@ pub const TABLE_CALLS: [&str; 7] = [
     "DeleteItem",
 ];
 
-/// A wire, and the table at its other end.
-pub struct Wire {
-    wire: wire::Wire,
+/// A fault proxy, and the table at its other end.
+pub struct FaultProxy {
+    proxy: fault_proxy::FaultProxy,
     pub table: TestTable,
 }
 
-impl Wire {
-    /// A wire to a table of its own.
+impl FaultProxy {
+    /// A fault proxy to a table of its own.
     pub async fn new() -> Self {
         Self::to(TestTable::new().await).await
     }
 
-    /// A wire to this table.
+    /// A fault proxy to this table.
     pub async fn to(table: TestTable) -> Self {
-        let wire = wire::Wire::to(&table.url()).await;
-        Self { wire, table }
+        let proxy = fault_proxy::FaultProxy::to(&table.url()).await;
+        Self { proxy, table }
     }
 
-    /// The table, past the wire.
+    /// The table, past the proxy.
     pub async fn store(&self) -> Store {
         self.table.store().await
     }
 }
 
-impl Deref for Wire {
-    type Target = wire::Wire;
+impl Deref for FaultProxy {
+    type Target = fault_proxy::FaultProxy;
 
-    fn deref(&self) -> &wire::Wire {
-        &self.wire
+    fn deref(&self) -> &fault_proxy::FaultProxy {
+        &self.proxy
     }
 }
 
-/// A server whose table is at the other end of a wire.
-pub struct WiredApp {
+/// A server whose table is at the other end of a fault proxy.
+pub struct ProxiedApp {
     pub app: TestApp,
-    pub wire: Wire,
+    pub proxy: FaultProxy,
     _data: TempDir,
 }
 
-impl WiredApp {
+impl ProxiedApp {
     pub async fn new() -> Self {
         Self::with(|_| {}).await
     }
 
     pub async fn with(change: impl FnOnce(&mut Options)) -> Self {
-        let wire = Wire::new().await;
+        let proxy = FaultProxy::new().await;
         let data = tempfile::tempdir().unwrap();
         let place = Place::Endpoint {
-            url: wire.url.clone(),
+            url: proxy.url.clone(),
             data: data.path().to_owned(),
         };
         let app = TestApp::with(|options| {
             options.place = place;
-            options.config.table = wire.table.name();
+            options.config.table = proxy.table.name();
             change(options);
         })
         .await;
         Self {
             app,
-            wire,
+            proxy,
             _data: data,
         }
     }
