@@ -102,7 +102,12 @@ fn key_makers() -> (Vec<String>, BTreeSet<String>) {
         .filter(|line| !line.trim_start().starts_with("//"))
         .flat_map(|line| line.split('"').skip(1).step_by(2))
         .map(|text| text.split('{').next().unwrap().to_owned())
-        .filter(|text| text.len() > 2 && text.chars().all(|c| c.is_ascii_uppercase() || matches!(c, '#' | '_')))
+        .filter(|text| {
+            text.len() > 2
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_uppercase() || matches!(c, '#' | '_'))
+        })
         .collect();
     (names, prefixes)
 }

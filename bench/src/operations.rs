@@ -31,7 +31,7 @@ const HOLD: Duration = Duration::from_millis(60);
 /// How often each operation is measured.
 const RUNS: usize = 2;
 
-/// A movie that is added, and what it is changed to: different words in all, so that every item of it changes.
+/// A movie that is added, and what it is changed to: different words in all, so that every posting of it changes.
 const ADDED: [&str; 4] = [
     "The Long Measured Goodbye",
     "Ada Counter",

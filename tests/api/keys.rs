@@ -222,7 +222,7 @@ async fn a_quiet_month_signs_nobody_out() {
 
 /// A key that nobody has had the time to find doesn't sign, be it the current one or the one before it.
 #[tokio::test]
-async fn two_rotations_in_a_item_sign_nobody_out() {
+async fn two_rotations_in_a_row_sign_nobody_out() {
     let deployment = Deployment::new().await;
     let verifier = deployment.start().await;
     let mut tokens = register(&verifier, "ripley").await.is(201).body;

@@ -408,7 +408,7 @@ async fn a_cover_image_is_an_https_url_or_null() {
 }
 
 #[tokio::test]
-async fn favorite_favorites_the_movie_for_the_caller_and_takes_the_favorite_off() {
+async fn favorite_adds_the_movie_to_the_callers_favorites_or_removes_it() {
     let app = TestApp::new().await;
     let (owner, admin) = (app.member().await, app.admin().await);
     let made = create(&owner, json!({"favorite": true})).await.is(201).body;

@@ -352,12 +352,12 @@ async fn sigterm_and_ctrl_c_end_the_program_cleanly_and_it_prints_two_lines_and_
     audit(&served.table).await;
 }
 
-/// A catalog of this many items with the titles of its good ones, and the lines of its bad ones.
-fn catalog(items: usize) -> (String, Vec<String>, Vec<usize>) {
+/// A catalog of this many rows with the titles of its good ones, and the lines of its bad ones.
+fn catalog(rows: usize) -> (String, Vec<String>, Vec<usize>) {
     let mut csv = String::from("title,description,release_date,director,genre\n");
     let (mut titles, mut bad) = (Vec::new(), Vec::new());
     let mut line = 1;
-    for n in 0..items {
+    for n in 0..rows {
         line += 1;
         let title = format!("Movie {n:05}");
         if n % 50 == 49 {
@@ -370,7 +370,7 @@ fn catalog(items: usize) -> (String, Vec<String>, Vec<usize>) {
             });
             continue;
         }
-        // Some items take two lines. Many genres make small chunks, and so many commits.
+        // Some rows take two lines. Many genres make small chunks, and so many commits.
         let description = if n % 7 == 0 {
             line += 1;
             "Two\nlines."
@@ -392,7 +392,7 @@ fn catalog(items: usize) -> (String, Vec<String>, Vec<usize>) {
     (csv, titles, bad)
 }
 
-/// Runs an import; kills it when it has reported the bad item of this line. Gives the lines that it reported, whether it
+/// Runs an import; kills it when it has reported the bad row of this line. Gives the lines that it reported, whether it
 /// was killed, and what it printed.
 async fn import(data: &Path, file: &Path, kill_at: Option<usize>) -> (BTreeSet<usize>, Output) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_marquee"));
@@ -457,7 +457,7 @@ async fn an_import_that_is_killed_goes_on_and_every_good_row_is_there_once_and_e
     reported.extend(&lines);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
-        text.starts_with("imported ") && text.ends_with(&format!(" {} bad items\n", lines.len())),
+        text.starts_with("imported ") && text.ends_with(&format!(" {} bad rows\n", lines.len())),
         "{text}"
     );
     assert_eq!(reported, bad.into_iter().collect());

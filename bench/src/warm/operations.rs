@@ -168,8 +168,8 @@ fn write_movies(file: &std::path::Path) -> Result<(), Failure> {
     let mut reader = csv::Reader::from_path(all)?;
     let mut writer = csv::Writer::from_path(file)?;
     writer.write_byte_record(reader.byte_headers()?)?;
-    for item in reader.byte_records().take(MOVIES) {
-        writer.write_byte_record(&item?)?;
+    for row in reader.byte_records().take(MOVIES) {
+        writer.write_byte_record(&row?)?;
     }
     writer.flush()?;
     Ok(())
