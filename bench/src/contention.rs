@@ -96,8 +96,8 @@ const DELETED_WITHIN: Duration = Duration::from_secs(6);
 
 const OWNERS: &str = "
 The same load, while the movie's owner edits the movie 20 times, half of the edits with a change of the owner's own favorite,
-and then deletes it. An edit or a deletion has priority over favorites: after a conflict it waits at most 10 ms
-(`FIRST_TURN_PAUSES`), and its condition is on the movie's version, which favorites don't change.
+and then deletes it. An edit or a deletion has priority over favorites: after a conflict it waits at most 10 ms, and
+at most 25 ms after 32 conflicts. Its condition is on the movie's version, which favorites don't change.
 
 | window | users | edit, p50 | longest edit | deletion |
 |---|---|---|---|---|
