@@ -41,13 +41,13 @@ const OVER_BUDGET: [(&str, &str); 5] = [
     ),
 ];
 
-/// How a search's name begins. A search reads on while there is more to read, up to its ceiling. So its cost at the largest
+/// How a search's name begins. A search reads on while there is more to read, up to its budget. So its cost at the largest
 /// size must be the cost at the size before, or one unit more for longer words.
 const READS_ON: &str = "search, ";
 
-/// Searches that few movies match, while very many movies have some of the words. They read up to their ceiling wherever there
-/// is enough to read, so they are compared with the ceiling only.
-const UP_TO_THE_CEILING: [&str; 2] = [
+/// Searches that few movies match, while very many movies have some of the words. They read up to their budget wherever there
+/// is enough to read, so they are compared with the budget only.
+const UP_TO_THE_BUDGET: [&str; 2] = [
     "search, an exact title",
     "search, three genres that few movies combine",
 ];
@@ -67,14 +67,14 @@ A cell is: round trips · calls · read units · write units, and in brackets th
 answer. Calls that are sent together are one round trip. The engine counts units by DynamoDB's rules. Each operation is
 measured twice, and the higher cost is shown.
 
-A ceiling is: round trips · read units · write units. It is for an anonymous request unless the name says *signed in*; a
-signed-in request costs one more read unit for each movie shown. Every cell is compared with the ceiling.
+A budget is: round trips · read units · write units. It is for an anonymous request unless the name says *signed in*; a
+signed-in request costs one more read unit for each movie shown. Every cell is compared with the budget.
 
 The cost at the largest size is compared with the cost at the smallest size whose answer is as full, because 100 movies
 don't fill every page. The benchmark fails if they differ by more than a tenth. A search reads on while there is more to
 read, so it is compared with the size before the largest, and may cost one unit more, because words are longer in a larger
-catalog. Searches that few movies match read up to their ceiling wherever there is enough to read; they are compared with
-the ceiling only.";
+catalog. Searches that few movies match read up to their budget wherever there is enough to read; they are compared with
+the budget only.";
 
 /// An operation at every size.
 struct Row {
@@ -138,7 +138,7 @@ impl Row {
         let last = self.sizes.len().checked_sub(1)?;
         let full = self.sizes[last].1.unwrap_or_default();
         let is_full = |at: &usize| self.sizes[*at].1.unwrap_or_default() * 20 >= full * 19;
-        if UP_TO_THE_CEILING.contains(&self.name) {
+        if UP_TO_THE_BUDGET.contains(&self.name) {
             return None;
         }
         if self.name.starts_with(READS_ON) {
@@ -157,7 +157,7 @@ impl Row {
                 .any(|c| c.trips > b.trips || c.reads > b.reads || c.writes > b.writes)
         };
         let mut said = match self.base() {
-            None if UP_TO_THE_CEILING.contains(&self.name) => "reads up to its ceiling".to_owned(),
+            None if UP_TO_THE_BUDGET.contains(&self.name) => "reads up to its budget".to_owned(),
             None => "no fuller answer to compare with".to_owned(),
             Some(base) => {
                 let (Some((one, _)), Some((last, _))) = (self.sizes.get(base), self.sizes.last()) else {
@@ -182,16 +182,16 @@ impl Row {
 /// Writes the table, and gives what is wrong.
 fn report(sizes: &[u64], rows: &[Row], text: &mut String) -> Vec<String> {
     let mut wrong = Vec::new();
-    let _ = write!(text, "\n| operation | ceiling |");
+    let _ = write!(text, "\n| operation | budget |");
     for size in sizes {
         let _ = write!(text, " {} |", grouped(*size));
     }
     let _ = writeln!(text, " verdict |\n|---|---|{}---|", "---|".repeat(sizes.len()));
     for row in rows {
-        let ceiling = row.budget.map_or(String::new(), |b| {
+        let budget = row.budget.map_or(String::new(), |b| {
             format!("{} · {} · {}", b.trips, b.reads, b.writes)
         });
-        let _ = write!(text, "| {} | {ceiling} |", row.name);
+        let _ = write!(text, "| {} | {budget} |", row.name);
         for (cost, found) in &row.sizes {
             let calls = cost.calls.len();
             let _ = write!(
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cost_beyond_its_ceiling_at_any_size_is_a_failure_unless_it_is_excused() {
+    fn a_cost_over_its_budget_at_any_size_is_a_failure_unless_it_is_excused() {
         let budget = Some(Budget {
             trips: 2,
             reads: 9.0,
