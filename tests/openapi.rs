@@ -45,6 +45,7 @@ fn refresh() {
     fs::write(path(), from_routers()).unwrap();
 }
 
+/// Guarantee 55.
 #[test]
 fn the_checked_in_document_is_what_the_routers_say() {
     let checked_in = fs::read_to_string(path()).unwrap();

@@ -10,10 +10,7 @@ use axum::{
 };
 use marquee_shared::{
     AppState, Error, Result,
-    auth::{
-        AuthSecrets, RejectInvalidToken, SourceAddress, password, password::Verdict, refresh::RefreshToken,
-        token,
-    },
+    auth::{AuthSecrets, RejectInvalidToken, password, password::Verdict, refresh::RefreshToken, token},
     db::{
         attempts::{Attempt, Claim},
         counter::Counter,
@@ -24,12 +21,14 @@ use marquee_shared::{
     domain::{Role, UserId, password::Secret, username::fold_name},
     http::{
         Form,
+        extract::SourceAddress,
         openapi::{
             BadRequest, Conflict, TooLarge, TooManyRequests, Unauthenticated, Unavailable,
             UnsupportedMediaType,
         },
         wire::UserBody,
     },
+    telemetry,
 };
 
 use crate::{
@@ -44,10 +43,10 @@ const JWKS_CACHE: &str = "public, max-age=60";
 const NOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The answer to a failed sign-in. It doesn't say whether the username or the password is wrong.
-const NOT_SIGNED_IN: Error = Error::Unauthenticated("The username or password is incorrect.");
+const NOT_SIGNED_IN: Error = Error::unauthenticated("The username or password is incorrect.");
 
 /// The answer to a refresh token that is not valid, for any reason.
-const NOT_REFRESHED: Error = Error::Unauthenticated("The refresh token is invalid.");
+const NOT_REFRESHED: Error = Error::unauthenticated("The refresh token is invalid.");
 
 /// Register a user
 ///
@@ -81,7 +80,7 @@ pub(crate) async fn register_user(
     let (password_hash, id) =
         tokio::try_join!(password::hash(body.password), store.take_ids(Counter::UserIds, 1),)?;
     let user = UserItem {
-        id: UserId::try_from(id).map_err(|e| Error::Internal(e.to_string()))?,
+        id: UserId::try_from(id).map_err(|e| Error::internal(e.to_string()))?,
         username: body.username.as_str().to_owned(),
         email: body.email.as_str().to_owned(),
         role: Role::Member,
@@ -97,7 +96,7 @@ pub(crate) async fn register_user(
     created?;
     if let Err(error) = noted {
         // The user is registered. The address counts as unknown until they sign in from it.
-        tracing::warn!(error = %error.log_message(), "the address of a registration was not recorded");
+        telemetry::warn(&error, "the address of a registration was not recorded");
     }
     tracing::info!(event = "registered", user = user.id.get());
     signed_in(&state.app, &secrets, StatusCode::CREATED, &user, &token)
@@ -175,7 +174,7 @@ pub(crate) async fn log_in(
         let welcome = store.welcome(&attempt, login.user, session.as_deref());
         let noted = within(NOTED_WITHIN, async { tokio::try_join!(welcome, upgrade) });
         if let Err(error) = noted.await {
-            tracing::warn!(error = %error.log_message(), "a sign-in was not recorded");
+            telemetry::warn(&error, "a sign-in was not recorded");
         }
         Ok(())
     };

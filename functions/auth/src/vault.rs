@@ -7,12 +7,17 @@ use marquee_shared::{
     AppState, Error, Result,
     auth::{AuthSecrets, SecretTexts, keys::FRESH_SECONDS, secrets::SecretsError},
     clock::Instant,
+    error::LogText,
+    telemetry,
 };
 use tokio::sync::Mutex;
 
 /// How long a new key is published before it signs, in seconds, as long as the previous key can sign. It is longer than a
 /// verifier remembers that a key id is unknown, and than the public keys may be cached.
 const LEAD_SECONDS: i64 = 90;
+
+/// The call that reads a secret.
+const GET_SECRET: &str = "GetSecretValue";
 
 /// How long to wait before the next attempt after the secrets could not be read, in seconds.
 const RETRY_SECONDS: i64 = 10;
@@ -121,7 +126,7 @@ impl Vault {
         let secrets = match (self.source.read(CURRENT).await, held.as_mut()) {
             (Ok(secrets), _) => secrets,
             (Err(error), Some(held)) if now < held.read.plus_seconds(STALE_SECONDS) => {
-                tracing::warn!(error = %error.log_message(), "the secrets could not be read again");
+                telemetry::warn(&error, "the secrets could not be read again");
                 held.due = now.plus_seconds(RETRY_SECONDS);
                 return Ok(Arc::clone(&held.secrets));
             }
@@ -190,7 +195,7 @@ impl Source {
                 // Not a bug of ours: the operator can replace a text that is too short.
                 secrets
                     .map(Arc::new)
-                    .map_err(|e| Error::Unavailable(e.to_string()))
+                    .map_err(|e| Error::unavailable(e.to_string()))
             }
         }
     }
@@ -200,10 +205,12 @@ impl Source {
 async fn read(client: &Client, id: &str, version: Version) -> Result<String> {
     let request = client.get_secret_value().secret_id(id).version_stage(version);
     let output = request.send().await.map_err(|error| {
-        let code = error.code().unwrap_or("no answer");
-        Error::Unavailable(format!("GetSecretValue: {code}"))
+        let cause = error
+            .code()
+            .map_or_else(|| LogText::from("no answer"), LogText::aws_error);
+        Error::Unavailable(cause.during(GET_SECRET))
     })?;
     output
         .secret_string
-        .ok_or_else(|| Error::Unavailable("GetSecretValue: a secret without text".into()))
+        .ok_or_else(|| Error::Unavailable(LogText::from("the secret has no text").during(GET_SECRET)))
 }

@@ -1,7 +1,6 @@
 //! The movies function: movies, favorites, search and lists.
 
 mod handlers;
-mod if_match;
 mod wire;
 
 use axum::Router;

@@ -98,6 +98,16 @@ pub(crate) struct MovieIdParam {
     id: u64,
 }
 
+/// The precondition of a change.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only described; IfMatch reads the header")]
+pub(crate) struct IfMatchParam {
+    /// The `ETag` of an earlier answer. The movie is changed only if nobody has edited it since (RFC 9110 §13.1.1).
+    #[param(rename = "if-match", nullable = false, example = "\"1\"")]
+    if_match: Option<String>,
+}
+
 /// The parameters of the list of movies.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

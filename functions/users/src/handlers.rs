@@ -2,8 +2,8 @@
 
 use axum::{Json, extract::State};
 use marquee_shared::{
-    AppState, Result,
-    auth::{Caller, UNKNOWN_USER},
+    AppState, Error, Result,
+    auth::Caller,
     db::page::Counted,
     domain::Role,
     http::{
@@ -39,7 +39,7 @@ pub(crate) async fn list_users(
         state.store.get_user(caller.id),
         state.store.list_users(&page.window, page.limit)
     )?;
-    let is_admin = asking.ok_or(UNKNOWN_USER)?.role == Role::Admin;
+    let is_admin = asking.ok_or(Error::UNKNOWN_USER)?.role == Role::Admin;
     let body = if is_admin { UserBody::own } else { UserBody::public };
     let slice = slice.map(|user| body(&user));
     Ok(Json(page.collection(&state, Some(count), slice).await?))
@@ -59,7 +59,11 @@ pub(crate) async fn list_users(
     security(("bearer" = []))
 )]
 pub(crate) async fn get_me(State(state): State<AppState>, caller: Caller) -> Result<Json<UserBody>> {
-    let user = state.store.get_user(caller.id).await?.ok_or(UNKNOWN_USER)?;
+    let user = state
+        .store
+        .get_user(caller.id)
+        .await?
+        .ok_or(Error::UNKNOWN_USER)?;
     Ok(Json(UserBody::own(&user)))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{CoverImage, Genres, ReleaseDate, text};
+use crate::domain::{cover::CoverImage, genre::Genres, release_date::ReleaseDate, text};
 
 /// The most characters of a title, and of a director.
 pub const MAX_TITLE_CHARS: usize = 200;

@@ -4,7 +4,10 @@ use std::sync::LazyLock;
 
 use utoipa::ToSchema;
 
-use crate::domain::{Email, Username, username::fold_name};
+use crate::domain::{
+    email::Email,
+    username::{Username, fold_name},
+};
 
 /// The fewest characters (OWASP ASVS 5.0, 6.2.1).
 pub const MIN_CHARS: usize = 8;

@@ -61,9 +61,9 @@ problems! {
     /// The request has no valid credentials.
     Unauthenticated => Error::TokenExpired;
     /// The caller is signed in, but is not allowed to do this.
-    Forbidden => Error::Forbidden("Only an admin may name another user.");
+    Forbidden => Error::forbidden("Only an admin may name another user.");
     /// The resource does not exist.
-    NotFound => Error::NotFound("There is no movie with this id.");
+    NotFound => Error::not_found("There is no movie with this id.");
     /// A value that must be unique is already in use.
     Conflict => Error::Conflict(FieldErrors::one("username", "This is taken."));
     /// The movie has been edited since the version named in `If-Match`.
@@ -76,7 +76,7 @@ problems! {
     TooManyRequests => Error::TooManyRequests { retry_after: 30 };
     /// The database did not answer in time. `Retry-After` says when to try again. A requested change may still have been made:
     /// read the resource before repeating a request that must not be repeated.
-    Unavailable => Error::Unavailable(String::new());
+    Unavailable => Error::unavailable("");
 }
 
 fn problem_response(doc: &[&str], error: &Error) -> Response {

@@ -18,7 +18,7 @@ use marquee_shared::{
     http::{
         Collection, Form, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams},
-        extract::Params,
+        extract::{IfMatch, Params},
         openapi::*,
         wire::MovieBody,
     },
@@ -26,12 +26,11 @@ use marquee_shared::{
 
 use crate::{
     handlers::PathId,
-    if_match::{IfMatch, IfMatchParam},
-    wire::{MovieIdParam, MovieListParams, MoviePatch, NewMovie},
+    wire::{IfMatchParam, MovieIdParam, MovieListParams, MoviePatch, NewMovie},
 };
 
 /// The error for a caller who is neither the owner of the movie nor an admin.
-const NOT_YOURS: Error = Error::Forbidden("Only the user who added this movie, or an admin, may change it.");
+const NOT_YOURS: Error = Error::forbidden("Only the user who added this movie, or an admin, may change it.");
 
 /// List movies
 ///
@@ -54,13 +53,17 @@ pub(crate) async fn list_movies(
     params: Params,
 ) -> Result<Json<Collection<MovieBody>>> {
     let mut errors = FieldErrors::default();
-    let order = errors.take("ordering", parse_order(params.get("ordering")));
-    let order = order.unwrap_or_default();
+    let ordering = params.get("ordering").unwrap_or("id");
+    let order = errors.take("ordering", parse_order(ordering)).unwrap_or_default();
     if params.get("genre").is_some_and(|genre| genre.trim().is_empty()) {
         errors.add("genre", "This field may not be blank.");
     }
     let genre = params.get("genre").map(genre::identity);
-    let scope = format!("movies {order:?} {genre:?}");
+    let mut scope = format!("movies ordering={ordering}");
+    if let Some(genre) = &genre {
+        scope += " genre=";
+        scope += genre.as_deref().unwrap_or_default();
+    }
     let page = PageQuery::read_with(&state, params, DEFAULT_LIMIT, scope, errors).await?;
     let (store, caller) = (&state.store, caller.map(|c| c.id));
     let (window, limit) = (&page.window, page.limit);
@@ -154,7 +157,7 @@ pub(crate) async fn replace_movie(
     Form(new): Form<NewMovie>,
 ) -> Result<Response> {
     let decide = |seen: &EditView| {
-        if_match.check(&seen.view.movie)?;
+        if_match.check(seen.view.movie.version)?;
         let mut fields = new.fields.clone();
         if !new.has_cover_field {
             fields.cover_image.clone_from(&seen.view.movie.fields.cover_image);
@@ -187,7 +190,7 @@ pub(crate) async fn update_movie(
     Form(patch): Form<MoviePatch>,
 ) -> Result<Response> {
     let decide = |seen: &EditView| {
-        if_match.check(&seen.view.movie)?;
+        if_match.check(seen.view.movie.version)?;
         let fields = patch.apply(&seen.view.movie.fields)?;
         edit(seen, fields, patch.user, patch.favorite)
     };
@@ -217,7 +220,7 @@ pub(crate) async fn delete_movie(
 ) -> Result<StatusCode> {
     let decide = |seen: &EditView| {
         may_change(seen)?;
-        if_match.check(&seen.view.movie)
+        if_match.check(seen.view.movie.version)
     };
     state.store.delete_movie(id, caller.id, decide).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -282,7 +285,7 @@ fn may_name(role: Role, named: UserId, caller: UserId) -> Result<()> {
     if named == caller || role == Role::Admin {
         Ok(())
     } else {
-        Err(Error::Forbidden("Only an admin may name another user."))
+        Err(Error::forbidden("Only an admin may name another user."))
     }
 }
 
@@ -300,12 +303,12 @@ fn movie_response(view: MovieView) -> Response {
     response
 }
 
-fn parse_order(text: Option<&str>) -> Result<MovieOrder, &'static str> {
+fn parse_order(text: &str) -> Result<MovieOrder, &'static str> {
     match text {
-        None | Some("id") => Ok(MovieOrder::Id),
-        Some("-id") => Ok(MovieOrder::IdDescending),
-        Some("release_date") => Ok(MovieOrder::ReleaseDate),
-        Some("-release_date") => Ok(MovieOrder::ReleaseDateDescending),
-        Some(_) => Err("Must be one of id, -id, release_date, -release_date."),
+        "id" => Ok(MovieOrder::Id),
+        "-id" => Ok(MovieOrder::IdDescending),
+        "release_date" => Ok(MovieOrder::ReleaseDate),
+        "-release_date" => Ok(MovieOrder::ReleaseDateDescending),
+        _ => Err("Must be one of id, -id, release_date, -release_date."),
     }
 }
