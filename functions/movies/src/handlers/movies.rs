@@ -135,8 +135,8 @@ pub(crate) async fn get_movie(
 
 /// Replace a movie
 ///
-/// Replaces the fields of a movie. Every required field must be sent; an optional field that is left out keeps its value.
-/// Only the owner of the movie and admins may do this.
+/// Every required field must be sent. An optional field that is left out keeps its value. Only the owner of the movie and
+/// admins may do this.
 #[utoipa::path(
     put,
     path = "/api/movies/{id}/",
@@ -199,8 +199,8 @@ pub(crate) async fn update_movie(
 
 /// Delete a movie
 ///
-/// Deletes a movie. It disappears from search, categories, favorites and counts. Only the owner of the movie and admins may
-/// do this.
+/// The movie also disappears from search, categories, favorites and counts. Only the owner of the movie and admins may do
+/// this.
 #[utoipa::path(
     delete,
     path = "/api/movies/{id}/",
