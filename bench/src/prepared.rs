@@ -208,11 +208,11 @@ fn key() -> String {
 
 /// Adds users as the auth function does, but for the hash of their password, which is made once.
 async fn add_users(store: &Store, count: u64) -> marquee_shared::Result<()> {
-    let password = Password::parse(PASSWORD.into()).map_err(marquee_shared::Error::Internal)?;
+    let password = Password::parse(PASSWORD.into()).map_err(marquee_shared::Error::internal)?;
     let hash = password::hash(password).await?;
     let first = store.take_ids(Counter::UserIds, count).await?;
     for n in 0..count {
-        let id = UserId::try_from(first + n).map_err(|e| marquee_shared::Error::Internal(e.to_string()))?;
+        let id = UserId::try_from(first + n).map_err(|e| marquee_shared::Error::internal(e.to_string()))?;
         let now = store.clock.now();
         let user = UserItem {
             id,
@@ -236,7 +236,7 @@ async fn add_likes(
     bulk: &Bulk,
     likes: &BTreeMap<u64, BTreeSet<u64>>,
 ) -> marquee_shared::Result<()> {
-    let wrong = |e: marquee_shared::domain::id::NotAnId| marquee_shared::Error::Internal(e.to_string());
+    let wrong = |e: marquee_shared::domain::id::NotAnId| marquee_shared::Error::internal(e.to_string());
     let likes: Vec<(&u64, &BTreeSet<u64>)> = likes.iter().collect();
     let now = store.clock.now();
     for some in likes.chunks(LIKES_AT_ONCE) {

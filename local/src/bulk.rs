@@ -65,7 +65,7 @@ impl Bulk {
                         .map(|(at, _)| (at, None))
                         .collect();
                     if failed.is_empty() {
-                        return Err(Error::Internal(text));
+                        return Err(Error::internal(text));
                     }
                     Ok(Outcome::ConditionFailed(failed))
                 }
@@ -80,12 +80,12 @@ impl Bulk {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or_else(|e| Err(Error::Internal(format!("the engine: {e}"))))
+        .unwrap_or_else(|e| Err(Error::internal(format!("the engine: {e}"))))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err passes it by value")]
 fn failure(error: DynoxideError) -> Error {
-    Error::Unavailable(format!("the engine: {error}"))
+    Error::unavailable(format!("the engine: {error}"))
 }
 
 fn engine_action(action: TransactWriteItem) -> Result<engine::TransactWriteItem> {
@@ -143,7 +143,7 @@ fn engine_item(item: Item) -> Result<dynoxide::Item> {
         .map(|(name, value)| match value {
             AttributeValue::S(text) => Ok((name, dynoxide::AttributeValue::S(text))),
             AttributeValue::N(number) => Ok((name, dynoxide::AttributeValue::N(number))),
-            _ => Err(Error::Internal(format!(
+            _ => Err(Error::internal(format!(
                 "the engine: {name} is neither a string nor a number"
             ))),
         })

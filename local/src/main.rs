@@ -15,7 +15,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::of_command(cli.log_level());
+    telemetry::init_command(cli.log_level());
     match cli.run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

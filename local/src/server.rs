@@ -20,6 +20,7 @@ use marquee_shared::{
     config::Config,
     db::{Store, client},
     http::layers::cors,
+    telemetry,
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
@@ -317,7 +318,7 @@ async fn sweep_periodically(store: Store) {
     loop {
         every.tick().await;
         if let Err(error) = marquee_sweep::sweep(&store, SWEEP_EVERY).await {
-            tracing::warn!(error = %error.log_message(), "can't delete the favorites of deleted movies");
+            telemetry::warn(&error, "can't delete the favorites of deleted movies");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use marquee_shared::auth::hex;
+use marquee_shared::digest::hex;
 use ring::digest;
 
 /// The demonstration catalog, `data/movies.csv` of the repository.

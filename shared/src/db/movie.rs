@@ -6,7 +6,6 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    auth::UNKNOWN_USER,
     db::{
         counter::Counter,
         favorite::{FavoriteItem, PASSES_OF_DELETION, SWEEP_OF_DELETION},
@@ -24,6 +23,7 @@ use crate::{
     },
     domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
     error::{Error, Result},
+    telemetry,
 };
 
 /// One favorite, in a movie's `likes`. Favorites × 10¹⁰ + id orders movies by favorites, and among equals by id; 64 bits
@@ -483,7 +483,7 @@ impl Store {
             .map(from_item)
             .transpose()?;
         let movie = found.remove(&keys::movie(id)).ok_or_else(no_movie)?;
-        let caller_item = found.remove(&keys::user(caller)).ok_or(UNKNOWN_USER)?;
+        let caller_item = found.remove(&keys::user(caller)).ok_or(Error::UNKNOWN_USER)?;
         Ok(EditView {
             view: MovieView {
                 movie: from_item(movie)?,
@@ -586,8 +586,8 @@ impl Store {
                     ..known
                 })
             }
-            Err(Error::Unavailable(why)) => {
-                tracing::warn!(error = %why, "a count that can't be read after a change");
+            Err(error @ Error::Unavailable(_)) => {
+                telemetry::warn(&error, "a count can't be read after a change");
                 Ok(known)
             }
             Err(error) => Err(error),
@@ -614,7 +614,7 @@ impl Store {
                 // item remembers.
                 let sweep = self.sweep_favorites_of(id, PASSES_OF_DELETION);
                 if has_favorites && let Err(error) = within(SWEEP_OF_DELETION, sweep).await {
-                    tracing::warn!(error = %error.log_message(), "favorites left to sweep");
+                    telemetry::warn(&error, "favorites left to sweep");
                 }
                 return Ok(());
             }
@@ -780,7 +780,7 @@ pub fn newest_first(views: &mut [MovieView]) {
 /// The error for a movie that isn't there.
 #[must_use]
 pub fn no_movie() -> Error {
-    Error::NotFound("There is no movie with this id.")
+    Error::not_found("There is no movie with this id.")
 }
 
 /// The condition that nothing has this key yet.

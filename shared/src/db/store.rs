@@ -475,7 +475,7 @@ pub fn number(value: impl std::fmt::Display) -> AttributeValue {
 /// [`Error::Internal`] when it can't be encoded, which is a bug. It quotes no value.
 pub fn to_item<T: Serialize>(entity: &T) -> Result<Item> {
     serde_dynamo::to_item(entity)
-        .map_err(|_| Error::Internal(format!("a {} can't be encoded", std::any::type_name::<T>())))
+        .map_err(|_| Error::internal(format!("a {} can't be encoded", std::any::type_name::<T>())))
 }
 
 /// Decodes an item as an entity.
@@ -494,11 +494,11 @@ pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
 /// The error for an item that isn't what this service writes.
 #[must_use]
 pub fn corrupt(what: &str) -> Error {
-    Error::Internal(format!("the table holds {what}"))
+    Error::internal(format!("the table holds {what}"))
 }
 
 pub(crate) fn build_error(error: impl std::fmt::Display) -> Error {
-    Error::Internal(format!("request: {error}"))
+    Error::internal(format!("request: {error}"))
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ impl Store {
             return Ok(None);
         };
         let role =
-            serde_dynamo::to_attribute_value(role).map_err(|e| Error::Internal(format!("encode: {e}")))?;
+            serde_dynamo::to_attribute_value(role).map_err(|e| Error::internal(format!("encode: {e}")))?;
         let set = Expression::update("SET #role = :role")
             .when("attribute_exists(#pk)")
             .value(":role", role);

@@ -264,6 +264,7 @@ async fn what_follows_a_request_does_not_spoil_its_answer() {
     }
 }
 
+/// Guarantee 53.
 #[tokio::test]
 async fn nothing_is_smuggled_behind_a_body() {
     let (addr, _stop, _) = serving(gateway()).await;

@@ -326,6 +326,7 @@ fn what_is_allowed_on_other_services_is_exact_as_well() {
     refused(good, "!GetAtt Logs.Arn", &resources);
 }
 
+/// Guarantee 37.
 #[test]
 fn a_role_that_could_be_wider_than_it_says_is_refused() {
     let good = template(&statement("dynamodb:Query", "!GetAtt Movies.Arn"));
