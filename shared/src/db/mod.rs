@@ -13,6 +13,7 @@ pub mod keys;
 pub mod movie;
 pub mod page;
 pub mod posting;
+pub mod posting_keys;
 pub mod retry;
 pub mod search;
 pub mod session;
