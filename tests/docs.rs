@@ -70,13 +70,15 @@ fn every_access_pattern_of_the_code_is_in_the_data_model_and_the_other_way_round
     );
 }
 
-/// What `shared/src/db/keys.rs` makes keys with: its public functions and constants, and the texts keys begin with.
+/// What `keys.rs` and `posting_keys.rs` in `shared/src/db` make keys with: their public functions and constants, and the texts
+/// keys begin with.
 fn key_makers() -> (Vec<String>, BTreeSet<String>) {
     // These are about keys of any kind.
-    const GENERAL: [&str; 9] = [
+    const GENERAL: [&str; 10] = [
         "class_of",
         "id_text",
         "id_at_end",
+        "movie_of",
         "after",
         "before",
         "ID_DIGITS",
@@ -84,10 +86,23 @@ fn key_makers() -> (Vec<String>, BTreeSet<String>) {
         "WORD_SEPARATOR",
         "BUCKET",
     ];
+    // These are about parts and ranges of postings' keys.
+    const PARTS: [&str; 7] = [
+        "MAX_TITLE_BYTES",
+        "joined",
+        "word_fits",
+        "title_prefix",
+        "word_prefix",
+        "whole_word_bounds",
+        "prefix_bounds",
+    ];
     // The attributes and indexes, which the model names by their values.
     const NAMES: [&str; 7] = ["PK", "SK", "BY_DATE", "TABLE", "BY_LIKES", "LIKED", "LIKES"];
-    let source = read("shared/src/db/keys.rs");
-    let source = source.split("#[cfg(test)]").next().unwrap();
+    let source = ["keys", "posting_keys"].map(|file| {
+        let source = read(format!("shared/src/db/{file}.rs"));
+        source.split("#[cfg(test)]").next().unwrap().to_owned()
+    });
+    let source = source.concat();
     let names = source
         .lines()
         .filter_map(|line| {
@@ -95,7 +110,7 @@ fn key_makers() -> (Vec<String>, BTreeSet<String>) {
                 .or_else(|| line.strip_prefix("pub const "))
         })
         .map(|rest| rest.split(['(', ':']).next().unwrap().to_owned())
-        .filter(|name| !GENERAL.contains(&name.as_str()) && !NAMES.contains(&name.as_str()))
+        .filter(|name| ![&GENERAL[..], &PARTS, &NAMES].concat().contains(&name.as_str()))
         .collect();
     let prefixes = source
         .lines()

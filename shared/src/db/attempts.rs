@@ -20,7 +20,8 @@ use crate::{
     auth::sha256_hex,
     clock::{Instant, SKEW_MS},
     db::{
-        Key, keys,
+        Key,
+        keys::{self, AttemptCounter},
         store::{Expression, Store, from_item, number},
         user::LoginItem,
     },
@@ -72,16 +73,16 @@ impl Attempt {
     /// From the same place, under another name.
     fn here_under(&self, name: &str) -> Key {
         let subject = format!("{name} from {}", self.from);
-        keys::attempts(&sha256_hex(subject.as_bytes()), "HERE")
+        keys::attempts(&sha256_hex(subject.as_bytes()), AttemptCounter::Here)
     }
 
     fn everywhere(&self, window: i64) -> Key {
-        keys::attempts(&self.name, &format!("WINDOW#{window}"))
+        keys::attempts(&self.name, AttemptCounter::Window(window))
     }
 
     fn in_session(&self, session: &str) -> Key {
         let subject = format!("{} in {session}", self.name);
-        keys::attempts(&sha256_hex(subject.as_bytes()), "SESSION")
+        keys::attempts(&sha256_hex(subject.as_bytes()), AttemptCounter::Session)
     }
 
     /// The hash of the account's other name. For a name that is nobody's, or has no other, it is one that nobody has, so
@@ -414,7 +415,7 @@ impl Store {
     pub async fn count_address(&self, network: &str, limit: u32) -> Result<()> {
         let now = self.clock.now();
         let window = now.seconds().div_euclid(ADDRESS_WINDOW);
-        let key = keys::attempts(&sha256_hex(network.as_bytes()), &format!("MINUTE#{window}"));
+        let key = keys::attempts(&sha256_hex(network.as_bytes()), AttemptCounter::Minute(window));
         let end = Instant(0).plus_seconds((window + 1) * ADDRESS_WINDOW);
         let count = Expression::update("SET #ttl = :ttl ADD #n :one")
             .when("(attribute_not_exists(#n) OR #n < :limit)")

@@ -1,7 +1,8 @@
-//! How keys are written. Every partition key, sort key and index key of the table is made here and nowhere else.
+//! How keys are written. Every partition key, sort key and index key of the table is made here, or, for postings, in
+//! [`posting_keys`](crate::db::posting_keys); and nowhere else.
 //!
 //! Every sort key that a walk may stop at ends in one of: an id of [`ID_DIGITS`] digits, or [`END`]. So no sort key is
-//! the beginning of another, and the keys just after and just before one are its id plus or minus one.
+//! a prefix of another, and the keys just after and just before one are its id plus or minus one.
 
 use std::collections::HashMap;
 
@@ -152,6 +153,17 @@ pub fn movie(id: MovieId) -> Key {
     Key::new(movie_bucket(id.get() / BUCKET), id_text(id.get()))
 }
 
+/// The id of the movie that this is the key of an item about: of a favorite, in its partition key; of any other, at the end of
+/// its sort key.
+#[must_use]
+pub fn movie_of(key: &Key) -> Option<MovieId> {
+    let id = match key.pk.strip_prefix(FAVORITES) {
+        Some(id) => id.parse().ok()?,
+        None => id_at_end(&key.sk)?,
+    };
+    MovieId::try_from(id).ok()
+}
+
 /// The partition of movies whose ids are in `bucket`.
 #[must_use]
 pub fn movie_bucket(bucket: u64) -> String {
@@ -168,6 +180,12 @@ pub fn dated(date: &str, id: MovieId) -> String {
 }
 
 /// The `liked` of a movie: its shard of the likes index.
+#[must_use]
+pub fn liked(id: MovieId) -> String {
+    likes_shard(id.get() % LIKES_SHARDS)
+}
+
+/// A shard of the likes index, below [`LIKES_SHARDS`].
 #[must_use]
 pub fn likes_shard(shard: u64) -> String {
     format!("LIKES#{shard}")
@@ -200,8 +218,11 @@ pub fn favorite(movie: MovieId, user: UserId) -> Key {
 /// The partition of a movie's favorites.
 #[must_use]
 pub fn favorites(movie: MovieId) -> String {
-    format!("FAVORITES#{movie}")
+    format!("{FAVORITES}{movie}")
 }
+
+/// What the partition of every movie's favorites begins with.
+const FAVORITES: &str = "FAVORITES#";
 
 /// The `dated` of a user's favorites.
 #[must_use]
@@ -215,10 +236,29 @@ pub fn session(id: &str) -> Key {
     Key::new(format!("SESSION#{id}"), "SESSION")
 }
 
-/// Attempts to sign in: `ATTEMPTS#<hash of what they are counted by>`, and the kind of counter or its window.
+/// Attempts to sign in: `ATTEMPTS#<hash of what they are counted by>`, and which counter it is.
 #[must_use]
-pub fn attempts(subject: &str, counter: &str) -> Key {
+pub fn attempts(subject: &str, counter: AttemptCounter) -> Key {
+    let counter = match counter {
+        AttemptCounter::Here => "HERE".to_owned(),
+        AttemptCounter::Window(window) => format!("WINDOW#{window}"),
+        AttemptCounter::Session => "SESSION".to_owned(),
+        AttemptCounter::Minute(minute) => format!("MINUTE#{minute}"),
+    };
     Key::new(format!("ATTEMPTS#{subject}"), counter)
+}
+
+/// Which of the counters of attempts to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptCounter {
+    /// Attempts at a name from one address.
+    Here,
+    /// Attempts at a name from all addresses, in a window of 15 minutes since 1970.
+    Window(i64),
+    /// Attempts at a name with a refresh token of one session.
+    Session,
+    /// Attempts from one address at any name, in a minute since 1970.
+    Minute(i64),
 }
 
 /// The partition of the public keys.
