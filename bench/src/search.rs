@@ -16,10 +16,10 @@ use marquee_shared::{
     config::Config,
     db::{
         Store, client,
-        index::satisfies,
         movie::MovieView,
         page::{PageLimit, Slice, Window},
         search::SearchQuery,
+        words::matches,
     },
     domain::text,
 };
@@ -118,7 +118,7 @@ impl Movies {
     /// The movies that a word of a search finds.
     fn with(&self, word: &str) -> BTreeSet<usize> {
         let words = self.fields.iter().flatten();
-        let found = words.filter(|(own, _)| satisfies(own, word));
+        let found = words.filter(|(own, _)| matches(own, word));
         found.flat_map(|(_, movies)| movies).copied().collect()
     }
 

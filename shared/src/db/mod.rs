@@ -13,8 +13,8 @@ pub mod keys;
 pub mod movie;
 pub mod page;
 pub mod posting;
-pub mod range;
 pub mod posting_keys;
+pub mod range;
 pub mod retry;
 pub mod search;
 pub mod session;
@@ -22,6 +22,7 @@ pub mod store;
 pub mod transaction;
 pub mod user;
 pub mod walk;
+pub mod words;
 
 pub use keys::Key;
 pub use store::Store;
