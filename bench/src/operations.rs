@@ -266,11 +266,7 @@ impl<'a> Bench<'a> {
 
     /// A page that begins after this sort key. The scope is that of the product's cursors, which refuses another.
     fn page_after(&self, scope: &str, path: &str, key: String) -> Result<String, Box<dyn Error>> {
-        let position = Position {
-            lead: 0,
-            span: 0,
-            key,
-        };
+        let position = Position::at(key);
         let cursor = self
             .cursors
             .seal(scope, &Window::After(position))

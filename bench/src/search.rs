@@ -18,14 +18,14 @@ use marquee_shared::{
         Store, client,
         index::satisfies,
         movie::MovieView,
-        page::{Slice, Window},
+        page::{PageLimit, Slice, Window},
         search::SearchQuery,
     },
     domain::text,
 };
 
 /// A page's movies.
-const PAGE: usize = 20;
+const PAGE: PageLimit = PageLimit::of::<20>();
 /// What a search may cost: calls one after another, and read units of a page without the caller's favorites.
 const TRIPS: usize = 4;
 const UNITS: f64 = 40.0;
@@ -65,11 +65,12 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let store = Store::new(client::local(&proxy.url), table, Clock::default());
     proxy.gather_calls(HOLD);
     let mut text = format!(
-        "The first page, of {PAGE}, of searches all of whose words are common, among {} movies: how full it is, and what it\n\
+        "The first page, of {}, of searches all of whose words are common, among {} movies: how full it is, and what it\n\
         costs. A page can be full when as many movies match; the share of movies is of those that the pages could show. It\n\
         fails when a page is over {TRIPS} trips or {UNITS} read units, or ends while movies are left.\n\n\
         | words | searches | can be full | are full | empty | of the movies | units, mean | units, most | trips, most |\n\
         |---|---|---|---|---|---|---|---|---|\n",
+        PAGE.get(),
         movies.count
     );
     for (kind, queries) in movies.queries() {
@@ -216,7 +217,7 @@ impl Pages {
         proxy: &FaultProxy,
         words: &[String],
     ) -> Result<(), Box<dyn Error>> {
-        let possible = movies.matching(words).min(PAGE);
+        let possible = movies.matching(words).min(PAGE.get());
         let Some(query) = SearchQuery::parse(&words.join(" ")).filter(|_| possible > 0) else {
             return Ok(());
         };
@@ -229,8 +230,8 @@ impl Pages {
             return Err(format!("{words:?} is over its ceiling: {cost:?}").into());
         }
         self.searches += 1;
-        self.can_be_full += usize::from(possible == PAGE);
-        self.full += usize::from(found == PAGE);
+        self.can_be_full += usize::from(possible == PAGE.get());
+        self.full += usize::from(found == PAGE.get());
         self.empty += usize::from(found == 0);
         self.possible += possible;
         self.movies += found;

@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use marquee_shared::{
     AppState, Result,
     auth::{Caller, UNKNOWN_USER},
+    db::page::Counted,
     domain::Role,
     http::{
         Collection, PageQuery,
@@ -35,7 +36,7 @@ pub async fn list_users(
     params: Params,
 ) -> Result<Json<Collection<UserBody>>> {
     let page = PageQuery::read(&state, params, DEFAULT_LIMIT, "users".into()).await?;
-    let (asking, (count, slice)) = tokio::try_join!(
+    let (asking, Counted { count, slice }) = tokio::try_join!(
         state.store.get_user(caller.id),
         state.store.list_users(&page.window, page.limit)
     )?;

@@ -14,7 +14,8 @@ use crate::{
     db::{
         Key, Store,
         keys::{KEYS, TABLE},
-        store::{RangeQuery, corrupt, from_item, to_item},
+        range::{Direction, KeyRange},
+        store::{corrupt, from_item, to_item},
     },
     error::Result,
 };
@@ -158,16 +159,8 @@ impl KeyRing {
 impl Keys {
     /// AP-25: reads all keys. 1 call, 1 unit.
     async fn read(store: &Store, now: Instant) -> Result<Self> {
-        let all = RangeQuery {
-            index: TABLE,
-            pk: KEYS,
-            // Every printable character of ASCII.
-            low: "!",
-            high: "~",
-            backward: false,
-            limit: MAX_KEYS,
-        };
-        let (items, _) = store.query(&all).await?;
+        let all = KeyRange::partition(TABLE, KEYS);
+        let items = store.query(&all, Direction::Ascending, MAX_KEYS).await?.items;
         let mut keys = Self {
             read: now,
             verifying: BTreeMap::new(),

@@ -14,6 +14,7 @@ pub mod movie;
 pub mod page;
 pub mod posting;
 pub mod posting_keys;
+pub mod range;
 pub mod retry;
 pub mod search;
 pub mod session;

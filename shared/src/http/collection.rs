@@ -4,17 +4,14 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    db::page::{Position, Slice, Window},
+    db::page::{PageLimit, Position, Slice, Window},
     error::{Error, FieldErrors, Result},
     http::{extract::Params, size},
     state::AppState,
 };
 
-/// The largest page.
-pub const MAX_LIMIT: u32 = 100;
-
 /// The page size when `limit` isn't given.
-pub const DEFAULT_LIMIT: u32 = 20;
+pub const DEFAULT_LIMIT: PageLimit = PageLimit::of::<20>();
 
 /// The parameters of every collection, for its documentation.
 #[derive(IntoParams)]
@@ -49,7 +46,7 @@ pub struct Collection<T> {
 #[derive(Debug)]
 pub struct PageQuery {
     /// How many items a page has at most.
-    pub limit: usize,
+    pub limit: PageLimit,
     /// Where it starts.
     pub window: Window,
     params: Params,
@@ -62,7 +59,12 @@ impl PageQuery {
     /// # Errors
     /// `400` for a limit outside 1–100 or a cursor that isn't of this scope; [`Error::Unavailable`] when the cursor
     /// key can't be read.
-    pub async fn read(state: &AppState, params: Params, default_limit: u32, scope: String) -> Result<Self> {
+    pub async fn read(
+        state: &AppState,
+        params: Params,
+        default_limit: PageLimit,
+        scope: String,
+    ) -> Result<Self> {
         Self::read_with(state, params, default_limit, scope, FieldErrors::default()).await
     }
 
@@ -74,7 +76,7 @@ impl PageQuery {
     pub async fn read_with(
         state: &AppState,
         params: Params,
-        default_limit: u32,
+        default_limit: PageLimit,
         scope: String,
         mut errors: FieldErrors,
     ) -> Result<Self> {
@@ -90,7 +92,7 @@ impl PageQuery {
         }
         errors.check()?;
         Ok(Self {
-            limit: limit.unwrap_or(default_limit) as usize,
+            limit: limit.unwrap_or(default_limit),
             window,
             params,
             scope,
@@ -164,14 +166,6 @@ impl PageQuery {
 ///
 /// # Errors
 /// The message for the parameter when it isn't a number of 1–100.
-pub fn parse_limit(text: Option<&str>, default: u32) -> Result<u32, &'static str> {
-    match text {
-        None => Ok(default),
-        Some(text) => Some(text)
-            // The parser alone would take a plus sign.
-            .filter(|text| text.starts_with(|c: char| c.is_ascii_digit()))
-            .and_then(|text| text.parse().ok())
-            .filter(|limit| (1..=MAX_LIMIT).contains(limit))
-            .ok_or("Must be a number from 1 to 100."),
-    }
+pub fn parse_limit(text: Option<&str>, default: PageLimit) -> Result<PageLimit, &'static str> {
+    text.map_or(Ok(default), PageLimit::parse)
 }

@@ -49,7 +49,7 @@ impl CursorKey {
         SystemRandom::new()
             .fill(&mut nonce)
             .map_err(|_| Error::Internal("no randomness".into()))?;
-        let mut sealed = vec![direction, position.lead, position.span];
+        let mut sealed = vec![direction, position.driver, position.range];
         sealed.extend_from_slice(position.key.as_bytes());
         self.0
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(scope), &mut sealed)
@@ -74,10 +74,10 @@ impl CursorKey {
         let (nonce, sealed) = bytes.split_at_mut_checked(aead::NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let plain = self.0.open_in_place(nonce, Aad::from(scope), sealed).ok()?;
-        let (&[direction, lead, span], key) = plain.split_first_chunk()?;
+        let (&[direction, driver, range], key) = plain.split_first_chunk()?;
         let position = Position {
-            lead,
-            span,
+            driver,
+            range,
             key: String::from_utf8(key.to_vec()).ok()?,
         };
         match direction {
@@ -95,8 +95,8 @@ mod tests {
 
     fn window() -> Window {
         Window::After(Position {
-            lead: 1,
-            span: 3,
+            driver: 1,
+            range: 3,
             key: "drama#0000000000000007".into(),
         })
     }

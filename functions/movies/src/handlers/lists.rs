@@ -4,11 +4,15 @@ use axum::{Json, extract::State};
 use marquee_shared::{
     AppState, Error, Result,
     auth::MaybeCaller,
-    db::{genre::Category, page::Slice, search::SearchQuery},
+    db::{
+        genre::Category,
+        page::{Counted, PageLimit, Slice},
+        search::SearchQuery,
+    },
     error::FieldErrors,
     http::{
         Collection, PageQuery,
-        collection::{DEFAULT_LIMIT, MAX_LIMIT, PageParams, parse_limit},
+        collection::{DEFAULT_LIMIT, PageParams, parse_limit},
         extract::Params,
         openapi::*,
         wire::MovieBody,
@@ -21,7 +25,7 @@ use crate::wire::{CategoryBody, LimitParam, MovieList, SearchParams};
 const MAX_Q_CHARS: usize = 600;
 
 /// How many movies of each genre the categories show.
-const MOVIES_PER_CATEGORY: usize = 5;
+const MOVIES_PER_CATEGORY: PageLimit = PageLimit::of::<5>();
 
 /// Search movies.
 ///
@@ -89,8 +93,8 @@ pub async fn list_categories(
     MaybeCaller(caller): MaybeCaller,
     params: Params,
 ) -> Result<Json<Collection<CategoryBody>>> {
-    let page = PageQuery::read(&state, params, MAX_LIMIT, "categories".into()).await?;
-    let (count, slice) = state
+    let page = PageQuery::read(&state, params, PageLimit::MAX, "categories".into()).await?;
+    let Counted { count, slice } = state
         .store
         .list_categories(
             &page.window,
@@ -124,7 +128,7 @@ pub async fn list_most_liked_movies(
     MaybeCaller(caller): MaybeCaller,
     params: Params,
 ) -> Result<Json<MovieList>> {
-    let limit = limit(&params, 10)?;
+    let limit = limit(&params, PageLimit::of::<10>())?;
     let views = state.store.most_liked_movies(limit, caller.map(|c| c.id)).await?;
     Ok(Json(views.into()))
 }
@@ -149,13 +153,11 @@ pub async fn list_newest_movies(
     MaybeCaller(caller): MaybeCaller,
     params: Params,
 ) -> Result<Json<MovieList>> {
-    let limit = limit(&params, 5)?;
+    let limit = limit(&params, PageLimit::of::<5>())?;
     let views = state.store.newest_movies(limit, caller.map(|c| c.id)).await?;
     Ok(Json(views.into()))
 }
 
-fn limit(params: &Params, default: u32) -> Result<usize> {
-    parse_limit(params.get("limit"), default)
-        .map(|limit| limit as usize)
-        .map_err(|message| Error::invalid("limit", message))
+fn limit(params: &Params, default: PageLimit) -> Result<PageLimit> {
+    parse_limit(params.get("limit"), default).map_err(|message| Error::invalid("limit", message))
 }

@@ -9,7 +9,10 @@ use axum::{
 use marquee_shared::{
     AppState, Error, Result,
     auth::{Caller, MaybeCaller},
-    db::movie::{Edit, EditView, MovieOrder, MovieView, no_movie},
+    db::{
+        movie::{Edit, EditView, MovieOrder, MovieView, no_movie},
+        page::Counted,
+    },
     domain::{MovieFields, MovieId, Role, UserId, genre},
     error::FieldErrors,
     http::{
@@ -64,9 +67,9 @@ pub async fn list_movies(
     let page = PageQuery::read_with(&state, params, DEFAULT_LIMIT, scope, errors).await?;
     let (store, caller) = (&state.store, caller.map(|c| c.id));
     let (window, limit) = (&page.window, page.limit);
-    let (count, slice) = match genre {
+    let Counted { count, slice } = match genre {
         None => store.list_movies(order, window, limit, caller).await?,
-        Some(None) => Default::default(),
+        Some(None) => Counted::default(),
         Some(Some(genre)) => {
             store
                 .list_movies_of_genre(&genre, order, window, limit, caller)
