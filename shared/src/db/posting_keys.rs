@@ -11,7 +11,10 @@
 //! A partition key holds the first three characters of its word. All words are normalized.
 
 use crate::{
-    db::keys::{self, END, Key, WORD_SEPARATOR, id_text},
+    db::{
+        keys::{self, END, Key, WORD_SEPARATOR, id_text},
+        range::AFTER_ALL,
+    },
     domain::MovieId,
 };
 
@@ -29,8 +32,6 @@ const GENRE_WORD: char = '+';
 /// Sorts after every character that can follow a whole word ([`END`], [`GENRE_WORD`] and [`WORD_SEPARATOR`]), and before
 /// every letter and digit.
 const AFTER_WORD: char = '.';
-/// Sorts after every character of a key: the last code point.
-const AFTER_ALL: char = '\u{10FFFF}';
 
 /// What a posting makes findable. The order is that of a search's results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
