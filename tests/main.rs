@@ -18,4 +18,5 @@ mod exactness;
 mod guarantees;
 mod machine;
 mod openapi;
+mod rooms;
 mod support;

@@ -24,13 +24,14 @@ use marquee_shared::{
     auth::hex,
     db::{
         Key, Store,
+        batch::BATCH_WRITE,
         counter::Counter,
+        expression::{Condition, Update},
         index::{self, PostingItem},
+        item::{Item, from_item, number, to_item},
         keys,
         movie::MovieItem,
-        store::{
-            BATCH_WRITE, Expression, Item, Outcome, TRANSACTION, Transaction, from_item, number, to_item,
-        },
+        transaction::{Outcome, TRANSACTION, Transaction},
     },
     domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title},
 };
@@ -303,7 +304,7 @@ impl Importer {
         };
         let mut item = to_item(&job)?;
         item.extend(keys::import(hash).attributes());
-        if self.store.put(item, Some("attribute_not_exists(pk)")).await? {
+        if self.store.put(item, Condition::not_exists()).await?.is_ok() {
             return Ok(job);
         }
         self.job(hash)
@@ -420,8 +421,12 @@ impl Reading {
     ) -> Result<(), ImportError> {
         let id = MovieId::try_from(self.job.base + row).map_err(|e| ImportError::Table(e.to_string()))?;
         let movie = MovieItem::new(id, fields, None, &self.job.began);
-        let unused = Expression::none().when("attribute_not_exists(#pk)");
-        chunk.add(fields, self.store.on(keys::movie(id)).put(&movie, unused)?);
+        chunk.add(
+            fields,
+            self.store
+                .on(keys::movie(id))
+                .put(&movie, Condition::not_exists())?,
+        );
         rows.extend(index::postings(fields, id));
         Ok(())
     }
@@ -536,7 +541,7 @@ impl Commits<'_> {
         if new_genres > 0 {
             transaction.add(store.count(Counter::Genres, new_genres)?);
         }
-        let note = Expression::update("SET #done = :end")
+        let note = Update::new("SET #done = :end")
             .when("#done = :committed")
             .value(":end", number(chunk.end.max(self.committed)))
             .value(":committed", number(self.committed));

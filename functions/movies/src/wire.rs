@@ -4,8 +4,8 @@ use axum::http::{HeaderMap, header};
 use marquee_shared::{
     Error, Result,
     db::{
+        categories::Category,
         favorite::FavoriteState,
-        genre::Category,
         movie::{MovieItem, MovieView},
     },
     domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},

@@ -13,9 +13,10 @@ use crate::{
     clock::{Clock, Instant},
     db::{
         Key, Store,
+        expression::Condition,
+        item::{corrupt, from_item, to_item},
         keys::{KEYS, TABLE},
         range::{Direction, KeyRange},
-        store::{corrupt, from_item, to_item},
     },
     error::Result,
 };
@@ -139,7 +140,8 @@ impl KeyRing {
         };
         let mut stored = to_item(&item)?;
         stored.extend(Key::new(KEYS, &*key.kid).attributes());
-        store.put(stored, None).await?;
+        let put = store.put(stored, Condition::none()).await?;
+        debug_assert!(put.is_ok(), "no condition was sent");
         keys.add(item)?;
         Ok(since)
     }

@@ -1,4 +1,4 @@
-//! The key that seals cursors: one item, made by whichever function first needs it.
+//! The key that encrypts cursors: one item, which the first function that needs it makes.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -6,22 +6,20 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crate::{
     auth::random,
     db::{
-        Store,
-        keys::{self, PK},
-        store::{Item, corrupt, text},
+        expression::Condition,
+        item::{Item, corrupt, text},
+        keys,
+        store::Store,
     },
     error::{Error, Result},
     http::cursor::{CursorKey, KEY_BYTES},
 };
 
-/// The attribute that holds it.
+/// The attribute that holds the key, in base64.
 const SECRET: &str = "secret";
 
 impl Store {
-    /// AP-30: the key that seals cursors. 1 call; the very first time, two or three.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the table doesn't serve.
+    /// AP-30: the key that encrypts cursors. 1 call; 2 or 3 the very first time.
     pub async fn cursor_key(&self) -> Result<CursorKey> {
         let key = keys::cursor_key();
         if let Some(item) = self.get(&key).await? {
@@ -29,13 +27,10 @@ impl Store {
         }
         let mut item = key.attributes();
         item.insert(SECRET.into(), text(STANDARD.encode(random::<KEY_BYTES>()?)));
-        if self
-            .put(item.clone(), Some(&format!("attribute_not_exists({PK})")))
-            .await?
-        {
+        if self.put(item.clone(), Condition::not_exists()).await?.is_ok() {
             return parse(&item);
         }
-        // Another process was first, or this one was and the answer was lost.
+        // Another process was first; or this one was, and the response was lost.
         let item = self.get(&key).await?;
         parse(&item.ok_or_else(|| Error::Unavailable("the cursor key is being replaced".into()))?)
     }

@@ -212,7 +212,7 @@ mod tests {
         // The movie, the caller's favorite, and the count of genres.
         let others = 3;
         let actions = posting_count("a") + posting_count("b") + 2 * genre_postings + others;
-        assert!(actions <= crate::db::store::TRANSACTION, "{actions}");
+        assert!(actions <= crate::db::transaction::TRANSACTION, "{actions}");
     }
 
     /// Movies of the largest texts: one long word, or many words, of characters of one byte to four, and of characters that

@@ -13,14 +13,14 @@ use crate::domain::{MovieId, UserId};
 /// The digits of the largest id, 2⁵³ − 1.
 pub const ID_DIGITS: usize = 16;
 
-/// Separates the parts of a key, and ends a key that has no id at its end. No normalized text contains it, and it
-/// sorts before [`WORD_SEPARATOR`] and every letter and digit: so an exact text sorts before all that continue it.
+/// Separates the parts of a key, and ends a key that has no id at its end. No normalized text contains it. It sorts before
+/// [`WORD_SEPARATOR`] and before every letter and digit, so a text sorts before every longer text that begins with it.
 pub const END: char = '#';
 
 /// Joins the words of a normalized text within a key.
 pub const WORD_SEPARATOR: char = '-';
 
-/// Movies and users stand in buckets of this many ids, one partition each, so that no partition grows with the table.
+/// The number of ids in a bucket. Each bucket of movies or users is a partition, so that no partition grows with the table.
 pub const BUCKET: u64 = 256;
 
 /// The partition-key attribute.
@@ -28,7 +28,7 @@ pub const PK: &str = "pk";
 /// The sort-key attribute.
 pub const SK: &str = "sk";
 
-/// The index of everything that has a date: movies by release, a genre's movies by release, a user's favorites by time.
+/// The index by date: movies by release date, a genre's movies by release date, a user's favorites by time.
 pub const BY_DATE: Index = Index {
     name: Some("by-date"),
     pk: "dated",
@@ -42,14 +42,20 @@ pub const TABLE: Index = Index {
     sk: SK,
 };
 
+/// The index of movies by likes. Its sort key is a number.
+pub const LIKES_INDEX: Index = Index {
+    name: Some(BY_LIKES),
+    pk: LIKED,
+    sk: LIKES,
+};
 /// The name of the index of movies by likes.
 pub const BY_LIKES: &str = "by-likes";
-/// Its partition-key attribute.
+/// The partition-key attribute of the index by likes.
 pub const LIKED: &str = "liked";
-/// Its sort-key attribute, which is also where a movie's favorites are counted.
+/// The sort-key attribute of the index by likes, which also counts a movie's favorites ([`likes`](crate::db::likes)).
 pub const LIKES: &str = "likes";
 
-/// The likes index has this many shards, so that one favorite in eight meets the same index partition.
+/// The number of shards of the likes index. Each is a partition, so that a partition gets one favorite in eight.
 pub const LIKES_SHARDS: u64 = 8;
 
 /// The table or one of its indexes, with the names of its key attributes.
@@ -73,7 +79,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// A key of these two parts.
+    /// The key with this partition key and this sort key.
     pub fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
         Self {
             pk: pk.into(),
@@ -90,14 +96,15 @@ impl Key {
         ])
     }
 
-    /// The key of an item that was read.
+    /// The key of an item. `None` if the item lacks one.
     #[must_use]
     pub fn of(item: &HashMap<String, AttributeValue>) -> Option<Self> {
         Some(Self::new(item.get(PK)?.as_s().ok()?, item.get(SK)?.as_s().ok()?))
     }
 }
 
-/// The class of an item's key: what its partition key begins with, such as `LOGIN`. What follows may be an email.
+/// The class of an item's key: the start of its partition key, such as `LOGIN`. The rest may be an email, so only the class may
+/// be logged.
 #[must_use]
 pub fn class_of(item: &HashMap<String, AttributeValue>) -> String {
     let pk = item.get(PK).and_then(|pk| pk.as_s().ok());
@@ -105,17 +112,17 @@ pub fn class_of(item: &HashMap<String, AttributeValue>) -> String {
     class.unwrap_or("no class").to_owned()
 }
 
-/// An id as it stands in a sort key: zero-padded, so that text order is number order.
+/// An id as a sort key contains it: padded with zeros, so that the order of texts is the order of numbers.
 #[must_use]
 pub fn id_text(id: u64) -> String {
     format!("{id:0ID_DIGITS$}")
 }
 
-/// The id at the end of a sort key.
+/// The id at the end of a sort key. `None` if the key doesn't end in an id.
 #[must_use]
 pub fn id_at_end(sk: &str) -> Option<u64> {
     let digits = sk.get(sk.len().checked_sub(ID_DIGITS)?..)?;
-    // The parser alone would take a sign.
+    // The parser alone would accept a sign.
     digits
         .bytes()
         .all(|b| b.is_ascii_digit())
@@ -140,7 +147,7 @@ fn step(sk: &str, by: i8) -> String {
         return format!("{start}{}", id_text(id.saturating_add_signed(by.into())));
     }
     let mut stepped = sk.to_owned();
-    // A key without an id ends in END, whose neighbors are ASCII too.
+    // A key without an id ends in END, whose neighbors are ASCII as well.
     if let Some(last) = stepped.pop().and_then(|c| u8::try_from(c).ok()) {
         stepped.push(char::from(last.saturating_add_signed(by)));
     }
@@ -173,13 +180,13 @@ pub fn movie_bucket(bucket: u64) -> String {
 /// The `dated` of every movie.
 pub const MOVIES_DATED: &str = "MOVIES";
 
-/// A movie's place among those with a release date: `<date>#<id>`.
+/// The `date` of a movie, a membership or a favorite: `<date>#<movie>`.
 #[must_use]
 pub fn dated(date: &str, id: MovieId) -> String {
     format!("{date}{END}{}", id_text(id.get()))
 }
 
-/// The `liked` of a movie: its shard of the likes index.
+/// The `liked` of a movie: its shard of the likes index, by its id.
 #[must_use]
 pub fn liked(id: MovieId) -> String {
     likes_shard(id.get() % LIKES_SHARDS)
@@ -203,13 +210,13 @@ pub fn user_bucket(bucket: u64) -> String {
     format!("USERS#{bucket}")
 }
 
-/// What a user signs in with, a username or an email, folded: `LOGIN#<folded>`.
+/// A name to sign in with, a username or an email, folded: `LOGIN#<folded>`.
 #[must_use]
 pub fn login(folded: &str) -> Key {
     Key::new(format!("LOGIN#{folded}"), "LOGIN")
 }
 
-/// A user's favorite on a movie: `FAVORITES#<movie>`, user.
+/// A favorite: `FAVORITES#<movie>`, user.
 #[must_use]
 pub fn favorite(movie: MovieId, user: UserId) -> Key {
     Key::new(favorites(movie), id_text(user.get()))
@@ -236,7 +243,7 @@ pub fn session(id: &str) -> Key {
     Key::new(format!("SESSION#{id}"), "SESSION")
 }
 
-/// Attempts to sign in: `ATTEMPTS#<hash of what they are counted by>`, and which counter it is.
+/// A counter of attempts to sign in: `ATTEMPTS#<hash of what they are counted by>`, counter.
 #[must_use]
 pub fn attempts(subject: &str, counter: AttemptCounter) -> Key {
     let counter = match counter {
@@ -248,7 +255,7 @@ pub fn attempts(subject: &str, counter: AttemptCounter) -> Key {
     Key::new(format!("ATTEMPTS#{subject}"), counter)
 }
 
-/// Which of the counters of attempts to sign in.
+/// A kind of counter of attempts to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptCounter {
     /// Attempts at a name from one address.
@@ -261,10 +268,10 @@ pub enum AttemptCounter {
     Minute(i64),
 }
 
-/// The partition of the public keys.
+/// The partition of the public keys. A sort key is a key id.
 pub const KEYS: &str = "KEYS";
 
-/// The key that seals cursors: `CURSOR`.
+/// The key that encrypts cursors: `CURSOR`.
 #[must_use]
 pub fn cursor_key() -> Key {
     Key::new("CURSOR", "CURSOR")
@@ -328,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_stands_between_a_key_and_its_neighbors() {
+    fn no_key_is_between_a_key_and_its_neighbors() {
         let keys = [
             "x#0000000000000009",
             "x#0000000000000010",

@@ -70,6 +70,7 @@ pub use query::SearchQuery;
 
 use crate::{
     db::{
+        item::corrupt,
         movie::MovieView,
         page::{PageLimit, Position, Slice, Window},
         posting::RangeRead,
@@ -80,7 +81,7 @@ use crate::{
             ranges::PostingRange,
             walk::{Hit, Walk},
         },
-        store::{Store, corrupt},
+        store::Store,
         words::Words,
     },
     domain::{MovieId, UserId},
@@ -220,7 +221,7 @@ impl Store {
         let mut seen = HashSet::new();
         let ids = hits.iter().map(|hit| hit.id);
         let ids: Vec<MovieId> = ids.filter(|id| seen.insert(*id)).collect();
-        let views = self.hydrate(&ids, caller).await?;
+        let views = self.get_movies(&ids, caller).await?;
         let mut views: HashMap<MovieId, MovieView> = views.into_iter().map(|v| (v.movie.id, v)).collect();
         let mut movies = Vec::new();
         for hit in hits {

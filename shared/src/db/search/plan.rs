@@ -132,7 +132,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        db::{keys, movie::MovieItem, store::to_item},
+        db::{item::to_item, keys, movie::MovieItem},
         domain::{
             self, CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId,
         },
