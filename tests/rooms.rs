@@ -198,7 +198,10 @@ fn the_map_of_the_database_names_every_file_after_those_it_uses() {
     assert_eq!(map.iter().collect::<BTreeSet<_>>(), room);
     for (place, module) in map.iter().enumerate() {
         for used in dependencies[module].iter().filter(|used| room.contains(used)) {
-            assert!(map[..place].contains(used), "{module} uses {used}, which comes later");
+            assert!(
+                map[..place].contains(used),
+                "{module} uses {used}, which comes later"
+            );
         }
     }
 }

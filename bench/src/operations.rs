@@ -12,11 +12,11 @@ use marquee_shared::{
     clock::Clock,
     config::Config,
     db::{
+        cursor::CursorKey,
         keys,
         page::{Position, Window},
     },
     domain::text,
-    http::cursor::CursorKey,
 };
 use serde_json::{Value, json};
 

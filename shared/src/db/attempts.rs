@@ -17,7 +17,6 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
 
 use crate::{
-    auth::sha256_hex,
     clock::{Instant, SKEW_MS},
     db::{
         attempt_limits::{
@@ -29,8 +28,10 @@ use crate::{
         store::Store,
         user::LoginItem,
     },
+    digest::sha256_hex,
     domain::UserId,
     error::{Error, Result},
+    telemetry,
 };
 
 /// How often the count of an attempt is retried after another attempt changed the counter.
@@ -46,7 +47,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// An attempt at a folded name, from a [network](crate::auth::SourceAddress::network).
+    /// An attempt at a folded name, from a [network](crate::http::extract::SourceAddress::network).
     #[must_use]
     pub fn new(folded: &str, network: &str) -> Self {
         Self {
@@ -243,7 +244,7 @@ impl Store {
     /// side.
     async fn take_back(&self, key: &Key, undo: &Update) {
         if let Err(error) = self.update_at_most_once(key, undo).await {
-            tracing::warn!(error = %error.log_message(), "an attempt stays counted");
+            telemetry::warn(&error, "an attempt stays counted");
         }
     }
 
@@ -305,7 +306,7 @@ impl Store {
         let (noted, ()) = tokio::try_join!(self.update(&here, &known, ReturnValue::None), forgotten)?;
         noted
             .map(drop)
-            .map_err(|_| Error::Internal("an update without a condition was refused".into()))
+            .map_err(|_| Error::internal("an update without a condition was refused"))
     }
 
     /// AP-19: stores that a user who is just registering is known at this address. 1 call, 1 unit.

@@ -1,25 +1,25 @@
-//! The key that encrypts cursors: one item, which the first function that needs it makes.
+//! The item with the key that seals cursors. The first function that needs the key creates it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
-    auth::random,
     db::{
+        cursor::{CursorKey, KEY_BYTES},
         expression::Condition,
         item::{Item, corrupt, text},
         keys,
         store::Store,
     },
     error::{Error, Result},
-    http::cursor::{CursorKey, KEY_BYTES},
+    random::random,
 };
 
-/// The attribute that holds the key, in base64.
+/// The attribute with the key's bytes in base64.
 const SECRET: &str = "secret";
 
 impl Store {
-    /// AP-30: the key that encrypts cursors. 1 call; 2 or 3 the very first time.
+    /// AP-30: returns the key that seals cursors, and creates it if there is none. 1 call; 2 or 3 the first time.
     pub async fn cursor_key(&self) -> Result<CursorKey> {
         let key = keys::cursor_key();
         if let Some(item) = self.get(&key).await? {
@@ -30,9 +30,9 @@ impl Store {
         if self.put(item.clone(), Condition::not_exists()).await?.is_ok() {
             return parse(&item);
         }
-        // Another process was first; or this one was, and the response was lost.
+        // Another process created it, or this one did and the response was lost.
         let item = self.get(&key).await?;
-        parse(&item.ok_or_else(|| Error::Unavailable("the cursor key is being replaced".into()))?)
+        parse(&item.ok_or_else(|| Error::unavailable("the cursor key is being replaced"))?)
     }
 }
 

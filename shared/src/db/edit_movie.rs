@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    auth::UNKNOWN_USER,
     clock::Instant,
     db::{
         expression::{Condition, Update},
@@ -20,7 +19,7 @@ use crate::{
         user::UserItem,
     },
     domain::{MovieFields, MovieId, UserId},
-    error::Result,
+    error::{Error, Result},
 };
 
 /// What an edit makes of a movie.
@@ -97,7 +96,7 @@ impl Store {
             .map(from_item)
             .transpose()?;
         let movie = found.remove(&keys::movie(id)).ok_or(NO_MOVIE)?;
-        let caller_item = found.remove(&keys::user(caller)).ok_or(UNKNOWN_USER)?;
+        let caller_item = found.remove(&keys::user(caller)).ok_or(Error::UNKNOWN_USER)?;
         Ok(EditView {
             view: MovieView {
                 movie: from_item(movie)?,

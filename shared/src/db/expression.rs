@@ -68,6 +68,11 @@ impl Condition {
         self.text.clone()
     }
 
+    /// The same, for the last use of the condition.
+    pub(crate) fn into_text(self) -> Option<String> {
+        self.text
+    }
+
     /// The attribute names that the expression mentions, as a request lists them.
     pub(crate) fn names(&self) -> Option<HashMap<String, String>> {
         names([self.text.as_deref()])
@@ -145,6 +150,11 @@ impl Update {
     /// The update expression.
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The update expression and the condition expression, for the last use of the update.
+    pub(crate) fn into_texts(self) -> (String, Option<String>) {
+        (self.text, self.condition.text)
     }
 
     /// The condition expression, if there is a condition.

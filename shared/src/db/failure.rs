@@ -2,17 +2,22 @@
 
 use aws_smithy_runtime_api::client::result::DispatchFailure;
 
+use crate::error::LogText;
+
+/// What the log has in place of an error code, if AWS answered without one.
+pub(crate) const NO_CODE: &str = "none";
+
 /// A failure that may be temporary.
 pub(crate) struct Failure {
     /// What failed, for the log.
-    pub(crate) reason: String,
+    pub(crate) reason: LogText,
     /// Whether the call may have succeeded all the same.
     pub(crate) may_have_succeeded: bool,
 }
 
 impl Failure {
     /// A failure that says nothing about whether the call succeeded.
-    pub(crate) fn unknown(reason: impl Into<String>) -> Self {
+    pub(crate) fn unknown(reason: impl Into<LogText>) -> Self {
         Self {
             reason: reason.into(),
             may_have_succeeded: true,
@@ -21,10 +26,11 @@ impl Failure {
 
     /// The failure of a response with this error code and status. `None` if a retry doesn't help.
     pub(crate) fn from_code(code: Option<&str>, status: u16) -> Option<Self> {
-        let code = code.unwrap_or("an error without a code");
+        let code = code.unwrap_or(NO_CODE);
+        let reason = LogText::aws_error(code);
         if is_throttle(code) {
             return Some(Self {
-                reason: code.into(),
+                reason,
                 may_have_succeeded: false,
             });
         }
@@ -41,7 +47,7 @@ impl Failure {
                     | "RequestTimeout"
                     | "RequestTimeoutException"
             );
-        is_unknown.then(|| Self::unknown(code))
+        is_unknown.then(|| Self::unknown(reason))
     }
 }
 

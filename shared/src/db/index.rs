@@ -199,6 +199,7 @@ mod tests {
         );
     }
 
+    /// Guarantee 42.
     #[test]
     fn the_worst_edit_fits_one_transaction() {
         // Thirty words, nine of which are the genres. The edit changes all of them.

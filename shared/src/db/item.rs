@@ -29,7 +29,7 @@ pub fn number(value: impl std::fmt::Display) -> AttributeValue {
 /// [`Error::Internal`] when the entity can't be encoded, which is a bug. The error quotes no value.
 pub fn to_item<T: Serialize>(entity: &T) -> Result<Item> {
     serde_dynamo::to_item(entity)
-        .map_err(|_| Error::Internal(format!("a {} can't be encoded", entity_name::<T>())))
+        .map_err(|_| Error::internal(format!("a {} can't be encoded", entity_name::<T>())))
 }
 
 /// Encodes one value of an entity as an attribute.
@@ -38,7 +38,7 @@ pub fn to_item<T: Serialize>(entity: &T) -> Result<Item> {
 /// [`Error::Internal`] when the value can't be encoded, which is a bug. The error doesn't quote the value.
 pub fn to_attribute<T: Serialize>(value: &T) -> Result<AttributeValue> {
     serde_dynamo::to_attribute_value(value)
-        .map_err(|_| Error::Internal(format!("a {} can't be encoded", entity_name::<T>())))
+        .map_err(|_| Error::internal(format!("a {} can't be encoded", entity_name::<T>())))
 }
 
 /// Decodes an item as an entity. The error names the entity and the class of the item's key. It quotes no value, because a
@@ -52,7 +52,7 @@ pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
 /// The error for an item that isn't as this code writes it.
 #[must_use]
 pub fn corrupt(what: &str) -> Error {
-    Error::Internal(format!("the table holds {what}"))
+    Error::internal(format!("the table holds {what}"))
 }
 
 /// The name of a type, without its path.

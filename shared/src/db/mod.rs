@@ -28,7 +28,10 @@
 //! | [`page`] | pages, and the positions where they begin |
 //! | [`counter`] | numbers of items, and the last ids |
 //! | [`walk`] | reading a collection page by page |
-//! | `cursor_key` | the key that encrypts cursors |
+//! | [`cursor`] | cursors: sealed positions |
+//! | `cursor_key` | the key that seals cursors |
+//! | [`public_key`] | the public keys that verify access tokens |
+//! | [`import`] | the job of a bulk import |
 //! | [`user`] | users and their login items |
 //! | [`session`] | sessions |
 //! | [`attempt_limits`] | when an attempt to sign in must wait |
@@ -57,6 +60,7 @@ pub mod categories;
 pub mod client;
 pub mod counter;
 mod create_movie;
+pub mod cursor;
 mod cursor_key;
 mod delete_movie;
 pub mod edit_movie;
@@ -64,6 +68,7 @@ pub mod expression;
 mod failure;
 pub mod favorite;
 pub mod genre;
+pub mod import;
 pub mod index;
 pub mod item;
 pub mod keys;
@@ -74,6 +79,7 @@ mod optimistic;
 pub mod page;
 pub mod posting;
 pub mod posting_keys;
+pub mod public_key;
 pub mod range;
 pub mod retry;
 pub mod search;

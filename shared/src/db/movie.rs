@@ -14,10 +14,11 @@ use crate::{
     },
     domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
     error::{Error, Result},
+    telemetry,
 };
 
 /// The error for a movie that doesn't exist.
-pub const NO_MOVIE: Error = Error::NotFound("There is no movie with this id.");
+pub const NO_MOVIE: Error = Error::not_found("There is no movie with this id.");
 
 /// A movie as stored under `MOVIES#⌊id/256⌋`, id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,8 +214,8 @@ impl Store {
                     ..changed
                 })
             }
-            Err(Error::Unavailable(reason)) => {
-                tracing::warn!(error = %reason, "the count after a change can't be read");
+            Err(error @ Error::Unavailable(_)) => {
+                telemetry::warn(&error, "the count after a change can't be read");
                 Ok(changed)
             }
             Err(error) => Err(error),

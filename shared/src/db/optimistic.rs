@@ -119,5 +119,5 @@ async fn pause_before(attempt: u32) {
 }
 
 fn conflicted(operation: &str, attempts: u32) -> Error {
-    Error::Unavailable(format!("{operation}: conflicted {attempts} times"))
+    Error::unavailable(format!("{operation}: conflicted {attempts} times"))
 }

@@ -16,8 +16,8 @@ use rand::RngExt as _;
 use tokio::time::Instant;
 
 use crate::{
-    db::failure::{Failure, is_temporary},
-    error::{Error, Result},
+    db::failure::{Failure, NO_CODE, is_temporary},
+    error::{Error, LogText, Result},
 };
 
 /// How long a call is retried that is not part of a request: one of an import, of an operator's command or of the sweep.
@@ -184,31 +184,31 @@ impl Retry {
                     return Err(self.unavailable("no connection can be made"));
                 }
                 Ok(Err(SdkError::DispatchFailure(_))) => Failure::unknown("no connection"),
-                Ok(Err(SdkError::ResponseError(_))) => Failure::unknown("a response that can't be read"),
+                Ok(Err(SdkError::ResponseError(_))) => Failure::unknown("the response can't be read"),
                 Ok(Err(SdkError::TimeoutError(_))) | Err(_) => Failure::unknown("no response in time"),
                 Ok(Err(_)) => {
-                    let text = format!("{}: a request that can't be built", self.operation);
-                    return Err(Error::Internal(text));
+                    let cause = LogText::from("the request can't be built");
+                    return Err(Error::Internal(cause.during(self.operation)));
                 }
             };
             self.may_have_succeeded |= failure.may_have_succeeded;
             if self.is_at_most_once && self.may_have_succeeded {
-                return Err(self.unavailable(&failure.reason));
+                return Err(self.unavailable(failure.reason));
             }
-            self.pause_after_failure(&failure.reason).await?;
+            self.pause_after_failure(failure.reason).await?;
         }
     }
 
     /// Pauses after a failed attempt. The longest pause doubles with each failure. The error contains `reason` if the
     /// deadline would pass during the pause.
-    pub(crate) async fn pause_after_failure(&mut self, reason: &str) -> Result<()> {
+    pub(crate) async fn pause_after_failure(&mut self, reason: impl Into<LogText>) -> Result<()> {
         let longest = (FIRST_PAUSE << self.failures.min(8)).min(LAST_PAUSE);
         self.failures += 1;
         self.pause(longest, reason).await
     }
 
     /// Pauses after an attempt that did some of its work, as after a first failure.
-    pub(crate) async fn pause_after_progress(&mut self, reason: &str) -> Result<()> {
+    pub(crate) async fn pause_after_progress(&mut self, reason: impl Into<LogText>) -> Result<()> {
         self.failures = 0;
         self.pause_after_failure(reason).await
     }
@@ -218,10 +218,10 @@ impl Retry {
         let longest = priority.longest_pause(self.conflicts);
         self.conflicts += 1;
         let reason = format!("transaction conflicted {} times", self.conflicts);
-        self.pause(longest, &reason).await
+        self.pause(longest, reason).await
     }
 
-    async fn pause(&self, longest_ms: u64, reason: &str) -> Result<()> {
+    async fn pause(&self, longest_ms: u64, reason: impl Into<LogText>) -> Result<()> {
         let pause = jittered(longest_ms);
         if Instant::now() + pause >= self.deadline {
             return Err(self.unavailable(reason));
@@ -230,15 +230,15 @@ impl Retry {
         Ok(())
     }
 
-    fn unavailable(&self, reason: &str) -> Error {
-        Error::Unavailable(format!("{}: {reason}", self.operation))
+    fn unavailable(&self, reason: impl Into<LogText>) -> Error {
+        Error::Unavailable(reason.into().during(self.operation))
     }
 
     /// The error for a call that DynamoDB rejected. It contains only the error's code: the message may quote keys, and a key
     /// may be an email.
     pub(crate) fn rejected(&self, error: &impl ProvideErrorMetadata) -> Error {
-        let code = error.code().unwrap_or("an error without a code");
-        Error::Internal(format!("{}: {code}", self.operation))
+        let code = error.code().unwrap_or(NO_CODE);
+        Error::Internal(LogText::aws_error(code).during(self.operation))
     }
 }
 
@@ -308,7 +308,7 @@ mod tests {
         within(Duration::ZERO, async {
             let mut retry = Retry::of_write("Put");
             let again = retry.pause_after_failure("it failed").await;
-            assert!(matches!(again, Err(Error::Unavailable(why)) if why == "Put: it failed"));
+            assert!(matches!(again, Err(Error::Unavailable(cause)) if cause.line() == "Put: it failed"));
             let again = retry.pause_after_conflict(Priority::High).await;
             assert!(matches!(again, Err(Error::Unavailable(_))));
             assert!(!retry.may_have_succeeded());

@@ -283,5 +283,5 @@ impl Store {
 
 /// The error for a request that can't be built.
 pub(crate) fn build_error(error: impl std::fmt::Display) -> Error {
-    Error::Internal(format!("request: {error}"))
+    Error::internal(format!("request: {error}"))
 }

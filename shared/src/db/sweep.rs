@@ -16,6 +16,7 @@ use crate::{
     },
     domain::MovieId,
     error::Result,
+    telemetry,
 };
 
 /// How many favorites one pass deletes.
@@ -33,7 +34,7 @@ impl Store {
     pub(crate) async fn sweep_after_delete(&self, movie: MovieId) {
         let sweep = self.sweep_favorites_of(movie, PASSES_OF_DELETE);
         if let Err(error) = within(TIME_OF_DELETE, sweep).await {
-            tracing::warn!(error = %error.log_message(), "favorites of a deleted movie are left to the sweep");
+            telemetry::warn(&error, "favorites of a deleted movie are left to the sweep");
         }
     }
 

@@ -11,13 +11,13 @@ use serde::Serialize;
 use crate::{
     db::{
         expression::{Condition, ConditionFailed, Update, has_all},
-        item::{Item, to_item},
         failure::is_throttle,
+        item::{Item, to_item},
         keys::Key,
         retry::{Priority, Retry},
         store::{Store, build_error},
     },
-    error::{Error, Result},
+    error::{Error, LogText, Result},
 };
 
 /// The most actions of one TransactWriteItems (AWS: TransactWriteItems).
@@ -191,7 +191,7 @@ impl Store {
     /// Sends a transaction until a response says how it ended.
     async fn attempt(&self, retry: &mut Retry, transaction: &Transaction) -> Result<Outcome> {
         if transaction.len() > TRANSACTION {
-            return Err(Error::Internal(format!(
+            return Err(Error::internal(format!(
                 "a transaction of {} actions",
                 transaction.len()
             )));
@@ -228,10 +228,11 @@ impl Store {
                 return Ok(Outcome::Conflict);
             }
             match codes().find(|code| is_throttle(code)) {
-                Some(code) => retry.pause_after_failure(code).await?,
+                Some(code) => retry.pause_after_failure(LogText::aws_error(code)).await?,
                 None => {
-                    let codes: Vec<_> = codes().collect();
-                    return Err(Error::Internal(format!("TransactWriteItems: {codes:?}")));
+                    let codes = codes().collect::<Vec<_>>().join(", ");
+                    let cause = LogText::aws_error(codes).during("TransactWriteItems");
+                    return Err(Error::Internal(cause));
                 }
             }
         }
@@ -288,9 +289,9 @@ impl Action<'_> {
         let put = aws_sdk_dynamodb::types::Put::builder()
             .table_name(&*self.store.table)
             .set_item(Some(attributes))
-            .set_condition_expression(condition.text())
             .set_expression_attribute_names(condition.names())
             .set_expression_attribute_values(condition.values())
+            .set_condition_expression(condition.into_text())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(build_error)?;
@@ -299,13 +300,15 @@ impl Action<'_> {
 
     /// Updates the item.
     pub fn update(self, update: Update) -> Result<TransactWriteItem> {
+        let (names, values) = (update.names(), update.values());
+        let (update, condition) = update.into_texts();
         let update = aws_sdk_dynamodb::types::Update::builder()
             .table_name(&*self.store.table)
             .set_key(Some(self.key.attributes()))
-            .update_expression(update.text())
-            .set_condition_expression(update.condition())
-            .set_expression_attribute_names(update.names())
-            .set_expression_attribute_values(update.values())
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .update_expression(update)
+            .set_condition_expression(condition)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(build_error)?;
@@ -317,9 +320,9 @@ impl Action<'_> {
         let delete = aws_sdk_dynamodb::types::Delete::builder()
             .table_name(&*self.store.table)
             .set_key(Some(self.key.attributes()))
-            .set_condition_expression(condition.text())
             .set_expression_attribute_names(condition.names())
             .set_expression_attribute_values(condition.values())
+            .set_condition_expression(condition.into_text())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(build_error)?;

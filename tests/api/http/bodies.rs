@@ -157,7 +157,7 @@ async fn a_value_nested_too_deep_is_400_whether_its_field_is_read_or_not() {
             let answer = member.post("/api/movies/").body("application/json", body);
             let answer = answer.send().await.is_problem(400, "malformed_request");
             let detail = answer.body["detail"].as_str().unwrap();
-            assert!(detail.contains("at most 32 deep"), "{detail}");
+            assert!(detail.contains("at most 32 levels deep"), "{detail}");
         }
     }
 }

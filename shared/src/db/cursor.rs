@@ -1,20 +1,22 @@
-//! Cursors: where a collection goes on, sealed so that a client can neither read nor make one.
+//! Cursors: a page's position in its collection, encrypted and authenticated, so that a client can neither read nor forge
+//! one.
+//!
+//! Cursors belong to the table and not to HTTP. What they seal is a [`Window`] with a sort key of the table, their key is an
+//! item of the table (`cursor_key.rs`), and HTTP only carries the text.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ring::{
-    aead::{self, Aad, LessSafeKey, Nonce, UnboundKey},
-    rand::{SecureRandom, SystemRandom},
-};
+use ring::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use crate::{
     db::page::{Position, Window},
     error::{Error, Result},
+    random::random,
 };
 
-/// The length of a ChaCha20-Poly1305 key (RFC 8439).
+/// The length of a ChaCha20-Poly1305 key in bytes (RFC 8439).
 pub const KEY_BYTES: usize = 32;
 
-/// The key that seals cursors. Every function holds the same one.
+/// The key that seals cursors. All functions have the same one.
 pub struct CursorKey(LessSafeKey);
 
 impl std::fmt::Debug for CursorKey {
@@ -24,36 +26,33 @@ impl std::fmt::Debug for CursorKey {
 }
 
 impl CursorKey {
-    /// A key of [`KEY_BYTES`] bytes.
+    /// Returns these bytes as a key.
     ///
     /// # Errors
-    /// [`Error::Internal`] for another length.
+    /// [`Error::Internal`] if there aren't [`KEY_BYTES`] of them.
     pub fn new(bytes: &[u8]) -> Result<Self> {
         UnboundKey::new(&aead::CHACHA20_POLY1305, bytes)
             .map(|key| Self(LessSafeKey::new(key)))
-            .map_err(|_| Error::Internal("the cursor key has the wrong length".into()))
+            .map_err(|_| Error::internal("the cursor key has the wrong length"))
     }
 
-    /// Seals `window` for `scope`: the collection, its filters, and the caller where the collection is theirs. In
-    /// another scope the cursor doesn't open.
+    /// Returns the cursor for `window` in `scope`. The cursor opens in the same scope only. A scope names the collection and
+    /// its filters, and the caller if the collection is the caller's own.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the system has no randomness.
+    /// [`Error::Internal`] for the first page, which has no cursor, and if the system has no randomness.
     pub fn seal(&self, scope: &str, window: &Window) -> Result<String> {
         let (direction, position) = match window {
-            Window::First => return Err(Error::Internal("a first page needs no cursor".into())),
+            Window::First => return Err(Error::internal("the first page has no cursor")),
             Window::After(position) => (0, position),
             Window::Before(position) => (1, position),
         };
-        let mut nonce = [0; aead::NONCE_LEN];
-        SystemRandom::new()
-            .fill(&mut nonce)
-            .map_err(|_| Error::Internal("no randomness".into()))?;
+        let nonce: [u8; aead::NONCE_LEN] = random()?;
         let mut sealed = vec![direction, position.driver, position.range];
         sealed.extend_from_slice(position.key.as_bytes());
         self.0
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(scope), &mut sealed)
-            .map_err(|_| Error::Internal("a cursor didn't seal".into()))?;
+            .map_err(|_| Error::internal("a cursor can't be sealed"))?;
         let mut bytes = nonce.to_vec();
         bytes.append(&mut sealed);
         Ok(URL_SAFE_NO_PAD.encode(bytes))
@@ -62,14 +61,18 @@ impl CursorKey {
     /// Opens a cursor that was sealed for `scope`.
     ///
     /// # Errors
-    /// `400` about the parameter `cursor` for anything else.
+    /// [`Error::Invalid`] about the parameter `cursor` for any other text.
     pub fn open(&self, scope: &str, cursor: &str) -> Result<Window> {
-        self.try_open(scope, cursor)
-            .ok_or_else(|| Error::invalid("cursor", "Not a valid cursor for this collection."))
+        self.try_open(scope, cursor).ok_or_else(|| {
+            Error::invalid(
+                "cursor",
+                "Must be the cursor of a `next` or `previous` URL of this collection.",
+            )
+        })
     }
 
     fn try_open(&self, scope: &str, cursor: &str) -> Option<Window> {
-        // The decoder refuses stray trailing bits, so every bit of the text counts.
+        // The decoder refuses unused bits at the end, so changing any bit of the text invalidates it.
         let mut bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (nonce, sealed) = bytes.split_at_mut_checked(aead::NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
