@@ -43,6 +43,10 @@
 //! | [`carried`] | the words that a posting carries |
 //! | [`index`] | a movie's postings |
 //! | [`posting`] | reading postings |
+//! | [`search::plan`] | the budget of a search, and the size of its rounds |
+//! | [`search::ranges`] | the ranges of postings that match a word or a title |
+//! | [`search::query`] | the terms of a search, and which postings are hits |
+//! | [`search::walk`] | the hits among what was read, and the page |
 //! | [`search`] | search |
 //! | [`movie_lists`] | lists of movies |
 //! | [`categories`] | genres with their newest movies |
