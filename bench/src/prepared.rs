@@ -23,17 +23,7 @@ use marquee_shared::{
     auth::{password, refresh::RefreshToken},
     clock::Clock,
     config::Config,
-    db::{
-        Key, Store, client,
-        counter::Counter,
-        favorite::FavoriteItem,
-        item::{self, Item, from_item, to_item},
-        keys::{self, LIKES_SHARDS},
-        likes::ONE_LIKE,
-        movie::MovieItem,
-        session::SessionItem,
-        user::UserItem,
-    },
+    aws::client, db::{Key, Store, counter::Counter, favorite::FavoriteItem, item::{self, Item, from_item, to_item}, keys::{self, LIKES_SHARDS}, likes::ONE_LIKE, movie::MovieItem, session::SessionItem, user::UserItem},
     domain::{MovieId, Password, Role, UserId},
 };
 

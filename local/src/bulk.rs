@@ -159,13 +159,7 @@ fn engine_item(item: Item) -> Result<dynoxide::Item> {
 mod tests {
     use marquee_shared::{
         clock::Clock,
-        db::{
-            Key, Store, client,
-            counter::Counter,
-            expression::Condition,
-            item::{number, text},
-            keys,
-        },
+        aws::client, db::{Key, Store, counter::Counter, expression::Condition, item::{number, text}, keys},
     };
 
     use super::*;

@@ -6,13 +6,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use marquee::{guard::Guard, server::TEMPLATE, template::Template};
 use marquee_shared::{
     clock::Clock,
-    db::{
-        Key, Store, client,
-        expression::Condition,
-        favorite::FavoriteItem,
-        item::{Item, to_item},
-        keys,
-    },
+    aws::client, db::{Key, Store, expression::Condition, favorite::FavoriteItem, item::{Item, to_item}, keys},
     domain::{MovieId, UserId},
 };
 use marquee_sweep::Swept;

@@ -39,8 +39,9 @@
 //! | [`likes`] | how a movie counts its favorites |
 //! | [`movie`] | movies; reads by id |
 //! | [`genre`] | genres and their counts |
-//! | [`index`] | a movie's words, and its postings |
+//! | [`words`] | a movie's words, and which words of a search they match |
 //! | [`carried`] | the words that a posting carries |
+//! | [`index`] | a movie's postings |
 //! | [`posting`] | reading postings |
 //! | [`search`] | search |
 //! | [`movie_lists`] | lists of movies |
@@ -56,7 +57,6 @@ pub mod attempts;
 pub mod batch;
 pub mod carried;
 pub mod categories;
-pub mod client;
 pub mod counter;
 mod create_movie;
 pub mod cursor;
