@@ -12,9 +12,16 @@ use std::{
 use fault_proxy::{Cost, FaultProxy};
 use marquee::server::{self, Catalog, Place};
 use marquee_shared::{
+    aws::client,
     clock::Clock,
     config::Config,
-    aws::client, db::{Store, index::satisfies, movie::MovieView, page::{PageLimit, Slice, Window}, search::SearchQuery},
+    db::{
+        Store,
+        movie::MovieView,
+        page::{PageLimit, Slice, Window},
+        search::SearchQuery,
+        words::matches,
+    },
     domain::text,
 };
 
@@ -112,7 +119,7 @@ impl Movies {
     /// The movies that a word of a search finds.
     fn with(&self, word: &str) -> BTreeSet<usize> {
         let words = self.fields.iter().flatten();
-        let found = words.filter(|(own, _)| satisfies(own, word));
+        let found = words.filter(|(own, _)| matches(own, word));
         found.flat_map(|(_, movies)| movies).copied().collect()
     }
 

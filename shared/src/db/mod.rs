@@ -39,7 +39,7 @@
 //! | [`likes`] | how a movie counts its favorites |
 //! | [`movie`] | movies; reads by id |
 //! | [`genre`] | genres and their counts |
-//! | [`words`] | a movie's words, and which words of a search they match |
+//! | [`words`] | a movie's words, and which words of a search match them |
 //! | [`carried`] | the words that a posting carries |
 //! | [`index`] | a movie's postings |
 //! | [`posting`] | reading postings |
@@ -88,6 +88,7 @@ mod sweep;
 pub mod transaction;
 pub mod user;
 pub mod walk;
+pub mod words;
 
 pub use keys::Key;
 pub use store::Store;
