@@ -21,10 +21,11 @@ use marquee::{
 };
 use marquee_shared::{
     auth::{password, refresh::RefreshToken},
+    aws::client,
     clock::Clock,
     config::Config,
     db::{
-        Key, Store, client,
+        Key, Store,
         counter::Counter,
         favorite::FavoriteItem,
         item::{self, Item, from_item, to_item},

@@ -12,10 +12,11 @@ use std::{
 use fault_proxy::{Cost, FaultProxy};
 use marquee::server::{self, Catalog, Place};
 use marquee_shared::{
+    aws::client,
     clock::Clock,
     config::Config,
     db::{
-        Store, client,
+        Store,
         movie::MovieView,
         page::{PageLimit, Slice, Window},
         search::SearchQuery,

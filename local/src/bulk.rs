@@ -158,9 +158,10 @@ fn engine_item(item: Item) -> Result<dynoxide::Item> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use marquee_shared::{
+        aws::client,
         clock::Clock,
         db::{
-            Key, Store, client,
+            Key, Store,
             counter::Counter,
             expression::Condition,
             item::{number, text},

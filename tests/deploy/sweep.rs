@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 use lambda_runtime::{Context, LambdaEvent};
 use marquee::{guard::Guard, server::TEMPLATE, template::Template};
 use marquee_shared::{
+    aws::client,
     clock::Clock,
     db::{
-        Key, Store, client,
+        Key, Store,
         expression::Condition,
         favorite::FavoriteItem,
         item::{Item, to_item},

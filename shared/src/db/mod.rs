@@ -61,7 +61,6 @@ pub mod attempts;
 pub mod batch;
 pub mod carried;
 pub mod categories;
-pub mod client;
 pub mod counter;
 mod create_movie;
 pub mod cursor;

@@ -243,5 +243,5 @@ impl Store {
 /// The error for a state that a search can't reach. A debug build panics there.
 fn broken(what: &str) -> Error {
     debug_assert!(false, "{what}");
-    Error::Internal(format!("search: {what}").into())
+    Error::internal(format!("search: {what}"))
 }

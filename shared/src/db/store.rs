@@ -30,7 +30,7 @@ use crate::{
 /// The table.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// The SDK client. It must make each call only once, as the clients of [`client`](crate::db::client) do: the store
+    /// The SDK client. It must make each call only once, as the clients of [`client`](crate::aws::client) do: the store
     /// itself retries.
     pub client: Client,
     /// The table's name.
