@@ -42,13 +42,18 @@ use crate::catalog::{self, Generator};
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
 
 /// What decides what is in a prepared file. When any of it changes, the file is made anew.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 16] = [
     include_str!("catalog.rs"),
     include_str!("prepared.rs"),
     include_str!("../../data/movies.csv"),
     include_str!("../../local/src/import.rs"),
+    include_str!("../../local/src/import/chunk.rs"),
+    include_str!("../../local/src/import/columns.rs"),
+    include_str!("../../local/src/import/commit.rs"),
+    include_str!("../../local/src/import/read.rs"),
     include_str!("../../shared/src/db/favorite.rs"),
     include_str!("../../shared/src/db/genre.rs"),
+    include_str!("../../shared/src/db/import.rs"),
     include_str!("../../shared/src/db/index.rs"),
     include_str!("../../shared/src/db/keys.rs"),
     include_str!("../../shared/src/db/movie.rs"),
@@ -176,7 +181,7 @@ impl Prepared {
     /// When it can't be copied.
     pub(crate) fn copy_to(&self, directory: &Path) -> Result<PathBuf, Box<dyn Error>> {
         // First, since the secrets of a table that is there already count as lost.
-        Data::of_secrets(directory)?.secrets()?;
+        Data::secrets_only(directory)?.secrets()?;
         let copy = table_file(directory);
         fs::copy(&self.file, &copy)?;
         Ok(copy)

@@ -1,4 +1,4 @@
-//! Guarantee 23: every operation × every caller answers as the contract says. An operation without a row fails.
+//! Guarantee 23: every operation answers every kind of caller as documented. An operation without a case here fails.
 
 use std::collections::BTreeSet;
 
@@ -142,6 +142,7 @@ async fn every_operation_refuses_a_bad_token() {
     }
 }
 
+/// Guarantee 49.
 /// What a page of another origin can make a browser send gains nothing: only a token in the `Authorization` header counts,
 /// which no browser adds by itself. There are no cookies, in either direction.
 #[tokio::test]

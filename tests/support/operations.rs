@@ -55,7 +55,7 @@ pub fn operations() -> Vec<Operation> {
                 method: method.to_uppercase(),
                 path: path.clone(),
                 statuses: statuses.map(|status| status.parse().unwrap()).collect(),
-                is_public: security.is_none_or(|schemes| schemes.contains(&json!({}))),
+                is_public: security.is_none_or(|schemes| schemes.is_empty() || schemes.contains(&json!({}))),
             });
         }
     }

@@ -417,6 +417,7 @@ mod tests {
         assert_eq!(found("f"), Vec::<String>::new());
     }
 
+    /// Guarantee 42.
     #[test]
     fn the_worst_edit_fits_one_transaction() {
         // Thirty words, the nine genres among them, all changed by the edit.

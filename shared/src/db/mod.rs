@@ -9,6 +9,7 @@ pub mod cursor;
 mod cursor_key;
 pub mod favorite;
 pub mod genre;
+pub mod import;
 pub mod index;
 pub mod keys;
 pub mod movie;

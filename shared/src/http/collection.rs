@@ -18,10 +18,10 @@ pub const DEFAULT_LIMIT: PageLimit = PageLimit::of::<20>();
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "documentation; Params and PageQuery read the values")]
 pub struct PageParams {
-    /// The page size.
+    /// The most results on a page.
     #[param(minimum = 1, maximum = 100, default = 20, example = 20)]
     limit: Option<u32>,
-    /// Where to go on: the `cursor` of a `next` or `previous` URL.
+    /// The start of the page: the `cursor` of a `next` or `previous` URL.
     #[param(min_length = 1)]
     cursor: Option<String>,
 }
@@ -29,16 +29,16 @@ pub struct PageParams {
 /// A page of a collection.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Collection<T> {
-    /// How many there are in all, exact; `null` where that isn't counted.
-    #[schema(minimum = 0, example = 1)]
+    /// The exact number of results on all pages together, or null if they are not counted.
+    #[schema(required, minimum = 0, example = 1)]
     pub count: Option<u64>,
-    /// The next page, or `null` at the end.
-    #[schema(format = "uri")]
+    /// The URL of the next page, or null on the last one.
+    #[schema(required, format = "uri")]
     pub next: Option<String>,
-    /// The page before, or `null` at the start.
-    #[schema(format = "uri")]
+    /// The URL of the previous page, or null on the first one.
+    #[schema(required, format = "uri")]
     pub previous: Option<String>,
-    /// This page.
+    /// The results on this page.
     pub results: Vec<T>,
 }
 

@@ -13,30 +13,30 @@ use crate::{
 /// The media type of a problem document (RFC 9457 §3).
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// What a client gets instead of a success: RFC 9457, with a stable `code`, the request's id, and for invalid fields
-/// what is wrong with each.
+/// A problem document (RFC 9457), which describes an error. It also has a stable `code`, the id of the request, and the
+/// messages for invalid fields.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// A URI for the kind of problem; `about:blank` says that the status is the kind (RFC 9457 §4.2.1).
+    /// A URI for the type of the problem. `about:blank` means that the status says all (RFC 9457 §4.2.1).
     #[serde(rename = "type")]
     #[schema(example = "about:blank")]
     pub kind: &'static str,
-    /// The status's own phrase.
+    /// The reason phrase of the status.
     #[schema(example = "Bad Request")]
     pub title: &'static str,
     /// The HTTP status.
     #[schema(example = 400, minimum = 400, maximum = 599)]
     pub status: u16,
-    /// What went wrong this time, for a person.
+    /// What went wrong, for people.
     #[schema(example = "Some fields are missing or invalid; see `errors`.")]
     pub detail: String,
-    /// What went wrong, for a program: a stable `snake_case` word.
+    /// What went wrong, for programs: a stable word in `snake_case`.
     #[schema(example = "invalid_input")]
     pub code: &'static str,
-    /// The request's id, as in `x-request-id`.
+    /// The id of the request, as in `x-request-id`.
     #[schema(example = "5f1c0f5e-6f2b-4f0e-9d0c-3a1f2b4c5d6e")]
     pub request_id: String,
-    /// For invalid or taken fields: each field's messages.
+    /// The messages for each field that is invalid or whose value is already in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<std::collections::BTreeMap<String, Vec<String>>>, nullable = false)]
     pub errors: Option<serde_json::Value>,

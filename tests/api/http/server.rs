@@ -94,6 +94,7 @@ async fn ask(router: &Router, path: &str) -> (u16, String, Value) {
     )
 }
 
+/// Guarantee 48.
 #[tokio::test]
 async fn a_panic_is_a_500_and_the_process_lives() {
     async fn panics() -> &'static str {

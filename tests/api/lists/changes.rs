@@ -31,6 +31,7 @@ async fn imported(count: u64) -> TestApp {
     app
 }
 
+/// Guarantee 45.
 #[tokio::test]
 async fn movies_deleted_between_two_pages_hide_no_other() {
     let app = imported(700).await;

@@ -39,6 +39,7 @@ async fn an_empty_collection_is_one_empty_page() {
     }
 }
 
+/// Guarantee 45.
 #[tokio::test]
 async fn every_order_and_filter_is_walked_both_ways_with_every_movie_once() {
     let app = TestApp::new().await;

@@ -1,5 +1,5 @@
 //! The API against a model: random sequences of requests by several users, each answer and then every list compared
-//! with a plain reference in memory. The reference is written from the contract's words. It knows no keys and no items,
+//! with a plain reference in memory. The reference is written from the API's documented rules. It knows no keys and no items,
 //! and how text compares is said by the vocabulary itself, letter by letter.
 
 mod checks;
@@ -47,7 +47,7 @@ fn compare(cases: u32, look: Look, sequences: impl Strategy<Value = (Vec<Op>, Ve
     }
 }
 
-/// Guarantees 29 and 32.
+/// Guarantees 29, 32 and 41.
 #[test]
 fn every_request_and_every_list_is_as_the_reference_says_after_every_step() {
     compare(
@@ -57,7 +57,7 @@ fn every_request_and_every_list_is_as_the_reference_says_after_every_step() {
     );
 }
 
-/// Guarantee 32.
+/// Guarantees 32 and 41.
 #[test]
 fn search_finds_what_the_reference_finds_after_every_change() {
     let steps = vec(prop_oneof![3 => change_of_a_movie(), 2 => search()], 20..30);

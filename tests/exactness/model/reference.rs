@@ -63,7 +63,7 @@ impl Movie {
         match q {
             [q] if has(title, q) => Some(2),
             [q] if has(director, q) => Some(3),
-            // Of several words, the contract fixes no order beyond this.
+            // For several words, no order beyond this is documented.
             _ => Some(4),
         }
     }
