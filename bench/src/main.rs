@@ -1,19 +1,14 @@
-//! What Marquee costs and how fast it is: `cargo measure <benchmark>`. Each prints a part of docs/performance.md, and with
-//! `--write` puts it there.
-#![allow(unreachable_pub, reason = "a program: nothing here is reached from outside")]
+//! What Marquee costs and how fast it is: `cargo measure <benchmark>`. Each benchmark prints a section of docs/performance.md,
+//! and `--write` writes it there.
+#![allow(unreachable_pub, reason = "a program: no item is visible outside of it")]
 
-// The tests' own auditor, so that "exact" means the same here.
-#[allow(dead_code, unreachable_pub, clippy::unwrap_used)]
-#[path = "../../tests/support/audit.rs"]
-mod audit;
 mod bench_server;
 mod catalog;
 mod cold_start;
 mod contention;
 mod growth;
-mod heat;
+mod hot_keys;
 mod import;
-mod operations;
 mod prepared;
 mod programs;
 mod report;
@@ -28,7 +23,7 @@ use std::{error::Error, process::ExitCode};
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
 
-/// As in the local server, whose import is measured in this process.
+/// The allocator of the local server, whose import is measured in this process.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -37,34 +32,34 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 struct Cli {
     #[command(subcommand)]
     benchmark: Benchmark,
-    /// Put the result into docs/performance.md.
+    /// Write the result into docs/performance.md.
     #[arg(long, global = true)]
     write: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Benchmark {
-    /// Trips, calls and units of every operation, from a hundred movies to a million.
+    /// Trips, calls and units of every request of the list of budgets, among a hundred to a million movies.
     Growth(growth::Options),
-    /// First pages of searches all of whose words are common.
+    /// First pages of searches with only common words: how full they are and what they cost.
     Search(search::Options),
-    /// From a process's start to its first poll and its first answer, beside a bare function.
+    /// Time from the start of a process to its first poll and to its first answer, compared with a bare function.
     ColdStart(cold_start::Options),
-    /// Time, allocations and instructions that a warm function adds to its table's.
+    /// Time, allocations and instructions of a warm function, without its table's.
     Warm(warm::Options),
-    /// Many togglers of one movie, and conflicts as optimiztic transactions meet them.
+    /// Many users who toggle one favorite at once, with transactions that conflict as in DynamoDB.
     Contention(contention::Options),
-    /// The hottest partition keys at ten thousand requests a second.
-    Heat(heat::Options),
-    /// How large each function is.
+    /// The partition keys with the most units at ten thousand requests a second.
+    HotKeys(hot_keys::Options),
+    /// The size of each function.
     Sizes(sizes::Options),
-    /// Movies a second through the proxy and by the engine's bulk path, and memory.
+    /// Movies a second and memory of the import, over HTTP and by the engine's bulk path.
     Import(import::Options),
-    /// Every one of these, one after another.
+    /// All of these, one after another.
     All,
 }
 
-/// The order of the page.
+/// The order of the sections of the page.
 const ALL: [&str; 8] = [
     "growth",
     "search",
@@ -73,7 +68,7 @@ const ALL: [&str; 8] = [
     "sizes",
     "warm",
     "contention",
-    "heat",
+    "hot-keys",
 ];
 
 #[tokio::main]
@@ -86,7 +81,7 @@ async fn main() -> ExitCode {
         one => vec![one],
     };
     let mut code = ExitCode::SUCCESS;
-    // Where one fails, the others are measured still.
+    // After one that fails, the others are still measured.
     for benchmark in all {
         if let Err(error) = measure(benchmark, write).await {
             eprintln!("{error}");
@@ -103,10 +98,10 @@ async fn measure(benchmark: Benchmark, write: bool) -> Result<(), Box<dyn Error>
         Benchmark::ColdStart(options) => ("cold-start", cold_start::run(&options).await?),
         Benchmark::Warm(options) => ("warm", warm::run(&options).await?),
         Benchmark::Contention(options) => ("contention", contention::run(&options).await?),
-        Benchmark::Heat(options) => ("heat", heat::run(&options).await?),
+        Benchmark::HotKeys(options) => ("hot-keys", hot_keys::run(&options).await?),
         Benchmark::Sizes(options) => ("sizes", sizes::run(&options).await?),
         Benchmark::Import(options) => ("import", import::run(&options).await?),
-        Benchmark::All => return Err("only one at a time".into()),
+        Benchmark::All => return Err("`all` is not one benchmark".into()),
     };
     println!("{text}");
     if write {

@@ -6,11 +6,9 @@ use std::{
     fmt::Write as _,
     fs::File,
     path::PathBuf,
-    time::Duration,
 };
 
 use fault_proxy::{Cost, FaultProxy};
-use marquee::server::{self, Catalog, Place};
 use marquee_shared::{
     clock::Clock,
     config::Config,
@@ -23,14 +21,13 @@ use marquee_shared::{
     },
     domain::text,
 };
+use test_kit::{TestApp, measure::HOLD, table::TestTable};
 
 /// A page's movies.
 const PAGE: usize = 20;
 /// What a search may cost: calls one after another, and read units of a page without the caller's favorites.
 const TRIPS: usize = 4;
 const UNITS: f64 = 40.0;
-/// Longer than lies between two calls that are sent off together.
-const HOLD: Duration = Duration::from_millis(60);
 /// How often a search is measured that seems to make too many trips.
 const RUNS: usize = 4;
 
@@ -51,17 +48,11 @@ pub struct Options {
 /// When a search costs more than it may, or the catalog can't be loaded.
 pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let movies = Movies::read(&options.catalog)?;
-    let config = Config::default();
-    let table = config.table.clone();
-    let server = server::start(server::Options {
-        port: 0,
-        place: Place::Memory,
-        catalog: Catalog::File(options.catalog.clone()),
-        config,
-        clock: Clock::default(),
-    })
-    .await?;
-    let proxy = FaultProxy::to(&server.dynamodb).await;
+    let builder = TestApp::builder().table(TestTable::in_memory());
+    let proxied = builder.start_behind_proxy().await;
+    let proxy = &proxied.proxy;
+    proxy.import(options.catalog.clone()).await;
+    let table = Config::default().table;
     let store = Store::new(client::local(&proxy.url), table, Clock::default());
     proxy.gather_calls(HOLD);
     let mut text = format!(
@@ -75,11 +66,11 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     for (kind, queries) in movies.queries() {
         let mut pages = Pages::default();
         for words in evenly(&queries, options.queries.into()) {
-            pages.search(&movies, &store, &proxy, words).await?;
+            pages.search(&movies, &store, proxy, words).await?;
         }
         writeln!(text, "| {kind} {}", pages.row())?;
     }
-    server.stop().await?;
+    proxied.close().await;
     Ok(text)
 }
 
