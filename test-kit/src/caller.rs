@@ -195,7 +195,6 @@ impl Answer {
 
     /// Asserts a problem of this status and code.
     #[track_caller]
-    #[expect(clippy::wrong_self_convention, reason = "a chain, as `is`")]
     pub fn is_problem(self, status: u16, code: &str) -> Self {
         let answer = self.is(status);
         assert_eq!(answer.body["code"], code, "{}", answer.text);

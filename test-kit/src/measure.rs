@@ -119,17 +119,10 @@ impl<'a> Measuring<'a> {
             let path = format!("/api/movies/{id}/favorite/");
             user.put(&path).send().await.is(200);
         }
-        // A warm function has read the keys.
+        // A warm function has read the public keys.
         for path in ["/api/movies/?limit=1", "/api/users/me/favorites/?limit=1"] {
             user.get(path).send().await.is(200);
         }
-        proxied
-            .app
-            .anonymous()
-            .get("/.well-known/jwks.json")
-            .send()
-            .await
-            .is(200);
         proxied.proxy.gather_calls(HOLD);
         Self {
             proxied,
