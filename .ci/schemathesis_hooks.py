@@ -1,10 +1,10 @@
-"""What no schema of ours can say, said to schemathesis.
+"""Rules of the API that its schemas can't express, for schemathesis.
 
-`positive_data_acceptance` asks that whatever fits the schema is accepted. Some rules are no schema's: that a cursor is
-one the server sealed, that a password isn't a common one, that three texts together have at most 30 different words.
-Here a request that is meant to be valid is made to keep those rules; everything else about it stays as generated. For
-requests that are meant to be invalid only two things are changed, at the end of this file: without them they would arrive
-as valid ones.
+The check `positive_data_acceptance` requires that the API accepts each request that matches the schema. Some rules aren't
+in a schema: a cursor must be one that the server has made, a password must not be a common one, and three texts together
+must have at most 30 different words. These hooks change each request that schemathesis generates as valid so that it
+follows the rules, and leave the rest of the request as it is. Requests generated as invalid are changed in two cases only,
+at the end of this file, in which they would be valid on the wire.
 """
 
 import functools
@@ -21,9 +21,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 # Control characters, and those that change the direction of text.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-# Letters that show nothing.
+# Letters that are invisible.
 FILLERS = "\u115f\u1160\u3164\uffa0"
-# A description's control characters but line breaks and tabs.
+# The control characters that a description can't have: all but line breaks and tabs.
 CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 BOOLEANS_IN_FORMS = ("true", "1", "on", "yes", "false", "0", "off", "no", "")
 
@@ -38,7 +38,7 @@ def before_call(ctx, case, kwargs):
         if case.query and "cursor" in case.query:
             case.query = with_genuine_cursor(case)
         if len((case.headers or {}).get("if-match", "")) % 2:
-            # Most entity tags are stale; every other one given becomes the one that never is.
+            # Most generated entity tags don't match. About half of them become `*`, which always matches.
             case.headers["if-match"] = "*"
         if body is not None:
             if is_form:
@@ -53,7 +53,7 @@ def before_call(ctx, case, kwargs):
 
 
 def with_genuine_cursor(case):
-    """Any text fits a cursor's schema; valid is what the server gave for this very collection, if it has a next page."""
+    """Replaces the cursor by one that the server has returned for this collection, or removes it if there is one page."""
     query = {name: value for name, value in case.query.items() if name != "cursor"}
     url = case.operation.base_url.rstrip("/") + case.formatted_path
     answer = requests.get(url, params={**query, "limit": 1}, headers=dict(case.headers or {}), timeout=30)
@@ -64,7 +64,7 @@ def with_genuine_cursor(case):
 
 
 def as_a_form_can_say(body):
-    """A form has no name with control characters or quotes."""
+    """Removes the names that a form can't have: those with control characters, quotes or backslashes."""
     return {name: value for name, value in body.items() if not re.search(r'[\x00-\x1f\x7f-\x9f"\\]', name)}
 
 
@@ -74,7 +74,7 @@ def common_passwords():
 
 
 def new_user(body):
-    """A password isn't a common one, and a username is letters and digits in its compatibility form too."""
+    """Replaces a common password, and a username that isn't valid in its compatibility form (NFKC)."""
     if isinstance(body.get("password"), str) and body["password"].lower() in common_passwords():
         body["password"] = f"{body['password']}, but not a common one"
     if isinstance(body.get("username"), str):
@@ -86,14 +86,14 @@ def new_user(body):
 
 
 def credentials(body):
-    """Every other one is right; nobody guesses a password."""
+    """Makes about half of the credentials correct, because generated ones never are."""
     if len(str(body.get("password"))) % 2:
         body["username"], body["password"] = os.environ["FUZZ_USERNAME"], os.environ["FUZZ_PASSWORD"]
     return body
 
 
 def refresh_token(body):
-    """Every other one is a session's."""
+    """Makes about half of the refresh tokens valid."""
     if len(str(body.get("refresh"))) % 2:
         login = {"username": os.environ["FUZZ_USERNAME"], "password": os.environ["FUZZ_PASSWORD"]}
         answer = requests.post(os.environ["FUZZ_URL"] + "/api/auth/login/", json=login, timeout=30)
@@ -102,12 +102,12 @@ def refresh_token(body):
 
 
 def is_visible(text):
-    """Whether a character is a letter, a digit, a sign or a symbol that shows."""
+    """Whether a text has a visible letter, digit, punctuation mark or symbol."""
     return any(unicodedata.category(c)[0] in "LNPS" and c not in FILLERS + "\u2800\U0001d159" for c in text)
 
 
 def movie(body):
-    """Names that show, genres with a letter each, 30 different words in all, a date from 1870 on, a real URL."""
+    """Makes names visible, gives each genre a letter, limits words to 30 and dates to 1870 and later, fixes the URL."""
     for name in ("title", "director"):
         if isinstance(body.get(name), str):
             words = CONTROL.sub("", body[name]).split(" ")
@@ -138,12 +138,12 @@ KEEPING_RULES = {
 
 
 def seen_on_the_wire(value):
-    """A parameter that is an empty list isn't sent at all, and the request would be valid without it."""
+    """Replaces an empty list. It would not be sent at all, and the request would be valid without the parameter."""
     return "[]" if value in ([], {}) else value
 
 
 def without_accidental_boolean(body):
-    """In a form everything is text, and some texts are booleans whatever type they had when they were generated."""
+    """Replaces a `favorite` that is a boolean in a form, where all values are text and some texts mean a boolean."""
     if str(body["favorite"]).lower().strip() in BOOLEANS_IN_FORMS:
         return {**body, "favorite": "neither"}
     return body

@@ -1,4 +1,4 @@
-"""Starting and stopping processes of one's own, for the scripts beside this file."""
+"""Starts and stops processes for the scripts of this folder."""
 
 import contextlib
 import os
@@ -13,15 +13,15 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# A first start imports 16,975 movies, and `cargo run` may have to link first.
+# A first start imports 16,975 movies, and `cargo run` may have to link before.
 READY_WITHIN = 300
 STOPS_WITHIN = 30
-# How many ports are tried before a process that ends at once is taken for broken.
+# A process that ends on this many ports in a row is considered broken.
 PORTS = 5
 
 
 class Server:
-    """`cargo run -- --port 0 <options>`, ready when both ready lines have been read from its standard output."""
+    """`cargo run -- --port 0 <options>`. It is ready once it has printed both ready lines to standard output."""
 
     def __init__(self, *options, **environment):
         command = ["cargo", "run", "--quiet", "--", "--port", "0", *options]
@@ -54,17 +54,17 @@ class Server:
             text += read
         lines = text.decode().splitlines()
         if not lines[0].startswith("listening on http://127.0.0.1:") or not lines[1].startswith("dynamodb on http"):
-            raise RuntimeError(f"not the two ready lines: {lines}")
+            raise RuntimeError(f"these aren't the two ready lines: {lines}")
         return lines
 
     def logged(self):
-        """What it wrote to standard error."""
+        """Returns what the server wrote to standard error."""
         self.log.flush()
         return pathlib.Path(self.log.name).read_text()
 
     def stop(self):
-        """Ends it by SIGTERM and gives its exit code, after a look at what else it printed: nothing."""
-        # `cargo run` replaces itself by the program on Unix, so this is the server's own process.
+        """Ends the server with SIGTERM and returns its exit code. Fails if it has printed more than the ready lines."""
+        # On Unix `cargo run` replaces itself with the program, so this is the server's own process.
         self.process.send_signal(signal.SIGTERM)
         try:
             rest, _ = self.process.communicate(timeout=STOPS_WITHIN)
@@ -73,7 +73,7 @@ class Server:
             self.process.wait()
             raise RuntimeError(f"the server didn't end within {STOPS_WITHIN} s of SIGTERM") from None
         if rest:
-            raise RuntimeError(f"more than the ready lines on standard output: {rest!r}")
+            raise RuntimeError(f"standard output has more than the ready lines: {rest!r}")
         return self.process.returncode
 
     def __enter__(self):
@@ -87,7 +87,7 @@ class Server:
 
 @contextlib.contextmanager
 def started(command, log, **options):
-    """A process that writes to the file `log`, and is ended by SIGTERM."""
+    """Runs a process that writes to the file `log`. It gets SIGTERM at the end of the block."""
     with open(log, "wb") as out:
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, **options
@@ -106,7 +106,7 @@ def started(command, log, **options):
 
 @contextlib.contextmanager
 def shown_on_failure(log):
-    """What the file `log` holds is printed when what is done meanwhile fails."""
+    """Prints the file `log` when the block fails."""
     try:
         yield
     except BaseException:
@@ -119,10 +119,10 @@ class Ended(Exception):
 
 
 def wait_until(ready, process, seconds):
-    """Asks `ready()` again and again. It is a failure if time is up, and raises `Ended` if `process` ends before."""
+    """Waits until `ready()` is true. Ends the script after `seconds`, and raises `Ended` if `process` ends before."""
     ends = time.monotonic() + seconds
     while True:
-        # Looked at first: another process may be what answers in its place.
+        # Checked first: if the process has ended, another one may answer on its port.
         if process.poll() is not None:
             raise Ended(f"{process.args[0]} ended")
         if ready():
@@ -134,10 +134,10 @@ def wait_until(ready, process, seconds):
 
 @contextlib.contextmanager
 def listening(command, log, ready, seconds, **options):
-    """A process that has been told to listen on a free port, and that port. `command(port)` is its command line.
+    """Runs a process that listens on a free port. `command(port)` is its command line. Yields the process and the port.
 
-    Another process can take the port between the choice and the use. So when the process ends before `ready(port)`,
-    another port is tried.
+    Another process can take the port after it was chosen. So when the process ends before `ready(port)` is true, another
+    port is tried.
     """
     for tried in range(1, PORTS + 1):
         port = free_port()
@@ -147,14 +147,14 @@ def listening(command, log, ready, seconds, **options):
             except Ended as ended:
                 if tried == PORTS:
                     fail(f"{ended} on each of {PORTS} ports")
-                print(f"{ended} before it listened on port {port}; another port is tried", flush=True)
+                print(f"{ended} before it listened on port {port}; trying another port", flush=True)
                 continue
             yield process, port
             return
 
 
 def ignored_test(name, **environment):
-    """Runs one test that `cargo test` leaves out. It is a failure if there is none of this name."""
+    """Runs one ignored test. Ends the script if the test fails or if there isn't exactly one test of this name."""
     command = ["cargo", "test", "--locked", "--test", "api", name, "--", "--ignored"]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
@@ -165,13 +165,13 @@ def ignored_test(name, **environment):
 
 
 def free_port():
-    """A port of loopback that nobody listens on."""
+    """Returns a port of the loopback interface that no process listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def fail(text):
-    """Ends the script with a failure."""
+    """Prints a message and ends the script with exit code 1."""
     print(text, file=sys.stderr)
     sys.exit(1)

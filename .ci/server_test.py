@@ -45,11 +45,11 @@ class Listening(unittest.TestCase):
         ends_at_once = lambda _: [sys.executable, "-c", "raise SystemExit(1)"]
         with self.assertRaises(SystemExit):
             with server.listening(ends_at_once, self.log.name, lambda _: False, WITHIN):
-                self.fail("it isn't there")
+                self.fail("the process hasn't started")
 
 
 def answers_but_on(taken):
-    """The listener of the test accepts connections and says nothing, like a program that was there first."""
+    """Returns `answers`, but false for `taken`, where the test's own listener accepts connections and sends nothing."""
     return lambda port: port != taken and answers(port)
 
 

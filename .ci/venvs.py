@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Virtual environments of one's own for the Python tools, as `.ci/requirements/<name>.txt` lists them.
+"""Virtual environments for the Python tools, one for each list `.ci/requirements/<name>.txt`.
 
-`.ci/venvs.py NAME` makes one, or leaves it as it is when the list hasn't changed, and prints where its commands are.
+`.ci/venvs.py NAME` creates the environment, unless one exists that was made from the same list, and prints the folder of
+its commands.
 """
 
 import hashlib
@@ -14,10 +15,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def commands(name):
-    """The folder of the environment's commands, made first when it is missing or made from another list."""
+    """Returns the folder of the environment's commands. Creates the environment if it is missing or out of date."""
     wanted = ROOT / ".ci" / "requirements" / f"{name}.txt"
     home = ROOT / "target" / "ci" / "venvs" / name
-    # Another Python's packages don't serve this one.
+    # Packages of another Python version can't be used.
     state = hashlib.sha256(wanted.read_bytes() + sys.version.encode()).hexdigest()
     made = home / "made-from"
     if not made.is_file() or made.read_text() != state:

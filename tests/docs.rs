@@ -1,4 +1,4 @@
-//! The documents say what the code does: every access pattern, every key, every link.
+//! The documents agree with the code: access patterns, keys, costs, and everything that they name.
 
 use std::{
     collections::BTreeSet,
@@ -8,17 +8,19 @@ use std::{
 
 const DATA_MODEL: &str = "docs/data-model.md";
 
+/// The root of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// Reads a file of the repository. A relative path is relative to the root.
 pub fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The files with this ending in these directories and all below them.
-pub fn files(directories: &[&str], ending: &str) -> Vec<PathBuf> {
+/// Every file with this extension in these directories and below them.
+pub fn files(directories: &[&str], extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut left: Vec<PathBuf> = directories.iter().map(|d| root().join(d)).collect();
     while let Some(directory) = left.pop() {
@@ -26,7 +28,7 @@ pub fn files(directories: &[&str], ending: &str) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 left.push(path);
-            } else if path.extension().is_some_and(|e| e == ending) {
+            } else if path.extension().is_some_and(|e| e == extension) {
                 found.push(path);
             }
         }
@@ -35,7 +37,7 @@ pub fn files(directories: &[&str], ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Every `AP-…` of a text.
+/// Every id of an access pattern (`AP-…`) in a text.
 fn patterns(text: &str) -> BTreeSet<String> {
     text.match_indices("AP-")
         .map(|(at, _)| {
@@ -46,6 +48,7 @@ fn patterns(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// Guarantee 57.
 #[test]
 fn every_access_pattern_of_the_code_is_in_the_data_model_and_the_other_way_round() {
     let cited: BTreeSet<String> = files(&["shared/src", "functions", "local/src"], "rs")
@@ -61,18 +64,18 @@ fn every_access_pattern_of_the_code_is_in_the_data_model_and_the_other_way_round
     assert!(!cited.is_empty());
     assert_eq!(
         cited, defined,
-        "cited by the code, against the table of access patterns"
+        "left: named by the code; right: listed in the table of access patterns"
     );
     assert_eq!(
         patterns(&model),
         defined,
-        "mentioned by the data model, against its own table"
+        "left: named anywhere in the data model; right: listed in its table"
     );
 }
 
-/// What `shared/src/db/keys.rs` makes keys with: its public functions and constants, and the texts keys begin with.
+/// The public functions and constants of `shared/src/db/keys.rs` that make keys, and the prefixes of the keys.
 fn key_makers() -> (Vec<String>, BTreeSet<String>) {
-    // These are about keys of any kind.
+    // These apply to keys of any kind.
     const GENERAL: [&str; 9] = [
         "class_of",
         "id_text",
@@ -84,7 +87,7 @@ fn key_makers() -> (Vec<String>, BTreeSet<String>) {
         "WORD_SEPARATOR",
         "BUCKET",
     ];
-    // The attributes and indexes, which the model names by their values.
+    // Attributes and indexes. The data model names them by their values.
     const NAMES: [&str; 7] = ["PK", "SK", "BY_DATE", "TABLE", "BY_LIKES", "LIKED", "LIKES"];
     let source = read("shared/src/db/keys.rs");
     let source = source.split("#[cfg(test)]").next().unwrap();
@@ -112,6 +115,7 @@ fn key_makers() -> (Vec<String>, BTreeSet<String>) {
     (names, prefixes)
 }
 
+/// Guarantee 57.
 #[test]
 fn every_key_is_in_the_data_model() {
     let model = read(DATA_MODEL);
@@ -120,17 +124,18 @@ fn every_key_is_in_the_data_model() {
     for name in names {
         assert!(
             model.contains(&format!("`{name}`")),
-            "keys::{name} isn't in {DATA_MODEL}"
+            "{DATA_MODEL} does not name keys::{name}"
         );
     }
     for prefix in prefixes {
         assert!(
             model.contains(&format!("`{prefix}")),
-            "keys that begin with {prefix} aren't in {DATA_MODEL}"
+            "{DATA_MODEL} does not name the key prefix {prefix}"
         );
     }
 }
 
+/// Guarantee 57.
 #[test]
 fn every_attribute_of_keys_and_indexes_is_in_the_data_model() {
     use marquee_shared::db::keys::{BY_DATE, BY_LIKES, LIKED, LIKES, LIKES_SHARDS, PK, SK};
@@ -150,8 +155,8 @@ fn every_attribute_of_keys_and_indexes_is_in_the_data_model() {
     assert!(model.contains(&format!("LIKES#<id mod {LIKES_SHARDS}>")));
 }
 
-/// A heading as the fragment of a link.
-fn fragment(heading: &str) -> String {
+/// The fragment by which a link names a heading.
+pub fn fragment(heading: &str) -> String {
     let kept = heading.trim().to_lowercase();
     kept.chars()
         .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
@@ -159,16 +164,35 @@ fn fragment(heading: &str) -> String {
         .collect()
 }
 
-#[test]
-fn every_link_between_documents_leads_somewhere() {
+/// Every Markdown document of the project.
+fn documents() -> Vec<PathBuf> {
     let mut documents: Vec<PathBuf> = fs::read_dir(root())
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|e| e == "md"))
         .collect();
     documents.extend(files(&["docs", "data", "events"], "md"));
+    documents
+}
+
+/// Every Rust file of the project with its text.
+fn sources() -> Vec<(PathBuf, String)> {
+    const DIRECTORIES: [&str; 6] = [
+        "shared/src",
+        "functions",
+        "local/src",
+        "tests",
+        "bench",
+        "fault-proxy",
+    ];
+    let files = files(&DIRECTORIES, "rs").into_iter();
+    files.map(|path| (path.clone(), read(path))).collect()
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
     let mut links = 0;
-    for document in documents {
+    for document in documents() {
         let text = read(&document);
         for (at, _) in text.match_indices("](") {
             let target = text[at + 2..].split(')').next().unwrap();
@@ -183,7 +207,7 @@ fn every_link_between_documents_leads_somewhere() {
                 document.parent().unwrap().join(file)
             };
             let shown = document.display();
-            assert!(path.exists(), "{shown} links to {target}, which isn't there");
+            assert!(path.exists(), "{shown} links to {target}, which does not exist");
             let found = part.is_empty()
                 || read(&path)
                     .lines()
@@ -194,24 +218,90 @@ fn every_link_between_documents_leads_somewhere() {
     assert!(links > 10, "{links}");
 }
 
-/// Every `name` that is a test in the code: in backticks, all lower case, with two underscores or more.
+/// A path is a name in backticks that begins with an entry of the root directory, such as `docs/deploy.md` or `tests/api`.
+/// A pattern such as `functions/<group>/src` is not a path.
+#[test]
+fn every_path_that_the_documents_name_exists() {
+    let mut named = 0;
+    for document in documents() {
+        for name in quoted(&read(&document)) {
+            let first = name.split('/').next().unwrap();
+            let is_path = name.contains('/')
+                && !name.contains(['<', '*', '{', ' ', '…'])
+                && !["", "..", "target"].contains(&first)
+                && root().join(first).exists();
+            if is_path || name.ends_with(".md") {
+                named += 1;
+                assert!(
+                    root().join(name).exists() || document.parent().unwrap().join(name).exists(),
+                    "{} names {name}, which does not exist",
+                    document.display()
+                );
+            }
+        }
+    }
+    assert!(named > 40, "{named}");
+}
+
+/// A reader of the code can look up every document that it names.
+#[test]
+fn the_code_refers_only_to_documents_of_the_repository() {
+    let mut texts = sources();
+    for path in [
+        "template.yaml",
+        "samconfig.toml",
+        "Cargo.toml",
+        "deny.toml",
+        ".ci/run",
+    ] {
+        texts.push((root().join(path), read(path)));
+    }
+    let is_part_of_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '-' | '_');
+    let mut named = 0;
+    for (path, text) in texts {
+        let shown = path.display();
+        for name in text.split(|c| !is_part_of_path(c)) {
+            let name = name.trim_matches(['.', '/']);
+            if !name.ends_with(".md") {
+                continue;
+            }
+            named += 1;
+            let beside = path.parent().unwrap().join(name);
+            let exists = [root().join(name), root().join("docs").join(name), beside]
+                .iter()
+                .any(|path| path.exists());
+            // `common_passwords.md` is beside the list that it describes, not beside the code that names it.
+            let is_beside_list = root().join("shared/src/auth").join(name).exists();
+            assert!(
+                exists || is_beside_list,
+                "{shown} names {name}, which does not exist"
+            );
+        }
+        for (at, phrase) in text.match_indices("Promise ") {
+            let next = text[at + phrase.len()..].chars().next();
+            assert!(
+                !next.is_some_and(|c| c.is_ascii_digit()),
+                "{shown} cites a promise by number, but docs/guarantees.md numbers guarantees"
+            );
+        }
+        for phrase in ["the contract", "The contract", "contract's"] {
+            let is_here = path.ends_with("tests/docs.rs");
+            assert!(
+                is_here || !text.contains(phrase),
+                "{shown} cites a contract, which is not in the repository"
+            );
+        }
+    }
+    assert!(named > 20, "{named}");
+}
+
+/// A test is a name in backticks, in lower case, with at least three underscores.
 #[test]
 fn every_test_that_the_documents_name_exists() {
-    let sources: String = files(&["shared/src", "functions", "local/src", "tests"], "rs")
-        .into_iter()
-        .map(read)
-        .collect();
+    let sources: String = sources().into_iter().map(|(_, text)| text).collect();
     let mut named = 0;
-    for document in [
-        "ARCHITECTURE.md",
-        "CONTRIBUTING.md",
-        DATA_MODEL,
-        "docs/adr/0001-index-rows-hold-keys.md",
-        "docs/guarantees.md",
-        "SECURITY.md",
-    ] {
-        let text = read(document);
-        for name in text.split('`').skip(1).step_by(2) {
+    for document in documents() {
+        for name in quoted(&read(&document)) {
             let is_test = name.matches('_').count() >= 3
                 && name
                     .chars()
@@ -220,18 +310,54 @@ fn every_test_that_the_documents_name_exists() {
                 named += 1;
                 assert!(
                     sources.contains(&format!("fn {name}(")),
-                    "{document} names {name}"
+                    "{} names the test {name}, which does not exist",
+                    document.display()
                 );
             }
         }
     }
-    assert!(named > 10, "{named}");
+    assert!(named > 100, "{named}");
+}
+
+/// A constant or a setting is a name in backticks, in upper case, with an underscore: `LIKES_SHARDS`, `EDGE_KEY`.
+#[test]
+fn every_constant_and_setting_that_the_documents_name_exists() {
+    // Settings of other programs, and placeholders.
+    const FOREIGN: [&str; 8] = [
+        "AWS_REGION",
+        "AWS_ROLE_ARN",
+        "LD_PRELOAD",
+        "PROPTEST_CASES",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+        "ACCESS_TOKEN",
+        "REFRESH_TOKEN",
+    ];
+    let sources: String = sources().into_iter().map(|(_, text)| text).collect();
+    let mut named = 0;
+    for document in documents() {
+        for name in quoted(&read(&document)) {
+            let is_constant = name.contains('_')
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+            if is_constant && !FOREIGN.contains(&name) {
+                named += 1;
+                assert!(
+                    sources.contains(name),
+                    "{} names {name}, which does not exist",
+                    document.display()
+                );
+            }
+        }
+    }
+    assert!(named > 20, "{named}");
 }
 
 const DEPLOY: &str = "docs/deploy.md";
 
-/// The rows of the first table below a heading, each cell trimmed; without the table's head.
-fn table<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+/// The rows of the first table below a heading, without the table's head. Each cell is trimmed.
+pub fn table<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
     let below = text
         .split_once(&format!("\n{heading}\n"))
         .unwrap_or_else(|| panic!("no {heading}"))
@@ -249,7 +375,8 @@ pub fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// What a deployer chooses, gets and is told is what the template has.
+/// Guarantee 57.
+/// The page lists the template's parameters with their defaults, its outputs and its alarms.
 #[test]
 fn the_page_on_deploying_names_every_parameter_output_and_alarm_and_no_other() {
     let template =
@@ -271,7 +398,7 @@ fn the_page_on_deploying_names_every_parameter_output_and_alarm_and_no_other() {
             assert_eq!(
                 defaults.next().unwrap_or_default(),
                 default,
-                "the default of {name}"
+                "the default of {name} in {DEPLOY}"
             );
             parameters.insert(name);
         }
@@ -289,8 +416,8 @@ fn the_page_on_deploying_names_every_parameter_output_and_alarm_and_no_other() {
     );
 }
 
-/// Each request of the data model's table of costs: trips, read units and write units, by the name of the request. A row
-/// of two requests, `a · b`, has a value for each; `signed in` is the first of them by somebody who is.
+/// The data model's table of costs: trips, read units and write units of each request, by the request's name. A row for
+/// two requests, `a · b`, has a value for each. The name `signed in` stands for the first request by a signed-in user.
 fn measured() -> std::collections::BTreeMap<String, [f64; 3]> {
     let mut costs = std::collections::BTreeMap::new();
     let model = read(DATA_MODEL);
@@ -312,8 +439,8 @@ fn measured() -> std::collections::BTreeMap<String, [f64; 3]> {
     costs
 }
 
-/// The sums of `docs/deploy.md` follow from the units that were measured, the prices it states and the durations that it
-/// assumes.
+/// Guarantee 57.
+/// The sums in `docs/deploy.md` follow from the measured units, and from the prices and durations that the page states.
 #[test]
 fn the_costs_on_the_page_on_deploying_are_right() {
     let page = read(DEPLOY);

@@ -16,6 +16,7 @@ mod deploy;
 mod docs;
 mod endpoint;
 mod exactness;
+mod golden;
 mod guarantees;
 mod machine;
 mod openapi;

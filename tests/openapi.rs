@@ -1,4 +1,4 @@
-//! The checked-in description and the routers say the same.
+//! The checked-in OpenAPI document equals what the routers produce, and describes what they serve.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -21,7 +21,7 @@ fn document() -> Value {
     serde_json::from_str(&from_routers()).unwrap()
 }
 
-/// Every operation: its method, its path with `1` for an id, and its own description.
+/// Returns every operation: its method, its path with `1` for an id, and its object in the document.
 fn operations() -> Vec<(String, String, Value)> {
     let document = document();
     let paths = document["paths"].as_object().unwrap();
@@ -45,6 +45,7 @@ fn refresh() {
     fs::write(path(), from_routers()).unwrap();
 }
 
+/// Guarantee 55.
 #[test]
 fn the_checked_in_document_is_what_the_routers_say() {
     let checked_in = fs::read_to_string(path()).unwrap();
@@ -54,7 +55,7 @@ fn the_checked_in_document_is_what_the_routers_say() {
     );
 }
 
-/// The routers aren't made of the description, so a route could be without one.
+/// The routers are not made from the document, so a route could be missing in it.
 #[test]
 fn every_route_is_documented() {
     let routers = [
@@ -98,6 +99,38 @@ async fn every_operation_is_served_and_an_undocumented_method_is_not() {
     }
     let answer = caller.get("/api/openapi.json").send().await.is(200);
     assert_eq!(answer.body, document());
+}
+
+/// Generators of clients do not expect one schema in several media types. The forms are described in words.
+#[test]
+fn every_body_is_declared_as_json_alone_and_names_the_forms() {
+    let bodies: Vec<Value> = operations()
+        .into_iter()
+        .map(|(_, _, operation)| operation["requestBody"].clone())
+        .filter(|body| !body.is_null())
+        .collect();
+    assert_eq!(bodies.len(), 7);
+    for body in bodies {
+        let media: Vec<&String> = body["content"].as_object().unwrap().keys().collect();
+        assert_eq!(media, ["application/json"]);
+        let description = body["description"].as_str().unwrap();
+        for form in ["application/x-www-form-urlencoded", "multipart/form-data"] {
+            assert!(description.contains(form), "{description}");
+        }
+    }
+}
+
+/// Every answer with a movie has the movie's version, and no other answer has one.
+#[test]
+fn every_movie_is_described_with_its_entity_tag() {
+    for (method, path, operation) in operations() {
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let schema = &response["content"]["application/json"]["schema"]["$ref"];
+            let is_movie = schema == "#/components/schemas/Movie";
+            let has_tag = !response["headers"]["etag"].is_null();
+            assert_eq!(is_movie, has_tag, "{method} {path} {status}");
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Contention: many users who toggle one favorite at once, with transactions that conflict as in DynamoDB.
+//! Contention: many users toggle one movie's favorite at once, under conflicts by DynamoDB's rules.
 
 use std::{
     error::Error,
@@ -72,18 +72,15 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
 
 fn preface(options: &Options) -> String {
     format!(
-        "## Contention\n\n\
-        Many users toggle the favorite of one movie at once, over HTTP and the whole server, for {} s. Each sends the next\n\
-        request as soon as the last answer has arrived: half of them by POST, half by PUT and DELETE in turn. The embedded\n\
-        engine runs transactions one after another, so the fault proxy makes the conflicts, by DynamoDB's rules: a\n\
-        transaction is in progress for the window, and another one that touches one of its items meanwhile is canceled with\n\
-        `TransactionConflict`. AWS doesn't publish how long a transaction is in progress; 10 ms is an assumption. So one item\n\
-        can take at most 1 s / window transactions a second. *movie busy* is the share of the time in which a transaction that\n\
-        committed was in progress, with the time of the proxy and the engine. Without a window, the engine and the machine are\n\
-        the limit.\n\n\
-        `cargo measure contention`\n\n\
-        | window | togglers | answers/s | movie busy | p50 | p99 | 503 | transactions an answer | conflicts an \
-        answer | failed conditions an answer |\n\
+        "Users toggle one movie's favorite at once for {} s, each again as soon as the last answer has arrived: half by POST, half by\n\
+        PUT and DELETE in turn, over HTTP through the whole server. The embedded engine executes transactions one after another, so a\n\
+        proxy between the server and the engine makes the conflicts, by DynamoDB's rules: a transaction is in progress for the window,\n\
+        and another one that touches one of its items in that time is canceled with `TransactionConflict`. AWS doesn't publish how\n\
+        long a transaction is in progress; 10 ms is an assumption. So an item takes at most 1 s / window transactions per second.\n\
+        *Movie busy* is the share of the time in which a transaction that was committed was in progress, including the time of the\n\
+        proxy and the engine. Without a window, the engine and the machine are the limit.\n\n\
+        | window | users | answers/s | movie busy | p50 | p99 | 503 | transactions per answer | conflicts per answer | \
+        failed conditions per answer |\n\
         |---|---|---|---|---|---|---|---|---|---|\n",
         options.seconds
     )
@@ -96,18 +93,24 @@ const EDITS: usize = 20;
 const EDITED_WITHIN: Duration = Duration::from_secs(4);
 const DELETED_WITHIN: Duration = Duration::from_secs(6);
 
-const OWNERS: &str = "\n\
-    The same, while the movie's owner edits it 20 times and then deletes it. Half of the edits change the owner's own favorite\n\
-    too. The owner's writes win over favorites: they are retried after 10 ms at most (`FIRST_TURN_PAUSES`), and depend on the\n\
-    movie's version, not on its count.\n\n\
-    | window | togglers | edit, p50 | the longest edit | deletion |\n\
-    |---|---|---|---|---|\n";
+const OWNERS: &str = "
+The same load, while the movie's owner edits the movie 20 times, half of the edits with a change of the owner's own favorite,
+and then deletes it. An edit or a deletion has priority over favorites: after a conflict it waits at most 10 ms, and
+at most 25 ms after 32 conflicts. Its condition is on the movie's version, which favorites don't change.
 
-const AFTERWORD: &str = "\n\
-    The benchmark fails unless, at the end of each run, the count that is shown is the number of favorites, and each favorite\n\
-    is as its user's last answer said (after a 503, either). Every answer must be a 200 with the state that the request asked\n\
-    for and a possible count, or a 503 with `Retry-After`. Each edit must take at most 4 s and the deletion at most 6 s. The\n\
-    whole table must pass the auditor of the tests.\n";
+| window | users | edit, p50 | longest edit | deletion |
+|---|---|---|---|---|
+";
+
+const AFTERWORD: &str = "
+The benchmark fails if
+
+- the count shown at the end of a run isn't the number of favorites;
+- a favorite isn't as its user's last answer said; after a 503, either state is right;
+- an answer was neither 200, with the state that was asked for and a possible count, nor 503 with `Retry-After`;
+- an edit took more than 4 s, or the deletion more than 6 s;
+- the tests' audit of the whole table finds anything wrong.
+";
 
 /// A server, and the users who toggle the favorite of one movie. The first of them is its owner.
 struct ContestedMovie {

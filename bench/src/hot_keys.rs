@@ -235,15 +235,13 @@ fn report(
     scattered: &[HotKey],
 ) -> Result<String, Box<dyn Error>> {
     let mut text = format!(
-        "## Hot keys\n\n\
-        A partition serves {READS:.0} read units and {WRITES:.0} write units a second. Each operation of the mix below runs\n\
-        through the whole server over {} real movies, and the fault proxy records which keys it reads and writes and at how\n\
-        many units. The result is scaled to {} requests a second, {} movies and {} users. Their popularity follows Zipf's law\n\
-        with the exponent {}, and doesn't depend on their ids. The movies that lists show have the latest ids, as where movies\n\
-        are added when they are released. There are {} warm processes.\n\n\
-        `cargo measure hot-keys`\n\n\
+        "A partition provides {READS:.0} read units and {WRITES:.0} write units per second. Each operation of the mix below runs through the whole\n\
+        server over {} real movies, and a proxy records which keys it reads and writes, and how many units each takes. That is\n\
+        scaled to {} requests per second among {} movies and {} users. Their popularity follows Zipf's law with exponent\n\
+        {} and doesn't depend on their ids. The movies that lists show have the latest ids, as in a catalog to which movies are added\n\
+        when they are released. There are {} warm processes.\n\n\
         The hottest partition key of each kind:\n\n\
-        | where | partition key | reads/s | of the limit | writes/s | of the limit | its hottest item, reads/s and writes/s \
+        | where | partition key | reads/s | of the ceiling | writes/s | of the ceiling | hottest item, reads/s and writes/s \
         |\n|---|---|---|---|---|---|---|\n",
         options.recorded_movies,
         options.requests,
@@ -271,13 +269,13 @@ fn report(
     if let Some(movies) = scattered.iter().find(|hot| hot.pk.starts_with("MOVIES#")) {
         writeln!(
             text,
-            "\nIf the movies that lists show had any ids, the hottest partition key of the movies would be `{}` with {:.0} reads\n\
-            a second.",
+            "\nIf the movies that lists show had ids anywhere in the catalog, the hottest partition key of movies would be\n\
+            `{}`, with {:.0} reads per second.",
             movies.pk, movies.load.reads
         )?;
     }
     text.push_str(AFTERWORD);
-    text.push_str("\n| operation | of 1,000 requests | reads | writes |\n|---|---|---|---|\n");
+    text.push_str("\n| operation | per 1,000 requests | read units | write units |\n|---|---|---|---|\n");
     for (operation, samples) in recorded {
         let sum = |units: fn(&Access) -> f64| {
             let accesses = samples.iter().flat_map(|sample| &sample.accesses);
@@ -295,7 +293,9 @@ fn report(
     Ok(text)
 }
 
-const AFTERWORD: &str = "\n\
-    The benchmark fails when a key exceeds a limit and isn't named in the limits of [the data model](data-model.md#limits), or\n\
-    when a single item exceeds one.\n\n\
-    The mix, and the average units of each operation:\n";
+const AFTERWORD: &str = "
+The benchmark fails if a partition key is over a ceiling and the limits of [the data model](../data-model.md#limits) don't
+name it, or if a single item is over a ceiling.
+
+The mix, and the average units of each operation:
+";

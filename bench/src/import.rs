@@ -54,8 +54,8 @@ pub(crate) struct Options {
 enum Way {
     /// By the embedded engine's own calls, into a file. Each commit is synced to the disk.
     Bulk,
-    /// Over HTTP, as on AWS, to an engine in another process. The engine doesn't sync its commits: it would for each item of
-    /// each BatchWriteItem, and only the disk would be measured.
+    /// BatchWriteItem over HTTP, as on AWS, to an engine in another process. The engine doesn't wait for the disk: it would
+    /// wait for each item of each BatchWriteItem, and only the disk would be measured.
     Http,
 }
 
@@ -75,6 +75,16 @@ const LEAST: f64 = 3_000.0;
 /// The most memory that a long file may take, as a multiple of that of a short one.
 const FLAT: f64 = 1.25;
 
+/// The text above the table, and the table's head.
+const HEADING: &str = "\
+The bulk path writes into a file through the embedded engine's own calls, and each commit waits for the disk. Over HTTP, the
+import sends BatchWriteItem, as on AWS, to an engine in another process that doesn't wait for the disk. Each import runs in a
+process of its own, whose memory is shown.
+
+| path | movies | seconds | movies per second | peak memory | memory before the import |
+|---|---|---|---|---|---|
+";
+
 /// Measures imports of every size by both ways.
 ///
 /// # Errors
@@ -89,9 +99,7 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     }
     let directory = tempfile::tempdir_in(prepared::data()?)?;
     let generator = Generator::new()?;
-    let mut text = String::from(
-        "| way | movies | seconds | movies a second | most memory | before the import |\n|---|---|---|---|---|---|\n",
-    );
+    let mut text = HEADING.to_owned();
     let mut wrong = Vec::new();
     for way in [Way::Bulk, Way::Http] {
         let mut runs = Vec::new();
@@ -103,8 +111,8 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
                 text,
                 "| {} | {} | {:.1} | {:.0} | {:.0} MB | {:.0} MB |",
                 match way {
-                    Way::Bulk => "the engine's bulk path",
-                    Way::Http => "over HTTP",
+                    Way::Bulk => "bulk",
+                    Way::Http => "HTTP",
                 },
                 run.movies,
                 run.seconds,

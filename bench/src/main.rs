@@ -1,5 +1,5 @@
-//! What Marquee costs and how fast it is: `cargo measure <benchmark>`. Each benchmark prints a section of docs/performance.md,
-//! and `--write` writes it there.
+//! What Marquee costs and how fast it is: `cargo measure <benchmark>` prints the tables of one benchmark, and with `--write`
+//! writes them to its page in docs/performance/. docs/performance.md says which bars are met.
 #![allow(unreachable_pub, reason = "a program: no item is visible outside of it")]
 
 mod bench_server;
@@ -32,34 +32,34 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 struct Cli {
     #[command(subcommand)]
     benchmark: Benchmark,
-    /// Write the result into docs/performance.md.
+    /// Write the result to the page of the benchmark in docs/performance/.
     #[arg(long, global = true)]
     write: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Benchmark {
-    /// Trips, calls and units of every request of the list of budgets, among a hundred to a million movies.
+    /// Round trips, calls and units of every operation, from a hundred movies to a million.
     Growth(growth::Options),
-    /// First pages of searches with only common words: how full they are and what they cost.
+    /// The first pages of searches for common words.
     Search(search::Options),
-    /// Time from the start of a process to its first poll and to its first answer, compared with a bare function.
+    /// The time from a process's start to its first poll and its first answer, compared with a bare function.
     ColdStart(cold_start::Options),
-    /// Time, allocations and instructions of a warm function, without its table's.
+    /// Time, allocations and instructions of a request in a warm function, without the table's.
     Warm(warm::Options),
-    /// Many users who toggle one favorite at once, with transactions that conflict as in DynamoDB.
+    /// Many users who toggle one movie's favorite at once, under conflicts by DynamoDB's rules.
     Contention(contention::Options),
-    /// The partition keys with the most units at ten thousand requests a second.
+    /// The hottest partition keys at ten thousand requests per second.
     HotKeys(hot_keys::Options),
     /// The size of each function.
     Sizes(sizes::Options),
-    /// Movies a second and memory of the import, over HTTP and by the engine's bulk path.
+    /// Movies per second and memory of an import, by the engine's bulk path and over HTTP.
     Import(import::Options),
-    /// All of these, one after another.
+    /// All benchmarks, one after another.
     All,
 }
 
-/// The order of the sections of the page.
+/// Every benchmark, in the order of docs/performance.md.
 const ALL: [&str; 8] = [
     "growth",
     "search",
@@ -81,7 +81,7 @@ async fn main() -> ExitCode {
         one => vec![one],
     };
     let mut code = ExitCode::SUCCESS;
-    // After one that fails, the others are still measured.
+    // After a failure, the other benchmarks still run.
     for benchmark in all {
         if let Err(error) = measure(benchmark, write).await {
             eprintln!("{error}");

@@ -42,13 +42,18 @@ use crate::catalog::{self, Generator};
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
 
 /// The sources that decide the content of a prepared file. When one of them changes, the file is made anew.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 16] = [
     include_str!("catalog.rs"),
     include_str!("prepared.rs"),
     include_str!("../../data/movies.csv"),
     include_str!("../../local/src/import.rs"),
+    include_str!("../../local/src/import/chunk.rs"),
+    include_str!("../../local/src/import/columns.rs"),
+    include_str!("../../local/src/import/commit.rs"),
+    include_str!("../../local/src/import/read.rs"),
     include_str!("../../shared/src/db/favorite.rs"),
     include_str!("../../shared/src/db/genre.rs"),
+    include_str!("../../shared/src/db/import.rs"),
     include_str!("../../shared/src/db/index.rs"),
     include_str!("../../shared/src/db/keys.rs"),
     include_str!("../../shared/src/db/movie.rs"),
@@ -176,7 +181,7 @@ impl Prepared {
     /// When it can't be copied.
     pub(crate) fn copy_to(&self, directory: &Path) -> Result<PathBuf, Box<dyn Error>> {
         // First, since the secrets of a table that is there already count as lost.
-        Data::of_secrets(directory)?.secrets()?;
+        Data::secrets_only(directory)?.secrets()?;
         let copy = table_file(directory);
         fs::copy(&self.file, &copy)?;
         Ok(copy)
@@ -203,11 +208,11 @@ fn key() -> String {
 
 /// Adds users as the auth function does, except that the password is hashed once for all of them.
 async fn add_users(store: &Store, count: u64) -> marquee_shared::Result<()> {
-    let password = Password::parse(PASSWORD.into()).map_err(marquee_shared::Error::Internal)?;
+    let password = Password::parse(PASSWORD.into()).map_err(marquee_shared::Error::internal)?;
     let hash = password::hash(password).await?;
     let first = store.take_ids(Counter::UserIds, count).await?;
     for n in 0..count {
-        let id = UserId::try_from(first + n).map_err(|e| marquee_shared::Error::Internal(e.to_string()))?;
+        let id = UserId::try_from(first + n).map_err(|e| marquee_shared::Error::internal(e.to_string()))?;
         let now = store.clock.now();
         let user = UserItem {
             id,
@@ -231,7 +236,7 @@ async fn add_likes(
     bulk: &Bulk,
     likes: &BTreeMap<u64, BTreeSet<u64>>,
 ) -> marquee_shared::Result<()> {
-    let wrong = |e: marquee_shared::domain::id::NotAnId| marquee_shared::Error::Internal(e.to_string());
+    let wrong = |e: marquee_shared::domain::id::NotAnId| marquee_shared::Error::internal(e.to_string());
     let likes: Vec<(&u64, &BTreeSet<u64>)> = likes.iter().collect();
     let now = store.clock.now();
     for some in likes.chunks(LIKES_AT_ONCE) {

@@ -16,7 +16,7 @@ use marquee_shared::{
         Store, client,
         index::satisfies,
         movie::MovieView,
-        page::{Slice, Window},
+        page::{PageLimit, Slice, Window},
         search::SearchQuery,
     },
     domain::text,
@@ -24,7 +24,7 @@ use marquee_shared::{
 use test_kit::{TestApp, measure::HOLD, table::TestTable};
 
 /// The movies of a full page.
-const PAGE: usize = 20;
+const PAGE: PageLimit = PageLimit::of::<20>();
 /// What a search may cost an anonymous caller: calls one after another, and read units.
 const TRIPS: usize = 4;
 const UNITS: f64 = 40.0;
@@ -56,12 +56,12 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let store = Store::new(client::local(&proxy.url), table, Clock::default());
     proxy.gather_calls(HOLD);
     let mut text = format!(
-        "The first page of {PAGE} movies of searches with only common words, among {} movies: how full it is, and what it costs.\n\
-        A page can be full when at least {PAGE} movies match. *movies shown* is the share of the movies that the pages could\n\
-        show. The benchmark fails when a page takes more than {TRIPS} trips or {UNITS} read units, or when it has no next page\n\
-        although movies are left.\n\n\
-        | words | searches | can be full | are full | empty | movies shown | units, mean | units, most | trips, most |\n\
-        |---|---|---|---|---|---|---|---|---|\n",
+        "The first page, of {} movies, of searches whose words are all common, among {} movies: how full it is, and what it costs.\n\
+        *Movies shown* is the share of the movies that the pages could show. The benchmark fails if a page takes more than {TRIPS} round\n\
+        trips or {UNITS} read units, or has no next page although more movies match.\n\n\
+        | words | searches | 20 or more match | full pages | empty pages | movies shown | read units, mean | read units, most | \
+        round trips, most |\n|---|---|---|---|---|---|---|---|---|\n",
+        PAGE.get(),
         movies.count
     );
     for (kind, queries) in movies.queries() {
@@ -209,7 +209,7 @@ impl Pages {
         proxy: &FaultProxy,
         words: &[String],
     ) -> Result<(), Box<dyn Error>> {
-        let possible = movies.matching(words).min(PAGE);
+        let possible = movies.matching(words).min(PAGE.get());
         let Some(query) = SearchQuery::parse(&words.join(" ")).filter(|_| possible > 0) else {
             return Ok(());
         };
@@ -222,8 +222,8 @@ impl Pages {
             return Err(format!("{words:?} costs more than it may: {cost:?}").into());
         }
         self.searches += 1;
-        self.can_be_full += usize::from(possible == PAGE);
-        self.full += usize::from(found == PAGE);
+        self.can_be_full += usize::from(possible == PAGE.get());
+        self.full += usize::from(found == PAGE.get());
         self.empty += usize::from(found == 0);
         self.possible += possible;
         self.movies += found;

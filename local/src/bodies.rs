@@ -1,38 +1,44 @@
-//! Reads request bodies without ever holding much of them.
+//! Reads request bodies within a limited amount of memory.
 //!
-//! A client decides when a body ends, so what is held of unfinished ones is bounded over all clients together. The
-//! first few kilobytes of each body come without asking, so that a login or an edit is never held up by others'
-//! uploads; a connection has one body at a time, and connections are bounded. More than that comes out of one budget.
-//! When it is spent, whoever sends slowly is cut off.
+//! A client decides when its body ends, so the memory of all unfinished bodies together is limited. The first few kilobytes
+//! of each body are free, so that other clients' uploads never delay a login or an edit. That memory is limited too,
+//! because each connection has one body at a time and connections are limited. Everything beyond the first kilobytes comes
+//! out of one budget. When the budget is spent, bodies that arrive slowly are refused.
 
-use std::fmt;
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::{
+    fmt,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout, timeout_at},
+};
 
 /// How long a body may take to arrive, and how long it may pause.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// How many bytes a second a body must have had on average to be spared when others wait for its memory, and from when
-/// on that counts.
+/// The average bytes per second at which a body must arrive while other bodies wait for memory, and the age from which on
+/// this rule applies to a body.
 const RATE: u128 = 64 * 1024;
 const RATE_COUNTS_AFTER: Duration = Duration::from_secs(1);
 
-/// How often a body that pauses is looked at.
+/// How often a body that pauses is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How long a body waits for memory.
 const MEMORY_WITHIN: Duration = Duration::from_secs(4);
 
-/// What every body may take without asking.
+/// How many bytes of each body don't count against the budget.
 pub const FREE: usize = 8 * 1024;
 
 /// The memory for request bodies.
@@ -42,28 +48,28 @@ pub struct Bodies {
     waiting: Arc<AtomicUsize>,
 }
 
-/// A whole body, and the memory it takes, which is free again once this is dropped.
+/// A whole body. Dropping it returns its memory to the budget.
 #[derive(Debug)]
-pub struct Whole {
-    /// Its bytes.
+pub struct ReadBody {
+    /// The body's bytes.
     pub bytes: Bytes,
     _memory: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a body wasn't read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unread {
+pub enum BodyError {
     /// It is longer than the limit.
     TooLarge,
-    /// It didn't come in time, or pauses while others wait for its memory.
+    /// It didn't arrive in time, or arrived slowly while others waited for memory.
     TooSlow,
-    /// There was no memory for it.
+    /// No memory became free for it in time.
     NoMemory,
     /// The connection ended, or the body isn't valid HTTP.
     Broken,
 }
 
-impl fmt::Display for Unread {
+impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TooLarge => "the body is too large",
@@ -74,10 +80,10 @@ impl fmt::Display for Unread {
     }
 }
 
-impl std::error::Error for Unread {}
+impl std::error::Error for BodyError {}
 
 impl Bodies {
-    /// Memory for request bodies: `budget` bytes for what they have beyond their first [`FREE`] ones.
+    /// A budget of `budget` bytes for all that request bodies have beyond their first [`FREE`] bytes.
     #[must_use]
     pub fn of(budget: usize) -> Self {
         Self {
@@ -86,16 +92,15 @@ impl Bodies {
         }
     }
 
-    /// Reads a body of at most `limit` bytes. A body that says it is longer isn't read at all.
+    /// Reads a body of at most `limit` bytes. A body whose `Content-Length` is larger isn't read at all.
     ///
     /// # Errors
-    ///
-    /// [`Unread`] when it is too long, too slow or broken, or when there is no memory for it.
-    pub async fn read<B: Body<Data = Bytes>>(&self, body: B, limit: usize) -> Result<Whole, Unread> {
+    /// [`BodyError`] when it is too long, too slow or broken, or when there is no memory for it.
+    pub async fn read<B: Body<Data = Bytes>>(&self, body: B, limit: usize) -> Result<ReadBody, BodyError> {
         let mut body = pin!(body);
         let hint = body.size_hint();
         if hint.lower() > limit as u64 {
-            return Err(Unread::TooLarge);
+            return Err(BodyError::TooLarge);
         }
         let expected = hint.exact().and_then(|exact| usize::try_from(exact).ok());
         let mut held = Held {
@@ -108,39 +113,39 @@ impl Bodies {
         loop {
             let Ok(frame) = timeout(LOOK_EVERY, body.frame()).await else {
                 if last.elapsed() >= PAUSE || self.is_late(begun, held.read.len()) {
-                    return Err(Unread::TooSlow);
+                    return Err(BodyError::TooSlow);
                 }
                 continue;
             };
             let Some(frame) = frame else { break };
-            let frame = frame.map_err(|_| Unread::Broken)?;
+            let frame = frame.map_err(|_| BodyError::Broken)?;
             let Ok(data) = frame.into_data() else { continue };
             last = Instant::now();
             if held.read.len() + data.len() > limit {
-                return Err(Unread::TooLarge);
+                return Err(BodyError::TooLarge);
             }
             held.add(&data, expected).await?;
-            // What it had to wait for others is no slowness of its own.
+            // The time that it waited for memory doesn't count against its rate.
             begun += last.elapsed();
             last = Instant::now();
             if self.is_late(begun, held.read.len()) {
-                return Err(Unread::TooSlow);
+                return Err(BodyError::TooSlow);
             }
         }
-        Ok(Whole {
+        Ok(ReadBody {
             bytes: held.read.into(),
             _memory: held.memory,
         })
     }
 
-    /// Whether a body that has come so far has no more time.
+    /// Whether a body that has received `read` bytes since `begun` is too slow.
     fn is_late(&self, begun: Instant, read: usize) -> bool {
         let taken = begun.elapsed();
         if taken >= BODY_WITHIN {
             return true;
         }
         let others_wait = self.waiting.load(Ordering::Relaxed) > 0;
-        // One that holds no memory can't give any back.
+        // A body within the free bytes holds no memory of the budget.
         others_wait
             && read > FREE
             && taken > RATE_COUNTS_AFTER
@@ -148,7 +153,7 @@ impl Bodies {
     }
 }
 
-/// As much of a body as has come.
+/// The part of a body that has arrived.
 struct Held<'a> {
     of: &'a Bodies,
     read: Vec<u8>,
@@ -156,12 +161,12 @@ struct Held<'a> {
 }
 
 impl Held<'_> {
-    async fn add(&mut self, data: &[u8], expected: Option<usize>) -> Result<(), Unread> {
+    async fn add(&mut self, data: &[u8], expected: Option<usize>) -> Result<(), BodyError> {
         let needed = self.read.len() + data.len();
         let capacity = self.read.capacity();
         if needed > capacity {
-            // All that is to come, where that is known: whoever held a part of it and waited for the rest would keep
-            // others waiting. Otherwise twice as much each time.
+            // The whole length, if it is known: a body that holds a part and waits for the rest would keep others
+            // waiting. Otherwise the capacity doubles each time.
             let grown = match expected {
                 Some(expected) if needed > FREE => expected.max(needed),
                 Some(expected) => expected.min(FREE).max(needed),
@@ -174,12 +179,12 @@ impl Held<'_> {
         Ok(())
     }
 
-    /// Takes this many bytes out of the budget.
-    async fn take(&mut self, bytes: usize) -> Result<(), Unread> {
+    /// Takes bytes out of the budget. Waits when the budget is spent.
+    async fn take(&mut self, bytes: usize) -> Result<(), BodyError> {
         if bytes == 0 {
             return Ok(());
         }
-        let bytes = u32::try_from(bytes).map_err(|_| Unread::TooLarge)?;
+        let bytes = u32::try_from(bytes).map_err(|_| BodyError::TooLarge)?;
         let memory = &self.of.memory;
         let taken = match Arc::clone(memory).try_acquire_many_owned(bytes) {
             Ok(taken) => taken,
@@ -188,8 +193,8 @@ impl Held<'_> {
                 let deadline = Instant::now() + MEMORY_WITHIN;
                 match timeout_at(deadline, Arc::clone(memory).acquire_many_owned(bytes)).await {
                     Ok(Ok(taken)) => taken,
-                    // What it holds goes back at once, and may be what the others wait for.
-                    Ok(Err(_)) | Err(_) => return Err(Unread::NoMemory),
+                    // The body is dropped, and its memory is free for the bodies that wait.
+                    Ok(Err(_)) | Err(_) => return Err(BodyError::NoMemory),
                 }
             }
         };
@@ -201,7 +206,7 @@ impl Held<'_> {
     }
 }
 
-/// One that waits for memory, for as long as this lives.
+/// Counts a body as waiting for memory until this is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
@@ -240,7 +245,7 @@ mod tests {
         StreamBody::new(stream::iter([part(length)]).chain(stream::pending()))
     }
 
-    /// A body that has a part of this length every so often.
+    /// A body that yields a part of this length at each interval.
     fn dripping(length: usize, every: Duration) -> impl Body<Data = Bytes, Error = Infallible> {
         let parts = stream::repeat(()).then(move |()| async move {
             sleep(every).await;
@@ -252,7 +257,7 @@ mod tests {
     async fn refused(
         bodies: &Bodies,
         body: impl Body<Data = Bytes, Error = Infallible>,
-    ) -> (Unread, Duration) {
+    ) -> (BodyError, Duration) {
         let begun = Instant::now();
         let refusal = bodies.read(body, 1 << 20).await.unwrap_err();
         (refusal, begun.elapsed())
@@ -273,7 +278,7 @@ mod tests {
             );
         }
         assert_eq!(bodies.memory.available_permits(), 100_000);
-        // In parts, of a length that isn't known: with room to grow, but no more than twice what there is.
+        // In parts and of unknown length: the capacity is at most twice the length.
         let parts = StreamBody::new(stream::iter((0..40).map(|_| part(1000))));
         let whole = bodies.read(parts, 100_000).await.unwrap();
         assert_eq!(whole.bytes.len(), 40_000);
@@ -284,23 +289,29 @@ mod tests {
     async fn a_body_that_says_it_is_too_long_is_not_read_and_another_only_to_the_limit() {
         let bodies = Bodies::of(1 << 22);
         let full = Full::new(Bytes::from(vec![1; (1 << 20) + 1]));
-        assert_eq!(refused(&bodies, full).await, (Unread::TooLarge, Duration::ZERO));
+        assert_eq!(
+            refused(&bodies, full).await,
+            (BodyError::TooLarge, Duration::ZERO)
+        );
         let parts = StreamBody::new(stream::iter((0..17).map(|_| part(1 << 16))).chain(stream::pending()));
-        assert_eq!(refused(&bodies, parts).await, (Unread::TooLarge, Duration::ZERO));
+        assert_eq!(
+            refused(&bodies, parts).await,
+            (BodyError::TooLarge, Duration::ZERO)
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_may_pause_for_a_while_and_take_a_while() {
         let bodies = Bodies::of(1 << 20);
         let (refusal, after) = refused(&bodies, unfinished(100)).await;
-        assert_eq!((refusal, after), (Unread::TooSlow, PAUSE));
+        assert_eq!((refusal, after), (BodyError::TooSlow, PAUSE));
         let (refusal, after) = refused(&bodies, dripping(1, Duration::from_secs(3))).await;
-        assert_eq!((refusal, after.as_secs()), (Unread::TooSlow, 30));
+        assert_eq!((refusal, after.as_secs()), (BodyError::TooSlow, 30));
         assert_eq!(bodies.memory.available_permits(), 1 << 20);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_is_slow_gives_way_to_those_who_wait_and_small_bodies_do_not_wait() {
+    async fn slow_bodies_give_way_to_those_that_wait_and_small_bodies_do_not_wait() {
         let bodies = Bodies::of(100_000);
         let slow = {
             let bodies = bodies.clone();
@@ -324,18 +335,18 @@ mod tests {
             .unwrap();
         assert_eq!(large.bytes.len(), 90_000);
         assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-        assert_eq!(slow.await.unwrap().0, Unread::TooSlow);
-        // At 25 KB a second, while the large one holds what is left.
+        assert_eq!(slow.await.unwrap().0, BodyError::TooSlow);
+        // It arrives at 25 KB per second, while the large body holds the rest of the budget.
         assert!(matches!(
             dripping.await.unwrap().0,
-            Unread::TooSlow | Unread::NoMemory
+            BodyError::TooSlow | BodyError::NoMemory
         ));
         drop(large);
         assert_eq!(bodies.memory.available_permits(), 100_000);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn bodies_of_honest_clients_wait_for_each_other_and_all_are_read() {
+    async fn bodies_that_arrive_quickly_wait_for_each_other_and_all_are_read() {
         let bodies = Bodies::of(1 << 20);
         let reading = (0..40).map(|_| {
             let bodies = bodies.clone();
@@ -343,7 +354,7 @@ mod tests {
                 let body = StreamBody::new(stream::iter((0..4).map(|_| part(64 << 10))));
                 let whole = bodies.read(Sized(body, 256 << 10), 1 << 20).await?;
                 sleep(Duration::from_millis(300)).await;
-                Ok::<_, Unread>(whole.bytes.len())
+                Ok::<_, BodyError>(whole.bytes.len())
             })
         });
         for read in futures_util::future::join_all(reading).await {
@@ -351,7 +362,7 @@ mod tests {
         }
     }
 
-    /// A body that says how long it is.
+    /// A body with a known length.
     struct Sized<B>(B, u64);
 
     impl<B: Body<Data = Bytes> + Unpin> Body for Sized<B> {
@@ -371,14 +382,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_gets_no_memory_is_told_to_come_back() {
+    async fn a_body_that_gets_no_memory_is_refused_in_time() {
         let bodies = Bodies::of(100_000);
         let _finished = bodies
             .read(Full::new(vec![1; 100_000].into()), 1 << 20)
             .await
             .unwrap();
         let (refusal, after) = refused(&bodies, Full::new(vec![1; 50_000].into())).await;
-        assert_eq!((refusal, after), (Unread::NoMemory, MEMORY_WITHIN));
+        assert_eq!((refusal, after), (BodyError::NoMemory, MEMORY_WITHIN));
         assert_eq!(bodies.waiting.load(Ordering::Relaxed), 0);
     }
 }

@@ -1,5 +1,5 @@
-//! The embedded engine's own calls, for writing many items: the same items and the same transactions as over HTTP, without
-//! what it takes to sign, send and read them.
+//! Writes many items through direct calls of the embedded engine: the same items and the same transactions as over HTTP,
+//! without the cost of signing, sending and parsing requests.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -27,13 +27,13 @@ impl Bulk {
         Self { database, table }
     }
 
-    /// Writes items whole, whatever was there under their keys: all of them or none.
+    /// Puts all items or none. Each replaces the item with the same key.
     ///
     /// # Errors
-    /// When the engine doesn't take them.
+    /// When the engine refuses the items.
     pub async fn put(&self, items: Vec<Item>) -> Result<()> {
         let this = self.clone();
-        off_the_runtime(move || {
+        blocking(move || {
             let items = items.into_iter().map(engine_item).collect::<Result<_>>()?;
             let options = ImportOptions::default();
             let imported = this.database.import_items(&this.table, items, options);
@@ -45,13 +45,13 @@ impl Bulk {
     /// Runs a transaction of puts and updates.
     ///
     /// # Errors
-    /// When the engine doesn't take it.
+    /// When the engine fails, or when the transaction has other actions.
     pub async fn transact(&self, transaction: &Transaction) -> Result<Outcome> {
         let this = self.clone();
         let actions = transaction.actions().to_vec();
-        off_the_runtime(move || {
+        blocking(move || {
             let actions = actions.into_iter().map(engine_action).collect::<Result<_>>()?;
-            // Without a token: there is no answer that could be lost.
+            // Without a ClientRequestToken: a direct call can't lose its answer.
             let request = TransactWriteItemsRequest {
                 transact_items: actions,
                 ..TransactWriteItemsRequest::default()
@@ -65,7 +65,7 @@ impl Bulk {
                         .map(|(at, _)| (at, None))
                         .collect();
                     if failed.is_empty() {
-                        return Err(Error::Internal(text));
+                        return Err(Error::internal(text));
                     }
                     Ok(Outcome::ConditionFailed(failed))
                 }
@@ -76,16 +76,16 @@ impl Bulk {
     }
 }
 
-/// Runs on a thread that may block.
-async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+/// Runs `work` on a thread that may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or_else(|e| Err(Error::Internal(format!("the engine: {e}"))))
+        .unwrap_or_else(|e| Err(Error::internal(format!("the engine: {e}"))))
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes it by value")]
 fn failure(error: DynoxideError) -> Error {
-    Error::Unavailable(format!("the engine: {error}"))
+    Error::unavailable(format!("the engine: {error}"))
 }
 
 fn engine_action(action: TransactWriteItem) -> Result<engine::TransactWriteItem> {
@@ -137,14 +137,14 @@ fn engine_update(update: Update) -> Result<engine::TransactUpdate> {
     })
 }
 
-/// Attributes in the engine's own types. Those of a bulk write are texts and numbers.
+/// Converts attributes to the engine's types. A bulk write has strings and numbers only.
 fn engine_item(item: Item) -> Result<dynoxide::Item> {
     item.into_iter()
         .map(|(name, value)| match value {
             AttributeValue::S(text) => Ok((name, dynoxide::AttributeValue::S(text))),
             AttributeValue::N(number) => Ok((name, dynoxide::AttributeValue::N(number))),
-            _ => Err(Error::Internal(format!(
-                "the engine: {name} is neither text nor a number"
+            _ => Err(Error::internal(format!(
+                "the engine: {name} is neither a string nor a number"
             ))),
         })
         .collect()
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_transaction_is_done_as_over_http_and_one_that_is_refused_not_at_all() {
+    async fn a_transaction_is_committed_as_over_http_and_one_whose_condition_failed_not_at_all() {
         let (_engine, store, bulk) = table().await;
         let genre = || store.on(keys::genre("drama"));
         let put = genre().put(
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rows_are_all_put_or_none() {
+    async fn items_are_all_put_or_none() {
         let (_engine, store, bulk) = table().await;
         let item = |key: Key, n: u32| {
             let mut item = key.attributes();

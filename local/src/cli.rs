@@ -23,7 +23,9 @@ use crate::{
     template::Template,
 };
 
-/// Marquee on one machine.
+/// Serve a movie catalog API on this machine.
+///
+/// Without a command, serves the API from a table in `.marquee` and imports the demonstration catalog on the first start.
 #[derive(Debug, Parser)]
 #[command(name = "marquee", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -33,59 +35,61 @@ pub struct Cli {
     serve: Serve,
 }
 
-/// Serves the API. What `marquee` does without a command.
+/// The options of `marquee` without a command, which serves the API.
 #[derive(Debug, Args)]
 struct Serve {
-    /// The port of the API; 0 picks a free one.
+    /// Port of the API; 0 picks a free port.
     #[arg(long, default_value_t = 3000)]
     port: u16,
     #[command(flatten)]
     table: Table,
-    /// Write nothing to disk.
+    /// Keep the table in memory and write nothing to disk.
     #[arg(long, conflicts_with_all = ["data", "dynamodb"])]
     memory: bool,
-    /// What to import into an empty table: a CSV file, or `none`. The demonstration catalog, unless given.
+    /// CSV file to import into an empty table, or `none` [default: the demonstration catalog]
     #[arg(long, value_name = "FILE.csv|none")]
     catalog: Option<String>,
 }
 
-/// Where the table is.
+/// The options that say where the table is.
 #[derive(Debug, Args)]
 struct Table {
-    /// Where the embedded engine and the signing key persist.
+    /// Directory of the table and the secrets.
     #[arg(long, value_name = "DIR", default_value = ".marquee")]
     data: PathBuf,
-    /// Use this DynamoDB endpoint instead of the embedded engine.
+    /// URL of a DynamoDB endpoint to use instead of the embedded engine.
     #[arg(long, value_name = "URL")]
     dynamodb: Option<String>,
-    /// The table's name.
+    /// Name of the table.
     #[arg(long, value_name = "NAME", default_value = "marquee")]
     table: String,
 }
 
-/// Where an operator's command finds the table.
+/// The options that say where the table of an operator's command is.
 #[derive(Debug, Args)]
 struct OperatorTable {
     #[command(flatten)]
     table: Table,
-    /// Use the AWS environment's own region and credentials.
+    /// Use the table on AWS, with the region and credentials of the AWS environment.
     #[arg(long, conflicts_with_all = ["dynamodb", "data"])]
     aws: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Makes a user an admin.
+    /// Make a user an admin.
     Promote {
-        /// The user's name.
+        /// Name of the user.
         username: String,
         #[command(flatten)]
         table: OperatorTable,
     },
-    /// Imports movies from a CSV file with the columns title, description, release_date, director, genre, and cover_image
-    /// if it has it. Goes on where it was cut off when it is run again.
+    /// Import movies from a CSV file.
+    ///
+    /// The file must have a header with the columns title, description, release_date, director and genre; cover_image is
+    /// optional. Bad rows are reported with their line and skipped. An interrupted import continues when it is run again.
     Import {
-        /// The file.
+        /// CSV file to import.
         file: PathBuf,
         #[command(flatten)]
         table: OperatorTable,
@@ -93,7 +97,7 @@ enum Command {
 }
 
 impl Cli {
-    /// The level to log at when `RUST_LOG` doesn't say.
+    /// The log level if `RUST_LOG` isn't set.
     #[must_use]
     pub fn log_level(&self) -> LevelFilter {
         match self.command {
@@ -102,10 +106,10 @@ impl Cli {
         }
     }
 
-    /// Does what the command line says.
+    /// Runs the command.
     ///
     /// # Errors
-    /// Whatever stops it, in words for a person.
+    /// A message for the operator that says why the command failed.
     pub async fn run(self) -> Result<(), Box<dyn Error>> {
         match self.command {
             None => self.serve.run().await,
@@ -114,7 +118,7 @@ impl Cli {
                 let promoted = promote(&opened.store, &username).await;
                 opened.close().await?;
                 promoted?;
-                say(format_args!("{username} is an admin"))?;
+                print_line(format_args!("{username} is an admin"))?;
                 Ok(())
             }
             Some(Command::Import { file, table }) => {
@@ -123,7 +127,7 @@ impl Cli {
                 let database = opened.engine.as_ref().map(Engine::database).cloned();
                 let report = Importer::new(opened.store.clone(), database).run(&source).await;
                 opened.close().await?;
-                say(format_args!("{}", report?))?;
+                print_line(format_args!("{}", report?))?;
                 Ok(())
             }
         }
@@ -160,19 +164,19 @@ impl Serve {
         });
         let running = tokio::select! {
             started = starting => started?,
-            // Whatever of the catalog is imported by now stays, and the next start goes on from there.
+            // The movies imported so far stay, and the next start continues the import.
             () = &mut shutdown => return Ok(()),
         };
-        say(format_args!("listening on http://{}", running.address))?;
-        say(format_args!("dynamodb on {}", running.dynamodb))?;
+        print_line(format_args!("listening on http://{}", running.address))?;
+        print_line(format_args!("dynamodb on {}", running.dynamodb))?;
         shutdown.await;
         running.stop().await?;
         Ok(())
     }
 }
 
-/// Writes a line to standard output. That nobody reads it any more is no failure.
-fn say(line: fmt::Arguments<'_>) -> io::Result<()> {
+/// Prints a line to standard output. A closed pipe is not an error.
+fn print_line(line: fmt::Arguments<'_>) -> io::Result<()> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,

@@ -1,96 +1,30 @@
-//! How many connections a server holds at once, and which one goes when there is no room.
+//! How many connections a server holds at the same time, and which one is closed when there is no slot for a new one.
 //!
-//! Whoever connects takes a file descriptor of this process and keeps it for as long as they like. So each listener has
-//! a fixed number of places. When all are taken, the connection that has waited longest for its client is closed: first
-//! among those without a request under way (idle ones, and those with a part of a request's head), then among those
-//! whose client has been sending its body, or reading its answer, for a second or more. That its client moves now and
-//! then makes no difference, or a byte a second would be enough to keep a place. A connection whose request is being
-//! worked on is never closed.
+//! Each client that connects takes a file descriptor of this process for as long as it likes. So each listener has a fixed
+//! number of slots. When all slots are taken, the connection that has waited longest for its client is closed. Connections
+//! without a complete request head are closed first: idle ones, and those that have received part of a head. Next are
+//! connections whose client has been sending a body or reading a response for a second or more. It makes no difference
+//! whether the client has sent or read something in that second; otherwise one byte per second would keep a slot. A
+//! connection whose request is being processed is never closed.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 
-/// How long a client may take for its part of a request before its connection may be closed for another's.
-const CLIENTS_TURN: Duration = Duration::from_secs(1);
+/// How long a client may send a body or read a response before its connection may be closed for a new one.
+const CLIENT_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long a newcomer waits for the place of a connection that is being closed.
+/// How long a new connection waits for the slot of a connection that is being closed.
 const ROOM_WITHIN: Duration = Duration::from_secs(1);
 
-/// What this process can hold at once, by the number of file descriptors it may have.
-///
-/// The listeners' connections are not all that takes descriptors: each function's call to an endpoint over TCP takes
-/// one, the embedded engine's side of it another, and its files some more. So half of them stay free for those.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ceilings {
-    /// Connections to the API.
-    pub api: usize,
-    /// Connections to the embedded engine's endpoint, the functions' own among them.
-    pub engine: usize,
-    /// Requests that functions work on at the same time; more wait.
-    pub invocations: usize,
-}
-
-impl Ceilings {
-    /// The ceilings under this process's limit on descriptors, once the soft limit is raised to the hard one.
-    #[must_use]
-    pub fn of_process() -> Self {
-        Self::under(raise_descriptor_limit())
-    }
-
-    /// The ceilings under a limit of so many descriptors.
-    #[must_use]
-    pub fn under(descriptors: u64) -> Self {
-        let share = |part: u64, least: usize, most: usize| {
-            usize::try_from(descriptors / part)
-                .unwrap_or(usize::MAX)
-                .clamp(least, most)
-        };
-        Self {
-            // Some 60 KB each at the worst.
-            api: share(4, 16, 512),
-            engine: share(8, 16, 4096),
-            invocations: share(16, 8, 256),
-        }
-    }
-}
-
-/// Raises the soft limit on this process's file descriptors to the hard one, and returns the limit that holds then.
-#[cfg(unix)]
-pub fn raise_descriptor_limit() -> u64 {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-    /// The most that macOS takes, whatever its hard limit says (`OPEN_MAX`).
-    const EVERYWHERE: u64 = 10_240;
-
-    let hard = getrlimit(Resource::Nofile).maximum;
-    // No limit is `None`. A system that has none as its hard limit may still refuse it as the soft one.
-    for current in [hard, Some(EVERYWHERE)] {
-        let now = getrlimit(Resource::Nofile).current;
-        if now.is_none() || current.is_some_and(|current| now >= Some(current)) {
-            break;
-        }
-        let raised = Rlimit {
-            current,
-            maximum: hard,
-        };
-        if setrlimit(Resource::Nofile, raised).is_ok() {
-            break;
-        }
-    }
-    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
-}
-
-/// The number of sockets a process may have where the system sets no limit of its own.
-#[cfg(not(unix))]
-pub fn raise_descriptor_limit() -> u64 {
-    8192
-}
-
-/// The places of one listener.
+/// The slots of one listener.
 #[derive(Debug)]
 pub struct Connections {
     limit: usize,
@@ -102,9 +36,9 @@ pub struct Connections {
 struct Registry {
     next: u64,
     open: HashMap<u64, Entry>,
-    /// Those without a request under way, longest first.
+    /// Connections without a request, longest idle first.
     idle: BTreeSet<(Instant, u64)>,
-    /// Those that wait for their client in the middle of a request, longest first.
+    /// Connections that wait for their client in the middle of a request, longest waiting first.
     waiting: BTreeSet<(Instant, u64)>,
     closing: usize,
 }
@@ -123,27 +57,27 @@ enum State {
     Closing,
 }
 
-/// Whether there is a connection to close for another.
+/// Whether a connection can be closed to free its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
-    /// One is being closed.
-    Closing,
-    /// From then on there will be one, unless it gets on with its request.
+pub enum Eviction {
+    /// A connection is being closed.
+    UnderWay,
+    /// From this instant on a connection can be closed, unless its request is processed before.
     At(Instant),
-    /// All are being worked on.
-    None,
+    /// Every connection's request is being processed.
+    Impossible,
 }
 
-/// A connection's place. Dropping it makes room.
+/// A connection's slot. Dropping it frees the slot.
 #[derive(Debug)]
-pub struct Place {
+pub struct Slot {
     of: Arc<Connections>,
     id: u64,
     close: Arc<Notify>,
 }
 
 impl Connections {
-    /// Places for `limit` connections.
+    /// Slots for `limit` connections.
     #[must_use]
     pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -153,23 +87,23 @@ impl Connections {
         })
     }
 
-    /// A place for one more connection, which is idle at first. When all are taken, closes the one that has waited
-    /// longest for its client. When there is none such, since all are being worked on, waits for `patience`; `None`
-    /// when nothing has changed by then.
-    pub async fn admit(self: &Arc<Self>, patience: Duration) -> Option<Place> {
+    /// Returns a slot for a new connection, which is idle at first. When all slots are taken, closes the connection that
+    /// has waited longest for its client. When every connection's request is being processed, waits for at most `wait`.
+    /// Returns `None` when there is no slot then.
+    pub async fn admit(self: &Arc<Self>, wait: Duration) -> Option<Slot> {
         let begun = Instant::now();
         let mut closed_by = None;
         loop {
-            if let Some(place) = self.take() {
-                return Some(place);
+            if let Some(slot) = self.take() {
+                return Some(slot);
             }
-            let look_again = match self.make_room() {
-                Room::Closing => *closed_by.get_or_insert_with(|| Instant::now() + ROOM_WITHIN),
-                Room::At(instant) if instant <= begun + CLIENTS_TURN.max(patience) => instant,
-                Room::At(_) | Room::None if begun.elapsed() >= patience => return None,
-                Room::At(_) | Room::None => begun + patience,
+            let look_again = match self.evict() {
+                Eviction::UnderWay => *closed_by.get_or_insert_with(|| Instant::now() + ROOM_WITHIN),
+                Eviction::At(instant) if instant <= begun + CLIENT_WITHIN.max(wait) => instant,
+                Eviction::At(_) | Eviction::Impossible if begun.elapsed() >= wait => return None,
+                Eviction::At(_) | Eviction::Impossible => begun + wait,
             };
-            // A place that is freed before this waits leaves its notice behind.
+            // `Notify` keeps the notice of a slot that is freed before this waits.
             let freed = timeout_at(look_again, self.freed.notified()).await;
             if freed.is_err() && closed_by.is_some_and(|by| by <= Instant::now()) {
                 return self.take();
@@ -177,40 +111,40 @@ impl Connections {
         }
     }
 
-    /// The number of connections that have a place.
+    /// The number of connections that have a slot.
     #[must_use]
     pub fn open(&self) -> usize {
         self.registry().open.len()
     }
 
-    /// Has the connection closed that has waited longest for its client, unless one is being closed already.
-    pub fn make_room(&self) -> Room {
+    /// Closes the connection that has waited longest for its client, unless one is being closed already.
+    pub fn evict(&self) -> Eviction {
         let mut registry = self.registry();
         if registry.closing > 0 {
-            return Room::Closing;
+            return Eviction::UnderWay;
         }
         let id = match (registry.idle.first(), registry.waiting.first()) {
-            // Whoever has had its turn goes before a newcomer whose request is about to come.
+            // A client that has used up its time is closed before a new connection whose request is about to arrive.
             (Some((idle, _)), Some((since, id)))
-                if since < idle && *since + CLIENTS_TURN <= Instant::now() =>
+                if since < idle && *since + CLIENT_WITHIN <= Instant::now() =>
             {
                 *id
             }
             (Some((_, id)), _) => *id,
             (None, Some((since, id))) => {
-                let until = *since + CLIENTS_TURN;
+                let until = *since + CLIENT_WITHIN;
                 if until > Instant::now() {
-                    return Room::At(until);
+                    return Eviction::At(until);
                 }
                 *id
             }
-            (None, None) => return Room::None,
+            (None, None) => return Eviction::Impossible,
         };
         registry.set(id, State::Closing);
-        Room::Closing
+        Eviction::UnderWay
     }
 
-    fn take(self: &Arc<Self>) -> Option<Place> {
+    fn take(self: &Arc<Self>) -> Option<Slot> {
         let mut registry = self.registry();
         if registry.open.len() >= self.limit {
             return None;
@@ -225,7 +159,7 @@ impl Connections {
             close: Arc::clone(&close),
         };
         registry.open.insert(id, entry);
-        Some(Place {
+        Some(Slot {
             of: Arc::clone(self),
             id,
             close,
@@ -233,13 +167,13 @@ impl Connections {
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
-        // Nothing that holds the lock panics half-way.
+        // No code panics while it holds the lock and has changed half of the registry.
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Registry {
-    /// Moves a connection to another state, unless it is being closed. Returns whether it isn't.
+    /// Changes a connection's state, unless the connection is being closed. Returns whether the state was changed.
     fn set(&mut self, id: u64, state: State) -> bool {
         let Some(entry) = self.open.get_mut(&id) else {
             return false;
@@ -281,9 +215,9 @@ impl Registry {
     }
 }
 
-impl Place {
-    /// A request is being worked on: the connection isn't closed for another. Returns `false` when it is being closed
-    /// already; nothing more should be begun then.
+impl Slot {
+    /// Marks the connection's request as being processed, so that the connection isn't closed for another. Returns `false`
+    /// when it is being closed already; the request must not be processed then.
     #[must_use]
     pub fn working(&self) -> bool {
         let mut registry = self.of.registry();
@@ -293,8 +227,8 @@ impl Place {
         }
     }
 
-    /// A request is under way, and its client must send or read before it can go on. The first time counts, until it
-    /// is worked on or done.
+    /// Marks the connection as waiting for its client to send a body or read a response. Repeated calls don't restart the
+    /// time; it starts anew once the request has been processed or is done.
     pub fn waiting(&self) {
         let mut registry = self.of.registry();
         if let Some(State::Working | State::Idle(_)) = registry.open.get(&self.id).map(|entry| entry.state) {
@@ -302,18 +236,18 @@ impl Place {
         }
     }
 
-    /// No request is under way.
+    /// Marks the connection as having no request.
     pub fn idle(&self) {
         self.of.registry().set(self.id, State::Idle(Instant::now()));
     }
 
-    /// Resolves when the connection is to be closed to make room for another.
+    /// Resolves when the connection must be closed to free its slot.
     pub async fn closed(&self) {
         self.close.notified().await;
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.of.registry().remove(self.id);
         self.of.freed.notify_one();
@@ -327,18 +261,18 @@ mod tests {
 
     use super::*;
 
-    /// Whether the place is to be closed.
-    async fn is_closed(place: &Place) -> bool {
-        timeout(Duration::ZERO, place.closed()).await.is_ok()
+    /// Whether the connection of this slot must be closed.
+    async fn is_closed(slot: &Slot) -> bool {
+        timeout(Duration::ZERO, slot.closed()).await.is_ok()
     }
 
-    /// Admits one more while whoever is told to go goes; returns its place and the index of who went.
-    async fn admit(connections: &Arc<Connections>, places: &mut Vec<Option<Place>>) -> Option<usize> {
+    /// Admits a connection while the one that must be closed is closed. Returns the index of the closed one.
+    async fn admit(connections: &Arc<Connections>, slots: &mut Vec<Option<Slot>>) -> Option<usize> {
         let goes = async {
-            let closed = places.iter().enumerate().filter_map(|(index, place)| {
-                let place = place.as_ref()?;
+            let closed = slots.iter().enumerate().filter_map(|(index, slot)| {
+                let slot = slot.as_ref()?;
                 Some(Box::pin(async move {
-                    place.closed().await;
+                    slot.closed().await;
                     index
                 }))
             });
@@ -347,89 +281,91 @@ mod tests {
         let gone = tokio::select! {
             biased;
             gone = goes => gone,
-            place = connections.admit(Duration::ZERO) => {
-                assert!(place.is_none(), "there was room");
+            slot = connections.admit(Duration::ZERO) => {
+                assert!(slot.is_none(), "a slot was free");
                 return None;
             }
         };
-        places[gone] = None;
-        places.push(connections.admit(Duration::ZERO).await);
-        assert!(places.last().unwrap().is_some());
+        slots[gone] = None;
+        slots.push(connections.admit(Duration::ZERO).await);
+        assert!(slots.last().unwrap().is_some());
         Some(gone)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_longest_idle_goes_first_then_the_longest_waiting_and_the_working_never() {
+    async fn the_longest_idle_is_closed_first_then_the_longest_waiting_and_the_working_never() {
         let connections = Connections::new(4);
-        let mut places = Vec::new();
+        let mut slots = Vec::new();
         for _ in 0..4 {
-            places.push(Some(connections.admit(Duration::ZERO).await.unwrap()));
+            slots.push(Some(connections.admit(Duration::ZERO).await.unwrap()));
             advance(Duration::from_millis(10)).await;
         }
-        let place = |places: &Vec<Option<Place>>, index: usize, action: &dyn Fn(&Place)| {
-            action(places[index].as_ref().unwrap());
+        let slot = |slots: &Vec<Option<Slot>>, index: usize, action: &dyn Fn(&Slot)| {
+            action(slots[index].as_ref().unwrap());
         };
-        // 0 works and is idle again, so it is younger than the others; 1 and 2 have requests under way.
-        place(&places, 0, &|place| assert!(place.working()));
-        place(&places, 1, &|place| assert!(place.working()));
-        place(&places, 2, &Place::waiting);
+        // Connection 0 has been processed and is idle again, later than the others; 1 and 2 have requests.
+        slot(&slots, 0, &|slot| assert!(slot.working()));
+        slot(&slots, 1, &|slot| assert!(slot.working()));
+        slot(&slots, 2, &Slot::waiting);
         let begun = Instant::now();
         advance(Duration::from_millis(10)).await;
-        place(&places, 0, &Place::idle);
-        assert_eq!(admit(&connections, &mut places).await, Some(3));
-        assert_eq!(admit(&connections, &mut places).await, Some(0));
-        // The two newcomers work; the waiting one has its time, and that it moved makes no difference.
-        place(&places, 4, &|place| assert!(place.working()));
-        place(&places, 5, &|place| assert!(place.working()));
+        slot(&slots, 0, &Slot::idle);
+        assert_eq!(admit(&connections, &mut slots).await, Some(3));
+        assert_eq!(admit(&connections, &mut slots).await, Some(0));
+        // The two new connections are being processed. Calling `waiting` again doesn't prolong the time of 2.
+        slot(&slots, 4, &|slot| assert!(slot.working()));
+        slot(&slots, 5, &|slot| assert!(slot.working()));
         advance(Duration::from_millis(500)).await;
-        place(&places, 2, &Place::waiting);
-        assert_eq!(admit(&connections, &mut places).await, Some(2));
-        assert_eq!(begun.elapsed(), CLIENTS_TURN);
-        // All four work, and whoever comes is told so at once.
-        place(&places, 6, &|place| assert!(place.working()));
-        assert_eq!(admit(&connections, &mut places).await, None);
-        assert_eq!(begun.elapsed(), CLIENTS_TURN);
+        slot(&slots, 2, &Slot::waiting);
+        assert_eq!(admit(&connections, &mut slots).await, Some(2));
+        assert_eq!(begun.elapsed(), CLIENT_WITHIN);
+        // All four are being processed, so the next one is refused at once.
+        slot(&slots, 6, &|slot| assert!(slot.working()));
+        assert_eq!(admit(&connections, &mut slots).await, None);
+        assert_eq!(begun.elapsed(), CLIENT_WITHIN);
         assert_eq!(connections.open(), 4);
-        drop(places);
+        drop(slots);
         assert_eq!(connections.open(), 0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_has_had_its_turn_goes_before_a_newcomer() {
+    async fn a_client_that_has_used_up_its_time_is_closed_before_a_new_one() {
         let connections = Connections::new(2);
         let slow = connections.admit(Duration::ZERO).await.unwrap();
         slow.waiting();
-        advance(CLIENTS_TURN).await;
+        advance(CLIENT_WITHIN).await;
         let new = connections.admit(Duration::ZERO).await.unwrap();
-        assert_eq!(connections.make_room(), Room::Closing);
+        assert_eq!(connections.evict(), Eviction::UnderWay);
         assert!(is_closed(&slow).await && !is_closed(&new).await);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_whose_client_is_done_in_time_is_spared() {
+    async fn a_request_whose_client_is_done_in_time_is_kept() {
         let connections = Connections::new(1);
-        let place = connections.admit(Duration::ZERO).await.unwrap();
-        place.waiting();
+        let slot = connections.admit(Duration::ZERO).await.unwrap();
+        slot.waiting();
         let done_soon = async {
-            tokio::time::sleep(CLIENTS_TURN / 2).await;
-            assert!(place.working());
+            tokio::time::sleep(CLIENT_WITHIN / 2).await;
+            assert!(slot.working());
         };
         let (admitted, ()) = tokio::join!(connections.admit(Duration::ZERO), done_soon);
-        assert!(admitted.is_none() && !is_closed(&place).await);
-        // Its client's next part has its own time.
-        place.waiting();
-        assert!(matches!(connections.make_room(), Room::At(until) if until == Instant::now() + CLIENTS_TURN));
+        assert!(admitted.is_none() && !is_closed(&slot).await);
+        // Waiting after processing has a time of its own.
+        slot.waiting();
+        assert!(
+            matches!(connections.evict(), Eviction::At(until) if until == Instant::now() + CLIENT_WITHIN)
+        );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_goes_for_each_newcomer_and_begins_nothing_more() {
+    async fn one_is_closed_for_each_new_connection_and_begins_nothing_more() {
         let connections = Connections::new(2);
         let old = connections.admit(Duration::ZERO).await.unwrap();
         let other = connections.admit(Duration::ZERO).await.unwrap();
-        // Twice asked for room before it has gone.
+        // A second call before the connection is closed.
         assert_eq!(
-            [connections.make_room(), connections.make_room()],
-            [Room::Closing; 2]
+            [connections.evict(), connections.evict()],
+            [Eviction::UnderWay; 2]
         );
         assert!(is_closed(&old).await && !is_closed(&other).await);
         assert!(!old.working() && other.working());
@@ -440,7 +376,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_does_not_go_keeps_nobody_waiting_for_ever() {
+    async fn a_connection_that_does_not_close_keeps_no_other_waiting_forever() {
         let connections = Connections::new(1);
         let _stays = connections.admit(Duration::ZERO).await.unwrap();
         let begun = Instant::now();
@@ -449,51 +385,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_is_patient_gets_the_place_of_a_request_that_ends() {
+    async fn a_connection_that_waits_gets_the_slot_of_a_request_that_ends() {
         let connections = Connections::new(1);
-        let place = connections.admit(Duration::ZERO).await.unwrap();
-        assert!(place.working());
+        let slot = connections.admit(Duration::ZERO).await.unwrap();
+        assert!(slot.working());
         let begun = Instant::now();
         assert!(connections.admit(Duration::from_secs(9)).await.is_none());
         assert_eq!(begun.elapsed().as_secs(), 9);
         let ends_soon = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
-            drop(place);
+            drop(slot);
         };
         let (admitted, ()) = tokio::join!(connections.admit(Duration::from_secs(9)), ends_soon);
         assert!(admitted.is_some());
         assert_eq!(begun.elapsed().as_secs(), 14);
-    }
-
-    #[test]
-    fn the_shares_leave_half_of_the_descriptors_for_all_else() {
-        for descriptors in [256, 1024, 4096, 20_000, 1 << 20, u64::MAX] {
-            let ceilings = Ceilings::under(descriptors);
-            assert!(
-                (ceilings.api + ceilings.engine) as u64 <= descriptors / 2,
-                "{descriptors}: {ceilings:?}"
-            );
-            assert!(ceilings.api >= 16 && ceilings.invocations >= 8);
-        }
-        assert_eq!(
-            Ceilings::under(1024),
-            Ceilings {
-                api: 256,
-                engine: 128,
-                invocations: 64
-            }
-        );
-        assert!(Ceilings::under(u64::MAX).api <= 512);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_soft_limit_becomes_the_hard_one() {
-        use rustix::process::{Resource, getrlimit};
-
-        let limit = raise_descriptor_limit();
-        let now = getrlimit(Resource::Nofile);
-        assert_eq!(now.current.unwrap_or(u64::MAX), limit);
-        assert!(now.current == now.maximum || limit >= 10_240, "{now:?}");
     }
 }

@@ -1,28 +1,24 @@
 //! The data directory: the table of the embedded engine, and the secrets that belong to it.
 //!
-//! Without its secrets a table's sessions are lost, and without its table everything is. So what is missing beside the
-//! other is an error, and not made anew. A first start makes both; until it has, a file named `first-start` is there, so
-//! that one that is cut off in between can be told from a loss. Secrets that are used with an endpoint elsewhere are alone
-//! in their directory.
+//! A table without its secrets has lost all sessions, and secrets without their table have lost everything. So when only
+//! one of the two exists, that is an error, and the other isn't created. The first start creates both. Until it has done
+//! so, the directory has a file named `first-start`, which distinguishes an interrupted first start from a loss. For a table
+//! at a DynamoDB endpoint, the directory has only the secrets.
 
-use std::fmt;
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::{
+    fmt, fs,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
 
 use marquee_shared::auth::{AuthSecrets, SecretTexts, secrets::SecretsError};
 
-use crate::private::{self, PrivateError};
+use crate::private::{self, PrivateError, SECRETS, TABLE};
 
-/// The names of what a data directory holds.
-pub const TABLE: &str = "table.sqlite";
-/// See [`TABLE`].
-pub const SECRETS: &str = "secrets.json";
-
-/// What is there from when a first start begins until it has made everything.
+/// The name of the file that exists from the beginning of a first start to its end.
 const UNFINISHED: &str = "first-start";
 
-/// A data directory that is private and isn't missing anything.
+/// A data directory that is private and complete.
 #[derive(Debug)]
 pub struct Data {
     directory: PathBuf,
@@ -33,9 +29,9 @@ pub struct Data {
 pub enum DataError {
     /// It can't be kept private.
     Private(PrivateError),
-    /// There are secrets, and no table.
+    /// There are secrets and no table.
     NoTable(PathBuf),
-    /// There is a table, and no secrets.
+    /// There is a table and no secrets.
     NoSecrets(PathBuf),
     /// Something in it can't be read or written.
     Io(PathBuf, io::Error),
@@ -52,7 +48,7 @@ impl fmt::Display for DataError {
                 write!(
                     f,
                     "{directory} holds {SECRETS}, but {TABLE} is missing or empty. To keep the data, restore \
-                     {directory}/{TABLE}. To begin anew, delete {directory}/{SECRETS}. If these secrets are for another \
+                     {directory}/{TABLE}. To start over, delete {directory}/{SECRETS}. If these secrets are for another \
                      DynamoDB endpoint, name it with --dynamodb, or name another directory with --data."
                 )
             }
@@ -60,9 +56,9 @@ impl fmt::Display for DataError {
                 let directory = directory.display();
                 write!(
                     f,
-                    "{directory} holds {TABLE}, but {SECRETS} is missing. To keep everybody signed in, restore \
-                     {directory}/{SECRETS}. To keep the data and sign everybody out, make that file empty: touch \
-                     {directory}/{SECRETS}. To begin anew, delete {directory}/{TABLE}, or name another directory with --data."
+                    "{directory} holds {TABLE}, but {SECRETS} is missing. To keep all users signed in, restore \
+                     {directory}/{SECRETS}. To keep the data and sign all users out, create that file empty: touch \
+                     {directory}/{SECRETS}. To start over, delete {directory}/{TABLE}, or name another directory with --data."
                 )
             }
             Self::Io(path, error) => write!(
@@ -91,52 +87,55 @@ impl From<PrivateError> for DataError {
     }
 }
 
-/// What there is of a file.
+/// Whether a file exists and has content.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum FileState {
     Missing,
     Empty,
     Full,
 }
 
 impl Data {
-    /// The directory of a table of the embedded engine. Both are made if neither the table nor the secrets are there.
+    /// Opens the directory of the embedded engine's table. Creates it if it doesn't exist, and begins a first start if it has
+    /// neither a table nor secrets.
     ///
     /// # Errors
-    /// [`DataError`] when the directory can't be kept private, or when one of the two is missing.
+    /// [`DataError`] when the directory can't be kept private, or when it lacks either the table or the secrets.
     pub fn with_table(directory: &Path) -> Result<Self, DataError> {
         private::directory(directory)?;
         let data = Self {
             directory: directory.to_owned(),
         };
         match (data.find(TABLE)?, data.find(SECRETS)?) {
-            (Found::Missing | Found::Empty, Found::Full) => Err(DataError::NoTable(data.directory)),
-            (Found::Missing | Found::Empty, _) => {
+            (FileState::Missing | FileState::Empty, FileState::Full) => {
+                Err(DataError::NoTable(data.directory))
+            }
+            (FileState::Missing | FileState::Empty, _) => {
                 private::file(&data.path(UNFINISHED))?;
                 Ok(data)
             }
-            (Found::Full, _) => data.or_no_secrets(),
+            (FileState::Full, _) => data.check_secrets(),
         }
     }
 
-    /// A directory of secrets alone, for a table at an endpoint elsewhere. They are made if they aren't there.
+    /// Opens a directory for the secrets only, for a table at a DynamoDB endpoint.
     ///
     /// # Errors
-    /// As [`with_table`](Self::with_table): a table that is there and has lost its secrets gets no others by this.
-    pub fn of_secrets(directory: &Path) -> Result<Self, DataError> {
+    /// As [`with_table`](Self::with_table). A table that has lost its secrets is an error here too.
+    pub fn secrets_only(directory: &Path) -> Result<Self, DataError> {
         private::directory(directory)?;
         let data = Self {
             directory: directory.to_owned(),
         };
         match data.find(TABLE)? {
-            Found::Full => data.or_no_secrets(),
-            Found::Missing | Found::Empty => Ok(data),
+            FileState::Full => data.check_secrets(),
+            FileState::Missing | FileState::Empty => Ok(data),
         }
     }
 
-    /// Beside a table: refuses the loss of its secrets, which is no first start that was cut off.
-    fn or_no_secrets(self) -> Result<Self, DataError> {
-        if self.find(SECRETS)? == Found::Missing && !self.path(UNFINISHED).exists() {
+    /// Fails when a table's secrets are missing, unless a first start was interrupted.
+    fn check_secrets(self) -> Result<Self, DataError> {
+        if self.find(SECRETS)? == FileState::Missing && !self.path(UNFINISHED).exists() {
             return Err(DataError::NoSecrets(self.directory));
         }
         Ok(self)
@@ -148,30 +147,29 @@ impl Data {
         self.path(TABLE)
     }
 
-    /// The secrets, which are made if they aren't there. Of a table, this is asked for as soon as it is there: it ends the
-    /// first start.
+    /// Returns the secrets, and creates them if they don't exist. This ends a first start, so the table must exist before.
     ///
     /// # Errors
-    /// [`DataError`] when they can't be read or written, or aren't what this program writes.
+    /// [`DataError`] when the secrets can't be read or written, or aren't in the form that this program writes.
     pub fn secrets(&self) -> Result<AuthSecrets, DataError> {
         let path = self.path(SECRETS);
         let of_path = |error| DataError::Io(path.clone(), error);
         match self.find(SECRETS)? {
-            Found::Full => private::narrow_if_there(&path)?,
-            Found::Missing => {
+            FileState::Full => private::restrict_if_exists(&path)?,
+            FileState::Missing => {
                 let new = self.new_secrets()?;
-                // Fails where another process was first, whose secrets are then read. That one may have removed the new
-                // file as a leftover.
+                // Fails when another process has created the secrets meanwhile. Those are used then. That process may also
+                // have removed the new file as a leftover.
                 match fs::hard_link(&new, &path) {
-                    Err(error) if self.find(SECRETS)? != Found::Full => return Err(of_path(error)),
+                    Err(error) if self.find(SECRETS)? != FileState::Full => return Err(of_path(error)),
                     _ => {}
                 }
             }
-            Found::Empty => {
+            FileState::Empty => {
                 fs::rename(self.new_secrets()?, &path).map_err(of_path)?;
                 tracing::warn!(
                     path = %path.display(),
-                    "it was empty and has new secrets now; everybody has to sign in again"
+                    "the file was empty and has new secrets now; every user must sign in again"
                 );
             }
         }
@@ -184,17 +182,17 @@ impl Data {
             .map_err(|error| DataError::Secrets(path, error))
     }
 
-    /// Writes new secrets to a file of this process's own.
+    /// Writes new secrets to a file whose name has this process's id.
     fn new_secrets(&self) -> Result<PathBuf, DataError> {
         let path = self.path(&format!("{SECRETS}.{}", std::process::id()));
-        // One that an earlier process of this number left behind.
+        // An earlier process with the same id may have left one behind.
         remove_if_there(path.clone())?;
         let texts = SecretTexts::generate().map_err(|error| DataError::Secrets(path.clone(), error))?;
         private::write_new(&path, &texts.to_json())?;
         Ok(path)
     }
 
-    /// Removes the files of new secrets: this process's own, and those of processes that were killed meanwhile.
+    /// Removes the files of new secrets of this process and of processes that were killed.
     fn remove_leftovers(&self) -> Result<(), DataError> {
         let of_directory = |error| DataError::Io(self.directory.clone(), error);
         for entry in fs::read_dir(&self.directory).map_err(of_directory)? {
@@ -210,9 +208,9 @@ impl Data {
         Ok(())
     }
 
-    /// Waits until the names of the files are on the disk.
+    /// Waits until the directory's entries are on the disk.
     fn sync(&self) -> Result<(), DataError> {
-        // Elsewhere than on Unix a directory can't be opened.
+        // Other systems than Unix can't open a directory.
         #[cfg(unix)]
         fs::File::open(&self.directory)
             .and_then(|directory| directory.sync_all())
@@ -224,12 +222,12 @@ impl Data {
         self.directory.join(name)
     }
 
-    fn find(&self, name: &str) -> Result<Found, DataError> {
+    fn find(&self, name: &str) -> Result<FileState, DataError> {
         let path = self.path(name);
         match fs::metadata(&path) {
-            Ok(found) if found.len() == 0 => Ok(Found::Empty),
-            Ok(_) => Ok(Found::Full),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Found::Missing),
+            Ok(found) if found.len() == 0 => Ok(FileState::Empty),
+            Ok(_) => Ok(FileState::Full),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(FileState::Missing),
             Err(error) => Err(DataError::Io(path, error)),
         }
     }
@@ -247,7 +245,7 @@ fn remove_if_there(path: PathBuf) -> Result<(), DataError> {
 mod tests {
     use super::*;
 
-    /// A directory with these files, and what each holds.
+    /// A directory with these files and their contents.
     fn with(files: &[(&str, &str)]) -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -281,21 +279,21 @@ mod tests {
     }
 
     #[test]
-    fn a_first_start_that_is_cut_off_anywhere_is_gone_on_with() {
+    fn a_first_start_that_is_interrupted_anywhere_continues() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         Data::with_table(path).unwrap();
         assert_eq!(names(path), [UNFINISHED]);
-        // Cut off before the table was there, while it was made, and before the secrets were.
+        // Interrupted before the table existed, while it was created, and before the secrets existed.
         Data::with_table(path).unwrap();
         fs::write(path.join(TABLE), "").unwrap();
         Data::with_table(path).unwrap();
         fs::write(path.join(TABLE), "a table").unwrap();
-        Data::of_secrets(path).unwrap();
+        Data::secrets_only(path).unwrap();
         let data = Data::with_table(path).unwrap();
         data.secrets().unwrap();
         assert_eq!(names(path), [SECRETS, TABLE]);
-        // Or before the favorite was taken away.
+        // Interrupted before the file `first-start` was removed.
         let made = texts(path);
         fs::write(path.join(UNFINISHED), "").unwrap();
         Data::with_table(path).unwrap().secrets().unwrap();
@@ -321,7 +319,7 @@ mod tests {
         let path = directory.path();
         for error in [
             Data::with_table(path).unwrap_err(),
-            Data::of_secrets(path).unwrap_err(),
+            Data::secrets_only(path).unwrap_err(),
         ] {
             assert!(matches!(error, DataError::NoSecrets(_)));
             let text = error.to_string();
@@ -342,10 +340,10 @@ mod tests {
         }
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
-        Data::of_secrets(path).unwrap().secrets().unwrap();
+        Data::secrets_only(path).unwrap().secrets().unwrap();
         let made = texts(path);
         assert_eq!(names(path), [SECRETS]);
-        Data::of_secrets(path).unwrap().secrets().unwrap();
+        Data::secrets_only(path).unwrap().secrets().unwrap();
         assert_eq!(texts(path), made);
         assert!(matches!(
             Data::with_table(path).unwrap_err(),

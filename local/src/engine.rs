@@ -1,10 +1,10 @@
-//! The embedded DynamoDB-compatible engine: a table on this machine that the functions reach over HTTP, with the same
-//! SDK client and the same wire as on AWS.
+//! The embedded DynamoDB-compatible engine: a table on this machine. The functions reach it over HTTP, with the same SDK
+//! client and the same protocol as on AWS.
 //!
-//! The engine answers one request at a time, under one lock and without yielding, so it has a thread and a runtime of
-//! its own: on the API's runtime it would hold up handlers that have nothing to do with the table.
+//! The engine processes one request at a time, under one lock and without yielding. So it has a thread and a runtime of its
+//! own: on the API's runtime it would delay handlers that don't use the table.
 //!
-//! The HTTP server in front of it is this module's own. The engine brings one too, but that answers every web page which a
+//! The HTTP server is this module's own. The engine also has one, but that one answers requests of any web page that a
 //! browser on this machine shows.
 
 mod admission;
@@ -12,59 +12,63 @@ mod answer;
 mod operations;
 mod server;
 
-use std::fmt;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::{
+    fmt, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::mpsc,
+    thread::JoinHandle,
+    time::Duration,
+};
 
 use dynoxide::Database;
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::{oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::{oneshot, watch},
+    time::{sleep, timeout},
+};
 
 use crate::private::{self, PrivateError};
 
-/// How long requests that are under way at a shutdown may take to finish.
+/// How long the requests being processed at a shutdown may take to finish.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How long a sweep that is under way at a shutdown may take to finish; an unfinished one does no harm.
+/// How long a running sweep may take to finish at a shutdown. An unfinished sweep does no harm.
 const SWEEP_GRACE: Duration = Duration::from_secs(1);
 
-/// How often expired items are removed. A sweep reads the whole table, and nothing depends on its being prompt.
+/// The interval between two sweeps, which remove expired items. A sweep reads the whole table, and nothing requires it to
+/// be prompt.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
-/// What the names of SQLite's journals add to that of the file.
+/// The suffixes that SQLite appends to the file's name for its journals.
 const JOURNALS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Connections that may wait to be accepted.
+/// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
 /// Where the engine keeps its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Storage {
-    /// In memory; gone with the process.
+    /// In memory, until the process ends.
     Memory,
-    /// In a file, which is created with its directory if missing. SQLite keeps two more files beside it. All of them are
-    /// readable by their owner only.
+    /// In a file, which is created with its directory if it doesn't exist. SQLite keeps two more files beside it. Only
+    /// their owner can read them.
     File(PathBuf),
 }
 
-/// Why the engine couldn't start, or didn't stop as it should.
+/// Why the engine couldn't start or didn't stop cleanly.
 #[derive(Debug)]
 pub enum EngineError {
     /// The storage can't be opened.
     Open {
         /// Which storage.
         storage: Storage,
-        /// What the file system or the engine says.
+        /// The error of the file system or the engine.
         reason: String,
     },
-    /// The thread, its runtime or its socket couldn't be had.
+    /// The thread, its runtime or its socket couldn't be created.
     Start(io::Error),
-    /// The server ended in an unexpected way.
+    /// The server ended unexpectedly.
     Stopped(String),
 }
 
@@ -74,14 +78,14 @@ impl fmt::Display for EngineError {
             Self::Open {
                 storage: Storage::Memory,
                 reason,
-            } => write!(f, "the table in memory can't be opened: {reason}"),
+            } => write!(f, "can't open the table in memory: {reason}"),
             Self::Open {
                 storage: Storage::File(path),
                 reason,
             } => {
-                write!(f, "the table's file {} can't be opened: {reason}", path.display())
+                write!(f, "can't open the table's file {}: {reason}", path.display())
             }
-            Self::Start(error) => write!(f, "the embedded DynamoDB engine can't start: {error}"),
+            Self::Start(error) => write!(f, "can't start the embedded DynamoDB engine: {error}"),
             Self::Stopped(reason) => write!(f, "the embedded DynamoDB engine didn't stop cleanly: {reason}"),
         }
     }
@@ -96,7 +100,7 @@ impl std::error::Error for EngineError {
     }
 }
 
-/// A running engine. Dropping it stops it as well, without waiting for that.
+/// A running engine. Dropping it stops the engine without waiting for its end.
 pub struct Engine {
     addr: SocketAddr,
     database: Database,
@@ -114,11 +118,11 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Opens the storage and serves it on a free port of the loopback interface. When this returns, the engine answers.
+    /// Opens the storage and serves it on a free port of the loopback interface. The engine answers requests once this has
+    /// returned.
     ///
     /// # Errors
-    ///
-    /// [`EngineError`] when the storage can't be opened, or when there is no thread or socket to be had.
+    /// [`EngineError`] when the storage can't be opened, or when the thread or the socket can't be created.
     pub fn start(storage: Storage) -> Result<Self, EngineError> {
         let database = open(storage)?;
         let (stop, stopping) = watch::channel(());
@@ -129,9 +133,9 @@ impl Engine {
             .name("dynamodb".to_owned())
             .spawn(move || {
                 let result = run(&served, &announce, stopping);
-                // Closed before anybody is told so.
+                // Closes the database before the result is sent.
                 drop(served);
-                // Nobody listens any more when the engine was dropped.
+                // Fails when the engine was dropped, so nobody receives.
                 let _ = report.send(result);
             })
             .map_err(EngineError::Start)?;
@@ -148,22 +152,21 @@ impl Engine {
         })
     }
 
-    /// The URL for an SDK client or the `aws` command: `http://127.0.0.1:49152`.
+    /// The URL for an SDK client or the `aws` command, for example `http://127.0.0.1:49152`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    /// The database behind the endpoint, for bulk loading. Calls block, so make them from a blocking thread.
+    /// The database behind the endpoint, for bulk writes. Its calls block and must be made on a thread that may block.
     pub fn database(&self) -> &Database {
         &self.database
     }
 
-    /// Takes no more requests, lets those under way finish (within seconds), and closes the storage.
+    /// Stops accepting requests, waits a few seconds for the ones being processed, and closes the storage.
     ///
     /// # Errors
-    ///
-    /// [`EngineError::Stopped`] when a request didn't finish in time or the server had failed. No acknowledged write is
-    /// lost even then.
+    /// [`EngineError::Stopped`] when a request didn't finish in time or the server had failed. Even then no acknowledged
+    /// write is lost.
     pub async fn shutdown(self) -> Result<(), EngineError> {
         let Self {
             database,
@@ -174,11 +177,11 @@ impl Engine {
         } = self;
         drop(database);
         drop(stop);
-        // The thread bounds itself; this second bound is for a request that never yields to it.
+        // The thread limits its own time. This second limit is for a request that never yields.
         let report = timeout(2 * GRACE + SWEEP_GRACE, stopped)
             .await
             .map_err(|_| EngineError::Stopped("its thread doesn't end".to_owned()))?;
-        // The report is the last thing the thread does, or it has panicked: either way this doesn't wait.
+        // The thread has sent its report as the last thing it does, or has panicked, so this doesn't wait.
         let joined = thread.join();
         match (report, joined) {
             (Ok(result), Ok(())) => result.map_err(EngineError::Stopped),
@@ -187,7 +190,7 @@ impl Engine {
     }
 }
 
-/// Opens the storage, creating what is missing.
+/// Opens the storage and creates it if it doesn't exist.
 fn open(storage: Storage) -> Result<Database, EngineError> {
     let result = match &storage {
         Storage::Memory => Database::memory().map_err(|error| error.to_string()),
@@ -202,7 +205,8 @@ fn open_file(path: &Path) -> Result<Database, String> {
     Database::new(name).map_err(|error| error.to_string())
 }
 
-/// Before SQLite comes: it would make the file readable by anybody, and makes its journals as readable as the file.
+/// Creates the file before SQLite does. SQLite would create a file that everybody can read, and it gives its journals the
+/// mode of the file.
 fn make_private(path: &Path, name: &str) -> Result<(), PrivateError> {
     if let Some(directory) = path.parent() {
         private::directory(directory)?;
@@ -210,10 +214,10 @@ fn make_private(path: &Path, name: &str) -> Result<(), PrivateError> {
     private::file(path)?;
     JOURNALS
         .iter()
-        .try_for_each(|suffix| private::narrow_if_there(Path::new(&format!("{name}{suffix}"))))
+        .try_for_each(|suffix| private::restrict_if_exists(Path::new(&format!("{name}{suffix}"))))
 }
 
-/// Serves until told to stop; the body of the engine's thread.
+/// Serves until `stopping` resolves. This is what the engine's thread runs.
 fn run(
     database: &Database,
     announce: &mpsc::Sender<io::Result<SocketAddr>>,
@@ -242,7 +246,7 @@ fn run(
             () = async { stopped(stopping).await; sleep(GRACE).await } => {
                 Err("a request didn't finish in time".to_owned())
             }
-            () = sweep_now_and_then(database) => Ok(()),
+            () = sweep_periodically(database) => Ok(()),
         }
     });
     runtime.shutdown_timeout(SWEEP_GRACE);
@@ -258,21 +262,21 @@ fn listen() -> io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, addr))
 }
 
-/// Resolves when the engine is to stop: when the sender is gone.
+/// Resolves when the sender has been dropped, which stops the engine.
 async fn stopped(mut stopping: watch::Receiver<()>) {
     while stopping.changed().await.is_ok() {}
 }
 
-/// Removes expired items at intervals, for as long as it is polled. The sweep runs on a thread of its own and lets
-/// waiting requests in between its pages.
-async fn sweep_now_and_then(database: &Database) {
+/// Removes expired items at intervals for as long as it is polled. Each sweep runs on a thread of its own, and requests are
+/// processed between its pages.
+async fn sweep_periodically(database: &Database) {
     loop {
         sleep(SWEEP_EVERY).await;
         let database = database.clone();
         match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
             Ok(Ok(items)) => tracing::debug!(items, "expired items removed"),
-            Ok(Err(error)) => tracing::warn!(%error, "expired items couldn't be removed"),
-            Err(error) => tracing::warn!(%error, "the removal of expired items failed"),
+            Ok(Err(error)) => tracing::warn!(%error, "can't remove expired items"),
+            Err(error) => tracing::warn!(%error, "the sweep of expired items panicked"),
         }
     }
 }
@@ -280,13 +284,15 @@ async fn sweep_now_and_then(database: &Database) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::io::{Read, Write};
-    use std::net::TcpStream;
-    use std::time::Instant;
+    use std::{
+        io::{Read, Write},
+        net::TcpStream,
+        time::Instant,
+    };
 
     use super::*;
 
-    /// How a request of DynamoDB's tools begins.
+    /// The head of a request as DynamoDB's tools send it, up to its last headers.
     fn head(operation: &str) -> String {
         format!(
             "POST / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-amz-target: DynamoDB_20120810.{operation}\r\n\
@@ -296,7 +302,7 @@ mod tests {
         )
     }
 
-    /// One request over the wire, and the whole answer.
+    /// Sends one request and returns the whole response.
     fn call(addr: SocketAddr, operation: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(addr).unwrap();
         write!(
@@ -358,11 +364,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_stalls_does_not_hold_up_the_shutdown_for_ever() {
+    async fn a_client_that_stalls_does_not_hold_up_the_shutdown_forever() {
         let engine = Engine::start(Storage::Memory).unwrap();
         let mut stalled = TcpStream::connect(engine.addr).unwrap();
         write!(stalled, "{}content-length: 10\r\n\r\n{{", head("ListTables")).unwrap();
-        // The engine must have seen the request, or it would close the connection as idle.
+        // By now the engine has received the request; otherwise it would close the connection as idle.
         assert!(call(engine.addr, "ListTables", "{}").starts_with("HTTP/1.1 200"));
         let begun = Instant::now();
         let error = engine.shutdown().await.unwrap_err();

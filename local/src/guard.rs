@@ -1,33 +1,34 @@
-//! The guard holds a function to its role: every call that a function makes to the table is first held against what
-//! `template.yaml` lets it do, as IAM would on AWS, and fails when the role doesn't allow it. It also remembers what the
-//! role was asked for, so that a test can say what of it is never needed.
+//! The guard limits a function to its role. It checks each call of a function to the table against the function's role in
+//! `template.yaml`, as IAM does on AWS, and fails the call when the role doesn't allow it. It also records what each call
+//! needs, so that a test can find grants that are never used.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextRef;
-use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::BoxError;
-use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemInput;
-use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemInput;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemInput;
-use aws_sdk_dynamodb::operation::get_item::GetItemInput;
-use aws_sdk_dynamodb::operation::put_item::PutItemInput;
-use aws_sdk_dynamodb::operation::query::QueryInput;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemInput;
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, WriteRequest};
-use aws_smithy_runtime_api::client::interceptors::context::Input;
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_sdk_dynamodb::{
+    Client,
+    config::{
+        ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeSerializationInterceptorContextRef,
+    },
+    error::BoxError,
+    operation::{
+        batch_get_item::BatchGetItemInput, batch_write_item::BatchWriteItemInput,
+        delete_item::DeleteItemInput, get_item::GetItemInput, put_item::PutItemInput, query::QueryInput,
+        transact_write_items::TransactWriteItemsInput, update_item::UpdateItemInput,
+    },
+    types::{AttributeValue, TransactWriteItem, WriteRequest},
+};
+use aws_smithy_runtime_api::client::{interceptors::context::Input, orchestrator::Metadata};
 
 use crate::template::{Action, KeyPattern, Need, Role, TableSpec, Target};
 
 /// The attributes of an item or a key.
 type Attributes = HashMap<String, AttributeValue>;
 
-/// Holds one function to its role. Cloning it gives the same guard.
+/// Limits one function to its role. A clone is the same guard.
 #[derive(Clone, Debug)]
 pub struct Guard(Arc<Inner>);
 
@@ -36,26 +37,26 @@ struct Inner {
     function: String,
     role: Role,
     table: String,
-    /// The partition key's attribute, of the table and of each index.
+    /// The attribute of the partition key, for the table and each index.
     partition_keys: BTreeMap<Target, String>,
     seen: Mutex<Seen>,
 }
 
-/// What a guard has seen.
+/// What a guard has recorded.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// What the function has asked of its role.
+    /// What the function's calls needed of its role.
     pub needs: BTreeSet<Need>,
-    /// The calls that were refused, in words.
+    /// The refused calls, described as in the log.
     pub refusals: BTreeSet<String>,
 }
 
-/// Why a call was refused. It names no key further than to its `#`: an email may come after.
+/// Why a call was refused. It names only the part of a key before `#`, since the rest may be an email.
 #[derive(Debug)]
 enum Refusal {
     /// The role doesn't allow it.
     NotAllowed(Need),
-    /// It isn't known what this call would need.
+    /// The guard doesn't know what the call needs.
     Unreadable(&'static str),
 }
 
@@ -69,7 +70,7 @@ impl fmt::Display for Refusal {
 }
 
 impl Guard {
-    /// A guard of the function `function`, whose role is `role`, on the table named `table`.
+    /// A guard for `function` with this role, on the table named `table`.
     #[must_use]
     pub fn new(function: &str, role: Role, table: &str, spec: &TableSpec) -> Self {
         let mut partition_keys: BTreeMap<Target, String> = spec
@@ -87,24 +88,24 @@ impl Guard {
         }))
     }
 
-    /// The same client, for this function: it shares connections with `client`.
+    /// Returns a client for the function. It shares connections with `client` and checks each call.
     #[must_use]
     pub fn client(&self, client: &Client) -> Client {
         Client::from_conf(client.config().to_builder().interceptor(self.clone()).build())
     }
 
-    /// What it has seen up to now.
+    /// What the guard has recorded up to now.
     #[must_use]
     pub fn seen(&self) -> Seen {
         self.seen_now().clone()
     }
 
     fn seen_now(&self) -> MutexGuard<'_, Seen> {
-        // Both sets are whole between any two insertions.
+        // A panic between two insertions leaves both sets valid.
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a call pass, or says why not.
+    /// Checks a call and records what it needs.
     fn check(&self, input: &Input) -> Result<(), Refusal> {
         let needs = self.0.needs(input).map_err(Refusal::Unreadable)?;
         self.seen_now().needs.extend(needs.iter().cloned());
@@ -115,7 +116,7 @@ impl Guard {
     }
 }
 
-/// Before serialization the call is still typed, and an error there is not one of the connection: nothing is tried again.
+/// Runs before serialization: the call is still typed then, and the SDK doesn't retry an error.
 impl Intercept for Guard {
     fn name(&self) -> &'static str {
         "Guard"
@@ -132,17 +133,17 @@ impl Intercept for Guard {
         };
         let operation = cfg.load::<Metadata>().map_or("a call", Metadata::name);
         let text = format!("{operation} by {}: {refusal}", self.0.function);
-        tracing::error!(error = text, "the guard refuses");
+        tracing::error!(error = text, "call refused by the guard");
         self.seen_now().refusals.insert(text.clone());
         Err(text.into())
     }
 }
 
 impl Inner {
-    /// What a call needs of the role.
+    /// Returns what a call needs of the role.
     fn needs(&self, input: &Input) -> Result<Vec<Need>, &'static str> {
         let one = |action, table: Option<&str>, attributes| {
-            self.together(std::iter::once((action, table.unwrap_or_default(), attributes)))
+            self.needs_on_table(std::iter::once((action, table.unwrap_or_default(), attributes)))
         };
         if let Some(call) = input.downcast_ref::<GetItemInput>() {
             one(Action::GetItem, call.table_name(), call.key())
@@ -157,32 +158,32 @@ impl Inner {
         } else if let Some(call) = input.downcast_ref::<BatchGetItemInput>() {
             let tables = call.request_items().into_iter().flatten();
             let keys = tables.flat_map(|(table, wanted)| wanted.keys().iter().map(move |key| (table, key)));
-            self.together(keys.map(|(table, key)| (Action::BatchGetItem, table.as_str(), Some(key))))
+            self.needs_on_table(keys.map(|(table, key)| (Action::BatchGetItem, table.as_str(), Some(key))))
         } else if let Some(call) = input.downcast_ref::<BatchWriteItemInput>() {
             let tables = call.request_items().into_iter().flatten();
             let writes = tables.flat_map(|(table, writes)| writes.iter().map(move |write| (table, write)));
-            self.together(
+            self.needs_on_table(
                 writes.map(|(table, write)| (Action::BatchWriteItem, table.as_str(), written(write))),
             )
         } else if let Some(call) = input.downcast_ref::<TransactWriteItemsInput>() {
             let members: Option<Vec<_>> = call.transact_items().iter().map(member).collect();
-            let members = members.ok_or("a transaction's member that isn't known")?;
-            self.together(members.into_iter())
+            let members = members.ok_or("a transaction with an unknown member")?;
+            self.needs_on_table(members.into_iter())
         } else {
             Err("not an operation that can be allowed by partition key")
         }
     }
 
-    /// The needs of a call on the table: for each action that of all its keys together, since they may be held against the
-    /// role together.
-    fn together<'a>(
+    /// Returns the needs of a call on the table. Each action is one need with all its keys, because IAM evaluates the keys of
+    /// a request together.
+    fn needs_on_table<'a>(
         &self,
         parts: impl Iterator<Item = (Action, &'a str, Option<&'a Attributes>)>,
     ) -> Result<Vec<Need>, &'static str> {
         let name = self.partition_keys.get(&Target::Table);
         let mut keys: BTreeMap<Action, BTreeSet<KeyPattern>> = BTreeMap::new();
         for (action, table, attributes) in parts {
-            self.is_ours(table)?;
+            self.check_table(table)?;
             let value = name.and_then(|name| attributes?.get(name));
             keys.entry(action).or_default().insert(pattern(value)?);
         }
@@ -197,9 +198,9 @@ impl Inner {
         Ok(needs.collect())
     }
 
-    /// The need of a Query: its key is the value that the key condition sets the partition key to.
+    /// Returns the need of a Query. Its key is the value that the key condition compares the partition key with.
     fn query(&self, call: &QueryInput) -> Result<Need, &'static str> {
-        self.is_ours(call.table_name().unwrap_or_default())?;
+        self.check_table(call.table_name().unwrap_or_default())?;
         let target = call
             .index_name()
             .map_or(Target::Table, |name| Target::Index(name.to_owned()));
@@ -218,7 +219,7 @@ impl Inner {
         })
     }
 
-    fn is_ours(&self, table: &str) -> Result<(), &'static str> {
+    fn check_table(&self, table: &str) -> Result<(), &'static str> {
         if table == self.table {
             Ok(())
         } else {
@@ -227,7 +228,7 @@ impl Inner {
     }
 }
 
-/// The pattern of a partition key.
+/// Returns the pattern of a partition key.
 fn pattern(value: Option<&AttributeValue>) -> Result<KeyPattern, &'static str> {
     value
         .and_then(|value| value.as_s().ok())
@@ -235,7 +236,7 @@ fn pattern(value: Option<&AttributeValue>) -> Result<KeyPattern, &'static str> {
         .ok_or("a partition key that can't be read")
 }
 
-/// The key of a batch's write.
+/// Returns the key or the item of a write in a batch.
 fn written(write: &WriteRequest) -> Option<&Attributes> {
     match (write.put_request(), write.delete_request()) {
         (Some(put), None) => Some(put.item()),
@@ -244,7 +245,7 @@ fn written(write: &WriteRequest) -> Option<&Attributes> {
     }
 }
 
-/// What a transaction's member does, and to what.
+/// Returns the action of a transaction's member, its table, and its key or item.
 fn member(item: &TransactWriteItem) -> Option<(Action, &str, Option<&Attributes>)> {
     if let Some(put) = item.put() {
         Some((Action::PutItem, put.table_name(), Some(put.item())))
@@ -258,7 +259,7 @@ fn member(item: &TransactWriteItem) -> Option<(Action, &str, Option<&Attributes>
     }
 }
 
-/// The placeholder of the value that a key condition sets `attribute` equal to.
+/// Returns the placeholder of the value that a key condition compares `attribute` with by `=`.
 fn value_of<'a>(
     condition: &'a str,
     attribute: &str,
@@ -268,7 +269,7 @@ fn value_of<'a>(
         Some(named) => named == attribute,
         None => name == attribute,
     };
-    // `BETWEEN` has an AND of its own, whose part has no `=`; nor may any other part be an equality of this attribute.
+    // The AND of a `BETWEEN` makes parts without `=`. There must be exactly one equality of this attribute.
     let mut equals = condition.split(" AND ").filter_map(|part| {
         let (name, value) = part.trim_matches([' ', '(', ')']).split_once('=')?;
         is_attribute(name.trim()).then(|| value.trim())

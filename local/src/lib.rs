@@ -1,10 +1,12 @@
-//! Marquee on one machine: the same functions as on AWS, behind a local gateway that reads its routes and its table
-//! from `template.yaml`, over an embedded DynamoDB-compatible engine.
+//! Marquee on one machine: the functions that run on AWS, a local gateway in place of API Gateway, and an embedded
+//! DynamoDB-compatible engine. `template.yaml` declares the routes, the roles and the table.
 
 pub mod bodies;
 pub mod bulk;
+pub mod ceilings;
 pub mod cli;
 pub mod connections;
+pub mod create_table;
 pub mod data;
 pub mod engine;
 pub mod gateway;

@@ -7,15 +7,15 @@ use marquee::cli::Cli;
 use marquee_shared::telemetry;
 use mimalloc::MiMalloc;
 
-/// The embedded engine, and an import above all, asks for memory so often that this one is felt (docs/performance.md,
-/// "Import").
+/// The embedded engine allocates memory so often, above all in an import, that the allocator matters
+/// (docs/performance.md, "Import").
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::of_command(cli.log_level());
+    telemetry::init_command(cli.log_level());
     match cli.run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

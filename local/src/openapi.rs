@@ -1,14 +1,15 @@
-//! The API's description as a whole, merged from the functions' own.
+//! The OpenAPI document of the whole API, merged from the documents of the functions.
 
 use std::fmt;
 
+use marquee_shared::http::openapi;
 use serde_json::Value;
-use utoipa::openapi::{Info, License, OpenApi, Server, tag::TagBuilder};
+use utoipa::openapi::{Info, License, OpenApi, RefOr, Schema, Server, tag::TagBuilder};
 
-/// Two functions that mean different things by one name. Merging would keep the first in silence.
+/// The error for two functions that define one name differently. A merge would silently keep the first definition.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Clash {
-    /// Where the name stands: `schemas`, `responses` or `paths`.
+    /// Where the name is defined: `schemas`, `responses` or `paths`.
     pub section: &'static str,
     /// The name.
     pub name: String,
@@ -18,7 +19,7 @@ impl fmt::Display for Clash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "two functions mean different things by {} in {}",
+            "two functions define {} in {} differently",
             self.name, self.section
         )
     }
@@ -26,10 +27,10 @@ impl fmt::Display for Clash {
 
 impl std::error::Error for Clash {}
 
-/// The API's description.
+/// Returns the OpenAPI document of the whole API.
 ///
 /// # Errors
-/// [`Clash`] when two functions mean different things by one name.
+/// [`Clash`] when two functions define one name differently.
 pub fn document() -> Result<OpenApi, Clash> {
     merge([
         marquee_auth::openapi(),
@@ -39,13 +40,20 @@ pub fn document() -> Result<OpenApi, Clash> {
     ])
 }
 
+/// The introduction of the document.
+const DESCRIPTION: &str = "\
+A movie catalog. Anyone can list and search movies. Registered users can also add movies, and keep favorites. Counts are \
+exact.
+
+- Every path is answered with and without its trailing slash. `HEAD` is answered wherever `GET` is.
+- Send an access token as `Authorization: Bearer …`. An invalid or expired token is `401`, even where no token is required.
+- An error is a problem document (RFC 9457): `code` is for programs, `detail` for people. `errors` has a list of messages for \
+each invalid field.
+- A long list is returned in pages. Follow `next` until it is null.";
+
 fn merge(parts: impl IntoIterator<Item = OpenApi>) -> Result<OpenApi, Clash> {
     let mut info = Info::new("Marquee", env!("CARGO_PKG_VERSION"));
-    info.description = Some(
-        "A movie catalog: accounts, movies anyone can browse and search, and favorites that are counted exactly. \
-         Every path answers with and without its trailing slash."
-            .into(),
-    );
+    info.description = Some(DESCRIPTION.into());
     let mut license = License::new("Apache-2.0 OR MIT");
     license.identifier = Some("Apache-2.0 OR MIT".into());
     info.license = Some(license);
@@ -57,14 +65,14 @@ fn merge(parts: impl IntoIterator<Item = OpenApi>) -> Result<OpenApi, Clash> {
     }
     whole.tags = Some(
         [
-            ("auth", "Registering, signing in and staying signed in."),
+            ("auth", "Register, sign in and out, refresh a session."),
+            ("movies", "The movies of the catalog, the search and the lists."),
             (
-                "movies",
-                "The catalog: movies, search, and the lists people open first.",
+                "favorites",
+                "The movies that the current user has added to their favorites.",
             ),
-            ("favorites", "A caller's favorites."),
-            ("users", "Users."),
-            ("docs", "This description."),
+            ("users", "All users, and the current user."),
+            ("docs", "This document."),
         ]
         .map(|(name, description)| {
             TagBuilder::new()
@@ -74,10 +82,58 @@ fn merge(parts: impl IntoIterator<Item = OpenApi>) -> Result<OpenApi, Clash> {
         })
         .into(),
     );
+    join_lines(&mut whole);
     Ok(whole)
 }
 
-/// Whether nothing in `part` has a name that `whole` uses for something else.
+/// Joins the lines of each paragraph in the descriptions that come from doc comments of several lines.
+fn join_lines(api: &mut OpenApi) {
+    let schemas = api.components.iter_mut().flat_map(|all| all.schemas.values_mut());
+    schemas.for_each(join_lines_of_schema);
+    for item in api.paths.paths.values_mut() {
+        for operation in openapi::operations(item) {
+            join_lines_of(operation.description.as_mut());
+            for parameter in operation.parameters.iter_mut().flatten() {
+                if let RefOr::T(parameter) = parameter {
+                    join_lines_of(parameter.description.as_mut());
+                }
+            }
+        }
+    }
+}
+
+fn join_lines_of_schema(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::Ref(reference) => join_lines_of(Some(&mut reference.description)),
+        RefOr::T(Schema::Object(object)) => {
+            join_lines_of(object.description.as_mut());
+            object.properties.values_mut().for_each(join_lines_of_schema);
+        }
+        RefOr::T(Schema::Array(array)) => join_lines_of(array.description.as_mut()),
+        RefOr::T(Schema::OneOf(one)) => {
+            join_lines_of(one.description.as_mut());
+            one.items.iter_mut().for_each(join_lines_of_schema);
+        }
+        RefOr::T(Schema::AllOf(all)) => {
+            join_lines_of(all.description.as_mut());
+            all.items.iter_mut().for_each(join_lines_of_schema);
+        }
+        RefOr::T(_) => {}
+    }
+}
+
+fn join_lines_of(text: Option<&mut String>) {
+    let Some(text) = text else {
+        return;
+    };
+    let paragraphs: Vec<String> = text
+        .split("\n\n")
+        .map(|paragraph| paragraph.replace('\n', " "))
+        .collect();
+    *text = paragraphs.join("\n\n");
+}
+
+/// Checks that `part` defines no name differently than `whole`.
 fn check(whole: &OpenApi, part: &OpenApi) -> Result<(), Clash> {
     let json = |api: &OpenApi| serde_json::to_value(api).unwrap_or_default();
     let (whole, part) = (json(whole), json(part));

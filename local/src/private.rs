@@ -1,13 +1,21 @@
-//! Directories and files that only their owner can read: what is kept on this machine holds emails, password hashes and
-//! signing keys. Whatever is made below the data directory is made here first.
+//! Directories and files that only their owner can read, because they contain emails, password hashes and signing keys.
+//! Everything below the data directory is created here.
 //!
-//! Directories are `0700` and files `0600`, whatever the umask. Those that are there and wider are narrowed; what can't be
-//! kept private is refused. Elsewhere than on Unix there are no such permissions, and files are as the system makes them.
+//! Directories have the mode `0700` and files `0600`, whatever the umask. The mode of an existing directory or file is
+//! restricted to that. A path that can't be kept private is refused. Other systems than Unix have no such modes; files are
+//! created there with the system's defaults.
 
-use std::fmt;
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    fs::{DirBuilder, OpenOptions},
+    io::{self, ErrorKind, Write as _},
+    path::{Path, PathBuf},
+};
+
+/// The name of the table's file in a data directory.
+pub const TABLE: &str = "table.sqlite";
+/// The name of the secrets' file in a data directory.
+pub const SECRETS: &str = "secrets.json";
 
 /// Why a path can't be kept private.
 #[derive(Debug)]
@@ -19,14 +27,15 @@ pub struct PrivateError {
 #[derive(Debug)]
 enum Reason {
     Io(io::Error),
-    /// It exists and is something else.
+    /// It exists and isn't a directory.
     NoDirectory,
+    /// It exists and isn't a regular file.
     NoFile,
-    /// It belongs to the user of this number.
+    /// It belongs to the user with this id.
     Foreign(u32),
-    /// Others can look into it, and it can't be narrowed without getting into somebody's way.
+    /// Other users can read it, and restricting it could deny them their own files.
     Shared,
-    /// Its permissions don't change, as on file systems without any.
+    /// Its mode can't be changed, as on file systems without modes.
     Wide,
 }
 
@@ -42,17 +51,17 @@ impl fmt::Display for PrivateError {
             ),
             Reason::Foreign(user) => write!(
                 f,
-                "{path} belongs to another user (number {user}), who could read what is kept there. Name another directory \
-                 with --data, or take it over with chown."
+                "{path} belongs to another user (id {user}), who could read its files. Name another directory \
+                 with --data, or become its owner with chown."
             ),
             Reason::Shared => write!(
                 f,
-                "{path} can be read by other users, and holds more than what is kept here. Name a directory of its own with \
+                "{path} can be read by other users, and it has other content. Name a directory for the data only with \
                  --data, or make this one private with chmod 700."
             ),
             Reason::Wide => write!(
                 f,
-                "{path} can be read by other users, and its permissions can't be changed. Name a directory on another file \
+                "{path} can be read by other users, and its mode can't be changed. Name a directory on another file \
                  system with --data."
             ),
         }
@@ -76,10 +85,10 @@ impl From<io::Error> for Reason {
     }
 }
 
-/// Makes a private directory, with those above it that are missing. One that others can look into is narrowed.
+/// Creates a private directory and its missing parents. Restricts the mode of an existing directory.
 ///
 /// # Errors
-/// When it isn't this user's, can't be made or narrowed, or is shared with something else.
+/// When the directory belongs to another user, can't be created or restricted, or has other content.
 pub fn directory(path: &Path) -> Result<(), PrivateError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -91,41 +100,41 @@ pub fn directory(path: &Path) -> Result<(), PrivateError> {
         Ok(()) => {}
     }
     #[cfg(unix)]
-    unix::narrow_directory(path).map_err(|reason| reason.at(path))?;
+    unix::restrict_directory(path).map_err(|reason| reason.at(path))?;
     Ok(())
 }
 
-/// Makes an empty private file, unless there is a file. One that others can read is narrowed.
+/// Creates an empty private file. Restricts the mode of an existing file and keeps its content.
 ///
 /// # Errors
-/// When it isn't this user's, isn't a regular file, or can't be made or narrowed.
+/// When the file belongs to another user, isn't a regular file, or can't be created or restricted.
 pub fn file(path: &Path) -> Result<(), PrivateError> {
     match create_new(path) {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => narrow_if_there(path),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => restrict_if_exists(path),
         Err(error) => Err(Reason::Io(error).at(path)),
     }
 }
 
-/// Narrows a file if there is one.
+/// Restricts the mode of a file if the file exists.
 ///
 /// # Errors
 /// As [`file()`].
-pub fn narrow_if_there(path: &Path) -> Result<(), PrivateError> {
+pub fn restrict_if_exists(path: &Path) -> Result<(), PrivateError> {
     #[cfg(unix)]
-    match unix::narrow_file(path) {
+    match unix::restrict_file(path) {
         Err(Reason::Io(error)) if error.kind() == ErrorKind::NotFound => {}
-        narrowed => narrowed.map_err(|reason| reason.at(path))?,
+        restricted => restricted.map_err(|reason| reason.at(path))?,
     }
     #[cfg(not(unix))]
     let _ = path;
     Ok(())
 }
 
-/// Writes a private file that isn't there yet, and doesn't return before it is on the disk.
+/// Writes a new private file. Returns once the file is on the disk.
 ///
 /// # Errors
-/// When it is there, or can't be written.
+/// When the file exists or can't be written.
 pub fn write_new(path: &Path, text: &str) -> Result<(), PrivateError> {
     let written = create_new(path).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
@@ -144,53 +153,54 @@ fn create_new(path: &Path) -> io::Result<std::fs::File> {
 
 #[cfg(unix)]
 mod unix {
-    use std::fs::{self, Metadata, Permissions};
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    use std::path::Path;
+    use std::{
+        fs::{self, Metadata, Permissions},
+        os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+        path::Path,
+    };
 
-    use super::Reason;
-    use crate::data;
+    use super::{Reason, SECRETS, TABLE};
 
-    /// What everybody but the owner may do.
+    /// The mode bits of all users but the owner.
     const OTHERS: u32 = 0o077;
 
-    /// Whoever may write into such a directory may not delete what is others': it is meant to be shared, as `/tmp` is.
+    /// The sticky bit: users can't delete each other's files. A directory with it is shared on purpose, as `/tmp` is.
     const STICKY: u32 = 0o1000;
 
-    pub(super) fn narrow_directory(path: &Path) -> Result<(), Reason> {
+    pub(super) fn restrict_directory(path: &Path) -> Result<(), Reason> {
         let link = fs::symlink_metadata(path)?;
-        // The superuser's links are the system's, such as /var -> /private/var.
+        // Links of the superuser belong to the system, for example /var -> /private/var.
         if link.is_symlink() && link.uid() != 0 {
-            is_ours(&link)?;
+            check_owner(&link)?;
         }
         let found = fs::metadata(path)?;
         if !found.is_dir() {
             return Err(Reason::NoDirectory);
         }
-        is_ours(&found)?;
+        check_owner(&found)?;
         if found.mode() & OTHERS == 0 {
             return Ok(());
         }
-        if found.mode() & STICKY != 0 || is_a_place_for_more(path)? {
+        if found.mode() & STICKY != 0 || has_other_directories(path)? {
             return Err(Reason::Shared);
         }
-        narrow(path, &found, 0o700)
+        restrict(path, &found, 0o700)
     }
 
-    pub(super) fn narrow_file(path: &Path) -> Result<(), Reason> {
-        // Without following a link: SQLite would keep its journals beside the file that the link leads to.
+    pub(super) fn restrict_file(path: &Path) -> Result<(), Reason> {
+        // Doesn't follow a link: SQLite would create its journals beside the link's target.
         let found = fs::symlink_metadata(path)?;
         if !found.is_file() {
             return Err(Reason::NoFile);
         }
-        is_ours(&found)?;
+        check_owner(&found)?;
         if found.mode() & OTHERS == 0 {
             return Ok(());
         }
-        narrow(path, &found, 0o600)
+        restrict(path, &found, 0o600)
     }
 
-    fn is_ours(found: &Metadata) -> Result<(), Reason> {
+    fn check_owner(found: &Metadata) -> Result<(), Reason> {
         if found.uid() == rustix::process::geteuid().as_raw() {
             Ok(())
         } else {
@@ -198,16 +208,13 @@ mod unix {
         }
     }
 
-    /// Whether a directory holds other directories and nothing that this program keeps: a home, or one of the system's,
-    /// which must not be closed to others by a slip of `--data`.
-    fn is_a_place_for_more(path: &Path) -> Result<bool, Reason> {
+    /// Whether a directory has subdirectories and no file of this program. It may be a home directory or one of the system's,
+    /// which a mistake in `--data` must not close to other users.
+    fn has_other_directories(path: &Path) -> Result<bool, Reason> {
         let mut holds_directories = false;
         for entry in fs::read_dir(path)? {
             let entry = entry?;
-            if [data::TABLE, data::SECRETS]
-                .iter()
-                .any(|name| entry.file_name() == *name)
-            {
+            if [TABLE, SECRETS].iter().any(|name| entry.file_name() == *name) {
                 return Ok(false);
             }
             holds_directories |= entry.file_type()?.is_dir();
@@ -215,9 +222,9 @@ mod unix {
         Ok(holds_directories)
     }
 
-    fn narrow(path: &Path, found: &Metadata, mode: u32) -> Result<(), Reason> {
+    fn restrict(path: &Path, found: &Metadata, mode: u32) -> Result<(), Reason> {
         fs::set_permissions(path, Permissions::from_mode(found.mode() & mode))?;
-        // Some file systems have no permissions, and say nothing when they are set.
+        // Some file systems have no modes and report no error when one is set.
         if fs::metadata(path)?.mode() & OTHERS == 0 {
             Ok(())
         } else {
@@ -229,8 +236,10 @@ mod unix {
 #[cfg(all(test, unix))]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+    };
 
     use super::*;
 
@@ -242,7 +251,7 @@ mod tests {
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
 
-    /// A directory that others can look into, in one of this test's own.
+    /// A directory that other users can read, inside one of this test's own.
     fn wide() -> (tempfile::TempDir, PathBuf) {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("data");
@@ -252,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_is_private_and_so_is_what_is_above_it() {
+    fn a_new_path_is_private_and_so_are_its_parents() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a").join("b");
         directory(&path).unwrap();
@@ -265,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_narrowed_and_keeps_what_it_holds() {
+    fn an_existing_file_or_directory_is_restricted_and_keeps_its_content() {
         let (_root, path) = wide();
         let kept = path.join("kept");
         fs::write(&kept, "text").unwrap();
@@ -274,13 +283,13 @@ mod tests {
         file(&kept).unwrap();
         assert_eq!([mode(&path), mode(&kept)], [0o700, 0o600]);
         assert_eq!(fs::read_to_string(&kept).unwrap(), "text");
-        // Nothing is there, and nothing is made.
-        narrow_if_there(&path.join("none")).unwrap();
+        // A missing file isn't created.
+        restrict_if_exists(&path.join("none")).unwrap();
         assert!(!path.join("none").exists());
     }
 
     #[test]
-    fn a_directory_with_others_in_it_is_only_narrowed_when_it_is_this_programs_own() {
+    fn a_directory_with_others_in_it_is_only_restricted_when_it_is_this_programs_own() {
         let (_root, path) = wide();
         fs::create_dir(path.join("documents")).unwrap();
         let error = directory(&path).unwrap_err().to_string();
@@ -289,7 +298,7 @@ mod tests {
             "{error}"
         );
         assert_eq!(mode(&path), 0o755);
-        fs::write(path.join(crate::data::TABLE), "").unwrap();
+        fs::write(path.join(TABLE), "").unwrap();
         directory(&path).unwrap();
         assert_eq!(mode(&path), 0o700);
     }
@@ -331,9 +340,9 @@ mod tests {
         );
     }
 
-    /// Only the superuser can give files away; for others the test has nothing to look at.
+    /// Only the superuser can change a file's owner. For other users the test does nothing.
     #[test]
-    fn what_belongs_to_somebody_else_is_refused_and_left_as_it_is() {
+    fn what_belongs_to_another_user_is_refused_and_left_as_it_is() {
         if !rustix::process::geteuid().is_root() {
             return;
         }

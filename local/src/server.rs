@@ -1,4 +1,4 @@
-//! The server: table, functions and gateway, put together.
+//! The server: the table, the functions and the gateway together.
 
 use std::{
     collections::HashMap,
@@ -20,37 +20,39 @@ use marquee_shared::{
     config::Config,
     db::{Store, client},
     http::layers::cors,
+    telemetry,
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
-    connections::raise_descriptor_limit,
-    data::{self, Data},
+    ceilings::raise_descriptor_limit,
+    data::Data,
     engine::{Engine, Storage},
     gateway::Gateway,
     guard::Guard,
     import::{Importer, Source},
+    private::TABLE,
     template::Template,
 };
 
-/// The template that is deployed, which this server takes its routes and its table from.
+/// The deployment template, which declares this server's routes and table.
 pub const TEMPLATE: &str = include_str!("../../template.yaml");
 
-/// How often favorites of deleted movies are looked for, and how long a search for them may take.
+/// The interval between two sweeps for favorites of deleted movies, and how long a sweep may take.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// Where the table is.
 #[derive(Clone, Debug)]
 pub enum Place {
-    /// In memory; nothing is written to disk.
+    /// In memory. Nothing is written to disk.
     Memory,
     /// In this directory.
     Data(PathBuf),
-    /// At a DynamoDB endpoint; the signing key in this directory.
+    /// At a DynamoDB endpoint. The secrets are in a directory.
     Endpoint {
-        /// The endpoint.
+        /// The endpoint's URL.
         url: String,
-        /// The directory.
+        /// The directory of the secrets.
         data: PathBuf,
     },
 }
@@ -58,7 +60,7 @@ pub enum Place {
 /// What to import into an empty table.
 #[derive(Clone, Debug)]
 pub enum Catalog {
-    /// The 16,975 real movies that come with the program.
+    /// The 16,975 real movies that are compiled into the program.
     Demonstration,
     /// A CSV file.
     File(PathBuf),
@@ -66,10 +68,10 @@ pub enum Catalog {
     None,
 }
 
-/// How to start.
+/// How to start the server.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The API's port; 0 picks a free one.
+    /// The API's port. 0 picks a free one.
     pub port: u16,
     /// Where the table is.
     pub place: Place,
@@ -77,17 +79,17 @@ pub struct Options {
     pub catalog: Catalog,
     /// The configuration.
     pub config: Config,
-    /// The time.
+    /// The clock that all times are read from.
     pub clock: Clock,
 }
 
 /// A running server.
 pub struct Running {
-    /// Where the API listens.
+    /// The address that the API listens on.
     pub address: SocketAddr,
     /// The table's endpoint.
     pub dynamodb: String,
-    /// The operator's own state, which no role holds back.
+    /// The operator's state, which no role limits.
     pub state: AppState,
     /// The functions.
     pub functions: Functions,
@@ -99,18 +101,18 @@ pub struct Running {
     sweeping: JoinHandle<()>,
 }
 
-/// A function as it runs here.
+/// A function on this machine.
 #[derive(Clone, Debug)]
 pub struct Function {
-    /// What its handlers are given. Its calls to the table pass the guard.
+    /// The state of the function's handlers. Calls to the table pass the guard.
     pub state: AppState,
-    /// Holds it to its role.
+    /// Limits the function to its role.
     pub guard: Guard,
 }
 
-/// The functions, which share nothing but connections: no more than processes on AWS do.
+/// The functions. They share only connections, so that they are as separate as processes on AWS.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "each is the function of that name")]
+#[expect(missing_docs, reason = "each is the function of that name")]
 pub struct Functions {
     pub auth: Function,
     pub docs: Function,
@@ -119,20 +121,20 @@ pub struct Functions {
     pub users: Function,
 }
 
-/// The file of the embedded engine's table within a data directory.
+/// Returns the file of the embedded engine's table in a data directory.
 #[must_use]
 pub fn table_file(data: &Path) -> PathBuf {
-    data.join(data::TABLE)
+    data.join(TABLE)
 }
 
-/// The table of a data directory.
+/// The opened table of a data directory.
 pub(crate) struct Opened {
     pub(crate) engine: Engine,
     pub(crate) client: Client,
     secrets: AuthSecrets,
 }
 
-/// Opens the table of a data directory, or makes it and its secrets, whichever command is the first.
+/// Opens the table of a data directory. The first command that uses a directory creates the table and its secrets.
 pub(crate) async fn open(
     directory: &Path,
     template: &Template,
@@ -150,13 +152,13 @@ pub(crate) async fn open(
     })
 }
 
-/// Starts everything: the engine, the table, the keys, the catalog, the functions, the gateway.
+/// Starts the engine, creates the table and its secrets, imports the catalog, and starts the functions and the gateway.
 ///
 /// # Errors
-/// Whatever stops it, in words for a person.
+/// A message for the operator that says why the server can't start.
 pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
     raise_descriptor_limit();
-    // Before the import, so that a port that is taken is known at once.
+    // Before the import, so that a port in use is reported at once.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
     let template = Template::parse(TEMPLATE)?;
     let table = &options.config.table;
@@ -173,7 +175,7 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
             (Some(opened.engine), None, opened.client, opened.secrets)
         }
         Place::Endpoint { url, data } => {
-            let data = Data::of_secrets(data)?;
+            let data = Data::secrets_only(data)?;
             let client = client::of_operator(Some(url)).await?;
             template.table.create(&client, table).await?;
             (None, Some(url.clone()), client, data.secrets()?)
@@ -196,10 +198,10 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
     let address = listener.local_addr()?;
     let (stop, stopping) = oneshot::channel::<()>();
     let serving = tokio::spawn(Arc::clone(&gateway).serve(listener, async {
-        // A dropped sender stops the server as well.
+        // Fails when the sender was dropped, which stops the server as well.
         let _ = stopping.await;
     }));
-    let sweeping = tokio::spawn(sweep_now_and_then(functions.sweep.state.store.clone()));
+    let sweeping = tokio::spawn(sweep_periodically(functions.sweep.state.store.clone()));
     Ok(Running {
         address,
         dynamodb,
@@ -214,13 +216,13 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
 }
 
 impl Running {
-    /// Takes no more requests, lets those under way finish, and closes the table.
+    /// Stops accepting requests, waits for the ones being processed, and closes the table.
     ///
     /// # Errors
-    /// When the engine didn't stop as it should. No acknowledged write is lost even then.
+    /// When the engine didn't stop cleanly. Even then no acknowledged write is lost.
     pub async fn stop(self) -> Result<(), Box<dyn Error>> {
         self.sweeping.abort();
-        // The server may have ended by itself.
+        // Fails when the server has ended by itself.
         let _ = self.stop.send(());
         self.serving.await?;
         if let Some(engine) = self.engine {
@@ -231,7 +233,8 @@ impl Running {
 }
 
 impl Function {
-    /// The function of this name, with the operator's connections and the template's role; without one it may do nothing.
+    /// The function of this name, with the operator's connections and the role of the template. Without a role it may do
+    /// nothing.
     fn new(name: &str, template: &Template, operator: &AppState) -> Self {
         let config = (*operator.config).clone();
         let role = template.roles.get(name).cloned().unwrap_or_default();
@@ -245,7 +248,7 @@ impl Function {
 }
 
 impl Functions {
-    /// New functions, which remember nothing, over the operator's connections.
+    /// New functions without any cached state, with the operator's connections.
     #[must_use]
     pub fn new(template: &Template, operator: &AppState) -> Self {
         let function = |name| Function::new(name, template, operator);
@@ -258,7 +261,7 @@ impl Functions {
         }
     }
 
-    /// Each function with the name that the template's `CodeUri` gives it.
+    /// Returns each function with its name, which is the last segment of its `CodeUri`.
     #[must_use]
     pub fn by_name(&self) -> [(&'static str, &Function); 5] {
         [
@@ -270,7 +273,7 @@ impl Functions {
         ]
     }
 
-    /// The routers of those that answer requests, by name. Auth's secrets are in `vault`.
+    /// Returns the routers of the functions that answer requests, by name. `vault` has the secrets of auth.
     ///
     /// # Errors
     /// When a configured CORS origin isn't a header value.
@@ -291,7 +294,7 @@ impl Functions {
     }
 }
 
-/// Imports a catalog into a table without movies, or goes on with one that was cut off.
+/// Imports a catalog if the table has no movies, or continues an interrupted import of it.
 async fn import_into_empty(
     store: &Store,
     engine: Option<&Engine>,
@@ -309,22 +312,22 @@ async fn import_into_empty(
     Ok(())
 }
 
-/// Goes on with deletions that were cut off before all favorites were gone.
-async fn sweep_now_and_then(store: Store) {
+/// Completes deletions of movies that were interrupted before all favorites were deleted, at intervals.
+async fn sweep_periodically(store: Store) {
     let mut every = tokio::time::interval(SWEEP_EVERY);
     loop {
         every.tick().await;
         if let Err(error) = marquee_sweep::sweep(&store, SWEEP_EVERY).await {
-            tracing::warn!(error = %error.log_message(), "sweep");
+            telemetry::warn(&error, "can't delete the favorites of deleted movies");
         }
     }
 }
 
-/// Resolves at Ctrl-C or SIGTERM. The handlers are in place when this returns, so that neither ends the program in the
-/// middle of its start.
+/// Returns a future that resolves at Ctrl-C or SIGTERM. The handlers are installed once this has returned, so neither signal
+/// ends the program in the middle of its start.
 ///
 /// # Errors
-/// When the system takes no signal handler.
+/// When a signal handler can't be installed.
 pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
@@ -340,7 +343,7 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     }
     #[cfg(not(unix))]
     Ok(async {
-        // Without a handler there is nothing to wait for; the console ends the program itself.
+        // Without a handler this never resolves, and the console ends the program itself.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

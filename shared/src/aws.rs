@@ -1,5 +1,5 @@
-//! What every client of an AWS service has in common: TLS, retries and timeouts, chosen for a request that must be
-//! answered within seconds; and where region and credentials come from.
+//! The settings of every client of an AWS service: region, credentials, TLS, and the retries and timeouts of a request that
+//! must be answered within seconds.
 
 use std::{env, time::Duration};
 
@@ -18,18 +18,18 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 
-/// The roots of Amazon Trust Services: all five, as it recommends for a trust store of one's own
+/// The five roots of Amazon Trust Services. It recommends all of them for a custom trust store
 /// (<https://www.amazontrust.com/repository/>).
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
-/// What a function on Lambda needs: region and credentials as Lambda puts them into the environment, and trust in
-/// Amazon's roots alone. Nothing is looked for, and nothing read from a file, so that it takes no time of a cold start.
+/// Returns the settings of a Lambda function: region and credentials from Lambda's environment variables, and trust in
+/// Amazon's roots only. No file is read and nothing is searched for, which would take time at a cold start.
 ///
-/// `SSL_CERT_FILE` or `SSL_CERT_DIR` name other roots, for an endpoint of another authority. So do China's regions have,
-/// which are none of Amazon Trust Services: there the system's roots are read.
+/// The system's roots are used instead where Amazon's don't suffice: if `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, and in
+/// China's regions, whose certificates aren't from Amazon Trust Services.
 ///
 /// # Errors
-/// When rustls takes no such roots.
+/// Fails if rustls doesn't accept the roots.
 pub fn function_config() -> Result<SdkConfig, HttpClientError> {
     let region = env::var("AWS_REGION").ok();
     let roots = if trusts_the_system(region.as_deref(), |name| env::var_os(name).is_some()) {
@@ -49,34 +49,34 @@ pub fn function_config() -> Result<SdkConfig, HttpClientError> {
     Ok(config.build())
 }
 
-/// Whether a function in this region, with what is set in its environment, needs other roots than Amazon's.
+/// Returns whether a function needs the system's roots, by its region and its environment variables.
 fn trusts_the_system(region: Option<&str>, is_set: impl Fn(&str) -> bool) -> bool {
     ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(is_set)
         || region.is_some_and(|region| region.starts_with("cn-"))
 }
 
-/// What a command of an operator needs: region and credentials from wherever the AWS command line finds them, and the
-/// system's roots.
+/// Returns the settings of an operator's command: region and credentials from the same places as the AWS command line, and
+/// the system's roots.
 ///
 /// # Errors
-/// When rustls takes no such roots.
-pub async fn of_operator() -> Result<SdkConfig, HttpClientError> {
+/// Fails if rustls doesn't accept the roots.
+pub async fn operator_config() -> Result<SdkConfig, HttpClientError> {
     let loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(https_of_the_system()?)
+        .http_client(https_with_system_roots()?)
         .retry_config(retries())
         .timeout_config(timeouts());
     Ok(loader.load().await)
 }
 
-/// A connector that trusts the system's roots.
-pub(crate) fn https_of_the_system() -> Result<SharedHttpClient, HttpClientError> {
+/// Returns an HTTPS client that trusts the system's roots.
+pub(crate) fn https_with_system_roots() -> Result<SharedHttpClient, HttpClientError> {
     https(TrustStore::default())
 }
 
-/// One HTTPS connector for all clients that are made of a configuration.
+/// Returns the HTTPS client that all clients of one configuration share.
 fn https(roots: TrustStore) -> Result<SharedHttpClient, HttpClientError> {
-    // ring and not aws-lc: no C build beyond its own assembly, one library for TLS, tokens and cursors, and none of
-    // the 60–90 ms that aws-lc's CPU-jitter entropy takes before the first handshake of a cold start.
+    // ring instead of aws-lc: it needs no C build beyond its own assembly, TLS, tokens and cursors share one library, and a
+    // cold start saves the 60–90 ms that aws-lc's CPU-jitter entropy takes before the first handshake.
     let tls = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
     let context = TlsContext::builder().with_trust_store(roots).build()?;
     Ok(SharedHttpClient::new(LazyHttpClient(
@@ -84,10 +84,10 @@ fn https(roots: TrustStore) -> Result<SharedHttpClient, HttpClientError> {
     )))
 }
 
-/// An HTTP client that makes its connector for the first request and not before.
+/// An HTTP client that creates its connector for the first request, not earlier.
 ///
-/// The SDK's own also makes one as soon as a service's client is made, throws it away, and makes it again for the first
-/// request: the system's roots are then kept from the first time, but those of a trust store of one's own are read twice.
+/// The SDK's own client also creates one when a service's client is created, discards it, and creates it again for the first
+/// request. It caches the system's roots, but parses those of a custom trust store twice.
 #[derive(Debug)]
 struct LazyHttpClient(SharedHttpClient);
 
@@ -100,14 +100,15 @@ impl HttpClient for LazyHttpClient {
         self.0.http_connector(settings, components)
     }
 
-    // `validate_base_client_config`, the rehearsal, isn't passed on; `validate_final_config` does nothing there.
+    // `validate_base_client_config`, which creates the connector that is discarded, isn't forwarded. The SDK's own
+    // `validate_final_config` does nothing.
 
     fn connector_metadata(&self) -> Option<ConnectorMetadata> {
         self.0.connector_metadata()
     }
 }
 
-/// AWS answers in milliseconds, so the first retry needn't wait the SDK's default second.
+/// Returns the retry settings. AWS answers in milliseconds, so the first retry needn't wait the SDK's default second.
 pub(crate) fn retries() -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(5)
@@ -115,7 +116,8 @@ pub(crate) fn retries() -> RetryConfig {
         .with_max_backoff(Duration::from_secs(1))
 }
 
-/// One attempt may take long enough for a slow partition, and short enough for several within a request's deadline.
+/// Returns the timeouts. One attempt is long enough for a slow partition and short enough for several within a request's
+/// deadline.
 pub(crate) fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
@@ -167,7 +169,7 @@ mod tests {
         }
     }
 
-    /// Counts the connectors that are made of it.
+    /// Counts the connectors that are created from it.
     #[derive(Debug)]
     struct Counting(SharedHttpClient, Arc<AtomicUsize>);
 
@@ -205,7 +207,7 @@ mod tests {
             .http_client(SharedHttpClient::new(LazyHttpClient(http)));
         let client = Client::from_conf(config.build());
         assert_eq!(made.load(Ordering::Relaxed), 0);
-        // The connection is reset: nobody takes it.
+        // The connection is refused: nothing listens.
         drop(listener);
         assert!(client.list_tables().send().await.is_err());
         assert_eq!(made.load(Ordering::Relaxed), 1);

@@ -1,4 +1,4 @@
-//! The time, as one value that a test can set.
+//! The clock, which a test can move.
 
 use std::sync::{
     Arc,
@@ -7,22 +7,22 @@ use std::sync::{
 
 use time::{OffsetDateTime, UtcDateTime};
 
-/// How far apart the clocks of two processes may be, in milliseconds. A stamp further ahead than this is of a clock that
-/// was set back since.
+/// How far apart the clocks of two processes may be, in milliseconds. A timestamp further ahead was written by a clock that
+/// has been set back since.
 pub const SKEW_MS: i64 = 5_000;
 
-/// Where the service reads the time: the system's clock, or one that a test moves by hand.
+/// The system's clock, which a test can move forward and back.
 ///
-/// Expiry, throttling waits and the refresh grace all read this clock, so a test can stand on either side of a
-/// boundary without waiting for it.
+/// Expiry, throttling waits and the refresh grace all use this clock, so a test can check both sides of a limit without
+/// waiting.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    /// Milliseconds added to the system's time; shared by every clone.
+    /// Milliseconds added to the system's time. All clones share it.
     offset_ms: Arc<AtomicI64>,
 }
 
 impl Clock {
-    /// The current instant in UTC, with the precision the API shows: milliseconds.
+    /// Returns the current instant in UTC, in milliseconds, as the API shows it.
     #[must_use]
     pub fn now(&self) -> Instant {
         let system = UtcDateTime::now().unix_timestamp_nanos() / 1_000_000;
@@ -31,7 +31,7 @@ impl Clock {
         Instant(system.saturating_add(self.offset_ms.load(Ordering::Relaxed)))
     }
 
-    /// Moves this clock, and every clone of it, forward by `seconds`; back, when they are negative.
+    /// Moves this clock and all its clones forward by `seconds`, or back if `seconds` is negative.
     pub fn advance(&self, seconds: i64) {
         self.offset_ms
             .fetch_add(seconds.saturating_mul(1000), Ordering::Relaxed);
@@ -43,13 +43,13 @@ impl Clock {
 pub struct Instant(pub i64);
 
 impl Instant {
-    /// Whole seconds since 1970, as JWT's `NumericDate` and DynamoDB's time to live count them.
+    /// Returns the whole seconds since 1970, as in a JWT's `NumericDate` and DynamoDB's time to live.
     #[must_use]
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
     }
 
-    /// The instant `seconds` later (earlier, when negative).
+    /// Returns the instant `seconds` later, or earlier if `seconds` is negative.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
@@ -57,7 +57,7 @@ impl Instant {
 }
 
 impl std::fmt::Display for Instant {
-    /// RFC 3339 in UTC with milliseconds: `2026-11-22T21:34:01.250Z`. Fixed width, so text order is time order.
+    /// Writes RFC 3339 in UTC with milliseconds: `2026-11-22T21:34:01.250Z`. The width is fixed, so text order is time order.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let t = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);

@@ -1,21 +1,21 @@
-//! Configuration: read once from the environment, fallibly, into small structs.
+//! The configuration, read from the environment when a process starts.
 
 use std::{str::FromStr, time::Duration};
 
 use crate::domain::password::Secret;
 
-/// Everything a function's process is configured with.
+/// The configuration of a function's process.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `TABLE_NAME`, default `marquee`.
     pub table: String,
-    /// `DYNAMODB_ENDPOINT`: another endpoint than the region's own, such as `http://127.0.0.1:8000`.
+    /// `DYNAMODB_ENDPOINT`: an endpoint instead of the region's own, such as `http://127.0.0.1:8000`.
     pub dynamodb_endpoint: Option<String>,
     /// Tokens and sessions.
     pub tokens: TokenConfig,
     /// Throttles.
     pub throttle: ThrottleConfig,
-    /// What is around every router.
+    /// The layers around every router.
     pub http: HttpConfig,
 }
 
@@ -28,43 +28,43 @@ pub struct TokenConfig {
     pub audience: String,
     /// `ACCESS_TOKEN_SECONDS`, default 900.
     pub access_seconds: i64,
-    /// `SESSION_SECONDS`, default 30 days: a session's absolute end, however often it is refreshed.
+    /// `SESSION_SECONDS`, default 30 days: when a session ends, however often it is refreshed.
     pub session_seconds: i64,
-    /// `REFRESH_GRACE_SECONDS`, from 0 to 60, default 10: for how long the token before a session's current one is taken
-    /// for an honest retry.
+    /// `REFRESH_GRACE_SECONDS`, from 0 to 60, default 10: how long the token before a session's current one counts as an
+    /// honest retry.
     pub grace_seconds: i64,
 }
 
 /// Throttles.
 #[derive(Clone, Debug)]
 pub struct ThrottleConfig {
-    /// `ADDRESS_LIMIT_PER_MINUTE`: how many times a minute one address may register or log in; `0`, the default, is no
+    /// `ADDRESS_LIMIT_PER_MINUTE`: how many times a minute one address may register or log in. `0`, the default, means no
     /// limit.
     pub address_per_minute: u32,
 }
 
-/// What is around every router.
+/// The layers around every router.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
-    /// `CORS_ORIGINS`: origins separated by commas, or `*`, the default, for any.
+    /// `CORS_ORIGINS`: origins, separated by commas, or `*`, the default, for any.
     pub cors_origins: Vec<String>,
-    /// `REQUEST_DEADLINE_SECONDS`, default 10: how long a handler may take before the client gets `503`. API Gateway
-    /// gives up after 30 (AWS: HTTP API quotas).
+    /// `REQUEST_DEADLINE_SECONDS`, default 10: how long a handler may take before the client gets `503`. API Gateway's
+    /// timeout is 30 seconds (AWS: HTTP API quotas).
     pub deadline: Duration,
-    /// `EDGE_KEY`: what a request must carry in [`EDGE_KEY`](crate::http::layers::EDGE_KEY) to be answered; nothing by default.
-    /// CloudFront adds it where it stands in front, so that nobody goes around it.
+    /// `EDGE_KEY`: the key that every request must carry in the header `x-edge-key`. Without it, the default, none is
+    /// required. CloudFront adds the header where it is in front of the API, so that no client can bypass it.
     pub edge_key: Option<Secret>,
 }
 
-/// The longest [grace](TokenConfig::grace_seconds): with a wider one, rotation protects nobody.
+/// The longest [grace](TokenConfig::grace_seconds). With a longer one, rotation would no longer protect a stolen token.
 pub const LONGEST_GRACE_SECONDS: i64 = 60;
 
-/// A variable of the environment that can't be read, or whose value isn't allowed.
+/// A variable of the environment whose value isn't valid.
 #[derive(Debug)]
 pub struct ConfigError {
     variable: &'static str,
     text: String,
-    /// What it must be, where its type doesn't say so.
+    /// What the value must be, if more is required than its type.
     must: Option<String>,
 }
 
@@ -104,18 +104,18 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the environment; what isn't set has its default.
+    /// Reads the environment. A variable that isn't set has its default.
     ///
     /// # Errors
-    /// The first variable whose text isn't of its type.
+    /// Names the first variable whose value isn't valid.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
-    /// Reads variables through `lookup`.
+    /// Reads the variables through `lookup`.
     ///
     /// # Errors
-    /// The first variable whose text isn't of its type, or whose value isn't allowed.
+    /// Names the first variable whose value isn't valid.
     pub fn from_lookup(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         set(&lookup, "TABLE_NAME", &mut config.table)?;

@@ -1,35 +1,145 @@
-//! The one error type, and the one place that maps it to HTTP.
+//! The error type that every handler and every store call returns, and the two kinds of text that it carries.
+//!
+//! This file knows nothing of HTTP: `http/problem.rs` maps each error to its problem document.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
-
-use crate::http::problem::Problem;
+use serde::Serialize;
 
 /// A result whose error is an [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What is wrong with each field of a request, in the words a client shows to a person.
+/// Text for the client: part of a problem document.
+///
+/// [`LogText`] is the other kind. Neither converts into the other, so text that was written for the log can't be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ClientText(Cow<'static, str>);
+
+impl ClientText {
+    /// Returns a fixed text. Unlike `from`, this can be called in a constant.
+    #[must_use]
+    pub const fn new(text: &'static str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
+impl From<&'static str> for ClientText {
+    fn from(text: &'static str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for ClientText {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for ClientText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Text for the log: the cause of a failure, with the AWS operation and error code where AWS caused it.
+///
+/// It is never sent to a client, so it has no `Display`. It must not quote a request or a stored value, since a log must
+/// hold neither.
+#[derive(Clone, Debug)]
+pub struct LogText {
+    text: Cow<'static, str>,
+    aws_operation: Option<&'static str>,
+    aws_error_code: Option<String>,
+}
+
+impl LogText {
+    /// Returns the text for an AWS call that failed with this error code, such as `ThrottlingException`.
+    #[must_use]
+    pub fn aws_error(code: impl Into<String>) -> Self {
+        Self {
+            aws_error_code: Some(code.into()),
+            ..Self::from("the call failed")
+        }
+    }
+
+    /// Returns the same text, as the cause for which this AWS operation failed, such as `GetItem`.
+    #[must_use]
+    pub fn during(self, aws_operation: &'static str) -> Self {
+        Self {
+            aws_operation: Some(aws_operation),
+            ..self
+        }
+    }
+
+    /// Returns the cause, without the AWS operation and error code.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the AWS operation that failed, if one did.
+    #[must_use]
+    pub fn aws_operation(&self) -> Option<&'static str> {
+        self.aws_operation
+    }
+
+    /// Returns the error code that AWS answered with, if it did.
+    #[must_use]
+    pub fn aws_error_code(&self) -> Option<&str> {
+        self.aws_error_code.as_deref()
+    }
+
+    /// Returns everything in one line, for an operator's terminal: `GetItem: the call failed (ThrottlingException)`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let operation = self.aws_operation.map(|operation| format!("{operation}: "));
+        let code = self.aws_error_code.as_ref().map(|code| format!(" ({code})"));
+        let (operation, code) = (operation.unwrap_or_default(), code.unwrap_or_default());
+        format!("{operation}{}{code}", self.text)
+    }
+}
+
+impl From<&'static str> for LogText {
+    fn from(text: &'static str) -> Self {
+        Self {
+            text: text.into(),
+            aws_operation: None,
+            aws_error_code: None,
+        }
+    }
+}
+
+impl From<String> for LogText {
+    fn from(text: String) -> Self {
+        Self {
+            text: text.into(),
+            ..Self::from("")
+        }
+    }
+}
+
+/// The messages about each invalid field of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldErrors(pub BTreeMap<&'static str, Vec<String>>);
+pub struct FieldErrors(pub BTreeMap<&'static str, Vec<ClientText>>);
 
 impl FieldErrors {
-    /// One message about one field.
+    /// Returns one message about one field.
     #[must_use]
-    pub fn one(field: &'static str, message: impl Into<String>) -> Self {
+    pub fn one(field: &'static str, message: impl Into<ClientText>) -> Self {
         let mut errors = Self::default();
         errors.add(field, message);
         errors
     }
 
     /// Adds a message about `field`.
-    pub fn add(&mut self, field: &'static str, message: impl Into<String>) {
+    pub fn add(&mut self, field: &'static str, message: impl Into<ClientText>) {
         self.0.entry(field).or_default().push(message.into());
     }
 
-    /// Takes a field's value, or notes what is wrong with it and gives `None`, so that all fields are reported at once.
-    pub fn take<T, E: std::fmt::Display>(
+    /// Returns the value of `field`, or adds its error and returns `None`. The caller can so parse every field before it
+    /// reports all errors at once.
+    pub fn take<T, E: fmt::Display>(
         &mut self,
         field: &'static str,
         value: std::result::Result<T, E>,
@@ -37,10 +147,10 @@ impl FieldErrors {
         value.map_err(|e| self.add(field, e.to_string())).ok()
     }
 
-    /// `Ok` when nothing was noted, otherwise [`Error::Invalid`].
+    /// Returns `Ok` if no message was added.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with everything that was noted.
+    /// [`Error::Invalid`] with all messages.
     pub fn check(self) -> Result<()> {
         if self.0.is_empty() {
             Ok(())
@@ -50,171 +160,142 @@ impl FieldErrors {
     }
 }
 
-/// Everything a request can come to other than success.
-///
-/// A variant's text is meant for the client. [`Error::Unavailable`] and [`Error::Internal`] hold inside text: it goes
-/// to the log and never into a response, which is why neither is printed by [`IntoResponse`].
+/// Every way a request can fail. Each variant's documentation names the HTTP status.
 #[derive(Debug)]
 pub enum Error {
-    /// `400`: the request can't be read: broken JSON, a bad cursor.
-    Malformed(String),
-    /// `400`: fields or query parameters are missing or not valid.
+    /// `400`: the request can't be read. Its JSON is broken, for example.
+    Malformed(ClientText),
+    /// `400`: fields or query parameters are missing or invalid.
     Invalid(FieldErrors),
-    /// `401`: no credentials, or none that are valid. The text says which.
-    Unauthenticated(&'static str),
+    /// `401`: there are no valid credentials.
+    Unauthenticated(ClientText),
     /// `401`: the access token has expired.
     TokenExpired,
-    /// `403`: known, but not allowed.
-    Forbidden(&'static str),
-    /// `404`: nothing is here.
-    NotFound(&'static str),
-    /// `405`: the path exists, for other methods. The router has set `Allow`.
+    /// `403`: the caller is known but not allowed to do this.
+    Forbidden(ClientText),
+    /// `404`: the resource doesn't exist.
+    NotFound(ClientText),
+    /// `405`: the path exists, but not for this method. The router has set `Allow`.
     MethodNotAllowed,
-    /// `409`: a value that must be unique is taken.
+    /// `409`: a value that must be unique is in use.
     Conflict(FieldErrors),
     /// `412`: the movie has changed since the version in `If-Match`.
     Stale,
-    /// `413`: the body is over the limit.
+    /// `413`: the body is larger than the limit.
     TooLarge,
-    /// `415`: the body is of a type no endpoint takes.
+    /// `415`: no endpoint accepts a body of this media type.
     UnsupportedMediaType,
-    /// `429`: too many attempts; again after this many seconds.
+    /// `429`: there were too many attempts.
     TooManyRequests {
-        /// Whole seconds until the next attempt is taken.
+        /// Whole seconds until the next attempt is allowed.
         retry_after: u64,
     },
-    /// `503`: the table didn't serve in time. The text is for the log.
-    Unavailable(String),
-    /// `500`: a bug. The text is for the log.
-    Internal(String),
+    /// `503`: the table couldn't serve the request in time.
+    Unavailable(LogText),
+    /// `500`: a bug.
+    Internal(LogText),
 }
 
 impl Error {
-    /// A `400` about one field or query parameter.
+    /// The error for an access token whose user doesn't exist.
+    pub const UNKNOWN_USER: Self = Self::unauthenticated("The access token's user doesn't exist.");
+
+    /// Returns [`Error::Malformed`] with this detail.
     #[must_use]
-    pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+    pub fn malformed(detail: impl Into<ClientText>) -> Self {
+        Self::Malformed(detail.into())
+    }
+
+    /// Returns [`Error::Invalid`] with one message about one field or query parameter.
+    #[must_use]
+    pub fn invalid(field: &'static str, message: impl Into<ClientText>) -> Self {
         Self::Invalid(FieldErrors::one(field, message))
     }
 
-    /// The status this error is answered with.
+    /// Returns [`Error::Unauthenticated`] with this detail.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
+    pub const fn unauthenticated(detail: &'static str) -> Self {
+        Self::Unauthenticated(ClientText::new(detail))
+    }
+
+    /// Returns [`Error::Forbidden`] with this detail.
+    #[must_use]
+    pub const fn forbidden(detail: &'static str) -> Self {
+        Self::Forbidden(ClientText::new(detail))
+    }
+
+    /// Returns [`Error::NotFound`] with this detail.
+    #[must_use]
+    pub const fn not_found(detail: &'static str) -> Self {
+        Self::NotFound(ClientText::new(detail))
+    }
+
+    /// Returns [`Error::Unavailable`] with this cause.
+    #[must_use]
+    pub fn unavailable(cause: impl Into<LogText>) -> Self {
+        Self::Unavailable(cause.into())
+    }
+
+    /// Returns [`Error::Internal`] with this cause.
+    #[must_use]
+    pub fn internal(cause: impl Into<LogText>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    /// Returns the error's stable name in `snake_case`: `code` in a problem document and in the log.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
         match self {
-            Self::Malformed(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated(_) | Self::TokenExpired => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Stale => StatusCode::PRECONDITION_FAILED,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Malformed(_) => "malformed_request",
+            Self::Invalid(_) => "invalid_input",
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::TokenExpired => "token_expired",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound(_) => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::Conflict(_) => "conflict",
+            Self::Stale => "stale_precondition",
+            Self::TooLarge => "body_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::TooManyRequests { .. } => "too_many_requests",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal_error",
         }
     }
 
-    /// The error in words for the operator: inside text and all.
+    /// Returns the cause for the log. For an error with a text for the client, it is the error's [code](Self::code).
+    #[must_use]
+    pub fn log_text(&self) -> LogText {
+        match self {
+            Self::Unavailable(cause) | Self::Internal(cause) => cause.clone(),
+            other => other.code().into(),
+        }
+    }
+
+    /// Returns [`LogText::line`] of the cause.
     #[must_use]
     pub fn log_message(&self) -> String {
-        match self {
-            Self::Unavailable(inside) | Self::Internal(inside) => inside.clone(),
-            other => other.problem().detail,
-        }
-    }
-
-    /// The problem document a client sees.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let (code, detail): (&'static str, String) = match self {
-            Self::Malformed(text) => ("malformed_request", text.clone()),
-            Self::Invalid(_) => (
-                "invalid_input",
-                "Some fields are missing or invalid; see `errors`.".into(),
-            ),
-            Self::Unauthenticated(text) => ("unauthenticated", (*text).into()),
-            Self::TokenExpired => (
-                "token_expired",
-                "The access token has expired; refresh it.".into(),
-            ),
-            Self::Forbidden(text) => ("forbidden", (*text).into()),
-            Self::NotFound(text) => ("not_found", (*text).into()),
-            Self::MethodNotAllowed => (
-                "method_not_allowed",
-                "This path does not support this method; see `Allow`.".into(),
-            ),
-            Self::Conflict(_) => (
-                "conflict",
-                "A value that must be unique is already in use; see `errors`.".into(),
-            ),
-            Self::Stale => (
-                "stale_precondition",
-                "The movie has changed since the version named in `If-Match`; read it again.".into(),
-            ),
-            Self::TooLarge => (
-                "body_too_large",
-                format!(
-                    "The request body must be at most {} KiB.",
-                    crate::http::body::MAX_BODY_BYTES / 1024
-                ),
-            ),
-            Self::UnsupportedMediaType => (
-                "unsupported_media_type",
-                "Send application/json, application/x-www-form-urlencoded or multipart/form-data.".into(),
-            ),
-            Self::TooManyRequests { retry_after } => (
-                "too_many_requests",
-                format!("Too many attempts; try again in {retry_after} s."),
-            ),
-            Self::Unavailable(_) => (
-                "unavailable",
-                "The service is temporarily unavailable; try again shortly.".into(),
-            ),
-            Self::Internal(_) => (
-                "internal_error",
-                "An internal error occurred. Report it with the request id.".into(),
-            ),
-        };
-        let errors = match self {
-            Self::Invalid(errors) | Self::Conflict(errors) => Some(errors.clone()),
-            _ => None,
-        };
-        Problem::new(self.status(), code, detail, errors)
+        self.log_text().line()
     }
 }
 
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        match &self {
-            Self::Unavailable(inside) => tracing::warn!(error = %inside, "unavailable"),
-            Self::Internal(inside) => tracing::error!(error = %inside, "internal error"),
-            _ => {}
-        }
-        let mut response = self.problem().into_response();
-        let headers = response.headers_mut();
-        match self {
-            Self::Unauthenticated(_) => {
-                headers.insert(
-                    header::WWW_AUTHENTICATE,
-                    HeaderValue::from_static("Bearer realm=\"marquee\""),
-                );
-            }
-            Self::TokenExpired => {
-                // RFC 6750 §3.1.
-                headers.insert(
-                    header::WWW_AUTHENTICATE,
-                    HeaderValue::from_static("Bearer realm=\"marquee\", error=\"invalid_token\""),
-                );
-            }
-            Self::TooManyRequests { retry_after } => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
-            }
-            Self::Unavailable(_) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
-        }
-        response
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_for_the_operator_names_the_operation_and_the_code() {
+        let error = Error::unavailable(LogText::aws_error("ThrottlingException").during("GetItem"));
+        assert_eq!(
+            error.log_message(),
+            "GetItem: the call failed (ThrottlingException)"
+        );
+        assert_eq!(Error::internal("no randomness").log_message(), "no randomness");
+    }
+
+    #[test]
+    fn the_text_for_a_client_is_not_logged() {
+        let error = Error::malformed("The form can't be read.");
+        assert_eq!(error.log_message(), "malformed_request");
     }
 }

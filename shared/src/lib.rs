@@ -1,20 +1,26 @@
 //! The library behind every Marquee function.
 //!
-//! * [`domain`]: what a movie, a user, a genre *is*. Text from outside becomes one of these types at the edge, or a
-//!   problem document; past the edge every value is valid by construction.
-//! * [`db`]: the single-table design. One file per entity: its keys, its item, and one function per access pattern.
+//! * [`domain`]: what a movie, a user and a genre are. Text from outside is parsed into one of these types or answered
+//!   with a problem document; after that, every value is valid by construction.
+//! * [`db`]: the table. Each entity has a file with its item and one function per access pattern.
 //! * [`auth`]: access and refresh tokens, password hashing, and the [`auth::Caller`] extractor.
-//! * [`http`]: what every endpoint shares: bodies, collections, cursors, and the layers around a router.
-//! * [`aws`], [`config`], [`state`], [`telemetry`], [`clock`], [`error`]: the process around them.
+//! * [`http`]: what every endpoint shares: bodies, collections, problem documents, and the layers around a router.
+//! * [`error`]: every way a request can fail.
+//! * [`aws`], [`config`], [`state`], [`telemetry`], [`clock`]: the setup of a process.
+//! * [`digest`] and `random`: helpers of the rooms above.
+//!
+//! No file uses one that uses it, directly or through others.
 
 pub mod auth;
 pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod digest;
 pub mod domain;
 pub mod error;
 pub mod http;
+pub(crate) mod random;
 pub mod state;
 pub mod telemetry;
 

@@ -1,4 +1,4 @@
-//! What every handler is given.
+//! The state that every handler gets.
 
 use std::sync::Arc;
 
@@ -9,27 +9,26 @@ use crate::{
     auth::keys::KeyRing,
     clock::Clock,
     config::{Config, ConfigError},
-    db::{self, Store},
+    db::{client, cursor::CursorKey, store::Store},
     error::Result,
-    http::cursor::CursorKey,
 };
 
-/// What every handler is given. Cloning it is cheap.
+/// The state that every handler gets. Clones are cheap and share it.
 #[derive(Clone, Debug)]
 pub struct AppState {
     /// The configuration.
     pub config: Arc<Config>,
     /// The table.
     pub store: Store,
-    /// The public keys, read from the table now and then.
+    /// The public keys, cached from the table.
     pub keys: Arc<KeyRing>,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
     cursor_key: Arc<OnceCell<CursorKey>>,
 }
 
 impl AppState {
-    /// State over an existing client, for the local server and tests.
+    /// Returns the state for an existing client, for the local server and tests.
     #[must_use]
     pub fn new(config: Config, client: aws_sdk_dynamodb::Client, clock: Clock) -> Self {
         Self {
@@ -41,20 +40,20 @@ impl AppState {
         }
     }
 
-    /// State for a Lambda function: the configuration from the environment, the region's table.
+    /// Returns the state for a Lambda function: the configuration comes from the environment.
     ///
     /// # Errors
-    /// When the environment can't be read.
+    /// Fails if a variable of the environment isn't valid.
     pub fn from_env(aws: &SdkConfig) -> std::result::Result<Self, ConfigError> {
         let config = Config::from_env()?;
-        let client = db::client::connect(aws, config.dynamodb_endpoint.as_deref());
+        let client = client::connect(aws, config.dynamodb_endpoint.as_deref());
         Ok(Self::new(config, client, Clock::default()))
     }
 
-    /// The key that seals cursors, read from the table once in the life of a process.
+    /// Returns the key that seals cursors. A process reads it from the table once.
     ///
     /// # Errors
-    /// [`crate::Error::Unavailable`] when it can't be read.
+    /// [`Unavailable`](crate::Error::Unavailable) if the key can't be read.
     pub async fn cursor_key(&self) -> Result<&CursorKey> {
         self.cursor_key.get_or_try_init(|| self.store.cursor_key()).await
     }

@@ -1,5 +1,5 @@
-//! Logs, on standard error. `RUST_LOG` says what is logged: a level (`debug`), levels by target (`warn,shared=debug`), or
-//! both; without it each kind of process has a level of its own.
+//! Logs, on standard error. `RUST_LOG` sets what is logged: a level (`debug`), levels by target
+//! (`warn,marquee_shared=debug`), or both. Without it, each kind of process has its default level.
 
 use std::{any::Any, env, panic};
 
@@ -12,7 +12,9 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// Starts the log of a function: JSON lines, which Lambda sends to CloudWatch. A second call does nothing.
+use crate::error::Error;
+
+/// Starts the log of a Lambda function: JSON lines, which Lambda sends to CloudWatch. A second call does nothing.
 pub fn init_lambda() {
     let default = Targets::new().with_default(LevelFilter::INFO);
     start(default, |logs, levels| {
@@ -20,28 +22,28 @@ pub fn init_lambda() {
     });
 }
 
-/// Starts the log of a command: lines for a person. A second call does nothing.
-pub fn of_command(level: LevelFilter) {
+/// Starts the log of a command: lines for people. A second call does nothing.
+pub fn init_command(level: LevelFilter) {
     let default = Targets::new()
         .with_default(level)
-        // The engine warns of every request that it refuses, which whoever made it is told.
+        // The engine warns of every request that it refuses. The caller gets that error anyway.
         .with_target("dynoxide", LevelFilter::ERROR);
     start(default, |logs, levels| {
         levels.with(logs.with_target(false)).try_init().ok()
     });
 }
 
-/// A layer that writes to standard error, and what is beneath it.
+/// The registry with a filter, and the layer above it that writes to standard error.
 type Levels = Layered<Targets, Registry>;
 type Logs = Layer<Levels, fmt::format::DefaultFields, fmt::format::Format, fn() -> std::io::Stderr>;
 
 fn start(default: Targets, init: impl FnOnce(Logs, Levels) -> Option<()>) {
     let (levels, readable) = levels(env::var("RUST_LOG").ok().as_deref(), default);
     let logs = fmt::layer().with_writer(std::io::stderr as fn() -> std::io::Stderr);
-    // Nothing comes of it when logging has been started already.
+    // Does nothing if logging has been started already.
     init(logs, tracing_subscriber::registry().with(levels));
     if !readable {
-        tracing::warn!("RUST_LOG can't be read");
+        tracing::warn!("RUST_LOG can't be parsed");
     }
     panic::set_hook(Box::new(|panicked| {
         let at = panicked.location().map(ToString::to_string);
@@ -49,15 +51,27 @@ fn start(default: Targets, init: impl FnOnce(Logs, Levels) -> Option<()>) {
     }));
 }
 
-/// A panic's message, where it is a literal of the code. One that was put together may quote a request or an item, as
-/// those of slicing a text do.
+/// Logs, as a warning, an error that doesn't fail the request, and its consequence.
+pub fn warn(error: &Error, consequence: &'static str) {
+    let cause = error.log_text();
+    tracing::warn!(
+        code = error.code(),
+        error = cause.text(),
+        aws_operation = cause.aws_operation(),
+        aws_error_code = cause.aws_error_code(),
+        "{consequence}"
+    );
+}
+
+/// Returns a panic's message if it is a literal of the code. A formatted message may quote a request or an item, as that of
+/// a failed string slice does.
 fn literal(payload: &dyn Any) -> &'static str {
     let text = payload.downcast_ref::<&'static str>();
     text.copied()
-        .unwrap_or("a message that may quote what was worked on")
+        .unwrap_or("a message that may quote a request or an item")
 }
 
-/// The levels that are asked for, or else the default ones; and whether what is asked for can be read.
+/// Returns the levels of `RUST_LOG`, or the default ones, and whether `RUST_LOG` could be parsed.
 fn levels(named: Option<&str>, default: Targets) -> (Targets, bool) {
     match named.filter(|text| !text.is_empty()).map(str::parse) {
         Some(Ok(levels)) => (levels, true),
@@ -96,7 +110,10 @@ mod tests {
         let default = [false, true, true];
         assert_eq!(logs(None), (default, true));
         assert_eq!(logs(Some("")), (default, true));
-        assert_eq!(logs(Some("warn,shared=debug")), ([true, false, true], true));
-        assert_eq!(logs(Some("shared=loud")), (default, false));
+        assert_eq!(
+            logs(Some("warn,marquee_shared=debug")),
+            ([true, false, true], true)
+        );
+        assert_eq!(logs(Some("marquee_shared=loud")), (default, false));
     }
 }

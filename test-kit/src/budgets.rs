@@ -208,10 +208,10 @@ pub const CASES: &[Case] = &[
     read("search, two common genres",                         "search_movies", First("?q={two_genres}"), 4, 40.0),
     read("search, three common words",                        "search_movies", First("?q={three}"), 4, 40.0),
     read("search, a letter and a genre",                      "search_movies", First("?q={letter}+{common_genre}"), 4, 40.0),
-    read("search, three genres that few movies have together", "search_movies", First("?q={three_genres}"), 4, 40.0),
+    read("search, three genres that few movies combine", "search_movies", First("?q={three_genres}"), 4, 40.0),
 
-    write("add a favorite, an unliked movie",                 "add_favorite",    Favorite("unliked", Some("remove_favorite")), [2, 2], [7.0, 0.0]),
-    write("remove a favorite, an unliked movie",              "remove_favorite", Favorite("unliked", Some("add_favorite")), [2, 2], [7.0, 0.0]),
+    write("add a movie's first favorite",                 "add_favorite",    Favorite("unliked", Some("remove_favorite")), [2, 2], [7.0, 0.0]),
+    write("remove a movie's only favorite",              "remove_favorite", Favorite("unliked", Some("add_favorite")), [2, 2], [7.0, 0.0]),
     write("add a favorite, the most liked movie",             "add_favorite",    Favorite("most_liked", Some("remove_favorite")), [2, 2], [7.0, 0.0]),
     write("remove a favorite, the most liked movie",          "remove_favorite", Favorite("most_liked", Some("add_favorite")), [2, 2], [7.0, 0.0]),
     write("toggle a favorite",                                "toggle_favorite", Favorite("most_liked", None), [2, 2], [7.0, 0.0]),

@@ -250,11 +250,7 @@ impl<'a> Measuring<'a> {
 
     /// The query of the page that begins after this sort key.
     async fn page_after(&self, scope: &str, query: &str, key: String) -> String {
-        let position = Position {
-            lead: 0,
-            span: 0,
-            key,
-        };
+        let position = Position::at(key);
         let sealing = self.proxied.proxy.store().await.cursor_key().await.unwrap();
         let cursor = sealing.seal(scope, &Window::After(position)).unwrap();
         let separator = if query.is_empty() { '?' } else { '&' };

@@ -47,7 +47,7 @@ pub async fn endpoint() -> Option<String> {
         );
         return Some(named);
     }
-    let settings = aws::of_operator().await.unwrap();
+    let settings = aws::operator_config().await.unwrap();
     let region = settings.region().expect("the environment names no region");
     Some(format!("https://dynamodb.{region}.amazonaws.com"))
 }

@@ -3,7 +3,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use marquee::connections::raise_descriptor_limit;
+use marquee::ceilings::raise_descriptor_limit;
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::{
@@ -121,6 +121,7 @@ fn needs_descriptors(least: u64) -> u64 {
     limit
 }
 
+/// Guarantee 53.
 #[tokio::test]
 async fn under_1024_descriptors_1200_clients_that_hold_on_do_not_stop_the_server() {
     needs_descriptors(1_500);
@@ -151,6 +152,7 @@ async fn under_1024_descriptors_1200_clients_that_hold_on_do_not_stop_the_server
     }
 }
 
+/// Guarantee 53.
 /// The API's calls to its table take connections of the engine's endpoint, which any program of the machine can reach.
 #[tokio::test]
 async fn under_1024_descriptors_1200_clients_of_the_engine_do_not_stop_the_api() {
@@ -179,6 +181,7 @@ async fn under_1024_descriptors_1200_clients_of_the_engine_do_not_stop_the_api()
     }
 }
 
+/// Guarantee 53.
 #[tokio::test]
 async fn unfinished_bodies_of_any_number_hold_less_than_100_mb_and_hold_nobody_up() {
     let limit = needs_descriptors(3_000);

@@ -89,6 +89,8 @@ async fn every_operation_refuses_a_bad_token() {
     }
 }
 
+/// Guarantee 49.
+///
 /// A page of another origin can make a browser send a request, but not a token in the `Authorization` header, which is the only
 /// place where a token counts. No cookie is read or set.
 #[tokio::test]

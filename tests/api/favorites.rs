@@ -10,7 +10,7 @@ fn ran() -> Value {
 
 const FAVORITE: &str = "/api/movies/1/favorite/";
 
-/// The answer's favorite and count, when it is as the contract says.
+/// The answer's favorite and count, if the answer has the documented form.
 fn favorite(answer: Answer) -> (bool, u64) {
     let answer = answer.is(200);
     let body = answer.body.as_object().unwrap();

@@ -248,6 +248,7 @@ async fn two_rotations_in_a_row_sign_nobody_out() {
     assert_ne!(kid(&tokens["access"]), first);
 }
 
+/// Guarantee 6.
 /// A verifier that has just looked, and then meets the new key, would refuse it for ten seconds.
 #[tokio::test]
 async fn a_verifier_that_has_just_looked_knows_the_new_key_before_it_signs() {

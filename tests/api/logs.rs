@@ -81,13 +81,15 @@ impl Log {
         String::from_utf8(self.written.lock().unwrap().clone()).unwrap()
     }
 
+    fn lines(&self) -> Vec<Value> {
+        let text = self.text();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines.collect()
+    }
+
     /// The route that each operation's lines name.
     fn routes(&self) -> BTreeMap<String, String> {
-        let text = self.text();
-        let lines = text
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let named = lines.filter_map(|line| {
+        let named = self.lines().into_iter().filter_map(|line| {
             let span = line.get("span")?;
             let text = |name: &str| Some(span.get(name)?.as_str()?.to_owned());
             Some((text("operation")?, text("route")?))
@@ -457,4 +459,32 @@ fn spoiled(item: &Item, text: &AttributeValue, other: &AttributeValue) -> Item {
         (name.clone(), value.clone())
     };
     item.iter().map(spoil).collect()
+}
+
+#[tokio::test]
+async fn the_cause_of_a_failure_is_logged_with_the_operation_and_the_error_code_in_fields_of_their_own() {
+    let log = Log::begin();
+    let proxied = ProxiedApp::new().await;
+    for name in TABLE_CALLS {
+        let refused = Fault::Refused(400, "AccessDeniedException");
+        proxied.proxy.inject(name, 0..usize::MAX, refused);
+    }
+    let answer = proxied.app.anonymous().get("/api/movies/").send().await;
+    answer.is_problem(500, "internal_error");
+    let lines = log.lines();
+    let line = |message: &str| {
+        let found = lines.iter().find(|line| line["message"] == message);
+        found.unwrap_or_else(|| panic!("no line {message}: {lines:?}"))
+    };
+    let failure = line("internal error");
+    assert_eq!(failure["level"], "ERROR");
+    assert_eq!(failure["code"], "internal_error");
+    assert_eq!(failure["error"], "the call failed");
+    assert_eq!(failure["aws_error_code"], "AccessDeniedException");
+    let operation = failure["aws_operation"].as_str().unwrap();
+    assert!(TABLE_CALLS.contains(&operation), "{operation}");
+    assert_eq!(failure["span"]["operation"], "list_movies");
+    let answered = line("answered");
+    assert_eq!(answered["status"], 500);
+    assert_eq!(answered["code"], "internal_error");
 }

@@ -1,4 +1,4 @@
-//! Search, clause by clause of the contract.
+//! Search, rule by rule.
 
 use serde_json::{Value, json};
 
@@ -298,6 +298,7 @@ async fn any_text_is_only_text() {
     endless.is_problem(400, "invalid_input").names(&["q"]);
 }
 
+/// Guarantee 44.
 #[tokio::test]
 async fn a_change_can_be_found_as_soon_as_it_is_answered() {
     let app = TestApp::new().await;
@@ -393,6 +394,7 @@ async fn the_longest_words_and_titles_are_told_apart() {
     }
 }
 
+/// Guarantee 45.
 /// More movies than one request reads items, with one word in different fields.
 #[tokio::test]
 async fn paging_through_a_common_word_finds_every_movie_once_both_ways() {

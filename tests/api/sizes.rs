@@ -52,6 +52,7 @@ async fn server(text: &str) -> ProxiedApp {
     proxied
 }
 
+/// Guarantee 46.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_is_larger_than_lambda_takes() {
     for text in ["\"", "😀"] {

@@ -37,6 +37,7 @@ async fn refused(member: &Caller, path: &str, field: &str, text: &str) -> Vec<St
     messages
 }
 
+/// Guarantee 50.
 #[tokio::test]
 async fn a_name_that_cannot_be_seen_or_turns_other_text_is_refused_and_the_message_says_which() {
     let app = TestApp::new().await;
@@ -95,6 +96,7 @@ async fn a_name_that_cannot_be_seen_or_turns_other_text_is_refused_and_the_messa
     assert_eq!(member.get("/api/movies/").send().await.body["count"], 1);
 }
 
+/// Guarantee 50.
 #[tokio::test]
 async fn a_cover_with_credentials_quotes_spaces_or_control_characters_is_refused() {
     let app = TestApp::new().await;

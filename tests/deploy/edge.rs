@@ -1,6 +1,6 @@
 //! A domain, and CloudFront in front of it.
 
-use marquee_shared::http::layers::{EDGE_KEY, VIEWER_ADDRESS};
+use marquee_shared::http::{extract::VIEWER_ADDRESS, layers::EDGE_KEY};
 use serde_json::{Value, json};
 
 use super::stack::{Stack, number};

@@ -63,6 +63,7 @@ fn name(template: &Template, operation: &Operation, path: &str) -> String {
     format!("{group}/{}{ending}", operation.id)
 }
 
+/// Guarantee 56.
 /// What AWS adds and changes stands in the files; what the local gateway makes of the same request must be that.
 #[test]
 fn every_file_is_what_the_gateway_makes_of_its_request() {
@@ -171,6 +172,7 @@ fn without_any_one_event_or_step_something_is_missing() {
     );
 }
 
+/// Guarantee 56.
 #[tokio::test]
 async fn every_event_is_answered_as_the_story_says() {
     let app = TestApp::new().await;
@@ -190,6 +192,7 @@ async fn assert_same(target: &impl Target) {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
+/// Guarantee 56.
 #[tokio::test]
 async fn every_event_is_answered_over_http_by_the_local_server_as_in_process() {
     let app = TestApp::new().await;
@@ -224,6 +227,7 @@ fn path(name: &str) -> PathBuf {
         .join(variable(name))
 }
 
+/// Guarantee 56.
 #[tokio::test]
 #[ignore = "needs MARQUEE_RIE and MARQUEE_BOOTSTRAPS"]
 async fn every_event_is_answered_by_the_release_binaries() {

@@ -216,6 +216,7 @@ fn astray(owned: &[(Operation, &str)], routes: &[(String, String)], reading: Rea
     astray
 }
 
+/// Guarantee 55.
 #[test]
 fn every_operation_reaches_its_own_function_in_both_spellings() {
     for reading in [Reading::Lenient, Reading::Strict] {
@@ -237,6 +238,7 @@ fn every_operation_reaches_its_own_function_in_both_spellings() {
     }
 }
 
+/// Guarantee 55.
 #[test]
 fn without_any_one_route_something_goes_astray() {
     let (owned, routes) = (owned(), routes());

@@ -32,7 +32,7 @@ use crate::support::{
 const MEMBERS: usize = 40;
 
 /// How many times as long as their toggles an owner's edit may take on average. Theirs take less than a second here, so this
-/// is within the contract's 4 s; and it holds on a machine that is busy with other tests.
+/// is within the documented 4 s; and it holds on a machine that is busy with other tests.
 const EDIT_OF_TOGGLES: u32 = 4;
 /// The same of a deletion.
 const DELETION_OF_TOGGLES: u32 = 6;
@@ -104,7 +104,8 @@ async fn assert_gone(store: &Store, movie: u64) {
     }
 }
 
-/// The contract: "A movie that many people favorite at the moment can be edited within 4 s and deleted within 6 s." With
+/// Guarantee 47.
+/// "A movie that many people favorite at the moment can be edited within 4 s and deleted within 6 s." With
 /// conflicts as DynamoDB makes them, and as the embedded engine runs transactions, one after another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_a_pause() {

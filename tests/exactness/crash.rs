@@ -259,7 +259,7 @@ impl Writer {
     }
 }
 
-/// Guarantee 32. The process is killed at some moment while four users write, three times over.
+/// Guarantees 32 and 43. The process is killed at some moment while four users write, three times over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
     let data = tempfile::tempdir().unwrap();
@@ -434,6 +434,7 @@ async fn import(data: &Path, file: &Path, kill_at: Option<usize>) -> (BTreeSet<u
     (reported, output)
 }
 
+/// Guarantee 43.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_that_is_killed_goes_on_and_every_good_row_is_there_once_and_every_bad_one_reported() {
     let data = tempfile::tempdir().unwrap();

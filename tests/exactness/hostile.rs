@@ -193,6 +193,7 @@ fn further_units(results: &[Value]) -> usize {
     results.iter().map(|movie| units(movie) - 1).sum()
 }
 
+/// Guarantee 46.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_search_costs_40_units_at_most_whatever_the_texts_and_finds_what_it_should_both_ways() {
     let movies = movies();
@@ -322,6 +323,7 @@ fn heaviest(tag: &str) -> Vec<Value> {
 /// nine genres and their count; and its places in the index by date.
 const CREATE_UNITS: f64 = 1.0 + 2.0 * (25.0 + 1.0 + 39.0 + 9.0 + 1.0) + 10.0;
 
+/// Guarantee 46.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_texts_make_an_edit_cost_more_than_its_ceiling() {
     let proxied = ProxiedApp::new().await;

@@ -180,6 +180,7 @@ async fn of_240_movies_added_at_once_each_is_there_once() {
     audit(&app.running.state.store).await;
 }
 
+/// Guarantee 42.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_60_renames_at_once_a_movie_has_one_of_the_names_and_is_found_by_no_other() {
     let app = app_with_long_deadline().await;

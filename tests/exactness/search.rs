@@ -3,7 +3,11 @@
 use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use marquee::import::{Importer, Report, Source};
-use marquee_shared::db::{Store, page::Window, search::SearchQuery};
+use marquee_shared::db::{
+    Store,
+    page::{PageLimit, Window},
+    search::SearchQuery,
+};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::support::{
@@ -133,7 +137,7 @@ async fn movies_that_a_first_page_has_no_units_left_for_are_on_the_next() {
     );
     let store = proxied.proxy.store().await;
     let query = SearchQuery::parse("amber hazel").unwrap();
-    let (found, _) = pages(&store, &query, Window::First, 20).await;
+    let (found, _) = pages(&store, &query, Window::First, PageLimit::of::<20>()).await;
     let expected: Vec<u64> = (1_441..=1_500).step_by(2).collect();
     assert_eq!(found.concat(), expected);
 }
@@ -189,7 +193,7 @@ async fn pages(
     store: &Store,
     query: &SearchQuery,
     mut window: Window,
-    limit: usize,
+    limit: PageLimit,
 ) -> (Vec<Vec<u64>>, Option<Window>) {
     let back = window.is_backward();
     let mut pages = Vec::new();
@@ -219,7 +223,7 @@ async fn all_pages_of_common_words_find_each_movie_once_in_one_order_both_ways()
         for other in WORDS[at + 1..].iter().step_by(2) {
             let q = [*one, *other];
             let query = SearchQuery::parse(&q.join(" ")).unwrap();
-            let (whole, _) = pages(&store, &query, Window::First, 100).await;
+            let (whole, _) = pages(&store, &query, Window::First, PageLimit::MAX).await;
             let whole = whole.concat();
             let all = (1..).zip(&movies).filter(|(_, movie)| class(movie, &q).is_some());
             let all: BTreeSet<u64> = all.map(|(id, _)| id).collect();
@@ -228,11 +232,11 @@ async fn all_pages_of_common_words_find_each_movie_once_in_one_order_both_ways()
             let movies = whole.iter().map(|id| &movies[usize::try_from(*id).unwrap() - 1]);
             assert!(movies.is_sorted_by_key(|movie| class(movie, &q)), "{q:?}");
 
-            let (small, way_back) = pages(&store, &query, Window::First, 7).await;
+            let (small, way_back) = pages(&store, &query, Window::First, PageLimit::of::<7>()).await;
             assert_eq!(small.concat(), whole, "{q:?}, 7 a page");
             let last = small.last().cloned().unwrap_or_default();
             if let Some(way_back) = way_back {
-                let (mut back, _) = pages(&store, &query, way_back, 9).await;
+                let (mut back, _) = pages(&store, &query, way_back, PageLimit::of::<9>()).await;
                 back.reverse();
                 back.push(last);
                 assert_eq!(back.concat(), whole, "{q:?}, backwards");

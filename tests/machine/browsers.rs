@@ -149,6 +149,7 @@ fn is_refused(addr: SocketAddr, status: u16, what: &str, change: impl Fn(Raw) ->
     );
 }
 
+/// Guarantee 51.
 #[tokio::test]
 async fn a_request_with_an_origin_is_refused_whatever_else_it_has() {
     let (_engine, addr) = engine().await;
@@ -173,6 +174,7 @@ async fn a_request_with_an_origin_is_refused_whatever_else_it_has() {
     });
 }
 
+/// Guarantee 51.
 #[tokio::test]
 async fn no_preflight_is_granted() {
     let (_engine, addr) = engine().await;
@@ -201,6 +203,7 @@ async fn no_preflight_is_granted() {
     });
 }
 
+/// Guarantee 51.
 #[tokio::test]
 async fn a_host_that_a_name_server_can_point_here_is_refused() {
     let (_engine, addr) = engine().await;
@@ -229,6 +232,7 @@ async fn a_host_that_a_name_server_can_point_here_is_refused() {
     });
 }
 
+/// Guarantee 51.
 #[tokio::test]
 async fn what_a_page_can_send_without_a_preflight_is_refused() {
     let (_engine, addr) = engine().await;

@@ -73,6 +73,7 @@ fn widen(path: &Path) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
+/// Guarantee 52.
 #[tokio::test]
 async fn whichever_command_is_the_first_only_its_owner_can_read_what_it_keeps() {
     let root = tempfile::tempdir().unwrap();
@@ -115,6 +116,7 @@ async fn whichever_command_is_the_first_only_its_owner_can_read_what_it_keeps() 
     stop(child).await;
 }
 
+/// Guarantee 52.
 #[tokio::test]
 async fn what_others_could_read_is_narrowed_journals_included() {
     let root = tempfile::tempdir().unwrap();
@@ -145,6 +147,7 @@ async fn what_others_could_read_is_narrowed_journals_included() {
     }
 }
 
+/// Guarantee 52.
 /// Only the superuser can give a directory away; for others there is nothing to look at but that of the system.
 #[tokio::test]
 async fn a_directory_that_is_not_ours_or_is_for_everybody_is_refused_with_its_name() {

@@ -79,6 +79,7 @@ impl Trap {
     }
 }
 
+/// Guarantee 54.
 #[tokio::test]
 async fn a_loopback_endpoint_needs_nothing_and_no_other_address_is_contacted() {
     let engine = Engine::start(Storage::Memory).unwrap();

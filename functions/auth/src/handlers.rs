@@ -10,10 +10,7 @@ use axum::{
 };
 use marquee_shared::{
     AppState, Error, Result,
-    auth::{
-        AuthSecrets, RejectInvalidToken, SourceAddress, password, password::Verdict, refresh::RefreshToken,
-        token,
-    },
+    auth::{AuthSecrets, RejectInvalidToken, password, password::Verdict, refresh::RefreshToken, token},
     db::{
         attempts::{Attempt, Claim},
         counter::Counter,
@@ -24,12 +21,14 @@ use marquee_shared::{
     domain::{Role, UserId, password::Secret, username::fold_name},
     http::{
         Form,
+        extract::SourceAddress,
         openapi::{
             BadRequest, Conflict, TooLarge, TooManyRequests, Unauthenticated, Unavailable,
             UnsupportedMediaType,
         },
         wire::UserBody,
     },
+    telemetry,
 };
 
 use crate::{
@@ -37,35 +36,29 @@ use crate::{
     wire::{JwkBody, JwksBody, LoginBody, RefreshBody, RegisterBody, SignedInBody, TokensBody},
 };
 
-/// How long the public keys may be kept: a verifier that meets an unknown `kid` should soon find it.
+/// How long the public keys may be cached. It is short, so that a verifier finds a new `kid` soon.
 const JWKS_CACHE: &str = "public, max-age=60";
 
-/// How long a sign-in waits for what is only noted of it.
+/// How long a sign-in waits for writes that it can do without.
 const NOTED_WITHIN: Duration = Duration::from_secs(2);
 
-/// The refusal to sign in, whether it is the name or the password that is wrong.
-const NOT_SIGNED_IN: Error = Error::Unauthenticated("The username or password is incorrect.");
+/// The answer to a failed sign-in. It doesn't say whether the username or the password is wrong.
+const NOT_SIGNED_IN: Error = Error::unauthenticated("The username or password is incorrect.");
 
-/// The refusal of a refresh token, whatever is wrong with it.
-const NOT_REFRESHED: Error = Error::Unauthenticated("The refresh token is invalid.");
+/// The answer to a refresh token that is not valid, for any reason.
+const NOT_REFRESHED: Error = Error::unauthenticated("The refresh token is invalid.");
 
-/// Register a user and sign them in
+/// Register a user
 ///
-/// The username and the email must each be unique, regardless of case, and neither may be another user's other name.
+/// Creates a user and signs them in. The username and the email must each be unique, compared without case. A username may
+/// not be another user's email, or the reverse.
 #[utoipa::path(
     post,
     path = "/api/auth/register/",
     tag = "auth",
-    request_body(
-        description = "Who wants to register.",
-        content(
-            (RegisterBody = "application/json"),
-            (RegisterBody = "application/x-www-form-urlencoded"),
-            (RegisterBody = "multipart/form-data"),
-        )
-    ),
+    request_body = RegisterBody,
     responses(
-        (status = 201, description = "The user and the tokens of their first session.", body = SignedInBody),
+        (status = 201, description = "The user, and the tokens of their first session.", body = SignedInBody),
         BadRequest, Unauthenticated, Conflict, TooLarge, UnsupportedMediaType, TooManyRequests, Unavailable,
     )
 )]
@@ -87,7 +80,7 @@ pub(crate) async fn register_user(
     let (password_hash, id) =
         tokio::try_join!(password::hash(body.password), store.take_ids(Counter::UserIds, 1),)?;
     let user = UserItem {
-        id: UserId::try_from(id).map_err(|e| Error::Internal(e.to_string()))?,
+        id: UserId::try_from(id).map_err(|e| Error::internal(e.to_string()))?,
         username: body.username.as_str().to_owned(),
         email: body.email.as_str().to_owned(),
         role: Role::Member,
@@ -102,8 +95,8 @@ pub(crate) async fn register_user(
     );
     created?;
     if let Err(error) = noted {
-        // The user is registered. Until they sign in from here, this address is like any other.
-        tracing::warn!(error = %error.log_message(), "the address of a registration isn't noted");
+        // The user is registered. The address counts as unknown until they sign in from it.
+        telemetry::warn(&error, "the address of a registration was not recorded");
     }
     tracing::info!(event = "registered", user = user.id.get());
     signed_in(&state.app, &secrets, StatusCode::CREATED, &user, &token)
@@ -111,25 +104,19 @@ pub(crate) async fn register_user(
 
 /// Sign in
 ///
-/// An unknown username and a wrong password get the same answer. For each name, an address has nine attempts without a
-/// wait. Each further attempt must wait, for 1 second at first and for 15 minutes at most: `429` says how long. All
-/// addresses together have 50 attempts in 15 minutes for a name; an address where the user has signed in within 30 days
-/// is not counted among them. With `refresh`, any refresh token that the user was ever given, attempts are counted for
-/// that token's session alone. The right password resets the count. Existing sessions are not affected.
+/// Starts a session. An unknown username and a wrong password get the same answer.
+///
+/// Attempts for a username are counted by source address. The first nine are answered at once. Each later one must wait, 1
+/// second at first and 15 minutes at most: `429` says how long. All addresses together have 50 attempts in 15 minutes,
+/// without those where the user has signed in during the last 30 days. Attempts with `refresh` are counted by that token's
+/// session instead. The correct password resets the count. Existing sessions are not affected.
 #[utoipa::path(
     post,
     path = "/api/auth/login/",
     tag = "auth",
-    request_body(
-        description = "Who wants to sign in.",
-        content(
-            (LoginBody = "application/json"),
-            (LoginBody = "application/x-www-form-urlencoded"),
-            (LoginBody = "multipart/form-data"),
-        )
-    ),
+    request_body = LoginBody,
     responses(
-        (status = 200, description = "The user and the tokens of a new session.", body = SignedInBody),
+        (status = 200, description = "The user, and the tokens of a new session.", body = SignedInBody),
         BadRequest, Unauthenticated, TooLarge, UnsupportedMediaType, TooManyRequests, Unavailable,
     )
 )]
@@ -155,7 +142,7 @@ pub(crate) async fn log_in(
     taken_attempt?;
     let (login, standing, (secrets, holder)) = (login?, standing?, opened?);
     let known = login.as_ref().map(|login| login.user.get());
-    // A token of somebody else's account says nothing.
+    // A token of another user proves nothing about this one.
     let session = holder
         .filter(|(user, _)| Some(user.get()) == known)
         .map(|(_, session)| session);
@@ -176,7 +163,7 @@ pub(crate) async fn log_in(
         tracing::warn!(event = "login_failed", user = known);
         return Err(NOT_SIGNED_IN);
     };
-    // Neither is worth refusing the right password for.
+    // If either of these fails, the sign-in still succeeds.
     let bookkeeping = async {
         let upgrade = async {
             match &verdict {
@@ -187,7 +174,7 @@ pub(crate) async fn log_in(
         let welcome = store.welcome(&attempt, login.user, session.as_deref());
         let noted = within(NOTED_WITHIN, async { tokio::try_join!(welcome, upgrade) });
         if let Err(error) = noted.await {
-            tracing::warn!(error = %error.log_message(), "a sign-in isn't noted");
+            telemetry::warn(&error, "a sign-in was not recorded");
         }
         Ok(())
     };
@@ -198,7 +185,7 @@ pub(crate) async fn log_in(
         store.put_session(&token, &new),
         bookkeeping,
     )?;
-    let user = user.ok_or_else(|| Error::Internal("a name of no user".into()))?;
+    let user = user.ok_or_else(|| Error::Internal("a login without a user".into()))?;
     tracing::info!(event = "logged_in", user = user.id.get());
     signed_in(&state.app, &secrets, StatusCode::OK, &user, &token)
 }
@@ -206,20 +193,13 @@ pub(crate) async fn log_in(
 /// Refresh a session
 ///
 /// Returns a new access token and the next refresh token. Each refresh token works once. If the answer is lost, the same
-/// token may be sent again within 10 seconds (`REFRESH_GRACE_SECONDS`) and gets the same next refresh token. An older token
-/// ends the session, since somebody else may have a copy of it.
+/// token can be sent again within 10 seconds (the setting `REFRESH_GRACE_SECONDS`); the answer has the same next refresh
+/// token. After that time, a used token ends the session, because somebody else may have copied it.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh/",
     tag = "auth",
-    request_body(
-        description = "The session's refresh token.",
-        content(
-            (RefreshBody = "application/json"),
-            (RefreshBody = "application/x-www-form-urlencoded"),
-            (RefreshBody = "multipart/form-data"),
-        )
-    ),
+    request_body = RefreshBody,
     responses(
         (status = 200, description = "The session's new tokens.", body = TokensBody),
         BadRequest, Unauthenticated, TooLarge, UnsupportedMediaType, Unavailable,
@@ -254,20 +234,13 @@ pub(crate) async fn refresh_session(
 
 /// Sign out
 ///
-/// Ends the session: its refresh tokens stop working. Access tokens that were issued stay valid until they expire. Ending a
-/// session that has already ended is not an error.
+/// Ends the session of a refresh token, which may be any token of that session. Its refresh tokens stop working; its access
+/// tokens stay valid until they expire. Ending a session that has already ended is not an error.
 #[utoipa::path(
     post,
     path = "/api/auth/logout/",
     tag = "auth",
-    request_body(
-        description = "Any refresh token of the session.",
-        content(
-            (RefreshBody = "application/json"),
-            (RefreshBody = "application/x-www-form-urlencoded"),
-            (RefreshBody = "multipart/form-data"),
-        )
-    ),
+    request_body = RefreshBody,
     responses(
         (status = 204, description = "The session has ended."),
         BadRequest, Unauthenticated, TooLarge, UnsupportedMediaType, Unavailable,
@@ -287,19 +260,19 @@ pub(crate) async fn log_out(
 
 /// List the public keys
 ///
-/// The keys that access tokens are verified with, as a JWK Set (RFC 7517 §5): one, and after a rotation the one before it
-/// as well, for some weeks. A token's `kid` says which is its own.
+/// Returns the public keys that verify access tokens, as a JWK Set (RFC 7517 §5). After a rotation the previous key stays in
+/// the set for some weeks. The `kid` in an access token's header names its key.
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",
     tag = "auth",
     responses(
-        (status = 200, description = "A JWK Set.", body = JwksBody),
+        (status = 200, description = "The keys.", body = JwksBody),
         Unavailable,
     )
 )]
 pub(crate) async fn get_jwks(State(state): State<AuthState>) -> Result<Response> {
-    // The first caller of a new deployment finds a key, not an empty set.
+    // Publishes the key first, so that the first caller of a new deployment doesn't get an empty set.
     state.vault.open(&state.app).await?;
     let keys = state.app.keys.public_keys(&state.app.store).await?;
     let body = JwksBody {
@@ -309,7 +282,7 @@ pub(crate) async fn get_jwks(State(state): State<AuthState>) -> Result<Response>
     Ok((cached, Json(body)).into_response())
 }
 
-/// Counts this attempt against its address's limit, where there is one.
+/// Counts this attempt against the limit of its source address, when there is one.
 async fn count_address(app: &AppState, address: &SourceAddress) -> Result<()> {
     let limit = app.config.throttle.address_per_minute;
     if limit == 0 || address.0.is_none() {
@@ -322,9 +295,9 @@ async fn count_address(app: &AppState, address: &SourceAddress) -> Result<()> {
     counted
 }
 
-/// Whose the refresh token is that came with a login, and of which session; whatever has become of that, since all it
-/// shows is that its holder was signed in once. `None` for a text that we didn't make. 1 read unit for a token that doesn't
-/// say whose it is, otherwise none.
+/// Returns the user and the session of the refresh token sent with a login. The session may have ended: the token only proves
+/// that its holder was signed in once. Returns `None` for text that is not a refresh token of ours. Costs 1 read unit for a
+/// token that doesn't name its user, otherwise none.
 async fn token_holder(
     app: &AppState,
     secrets: &AuthSecrets,
@@ -371,7 +344,7 @@ fn tokens(app: &AppState, secrets: &AuthSecrets, user: UserId, refresh: &Refresh
     })
 }
 
-/// An answer with tokens in it, which nobody on the way may keep (RFC 6749 §5.1).
+/// An answer that contains tokens and must not be cached (RFC 6749 §5.1).
 fn secret(status: StatusCode, body: impl serde::Serialize) -> Response {
     let no_store = AppendHeaders([(header::CACHE_CONTROL, "no-store")]);
     (status, no_store, Json(body)).into_response()

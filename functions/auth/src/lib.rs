@@ -1,4 +1,4 @@
-//! The auth function: register, log in, refresh, log out, and the public keys. The only one that holds the private ones.
+//! The auth function: register, sign in, refresh, sign out, and list the public keys. No other function has the private keys.
 
 mod handlers;
 mod vault;
@@ -21,16 +21,16 @@ marquee_shared::operations! {
     "/api/auth/login/" => post: log_in;
     "/api/auth/refresh/" => post: refresh_session;
     "/api/auth/logout/" => post: log_out;
-    // Registered with a trailing slash, like every route; documented as the file it is.
+    // The route has a trailing slash like every other. The documented path has none, as usual for a file.
     "/.well-known/jwks.json/" => get: get_jwks;
 }
 
-/// What this function's handlers are given: what every function's are, and the way to the secrets.
+/// The state of this function's handlers.
 #[derive(Clone, Debug)]
 pub struct AuthState {
-    /// What every handler is given.
+    /// The state of every function's handlers.
     pub app: AppState,
-    /// The private keys.
+    /// The secrets, among them the private key.
     pub vault: Arc<Vault>,
 }
 
@@ -40,16 +40,16 @@ impl FromRef<AuthState> for AppState {
     }
 }
 
-/// The whole function, with the layers that every function has.
+/// Returns the function's router with the layers of every function.
 ///
 /// # Errors
-/// When a configured CORS origin isn't a header value.
+/// When a configured CORS origin is not a valid header value.
 pub fn router(state: AuthState) -> Result<Router, axum::http::Error> {
     let http = state.app.config.http.clone();
     with_layers(operations().with_state(state), &http)
 }
 
-/// This function's part of the OpenAPI document.
+/// Returns this function's part of the OpenAPI document.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     complete(documented())

@@ -3,7 +3,7 @@
 use marquee_auth::{AuthState, Vault};
 use marquee_shared::{AppState, aws, telemetry};
 
-// Passwords are hashed on threads of their own.
+// One thread is enough: passwords are hashed on blocking threads.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init_lambda();

@@ -1,4 +1,4 @@
-//! Where the auth function's secrets come from, and when they are looked at again.
+//! The auth function's secrets: where they come from, and when they are read again.
 
 use std::sync::{Arc, LazyLock};
 
@@ -7,36 +7,41 @@ use marquee_shared::{
     AppState, Error, Result,
     auth::{AuthSecrets, SecretTexts, keys::FRESH_SECONDS, secrets::SecretsError},
     clock::Instant,
+    error::LogText,
+    telemetry,
 };
 use tokio::sync::Mutex;
 
-/// How long a key is published before it signs while the one before it still can, in seconds: longer than a verifier
-/// believes that a key id is unknown, and than the public keys may be cached on their way.
+/// How long a new key is published before it signs, in seconds, as long as the previous key can sign. It is longer than a
+/// verifier remembers that a key id is unknown, and than the public keys may be cached.
 const LEAD_SECONDS: i64 = 90;
 
-/// How long after a failure to read the secrets the next try is made, in seconds.
+/// The call that reads a secret.
+const GET_SECRET: &str = "GetSecretValue";
+
+/// How long to wait before the next attempt after the secrets could not be read, in seconds.
 const RETRY_SECONDS: i64 = 10;
 
-/// How old secrets may become while they can't be read again, in seconds.
+/// How long secrets are used while they can't be read again, in seconds.
 const STALE_SECONDS: i64 = 60 * 60;
 
-/// The auth function's secrets. They are read when they are first needed, and again every 5 minutes, so that a rotation
-/// is noticed without a restart. The public key is in the table before anything is signed with its other half, and for
-/// a while before that when there is another key to sign with meanwhile: so no verifier ever meets a key it can't find.
+/// The auth function's secrets. They are read when they are first needed and then every 5 minutes, so that a rotation needs
+/// no restart. A public key is written to the table before its private key signs anything. After a rotation the previous key
+/// goes on signing for [`LEAD_SECONDS`] more, so that every verifier can find the new key when it is first used.
 #[derive(Debug)]
 pub struct Vault {
     source: Source,
     held: Mutex<Option<Held>>,
 }
 
-/// A version of a secret, by the label that Secrets Manager gives it.
+/// A version of a secret, named by its staging label in Secrets Manager.
 type Version = &'static str;
 
 const CURRENT: Version = "AWSCURRENT";
 const PREVIOUS: Version = "AWSPREVIOUS";
 
-/// Made when it is first needed: a client takes as long to make as all else that is done before the first poll, and what
-/// needs no secret shouldn't wait for it.
+/// A client that is built when it is first used. Building one takes as long as the rest of the start, and requests that need
+/// no secret should not wait for it.
 type LazyClient = LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>;
 
 #[derive(Debug)]
@@ -44,9 +49,9 @@ enum Source {
     Given(Arc<AuthSecrets>),
     SecretsManager {
         client: LazyClient,
-        /// Name or ARN of the secret whose text the signing key is derived from.
+        /// The name or ARN of the secret from which the signing key is derived.
         signing: String,
-        /// Name or ARN of the one for refresh tokens.
+        /// The name or ARN of the secret from which the key of the refresh tokens is derived.
         refresh: String,
     },
 }
@@ -55,7 +60,7 @@ enum Source {
 struct Held {
     secrets: Arc<AuthSecrets>,
     read: Instant,
-    /// When to look again.
+    /// When to read again.
     due: Instant,
 }
 
@@ -66,7 +71,7 @@ impl From<AuthSecrets> for Vault {
 }
 
 impl Vault {
-    /// Secrets from AWS Secrets Manager, each by its name or ARN.
+    /// Returns a vault that reads its secrets from AWS Secrets Manager, each by its name or ARN.
     #[must_use]
     pub fn secrets_manager(
         client: impl FnOnce() -> Client + Send + 'static,
@@ -80,11 +85,11 @@ impl Vault {
         })
     }
 
-    /// The vault that the environment describes: `AUTH_SECRETS` or `AUTH_SECRETS_FILE` give the texts themselves;
-    /// otherwise `SIGNING_SECRET` and `REFRESH_SECRET` name them in Secrets Manager.
+    /// Returns the vault that the environment describes. `AUTH_SECRETS` or `AUTH_SECRETS_FILE` contain the secrets' texts;
+    /// otherwise `SIGNING_SECRET` and `REFRESH_SECRET` name secrets in Secrets Manager.
     ///
     /// # Errors
-    /// When the texts can't be read, or nothing says where they are.
+    /// When the texts can't be read, or when none of these variables is set.
     pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, SecretsError> {
         if let Some(texts) = SecretTexts::from_env()? {
             return AuthSecrets::derive(&texts).map(Self::from);
@@ -107,12 +112,12 @@ impl Vault {
         }
     }
 
-    /// The secrets. Whatever is signed with them can be verified to its end.
+    /// Returns the secrets. A token signed with them can be verified until it expires.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when they have to be read or their public key published, and that can't be done.
+    /// [`Error::Unavailable`] when the secrets must be read, or their public key must be published, and that fails.
     pub async fn open(&self, app: &AppState) -> Result<Arc<AuthSecrets>> {
-        // Held over the reading, so that requests that come together share it.
+        // Locked while the secrets are read, so that concurrent requests share one read.
         let mut held = self.held.lock().await;
         let now = app.clock.now();
         if let Some(held) = held.as_ref().filter(|held| now < held.due) {
@@ -121,17 +126,17 @@ impl Vault {
         let secrets = match (self.source.read(CURRENT).await, held.as_mut()) {
             (Ok(secrets), _) => secrets,
             (Err(error), Some(held)) if now < held.read.plus_seconds(STALE_SECONDS) => {
-                tracing::warn!(error = %error.log_message(), "the secrets can't be read again");
+                telemetry::warn(&error, "the secrets could not be read again");
                 held.due = now.plus_seconds(RETRY_SECONDS);
                 return Ok(Arc::clone(&held.secrets));
             }
             (Err(error), _) => return Err(error),
         };
-        // Only secrets that were read just now may be published: a key that was replaced because somebody stole it, and
-        // then withdrawn from the table, must not come back from the memory of a process that hasn't noticed.
+        // Only secrets read just now are published. A key that was stolen, replaced and deleted from the table must not
+        // return from the memory of a process that has not read the new one yet.
         let signed_until = STALE_SECONDS.saturating_add(app.config.tokens.access_seconds);
-        // For as long as a session may live: a client that comes back after weeks may attach the access token it has to
-        // the very call that refreshes it, and that it was ours must still be seen.
+        // Published for as long as a session lives: a client that returns after weeks may send its expired access token
+        // with the call that refreshes it, and the token's signature must still be verifiable.
         let seconds = signed_until.max(app.config.tokens.session_seconds);
         let since = app
             .keys
@@ -155,8 +160,8 @@ impl Vault {
         Ok(secrets)
     }
 
-    /// Secrets with a signing key that every verifier knows by now and that verifies for `seconds` more: those that this
-    /// process has used, or the version before the current one.
+    /// Returns secrets whose signing key every verifier knows by now and that verifies for `seconds` more: those that this
+    /// process used before, or the previous version of the secret.
     async fn earlier(&self, app: &AppState, held: Option<&Held>, seconds: i64) -> Option<Arc<AuthSecrets>> {
         let known = app.keys.known(LEAD_SECONDS, seconds).await;
         let is_known = |secrets: &Arc<AuthSecrets>| known.contains(&secrets.public_key().kid);
@@ -166,7 +171,7 @@ impl Vault {
         let held = held.map(|held| Arc::clone(&held.secrets));
         match held.filter(is_known) {
             Some(held) => Some(held),
-            // Without one the current key signs at once, so why it can't be read doesn't matter.
+            // If it can't be read, for any reason, the current key signs at once.
             None => self.source.read(PREVIOUS).await.ok().filter(is_known),
         }
     }
@@ -183,27 +188,29 @@ impl Source {
             } => {
                 let (signing, refresh) = tokio::try_join!(
                     read(client, signing, version),
-                    // The refresh key has no use for a version before: it isn't rotated with the other.
+                    // The refresh key has no previous version: it is not rotated together with the signing key.
                     read(client, refresh, CURRENT),
                 )?;
                 let secrets = AuthSecrets::derive(&SecretTexts::new(signing, refresh));
-                // Whoever put a short text there can mend it, so this passes.
+                // Not a bug of ours: the operator can replace a text that is too short.
                 secrets
                     .map(Arc::new)
-                    .map_err(|e| Error::Unavailable(e.to_string()))
+                    .map_err(|e| Error::unavailable(e.to_string()))
             }
         }
     }
 }
 
-/// Reads one version of a secret. Only an error's code goes to the log.
+/// Reads one version of a secret. Only the code of an error is logged.
 async fn read(client: &Client, id: &str, version: Version) -> Result<String> {
     let request = client.get_secret_value().secret_id(id).version_stage(version);
     let output = request.send().await.map_err(|error| {
-        let code = error.code().unwrap_or("no answer");
-        Error::Unavailable(format!("GetSecretValue: {code}"))
+        let cause = error
+            .code()
+            .map_or_else(|| LogText::from("no answer"), LogText::aws_error);
+        Error::Unavailable(cause.during(GET_SECRET))
     })?;
     output
         .secret_string
-        .ok_or_else(|| Error::Unavailable("GetSecretValue: a secret without text".into()))
+        .ok_or_else(|| Error::Unavailable(LogText::from("the secret has no text").during(GET_SECRET)))
 }

@@ -13,17 +13,18 @@ use marquee_shared::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Who wants to register.
+/// A user to register.
 #[derive(Debug, ToSchema)]
-#[schema(example = json!({
+#[schema(as = NewUser, example = json!({
     "username": "ripley", "email": "ripley@example.com", "password": "in space no one can hear",
 }))]
 pub(crate) struct RegisterBody {
-    /// The name to be known by: letters, digits and `@ . + - _`. Unique, whatever its case.
+    /// The username: 3 to 150 letters, digits and `@ . + - _`. Must be unique, compared without case.
     pub(crate) username: Username,
-    /// Unique, whatever its case.
+    /// The email address. Must be unique, compared without case.
     pub(crate) email: Email,
-    /// Any characters, taken exactly as they are. Not a common password, nor the username or the email.
+    /// The password: 8 to 128 characters of any kind, used exactly as typed. Must not be a common password, the username or
+    /// the email.
     pub(crate) password: Password,
 }
 
@@ -53,18 +54,19 @@ impl FromFields for RegisterBody {
     }
 }
 
-/// Who wants to sign in.
+/// What a user signs in with.
 #[derive(Debug, ToSchema)]
-#[schema(example = json!({"username": "ripley", "password": "in space no one can hear"}))]
+#[schema(as = Credentials, example = json!({"username": "ripley", "password": "in space no one can hear"}))]
 pub(crate) struct LoginBody {
-    /// The username or the email, in any case. White space at its ends is taken off.
+    /// The username or the email, in any case. White space at its ends is removed.
     #[schema(min_length = 1, pattern = r"\S")]
     pub(crate) username: String,
-    /// The password, exactly as it was chosen.
+    /// The password, exactly as it was registered.
     #[schema(value_type = String, format = Password, min_length = 1)]
     pub(crate) password: Secret,
-    /// Any refresh token that this user was ever given, if there is one: used, expired, signed out. Attempts with it are
-    /// counted apart from everybody else's. Its session stays as it is. What is no such token is ignored.
+    /// Any refresh token that this user has received, even if it was used, has expired or belongs to a session that has
+    /// ended. Attempts with it are counted apart from all others. Its session is not affected. Text that is not such a token
+    /// is ignored.
     #[schema(value_type = Option<String>, required = false)]
     pub(crate) refresh: Option<Secret>,
 }
@@ -99,10 +101,11 @@ impl FromFields for LoginBody {
     }
 }
 
-/// A session's refresh token.
+/// A refresh token.
 #[derive(Debug, ToSchema)]
+#[schema(as = RefreshToken)]
 pub(crate) struct RefreshBody {
-    /// The refresh token that was answered last.
+    /// The session's newest refresh token.
     #[schema(value_type = String, min_length = 1, example = "pUv1cJzqfLQx0G2d…")]
     pub(crate) refresh: Secret,
 }
@@ -134,25 +137,27 @@ fn filled(name: &'static str, text: String, errors: &mut FieldErrors) -> Option<
     Some(text)
 }
 
-/// A session's tokens.
+/// The tokens of a session.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Tokens)]
 pub(crate) struct TokensBody {
-    /// The access token: send it as `Authorization: Bearer …`.
+    /// The access token. Send it as `Authorization: Bearer …`.
     #[schema(example = "eyJ0eXAiOiJKV1QiLCJhbGciOiJFZERTQSJ9…")]
     pub(crate) access: String,
-    /// The refresh token: good for one refresh, which answers the next one.
+    /// The refresh token. It works for one refresh, which returns the next one.
     #[schema(example = "pUv1cJzqfLQx0G2d…")]
     pub(crate) refresh: String,
-    /// How the access token is sent.
+    /// The scheme of `Authorization` by which the access token is sent.
     #[schema(example = "Bearer")]
     pub(crate) token_type: &'static str,
-    /// For how many seconds the access token is valid.
+    /// How long the access token is valid, in seconds.
     #[schema(example = 900)]
     pub(crate) expires_in: i64,
 }
 
-/// A user and the tokens of their new session.
+/// A user, and the tokens of their new session.
 #[derive(Serialize, ToSchema)]
+#[schema(as = SignedIn)]
 pub(crate) struct SignedInBody {
     /// The user, with their email.
     pub(crate) user: UserBody,
@@ -163,6 +168,7 @@ pub(crate) struct SignedInBody {
 
 /// A JWK Set (RFC 7517 §5).
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JwkSet)]
 pub(crate) struct JwksBody {
     /// The keys.
     pub keys: Vec<JwkBody>,
@@ -170,24 +176,25 @@ pub(crate) struct JwksBody {
 
 /// An Ed25519 public key as a JWK (RFC 8037 §2).
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Jwk)]
 pub(crate) struct JwkBody {
-    /// The kind of key.
+    /// The key type.
     #[schema(example = "OKP")]
     pub kty: &'static str,
     /// The curve.
     #[schema(example = "Ed25519")]
     pub crv: &'static str,
-    /// The algorithm it verifies.
+    /// The signature algorithm.
     #[schema(example = "EdDSA")]
     pub alg: &'static str,
-    /// What it is for.
+    /// The use of the key: signatures.
     #[serde(rename = "use")]
     #[schema(example = "sig")]
     pub purpose: &'static str,
-    /// Its id: its thumbprint (RFC 7638).
+    /// The id of the key: its thumbprint (RFC 7638).
     #[schema(example = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")]
     pub kid: String,
-    /// The key, in base64url.
+    /// The public key in base64url.
     #[schema(example = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")]
     pub x: String,
 }

@@ -1,4 +1,4 @@
-//! The API's description, and the problem document for every path that is nobody's.
+//! The docs function: the OpenAPI document, and the answer for every path that no other function serves.
 
 use axum::{
     Router,
@@ -10,40 +10,40 @@ use marquee_shared::{
     http::{openapi::complete, with_layers},
 };
 
-/// The whole API's description, as checked in; a test holds it to the routers.
+/// The OpenAPI document of the whole API, as checked in. A test compares it with the routers.
 pub const OPENAPI_JSON: &str = include_str!("../../../docs/openapi.json");
 
 marquee_shared::operations! {
     ();
-    // Registered with a trailing slash, like every route; documented as the file it is.
+    // The route has a trailing slash like every other. The documented path has none, as usual for a file.
     "/api/openapi.json/" => get: get_openapi;
 }
 
-/// The function's router, ready to run. What it has no route for is `404`, so the gateway's `$default` ends here.
+/// Returns the function's router with the layers of every function. It answers `404` to every other path: the gateway's
+/// `$default` route leads here.
 ///
 /// # Errors
-/// When a configured CORS origin isn't a header value.
+/// When a configured CORS origin is not a valid header value.
 pub fn router(config: &HttpConfig) -> Result<Router, axum::http::Error> {
     with_layers(operations().with_state(()), config)
 }
 
-/// The function's part of the API's description.
+/// Returns this function's part of the OpenAPI document.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     complete(documented())
 }
 
-/// Describe the API.
+/// Get the OpenAPI document
 ///
-/// This API as an OpenAPI 3.1 document.
+/// Returns this document.
 #[utoipa::path(
     get,
     path = "/api/openapi.json",
-    operation_id = "get_openapi",
     tag = "docs",
     responses((status = 200, description = "An OpenAPI 3.1 document.", body = serde_json::Value))
 )]
-pub async fn get_openapi() -> Response {
+pub(crate) async fn get_openapi() -> Response {
     let json = HeaderValue::from_static("application/json");
     ([(header::CONTENT_TYPE, json)], OPENAPI_JSON).into_response()
 }

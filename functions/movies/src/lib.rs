@@ -1,7 +1,7 @@
-//! The catalog: movies, search, favorites, and the lists people open first.
+//! The movies function: movies, favorites, search and lists.
 
-pub mod handlers;
-pub mod wire;
+mod handlers;
+mod wire;
 
 use axum::Router;
 use handlers::{favorites::*, lists::*, movies::*};
@@ -21,16 +21,16 @@ marquee_shared::operations! {
     "/api/movies/newest/" => get: list_newest_movies;
 }
 
-/// The function's router, ready to run.
+/// Returns the function's router with the layers of every function.
 ///
 /// # Errors
-/// When a configured CORS origin isn't a header value.
+/// When a configured CORS origin is not a valid header value.
 pub fn router(state: AppState) -> Result<Router, axum::http::Error> {
     let config = state.config.clone();
     with_layers(operations().with_state(state), &config.http)
 }
 
-/// The function's part of the API's description.
+/// Returns this function's part of the OpenAPI document.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     complete(documented())

@@ -1,13 +1,8 @@
-//! Request and response bodies.
+//! Request and response bodies, and the parameters that the OpenAPI document describes.
 
-use axum::http::{HeaderMap, header};
 use marquee_shared::{
     Error, Result,
-    db::{
-        favorite::FavoriteState,
-        genre::Category,
-        movie::{MovieItem, MovieView},
-    },
+    db::{favorite::FavoriteState, genre::Category, movie::MovieView},
     domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
     error::FieldErrors,
     http::{
@@ -16,13 +11,16 @@ use marquee_shared::{
     },
 };
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
-/// Movies in order.
+/// A list of movies without pages.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct MovieList {
-    /// The movies.
-    pub results: Vec<MovieBody>,
+pub(crate) struct MovieList {
+    /// The movies, in the order of the list.
+    results: Vec<MovieBody>,
 }
 
 impl From<Vec<MovieView>> for MovieList {
@@ -36,15 +34,15 @@ impl From<Vec<MovieView>> for MovieList {
 /// A genre with its newest movies.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Category)]
-pub struct CategoryBody {
-    /// Its name as it was first written.
+pub(crate) struct CategoryBody {
+    /// The genre, as it was first written.
     #[schema(example = "Drama")]
-    pub genre: String,
-    /// How many movies it has, exact.
+    genre: String,
+    /// The exact number of movies of the genre.
     #[schema(minimum = 1, example = 1)]
-    pub count: u64,
-    /// Its newest movies, five at most.
-    pub movies: Vec<MovieBody>,
+    count: u64,
+    /// The newest movies of the genre, at most five.
+    movies: Vec<MovieBody>,
 }
 
 impl From<Category> for CategoryBody {
@@ -57,27 +55,26 @@ impl From<Category> for CategoryBody {
     }
 }
 
-/// A caller's favorite on a movie.
+/// Whether a movie is among the caller's favorites.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Favorite)]
-pub struct FavoriteBody {
-    /// The movie.
-    pub id: MovieId,
-    /// Whether the caller holds it as a favorite now.
+pub(crate) struct FavoriteBody {
+    /// The id of the movie.
+    id: MovieId,
+    /// Whether the movie is among the caller's favorites now.
     #[schema(example = true)]
-    pub favorite: bool,
-    /// How many users do, exact.
+    favorite: bool,
+    /// The exact number of users who have the movie among their favorites.
     #[schema(minimum = 0, example = 1)]
-    pub favorite_count: u64,
-    /// The same in words.
+    favorite_count: u64,
+    /// The value of `favorite` as a sentence.
     #[schema(example = "The movie is among your favorites.")]
-    pub message: &'static str,
+    message: &'static str,
 }
 
 impl FavoriteBody {
-    /// The state of a favorite as a body.
-    #[must_use]
-    pub fn new(id: MovieId, state: FavoriteState) -> Self {
+    /// Returns the body for the state of a favorite.
+    pub(crate) fn new(id: MovieId, state: FavoriteState) -> Self {
         Self {
             id,
             favorite: state.favorite,
@@ -91,35 +88,35 @@ impl FavoriteBody {
     }
 }
 
-/// The id in a movie's path.
+/// The parameter of a movie's path.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
-#[allow(dead_code, reason = "documentation; the handler reads Path")]
-pub struct MovieIdParam {
-    /// The movie's id. What isn't one names no movie.
+#[expect(dead_code, reason = "only described; PathId reads the path")]
+pub(crate) struct MovieIdParam {
+    /// The id of the movie. Text that is not an id is `404`.
     #[param(minimum = 1, maximum = 9_007_199_254_740_991_u64, example = 1)]
     id: u64,
 }
 
-/// The precondition of an edit.
+/// The precondition of a change.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-#[allow(dead_code, reason = "documentation; IfMatch reads the header")]
-pub struct IfMatchParam {
-    /// The version the movie must be at: the `ETag` of an earlier answer (RFC 9110 §13.1.1).
-    #[param(rename = "if-match", example = "\"1\"")]
+#[expect(dead_code, reason = "only described; IfMatch reads the header")]
+pub(crate) struct IfMatchParam {
+    /// The `ETag` of an earlier answer. The movie is changed only if nobody has edited it since (RFC 9110 §13.1.1).
+    #[param(rename = "if-match", nullable = false, example = "\"1\"")]
     if_match: Option<String>,
 }
 
-/// The parameters of the movies' list.
+/// The parameters of the list of movies.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "documentation; the handler reads Params")]
-pub struct MovieListParams {
-    /// Only movies of this genre, whatever its case.
+#[expect(dead_code, reason = "only described; the handler reads Params")]
+pub(crate) struct MovieListParams {
+    /// Returns only movies of this genre. Its case does not matter.
     #[param(min_length = 1, example = "Drama")]
     genre: Option<String>,
-    /// The order.
+    /// The order of the movies: by id or by release date. A minus sign reverses it.
     #[param(inline)]
     ordering: Option<OrderingParam>,
 }
@@ -127,8 +124,8 @@ pub struct MovieListParams {
 /// An order of movies.
 #[derive(ToSchema)]
 #[schema(default = "id")]
-#[allow(dead_code, reason = "documentation; the handler reads Params")]
-pub enum OrderingParam {
+#[expect(dead_code, reason = "only described; the handler reads Params")]
+pub(crate) enum OrderingParam {
     /// By id.
     #[schema(rename = "id")]
     Id,
@@ -143,101 +140,50 @@ pub enum OrderingParam {
     ReleaseDateDescending,
 }
 
-/// The parameter of search.
+/// The parameter of the search.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "documentation; the handler reads Params")]
-pub struct SearchParams {
-    /// What to look for.
+#[expect(dead_code, reason = "only described; the handler reads Params")]
+pub(crate) struct SearchParams {
+    /// The words to search for.
     #[param(min_length = 1, max_length = 600, pattern = r"\S", example = "the godfather")]
     q: String,
 }
 
-/// The `limit` of a list without pages.
+/// The parameters of the list of categories.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "documentation; the handler reads Params")]
-pub struct LimitParam {
-    /// How many movies.
-    #[param(minimum = 1, maximum = 100, example = 10)]
+#[expect(dead_code, reason = "only described; PageQuery reads the values")]
+pub(crate) struct CategoryParams {
+    /// The most results on a page.
+    #[param(minimum = 1, maximum = 100, default = 100, example = 20)]
+    limit: Option<u32>,
+    /// The start of the page: the `cursor` of a `next` or `previous` URL.
+    #[param(min_length = 1)]
+    cursor: Option<String>,
+}
+
+/// The parameter of the list of the most liked movies.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described; the handler reads Params")]
+pub(crate) struct MostLikedParams {
+    /// The most movies to return.
+    #[param(minimum = 1, maximum = 100, default = 10, example = 10)]
     limit: Option<u32>,
 }
 
-/// A whole movie, as a request gives it.
-#[derive(ToSchema)]
-#[schema(as = NewMovie)]
-#[allow(dead_code, reason = "documentation; FromFields reads the values")]
-pub struct NewMovieBody {
-    /// The title. Must have a visible character. Title, director and genre together must have at most 30 different words.
-    #[schema(min_length = 1, max_length = 200, example = "The Godfather")]
-    title: String,
-    /// Description; may hold line breaks and tabs.
-    #[schema(
-        min_length = 1,
-        max_length = 5000,
-        example = "A family, and the price of its business."
-    )]
-    description: String,
-    /// A real date from 1870-01-01 on.
-    #[schema(format = Date, example = "1972-03-24")]
-    release_date: String,
-    /// Director.
-    #[schema(min_length = 1, max_length = 200, example = "Francis Ford Coppola")]
-    director: String,
-    /// One genre, or several separated by commas: at most 9, each of at most 40 characters, and of 120 bytes in lower case
-    /// with ligatures spelled out.
-    #[schema(min_length = 1, max_length = 200, example = "Crime, Drama")]
-    genre: String,
-    /// An https URL, or null for none.
-    #[schema(
-        format = "uri",
-        max_length = 2048,
-        pattern = r#"^https://[^\s/?#@"'`<>\\]+([/?#][^\s"'`<>\\]*)?$"#,
-        example = "https://example.org/covers/the-godfather.jpg"
-    )]
-    cover_image: Option<String>,
-    /// Adds the movie to the caller's favorites (`true`), or removes it (`false`).
-    #[schema(example = true)]
-    favorite: Option<bool>,
-    /// The user who added it; another user than the caller only for admins.
-    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
-    user: Option<u64>,
+/// The parameter of the list of the newest movies.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described; the handler reads Params")]
+pub(crate) struct NewestParams {
+    /// The most movies to return.
+    #[param(minimum = 1, maximum = 100, default = 5, example = 5)]
+    limit: Option<u32>,
 }
 
-/// The fields of a movie to change.
-#[derive(ToSchema)]
-#[schema(as = MoviePatch)]
-#[allow(dead_code, reason = "documentation; FromFields reads the values")]
-pub struct MoviePatchBody {
-    /// Title.
-    #[schema(nullable = false, min_length = 1, max_length = 200, example = "The Godfather")]
-    title: Option<String>,
-    /// Description.
-    #[schema(nullable = false, min_length = 1, max_length = 5000)]
-    description: Option<String>,
-    /// A real date from 1870-01-01 on.
-    #[schema(nullable = false, format = Date, example = "1972-03-24")]
-    release_date: Option<String>,
-    /// Director.
-    #[schema(nullable = false, min_length = 1, max_length = 200)]
-    director: Option<String>,
-    /// Genres.
-    #[schema(nullable = false, min_length = 1, max_length = 200, example = "Crime, Drama")]
-    genre: Option<String>,
-    /// An https URL, or null for none.
-    #[schema(
-        format = "uri",
-        max_length = 2048,
-        pattern = r#"^https://[^\s/?#@"'`<>\\]+([/?#][^\s"'`<>\\]*)?$"#
-    )]
-    cover_image: Option<String>,
-    /// Adds the movie to the caller's favorites (`true`), or removes it (`false`).
-    favorite: Option<bool>,
-    /// The user who added it; another user than the caller only for admins.
-    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
-    user: Option<u64>,
-}
-
+/// The fields of a movie in a request. A new movie must have the first [`REQUIRED`].
 const FIELDS: &[&str] = &[
     "title",
     "description",
@@ -249,60 +195,36 @@ const FIELDS: &[&str] = &[
     "user",
 ];
 
-/// A whole movie, parsed.
-#[derive(Clone, Debug)]
-pub struct NewMovie {
-    /// What it says of itself.
-    pub fields: MovieFields,
-    /// Whether the cover image was given, if only as null.
-    pub names_cover: bool,
-    /// The favorite the caller wants.
-    pub favorite: Option<bool>,
-    /// The user named as its owner.
-    pub user: Option<UserId>,
-}
+/// How many of [`FIELDS`] a new movie must have.
+const REQUIRED: usize = 5;
 
-impl FromFields for NewMovie {
-    const FIELDS: &'static [&'static str] = FIELDS;
-
-    fn from_fields(fields: Fields) -> Result<Self> {
-        let mut errors = FieldErrors::default();
-        for name in ["title", "description", "release_date", "director", "genre"] {
-            fields.require(name, &mut errors);
-        }
-        let patch = MoviePatch::read(fields, &mut errors);
-        let missing = || Error::Internal("a required field went missing".into());
-        errors.check()?;
-        let fields = MovieFields {
-            title: patch.title.ok_or_else(missing)?,
-            description: patch.description.ok_or_else(missing)?,
-            release_date: patch.release_date.ok_or_else(missing)?,
-            director: patch.director.ok_or_else(missing)?,
-            genres: patch.genres.ok_or_else(missing)?,
-            cover_image: patch.cover_image.clone().flatten(),
-        };
-        Ok(Self {
-            fields: checked(fields)?,
-            names_cover: patch.cover_image.is_some(),
-            favorite: patch.favorite,
-            user: patch.user,
-        })
-    }
-}
-
-/// The fields of a movie to change, parsed. What is `None` stays as it is.
-#[derive(Clone, Debug)]
-pub struct MoviePatch {
+/// The fields of a movie to change. Fields that are left out keep their values.
+#[derive(Clone, Debug, ToSchema)]
+#[schema(example = json!({"title": "The Godfather Part II", "release_date": "1974-12-20"}))]
+pub(crate) struct MoviePatch {
+    /// The title. Title, director and genre together must have at most 30 different words.
+    #[schema(nullable = false)]
     title: Option<Title>,
+    /// The description.
+    #[schema(nullable = false)]
     description: Option<Description>,
+    /// The date of the release.
+    #[schema(nullable = false)]
     release_date: Option<ReleaseDate>,
+    /// The director, or several directors.
+    #[schema(nullable = false)]
     director: Option<Director>,
-    genres: Option<Genres>,
+    /// One genre, or at most 9 separated by commas. Each must be at most 40 characters, and at most 120 bytes in lower case
+    /// without ligatures.
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 200, example = "Crime, Drama")]
+    genre: Option<Genres>,
+    /// The URL of the cover image, or null to have none.
+    #[schema(value_type = Option<CoverImage>)]
     cover_image: Option<Option<CoverImage>>,
-    /// The favorite the caller wants.
-    pub favorite: Option<bool>,
-    /// The user named as its owner.
-    pub user: Option<UserId>,
+    /// Adds the movie to the caller's favorites (`true`) or removes it (`false`).
+    pub(crate) favorite: Option<bool>,
+    /// The id of the user to whom the movie belongs. Only an admin may name another user than the caller.
+    pub(crate) user: Option<UserId>,
 }
 
 impl FromFields for MoviePatch {
@@ -326,7 +248,7 @@ impl MoviePatch {
             description: text(&mut fields, "description", errors, Description::parse),
             release_date: text(&mut fields, "release_date", errors, ReleaseDate::parse),
             director: text(&mut fields, "director", errors, Director::parse),
-            genres: text(&mut fields, "genre", errors, Genres::parse),
+            genre: text(&mut fields, "genre", errors, Genres::parse),
             cover_image: cover(&mut fields, errors),
             favorite: optional(fields.boolean("favorite"), "favorite", errors),
             user: optional(fields.positive("user"), "user", errors)
@@ -334,27 +256,92 @@ impl MoviePatch {
         }
     }
 
-    /// The movie with these changes.
+    /// Returns `movie` with these changes.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it would hold too many different words.
-    pub fn apply(&self, fields: MovieFields) -> Result<MovieFields> {
-        checked(MovieFields {
-            title: self.title.clone().unwrap_or(fields.title),
-            description: self.description.clone().unwrap_or(fields.description),
-            release_date: self.release_date.unwrap_or(fields.release_date),
-            director: self.director.clone().unwrap_or(fields.director),
-            genres: self.genres.clone().unwrap_or(fields.genres),
-            cover_image: self.cover_image.clone().unwrap_or(fields.cover_image),
+    /// [`Error::Invalid`] when the result has too many different words.
+    pub(crate) fn apply(&self, movie: &MovieFields) -> Result<MovieFields> {
+        self.over(Some(movie))
+    }
+
+    /// Returns the fields of the patch, and from `old` those that the patch lacks.
+    fn over(&self, old: Option<&MovieFields>) -> Result<MovieFields> {
+        let fields = MovieFields {
+            title: newer(self.title.as_ref(), old.map(|old| &old.title))?,
+            description: newer(self.description.as_ref(), old.map(|old| &old.description))?,
+            release_date: newer(self.release_date.as_ref(), old.map(|old| &old.release_date))?,
+            director: newer(self.director.as_ref(), old.map(|old| &old.director))?,
+            genres: newer(self.genre.as_ref(), old.map(|old| &old.genres))?,
+            cover_image: newer(
+                self.cover_image.as_ref(),
+                Some(&old.and_then(|old| old.cover_image.clone())),
+            )?,
+        };
+        fields.check().map_err(|e| Error::invalid("title", e.to_string()))
+    }
+}
+
+/// Returns the value of a patch, or else the old one.
+fn newer<T: Clone>(new: Option<&T>, old: Option<&T>) -> Result<T> {
+    let missing = || Error::Internal("a movie without a required field".into());
+    new.or(old).cloned().ok_or_else(missing)
+}
+
+/// A whole movie: a [`MoviePatch`] with every required field.
+#[derive(Clone, Debug)]
+pub(crate) struct NewMovie {
+    /// The fields of the movie.
+    pub(crate) fields: MovieFields,
+    /// Whether the request has a cover image or null for it.
+    pub(crate) has_cover_field: bool,
+    /// Whether to add the movie to the caller's favorites or to remove it.
+    pub(crate) favorite: Option<bool>,
+    /// The user named as the owner.
+    pub(crate) user: Option<UserId>,
+}
+
+impl PartialSchema for NewMovie {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = MoviePatch::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.description = Some("A whole movie.".into());
+            object.required = FIELDS
+                .iter()
+                .take(REQUIRED)
+                .map(|name| (*name).to_owned())
+                .collect();
+            object.example = None;
+        }
+        schema
+    }
+}
+
+impl ToSchema for NewMovie {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        MoviePatch::schemas(schemas);
+    }
+}
+
+impl FromFields for NewMovie {
+    const FIELDS: &'static [&'static str] = FIELDS;
+
+    fn from_fields(fields: Fields) -> Result<Self> {
+        let mut errors = FieldErrors::default();
+        for name in FIELDS.iter().take(REQUIRED) {
+            fields.require(name, &mut errors);
+        }
+        let patch = MoviePatch::read(fields, &mut errors);
+        errors.check()?;
+        Ok(Self {
+            fields: patch.over(None)?,
+            has_cover_field: patch.cover_image.is_some(),
+            favorite: patch.favorite,
+            user: patch.user,
         })
     }
 }
 
-fn checked(fields: MovieFields) -> Result<MovieFields> {
-    fields.check().map_err(|e| Error::invalid("title", e.to_string()))
-}
-
-/// A text field that may be left out, and not be null.
+/// Reads a text field. It may be left out, but must not be null.
 fn text<T, E: std::fmt::Display>(
     fields: &mut Fields,
     name: &'static str,
@@ -375,7 +362,7 @@ fn text<T, E: std::fmt::Display>(
     }
 }
 
-/// A field that may be left out or be null, which is the same.
+/// Reads a field that may be left out or null. Both mean the same.
 fn optional<T>(field: Field<T>, name: &'static str, errors: &mut FieldErrors) -> Option<T> {
     match field {
         Field::Missing | Field::Null => None,
@@ -387,48 +374,18 @@ fn optional<T>(field: Field<T>, name: &'static str, errors: &mut FieldErrors) ->
     }
 }
 
-/// The cover: left out, none (null, or blank in a form), or an image.
+/// Reads the cover image. The field may be left out (`None`), null (`Some(None)`) or a URL.
 fn cover(fields: &mut Fields, errors: &mut FieldErrors) -> Option<Option<CoverImage>> {
     const NAME: &str = "cover_image";
     match fields.string(NAME) {
         Field::Missing => None,
         Field::Null => Some(None),
-        // A form says null by nothing, or as a browser writes it.
+        // A form has no null: an empty value stands for it, or the word that browsers write.
         Field::Value(text) if fields.from_text() && matches!(text.trim(), "" | "null") => Some(None),
         Field::Value(text) => Some(errors.take(NAME, CoverImage::parse(&text))),
         Field::Wrong(message) => {
             errors.add(NAME, message);
             None
-        }
-    }
-}
-
-/// A request's `If-Match` (RFC 9110 §13.1.1).
-#[derive(Debug)]
-pub struct IfMatch(Option<Vec<String>>);
-
-impl IfMatch {
-    /// Reads the header; without it, every version matches.
-    #[must_use]
-    pub fn read(headers: &HeaderMap) -> Self {
-        let values: Vec<String> = headers
-            .get_all(header::IF_MATCH)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|b| *b == b','))
-            .map(|tag| String::from_utf8_lossy(tag).trim().to_owned())
-            .collect();
-        Self((!values.is_empty()).then_some(values))
-    }
-
-    /// Whether the movie is at a version that the header names.
-    ///
-    /// # Errors
-    /// [`Error::Stale`] when it isn't.
-    pub fn check(&self, movie: &MovieItem) -> Result<()> {
-        let own = format!("\"{}\"", movie.version);
-        match &self.0 {
-            Some(tags) if !tags.iter().any(|tag| tag == "*" || *tag == own) => Err(Error::Stale),
-            _ => Ok(()),
         }
     }
 }

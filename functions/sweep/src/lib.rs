@@ -1,4 +1,4 @@
-//! The sweep: removes the favorites of deleted movies that their deletions left behind. It runs on a schedule and answers
+//! The sweep: removes the favorites that the deletions of movies left behind. It runs on a schedule and answers
 //! nobody.
 
 use std::time::{Duration, SystemTime};

@@ -1,9 +1,10 @@
-//! Handlers: parse, one store call, respond.
+//! The handlers. Each parses its request, makes one call to the store, and responds.
 
 use axum::{Json, extract::State};
 use marquee_shared::{
-    AppState, Result,
-    auth::{Caller, UNKNOWN_USER},
+    AppState, Error, Result,
+    auth::Caller,
+    db::page::Counted,
     domain::Role,
     http::{
         Collection, PageQuery,
@@ -14,13 +15,12 @@ use marquee_shared::{
     },
 };
 
-/// List users.
+/// List users
 ///
-/// Returns all users by id. Emails are shown to admins only.
+/// Returns all users, ordered by id. Only admins get the emails.
 #[utoipa::path(
     get,
     path = "/api/users/",
-    operation_id = "list_users",
     tag = "users",
     params(PageParams),
     responses(
@@ -29,58 +29,60 @@ use marquee_shared::{
     ),
     security(("bearer" = []))
 )]
-pub async fn list_users(
+pub(crate) async fn list_users(
     State(state): State<AppState>,
     caller: Caller,
     params: Params,
 ) -> Result<Json<Collection<UserBody>>> {
     let page = PageQuery::read(&state, params, DEFAULT_LIMIT, "users".into()).await?;
-    let (asking, (count, slice)) = tokio::try_join!(
+    let (asking, Counted { count, slice }) = tokio::try_join!(
         state.store.get_user(caller.id),
         state.store.list_users(&page.window, page.limit)
     )?;
-    let is_admin = asking.ok_or(UNKNOWN_USER)?.role == Role::Admin;
+    let is_admin = asking.ok_or(Error::UNKNOWN_USER)?.role == Role::Admin;
     let body = if is_admin { UserBody::own } else { UserBody::public };
     let slice = slice.map(|user| body(&user));
     Ok(Json(page.collection(&state, Some(count), slice).await?))
 }
 
-/// Get the current user.
+/// Get the current user
 ///
-/// Returns the caller's own record, with the email.
+/// Returns the caller, with the email.
 #[utoipa::path(
     get,
     path = "/api/users/me/",
-    operation_id = "get_me",
     tag = "users",
     responses(
-        (status = 200, description = "The caller.", body = UserBody),
+        (status = 200, description = "The current user.", body = UserBody),
         Unauthenticated, Unavailable
     ),
     security(("bearer" = []))
 )]
-pub async fn get_me(State(state): State<AppState>, caller: Caller) -> Result<Json<UserBody>> {
-    let user = state.store.get_user(caller.id).await?.ok_or(UNKNOWN_USER)?;
+pub(crate) async fn get_me(State(state): State<AppState>, caller: Caller) -> Result<Json<UserBody>> {
+    let user = state
+        .store
+        .get_user(caller.id)
+        .await?
+        .ok_or(Error::UNKNOWN_USER)?;
     Ok(Json(UserBody::own(&user)))
 }
 
-/// List the current user's favorites.
+/// List the current user's favorites
 ///
-/// Returns the movies among the caller's favorites, the latest favorite first. The order may lag by a moment on AWS, where it comes
-/// from an index.
+/// Returns the movies among the caller's favorites. The movie that was added last comes first. On AWS the order comes from an
+/// index and can be a moment behind.
 #[utoipa::path(
     get,
     path = "/api/users/me/favorites/",
-    operation_id = "list_my_favorites",
     tag = "users",
     params(PageParams),
     responses(
-        (status = 200, description = "A page of movies; `count` is null.", body = Collection<MovieBody>),
+        (status = 200, description = "A page of movies. `count` is null.", body = Collection<MovieBody>),
         BadRequest, Unauthenticated, Unavailable
     ),
     security(("bearer" = []))
 )]
-pub async fn list_my_favorites(
+pub(crate) async fn list_my_favorites(
     State(state): State<AppState>,
     caller: Caller,
     params: Params,

@@ -1,6 +1,6 @@
-//! Users: all of them, the caller, and the caller's favorites.
+//! The users function: all users, the current user, and the current user's favorites.
 
-pub mod handlers;
+mod handlers;
 
 use axum::Router;
 use handlers::*;
@@ -16,16 +16,16 @@ marquee_shared::operations! {
     "/api/users/me/favorites/" => get: list_my_favorites;
 }
 
-/// The function's router, ready to run.
+/// Returns the function's router with the layers of every function.
 ///
 /// # Errors
-/// When a configured CORS origin isn't a header value.
+/// When a configured CORS origin is not a valid header value.
 pub fn router(state: AppState) -> Result<Router, axum::http::Error> {
     let config = state.config.clone();
     with_layers(operations().with_state(state), &config.http)
 }
 
-/// The function's part of the API's description.
+/// Returns this function's part of the OpenAPI document.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     complete(documented())

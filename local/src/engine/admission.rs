@@ -1,54 +1,53 @@
-//! What the engine's endpoint answers: DynamoDB's tools, and nothing that a web page can send.
+//! Which requests the engine's endpoint accepts: those of DynamoDB's tools, and none that a web page can send.
 //!
-//! Any signature is good, so a browser on this machine could read and change the whole table. Each rule below closes one
-//! of its ways: a page's script sends `Origin` with every POST (Fetch Standard, "append a request `Origin` header"); what
-//! it sends without a preflight has one of three content types, none of which is DynamoDB's (Fetch Standard,
-//! "CORS-safelisted request-header"); no preflight is granted; and a page whose name was made to point here (DNS
-//! rebinding) sends that name as `Host`.
+//! The engine accepts any signature, so without these rules a web page in a browser on this machine could read and change
+//! the whole table. Each rule prevents one way to do that:
+//!
+//! - A script sends `Origin` with every POST (Fetch Standard, "append a request `Origin` header").
+//! - A request without a preflight has one of three content types, and DynamoDB's isn't among them (Fetch Standard,
+//!   "CORS-safelisted request-header").
+//! - No preflight succeeds.
+//! - A page whose domain name resolves to this machine (DNS rebinding) sends that name as `Host`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, HOST, ORIGIN};
-use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{
+    HeaderName, HeaderValue, Method, StatusCode,
+    header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, HOST, ORIGIN},
+    request::Parts,
+};
 
-use super::answer::Failure;
+use super::answer::{Failure, MEDIA_TYPE};
 
-/// The media type of DynamoDB's protocol (AWS: "DynamoDB low-level API").
-pub(super) const MEDIA_TYPE: &str = "application/x-amz-json-1.0";
-
-/// Headers that browsers send and DynamoDB's tools don't. `Sec-Fetch-Mode` isn't among them: Node.js sends it as well.
+/// Headers that browsers send and DynamoDB's tools don't. `Sec-Fetch-Mode` isn't among them because Node.js sends it too.
 const OF_BROWSERS: [HeaderName; 3] = [
     ORIGIN,
     ACCESS_CONTROL_REQUEST_METHOD,
     HeaderName::from_static("sec-fetch-site"),
 ];
 
-/// Refuses the head of a request that a web page can send, or that isn't DynamoDB's protocol.
+/// Refuses a request, by its head, that a web page can send or that isn't of DynamoDB's protocol.
 pub(super) fn admit(head: &Parts) -> Result<(), Failure> {
     if let Some(name) = OF_BROWSERS.iter().find(|name| head.headers.contains_key(*name)) {
         return Err(denied(format!(
-            "This endpoint is for DynamoDB's tools. A request with the header {name} comes from a browser and is refused."
+            "This endpoint accepts requests of DynamoDB's tools only. A request with the header {name} comes from a browser."
         )));
     }
     if !names_loopback(head) {
         return Err(denied(
-            "This endpoint is for this machine. The Host header must be given once, and be a loopback address, localhost, \
-             or a name below .localhost, with any port."
+            "This endpoint accepts requests of this machine only. There must be one Host header, and it must be a loopback \
+             address, localhost, or a name below .localhost, with any port."
                 .to_owned(),
         ));
     }
     if head.method != Method::POST {
         return Err(Failure::unknown(
             StatusCode::METHOD_NOT_ALLOWED,
-            "DynamoDB's protocol knows no method but POST.",
+            "The method must be POST.",
         ));
     }
     if head.uri.path() != "/" {
-        return Err(Failure::unknown(
-            StatusCode::NOT_FOUND,
-            "DynamoDB's protocol knows no path but /.",
-        ));
+        return Err(Failure::unknown(StatusCode::NOT_FOUND, "The path must be /."));
     }
     let mut media_types = head.headers.get_all(CONTENT_TYPE).iter();
     let is_dynamodbs = media_types.next().is_some_and(is_media_type) && media_types.next().is_none();
@@ -75,7 +74,7 @@ fn is_media_type(value: &HeaderValue) -> bool {
     essence.is_some_and(|text| text.trim().eq_ignore_ascii_case(MEDIA_TYPE))
 }
 
-/// Whether a request is addressed to this machine: by its one `Host` header, and by its target if that names a host too.
+/// Whether a request has one `Host` header that names this machine, and no other host in its target.
 fn names_loopback(head: &Parts) -> bool {
     let mut hosts = head.headers.get_all(HOST).iter();
     let host = hosts.next().and_then(|value| value.to_str().ok());
@@ -87,9 +86,9 @@ fn names_loopback(head: &Parts) -> bool {
             .is_none_or(|authority| is_loopback(authority.as_str()))
 }
 
-/// Whether a host with an optional port is this machine by itself, whatever a name server says: a loopback address,
-/// `localhost`, or a name below it, which is kept for loopback (RFC 6761 §6.3). A container that reaches the host by a
-/// name below `.localhost` of its own is let in by this.
+/// Whether a host with an optional port is this machine whatever a name server answers: a loopback address, `localhost`, or
+/// a name below `localhost`, all of which are reserved for loopback (RFC 6761 §6.3). This also admits a container that
+/// reaches its host by a name below `.localhost`.
 fn is_loopback(authority: &str) -> bool {
     let authority = authority.trim();
     let (address, port) = match authority.strip_prefix('[') {

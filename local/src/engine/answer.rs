@@ -1,30 +1,33 @@
-//! Answers as DynamoDB gives them: JSON, with a request id and a checksum.
+//! Responses in DynamoDB's form: JSON with a request id and a checksum.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{
+    HeaderName, HeaderValue, Response, StatusCode,
+    header::{ALLOW, CONNECTION, CONTENT_TYPE},
+};
 use http_body_util::Full;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::admission::MEDIA_TYPE;
+/// The media type of DynamoDB's protocol (AWS: "DynamoDB low-level API").
+pub(super) const MEDIA_TYPE: &str = "application/x-amz-json-1.0";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// CRC-32 of the body, which SDKs compare where it is given.
+/// The CRC-32 of the body. SDKs check it when it is present.
 const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-crc32");
 
-/// Why a request isn't run.
+/// Why a request isn't executed.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) status: StatusCode,
-    /// What SDKs take the error's name from.
+    /// The error's type. SDKs take its name from the part behind `#`.
     pub(super) kind: &'static str,
     pub(super) message: String,
 }
 
 impl Failure {
-    /// What isn't DynamoDB's protocol.
+    /// For a request that isn't of DynamoDB's protocol.
     pub(super) fn unknown(status: StatusCode, message: &str) -> Self {
         Self {
             status,
@@ -33,7 +36,7 @@ impl Failure {
         }
     }
 
-    /// A body that can't be read.
+    /// For a body that can't be read.
     pub(super) fn unreadable(status: StatusCode, message: &str) -> Self {
         Self {
             status,
@@ -42,7 +45,7 @@ impl Failure {
         }
     }
 
-    /// The answer, after which the connection is closed: what else comes on it isn't for this endpoint either.
+    /// The response, after which the connection is closed: its further requests aren't for this endpoint either.
     pub(super) fn answer(&self) -> Response<Full<Bytes>> {
         let body = json!({"__type": self.kind, "message": self.message}).to_string();
         let mut answer = answer(self.status, body);
@@ -55,7 +58,7 @@ impl Failure {
     }
 }
 
-/// An answer with this JSON as its body.
+/// A response with this JSON body.
 pub(super) fn answer(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     let checksum = crc32fast::hash(body.as_bytes());
     let mut answer = Response::new(Full::new(Bytes::from(body)));
@@ -63,7 +66,7 @@ pub(super) fn answer(status: StatusCode, body: String) -> Response<Full<Bytes>> 
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     headers.insert(CHECKSUM, HeaderValue::from(checksum));
-    // Hexadecimal digits, which are always a header's value.
+    // Hexadecimal digits are always a valid header value.
     if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().simple().to_string()) {
         headers.insert(REQUEST_ID, id);
     }

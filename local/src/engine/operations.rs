@@ -1,12 +1,12 @@
-//! DynamoDB's operations, by name, on the engine's database. The JSON of requests and answers is the engine's own.
+//! DynamoDB's operations by name. The engine defines the JSON of their requests and responses.
 
 use dynoxide::{Database, DynoxideError};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Matches each operation's name with the database's method, and reads and writes what that takes and gives.
+/// Maps the name of each operation to a method of the database, and reads and writes the method's JSON.
 macro_rules! operations {
     ($($name:literal => $method:ident,)*) => {
-        /// Every operation that the engine knows.
+        /// Every operation of the engine.
         const KNOWN: &[&str] = &[$($name),*];
 
         fn dispatch(database: &Database, operation: &str, body: &str) -> Result<String, DynoxideError> {
@@ -49,7 +49,7 @@ operations! {
     "UpdateTimeToLive" => update_time_to_live,
 }
 
-/// The operation that the header `X-Amz-Target` names, if the engine knows it.
+/// Returns the operation that the header `X-Amz-Target` names, if the engine has it.
 pub(super) fn named(target: &str) -> Option<&'static str> {
     let name = target
         .strip_prefix("DynamoDB_20120810.")
@@ -57,15 +57,14 @@ pub(super) fn named(target: &str) -> Option<&'static str> {
     KNOWN.iter().find(|known| **known == name).copied()
 }
 
-/// Runs an operation on a request's body, and gives the answer's.
-///
-/// Blocks until it is done: the engine runs one operation at a time.
+/// Runs an operation with the body of a request and returns the body of the response. Blocks; the engine runs one operation
+/// at a time.
 ///
 /// # Errors
-/// What DynamoDB refuses, or a body that isn't the operation's.
+/// DynamoDB's error, also for a body that isn't valid for the operation.
 pub(super) fn run(database: &Database, operation: &str, body: &str) -> Result<String, DynoxideError> {
     dispatch(database, operation, body).map_err(|error| match error {
-        // PartiQL shows the item that a condition failed on in a shape of its own.
+        // PartiQL returns the item of a failed condition in another form.
         DynoxideError::ConditionalCheckFailedException(message, Some(item))
             if operation == "ExecuteStatement" =>
         {
@@ -80,12 +79,12 @@ pub(super) fn run(database: &Database, operation: &str, body: &str) -> Result<St
     })
 }
 
-/// What the engine's readers put in front of the reason, so that it is known which of DynamoDB's errors it is.
+/// Prefixes that the engine's deserializers put before a reason to say which of DynamoDB's errors it is.
 const REQUEST_VALIDATION: [&str; 1] = ["VALIDATION_REQUEST:"];
 const VALIDATION: [&str; 2] = ["VALIDATION_AS_READ:", "VALIDATION:"];
 const SERIALIZATION: [&str; 2] = ["SERIALIZATION_AS_READ:", "SERIALIZATION:"];
 
-/// Reasons of serde that are a validation's in DynamoDB: what is missing, null or not one of the values there are.
+/// Parts of serde's reasons that are validation errors in DynamoDB: a value is missing, null or not among the allowed ones.
 const MISSING: [&str; 4] = [
     "missing field",
     "unknown variant",
@@ -94,17 +93,17 @@ const MISSING: [&str; 4] = [
 ];
 
 fn read<T: DeserializeOwned>(body: &str) -> Result<T, DynoxideError> {
-    // The engine's types would also be read from a list, member by member.
+    // serde would also accept a list in place of an object.
     if !body.trim_start().starts_with('{') {
         return Err(DynoxideError::SerializationException(String::new()));
     }
     serde_json::from_str(body).map_err(|error| refusal(&error.to_string()))
 }
 
-/// DynamoDB's error for a body that can't be read for this reason. Its kind is DynamoDB's; its words are the engine's, for
-/// a body that isn't the operation's at all.
+/// Returns DynamoDB's error for a body that can't be read for this reason. The type of the error is DynamoDB's, and its
+/// message is the engine's.
 fn refusal(reason: &str) -> DynoxideError {
-    // Where in the body, which DynamoDB doesn't tell.
+    // Without the position in the body, which DynamoDB doesn't return.
     let reason = reason
         .rsplit_once(" at line ")
         .map_or(reason, |(before, _)| before);

@@ -1,55 +1,61 @@
-//! The engine's HTTP server: DynamoDB's protocol on loopback, straight to the database.
+//! The engine's HTTP server: DynamoDB's protocol on loopback.
 
-use std::future::Future;
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use dynoxide::{
     Database,
     auth_material::{self, AuthMaterial},
 };
-use http::header::{AUTHORIZATION, DATE};
-use http::request::Parts;
-use http::{HeaderName, Request, Response, StatusCode};
+use http::{
+    HeaderName, Request, Response, StatusCode,
+    header::{AUTHORIZATION, DATE},
+    request::Parts,
+};
 use http_body_util::Full;
 use tokio::net::TcpListener;
 
-use super::admission::admit;
-use super::answer::{Failure, answer};
-use super::operations;
-use crate::bodies::{Bodies, Unread, Whole};
-use crate::connections::{Ceilings, Connections};
-use crate::http1::{Application, Arriving, Patience, Peer, Refused, Server, Why};
+use super::{
+    admission::admit,
+    answer::{Failure, answer},
+    operations,
+};
+use crate::{
+    bodies::{Bodies, BodyError, ReadBody},
+    ceilings::Ceilings,
+    connections::Connections,
+    http1::{Application, Peer, Reason, Refused, RequestBody, Server, Timeouts},
+};
 
-/// How long a client may take. An idle connection is kept for longer than the 90 s for which SDK clients of Rust keep
-/// theirs, so that it is they who close it. A call of the functions waits for a place rather than being refused.
-const PATIENCE: Patience = Patience {
+/// How long a client may take. An idle connection stays open longer than the 90 s after which Rust's SDK closes it, so that
+/// the client closes it first. A call of a function waits for a slot instead of being refused.
+const TIMEOUTS: Timeouts = Timeouts {
     idle: Duration::from_secs(120),
     head: Duration::from_secs(10),
     answer: Duration::from_secs(30),
     room: Duration::from_secs(10),
 };
 
-/// The largest body that DynamoDB takes, that of a batch of writes (AWS: "BatchWriteItem").
+/// The largest body in bytes that DynamoDB accepts, which is that of a batch of writes (AWS: "BatchWriteItem").
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// What all bodies may take together beyond their first kilobytes: two of the largest.
+/// How many bytes all bodies may take together beyond their first kilobytes: as many as two of the largest.
 const BODY_BUDGET: usize = 2 * MAX_BODY;
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 
-/// Serves HTTP/1 on `listener` until `shutdown` resolves, then lets the requests under way finish.
+/// Serves HTTP/1 on `listener` until `shutdown` resolves, then waits for the requests being processed.
 ///
-/// The endpoint's connections and bodies are bounded like the API's: whatever another program does with this port, the
-/// API keeps its own descriptors and memory.
+/// The endpoint's connections and bodies are limited like the API's. So whatever another program does with this port, the
+/// API has its own descriptors and memory.
 pub(super) async fn serve(listener: TcpListener, database: Database, shutdown: impl Future<Output = ()>) {
     let endpoint = Endpoint {
         database,
         bodies: Bodies::of(BODY_BUDGET),
     };
     let connections = Connections::new(Ceilings::of_process().engine);
-    Server::new(endpoint, connections, PATIENCE)
+    Server::new(endpoint, connections, TIMEOUTS)
         .serve(listener, shutdown)
         .await;
 }
@@ -60,7 +66,7 @@ struct Endpoint {
 }
 
 impl Application for Endpoint {
-    async fn answer(&self, request: Request<Arriving>, _: Peer) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<RequestBody>, _: Peer) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         self.run(&head, body)
             .await
@@ -68,23 +74,27 @@ impl Application for Endpoint {
     }
 
     async fn refuse(&self, request: Refused) -> Response<Full<Bytes>> {
-        refused(&match request.why {
-            Why::Malformed => Failure::unknown(StatusCode::BAD_REQUEST, "The request isn't valid HTTP/1.1."),
-            Why::LineTooLong => Failure::unknown(StatusCode::URI_TOO_LONG, "The request line is too long."),
-            Why::HeadTooLarge => Failure::unknown(
+        refused(&match request.reason {
+            Reason::Malformed => {
+                Failure::unknown(StatusCode::BAD_REQUEST, "The request isn't valid HTTP/1.1.")
+            }
+            Reason::LineTooLong => {
+                Failure::unknown(StatusCode::URI_TOO_LONG, "The request line is too long.")
+            }
+            Reason::HeadTooLarge => Failure::unknown(
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "The headers are too many or too long.",
             ),
-            Why::TooSlow => Failure::unknown(
+            Reason::TooSlow => Failure::unknown(
                 StatusCode::REQUEST_TIMEOUT,
                 "The request line and headers didn't arrive in time.",
             ),
-            Why::NoRoom => no_room(),
+            Reason::NoRoom => no_room(),
         })
     }
 }
 
-/// The answer to a request that isn't run. The log has nothing of what the client wrote.
+/// The response to a request that isn't executed. The log has nothing that the client sent.
 fn refused(failure: &Failure) -> Response<Full<Bytes>> {
     tracing::debug!(
         status = failure.status.as_u16(),
@@ -94,7 +104,7 @@ fn refused(failure: &Failure) -> Response<Full<Bytes>> {
     failure.answer()
 }
 
-/// The failure that has SDKs call again.
+/// The failure after which SDKs retry.
 fn no_room() -> Failure {
     Failure {
         status: StatusCode::SERVICE_UNAVAILABLE,
@@ -104,8 +114,8 @@ fn no_room() -> Failure {
 }
 
 impl Endpoint {
-    async fn run(&self, head: &Parts, body: Arriving) -> Result<Response<Full<Bytes>>, Failure> {
-        // On the head alone, before any of the body is read.
+    async fn run(&self, head: &Parts, body: RequestBody) -> Result<Response<Full<Bytes>>, Failure> {
+        // Decided by the head, before the body is read.
         admit(head)?;
         let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
         let operation = text(TARGET)
@@ -128,7 +138,7 @@ impl Endpoint {
                 let status =
                     StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 if status.is_server_error() {
-                    // Its message may quote what is stored.
+                    // The error's message may quote stored data.
                     tracing::error!(operation, "the engine failed");
                 }
                 answer(status, error.to_json())
@@ -137,17 +147,17 @@ impl Endpoint {
     }
 
     /// Reads a whole body, within the limits.
-    async fn read(&self, body: Arriving) -> Result<Whole, Failure> {
+    async fn read(&self, body: RequestBody) -> Result<ReadBody, Failure> {
         let read = self.bodies.read(body, MAX_BODY).await;
         read.map_err(|unread| match unread {
-            Unread::TooLarge => {
+            BodyError::TooLarge => {
                 Failure::unreadable(StatusCode::PAYLOAD_TOO_LARGE, "The body must be at most 16 MiB.")
             }
-            Unread::TooSlow => {
+            BodyError::TooSlow => {
                 Failure::unreadable(StatusCode::REQUEST_TIMEOUT, "The body didn't arrive in time.")
             }
-            Unread::NoMemory => no_room(),
-            Unread::Broken => {
+            BodyError::NoMemory => no_room(),
+            BodyError::Broken => {
                 Failure::unreadable(StatusCode::BAD_REQUEST, "The body is incomplete or broken.")
             }
         })

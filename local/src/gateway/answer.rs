@@ -1,57 +1,58 @@
-//! What goes back to the client: a function's answer, or the gateway's own.
+//! The response to the client: a function's answer, or the gateway's own problem document.
 
-use std::collections::BTreeMap;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE,
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
+    header::{
+        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
+        UPGRADE,
+    },
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
-use marquee_shared::http::layers::REQUEST_ID;
-use marquee_shared::http::problem::{MEDIA_TYPE, Problem};
-use serde::Deserialize;
+use lambda_http::{Body, aws_lambda_events::apigw::ApiGatewayV2httpResponse};
+use marquee_shared::http::{
+    layers::REQUEST_ID,
+    problem::{MEDIA_TYPE, Problem},
+};
 
-use crate::bodies::Unread;
+use crate::bodies::BodyError;
 
-/// Headers of a function's answer that are the gateway's to set (RFC 9110 §7.6.1).
+/// Headers of a function's answer that the gateway drops, because they concern its own connection (RFC 9110 §7.6.1).
 const OF_THE_GATEWAY: [HeaderName; 5] = [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
 /// A request that no function answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// `400`: it isn't a request that can be handed on. The text says why.
+    /// `400`: it can't be passed to a function. The text says why.
     Malformed(&'static str),
-    /// `404`: no route takes it, and there is no `$default`.
+    /// `404`: no route matches, and there is no `$default`.
     NotFound,
-    /// `408`: its head didn't come in time.
+    /// `408`: the head didn't arrive in time.
     HeadTimeout,
-    /// `408`: its body didn't come in time.
+    /// `408`: the body didn't arrive in time.
     BodyTimeout,
-    /// `413`: its body, or the event made from it, is too large.
+    /// `413`: the body, or the event made of it, is too large.
     BodyTooLarge,
-    /// `414`: its request line alone is longer than the gateway takes.
+    /// `414`: the request line alone is longer than the gateway accepts.
     TargetTooLong,
-    /// `431`: it has too many headers, or they are longer than the gateway takes.
+    /// `431`: there are more headers, or longer ones, than the gateway accepts.
     HeadersTooLarge,
-    /// `500`: the function failed. The log says how.
+    /// `500`: the function failed. The log has the reason.
     FunctionFailed,
-    /// `503`: the function didn't answer in time.
+    /// `503`: the function didn't answer within its timeout.
     FunctionTimeout,
-    /// `503`: there is no room for it among the others.
+    /// `503`: too many requests are being processed.
     NoRoom,
 }
 
-impl From<Unread> for Refusal {
-    fn from(unread: Unread) -> Self {
+impl From<BodyError> for Refusal {
+    fn from(unread: BodyError) -> Self {
         match unread {
-            Unread::TooLarge => Self::BodyTooLarge,
-            Unread::TooSlow => Self::BodyTimeout,
-            Unread::NoMemory => Self::NoRoom,
-            Unread::Broken => Self::Malformed("The request body is incomplete or broken."),
+            BodyError::TooLarge => Self::BodyTooLarge,
+            BodyError::TooSlow => Self::BodyTimeout,
+            BodyError::NoMemory => Self::NoRoom,
+            BodyError::Broken => Self::Malformed("The request body is incomplete or broken."),
         }
     }
 }
@@ -104,7 +105,7 @@ impl Refusal {
         Problem::new(status, code, detail, None)
     }
 
-    /// The problem document for a request with this method and id, as it is before CORS.
+    /// Returns the problem document for a request with this method and id. CORS headers aren't set yet.
     pub(super) fn response(self, method: &Method, request_id: &str) -> Response<Full<Bytes>> {
         let mut problem = self.problem();
         request_id.clone_into(&mut problem.request_id);
@@ -123,58 +124,46 @@ impl Refusal {
     }
 }
 
-/// A function's answer: the response of payload format 2.0, as far as `lambda_http` writes it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct FunctionAnswer {
-    status_code: u16,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    #[serde(default)]
-    cookies: Vec<String>,
-    #[serde(default)]
-    body: Option<String>,
-    #[serde(default)]
-    is_base64_encoded: bool,
-}
-
-/// The HTTP response that a function's answer stands for, or what is wrong with the answer.
+/// Returns the HTTP response that a function's answer describes, or what is wrong with the answer.
 ///
-/// The gateway sets the length and the headers that concern the connection; each cookie becomes a `Set-Cookie` header.
+/// An answer is the JSON that `lambda_http` writes of an [`ApiGatewayV2httpResponse`], so it is read as one. The gateway
+/// sets the length and the headers that concern the connection. Each cookie becomes a `Set-Cookie` header.
 pub(super) fn response_from(answer: &[u8], method: &Method) -> Result<Response<Full<Bytes>>, String> {
-    let answer: FunctionAnswer = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
-    let status = StatusCode::from_u16(answer.status_code).map_err(|error| error.to_string())?;
+    let answer: ApiGatewayV2httpResponse =
+        serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+    let status = u16::try_from(answer.status_code)
+        .ok()
+        .and_then(|code| StatusCode::from_u16(code).ok())
+        .ok_or_else(|| format!("{} isn't a status", answer.status_code))?;
     if status.is_informational() {
         return Err(format!("{status} isn't a final status"));
     }
-    let mut headers = HeaderMap::new();
-    for (name, value) in &answer.headers {
-        let name: HeaderName = name
-            .parse()
-            .map_err(|_| format!("{name:?} isn't a header name"))?;
-        let value = HeaderValue::from_str(value).map_err(|_| format!("the value of {name} isn't one"))?;
-        if !OF_THE_GATEWAY.contains(&name) && name.as_str() != "keep-alive" {
-            headers.insert(name, value);
-        }
+    let mut headers = answer.headers;
+    for name in OF_THE_GATEWAY {
+        headers.remove(name);
     }
+    headers.remove("keep-alive");
     for cookie in &answer.cookies {
         headers.append(
             SET_COOKIE,
             HeaderValue::from_str(cookie).map_err(|_| "a cookie isn't a header value".to_owned())?,
         );
     }
-    let body = answer.body.unwrap_or_default();
-    let body = match answer.is_base64_encoded {
-        true => STANDARD
-            .decode(body)
-            .map_err(|error| format!("its body isn't base64: {error}"))?,
-        false => body.into_bytes(),
+    let body = match answer.body {
+        None => Bytes::new(),
+        Some(Body::Text(text)) if answer.is_base64_encoded => STANDARD
+            .decode(text)
+            .map_err(|error| format!("its body isn't base64: {error}"))?
+            .into(),
+        Some(Body::Text(text)) => text.into(),
+        Some(_) => return Err("its body isn't a string".to_owned()),
     };
-    Ok(assemble(status, headers, body.into(), method))
+    Ok(assemble(status, headers, body, method))
 }
 
-/// A response whose length is right: that of its body; none where there can't be a body; and for `HEAD` that of the
-/// body `GET` would have (RFC 9110 §8.6), if the function's body or its own header tells.
+/// Makes a response with the right `Content-Length`: the length of the body, or no header where a response has no body. For
+/// `HEAD` it is the length of the body that `GET` would have (RFC 9110 §8.6), if the function has sent that body or the
+/// header.
 fn assemble(
     status: StatusCode,
     mut headers: HeaderMap,
@@ -208,12 +197,17 @@ mod tests {
 
     use super::*;
 
+    /// An answer as `lambda_http` writes it, which always has cookies.
     fn text(answer: &Value) -> Vec<u8> {
+        let mut answer = answer.clone();
+        if let Some(fields) = answer.as_object_mut() {
+            fields.entry("cookies").or_insert(json!([]));
+        }
         answer.to_string().into_bytes()
     }
 
-    /// Status, headers and body as text.
-    async fn taken(response: Response<Full<Bytes>>) -> (u16, HeaderMap, String) {
+    /// The status, the headers, and the body as text.
+    async fn parts_of(response: Response<Full<Bytes>>) -> (u16, HeaderMap, String) {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (
@@ -238,7 +232,7 @@ mod tests {
             "body": "{}",
             "isBase64Encoded": false,
         });
-        let (status, headers, body) = taken(response_from(&text(&answer), &Method::POST).unwrap()).await;
+        let (status, headers, body) = parts_of(response_from(&text(&answer), &Method::POST).unwrap()).await;
         assert_eq!((status, body.as_str()), (201, "{}"));
         assert_eq!(headers["content-type"], "application/json");
         assert_eq!(headers["x-id"].as_bytes(), "é".as_bytes());
@@ -254,7 +248,7 @@ mod tests {
     async fn an_encoded_body_is_decoded() {
         let answer = json!({ "statusCode": 200, "body": "Zm9v", "isBase64Encoded": true });
         assert_eq!(
-            taken(response_from(&text(&answer), &Method::GET).unwrap())
+            parts_of(response_from(&text(&answer), &Method::GET).unwrap())
                 .await
                 .2,
             "foo"
@@ -262,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_body_goes_where_none_can_be() {
+    async fn a_response_that_cannot_have_a_body_has_none() {
         for (method, answer, length) in [
             (
                 Method::HEAD,
@@ -282,7 +276,7 @@ mod tests {
             ),
             (Method::GET, json!({ "statusCode": 304, "body": "four" }), None),
         ] {
-            let (_, headers, body) = taken(response_from(&text(&answer), &method).unwrap()).await;
+            let (_, headers, body) = parts_of(response_from(&text(&answer), &method).unwrap()).await;
             assert_eq!(body, "", "{answer}");
             assert_eq!(
                 headers.get(CONTENT_LENGTH).map(|value| value.to_str().unwrap()),
@@ -310,7 +304,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_is_a_problem_document_with_the_requests_id() {
-        let (status, headers, body) = taken(Refusal::BodyTooLarge.response(&Method::POST, "the-id")).await;
+        let (status, headers, body) = parts_of(Refusal::BodyTooLarge.response(&Method::POST, "the-id")).await;
         assert_eq!(status, 413);
         assert_eq!(headers[CONTENT_TYPE], "application/problem+json");
         assert_eq!(headers["x-request-id"], "the-id");
@@ -325,7 +319,7 @@ mod tests {
                 "request_id": "the-id",
             })
         );
-        let (_, headers, body) = taken(Refusal::FunctionTimeout.response(&Method::HEAD, "the-id")).await;
+        let (_, headers, body) = parts_of(Refusal::FunctionTimeout.response(&Method::HEAD, "the-id")).await;
         assert_eq!((headers[RETRY_AFTER].to_str().unwrap(), body.as_str()), ("1", ""));
     }
 }

@@ -1,7 +1,6 @@
 //! The gateway's HTTP server.
 
-use std::future::Future;
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -9,24 +8,24 @@ use http_body_util::Full;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use super::{Gateway, LocalAddr, Refusal};
-use crate::http1::{Application, Arriving, Peer, Refused, Server, Why};
+use super::{Gateway, answer::Refusal, host::LocalAddr};
+use crate::http1::{Application, Peer, Reason, Refused, RequestBody, Server};
 
 impl Gateway {
-    /// Serves HTTP/1 on `listener` until `shutdown` resolves, then lets the requests under way finish, for ten seconds
-    /// at most.
+    /// Serves HTTP/1 on `listener` until `shutdown` resolves, then waits at most ten seconds for the requests being
+    /// processed.
     ///
-    /// What isn't HTTP at all is answered with a problem document, too.
+    /// What isn't valid HTTP is answered with a problem document too.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let (connections, patience) = (Arc::clone(&self.connections), self.patience);
-        Server::new(self, connections, patience)
+        let (connections, timeouts) = (Arc::clone(&self.connections), self.timeouts);
+        Server::new(self, connections, timeouts)
             .serve(listener, shutdown)
             .await;
     }
 }
 
 impl Application for Arc<Gateway> {
-    async fn answer(&self, mut request: Request<Arriving>, peer: Peer) -> Response<Full<Bytes>> {
+    async fn answer(&self, mut request: Request<RequestBody>, peer: Peer) -> Response<Full<Bytes>> {
         if let Some(local) = peer.local {
             request.extensions_mut().insert(LocalAddr(local));
         }
@@ -34,12 +33,12 @@ impl Application for Arc<Gateway> {
     }
 
     async fn refuse(&self, refused: Refused) -> Response<Full<Bytes>> {
-        let refusal = match refused.why {
-            Why::Malformed => Refusal::Malformed("The request isn't valid HTTP/1.1."),
-            Why::LineTooLong => Refusal::TargetTooLong,
-            Why::HeadTooLarge => Refusal::HeadersTooLarge,
-            Why::TooSlow => Refusal::HeadTimeout,
-            Why::NoRoom => Refusal::NoRoom,
+        let refusal = match refused.reason {
+            Reason::Malformed => Refusal::Malformed("The request isn't valid HTTP/1.1."),
+            Reason::LineTooLong => Refusal::TargetTooLong,
+            Reason::HeadTooLarge => Refusal::HeadersTooLarge,
+            Reason::TooSlow => Refusal::HeadTimeout,
+            Reason::NoRoom => Refusal::NoRoom,
         };
         let id = Uuid::new_v4().to_string();
         Gateway::refuse(self, refusal, &refused.method, &refused.headers, &id).await

@@ -1,16 +1,17 @@
-//! What the guard makes of calls, and what it does with them.
+//! What calls need, and what the guard does with them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use aws_sdk_dynamodb::types::{
     ConditionCheck, Delete, DeleteRequest, KeysAndAttributes, Put, PutRequest, Update,
 };
-use marquee_shared::clock::Clock;
-use marquee_shared::db::{Key, Store, client, keys};
-use marquee_shared::error::Error;
+use marquee_shared::{
+    clock::Clock,
+    db::{Key, Store, client, keys},
+    error::Error,
+};
 
 use super::*;
-use crate::server::TEMPLATE;
-use crate::template::Template;
+use crate::{server::TEMPLATE, template::Template};
 
 fn guard(function: &str) -> Guard {
     let template = Template::parse(TEMPLATE).unwrap();
@@ -18,7 +19,7 @@ fn guard(function: &str) -> Guard {
     Guard::new(function, role, "marquee", &template.table)
 }
 
-/// What a call of any function would need, in words.
+/// What a call needs, as displayed. The needs don't depend on the function.
 fn needs(call: impl fmt::Debug + Send + Sync + 'static) -> Result<Vec<String>, &'static str> {
     let needs = guard("docs").0.needs(&Input::erase(call))?;
     Ok(needs.iter().map(ToString::to_string).collect())
@@ -194,7 +195,7 @@ fn a_call_that_cannot_be_read_is_none_that_a_role_allows() {
     assert!(needs(scan.build().unwrap()).is_err());
 }
 
-/// There is nothing at the client's endpoint: what fails otherwise than by that was refused before.
+/// No server listens at the client's endpoint. A call with another error than a failed connection was refused before.
 fn store(guard: &Guard) -> Store {
     let client = guard.client(&client::local("http://127.0.0.1:9"));
     Store::new(client, "marquee", Clock::default())

@@ -1,40 +1,44 @@
-//! Where a connection is between one request's head and the end of its answer.
+//! The state of a connection between the head of a request and the end of its response.
 
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll};
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use crate::connections::Place;
+use crate::connections::Slot;
 
-/// What has come of a connection's request so far.
+/// How far a connection's request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// There is none, or not the whole of its head.
+    /// There is no request, or not its whole head.
     Idle,
-    /// Its head is here, and not all of the answer.
+    /// The head has arrived, and hyper doesn't have the whole response yet.
     Serving,
-    /// hyper has the whole of the answer, and hasn't written all of it.
+    /// hyper has the whole response and hasn't written all of it.
     Answered,
 }
 
-/// A connection's phase and place, shared by everything that moves it along.
+/// A connection's phase and slot, shared by all parts that serve the connection.
 #[derive(Debug)]
 pub(super) struct Exchange {
     phase: AtomicU8,
-    pub(super) place: Place,
+    pub(super) slot: Slot,
 }
 
 impl Exchange {
-    pub(super) fn new(place: Place) -> Self {
+    pub(super) fn new(slot: Slot) -> Self {
         Self {
             phase: AtomicU8::new(Phase::Idle as u8),
-            place,
+            slot,
         }
     }
 
@@ -50,37 +54,38 @@ impl Exchange {
         self.phase.store(phase as u8, Ordering::Release);
     }
 
-    /// A head is here. Returns `false` when the connection is being closed and nothing should be begun.
+    /// Begins a request whose head has arrived. Returns `false` when the connection is being closed; the request must not be
+    /// processed then.
     pub(super) fn begin(&self) -> bool {
         self.set(Phase::Serving);
-        self.place.working()
+        self.slot.working()
     }
 
-    /// hyper has written all it had. Returns whether that was the rest of an answer.
+    /// Notes that hyper has written all it had. Returns whether that was the end of a response.
     pub(super) fn flushed(&self) -> bool {
         let done = self.phase() == Phase::Answered;
         if done {
             self.set(Phase::Idle);
-            self.place.idle();
+            self.slot.idle();
         }
         done
     }
 }
 
-/// A request's body, on its way in. Until all of it is here, its client is waited for.
+/// The body of a request. While it is incomplete, the connection counts as waiting for its client.
 #[derive(Debug)]
-pub struct Arriving {
+pub struct RequestBody {
     body: Incoming,
     exchange: Arc<Exchange>,
 }
 
-impl Arriving {
+impl RequestBody {
     pub(super) fn new(body: Incoming, exchange: Arc<Exchange>) -> Self {
         Self { body, exchange }
     }
 }
 
-impl Body for Arriving {
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -91,16 +96,16 @@ impl Body for Arriving {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         let end = match polled {
             Poll::Pending => {
-                self.exchange.place.waiting();
+                self.exchange.slot.waiting();
                 return Poll::Pending;
             }
             Poll::Ready(Some(Ok(frame))) => return Poll::Ready(Some(Ok(frame))),
             Poll::Ready(Some(Err(error))) => Some(Err(io::Error::other(error))),
             Poll::Ready(None) => None,
         };
-        // The last of the body can come while the connection is being closed for another. Nothing is begun then, since
-        // the client would be told that it wasn't.
-        let closed = !self.exchange.place.working();
+        // The end of the body can arrive while the connection is being closed for another. The request must not be
+        // processed then, because the client is told that it wasn't.
+        let closed = !self.exchange.slot.working();
         Poll::Ready(if closed && end.is_none() {
             Some(Err(io::ErrorKind::ConnectionAborted.into()))
         } else {
@@ -117,26 +122,26 @@ impl Body for Arriving {
     }
 }
 
-/// An answer's body, on its way out. hyper drops it when it has taken all of it, and before it writes the last of it.
+/// The body of a response. hyper drops it once it has taken all of it, before it has written all of it.
 #[derive(Debug)]
-pub(super) struct Leaving {
+pub(super) struct ResponseBody {
     body: Full<Bytes>,
     exchange: Arc<Exchange>,
 }
 
-impl Leaving {
+impl ResponseBody {
     pub(super) fn new(body: Full<Bytes>, exchange: Arc<Exchange>) -> Self {
         Self { body, exchange }
     }
 }
 
-impl Drop for Leaving {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         self.exchange.set(Phase::Answered);
     }
 }
 
-impl Body for Leaving {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 

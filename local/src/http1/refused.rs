@@ -1,62 +1,66 @@
-//! What never became a request, and how an answer to it is written without hyper.
+//! What didn't become a request, and the response to it, which is written without hyper.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, DATE, ORIGIN};
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{
+    HeaderMap, HeaderValue, Method, Response,
+    header::{CONNECTION, DATE, ORIGIN},
+};
 use http_body_util::{BodyExt, Full};
-use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
+use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-use super::exchange::Phase;
-use super::stream::Stream;
+use super::{exchange::Phase, stream::Stream};
 
-/// The longest request line that is anything but too long, whatever follows it.
+/// The longest request line in bytes. When a head is too large and its line isn't longer than this, the headers are the
+/// reason.
 const MAX_LINE: usize = 10 * 1024;
 
 /// An instant as HTTP writes it (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
 const IMF_FIXDATE: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
-/// Why something never became a request.
+/// Why something didn't become a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// It isn't HTTP/1, or its headers contradict each other, or it ends in the middle of its head.
+pub enum Reason {
+    /// It isn't HTTP/1, its headers contradict each other, or it ends in the middle of the head.
     Malformed,
-    /// Its request line is too long.
+    /// The request line is too long.
     LineTooLong,
-    /// Its head has too many headers, or is too long.
+    /// The head has too many headers or is too long.
     HeadTooLarge,
-    /// It didn't come in time, or in no time that was left when its place was needed.
+    /// It didn't arrive in time, or its slot was needed before it had arrived.
     TooSlow,
-    /// As many requests as there is room for are being worked on.
+    /// As many requests as allowed are being processed.
     NoRoom,
 }
 
-/// What never became a request.
+/// What didn't become a request.
 #[derive(Clone, Debug)]
 pub struct Refused {
-    /// Why.
-    pub why: Why,
-    /// Its method, if that could be seen; else `GET`.
+    /// The reason.
+    pub reason: Reason,
+    /// `HEAD` if the head begins with it, else `GET`, which is as good as any other method here.
     pub method: Method,
-    /// Of its headers, those that could be seen.
+    /// The headers that could be read.
     pub headers: HeaderMap,
 }
 
 impl Refused {
-    pub(super) fn new(why: Why, method: Method, headers: HeaderMap) -> Self {
-        Self { why, method, headers }
+    pub(super) fn new(reason: Reason, method: Method, headers: HeaderMap) -> Self {
+        Self {
+            reason,
+            method,
+            headers,
+        }
     }
 }
 
-/// What to answer when hyper has ended with an error; nothing where no answer can be written, or none is expected.
-pub(super) fn why_ended(
+/// Why hyper has ended with an error. Returns `None` when no response can be written, or when none is expected.
+pub(super) fn reason_of_end(
     error: &hyper::Error,
     stream: &Stream,
     left_over: &[u8],
     phase: Phase,
-) -> Option<Why> {
+) -> Option<Reason> {
     if phase != Phase::Idle {
         return None;
     }
@@ -64,36 +68,36 @@ pub(super) fn why_ended(
     if error.is_parse_too_large() {
         let line = first_line(head);
         return Some(if line.is_none_or(|line| line.len() > MAX_LINE) {
-            Why::LineTooLong
+            Reason::LineTooLong
         } else {
-            Why::HeadTooLarge
+            Reason::HeadTooLarge
         });
     }
     if error.is_parse() {
-        return Some(Why::Malformed);
+        return Some(Reason::Malformed);
     }
     if head.trim_ascii().is_empty() {
         return None;
     }
     if stream.late || error.is_timeout() {
-        Some(Why::TooSlow)
+        Some(Reason::TooSlow)
     } else if error.is_incomplete_message() {
-        Some(Why::Malformed)
+        Some(Reason::Malformed)
     } else {
         None
     }
 }
 
-/// The request line, when the whole of it is there.
+/// The request line, if it is complete.
 fn first_line(head: &[u8]) -> Option<&[u8]> {
     let head = head.trim_ascii_start();
     let end = head.iter().position(|byte| *byte == b'\n')?;
     Some(head[..end].trim_ascii_end())
 }
 
-/// What can be seen of a head that can't be parsed and still matters to its answer: whether a body may follow, and
-/// which origin may read it.
-pub(super) fn glimpse(head: &[u8]) -> (Method, HeaderMap) {
+/// Returns the parts of an invalid head that affect the response: whether the method is `HEAD`, so that the response has
+/// no body, and the `Origin` header, for CORS.
+pub(super) fn partial_head(head: &[u8]) -> (Method, HeaderMap) {
     let head = head.trim_ascii_start();
     let method = if head.starts_with(b"HEAD ") {
         Method::HEAD
@@ -114,8 +118,8 @@ pub(super) fn glimpse(head: &[u8]) -> (Method, HeaderMap) {
     (method, headers)
 }
 
-/// An answer as it goes over the wire, the last on its connection.
-pub(super) async fn written(mut answer: Response<Full<Bytes>>) -> Vec<u8> {
+/// Serializes a response for the wire. It is the last on its connection.
+pub(super) async fn serialize(mut answer: Response<Full<Bytes>>) -> Vec<u8> {
     let headers = answer.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     let date = OffsetDateTime::now_utc().format(IMF_FIXDATE);
@@ -156,7 +160,7 @@ mod tests {
             ("GET /\r\norigin: a\u{1}b\r\n", "GET", None),
             ("", "GET", None),
         ] {
-            let (seen, headers) = glimpse(head.as_bytes());
+            let (seen, headers) = partial_head(head.as_bytes());
             assert_eq!(seen, method, "{head:?}");
             let seen = headers.get(ORIGIN).map(|value| value.to_str().unwrap());
             assert_eq!(seen, origin, "{head:?}");
@@ -166,7 +170,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_written_as_hyper_would() {
         let answer = Response::builder().status(431).header("x-a", "b");
-        let bytes = written(answer.body(Full::new(Bytes::from_static(b"{}"))).unwrap()).await;
+        let bytes = serialize(answer.body(Full::new(Bytes::from_static(b"{}"))).unwrap()).await;
         let text = String::from_utf8(bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let mut lines = head.lines();

@@ -1,41 +1,47 @@
-//! The socket as hyper sees it.
+//! The socket as hyper uses it.
 
-use std::future::Future;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::{
+    future::Future,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
 
-use super::exchange::{Exchange, Phase};
-use super::{MAX_BUFFER, Patience};
+use super::{
+    exchange::{Exchange, Phase},
+    limits::{MAX_BUFFER, Timeouts},
+};
 
-/// A socket that keeps what arrives of a head, bounds how long a head and an answer may take, and doesn't pass on what
-/// hyper writes when no request is under way.
+/// A socket that keeps a copy of the head that arrives, limits how long a head and a response may take, and discards what
+/// hyper writes while no request is being served.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) tcp: TcpStream,
     exchange: Arc<Exchange>,
-    patience: Patience,
-    /// What has come since the last answer, as far as a head can go.
+    timeouts: Timeouts,
+    /// What has arrived since the last response, up to the length of the longest head.
     head: Vec<u8>,
     head_due: Option<Pin<Box<Sleep>>>,
     answer_due: Option<Pin<Box<Sleep>>>,
-    /// The client has closed its half.
+    /// The client has closed its half of the connection.
     pub(super) ended: bool,
-    /// A head wasn't whole in time.
+    /// A head wasn't complete in time.
     pub(super) late: bool,
 }
 
 impl Stream {
-    pub(super) fn new(tcp: TcpStream, exchange: Arc<Exchange>, patience: Patience) -> Self {
+    pub(super) fn new(tcp: TcpStream, exchange: Arc<Exchange>, timeouts: Timeouts) -> Self {
         Self {
             tcp,
             exchange,
-            patience,
+            timeouts,
             head: Vec::new(),
             head_due: None,
             answer_due: None,
@@ -44,8 +50,8 @@ impl Stream {
         }
     }
 
-    /// What there is of a head that didn't become a request: what was read for it, or when that came together with the
-    /// request before it, what hyper has left over.
+    /// Returns the part of a head that didn't become a request. It is what was read since the last response. When the head
+    /// arrived together with the request before it, it is what hyper has left over.
     pub(super) fn head<'a>(&'a self, left_over: &'a [u8]) -> &'a [u8] {
         if self.head.is_empty() {
             left_over
@@ -54,7 +60,7 @@ impl Stream {
         }
     }
 
-    /// Notes what a write came to: progress, or a wait for the client that has its bounds.
+    /// Starts the timeout when a write must wait for the client, and ends it when the write makes progress.
     fn after_write(
         &mut self,
         context: &mut Context<'_>,
@@ -64,9 +70,9 @@ impl Stream {
             self.answer_due = None;
             return written;
         }
-        self.exchange.place.waiting();
-        let patience = self.patience.answer;
-        let due = self.answer_due.get_or_insert_with(|| Box::pin(sleep(patience)));
+        self.exchange.slot.waiting();
+        let timeouts = self.timeouts.answer;
+        let due = self.answer_due.get_or_insert_with(|| Box::pin(sleep(timeouts)));
         match due.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
@@ -94,7 +100,7 @@ impl AsyncRead for Stream {
             let keep = read.len().min(MAX_BUFFER - self.head.len().min(MAX_BUFFER));
             self.head.extend_from_slice(&read[..keep]);
             if self.head_due.is_none() {
-                self.head_due = Some(Box::pin(sleep(self.patience.head)));
+                self.head_due = Some(Box::pin(sleep(self.timeouts.head)));
             }
         }
         if polled.is_pending()
@@ -145,7 +151,7 @@ impl AsyncWrite for Stream {
         Pin::new(&mut self.tcp).poll_flush(context)
     }
 
-    /// Nothing: there may be an answer to write yet.
+    /// Does nothing: the application's response may have to be written after hyper has ended.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

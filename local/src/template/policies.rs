@@ -1,38 +1,38 @@
-//! What each function's role allows, as the template declares it.
+//! Reads what each function's role allows from the template.
 //!
-//! A role is read whole or not at all: what can't be evaluated exactly (a wildcard, a managed policy, a `NotAction`, an
-//! operator that isn't known) is an error, so that nothing is allowed here that AWS would refuse, nor the other way
-//! round.
+//! A part of a role that can't be evaluated exactly is an error: a wildcard, a managed policy, a `NotAction`, an unknown
+//! operator. So a role allows here exactly what it allows on AWS.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::str::FromStr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_norway::Value;
 
-use super::values::function;
-use super::{TableSpec, TemplateError, typed};
+use super::{
+    error::TemplateError,
+    role::{Action, DYNAMODB, KeyPattern, Role, Statement, Target},
+    table::TableSpec,
+    values::{called, function, typed},
+};
 
-/// The version of the policy language. An older one reads patterns differently.
+/// The version of the policy language. Older versions interpret patterns differently.
 const LANGUAGE: &str = "2012-10-17";
-
-/// The service of the table's actions.
-const DYNAMODB: &str = "dynamodb";
 
 /// The condition key that holds the partition keys of a request.
 const LEADING_KEYS: &str = "dynamodb:LeadingKeys";
 
-/// What a table's ARN begins with, in terms of `!Sub`.
+/// The beginning of a table's ARN, as `!Sub` expresses it.
 const TABLE_ARN: &str = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/";
 
-/// The condition operators that are understood, and only together: every key is of one of the patterns, and there is
-/// one at all, since `ForAllValues` is true of none.
+/// The supported condition operators. A condition must have both: the first requires that each key matches a pattern, the
+/// second that the request has keys, because `ForAllValues` is true for a request without any.
 const EVERY_KEY_LIKE: &str = "ForAllValues:StringLike";
 const NULL: &str = "Null";
 
-/// Resources that could widen a role from outside. They aren't read, so there can be none.
+/// Resources that could widen a role from outside. They aren't read, so the template must not have any.
 const ATTACHED: [&str; 4] = [
     "AWS::IAM::Policy",
     "AWS::IAM::ManagedPolicy",
@@ -40,181 +40,7 @@ const ATTACHED: [&str; 4] = [
     "AWS::Serverless::Connector",
 ];
 
-/// An action on the table that can be allowed by partition key. A TransactWriteItems needs those of its members, and
-/// has none of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "each is the operation of that name")]
-pub enum Action {
-    BatchGetItem,
-    BatchWriteItem,
-    ConditionCheckItem,
-    DeleteItem,
-    GetItem,
-    PutItem,
-    Query,
-    UpdateItem,
-}
-
-impl Action {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::BatchGetItem,
-        Self::BatchWriteItem,
-        Self::ConditionCheckItem,
-        Self::DeleteItem,
-        Self::GetItem,
-        Self::PutItem,
-        Self::Query,
-        Self::UpdateItem,
-    ];
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{DYNAMODB}:{self:?}")
-    }
-}
-
-/// What an action is done to: the table or one of its indexes, each of which is a resource of its own.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Target {
-    /// The table.
-    Table,
-    /// The index of this name.
-    Index(String),
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Table => f.write_str("table"),
-            Self::Index(name) => write!(f, "index/{name}"),
-        }
-    }
-}
-
-/// A pattern of partition keys: `KEYS`, which is that key alone, or `MOVIES#*`, which is every key that begins so. There
-/// are no other patterns, so every key is of one pattern and no two patterns overlap.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyPattern(String);
-
-impl KeyPattern {
-    /// The pattern that a partition key is of; `None` for a key of another form than this table's. Of a longer key only
-    /// what stands before its `#` is kept, since an email may come after.
-    #[must_use]
-    pub fn of_key(key: &str) -> Option<Self> {
-        match key.split_once('#') {
-            Some((kind, _)) => is_kind(kind).then(|| Self(format!("{kind}#*"))),
-            None => is_kind(key).then(|| Self(key.to_owned())),
-        }
-    }
-}
-
-/// Whether `text` says what kind of item a key is of.
-fn is_kind(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
-}
-
-impl FromStr for KeyPattern {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if is_kind(text.strip_suffix("#*").unwrap_or(text)) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(format!("{text:?} is neither of the patterns KIND and KIND#*"))
-        }
-    }
-}
-
-impl fmt::Display for KeyPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What one request asks of a role: an action on a target, for partition keys of these patterns together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Need {
-    /// The action.
-    pub action: Action,
-    /// What it is done to.
-    pub target: Target,
-    /// The patterns of all its keys.
-    pub keys: BTreeSet<KeyPattern>,
-}
-
-impl fmt::Display for Need {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {} for", self.action, self.target)?;
-        self.keys.iter().try_for_each(|key| write!(f, " {key}"))
-    }
-}
-
-/// The least that a role can allow: an action on a target, for keys of one pattern.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Grant {
-    /// The action.
-    pub action: Action,
-    /// What it is done to.
-    pub target: Target,
-    /// The keys.
-    pub keys: KeyPattern,
-}
-
-/// A statement about the table: each of its actions on each of its targets, for keys of any of its patterns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement {
-    actions: BTreeSet<Action>,
-    targets: BTreeSet<Target>,
-    keys: BTreeSet<KeyPattern>,
-}
-
-impl Statement {
-    fn allows(&self, need: &Need) -> bool {
-        self.actions.contains(&need.action)
-            && self.targets.contains(&need.target)
-            && !need.keys.is_empty()
-            && need.keys.is_subset(&self.keys)
-    }
-
-    /// Everything it allows, one by one.
-    pub fn grants(&self) -> impl Iterator<Item = Grant> {
-        self.actions.iter().flat_map(move |action| {
-            self.targets.iter().flat_map(move |target| {
-                self.keys.iter().map(move |keys| Grant {
-                    action: *action,
-                    target: target.clone(),
-                    keys: keys.clone(),
-                })
-            })
-        })
-    }
-}
-
-/// What a function may do. One that declares no role may do nothing but log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Role {
-    /// Its logical id.
-    pub resource: Option<String>,
-    /// The services that may take it on.
-    pub principals: BTreeSet<String>,
-    /// What it allows on the table.
-    pub statements: Vec<Statement>,
-    /// What else it allows: an action, and the logical id of the resource it is allowed on.
-    pub others: BTreeSet<(String, String)>,
-}
-
-impl Role {
-    /// Whether some statement allows all of `need`. Keys that two statements allow between them aren't allowed together
-    /// (IAM: a request's context is held against each statement).
-    #[must_use]
-    pub fn allows(&self, need: &Need) -> bool {
-        self.statements.iter().any(|statement| statement.allows(need))
-    }
-}
-
-/// The role of each function, by the function's logical id.
+/// Returns the role of each function, by the function's logical id.
 pub(super) fn roles(document: &Value, table: &TableSpec) -> Result<BTreeMap<String, Role>, TemplateError> {
     let resources: BTreeMap<String, Declared> = document
         .get("Resources")
@@ -251,7 +77,7 @@ pub(super) fn roles(document: &Value, table: &TableSpec) -> Result<BTreeMap<Stri
     Ok(roles)
 }
 
-/// A resource with its functions, which say what a policy's resources are.
+/// A resource whose CloudFormation functions haven't been replaced; they name the resources of a policy.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Declared {
@@ -269,7 +95,7 @@ struct FunctionProperties {
     policies: Option<IgnoredAny>,
 }
 
-/// Only what doesn't change what a role may do is passed over.
+/// Unknown properties are errors. The ignored ones don't change what a role allows.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct RoleProperties {
@@ -297,7 +123,7 @@ struct Document<S> {
     statement: Vec<S>,
 }
 
-/// A statement about who may take a role on.
+/// A statement on who may assume a role.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Trust {
@@ -312,7 +138,7 @@ struct Principal {
     service: Value,
 }
 
-/// A statement about what a role allows.
+/// A statement on what a role allows.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Allowance {
@@ -324,14 +150,14 @@ struct Allowance {
     condition: Option<BTreeMap<String, BTreeMap<String, Value>>>,
 }
 
-/// What a statement's resource is.
+/// The resource of a statement.
 #[derive(Debug, PartialEq, Eq)]
-enum Named {
+enum PolicyResource {
     Target(Target),
     Other(String),
 }
 
-/// Reads roles among the template's resources.
+/// Reads roles from the template's resources.
 struct Reader<'a> {
     resources: &'a BTreeMap<String, Declared>,
     parameters: &'a Value,
@@ -341,7 +167,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn role_of(&self, function: &FunctionProperties) -> Result<Role, String> {
         if function.policies.is_some() {
-            // SAM makes a role of its own of them, or passes over them where there is a Role.
+            // SAM makes another role of them, or ignores them beside a Role.
             return Err("has Policies, which aren't read; give it a Role".into());
         }
         let Some(role) = &function.role else {
@@ -369,7 +195,7 @@ impl Reader<'_> {
         for trust in statements(properties.assume_role_policy_document)? {
             is_allow(&trust.effect)?;
             if texts(&trust.action)? != ["sts:AssumeRole"] {
-                return Err("it can be taken on by sts:AssumeRole alone".into());
+                return Err("its only trust action must be sts:AssumeRole".into());
             }
             role.principals
                 .extend(texts(&trust.principal.service)?.into_iter().map(str::to_owned));
@@ -382,25 +208,25 @@ impl Reader<'_> {
         Ok(role)
     }
 
-    /// Adds what a statement allows.
+    /// Adds what a statement allows to a role.
     fn add(&self, role: &mut Role, allowance: &Allowance) -> Result<(), String> {
         is_allow(&allowance.effect)?;
         let actions = texts(&allowance.action)?;
         let resources = values(&allowance.resource);
         let resources = resources.iter().map(|value| self.named(value));
-        let resources: Vec<Named> = resources.collect::<Result<_, _>>()?;
+        let resources: Vec<PolicyResource> = resources.collect::<Result<_, _>>()?;
         if actions.is_empty() || resources.is_empty() {
-            return Err("a statement is about nothing".into());
+            return Err("a statement has no action or no resource".into());
         }
         let is_about_table = |action: &&str| action.split(':').next() == Some(DYNAMODB);
         if actions.iter().any(is_about_table) {
             let targets = resources.into_iter().map(|named| match named {
-                Named::Target(target) => Ok(target),
-                Named::Other(name) => Err(format!("{name} isn't the table or an index of it")),
+                PolicyResource::Target(target) => Ok(target),
+                PolicyResource::Other(name) => Err(format!("{name} isn't the table or an index of it")),
             });
             role.statements.push(Statement {
-                actions: once_each(actions.iter().map(|action| table_action(action)))?,
-                targets: once_each(targets)?,
+                actions: unique(actions.iter().map(|action| table_action(action)))?,
+                targets: unique(targets)?,
                 keys: leading_keys(allowance.condition.as_ref())?,
             });
             return Ok(());
@@ -415,21 +241,23 @@ impl Reader<'_> {
             exact_action(action)?;
             for named in &resources {
                 match named {
-                    Named::Other(name) => role.others.insert((action.to_owned(), name.clone())),
-                    Named::Target(target) => return Err(format!("{action} isn't an action on the {target}")),
+                    PolicyResource::Other(name) => role.others.insert((action.to_owned(), name.clone())),
+                    PolicyResource::Target(target) => {
+                        return Err(format!("{action} isn't an action on the {target}"));
+                    }
                 };
             }
         }
         Ok(())
     }
 
-    /// What a resource is called: the table's ARN by the parameter that names it, `!GetAtt <table>.Arn`, an index of
-    /// either, or `!GetAtt` or `!Ref` of another resource of the template.
-    fn named(&self, value: &Value) -> Result<Named, String> {
+    /// Returns the resource that a value names. The table and its indexes are named by an ARN with the parameter for the
+    /// table's name, or by `!GetAtt <table>.Arn`; other resources of the template by `!GetAtt` or `!Ref`.
+    fn named(&self, value: &Value) -> Result<PolicyResource, String> {
         if let Some(text) = called(value, "Fn::Sub") {
             return self
                 .target(text)
-                .map(Named::Target)
+                .map(PolicyResource::Target)
                 .ok_or_else(|| format!("{text:?} isn't the table or an index of it"));
         }
         let attribute = called(value, "Fn::GetAtt").and_then(|name| name.strip_suffix(".Arn"));
@@ -437,16 +265,16 @@ impl Reader<'_> {
         let declared = id.and_then(|id| Some((id, self.resources.get(id)?)));
         match declared {
             Some((id, _)) if self.is_table(id) => match attribute {
-                Some(_) => Ok(Named::Target(Target::Table)),
-                // The reference is the table's name, which is no resource of a policy.
+                Some(_) => Ok(PolicyResource::Target(Target::Table)),
+                // `!Ref` is the table's name, and a policy needs the ARN.
                 None => Err(format!("!Ref {id} isn't an ARN")),
             },
-            Some((id, _)) => Ok(Named::Other(id.to_owned())),
+            Some((id, _)) => Ok(PolicyResource::Other(id.to_owned())),
             None => Err(format!("{value:?} isn't a resource of the template")),
         }
     }
 
-    /// The table or the index whose ARN this is, in terms of `!Sub`.
+    /// Returns the table or index of an ARN, as `!Sub` expresses it.
     fn target(&self, text: &str) -> Option<Target> {
         let (table, index) = match text.split_once("/index/") {
             Some((table, index)) => (table, Some(index)),
@@ -479,17 +307,17 @@ impl Reader<'_> {
     }
 }
 
-/// What a role says must stand there as it is. Only the resources of its statements, and names that change nothing, may
-/// be CloudFormation's to fill in.
+/// Fails when a role has a CloudFormation function. Only the resources of its statements, and names that don't change what
+/// it allows, may have one.
 fn no_functions(value: &Value) -> Result<(), String> {
-    const FILLED_IN: [&str; 4] = ["Resource", "PolicyName", "Description", "Tags"];
+    const WITH_FUNCTIONS: [&str; 4] = ["Resource", "PolicyName", "Description", "Tags"];
     match value {
         Value::Sequence(values) => values.iter().try_for_each(no_functions),
         Value::Mapping(entries) => match function(entries) {
             Some((name, _)) => Err(format!("{name} isn't understood here")),
             None => entries
                 .iter()
-                .filter(|(key, _)| !key.as_str().is_some_and(|key| FILLED_IN.contains(&key)))
+                .filter(|(key, _)| !key.as_str().is_some_and(|key| WITH_FUNCTIONS.contains(&key)))
                 .try_for_each(|(_, value)| no_functions(value)),
         },
         _ => Ok(()),
@@ -519,7 +347,7 @@ fn table_action(text: &str) -> Result<Action, String> {
         .ok_or_else(|| format!("{text} isn't an action that can be allowed by partition key"))
 }
 
-/// An action of another service is only read, not evaluated; but it must be one.
+/// Checks an action of another service, which isn't evaluated but must be a single action.
 fn exact_action(text: &str) -> Result<(), String> {
     let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric());
     match text.split_once(':') {
@@ -528,18 +356,18 @@ fn exact_action(text: &str) -> Result<(), String> {
     }
 }
 
-/// The patterns of a condition on partition keys, which must be there and be all of it.
+/// Returns the key patterns of a condition. The condition must exist and have nothing else.
 fn leading_keys(
     condition: Option<&BTreeMap<String, BTreeMap<String, Value>>>,
 ) -> Result<BTreeSet<KeyPattern>, String> {
-    let condition = condition.ok_or("a statement about the table has no condition")?;
+    let condition = condition.ok_or("a statement on the table has no condition")?;
     let of = |operator: &str| {
         let tests = condition
             .get(operator)
             .ok_or_else(|| format!("a condition lacks {operator}"))?;
         match tests.get(LEADING_KEYS) {
             Some(value) if tests.len() == 1 => texts(value),
-            _ => Err(format!("{operator} must be about {LEADING_KEYS} alone")),
+            _ => Err(format!("{operator} must have the one key {LEADING_KEYS}")),
         }
     };
     let (patterns, null) = (of(EVERY_KEY_LIKE)?, of(NULL)?);
@@ -549,15 +377,15 @@ fn leading_keys(
     if null != ["false"] {
         return Err(format!("{NULL} must be \"false\""));
     }
-    let keys: BTreeSet<KeyPattern> = once_each(patterns.into_iter().map(str::parse))?;
+    let keys: BTreeSet<KeyPattern> = unique(patterns.into_iter().map(str::parse))?;
     if keys.is_empty() {
         return Err("a condition allows no key".into());
     }
     Ok(keys)
 }
 
-/// A set of what is listed, unless something is listed twice.
-fn once_each<T: Ord + fmt::Display>(
+/// Collects a list into a set. Fails when an element is listed twice.
+fn unique<T: Ord + fmt::Display>(
     listed: impl Iterator<Item = Result<T, String>>,
 ) -> Result<BTreeSet<T>, String> {
     let mut set = BTreeSet::new();
@@ -571,12 +399,6 @@ fn once_each<T: Ord + fmt::Display>(
     Ok(set)
 }
 
-/// The argument of this function, if the value is that function and the argument is a text.
-fn called<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    let (function, argument) = value.as_mapping().and_then(function)?;
-    argument.as_str().filter(|_| function == name)
-}
-
 /// A list, or a single value as a list of one.
 fn values(value: &Value) -> &[Value] {
     match value {
@@ -585,7 +407,7 @@ fn values(value: &Value) -> &[Value] {
     }
 }
 
-/// A list of texts, or a single one.
+/// A list of texts, or a single text as a list of one.
 fn texts(value: &Value) -> Result<Vec<&str>, String> {
     let texts = values(value).iter().map(|value| value.as_str());
     texts

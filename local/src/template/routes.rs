@@ -1,33 +1,35 @@
-//! The routes of an HTTP API, and which of them takes a request.
+//! The routes of an HTTP API, and which of them matches a request.
 //!
 //! The rules are those of "Create routes for HTTP APIs" in the API Gateway developer guide: a full match, then a match
 //! with a greedy path variable, then `$default`.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use http::Method;
 
-use super::TemplateError;
+use super::error::TemplateError;
 
-/// The key of the route that takes what no other does.
+/// The key of the route for requests that no other route matches.
 const CATCH_ALL: &str = "$default";
 
 /// One route of the HTTP API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// As API Gateway names it: `ANY /api/movies/{proxy+}`, or `$default`.
+    /// The route's key on API Gateway: `ANY /api/movies/{proxy+}`, or `$default`.
     pub key: String,
-    /// The method it takes; `None` for any.
+    /// The method that the route matches; `None` for any.
     pub method: Option<Method>,
-    /// Its path with the variables in braces; `$default` for the route of that name.
+    /// The path with its variables in braces; `$default` for the route of that name.
     pub path: String,
     /// The [`name`](super::Function::name) of the function that answers.
     pub function: String,
     segments: Vec<Segment>,
 }
 
-/// One part of a route's path between slashes.
+/// The part of a route's path between two slashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
     Literal(String),
@@ -41,7 +43,7 @@ pub struct Routes {
     routes: Vec<Route>,
 }
 
-/// The route that takes a request, and what its path variables stand for.
+/// The route that matches a request, and the values of its path variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match<'a> {
     /// The route.
@@ -62,7 +64,7 @@ impl Route {
         }
     }
 
-    /// A route by method and path, or why the path can't be one.
+    /// A route with this method and path. The error says why the path isn't valid.
     pub(super) fn new(method: Option<Method>, path: &str, function: &str) -> Result<Self, String> {
         let Some(rest) = path.strip_prefix('/') else {
             return Err(format!("the path {path} must begin with a slash"));
@@ -94,11 +96,11 @@ impl Route {
         })
     }
 
-    /// The path variables, if this route's path is a full match.
+    /// Returns the path variables if this route's path matches in full.
     ///
-    /// Whether `/x/` is a full match for `/x` has been reported both ways. This is the lenient reading, and the group
-    /// roots with their trailing slash depend on it; under the strict one `/x/` would go to `$default`, for a greedy
-    /// variable doesn't match the empty rest.
+    /// Reports differ on whether API Gateway matches `/x/` with the route `/x`. Here it does. Otherwise `/x/` would match
+    /// `$default`, because a greedy variable doesn't match an empty rest. The root paths of the functions with their trailing
+    /// slash depend on this.
     fn full_match(&self, path: &str) -> Option<BTreeMap<String, String>> {
         let path = path.strip_prefix('/')?;
         let parts: Vec<_> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
@@ -107,12 +109,12 @@ impl Route {
         }
         let mut variables = BTreeMap::new();
         for (segment, part) in self.segments.iter().zip(parts) {
-            segment.take(part, &mut variables)?;
+            segment.match_part(part, &mut variables)?;
         }
         Some(variables)
     }
 
-    /// The path variables, if this route ends in a greedy one and matches.
+    /// Returns the path variables if this route ends in a greedy one and matches.
     fn greedy_match(&self, path: &str) -> Option<BTreeMap<String, String>> {
         let (Segment::Greedy(name), fixed) = self.segments.split_last()? else {
             return None;
@@ -121,7 +123,7 @@ impl Route {
         let mut variables = BTreeMap::new();
         for segment in fixed {
             let (part, after) = rest.split_once('/')?;
-            segment.take(part, &mut variables)?;
+            segment.match_part(part, &mut variables)?;
             rest = after;
         }
         if rest.is_empty() {
@@ -131,8 +133,8 @@ impl Route {
         Some(variables)
     }
 
-    /// Which of two routes that match the same path in the same way is the more specific: the first that has a literal
-    /// where the other has a variable, or a variable where the other is already greedy; then the one with a method.
+    /// Compares two routes that match the same path in the same way. The more specific one is the first to have a literal
+    /// where the other has a variable, or a variable where the other is greedy; otherwise the one with a method.
     fn cmp_specificity(&self, other: &Self) -> Ordering {
         let ranks = |route: &Self| route.segments.iter().map(Segment::rank).collect::<Vec<_>>();
         ranks(self)
@@ -153,8 +155,8 @@ impl Segment {
         }
     }
 
-    /// Whether the segment takes this part of a path; a variable is noted under its name and is never empty.
-    fn take(&self, part: &str, variables: &mut BTreeMap<String, String>) -> Option<()> {
+    /// Matches one part of a path. A variable matches any part that isn't empty, and its value is added to `variables`.
+    fn match_part(&self, part: &str, variables: &mut BTreeMap<String, String>) -> Option<()> {
         match self {
             Self::Literal(literal) => (literal == part).then_some(()),
             Self::Variable(name) if !part.is_empty() => {
@@ -175,12 +177,12 @@ impl Segment {
 }
 
 impl Routes {
-    /// The routes, unless two of them have one key.
+    /// Fails when two routes have the same key.
     pub(super) fn new(routes: Vec<Route>) -> Result<Self, TemplateError> {
         let mut keys = BTreeSet::new();
         match routes.iter().find(|route| !keys.insert(&route.key)) {
             Some(route) => Err(TemplateError::Unreadable(format!(
-                "two events claim the route {}",
+                "two events have the route {}",
                 route.key
             ))),
             None => Ok(Self { routes }),
@@ -192,18 +194,18 @@ impl Routes {
         self.routes.iter()
     }
 
-    /// The route that takes a request with this method and (decoded) path, as API Gateway chooses it: among the routes
-    /// for the method, a full match, else the greedy match with the longest path, else `$default`. Among equals a
-    /// route for this very method beats `ANY`.
+    /// Returns the route that API Gateway chooses for a request with this method and decoded path. Among the routes for the
+    /// method, that is a full match, else the greedy match with the longest path, else `$default`. Of two equal matches, a
+    /// route for this method has precedence over `ANY`.
     ///
-    /// `None` when nothing matches and there is no `$default`; API Gateway answers 404 then.
+    /// Returns `None` when no route matches and there is no `$default`. API Gateway answers `404` then.
     pub fn resolve(&self, method: &Method, path: &str) -> Option<Match<'_>> {
         self.best(method, |route| route.full_match(path))
             .or_else(|| self.best(method, |route| route.greedy_match(path)))
             .or_else(|| self.best(method, |route| (route.key == CATCH_ALL).then(BTreeMap::new)))
     }
 
-    /// The most specific route for the method among those that `matches` accepts.
+    /// Returns the most specific route for the method among those that `matches` accepts.
     fn best(
         &self,
         method: &Method,
@@ -236,7 +238,7 @@ mod tests {
         Routes::new(routes.collect()).unwrap()
     }
 
-    /// The key of the route that takes `GET /x`, with its variables as `a=1,b=2` behind.
+    /// The key of the route for a request such as `GET /x`, followed by its variables: `key a=1 b=2`.
     fn resolved(routes: &Routes, request: &str) -> String {
         let (method, path) = request.split_once(' ').unwrap();
         let Some(found) = routes.resolve(&method.parse().unwrap(), path) else {
@@ -326,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_takes_a_request_when_there_is_no_catch_all() {
+    fn nothing_matches_a_request_when_there_is_no_catch_all() {
         assert_eq!(resolved(&routes(&["GET /a"]), "POST /a"), "nothing");
         assert_eq!(resolved(&Routes::default(), "GET /"), "nothing");
         assert_eq!(resolved(&routes(&["GET /"]), "GET /"), "GET /");

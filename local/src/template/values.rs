@@ -1,21 +1,20 @@
-//! CloudFormation's functions, worked out as far as a template's parameters decide them.
+//! Evaluates CloudFormation's functions as far as a template's parameters determine them.
 
 use std::collections::BTreeMap;
 
-use serde_norway::value::TaggedValue;
-use serde_norway::{Mapping, Value};
+use serde::de::DeserializeOwned;
+use serde_norway::{Mapping, Value, value::TaggedValue};
 
-use super::TemplateError;
+use super::error::TemplateError;
 
-/// A template's text as a document, for these parameters and the others' defaults.
+/// Returns a template as a document, with these values of parameters and the defaults of all others.
 ///
-/// Parameters, conditions, `Fn::If` and `AWS::NoValue` are worked out, and what stands under a condition that isn't met
-/// isn't there. Whatever else a function gives is known on AWS alone, so such a function stays as it is, in its long
-/// form: what reads it as text or a number fails.
+/// Parameters, conditions, `Fn::If` and `AWS::NoValue` are evaluated. A part whose condition is false is left out. The
+/// values of other functions are known only on AWS, so these functions stay in the document in their long form. Reading one
+/// as text or a number fails.
 ///
 /// # Errors
-///
-/// [`TemplateError::Unreadable`] when the text isn't YAML, or when a condition can't be worked out.
+/// [`TemplateError::Unreadable`] when the text isn't YAML, or when a condition can't be evaluated.
 pub fn resolve(text: &str, parameters: &[(&str, &str)]) -> Result<Value, TemplateError> {
     let document: Value =
         serde_norway::from_str(text).map_err(|error| TemplateError::Unreadable(error.to_string()))?;
@@ -42,12 +41,12 @@ pub fn resolve(text: &str, parameters: &[(&str, &str)]) -> Result<Value, Templat
         .map_err(TemplateError::Unreadable)
 }
 
-/// The entries of a mapping; none of what isn't one.
+/// The entries of a mapping. Empty for any other value.
 fn entries(value: Option<&Value>) -> impl Iterator<Item = (&Value, &Value)> {
     value.and_then(Value::as_mapping).into_iter().flatten()
 }
 
-/// The value with every short tag as the mapping it stands for: `!Ref X` is `{Ref: X}`, `!If [..]` is `{Fn::If: [..]}`.
+/// Replaces each short tag by its long form: `!Ref X` by `{Ref: X}`, `!If [..]` by `{Fn::If: [..]}`.
 fn long_form(value: Value) -> Value {
     match value {
         Value::Tagged(tagged) => {
@@ -70,14 +69,14 @@ fn long_form(value: Value) -> Value {
     }
 }
 
-/// What functions are worked out by.
+/// The values that functions are evaluated with.
 struct Scope {
     parameters: BTreeMap<String, Value>,
     conditions: BTreeMap<String, Value>,
 }
 
 impl Scope {
-    /// The value worked out; `None` for `AWS::NoValue`, and for what stands under a condition that isn't met.
+    /// Evaluates a value. Returns `None` for `AWS::NoValue` and for a part whose condition is false.
     fn value(&self, value: Value) -> Result<Option<Value>, String> {
         match value {
             Value::Sequence(values) => {
@@ -99,19 +98,23 @@ impl Scope {
                     return Ok(self.parameters.get(name).cloned());
                 }
                 ("Fn::If", argument) => {
-                    let Some([Value::String(condition), met, not_met]) = array(argument) else {
+                    let Some([Value::String(condition), then, otherwise]) = array(argument) else {
                         return Err("an Fn::If needs a condition and two values".to_owned());
                     };
-                    let chosen = if self.is_met(condition)? { met } else { not_met };
+                    let chosen = if self.is_named_true(condition)? {
+                        then
+                    } else {
+                        otherwise
+                    };
                     return self.value(chosen.clone());
                 }
                 _ => {}
             }
         }
-        // On a resource or an output; the condition of an IAM statement is a mapping.
+        // The condition of a resource or an output is a name. That of an IAM statement is a mapping.
         if let Some(Value::String(condition)) = entries.get("Condition")
             && entries.len() > 1
-            && !self.is_met(condition)?
+            && !self.is_named_true(condition)?
         {
             return Ok(None);
         }
@@ -121,8 +124,8 @@ impl Scope {
         Ok(Some(Value::Mapping(entries.collect::<Result<_, _>>()?)))
     }
 
-    /// Whether a condition of the template is met.
-    fn is_met(&self, name: &str) -> Result<bool, String> {
+    /// Whether a named condition of the template is true.
+    fn is_named_true(&self, name: &str) -> Result<bool, String> {
         match self.conditions.get(name) {
             Some(condition) => self.is_true(condition),
             None => Err(format!("there is no condition {name}")),
@@ -130,10 +133,10 @@ impl Scope {
     }
 
     fn is_true(&self, condition: &Value) -> Result<bool, String> {
-        let unknown = || format!("a condition can't be worked out here: {condition:?}");
+        let unknown = || format!("a condition can't be evaluated here: {condition:?}");
         let (name, argument) = condition.as_mapping().and_then(function).ok_or_else(unknown)?;
         match (name, argument, array::<1>(argument), array::<2>(argument)) {
-            ("Condition", Value::String(name), ..) => self.is_met(name),
+            ("Condition", Value::String(name), ..) => self.is_named_true(name),
             ("Fn::Not", _, Some([condition]), _) => Ok(!self.is_true(condition)?),
             ("Fn::Equals", _, _, Some([one, other])) => {
                 let text = |value: &Value| {
@@ -145,14 +148,14 @@ impl Scope {
                 Ok(text(one)? == text(other)?)
             }
             ("Fn::And" | "Fn::Or", Value::Sequence(conditions), ..) => {
-                let met = conditions
+                let truths = conditions
                     .iter()
                     .map(|condition| self.is_true(condition))
                     .collect::<Result<Vec<_>, _>>()?;
                 Ok(if name == "Fn::And" {
-                    met.iter().all(|met| *met)
+                    truths.iter().all(|truth| *truth)
                 } else {
-                    met.iter().any(|met| *met)
+                    truths.iter().any(|truth| *truth)
                 })
             }
             _ => Err(unknown()),
@@ -160,7 +163,7 @@ impl Scope {
     }
 }
 
-/// The name and argument of a function's long form, which is a mapping of one entry.
+/// Returns the name and the argument of a function in its long form, which is a mapping with one entry.
 pub(super) fn function(entries: &Mapping) -> Option<(&str, &Value)> {
     let (name, argument) = entries.iter().next().filter(|_| entries.len() == 1)?;
     let name = name
@@ -169,12 +172,23 @@ pub(super) fn function(entries: &Mapping) -> Option<(&str, &Value)> {
     Some((name, argument))
 }
 
-/// The values of a sequence of this length.
+/// Returns the argument of the function `name`, if the value is that function and the argument is text.
+pub(super) fn called<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    let (function, argument) = value.as_mapping().and_then(function)?;
+    argument.as_str().filter(|_| function == name)
+}
+
+/// Deserializes a value of the template.
+pub(super) fn typed<T: DeserializeOwned>(resource: &str, value: Value) -> Result<T, TemplateError> {
+    serde_norway::from_value(value).map_err(|error| TemplateError::in_resource(resource, error))
+}
+
+/// Returns the values of a sequence of this length.
 fn array<const LENGTH: usize>(value: &Value) -> Option<&[Value; LENGTH]> {
     value.as_sequence()?.as_slice().try_into().ok()
 }
 
-/// A plain value as CloudFormation compares it: as text.
+/// Returns a plain value as text, which is how CloudFormation compares values.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -233,11 +247,11 @@ Resources:
     }
 
     #[test]
-    fn what_cannot_be_worked_out_is_an_error() {
+    fn what_cannot_be_evaluated_is_an_error() {
         let refusal =
             |text: &str, parameters: &[(&str, &str)]| resolve(text, parameters).unwrap_err().to_string();
         let asked = |condition: &str| format!("{TEMPLATE}  F: {{ Condition: {condition}, Type: X }}\n");
-        assert!(refusal(&asked("Elsewhere"), &[]).contains("can't be worked out here"));
+        assert!(refusal(&asked("Elsewhere"), &[]).contains("can't be evaluated here"));
         assert!(refusal(&asked("Nowhere"), &[]).contains("there is no condition Nowhere"));
         assert!(refusal("A: !If [B, C]", &[]).contains("needs a condition and two values"));
         assert!(refusal(TEMPLATE, &[("Stag", "prod")]).contains("there is no parameter Stag"));

@@ -1,8 +1,8 @@
 //! Ed25519 for `jsonwebtoken`, through ring.
 //!
-//! The crate's own backends are left out: `rust_crypto` brings the `rsa` crate, which has an open advisory
-//! (RUSTSEC-2023-0071), and `aws_lc_rs` a C build and slow entropy at a cold start. ring is linked already, for TLS.
-//! This backend knows EdDSA alone, so no other algorithm can be made to verify, whatever a token's header says.
+//! The crate's own backends aren't used: `rust_crypto` depends on the `rsa` crate, which has an open advisory
+//! (RUSTSEC-2023-0071), and `aws_lc_rs` needs a C build and slow entropy at a cold start. ring is already linked for TLS.
+//! This backend implements only EdDSA, so no other algorithm verifies, whatever a token's header says.
 
 use std::sync::Once;
 
@@ -17,22 +17,22 @@ use signature::{Signer, Verifier};
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: signer,
     verifier_factory: verifier,
-    // For JWKs, which nothing here reads.
+    // Only needed to parse JWKs, which this service doesn't.
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes `jsonwebtoken` use this backend. Further calls do nothing.
+/// Sets this backend as `jsonwebtoken`'s. Further calls do nothing.
 pub fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // An error says that the process has a backend already.
+        // An error means that the process already has a backend.
         let _ = PROVIDER.install_default();
     });
 }
 
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     check(*algorithm, key.family())?;
-    // The seed itself (RFC 8032 §5.1.5), which `AuthSecrets` derives: there is no file whose format it could have.
+    // The bytes are the seed itself (RFC 8032 §5.1.5), as `AuthSecrets` derives it, without any file format.
     let pair = Ed25519KeyPair::from_seed_unchecked(key.as_bytes())
         .map_err(|_| new_error(ErrorKind::InvalidEddsaKey))?;
     Ok(Box::new(EdSigner(pair)))

@@ -1,4 +1,4 @@
-//! Password hashing: Argon2id, on threads of its own.
+//! Password hashing: Argon2id, on blocking threads.
 
 use std::{num::NonZeroUsize, sync::LazyLock};
 
@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use crate::{
-    auth::random,
     domain::{Password, password::Secret},
     error::{Error, Result},
+    random::random,
 };
 
 // OWASP, Password Storage Cheat Sheet: Argon2id with 19 MiB, two passes, one lane.
@@ -19,22 +19,22 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// What a password for an unknown name is checked against, so that it takes as long as one for a known name. A hash made
-/// with the parameters above, of random bytes that nobody kept; even if it matched, it would match nobody.
-const NOBODY: &str =
+/// The hash that a password for an unknown name is checked against, so that the check takes as long as for a known name. It
+/// was made with the parameters above from random bytes that nobody kept. A match would still sign nobody in.
+const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$8EO3XblJQTffsC6IfODEAw$UxS5CurD126AYR7atdbgFakxyYoS7hDsuBPTIM6tFug";
 
-/// As many hashes are made at once as there are processors: more would take no less time, and 19 MiB each.
-static AT_ONCE: LazyLock<Semaphore> =
+/// One permit for each processor: more hashes at once would take as long and 19 MiB each.
+static PERMITS: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)));
 
-/// A password's hash with its parameters and salt: a PHC string.
+/// A password's hash with its parameters and salt, as a PHC string.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// The PHC string.
+    /// Returns the PHC string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -47,50 +47,50 @@ impl std::fmt::Debug for PasswordHash {
     }
 }
 
-/// What checking a password comes to.
+/// The result of checking a password.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is another password.
+    /// The password is wrong.
     Wrong,
-    /// It is the password.
+    /// The password is right.
     Right,
-    /// It is the password; its hash is weaker than those made now, and this is a new one.
+    /// The password is right, but its hash is weaker than current ones. This is a new hash.
     RightButWeak(PasswordHash),
 }
 
-/// Hashes a password, with a salt of its own.
+/// Hashes a password with a new salt.
 ///
 /// # Errors
-/// [`Error::Internal`] when it can't be hashed.
+/// [`Error::Internal`] if hashing fails.
 pub async fn hash(password: Password) -> Result<PasswordHash> {
     blocking(move || make(&password.into_secret())).await
 }
 
-/// Checks a password against a hash; with no hash, it takes as long and is never right.
+/// Checks a password against a hash. Without a hash, the check takes as long and returns [`Verdict::Wrong`].
 ///
 /// # Errors
-/// [`Error::Internal`] when the hash can't be read.
+/// [`Error::Internal`] if the hash can't be parsed.
 pub async fn verify(hash: Option<PasswordHash>, typed: Secret) -> Result<Verdict> {
     blocking(move || match hash {
         Some(hash) => check(&hash.0, &typed),
-        None => check(NOBODY, &typed).map(|_| Verdict::Wrong),
+        None => check(DUMMY_HASH, &typed).map(|_| Verdict::Wrong),
     })
     .await
 }
 
-/// Runs `work` off the async threads, which it would hold up for some 50 ms.
+/// Runs `work` on a blocking thread, since it would block an async thread for some 50 ms.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let permit = AT_ONCE
+    let permit = PERMITS
         .acquire()
         .await
-        .map_err(|_| Error::Internal("hashing is closed".into()))?;
+        .map_err(|_| Error::internal("the semaphore of password hashing is closed"))?;
     tokio::task::spawn_blocking(move || {
-        // Given back when the work is done, even if nobody waits for it any more.
+        // Released when the work is done, even if the request has been dropped.
         let _permit = permit;
         work()
     })
     .await
-    .map_err(|_| Error::Internal("hashing stopped".into()))?
+    .map_err(|_| Error::internal("the thread of password hashing stopped"))?
 }
 
 fn check(hash: &str, typed: &Secret) -> Result<Verdict> {
@@ -124,9 +124,9 @@ fn argon2() -> Result<Argon2<'static>> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// Argon2's errors name parameters and never quote what is hashed.
+/// Returns the error for an error of Argon2. Those name parameters and never quote the password.
 fn unusable(error: impl std::fmt::Display) -> Error {
-    Error::Internal(format!("argon2: {error}"))
+    Error::internal(format!("Argon2: {error}"))
 }
 
 #[cfg(test)]
@@ -177,7 +177,7 @@ mod tests {
     /// Guarantee 18: equal parameters, so equal time.
     #[test]
     fn nobody_has_a_hash_of_the_current_parameters() {
-        let hash = phc::PasswordHash::new(NOBODY).unwrap();
+        let hash = phc::PasswordHash::new(DUMMY_HASH).unwrap();
         let params = Params::try_from(&hash).unwrap();
         assert_eq!(
             (params.m_cost(), params.t_cost(), params.p_cost()),
@@ -199,6 +199,6 @@ mod tests {
     /// Guarantee 39.
     #[test]
     fn debug_does_not_show_a_hash() {
-        assert!(!format!("{:?}", PasswordHash(NOBODY.into())).contains("argon2"));
+        assert!(!format!("{:?}", PasswordHash(DUMMY_HASH.into())).contains("argon2"));
     }
 }

@@ -1,22 +1,25 @@
-//! Refresh tokens: opaque to clients, each good for one rotation of its session.
+//! Refresh tokens: opaque to clients, each valid for one rotation of its session.
 //!
-//! A token is `session ‖ counter ‖ secret ‖ user ‖ tag` in base64url. The secret is 256 bits, at first random and from then
-//! on derived from the one before it, so that every honest retry of one token is given the same successor. The tag tells
-//! what we made from what we didn't: only an authentic token can end a session. The user says whose the token is when its
-//! session has long gone. The table holds the secret's hash alone.
+//! A token is `session ‖ counter ‖ secret ‖ user ‖ tag` in base64url.
 //!
-//! Tokens that were made before they named a user lack that part; the next of such a one has it.
+//! * The secret has 256 bits. The first one is random. Each further one is derived from the one before it, so that every
+//!   honest retry of a token gets the same successor. The table holds only its hash.
+//! * The tag authenticates the token, since only an authentic token may end a session.
+//! * The user identifies the account even after the session has been deleted.
+//!
+//! Tokens of an earlier version have no user. Their successors have one.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::hmac::{self, HMAC_SHA256};
 
 use crate::{
-    auth::{hex, random, sha256_hex},
+    digest::{hex, sha256_hex},
     domain::{UserId, password::Secret},
     error::Result,
+    random::random,
 };
 
-/// The length of a refresh key.
+/// The length of a refresh key in bytes.
 pub const KEY_BYTES: usize = 32;
 
 const SESSION_BYTES: usize = 16;
@@ -24,14 +27,14 @@ const COUNTER_BYTES: usize = 4;
 const SECRET_BYTES: usize = 32;
 const USER_BYTES: usize = 8;
 const TAG_BYTES: usize = 32;
-/// What every token has, and the next one's secret is derived from.
+/// The parts that every token has. The next token's secret is derived from them.
 const CORE_BYTES: usize = SESSION_BYTES + COUNTER_BYTES + SECRET_BYTES;
 
-/// The key that tags refresh tokens and derives each from the one before it.
+/// The key that authenticates refresh tokens and derives each from the one before it.
 pub struct RefreshKey(hmac::Key);
 
 impl RefreshKey {
-    /// The key of these bytes.
+    /// Returns these bytes as a key.
     #[must_use]
     pub fn new(bytes: &[u8; KEY_BYTES]) -> Self {
         Self(hmac::Key::new(HMAC_SHA256, bytes))
@@ -45,13 +48,13 @@ impl RefreshKey {
         hmac::verify(&self.0, &labeled("tag", body), tag).is_ok()
     }
 
-    /// The secret of the token whose session and counter, and predecessor's secret, are `core`.
+    /// Returns the secret of the token with the session and counter of `core`, whose predecessor has the secret of `core`.
     fn next_secret(&self, core: &[u8]) -> hmac::Tag {
         hmac::sign(&self.0, &labeled("next", core))
     }
 }
 
-/// The two uses of the key sign texts that begin differently, so what one makes is never good for the other.
+/// Separates the two uses of the key: each signs texts with its own beginning, so neither can produce the other's output.
 fn labeled(label: &str, body: &[u8]) -> Vec<u8> {
     [label.as_bytes(), body].concat()
 }
@@ -72,10 +75,10 @@ impl std::fmt::Debug for RefreshToken {
 }
 
 impl RefreshToken {
-    /// The first token of a new session of this user's.
+    /// Returns the first token of a new session of this user.
     ///
     /// # Errors
-    /// [`crate::Error::Internal`] when the system has no randomness.
+    /// [`Internal`](crate::Error::Internal) if the system has no randomness.
     pub fn first(user: UserId) -> Result<Self> {
         Ok(Self {
             session: random()?,
@@ -85,10 +88,10 @@ impl RefreshToken {
         })
     }
 
-    /// Reads a token, or gives `None` for anything that wasn't made with `key`.
+    /// Parses a token. Returns `None` for a text that wasn't made with `key`.
     #[must_use]
     pub fn parse(key: &RefreshKey, text: &str) -> Option<Self> {
-        // Checked before decoding, so that a body of 256 KiB isn't decoded for nothing.
+        // Checked before decoding, so that a text of 256 KiB isn't decoded in vain.
         let is_length = |body| base64::encoded_len(body + TAG_BYTES, false) == Some(text.len());
         if !is_length(CORE_BYTES + USER_BYTES) && !is_length(CORE_BYTES) {
             return None;
@@ -113,7 +116,7 @@ impl RefreshToken {
         })
     }
 
-    /// The token that replaces this one.
+    /// Returns the token that replaces this one.
     #[must_use]
     pub fn next(&self, key: &RefreshKey) -> Self {
         let mut next = Self {
@@ -125,7 +128,7 @@ impl RefreshToken {
         next
     }
 
-    /// This token, which is known to be the user's.
+    /// Returns this token with its user.
     #[must_use]
     pub fn of(self, user: UserId) -> Self {
         Self {
@@ -134,13 +137,13 @@ impl RefreshToken {
         }
     }
 
-    /// Whose it is; `None` for one that was made before tokens said so.
+    /// Returns the token's user, or `None` for a token of an earlier version.
     #[must_use]
     pub fn user(&self) -> Option<UserId> {
         self.user
     }
 
-    /// The token as a client gets it.
+    /// Returns the token as the client gets it.
     #[must_use]
     pub fn to_text(&self, key: &RefreshKey) -> Secret {
         let mut bytes = self.body();
@@ -149,13 +152,13 @@ impl RefreshToken {
         Secret::new(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The session's id, as it stands in the table.
+    /// Returns the session's id, as in the table.
     #[must_use]
     pub fn session(&self) -> String {
         hex(&self.session)
     }
 
-    /// What the table holds of this token.
+    /// Returns the hash of the secret, as in the table.
     #[must_use]
     pub fn hash(&self) -> String {
         sha256_hex(&self.secret)
@@ -243,7 +246,7 @@ mod tests {
         assert_eq!(token.next(&key()).user(), Some(user()));
     }
 
-    /// Nobody is signed out because a token says more now than when theirs was made.
+    /// An older token keeps its user signed in.
     #[test]
     fn a_token_from_before_works_and_its_successor_is_the_same_in_both_forms() {
         let token = first();

@@ -1,7 +1,8 @@
-//! What only the auth function may know, made of two texts that a deployment draws at random.
+//! The keys that only the auth function may know, derived from two secret texts.
 //!
-//! Texts and not keys, so that CloudFormation's `GenerateSecretString` makes them and a rotation is one command: a key is
-//! derived from each (HKDF, RFC 5869), and a key's id from the key (RFC 7638), so nothing else has to be kept or agreed.
+//! A deployment generates the texts at random. They are texts, not keys, so that CloudFormation's `GenerateSecretString` can
+//! generate them and a rotation is one command. A key is derived from each text (HKDF, RFC 5869) and the key's id from the
+//! key (RFC 7638), so nothing else is stored or configured.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
@@ -12,17 +13,17 @@ use ring::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::auth::{hex, random, refresh::RefreshKey};
+use crate::{auth::refresh::RefreshKey, digest::hex, random::random};
 
-/// The fewest characters of a text: 128 bits, if it is random hexadecimal.
+/// The minimum length of a text in characters: 128 bits if it is random hexadecimal.
 pub const MIN_TEXT: usize = 32;
 
-/// The two texts. They are all that is kept of the secrets, as `{"signing": "…", "refresh": "…"}`.
+/// The two secret texts. Only they are stored, as `{"signing": "…", "refresh": "…"}`.
 #[derive(Serialize, Deserialize)]
 pub struct SecretTexts {
-    /// What the signing key is derived from. Replacing it is a rotation.
+    /// The source of the signing key. Replacing it rotates the key.
     signing: String,
-    /// What the key of refresh tokens is derived from. Replacing it ends every session.
+    /// The source of the key for refresh tokens. Replacing it ends every session.
     refresh: String,
 }
 
@@ -33,16 +34,16 @@ impl std::fmt::Debug for SecretTexts {
 }
 
 impl SecretTexts {
-    /// These texts.
+    /// Returns these texts as the pair.
     #[must_use]
     pub fn new(signing: String, refresh: String) -> Self {
         Self { signing, refresh }
     }
 
-    /// New texts of 256 random bits each.
+    /// Returns new texts of 256 random bits each.
     ///
     /// # Errors
-    /// When the system has no randomness.
+    /// Fails if the system has no randomness.
     pub fn generate() -> Result<Self, SecretsError> {
         let text = || random::<32>().map(|bytes| hex(&bytes));
         match (text(), text()) {
@@ -51,45 +52,46 @@ impl SecretTexts {
         }
     }
 
-    /// Reads the JSON form.
+    /// Parses the JSON form.
     ///
     /// # Errors
-    /// When it isn't that.
+    /// Fails if `json` isn't an object with both texts.
     pub fn from_json(json: &str) -> Result<Self, SecretsError> {
-        serde_json::from_str(json).map_err(|_| SecretsError("not the JSON that is expected"))
+        serde_json::from_str(json)
+            .map_err(|_| SecretsError("must be a JSON object with the strings \"signing\" and \"refresh\""))
     }
 
-    /// The JSON form, to be kept where only the auth function can read it.
+    /// Returns the JSON form, to be stored where only the auth function can read it.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::json!(self).to_string()
     }
 
-    /// Reads the environment: the JSON form from `AUTH_SECRETS`, or from the file that `AUTH_SECRETS_FILE` names. `None`
-    /// when neither is set, or both are empty.
+    /// Reads the JSON form from the environment variable `AUTH_SECRETS` or from the file that `AUTH_SECRETS_FILE` names.
+    /// Returns `None` if both are unset or empty.
     ///
     /// # Errors
-    /// When what is there can't be read.
+    /// Fails if the file can't be read or the JSON can't be parsed.
     pub fn from_env() -> Result<Option<Self>, SecretsError> {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
     fn from_lookup(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Option<Self>, SecretsError> {
-        // The template declares the first one empty, so that `sam local` may set it.
-        let given = |name| lookup(name).filter(|text| !text.is_empty());
-        if let Some(json) = given("AUTH_SECRETS") {
+        // template.yaml declares the first one empty, so that `sam local` can set it.
+        let variable = |name| lookup(name).filter(|text| !text.is_empty());
+        if let Some(json) = variable("AUTH_SECRETS") {
             return Self::from_json(&json).map(Some);
         }
-        let Some(file) = given("AUTH_SECRETS_FILE") else {
+        let Some(file) = variable("AUTH_SECRETS_FILE") else {
             return Ok(None);
         };
         let json = std::fs::read_to_string(file)
-            .map_err(|_| SecretsError("the file AUTH_SECRETS_FILE names can't be read"))?;
+            .map_err(|_| SecretsError("the file that AUTH_SECRETS_FILE names can't be read"))?;
         Self::from_json(&json).map(Some)
     }
 }
 
-/// Secrets that can't be read or made. The text says what is wrong without quoting any of it.
+/// Secrets that can't be read or derived. The text says why and quotes no secret.
 #[derive(Debug)]
 pub struct SecretsError(pub &'static str);
 
@@ -101,7 +103,7 @@ impl std::fmt::Display for SecretsError {
 
 impl std::error::Error for SecretsError {}
 
-/// The keys that are derived from the texts.
+/// The keys that are derived from the secret texts.
 pub struct AuthSecrets {
     public: PublicKey,
     seed: [u8; 32],
@@ -124,33 +126,33 @@ pub struct PublicKey {
 }
 
 impl AuthSecrets {
-    /// Derives the keys. The same texts always give the same ones.
+    /// Derives the keys. The same texts always give the same keys.
     ///
     /// # Errors
-    /// When a text is shorter than [`MIN_TEXT`] characters.
+    /// Fails if a text is shorter than [`MIN_TEXT`] characters.
     pub fn derive(texts: &SecretTexts) -> Result<Self, SecretsError> {
-        let seed = derived(&texts.signing, b"access tokens: Ed25519 seed")?;
+        let seed = derive_key(&texts.signing, b"access tokens: Ed25519 seed")?;
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed)
             .map_err(|_| SecretsError("the signing key can't be derived"))?;
         Ok(Self {
             public: PublicKey::new(pair.public_key().as_ref()),
             seed,
-            refresh: RefreshKey::new(&derived(&texts.refresh, b"refresh tokens: HMAC key")?),
+            refresh: RefreshKey::new(&derive_key(&texts.refresh, b"refresh tokens: HMAC key")?),
         })
     }
 
-    /// The key that signs.
+    /// Returns the key that signs access tokens.
     pub(crate) fn signing_key(&self) -> EncodingKey {
         EncodingKey::from_ed_der(&self.seed)
     }
 
-    /// Its public half.
+    /// Returns the public half of the signing key.
     #[must_use]
     pub fn public_key(&self) -> &PublicKey {
         &self.public
     }
 
-    /// The key of refresh tokens.
+    /// Returns the key for refresh tokens.
     #[must_use]
     pub fn refresh_key(&self) -> &RefreshKey {
         &self.refresh
@@ -167,8 +169,8 @@ impl PublicKey {
     }
 }
 
-/// 32 bytes of key from a random text (HKDF-SHA-256).
-fn derived(text: &str, purpose: &[u8]) -> Result<[u8; 32], SecretsError> {
+/// Derives a key of 32 bytes from a random text (HKDF-SHA-256).
+fn derive_key(text: &str, purpose: &[u8]) -> Result<[u8; 32], SecretsError> {
     if text.chars().count() < MIN_TEXT {
         return Err(SecretsError("a text is shorter than 32 characters"));
     }

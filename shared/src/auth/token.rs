@@ -1,30 +1,32 @@
-//! Access tokens: JWTs (RFC 7519) signed with Ed25519 (RFC 8037), checked as RFC 8725 asks.
+//! Access tokens: JWTs (RFC 7519) signed with Ed25519 (RFC 8037) and verified as RFC 8725 recommends.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    auth::{AuthSecrets, crypto, hex, random},
+    auth::{crypto, secrets::AuthSecrets},
     clock::Instant,
     config::TokenConfig,
+    digest::hex,
     domain::{UserId, password::Secret},
     error::{Error, Result},
+    random::random,
     state::AppState,
 };
 
-/// The longest token that is looked at. Ours have some 500 bytes.
+/// The longest token that is parsed, in bytes. Ours have some 500.
 pub const MAX_BYTES: usize = 4096;
 
 /// The `token_type` of an access token.
 const ACCESS: &str = "access";
 
-/// How far another function's clock may be behind the one that signed: the leeway on `nbf`, in seconds. `exp` has none.
+/// The leeway on `nbf`, in seconds: how far a verifier's clock may be behind the signer's. `exp` has no leeway.
 const CLOCK_SKEW_SECONDS: i64 = 5;
 
-/// The refusal of a token that isn't valid, whatever is wrong with it.
-const INVALID: Error = Error::Unauthenticated("The access token is invalid.");
+/// The error for an invalid token. It doesn't say what is wrong.
+const INVALID: Error = Error::unauthenticated("The access token is invalid.");
 
-/// The claims of an access token. All of them must be there.
+/// The claims of an access token. All of them are required.
 #[derive(Serialize, Deserialize)]
 struct Claims {
     iss: String,
@@ -40,7 +42,7 @@ struct Claims {
 /// Signs an access token for `user`.
 ///
 /// # Errors
-/// [`Error::Internal`] when the system has no randomness or the key can't sign.
+/// [`Error::Internal`] if the system has no randomness or the key can't sign.
 pub fn issue(secrets: &AuthSecrets, config: &TokenConfig, user: UserId, now: Instant) -> Result<Secret> {
     crypto::install();
     let header = Header {
@@ -59,20 +61,20 @@ pub fn issue(secrets: &AuthSecrets, config: &TokenConfig, user: UserId, now: Ins
     };
     encode(&header, &claims, &secrets.signing_key())
         .map(Secret::new)
-        .map_err(|e| Error::Internal(format!("signing: {e}")))
+        .map_err(|e| Error::internal(format!("an access token can't be signed: {e}")))
 }
 
-/// Whose access token this is.
+/// Returns the user of an access token.
 ///
 /// # Errors
-/// [`Error::TokenExpired`] for one that is ours and past its `exp`; [`Error::Unauthenticated`] for one that isn't valid;
-/// [`Error::Unavailable`] when the public keys can't be read.
+/// [`Error::TokenExpired`] for a token of ours after its `exp`; [`Error::Unauthenticated`] for an invalid token;
+/// [`Error::Unavailable`] if the public keys can't be read.
 pub async fn verify(state: &AppState, token: &str) -> Result<UserId> {
     if token.len() > MAX_BYTES {
         return Err(INVALID);
     }
-    // Nothing of the header is believed but the key's id: not `alg`, which is pinned below, and no key or address of
-    // one (`jwk`, `jku`, `x5u`). An extension that must be understood isn't (RFC 7515 §4.1.11).
+    // Only the key id of the header is used. `alg` is fixed below, and keys or their URLs (`jwk`, `jku`, `x5u`) are ignored.
+    // `crit` names extensions that must be understood, and none is (RFC 7515 §4.1.11).
     let header = decode_header(token).map_err(|_| INVALID)?;
     let kid = header.kid.ok_or(INVALID)?;
     if header.crit.is_some() {
@@ -93,7 +95,7 @@ fn check(token: &str, key: &DecodingKey, config: &TokenConfig, now: Instant) -> 
     validation.set_issuer(&[&config.issuer]);
     validation.set_audience(&[&config.audience]);
     validation.set_required_spec_claims(&["iss", "aud", "sub", "nbf", "exp"]);
-    // Checked below by our own clock.
+    // Checked below against the state's clock.
     validation.validate_exp = false;
     validation.validate_nbf = false;
     let claims: Claims = decode(token, key, &validation).map_err(|_| INVALID)?.claims;
@@ -114,7 +116,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{auth::SecretTexts, config::Config};
+    use crate::{auth::secrets::SecretTexts, config::Config};
 
     const NOW: Instant = Instant(1_800_000_000_000);
 
@@ -138,7 +140,7 @@ mod tests {
             check(token, &self.public, &self.config, now)
         }
 
-        /// A token of ours with one claim replaced, or taken out when `value` is null.
+        /// Returns a token of ours in which one claim is replaced, or removed if `value` is null.
         fn signed_with(&self, claim: &str, value: Value) -> String {
             let mut claims = json!({
                 "iss": self.config.issuer, "aud": self.config.audience, "sub": "7", "jti": "1",

@@ -17,15 +17,16 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
 
 use crate::{
-    auth::sha256_hex,
     clock::{Instant, SKEW_MS},
     db::{
         Key, keys,
         store::{Expression, Store, from_item, number},
         user::LoginItem,
     },
+    digest::sha256_hex,
     domain::UserId,
     error::{Error, Result},
+    telemetry,
 };
 
 /// Attempts that cost no wait.
@@ -56,7 +57,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// An attempt at a folded name, from a [network](crate::auth::SourceAddress::network).
+    /// An attempt at a folded name, from a [network](crate::http::extract::SourceAddress::network).
     #[must_use]
     pub fn new(folded: &str, network: &str) -> Self {
         Self {
@@ -314,7 +315,7 @@ impl Store {
     /// is on the safe side.
     async fn take_back(&self, key: &Key, undo: &Expression) {
         if let Err(error) = self.update_once(key, undo).await {
-            tracing::warn!(error = %error.log_message(), "an attempt stays counted");
+            telemetry::warn(&error, "an attempt stays counted");
         }
     }
 

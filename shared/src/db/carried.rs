@@ -266,7 +266,7 @@ mod tests {
                 let part = part(&encoder.encode(room, || 0));
                 for word in searched {
                     assert!(
-                        part.has(word).is_none_or(|has| has == words.have(word)),
+                        part.has(word).is_none_or(|has| has == words.contain(word)),
                         "{word} at {room}"
                     );
                     let begins = words.title.first().is_some_and(|first| first == word);

@@ -68,13 +68,13 @@ pub async fn settings_of_operator(endpoint: Option<&str>) -> Result<SdkConfig, H
     match endpoint {
         Some(endpoint) if is_loopback(endpoint) => {
             let http = if endpoint.starts_with("https:") {
-                aws::https_of_the_system()?
+                aws::https_with_system_roots()?
             } else {
                 Builder::new().build_http()
             };
             Ok(settings_of_loopback(endpoint, http))
         }
-        _ => Ok(settings(&aws::of_operator().await?, endpoint)),
+        _ => Ok(settings(&aws::operator_config().await?, endpoint)),
     }
 }
 

@@ -1,27 +1,23 @@
-//! The key that seals cursors: one item, made by whichever function first needs it.
+//! The item with the key that seals cursors. The first function that needs the key creates it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
-    auth::random,
     db::{
-        Store,
+        cursor::{CursorKey, KEY_BYTES},
         keys::{self, PK},
-        store::{Item, corrupt, text},
+        store::{Item, Store, corrupt, text},
     },
     error::{Error, Result},
-    http::cursor::{CursorKey, KEY_BYTES},
+    random::random,
 };
 
-/// The attribute that holds it.
+/// The attribute with the key's bytes in base64.
 const SECRET: &str = "secret";
 
 impl Store {
-    /// AP-30: the key that seals cursors. 1 call; the very first time, two or three.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the table doesn't serve.
+    /// AP-30: returns the key that seals cursors, and creates it if there is none. 1 call; 2 or 3 the first time.
     pub async fn cursor_key(&self) -> Result<CursorKey> {
         let key = keys::cursor_key();
         if let Some(item) = self.get(&key).await? {
@@ -35,9 +31,9 @@ impl Store {
         {
             return parse(&item);
         }
-        // Another process was first, or this one was and the answer was lost.
+        // Another process created it, or this one did and the response was lost.
         let item = self.get(&key).await?;
-        parse(&item.ok_or_else(|| Error::Unavailable("the cursor key is being replaced".into()))?)
+        parse(&item.ok_or_else(|| Error::unavailable("the cursor key is being replaced"))?)
     }
 }
 

@@ -7,14 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Instant,
     db::{
-        keys::{self, BY_DATE, Key, LIKES_SHARDS, TABLE},
+        keys::{self, BY_DATE, Key, LIKES_SHARDS},
         movie::{EDIT_ATTEMPTS, MovieItem, MovieView, ONE_LIKE, no_movie},
-        page::{Slice, Window},
+        page::{PageLimit, Slice, Window},
+        range::{Direction, KeyRange},
         store::{
-            Expression, Outcome, Proof, RangeQuery, Store, Transaction, corrupt, number, pause_before, text,
-            to_item,
+            Expression, Outcome, Proof, Store, Transaction, corrupt, number, pause_before, text, to_item,
         },
-        walk::{Order, Span},
     },
     domain::{MovieId, UserId},
     error::{Error, Result},
@@ -171,10 +170,10 @@ impl Store {
         &self,
         user: UserId,
         window: &Window,
-        limit: usize,
+        limit: PageLimit,
     ) -> Result<Slice<MovieView>> {
-        let span = Span::partition(BY_DATE, keys::user_favorites(user));
-        let slice = self.walk(&span, Order::Descending, window, limit).await?;
+        let range = KeyRange::partition(BY_DATE, keys::user_favorites(user));
+        let slice = self.walk(range, Direction::Descending, window, limit).await?;
         let mut slice = self.hydrate_slice(slice, Some(user)).await?;
         // The index may name a favorite for a moment after it was removed.
         slice.items.retain(|view| view.favorite);
@@ -186,19 +185,10 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
     pub(crate) async fn sweep_favorites_of(&self, movie: MovieId, passes: usize) -> Result<()> {
-        let pk = keys::favorites(movie);
+        let range = KeyRange::ids(keys::favorites(movie));
         for _ in 0..passes {
-            let (items, _) = self
-                .query(&RangeQuery {
-                    index: TABLE,
-                    pk: &pk,
-                    low: "0",
-                    high: ":",
-                    backward: false,
-                    limit: SWEEP_PAGE,
-                })
-                .await?;
-            let favorites: Vec<Key> = items.iter().filter_map(Key::of).collect();
+            let read = self.query(&range, Direction::Ascending, SWEEP_PAGE).await?;
+            let favorites: Vec<Key> = read.items.iter().filter_map(Key::of).collect();
             self.batch_delete(&favorites).await?;
             if favorites.len() < SWEEP_PAGE {
                 return self.delete(&keys::sweep(movie)).await;
@@ -212,16 +202,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
     pub async fn sweep_favorites(&self) -> Result<usize> {
-        let (items, _) = self
-            .query(&RangeQuery {
-                index: TABLE,
-                pk: keys::SWEEP,
-                low: "0",
-                high: ":",
-                backward: false,
-                limit: SWEEP_PAGE,
-            })
-            .await?;
+        let range = KeyRange::ids(keys::SWEEP);
+        let items = self.query(&range, Direction::Ascending, SWEEP_PAGE).await?.items;
         for item in &items {
             let movie = Key::of(item)
                 .and_then(|key| keys::id_at_end(&key.sk))

@@ -9,12 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::{
         counter::{self, Counter},
-        index,
         keys::{self, BY_DATE, TABLE},
         movie::{MovieView, movie_ids, newest_first},
-        page::{Position, Slice, Window},
-        store::{BATCH_GET, Expression, Outcome, Store, Transaction, from_item, number},
-        walk::{Order, Span},
+        page::{Counted, PageLimit, Position, Window},
+        range::{Direction, KeyRange},
+        store::{Expression, Outcome, Store, Transaction, from_item, number},
     },
     domain::{Genre, Genres, MovieId, UserId},
     error::Result,
@@ -145,11 +144,7 @@ impl Category {
     /// Its place among the genres.
     #[must_use]
     pub fn position(&self) -> Position {
-        Position {
-            lead: 0,
-            span: 0,
-            key: keys::genre(&self.genre.identity).sk,
-        }
+        Position::at(keys::genre(&self.genre.identity).sk)
     }
 }
 
@@ -187,7 +182,7 @@ impl Store {
         let mut genres = Vec::new();
         let mut window = Window::First;
         loop {
-            let (_, slice) = self.list_genres(&window, BATCH_GET).await?;
+            let slice = self.list_genres(&window, PageLimit::MAX).await?.slice;
             genres.extend(slice.items);
             match slice.next {
                 Some(next) => window = next,
@@ -200,13 +195,13 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
-    async fn list_genres(&self, window: &Window, limit: usize) -> Result<(u64, Slice<GenreItem>)> {
-        let span = Span::partition(TABLE, keys::GENRES);
+    async fn list_genres(&self, window: &Window, limit: PageLimit) -> Result<Counted<GenreItem>> {
+        let range = KeyRange::partition(TABLE, keys::GENRES);
         let ([count], slice) = tokio::try_join!(
             self.read_counters([Counter::Genres]),
-            self.walk(&span, Order::Ascending, window, limit)
+            self.walk(range, Direction::Ascending, window, limit)
         )?;
-        Ok((count, slice.try_map(from_item)?))
+        Counted { count, slice }.try_map(from_item)
     }
 
     /// AP-06: how many movies a genre has.
@@ -225,19 +220,19 @@ impl Store {
     pub async fn list_categories(
         &self,
         window: &Window,
-        limit: usize,
-        movies: usize,
+        limit: PageLimit,
+        movies: PageLimit,
         caller: Option<UserId>,
-    ) -> Result<(u64, Slice<Category>)> {
-        let (count, slice) = self.list_genres(window, limit).await?;
+    ) -> Result<Counted<Category>> {
+        let Counted { count, slice } = self.list_genres(window, limit).await?;
         let (genres, place) = slice.split();
-        let spans: Vec<Span> = genres
+        let ranges: Vec<KeyRange> = genres
             .iter()
             .map(|genre| genre_by_date(&genre.identity))
             .collect();
-        let members = spans.into_iter().map(|span| async move {
+        let members = ranges.into_iter().map(|range| async move {
             let newest = self
-                .walk(&span, Order::Descending, &Window::First, movies)
+                .walk(range, Direction::Descending, &Window::First, movies)
                 .await?;
             movie_ids(&newest.items)
         });
@@ -253,24 +248,15 @@ impl Store {
             newest_first(&mut movies);
             Category { genre, movies }
         });
-        Ok((count, place.with_items(categories.collect())))
+        Ok(Counted {
+            count,
+            slice: place.with_items(categories.collect()),
+        })
     }
 }
 
 /// A genre's movies by release date, in the index.
 #[must_use]
-pub fn genre_by_date(identity: &str) -> Span {
-    Span::partition(BY_DATE, keys::genre_dated(identity))
-}
-
-/// A genre's movies by id, in the table.
-#[must_use]
-pub fn genre_by_id(identity: &str) -> Span {
-    let (low, high) = index::members(identity);
-    Span {
-        index: TABLE,
-        pk: index::genre_members(identity),
-        low,
-        high,
-    }
+pub fn genre_by_date(identity: &str) -> KeyRange {
+    KeyRange::partition(BY_DATE, keys::genre_dated(identity))
 }

@@ -23,6 +23,7 @@ use crate::{
     db::{
         carried::Encoder,
         keys::{self, END, Key, WORD_SEPARATOR, id_text},
+        range::{AFTER_ALL, KeyRange},
     },
     domain::{Genre, MovieFields, MovieId, text},
 };
@@ -37,8 +38,6 @@ const MAX_TITLE_BYTES: usize = 240;
 const FURTHER: char = '+';
 /// After every key that continues a word, before every key that continues it with a letter: [`WORD_SEPARATOR`] + 1.
 const AFTER_WORD: char = '.';
-/// After every text: the last code point.
-const AFTER_ALL: char = '\u{10FFFF}';
 
 /// How many kinds of postings there are.
 pub const KINDS: usize = 4;
@@ -126,7 +125,7 @@ impl Words {
 
     /// Whether some word of the movie satisfies `word` of a search.
     #[must_use]
-    pub fn have(&self, word: &str) -> bool {
+    pub fn contain(&self, word: &str) -> bool {
         let genres = self.genres.iter().flatten();
         self.title
             .iter()
@@ -279,91 +278,72 @@ pub fn postings(fields: &MovieFields, id: MovieId) -> BTreeMap<Key, PostingItem>
 /// The key of a movie's membership in a genre.
 #[must_use]
 pub fn membership(identity: &str, id: MovieId) -> Key {
-    let (low, _) = members(identity);
-    Key::new(genre_members(identity), format!("{low}{}", id_text(id.get())))
+    let sk = format!("{identity}{END}{}", id_text(id.get()));
+    Key::new(genre_members(identity), sk)
 }
 
 /// The partition in which a genre's members are.
-#[must_use]
-pub fn genre_members(identity: &str) -> String {
+fn genre_members(identity: &str) -> String {
     let first = identity.split(WORD_SEPARATOR).next().unwrap_or_default();
     keys::genre_partition(first)
 }
 
-/// The first and the last possible sort key of a genre's members.
+/// A genre's memberships, by the ids of its movies.
 #[must_use]
-pub fn members(identity: &str) -> (String, String) {
-    (format!("{identity}{END}"), format!("{identity}{END}{AFTER_ALL}"))
+pub fn members(identity: &str) -> KeyRange {
+    let low = format!("{identity}{END}");
+    let high = format!("{low}{AFTER_ALL}");
+    KeyRange::between(genre_members(identity), low, high)
 }
 
-/// A range of postings of one kind, in which the movies that satisfy a word, or whose title begins with several, stand.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WordRange {
-    /// The partition.
-    pub pk: String,
-    /// The first sort key, inclusive.
-    pub low: String,
-    /// The last sort key, inclusive.
-    pub high: String,
+/// The title postings of titles that begin with these words, the last of which may be unfinished.
+#[must_use]
+pub fn title_range(words: &[String]) -> KeyRange {
+    let first = words.first().map(String::as_str).unwrap_or_default();
+    let last = words.last().map(String::as_str).unwrap_or_default();
+    let title = joined(words);
+    let title = title_start(&title);
+    range(keys::word_partition(first), &format!("0{END}{title}"), last)
 }
 
-impl WordRange {
-    /// Titles that begin with these words, the last of which may be unfinished.
-    #[must_use]
-    pub fn titles(words: &[String]) -> Self {
-        let first = words.first().map(String::as_str).unwrap_or_default();
-        let last = words.last().map(String::as_str).unwrap_or_default();
-        let title = joined(words);
-        let title = title_start(&title);
-        Self::new(keys::word_partition(first), &format!("0{END}{title}"), last)
-    }
+/// Whether the titles in the range of these words all begin with them: words that don't fit into a key, other titles
+/// may share as far as the key goes. A short last word must be a whole word, so the key must have room for the
+/// character after it.
+#[must_use]
+pub fn title_is_decided_by_key(words: &[String]) -> bool {
+    let room = if words.last().is_some_and(|word| is_short(word)) {
+        char::MAX.len_utf8()
+    } else {
+        0
+    };
+    joined(words).len() + room <= MAX_TITLE_BYTES
+}
 
-    /// Whether the titles of the range of these words all begin with them: words that don't fit into a key, other titles
-    /// may share as far as the key goes. A short last word must be a whole word, so the key must have room for the
-    /// character after it.
-    #[must_use]
-    pub fn titles_are_told_by_key(words: &[String]) -> bool {
-        let room = if words.last().is_some_and(|word| is_short(word)) {
-            char::MAX.len_utf8()
-        } else {
-            0
-        };
-        joined(words).len() + room <= MAX_TITLE_BYTES
-    }
+/// Whether every posting in the ranges of this word has a word that satisfies it: one that doesn't fit into a key, others
+/// may share as far as the key goes.
+#[must_use]
+pub fn word_is_decided_by_key(word: &str) -> bool {
+    word_start(word) == word
+}
 
-    /// Whether every posting in the ranges of this word has a word that satisfies it: one that doesn't fit into a key, others
-    /// may share as far as the key goes.
-    #[must_use]
-    pub fn word_is_told_by_key(word: &str) -> bool {
-        word_start(word) == word
-    }
+/// The postings of each kind with a word that satisfies `word`.
+#[must_use]
+pub fn word_ranges(word: &str) -> [KeyRange; KINDS] {
+    let key = word_start(word);
+    let words = keys::word_partition(word);
+    [
+        range(words.clone(), &format!("0{END}{key}"), word),
+        range(words.clone(), &format!("1{END}{key}"), word),
+        range(words, &format!("2{END}{key}"), word),
+        range(keys::genre_partition(word), key, word),
+    ]
+}
 
-    /// The postings of each kind with a word that satisfies `word`.
-    #[must_use]
-    pub fn of_word(word: &str) -> [Self; KINDS] {
-        let key = word_start(word);
-        let words = keys::word_partition(word);
-        [
-            Self::new(words.clone(), &format!("0{END}{key}"), word),
-            Self::new(words.clone(), &format!("1{END}{key}"), word),
-            Self::new(words, &format!("2{END}{key}"), word),
-            Self::new(keys::genre_partition(word), key, word),
-        ]
-    }
-
-    fn new(pk: String, prefix: &str, last: &str) -> Self {
-        let (low, high) = if is_short(last) {
-            (format!("{prefix}{END}"), format!("{prefix}{AFTER_WORD}"))
-        } else {
-            (prefix.to_owned(), format!("{prefix}{AFTER_ALL}"))
-        };
-        Self { pk, low, high }
-    }
-
-    /// Whether the range holds this key.
-    #[must_use]
-    pub fn holds(&self, key: &Key) -> bool {
-        self.pk == key.pk && self.low <= key.sk && key.sk <= self.high
+fn range(pk: String, prefix: &str, last: &str) -> KeyRange {
+    if is_short(last) {
+        KeyRange::between(pk, format!("{prefix}{END}"), format!("{prefix}{AFTER_WORD}"))
+    } else {
+        KeyRange::between(pk, prefix, format!("{prefix}{AFTER_ALL}"))
     }
 }
 
@@ -422,10 +402,10 @@ mod tests {
     fn a_words_ranges_hold_its_postings_and_no_others() {
         let words = Words::of(&fields("Fi Fiddler", "Fiona", "Sci-Fi, Fi, Film Noir"));
         let found = |word: &str| -> Vec<String> {
-            let ranges = WordRange::of_word(word);
+            let ranges = word_ranges(word);
             let keys = words.keys(id());
             keys.into_iter()
-                .filter(|key| ranges.iter().any(|range| range.holds(key)))
+                .filter(|key| ranges.iter().any(|range| range.contains(key)))
                 .map(|key| key.sk.replace("#0000000000000007", ""))
                 .collect()
         };
@@ -437,6 +417,7 @@ mod tests {
         assert_eq!(found("f"), Vec::<String>::new());
     }
 
+    /// Guarantee 42.
     #[test]
     fn the_worst_edit_fits_one_transaction() {
         // Thirty words, the nine genres among them, all changed by the edit.

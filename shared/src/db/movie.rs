@@ -6,24 +6,24 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    auth::UNKNOWN_USER,
     db::{
         counter::Counter,
         favorite::{FavoriteItem, PASSES_OF_DELETION, SWEEP_OF_DELETION},
-        genre::{GenreMoves, genre_by_date, genre_by_id},
+        genre::{GenreMoves, genre_by_date},
         index::{self, PostingItem},
         keys::{self, BY_DATE, BY_LIKES, Key, LIKED, LIKES, LIKES_SHARDS},
-        page::{Slice, Window},
+        page::{Counted, PageLimit, Slice, Window},
+        range::{Direction, KeyRange},
         retry::within,
         store::{
             Expression, Item, Outcome, Proof, Store, Transaction, corrupt, from_item, number, pause_before,
             text, to_item,
         },
         user::UserItem,
-        walk::{Order, Span},
     },
     domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
     error::{Error, Result},
+    telemetry,
 };
 
 /// One favorite, in a movie's `likes`. Favorites × 10¹⁰ + id orders movies by favorites, and among equals by id; 64 bits
@@ -170,10 +170,10 @@ pub enum MovieOrder {
 }
 
 impl MovieOrder {
-    fn order(self) -> Order {
+    fn order(self) -> Direction {
         match self {
-            Self::Id | Self::ReleaseDate => Order::Ascending,
-            Self::IdDescending | Self::ReleaseDateDescending => Order::Descending,
+            Self::Id | Self::ReleaseDate => Direction::Ascending,
+            Self::IdDescending | Self::ReleaseDateDescending => Direction::Descending,
         }
     }
 
@@ -267,24 +267,28 @@ impl Store {
         &self,
         order: MovieOrder,
         window: &Window,
-        limit: usize,
+        limit: PageLimit,
         caller: Option<UserId>,
-    ) -> Result<(u64, Slice<MovieView>)> {
+    ) -> Result<Counted<MovieView>> {
         if order.is_by_id() {
             let counters = [Counter::Movies, Counter::MovieIds];
-            let (count, slice) = self
+            let Counted { count, slice } = self
                 .walk_buckets(keys::movie_bucket, counters, order.order(), window, limit)
                 .await?;
             let (movies, place) = slice.try_map(from_item)?.split();
             let views = self.with_favorites(movies, caller).await?;
-            return Ok((count, place.with_items(views)));
+            return Ok(Counted {
+                count,
+                slice: place.with_items(views),
+            });
         }
-        let span = Span::partition(BY_DATE, keys::MOVIES_DATED);
+        let range = KeyRange::partition(BY_DATE, keys::MOVIES_DATED);
         let ([count], slice) = tokio::try_join!(
             self.read_counters([Counter::Movies]),
-            self.walk(&span, order.order(), window, limit)
+            self.walk(range, order.order(), window, limit)
         )?;
-        Ok((count, self.hydrate_slice(slice, caller).await?))
+        let slice = self.hydrate_slice(slice, caller).await?;
+        Ok(Counted { count, slice })
     }
 
     /// AP-04, AP-05: a page of a genre's movies, and how many it has.
@@ -296,19 +300,20 @@ impl Store {
         identity: &str,
         order: MovieOrder,
         window: &Window,
-        limit: usize,
+        limit: PageLimit,
         caller: Option<UserId>,
-    ) -> Result<(u64, Slice<MovieView>)> {
-        let span = if order.is_by_id() {
-            genre_by_id(identity)
+    ) -> Result<Counted<MovieView>> {
+        let range = if order.is_by_id() {
+            index::members(identity)
         } else {
             genre_by_date(identity)
         };
         let (count, slice) = tokio::try_join!(
             self.count_genre(identity),
-            self.walk(&span, order.order(), window, limit)
+            self.walk(range, order.order(), window, limit)
         )?;
-        Ok((count, self.hydrate_slice(slice, caller).await?))
+        let slice = self.hydrate_slice(slice, caller).await?;
+        Ok(Counted { count, slice })
     }
 
     /// Reads the movies that a page's keys name.
@@ -326,9 +331,11 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
-    pub async fn newest_movies(&self, limit: usize, caller: Option<UserId>) -> Result<Vec<MovieView>> {
-        let span = Span::partition(BY_DATE, keys::MOVIES_DATED);
-        let slice = self.walk(&span, Order::Descending, &Window::First, limit).await?;
+    pub async fn newest_movies(&self, limit: PageLimit, caller: Option<UserId>) -> Result<Vec<MovieView>> {
+        let range = KeyRange::partition(BY_DATE, keys::MOVIES_DATED);
+        let slice = self
+            .walk(range, Direction::Descending, &Window::First, limit)
+            .await?;
         let mut views = self.hydrate_slice(slice, caller).await?.items;
         newest_first(&mut views);
         Ok(views)
@@ -339,7 +346,11 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
-    pub async fn most_liked_movies(&self, limit: usize, caller: Option<UserId>) -> Result<Vec<MovieView>> {
+    pub async fn most_liked_movies(
+        &self,
+        limit: PageLimit,
+        caller: Option<UserId>,
+    ) -> Result<Vec<MovieView>> {
         let shards = (0..LIKES_SHARDS).map(|shard| self.most_liked_of_shard(shard, limit));
         let mut items: Vec<(u64, MovieId)> = futures_util::future::try_join_all(shards)
             .await?
@@ -347,7 +358,7 @@ impl Store {
             .flatten()
             .collect();
         items.sort_unstable_by(|a, b| b.cmp(a));
-        items.truncate(limit);
+        items.truncate(limit.get());
         let ids: Vec<MovieId> = items.into_iter().map(|(_, id)| id).collect();
         let mut views = self.hydrate(&ids, caller).await?;
         // The index may lag behind the numbers that are shown: those decide.
@@ -356,7 +367,7 @@ impl Store {
         Ok(views)
     }
 
-    async fn most_liked_of_shard(&self, shard: u64, limit: usize) -> Result<Vec<(u64, MovieId)>> {
+    async fn most_liked_of_shard(&self, shard: u64, limit: PageLimit) -> Result<Vec<(u64, MovieId)>> {
         let ask = |request: QueryFluentBuilder| {
             request
                 .index_name(BY_LIKES)
@@ -366,11 +377,11 @@ impl Store {
                 .expression_attribute_values(":shard", text(keys::likes_shard(shard)))
                 .expression_attribute_values(":one", number(ONE_LIKE))
                 .scan_index_forward(false)
-                .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+                .limit(i32::try_from(limit.get()).unwrap_or(i32::MAX))
         };
-        let (items, _) = self.ask(ask).await?;
+        let output = self.ask(ask).await?;
+        let items = output.items.iter();
         items
-            .iter()
             .map(|item| {
                 let likes = item.get(LIKES).and_then(|n| n.as_n().ok()?.parse().ok());
                 likes
@@ -472,7 +483,7 @@ impl Store {
             .map(from_item)
             .transpose()?;
         let movie = found.remove(&keys::movie(id)).ok_or_else(no_movie)?;
-        let caller_item = found.remove(&keys::user(caller)).ok_or(UNKNOWN_USER)?;
+        let caller_item = found.remove(&keys::user(caller)).ok_or(Error::UNKNOWN_USER)?;
         Ok(EditView {
             view: MovieView {
                 movie: from_item(movie)?,
@@ -575,8 +586,8 @@ impl Store {
                     ..known
                 })
             }
-            Err(Error::Unavailable(why)) => {
-                tracing::warn!(error = %why, "a count that can't be read after a change");
+            Err(error @ Error::Unavailable(_)) => {
+                telemetry::warn(&error, "a count can't be read after a change");
                 Ok(known)
             }
             Err(error) => Err(error),
@@ -603,7 +614,7 @@ impl Store {
                 // item remembers.
                 let sweep = self.sweep_favorites_of(id, PASSES_OF_DELETION);
                 if has_favorites && let Err(error) = within(SWEEP_OF_DELETION, sweep).await {
-                    tracing::warn!(error = %error.log_message(), "favorites left to sweep");
+                    telemetry::warn(&error, "favorites left to sweep");
                 }
                 return Ok(());
             }
@@ -769,7 +780,7 @@ pub fn newest_first(views: &mut [MovieView]) {
 /// The error for a movie that isn't there.
 #[must_use]
 pub fn no_movie() -> Error {
-    Error::NotFound("There is no movie with this id.")
+    Error::not_found("There is no movie with this id.")
 }
 
 /// The condition that nothing has this key yet.

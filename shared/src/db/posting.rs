@@ -5,11 +5,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::{
     db::{
         carried::Carried,
-        index::WordRange,
-        keys::{self, Key, TABLE, id_text},
-        page::Position,
-        store::{Item, RangeQuery, Store, corrupt},
-        walk::narrowed,
+        keys::{self, Key, id_text},
+        range::{Direction, KeyRange},
+        store::{Item, QueryOutput, Store, corrupt},
     },
     domain::MovieId,
     error::Result,
@@ -63,16 +61,16 @@ fn size(item: &Item) -> usize {
 }
 
 /// What was read of one range, in the direction of reading.
-pub struct Read {
+pub struct RangeRead {
     /// Its place among the walk's ranges.
-    pub at: usize,
+    pub range: usize,
     /// The postings.
     pub postings: Vec<Posting>,
     /// Whether it goes on.
     pub more: bool,
 }
 
-impl Read {
+impl RangeRead {
     /// What the postings weigh.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -121,31 +119,20 @@ impl Read {
 }
 
 impl Store {
-    /// Reads up to `limit` postings of a range, from a position on: one Query.
+    /// Reads the first `limit` postings of a range in `direction`: one Query.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
     pub async fn read_postings(
         &self,
         at: usize,
-        range: &WordRange,
-        from: Option<&Position>,
-        down: bool,
+        range: &KeyRange,
+        direction: Direction,
         limit: usize,
-    ) -> Result<Read> {
-        let (low, high) = narrowed(&range.low, &range.high, from, down);
-        let (items, more) = self
-            .query(&RangeQuery {
-                index: TABLE,
-                pk: &range.pk,
-                low: &low,
-                high: &high,
-                backward: down,
-                limit,
-            })
-            .await?;
-        Ok(Read {
-            at,
+    ) -> Result<RangeRead> {
+        let QueryOutput { items, more } = self.query(range, direction, limit).await?;
+        Ok(RangeRead {
+            range: at,
             postings: items.iter().map(Posting::read).collect::<Result<_>>()?,
             more,
         })
@@ -156,15 +143,15 @@ impl Store {
 mod tests {
     use super::*;
 
-    fn read(keys: &[(&str, u64)], more: bool) -> Read {
+    fn read(keys: &[(&str, u64)], more: bool) -> RangeRead {
         let postings = keys.iter().filter_map(|(word, id)| {
             let sk = format!("1#{word}#{}", id_text(*id));
             let item = [("pk", "WORD#lov"), ("sk", &sk), ("text", "love|a b|c")];
             let item = item.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned())));
             Posting::read(&item.into()).ok()
         });
-        Read {
-            at: 1,
+        RangeRead {
+            range: 1,
             postings: postings.collect(),
             more,
         }

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::Dispatc
 use rand::RngExt as _;
 use tokio::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, LogText, Result};
 
 /// How long a call that belongs to no request is tried: an import's, an operator's, the sweep's.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -177,15 +177,15 @@ impl Tries {
                 Ok(Err(SdkError::ResponseError(_))) => Failure::open("an answer that can't be read"),
                 Ok(Err(SdkError::TimeoutError(_))) | Err(_) => Failure::open("no answer in time"),
                 Ok(Err(_)) => {
-                    let text = format!("{}: a request that can't be built", self.operation);
-                    return Err(Error::Internal(text));
+                    let cause = LogText::from("the request can't be built");
+                    return Err(Error::Internal(cause.during(self.operation)));
                 }
             };
             self.in_doubt |= failure.leaves_open;
             if self.is_once && self.in_doubt {
-                return Err(self.gives_up(&failure.why));
+                return Err(self.gives_up(failure.why));
             }
-            self.again(&failure.why).await?;
+            self.again(failure.why).await?;
         }
     }
 
@@ -194,7 +194,7 @@ impl Tries {
     ///
     /// # Errors
     /// [`Error::Unavailable`] with `why`, when the time would be up by then.
-    pub(crate) async fn again(&mut self, why: &str) -> Result<()> {
+    pub(crate) async fn again(&mut self, why: impl Into<LogText>) -> Result<()> {
         let window = (FIRST_PAUSE << self.failures.min(8)).min(LAST_PAUSE);
         self.failures += 1;
         self.pause(window, why).await
@@ -204,7 +204,7 @@ impl Tries {
     ///
     /// # Errors
     /// As [`Tries::again`].
-    pub(crate) async fn go_on(&mut self, why: &str) -> Result<()> {
+    pub(crate) async fn go_on(&mut self, why: impl Into<LogText>) -> Result<()> {
         self.failures = 0;
         self.again(why).await
     }
@@ -219,7 +219,7 @@ impl Tries {
         self.pause(window, "it met transactions every time").await
     }
 
-    async fn pause(&self, milliseconds: u64, why: &str) -> Result<()> {
+    async fn pause(&self, milliseconds: u64, why: impl Into<LogText>) -> Result<()> {
         let pause = jittered(milliseconds);
         if Instant::now() + pause >= self.until {
             return Err(self.gives_up(why));
@@ -228,27 +228,30 @@ impl Tries {
         Ok(())
     }
 
-    fn gives_up(&self, why: &str) -> Error {
-        Error::Unavailable(format!("{}: {why}", self.operation))
+    fn gives_up(&self, why: impl Into<LogText>) -> Error {
+        Error::Unavailable(why.into().during(self.operation))
     }
 
     /// What an error is that no further attempt mends. Only its code goes to the log: its message may quote keys, and
     /// those may hold an email.
     pub(crate) fn refusal(&self, error: &impl ProvideErrorMetadata) -> Error {
-        let code = error.code().unwrap_or("an error without a code");
-        Error::Internal(format!("{}: {code}", self.operation))
+        let code = error.code().unwrap_or(NO_CODE);
+        Error::Internal(LogText::aws_error(code).during(self.operation))
     }
 }
 
+/// What the log has in place of an error code, if AWS answered without one.
+const NO_CODE: &str = "none";
+
 /// A failure that may pass.
 struct Failure {
-    why: String,
+    why: LogText,
     /// Whether the call may have been done.
     leaves_open: bool,
 }
 
 impl Failure {
-    fn open(why: impl Into<String>) -> Self {
+    fn open(why: impl Into<LogText>) -> Self {
         Self {
             why: why.into(),
             leaves_open: true,
@@ -257,9 +260,9 @@ impl Failure {
 
     /// The failure of an answer with this error code and status; `None` for one that stays.
     fn of_code(code: Option<&str>, status: u16) -> Option<Self> {
-        let why = code.unwrap_or("an error without a code");
-        if is_throttle(why) {
-            let why = why.into();
+        let code = code.unwrap_or(NO_CODE);
+        let why = LogText::aws_error(code);
+        if is_throttle(code) {
             let leaves_open = false;
             return Some(Self { why, leaves_open });
         }
@@ -267,7 +270,7 @@ impl Failure {
         let is_open = status >= 500
             || status == 408
             || matches!(
-                why,
+                code,
                 "TransactionInProgressException"
                     | "InternalServerError"
                     | "InternalServerErrorException"
@@ -393,7 +396,7 @@ mod tests {
         within(Duration::ZERO, async {
             let mut tries = Tries::to_write("Put");
             let again = tries.again("it failed").await;
-            assert!(matches!(again, Err(Error::Unavailable(why)) if why == "Put: it failed"));
+            assert!(matches!(again, Err(Error::Unavailable(why)) if why.line() == "Put: it failed"));
             let again = tries.meet(Turn::First).await;
             assert!(matches!(again, Err(Error::Unavailable(_))));
             assert!(!tries.in_doubt());

@@ -6,7 +6,7 @@
 //! checked against the text each posting carries. A movie has several postings and is answered under the first of them alone,
 //! which is known from the posting's own text; so a page needs no memory of the pages before it.
 //!
-//! Where every word is common, most postings of the leader lack the others. The walk then reads on, as far as the units go
+//! Where every word is common, most postings of the driver lack the others. The walk then reads on, as far as the units go
 //! that the movies found so far and those still expected leave; and a page may come out short.
 //!
 //! The ceiling holds for whatever texts the movies have. A posting has a largest size ([`POSTING_BYTES`]), and postings are counted
@@ -20,13 +20,14 @@ use futures_util::future::try_join_all;
 use crate::{
     db::{
         carried::Carried,
-        index::{KINDS, POSTING_BYTES, WordRange, Words, is_short, satisfies},
+        index::{self, KINDS, POSTING_BYTES, Words, is_short, satisfies},
         keys::Key,
         movie::MovieView,
-        page::{Position, Slice, Window},
-        posting::{Posting, Read, UNIT},
+        page::{PageLimit, Position, Slice, Window},
+        posting::{Posting, RangeRead, UNIT},
+        range::{Direction, KeyRange},
         store::Store,
-        walk::{Order, neighbors},
+        walk::neighbors,
     },
     domain::{MovieId, UserId, movie::MAX_WORDS, text},
     error::Result,
@@ -40,7 +41,7 @@ const FIRST_POSTINGS: [usize; KINDS] = [28, 40, 40, 24];
 /// How many rounds may read on.
 const FURTHER_ROUNDS: usize = 2;
 /// The least that reading postings may cost, in units; on a larger page, as much as its movies.
-const ROW_UNITS: usize = 20;
+const POSTING_UNITS: usize = 20;
 /// Left of each unit when postings are counted out by their mean size, since the next ones may be larger.
 const MARGIN: usize = 128;
 /// What reading the largest movie costs, in units. Texts at their limits, in characters of four bytes, and a cover of 2,048
@@ -53,7 +54,7 @@ pub struct SearchQuery {
     /// The words, in order.
     words: Vec<String>,
     /// The words that say something: not those that a longer one implies. Rarest first, by guess.
-    telling: Vec<String>,
+    terms: Vec<String>,
 }
 
 impl SearchQuery {
@@ -61,38 +62,38 @@ impl SearchQuery {
     #[must_use]
     pub fn parse(q: &str) -> Option<Self> {
         let words = text::words(q);
-        let mut telling: Vec<String> = Vec::new();
+        let mut terms: Vec<String> = Vec::new();
         for word in &words {
             let implied = |other: &String| other != word && !is_short(word) && satisfies(other, word);
-            if !words.iter().any(implied) && !telling.contains(word) {
-                telling.push(word.clone());
+            if !words.iter().any(implied) && !terms.contains(word) {
+                terms.push(word.clone());
             }
         }
         // Each of these needs a word of its own in the movie.
-        if telling.is_empty() || telling.len() > MAX_WORDS {
+        if terms.is_empty() || terms.len() > MAX_WORDS {
             return None;
         }
-        // Longer words are rarer; a stable sort, so that every page has the same leader.
-        telling.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
-        Some(Self { words, telling })
+        // Longer words are rarer; a stable sort, so that every page has the same driver.
+        terms.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
+        Some(Self { words, terms })
     }
 
-    /// The ranges that are walked when `lead` leads, in the answer's order.
-    fn ranges(&self, lead: usize) -> Vec<WordRange> {
-        let mut ranges = vec![WordRange::titles(&self.words)];
-        if let Some(word) = self.telling.get(lead) {
+    /// The ranges that are walked when `driver` leads, in the answer's order.
+    fn ranges(&self, driver: usize) -> Vec<KeyRange> {
+        let mut ranges = vec![index::title_range(&self.words)];
+        if let Some(word) = self.terms.get(driver) {
             // Of a single word, the titles that begin with it have been walked already.
             let skip = usize::from(self.words.len() == 1);
-            ranges.extend(WordRange::of_word(word).into_iter().skip(skip));
+            ranges.extend(index::word_ranges(word).into_iter().skip(skip));
         }
         ranges
     }
 
     /// How many postings the first round reads of range `at` of `ranges`.
-    fn first_postings(&self, ranges: &[WordRange], at: usize, limit: usize) -> usize {
+    fn first_postings(&self, ranges: &[KeyRange], at: usize, limit: usize) -> usize {
         let postings = FIRST_POSTINGS.get(kind(ranges, at)).copied().unwrap_or_default();
         // Nearly every posting of a single word is an answer.
-        if self.telling.len() == 1 {
+        if self.terms.len() == 1 {
             postings.max(limit + 1)
         } else {
             postings
@@ -101,23 +102,23 @@ impl SearchQuery {
 
     /// Whether the movie of this posting is answered here, in range `at` of `ranges`, as far as the posting tells; `None` where the
     /// movie itself must be asked.
-    fn judges(&self, lead: usize, ranges: &[WordRange], at: usize, posting: &Posting) -> Option<bool> {
+    fn judges(&self, driver: usize, ranges: &[KeyRange], at: usize, posting: &Posting) -> Option<bool> {
         let part = match &posting.words {
             Carried::All(words) => return Some(self.answers(ranges, at, &posting.key, posting.id, words)),
             Carried::Part(part) => part,
         };
         // Titles that begin with `q` are in the first range, and are answered there.
-        if WordRange::titles_are_told_by_key(&self.words) {
+        if index::title_is_decided_by_key(&self.words) {
             if at == 0 {
                 return Some(true);
             }
-            if ranges.first().is_some_and(|titles| titles.holds(&posting.key)) {
+            if ranges.first().is_some_and(|titles| titles.contains(&posting.key)) {
                 return Some(false);
             }
         }
         let mut is_sure = true;
-        for (n, word) in self.telling.iter().enumerate() {
-            let by_key = n == lead && at > 0 && WordRange::word_is_told_by_key(word);
+        for (n, word) in self.terms.iter().enumerate() {
+            let by_key = n == driver && at > 0 && index::word_is_decided_by_key(word);
             if by_key && part.shared >= word.chars().count() {
                 // An earlier posting of the movie has a word that begins with this one.
                 if !is_short(word) {
@@ -127,9 +128,9 @@ impl SearchQuery {
             }
             match part.has(word) {
                 _ if by_key => {}
-                Some(true) if n != lead => {}
+                Some(true) if n != driver => {}
                 Some(false) => return Some(false),
-                // Of the leader, its place among the movie's postings isn't known either.
+                // Of the driver, its place among the movie's postings isn't known either.
                 _ => is_sure = false,
             }
         }
@@ -141,8 +142,8 @@ impl SearchQuery {
 
     /// Whether a movie with these words is answered at this key, in range `at` of `ranges`: it has all words, and this is
     /// its first posting of the walk.
-    fn answers(&self, ranges: &[WordRange], at: usize, key: &Key, id: MovieId, words: &Words) -> bool {
-        if !self.telling.iter().all(|word| words.have(word)) {
+    fn answers(&self, ranges: &[KeyRange], at: usize, key: &Key, id: MovieId, words: &Words) -> bool {
+        if !self.terms.iter().all(|word| words.contain(word)) {
             return false;
         }
         // Keys are cut where texts are very long, so that a range may hold a title that doesn't begin with `q`.
@@ -155,14 +156,14 @@ impl SearchQuery {
         words
             .keys(id)
             .into_iter()
-            .filter_map(|key| Some((of_word.iter().position(|range| range.holds(&key))?, key)))
+            .filter_map(|key| Some((of_word.iter().position(|range| range.contains(&key))?, key)))
             .min()
             .is_some_and(|(_, first)| first == *key)
     }
 }
 
 /// Which kind of postings range `at` of `ranges` has. The first has titles; of a single word they aren't walked again.
-fn kind(ranges: &[WordRange], at: usize) -> usize {
+fn kind(ranges: &[KeyRange], at: usize) -> usize {
     match at {
         0 => 0,
         _ => (at + KINDS).saturating_sub(ranges.len()),
@@ -206,18 +207,18 @@ fn affordable(answers: &[Answer], units: usize) -> usize {
 }
 
 /// How many postings like these a unit reads.
-fn per_unit(reads: &[Read]) -> usize {
+fn per_unit(reads: &[RangeRead]) -> usize {
     let postings: usize = reads.iter().map(|read| read.postings.len()).sum();
-    let bytes: usize = reads.iter().map(Read::bytes).sum();
+    let bytes: usize = reads.iter().map(RangeRead::bytes).sum();
     (UNIT - MARGIN) * postings / bytes.max(1)
 }
 
-/// A walk under way: the leader, its ranges from the page's start on in the direction of reading, what was read.
+/// A walk under way: the driver, its ranges from the page's start on in the direction of reading, what was read.
 struct Walk {
-    lead: usize,
-    /// All of the leader's ranges, in the answer's order.
-    ranges: Vec<WordRange>,
-    reads: Vec<Read>,
+    driver: usize,
+    /// All of the driver's ranges, in the answer's order.
+    ranges: Vec<KeyRange>,
+    reads: Vec<RangeRead>,
     /// What all reading has cost, in units.
     units: usize,
 }
@@ -228,13 +229,13 @@ impl Walk {
         let mut answers: Vec<Answer> = Vec::new();
         for read in &self.reads {
             let position = |posting: &Posting| Position {
-                // There are at most three leaders and five ranges.
-                lead: u8::try_from(self.lead).unwrap_or_default(),
-                span: u8::try_from(read.at).unwrap_or_default(),
+                // There are at most three drivers and five ranges.
+                driver: u8::try_from(self.driver).unwrap_or_default(),
+                range: u8::try_from(read.range).unwrap_or_default(),
                 key: posting.key.sk.clone(),
             };
             for posting in &read.postings {
-                let judgment = query.judges(self.lead, &self.ranges, read.at, posting);
+                let judgment = query.judges(self.driver, &self.ranges, read.range, posting);
                 let is_sure = match judgment {
                     Some(false) => continue,
                     Some(true) => true,
@@ -265,7 +266,7 @@ impl Walk {
     }
 
     /// How many postings to read on where the walk stopped, at these movies of `limit`, when all may cost `ceiling` units.
-    fn rows_further(
+    fn further_postings(
         &self,
         from: &Position,
         answers: &[Answer],
@@ -273,9 +274,9 @@ impl Walk {
         ceiling: usize,
         last: bool,
     ) -> usize {
-        let at = usize::from(from.span);
+        let at = usize::from(from.range);
         let found = answers.len();
-        let Some(stopped) = self.reads.iter().position(|read| read.at == at) else {
+        let Some(stopped) = self.reads.iter().position(|read| read.range == at) else {
             return 0;
         };
         let until = self.reads.get(..=stopped).unwrap_or_default();
@@ -318,25 +319,29 @@ impl Store {
         &self,
         query: &SearchQuery,
         window: &Window,
-        limit: usize,
+        limit: PageLimit,
         caller: Option<UserId>,
     ) -> Result<Slice<MovieView>> {
+        let limit = limit.get();
+        let direction = window.reading(Direction::Ascending);
         let enough = limit + 1;
-        let ceiling = limit + limit.max(ROW_UNITS);
+        let ceiling = limit + limit.max(POSTING_UNITS);
         let mut walk = match window.position() {
-            Some(from) => self.resume(query, window, usize::from(from.lead), limit).await?,
+            Some(from) => {
+                self.resume(query, window, usize::from(from.driver), limit)
+                    .await?
+            }
             None => self.begin(query, limit).await?,
         };
         let (mut answers, mut stopped) = walk.answers(query, enough);
         for round in 1..=FURTHER_ROUNDS {
             let Some(from) = &stopped else { break };
             let last = round == FURTHER_ROUNDS;
-            let postings = walk.rows_further(from, &answers, limit, ceiling, last);
+            let postings = walk.further_postings(from, &answers, limit, ceiling, last);
             if postings == 0 {
                 break;
             }
-            self.read_on(&mut walk, from, postings, window.is_backward())
-                .await?;
+            self.read_on(&mut walk, from, postings, direction).await?;
             (answers, stopped) = walk.answers(query, enough);
         }
         // The page has as many as may still be fetched; one, so that every page gets on.
@@ -354,7 +359,7 @@ impl Store {
         } else {
             (begun, reached)
         };
-        let (previous, next) = neighbors(window, Order::Ascending, first, last, more);
+        let (previous, next) = neighbors(window, Direction::Ascending, first, last, more);
         Ok(Slice {
             items: self.answered(query, &walk, &answers, caller).await?,
             previous,
@@ -382,7 +387,7 @@ impl Store {
             };
             let is_answer = answer.is_sure || {
                 let words = Words::of(&view.movie.fields()?);
-                let at = usize::from(answer.position.span);
+                let at = usize::from(answer.position.range);
                 query.answers(&walk.ranges, at, &answer.key, answer.id, &words)
             };
             answered.extend(is_answer.then(|| views.remove(&answer.id)).flatten());
@@ -393,59 +398,78 @@ impl Store {
     /// The first round of a first page: the titles and every candidate's ranges side by side. The word that has least to
     /// read leads, by guess.
     async fn begin(&self, query: &SearchQuery, limit: usize) -> Result<Walk> {
-        let candidates = query.telling.len().min(CANDIDATES);
-        let ranges: Vec<Vec<WordRange>> = (0..candidates).map(|lead| query.ranges(lead)).collect();
-        let titles = WordRange::titles(&query.words);
-        let titles = self.read_postings(0, &titles, None, false, query.first_postings(&[], 0, limit));
-        let candidates = ranges.iter().map(|ranges| {
-            // The titles are the same, whoever leads.
-            let of_word = ranges.iter().enumerate().skip(1);
-            let postings = |at| query.first_postings(ranges, at, limit);
-            try_join_all(
-                of_word.map(move |(at, range)| self.read_postings(at, range, None, false, postings(at))),
-            )
-        });
+        let candidates = query.terms.len().min(CANDIDATES);
+        let ranges: Vec<Vec<KeyRange>> = (0..candidates).map(|driver| query.ranges(driver)).collect();
+        let titles = index::title_range(&query.words);
+        let titles = self.read_postings(
+            0,
+            &titles,
+            Direction::Ascending,
+            query.first_postings(&[], 0, limit),
+        );
+        let candidates =
+            ranges.iter().map(|ranges| {
+                // The titles are the same, whoever leads.
+                let of_word = ranges.iter().enumerate().skip(1);
+                let postings = |at| query.first_postings(ranges, at, limit);
+                try_join_all(of_word.map(move |(at, range)| {
+                    self.read_postings(at, range, Direction::Ascending, postings(at))
+                }))
+            });
         let (titles, candidates) = tokio::try_join!(titles, try_join_all(candidates))?;
         let read = || candidates.iter().flatten().chain([&titles]);
-        let units = read().map(Read::units).sum();
-        let ids = read().map(Read::last_id).max().unwrap_or_default();
+        let units = read().map(RangeRead::units).sum();
+        let ids = read().map(RangeRead::last_id).max().unwrap_or_default();
         let led = candidates
             .into_iter()
             .enumerate()
             .min_by_key(|(_, reads)| reads.iter().map(|read| read.weight(ids)).sum::<u64>());
-        let (lead, words) = led.unwrap_or_default();
+        let (driver, words) = led.unwrap_or_default();
         let mut reads = vec![titles];
         reads.extend(words);
-        let ranges = ranges.into_iter().nth(lead).unwrap_or_default();
+        let ranges = ranges.into_iter().nth(driver).unwrap_or_default();
         Ok(Walk {
-            lead,
+            driver,
             ranges,
             reads,
             units,
         })
     }
 
-    /// Reads the ranges of `lead`, from the window's position on, side by side.
-    async fn resume(&self, query: &SearchQuery, window: &Window, lead: usize, limit: usize) -> Result<Walk> {
-        let down = window.is_backward();
+    /// Reads the ranges of `driver`, from the window's position on, side by side.
+    async fn resume(
+        &self,
+        query: &SearchQuery,
+        window: &Window,
+        driver: usize,
+        limit: usize,
+    ) -> Result<Walk> {
+        let direction = window.reading(Direction::Ascending);
         let from = window.position();
-        let ranges = query.ranges(lead);
-        let mut left: Vec<(usize, &WordRange)> = ranges.iter().enumerate().collect();
+        let ranges = query.ranges(driver);
+        let mut left: Vec<(usize, KeyRange)> = ranges.iter().cloned().enumerate().collect();
         if let Some(from) = from {
-            let at = usize::from(from.span);
-            left.retain(|(range, _)| if down { *range <= at } else { *range >= at });
+            let at = usize::from(from.range);
+            left.retain(|(range, _)| match direction {
+                Direction::Ascending => *range >= at,
+                Direction::Descending => *range <= at,
+            });
         }
-        if down {
+        if direction == Direction::Descending {
             left.reverse();
         }
-        let reads = left.into_iter().map(|(at, range)| {
-            let from = from.filter(|from| usize::from(from.span) == at);
-            self.read_postings(at, range, from, down, query.first_postings(&ranges, at, limit))
+        for (at, range) in &mut left {
+            if let Some(from) = from.filter(|from| usize::from(from.range) == *at) {
+                *range = range.clone().beyond(&from.key, direction);
+            }
+        }
+        let reads = left.iter().map(|(at, range)| {
+            self.read_postings(*at, range, direction, query.first_postings(&ranges, *at, limit))
         });
         let reads = try_join_all(reads).await?;
-        let units = reads.iter().map(Read::units).sum();
+        let units = reads.iter().map(RangeRead::units).sum();
         Ok(Walk {
-            lead,
+            driver,
             ranges,
             reads,
             units,
@@ -453,12 +477,19 @@ impl Store {
     }
 
     /// A further round: reads on in the range where the last one stopped.
-    async fn read_on(&self, walk: &mut Walk, from: &Position, postings: usize, down: bool) -> Result<()> {
-        let at = usize::from(from.span);
+    async fn read_on(
+        &self,
+        walk: &mut Walk,
+        from: &Position,
+        postings: usize,
+        direction: Direction,
+    ) -> Result<()> {
+        let at = usize::from(from.range);
         let range = walk.ranges.get(at);
-        let read = walk.reads.iter_mut().find(|read| read.at == at);
+        let read = walk.reads.iter_mut().find(|read| read.range == at);
         if let (Some(range), Some(read)) = (range, read) {
-            let next = self.read_postings(at, range, Some(from), down, postings).await?;
+            let rest = range.clone().beyond(&from.key, direction);
+            let next = self.read_postings(at, &rest, direction, postings).await?;
             walk.units += next.units();
             read.postings.extend(next.postings);
             read.more = next.more;
@@ -480,11 +511,11 @@ mod tests {
 
     #[test]
     fn words_that_a_longer_one_implies_are_not_looked_for() {
-        let telling = |q: &str| SearchQuery::parse(q).unwrap().telling;
-        assert_eq!(telling("the godfather"), ["godfather", "the"]);
-        assert_eq!(telling("god godfather god"), ["godfather"]);
+        let terms = |q: &str| SearchQuery::parse(q).unwrap().terms;
+        assert_eq!(terms("the godfather"), ["godfather", "the"]);
+        assert_eq!(terms("god godfather god"), ["godfather"]);
         // A short word must be a whole word, which a longer one doesn't imply.
-        assert_eq!(telling("go godfather"), ["godfather", "go"]);
+        assert_eq!(terms("go godfather"), ["godfather", "go"]);
     }
 
     #[test]
@@ -512,8 +543,8 @@ mod tests {
                 "{postings} postings of {bytes} bytes"
             );
         }
-        // The titles, and the kinds of each word that may lead; and a movie that no posting tells all of.
-        const { assert!(2 * (1 + CANDIDATES * KINDS) + MOVIE_UNITS <= 2 * ROW_UNITS) };
+        // The titles, and the kinds of each word that may driver; and a movie that no posting tells all of.
+        const { assert!(2 * (1 + CANDIDATES * KINDS) + MOVIE_UNITS <= 2 * POSTING_UNITS) };
     }
 
     #[test]

@@ -201,6 +201,7 @@ mod tests {
         session.judge(hash, Instant(ROTATED + ms), grace_seconds)
     }
 
+    /// Guarantees 8 and 10.
     #[test]
     fn the_token_before_the_current_one_is_a_retry_for_10_seconds_and_a_replay_from_then_on() {
         let user = UserId::try_from(7).unwrap();

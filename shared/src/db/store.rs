@@ -21,7 +21,8 @@ pub use crate::db::transaction::{Action, Outcome, Proof, TRANSACTION, Transactio
 use crate::{
     clock::Clock,
     db::{
-        keys::{self, Index, Key},
+        keys::{self, Key},
+        range::{Direction, KeyRange},
         retry::{Tries, Turn},
     },
     error::{Error, Result},
@@ -46,21 +47,13 @@ pub struct Store {
     pub clock: Clock,
 }
 
-/// One Query: a partition of the table or an index, a range of sort keys, a direction and a limit.
-#[derive(Clone, Debug)]
-pub struct RangeQuery<'a> {
-    /// Where.
-    pub index: Index,
-    /// The partition key.
-    pub pk: &'a str,
-    /// The first sort key, inclusive.
-    pub low: &'a str,
-    /// The last sort key, inclusive.
-    pub high: &'a str,
-    /// Whether to read from `high` down.
-    pub backward: bool,
-    /// The most items to read.
-    pub limit: usize,
+/// What one Query read.
+#[derive(Clone, Debug, Default)]
+pub struct QueryOutput {
+    /// The items, in the direction of reading.
+    pub items: Vec<Item>,
+    /// Whether the range may have more items: DynamoDB stopped at the limit or at 1 MB (AWS: Query).
+    pub more: bool,
 }
 
 impl Store {
@@ -211,53 +204,60 @@ impl Store {
         self.batch_write(requests.collect::<Result<_>>()?).await
     }
 
-    /// Reads a range of one partition, and says whether it goes on past the limit. Strongly consistent on the table; an
-    /// index can't be.
+    /// Reads the first `limit` items of a range in `direction`: one Query. Strongly consistent on the table; an index
+    /// can only be read eventually consistent.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
-    pub async fn query(&self, query: &RangeQuery<'_>) -> Result<(Vec<Item>, bool)> {
-        // DynamoDB refuses a BETWEEN whose ends are the wrong way round; such a range is empty.
-        if query.low > query.high {
-            return Ok((Vec::new(), false));
+    pub async fn query(&self, range: &KeyRange, direction: Direction, limit: usize) -> Result<QueryOutput> {
+        // DynamoDB refuses a BETWEEN whose lower bound is above the upper one.
+        if range.is_empty() {
+            return Ok(QueryOutput::default());
         }
-        let limit = i32::try_from(query.limit).unwrap_or(i32::MAX);
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
         let ask = |request: QueryFluentBuilder| {
             request
-                .set_index_name(query.index.name.map(str::to_owned))
+                .set_index_name(range.index.name.map(str::to_owned))
                 .key_condition_expression("#pk = :pk AND #sk BETWEEN :low AND :high")
-                .expression_attribute_names("#pk", query.index.pk)
-                .expression_attribute_names("#sk", query.index.sk)
-                .expression_attribute_values(":pk", text(query.pk))
-                .expression_attribute_values(":low", text(query.low))
-                .expression_attribute_values(":high", text(query.high))
-                .scan_index_forward(!query.backward)
-                .consistent_read(query.index.name.is_none())
+                .expression_attribute_names("#pk", range.index.pk)
+                .expression_attribute_names("#sk", range.index.sk)
+                .expression_attribute_values(":pk", text(&*range.pk))
+                .expression_attribute_values(":low", text(&*range.low))
+                .expression_attribute_values(":high", text(&*range.high))
+                .scan_index_forward(direction == Direction::Ascending)
+                .consistent_read(range.index.name.is_none())
                 .limit(limit)
         };
         self.ask(ask).await
     }
 
-    /// Runs a Query that `ask` makes of one of this table, and says whether it goes on.
+    /// Runs the Query that `ask` makes of an empty one on this table.
     pub(crate) async fn ask(
         &self,
         ask: impl Fn(QueryFluentBuilder) -> QueryFluentBuilder,
-    ) -> Result<(Vec<Item>, bool)> {
+    ) -> Result<QueryOutput> {
         let mut tries = Tries::to_read("Query");
         let query = || ask(self.client.query().table_name(&*self.table)).send();
         let output = tries.call(query).await?.map_err(|e| tries.refusal(&e))?;
-        // DynamoDB also stops, with a last key, at the limit itself when nothing follows; one more item would tell, and
-        // callers that need to know ask for one more.
-        let more = output.last_evaluated_key.is_some();
-        Ok((output.items.unwrap_or_default(), more))
+        // At the limit DynamoDB returns a last key even when nothing follows. A caller that must know whether more
+        // items follow asks for one more than it needs.
+        Ok(QueryOutput {
+            more: output.last_evaluated_key.is_some(),
+            items: output.items.unwrap_or_default(),
+        })
     }
 
-    /// Runs several ranges side by side.
+    /// Reads several ranges side by side, each as [`Store::query`] does.
     ///
     /// # Errors
-    /// The first range's that fails.
-    pub async fn query_all(&self, queries: &[RangeQuery<'_>]) -> Result<Vec<(Vec<Item>, bool)>> {
-        join_all(queries.iter().map(|q| self.query(q)))
+    /// The error of the first range that fails.
+    pub async fn query_all(
+        &self,
+        ranges: &[KeyRange],
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<QueryOutput>> {
+        join_all(ranges.iter().map(|range| self.query(range, direction, limit)))
             .await
             .into_iter()
             .collect()
@@ -475,7 +475,7 @@ pub fn number(value: impl std::fmt::Display) -> AttributeValue {
 /// [`Error::Internal`] when it can't be encoded, which is a bug. It quotes no value.
 pub fn to_item<T: Serialize>(entity: &T) -> Result<Item> {
     serde_dynamo::to_item(entity)
-        .map_err(|_| Error::Internal(format!("a {} can't be encoded", std::any::type_name::<T>())))
+        .map_err(|_| Error::internal(format!("a {} can't be encoded", std::any::type_name::<T>())))
 }
 
 /// Decodes an item as an entity.
@@ -494,11 +494,11 @@ pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
 /// The error for an item that isn't what this service writes.
 #[must_use]
 pub fn corrupt(what: &str) -> Error {
-    Error::Internal(format!("the table holds {what}"))
+    Error::internal(format!("the table holds {what}"))
 }
 
 pub(crate) fn build_error(error: impl std::fmt::Display) -> Error {
-    Error::Internal(format!("request: {error}"))
+    Error::internal(format!("request: {error}"))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::{
         retry::{Tries, Turn, is_throttle},
         store::{Expression, Item, Store, build_error, to_item},
     },
-    error::{Error, Result},
+    error::{Error, LogText, Result},
 };
 
 /// The most actions of one TransactWriteItems (AWS: TransactWriteItems).
@@ -194,7 +194,7 @@ impl Store {
     /// Sends a transaction until an answer tells what became of it.
     async fn attempt(&self, tries: &mut Tries, transaction: &Transaction) -> Result<Outcome> {
         if transaction.len() > TRANSACTION {
-            return Err(Error::Internal(format!(
+            return Err(Error::internal(format!(
                 "a transaction of {} actions",
                 transaction.len()
             )));
@@ -228,10 +228,11 @@ impl Store {
                 return Ok(Outcome::Conflict);
             }
             match codes().find(|code| is_throttle(code)) {
-                Some(code) => tries.again(code).await?,
+                Some(code) => tries.again(LogText::aws_error(code)).await?,
                 None => {
-                    let codes: Vec<_> = codes().collect();
-                    return Err(Error::Internal(format!("TransactWriteItems: {codes:?}")));
+                    let codes = codes().collect::<Vec<_>>().join(", ");
+                    let cause = LogText::aws_error(codes).during("TransactWriteItems");
+                    return Err(Error::Internal(cause));
                 }
             }
         }

@@ -12,9 +12,9 @@ use crate::{
     db::{
         counter::Counter,
         keys,
-        page::{Slice, Window},
+        page::{Counted, PageLimit, Window},
+        range::Direction,
         store::{Expression, Item, Outcome, Proof, Store, Transaction, corrupt, from_item, number, text},
-        walk::Order,
     },
     domain::{Email, Role, UserId, Username, username::fold_name},
     error::{Error, FieldErrors, Result},
@@ -65,12 +65,11 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table doesn't serve.
-    pub async fn list_users(&self, window: &Window, limit: usize) -> Result<(u64, Slice<UserItem>)> {
+    pub async fn list_users(&self, window: &Window, limit: PageLimit) -> Result<Counted<UserItem>> {
         let counters = [Counter::Users, Counter::UserIds];
-        let (count, slice) = self
-            .walk_buckets(keys::user_bucket, counters, Order::Ascending, window, limit)
-            .await?;
-        Ok((count, slice.try_map(from_item)?))
+        self.walk_buckets(keys::user_bucket, counters, Direction::Ascending, window, limit)
+            .await?
+            .try_map(from_item)
     }
 
     /// AP-17: which of two names are taken. 1 call, 2 units.
@@ -174,7 +173,7 @@ impl Store {
             return Ok(None);
         };
         let role =
-            serde_dynamo::to_attribute_value(role).map_err(|e| Error::Internal(format!("encode: {e}")))?;
+            serde_dynamo::to_attribute_value(role).map_err(|e| Error::internal(format!("encode: {e}")))?;
         let set = Expression::update("SET #role = :role")
             .when("attribute_exists(#pk)")
             .value(":role", role);

@@ -3,9 +3,10 @@
 use crate::{
     db::{
         counter::Counter,
-        keys::{self, BUCKET, Index, TABLE, id_text},
-        page::{Position, Slice, Window},
-        store::{Item, RangeQuery, Store, corrupt},
+        keys::{self, BUCKET, id_text},
+        page::{Counted, PageLimit, Position, Slice, Window},
+        range::{Direction, KeyRange},
+        store::{Item, QueryOutput, Store, corrupt},
     },
     error::Result,
 };
@@ -14,53 +15,14 @@ use crate::{
 /// more than 2,000 ids deleted in a row, take another page.
 const FURTHER_BUCKETS: u64 = 8;
 
-/// A range of one partition that a collection walks along.
-#[derive(Clone, Debug)]
-pub struct Span {
-    /// The table or an index.
-    pub index: Index,
-    /// The partition key.
-    pub pk: String,
-    /// The first sort key, inclusive.
-    pub low: String,
-    /// The last sort key, inclusive.
-    pub high: String,
-}
-
-impl Span {
-    /// The whole partition.
+impl Window {
+    /// The direction in which a page of this window is read, in a collection of this order.
     #[must_use]
-    pub fn partition(index: Index, pk: impl Into<String>) -> Self {
-        Self {
-            index,
-            pk: pk.into(),
-            low: "!".into(),
-            high: '\u{10FFFF}'.into(),
-        }
-    }
-}
-
-/// The order of a collection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// By rising sort keys.
-    Ascending,
-    /// By falling sort keys.
-    Descending,
-}
-
-impl Order {
-    /// Whether a page of `window` is read from high sort keys down.
-    fn reads_down(self, window: &Window) -> bool {
-        (self == Self::Descending) != window.is_backward()
-    }
-
-    /// The neighbor of a key in this order.
-    fn step(self, key: &str, forward: bool) -> String {
-        if forward == (self == Self::Ascending) {
-            keys::after(key)
+    pub fn reading(&self, order: Direction) -> Direction {
+        if self.is_backward() {
+            order.reversed()
         } else {
-            keys::before(key)
+            order
         }
     }
 }
@@ -70,35 +32,28 @@ impl Order {
 #[must_use]
 pub fn neighbors(
     window: &Window,
-    order: Order,
+    order: Direction,
     first: Option<Position>,
     last: Option<Position>,
     more: bool,
 ) -> (Option<Window>, Option<Window>) {
     // A cursor's own position stays reachable even when everything beyond it has gone since.
-    let beside = |position: &Position, forward: bool| Position {
-        key: order.step(&position.key, forward),
+    let beside = |position: &Position, direction: Direction| Position {
+        key: direction.next_key(&position.key),
         ..position.clone()
     };
     match window {
         Window::First => (None, last.filter(|_| more).map(Window::After)),
         Window::After(from) => (
-            Some(Window::Before(first.unwrap_or_else(|| beside(from, true)))),
+            Some(Window::Before(first.unwrap_or_else(|| beside(from, order)))),
             last.filter(|_| more).map(Window::After),
         ),
         Window::Before(from) => (
             first.filter(|_| more).map(Window::Before),
-            Some(Window::After(last.unwrap_or_else(|| beside(from, false)))),
+            Some(Window::After(
+                last.unwrap_or_else(|| beside(from, order.reversed())),
+            )),
         ),
-    }
-}
-
-/// The position of a key in a walk of one span.
-fn position(key: &str) -> Position {
-    Position {
-        lead: 0,
-        span: 0,
-        key: key.to_owned(),
     }
 }
 
@@ -108,7 +63,7 @@ fn page(
     mut more: bool,
     limit: usize,
     window: &Window,
-    order: Order,
+    order: Direction,
     stopped_at: Option<String>,
 ) -> Slice<Item> {
     let mut stopped_at = stopped_at;
@@ -128,8 +83,8 @@ fn page(
     let (previous, next) = neighbors(
         window,
         order,
-        first.as_deref().map(position),
-        last.as_deref().map(position),
+        first.map(Position::at),
+        last.map(Position::at),
         more,
     );
     Slice {
@@ -140,30 +95,25 @@ fn page(
 }
 
 impl Store {
-    /// Reads a page of one span: one Query.
+    /// Reads a page of one range: one Query.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
     pub async fn walk(
         &self,
-        span: &Span,
-        order: Order,
+        range: KeyRange,
+        order: Direction,
         window: &Window,
-        limit: usize,
+        limit: PageLimit,
     ) -> Result<Slice<Item>> {
-        let down = order.reads_down(window);
-        let (low, high) = narrowed(&span.low, &span.high, window.position(), down);
-        let (items, more) = self
-            .query(&RangeQuery {
-                index: span.index,
-                pk: &span.pk,
-                low: &low,
-                high: &high,
-                backward: down,
-                limit: limit + 1,
-            })
-            .await?;
-        let read = with_keys(items, span.index.sk)?;
+        let direction = window.reading(order);
+        let range = match window.position() {
+            Some(from) => range.beyond(&from.key, direction),
+            None => range,
+        };
+        let limit = limit.get();
+        let QueryOutput { items, more } = self.query(&range, direction, limit + 1).await?;
+        let read = with_keys(items, range.index.sk)?;
         // Asked for one more than a page, DynamoDB may still stop earlier, at 1 MB (AWS: Query).
         let cut = more && read.len() <= limit;
         Ok(page(read, cut, limit, window, order, None))
@@ -178,11 +128,13 @@ impl Store {
         &self,
         bucket: fn(u64) -> String,
         [count, ids]: [Counter; 2],
-        order: Order,
+        order: Direction,
         window: &Window,
-        limit: usize,
-    ) -> Result<(u64, Slice<Item>)> {
-        let down = order.reads_down(window);
+        limit: PageLimit,
+    ) -> Result<Counted<Item>> {
+        let limit = limit.get();
+        let direction = window.reading(order);
+        let down = direction == Direction::Descending;
         let from = window.position().map(|p| p.key.parse::<u64>());
         let from = from
             .transpose()
@@ -194,39 +146,41 @@ impl Store {
             None => Some(1),
         };
         let (begin, [count, last], (mut read, mut cut)) = if let Some(begin) = begin {
-            let first = first_buckets(begin, down, limit);
+            let first = first_buckets(begin, direction, limit);
             let (counters, read) = tokio::try_join!(
                 self.read_counters([count, ids]),
-                self.read_buckets(bucket, &first, begin, down, limit)
+                self.read_buckets(bucket, &first, begin, direction, limit)
             )?;
             (begin, counters, read)
         } else {
             // Down from the end: only the counter knows where that is.
             let counters = self.read_counters([count, ids]).await?;
-            let first = first_buckets(counters[1], down, limit);
+            let first = first_buckets(counters[1], direction, limit);
             let read = self
-                .read_buckets(bucket, &first, counters[1], down, limit)
+                .read_buckets(bucket, &first, counters[1], direction, limit)
                 .await?;
             (counters[1], counters, read)
         };
         let ends_at = if down { 0 } else { last / BUCKET };
-        let mut reached = first_buckets(begin, down, limit)
+        let mut reached = first_buckets(begin, direction, limit)
             .last()
             .copied()
             .unwrap_or_default();
-        if read.len() <= limit && !cut && before_end(reached, ends_at, down) {
+        if read.len() <= limit && !cut && before_end(reached, ends_at, direction) {
             let further: Vec<u64> = if down {
                 (reached.saturating_sub(FURTHER_BUCKETS)..reached).rev().collect()
             } else {
                 (reached + 1..=ends_at.min(reached + FURTHER_BUCKETS)).collect()
             };
             let wanted = limit - read.len();
-            let (rest, rest_cut) = self.read_buckets(bucket, &further, begin, down, wanted).await?;
+            let (rest, rest_cut) = self
+                .read_buckets(bucket, &further, begin, direction, wanted)
+                .await?;
             read.extend(rest);
             cut = rest_cut;
             reached = further.last().copied().unwrap_or(reached);
         }
-        let unread = before_end(reached, ends_at, down);
+        let unread = before_end(reached, ends_at, direction);
         let boundary = if down {
             reached * BUCKET
         } else {
@@ -234,7 +188,10 @@ impl Store {
         };
         // A reading that was cut goes on at its last item, a complete one at the end of its last bucket.
         let stopped_at = (unread && !cut).then(|| id_text(boundary));
-        Ok((count, page(read, unread || cut, limit, window, order, stopped_at)))
+        Ok(Counted {
+            count,
+            slice: page(read, unread || cut, limit, window, order, stopped_at),
+        })
     }
 
     /// Reads buckets side by side, up to where a page is full or DynamoDB stopped at 1 MB; says whether it did.
@@ -243,29 +200,15 @@ impl Store {
         bucket: fn(u64) -> String,
         buckets: &[u64],
         begin: u64,
-        down: bool,
+        direction: Direction,
         limit: usize,
     ) -> Result<(Vec<(String, Item)>, bool)> {
-        let begin = id_text(begin);
-        let partitions: Vec<String> = buckets.iter().map(|b| bucket(*b)).collect();
-        let (low, high) = if down {
-            ("0", begin.as_str())
-        } else {
-            (begin.as_str(), ":")
-        };
-        let queries: Vec<RangeQuery<'_>> = partitions
+        let ranges: Vec<KeyRange> = buckets
             .iter()
-            .map(|pk| RangeQuery {
-                index: TABLE,
-                pk,
-                low,
-                high,
-                backward: down,
-                limit: limit + 1,
-            })
+            .map(|number| KeyRange::ids(bucket(*number)).starting_at_id(begin, direction))
             .collect();
         let mut read = Vec::new();
-        for (items, more) in self.query_all(&queries).await? {
+        for QueryOutput { items, more } in self.query_all(&ranges, direction, limit + 1).await? {
             read.extend(with_keys(items, keys::SK)?);
             if more {
                 // Either way what comes after isn't next: this bucket goes on.
@@ -278,34 +221,23 @@ impl Store {
 }
 
 /// Whether buckets are left to read between `reached` and the end.
-fn before_end(reached: u64, end: u64, down: bool) -> bool {
-    if down { reached > end } else { reached < end }
+fn before_end(reached: u64, end: u64, direction: Direction) -> bool {
+    match direction {
+        Direction::Ascending => reached < end,
+        Direction::Descending => reached > end,
+    }
 }
 
 /// The bucket that holds `begin`, and its neighbor when a page may run into it.
-fn first_buckets(begin: u64, down: bool, limit: usize) -> Vec<u64> {
+fn first_buckets(begin: u64, direction: Direction, limit: usize) -> Vec<u64> {
     let bucket = begin / BUCKET;
     let within = begin % BUCKET;
-    let left = if down { within + 1 } else { BUCKET - within };
-    if left > limit as u64 {
-        vec![bucket]
-    } else if !down {
-        vec![bucket, bucket + 1]
-    } else if bucket > 0 {
-        vec![bucket, bucket - 1]
-    } else {
-        vec![bucket]
-    }
-}
-
-/// A range from a position on, in the direction of reading.
-#[must_use]
-pub fn narrowed(low: &str, high: &str, from: Option<&Position>, down: bool) -> (String, String) {
-    match from {
-        None => (low.to_owned(), high.to_owned()),
-        Some(from) if down => (low.to_owned(), keys::before(&from.key)),
-        Some(from) => (keys::after(&from.key), high.to_owned()),
-    }
+    let (left, neighbor) = match direction {
+        Direction::Ascending => (BUCKET - within, Some(bucket + 1)),
+        Direction::Descending => (within + 1, bucket.checked_sub(1)),
+    };
+    let neighbor = neighbor.filter(|_| left <= limit as u64);
+    [bucket].into_iter().chain(neighbor).collect()
 }
 
 /// Items with the sort key they were found by.
@@ -329,11 +261,11 @@ mod tests {
 
     #[test]
     fn a_page_reads_the_next_bucket_only_when_it_may_run_into_it() {
-        assert_eq!(first_buckets(1, false, 20), [0]);
-        assert_eq!(first_buckets(236, false, 20), [0, 1]);
-        assert_eq!(first_buckets(235, false, 20), [0]);
-        assert_eq!(first_buckets(256, true, 20), [1, 0]);
-        assert_eq!(first_buckets(5, true, 20), [0]);
-        assert_eq!(first_buckets(300, true, 20), [1]);
+        assert_eq!(first_buckets(1, Direction::Ascending, 20), [0]);
+        assert_eq!(first_buckets(236, Direction::Ascending, 20), [0, 1]);
+        assert_eq!(first_buckets(235, Direction::Ascending, 20), [0]);
+        assert_eq!(first_buckets(256, Direction::Descending, 20), [1, 0]);
+        assert_eq!(first_buckets(5, Direction::Descending, 20), [0]);
+        assert_eq!(first_buckets(300, Direction::Descending, 20), [1]);
     }
 }

@@ -1,21 +1,29 @@
 //! Cover images.
 
 use url::Url;
+use utoipa::ToSchema;
 
 use crate::domain::text;
 
-/// The longest URL that browsers and proxies are sure to carry.
+/// The most bytes of a URL. Browsers and proxies carry at least this much.
 const MAX_BYTES: usize = 2048;
 
 const NOT_HTTPS: &str = "Must be an https URL.";
 
-/// The https URL of a cover image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An https URL without a username, a password, quotes, spaces or control characters.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(
+    value_type = String,
+    format = "uri",
+    max_length = 2048,
+    pattern = r#"^https://[^\s/?#@"'`<>\\]+([/?#][^\s"'`<>\\]*)?$"#,
+    example = "https://example.org/covers/the-godfather.jpg"
+)]
 pub struct CoverImage(String);
 
 impl CoverImage {
-    /// Reads an absolute https URL (WHATWG URL) as it was written. What a page could take for the end of an attribute, and
-    /// what a URL parser would mend in silence, is refused.
+    /// Parses an absolute https URL (WHATWG URL) and keeps it as written. Refuses characters that could end an HTML
+    /// attribute, and text that a URL parser would silently correct.
     ///
     /// # Errors
     /// The message for the field.
@@ -42,12 +50,12 @@ impl CoverImage {
             return Err("Must not contain angle brackets or backslashes; write %3C, %3E or %5C.");
         }
         text::check_direction(text)?;
-        // Also where the name before the sign is empty, which the parser drops.
+        // Checked on the text: the parser drops an empty name before the sign.
         let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
         if authority.contains('@') {
             return Err("Must not contain a username or password.");
         }
-        // The parser would look for the host further on.
+        // The parser would take the host from the path.
         if authority.is_empty() {
             return Err(NOT_HTTPS);
         }
@@ -57,7 +65,7 @@ impl CoverImage {
         }
     }
 
-    /// The URL as it is stored. What an earlier version took is kept, whatever [`CoverImage::parse`] refuses since.
+    /// Returns a stored URL without checking it: an earlier version may have accepted what [`CoverImage::parse`] refuses.
     #[must_use]
     pub fn from_stored(text: &str) -> Self {
         Self(text.to_owned())

@@ -5,25 +5,25 @@ use utoipa::ToSchema;
 
 use crate::domain::{text, username::fold_name};
 
-/// The most bytes: a path of 256 with its angle brackets (RFC 5321 §4.5.3.1.3).
+/// The most bytes of an address: a path of 256 bytes less its two angle brackets (RFC 5321 §4.5.3.1.3).
 pub const MAX_BYTES: usize = 254;
 
-/// An email address: a mailbox at a domain name (RFC 5321, RFC 6531), kept as it was typed, but for
-/// white space at its ends, which is taken off.
-// Nothing is sent to it, so nothing is known but its form.
+/// An email address: a mailbox at a domain name (RFC 5321, RFC 6531). White space at its ends is removed; the rest is kept
+/// as it was typed.
+// Only the form is checked: no mail is sent to the address.
 #[derive(Clone, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String, format = "email", max_length = 254, example = "ripley@example.com")]
 pub struct Email(String);
 
 impl std::fmt::Debug for Email {
-    /// Doesn't show the address, which must not reach a log.
+    /// Hides the address, which must not reach a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Email(..)")
     }
 }
 
 impl Email {
-    /// Reads an email address.
+    /// Parses an email address.
     ///
     /// # Errors
     /// The message for the field.
@@ -36,11 +36,11 @@ impl Email {
         if address.len() > MAX_BYTES {
             return Err(format!("Must be at most {MAX_BYTES} bytes."));
         }
-        let shows = |c: char| !c.is_control() && !c.is_whitespace() && !text::is_ignorable(c);
-        if !address.chars().all(shows) || EmailAddress::parse_with_options(address, options).is_err() {
+        let is_shown = |c: char| !c.is_control() && !c.is_whitespace() && !text::is_ignorable(c);
+        if !address.chars().all(is_shown) || EmailAddress::parse_with_options(address, options).is_err() {
             return Err("Must be an email address.".into());
         }
-        // Ligatures that spell out into more than a key holds.
+        // Some ligatures fold to more bytes than a key holds.
         if fold_name(address).is_empty() {
             return Err(format!(
                 "Must be at most {MAX_BYTES} bytes with ligatures spelled out."
@@ -49,13 +49,13 @@ impl Email {
         Ok(Self(address.to_owned()))
     }
 
-    /// The address as it was typed.
+    /// Returns the address as it was typed.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The form in which two addresses are the same.
+    /// Returns the form by which two addresses are compared.
     #[must_use]
     pub fn folded(&self) -> String {
         fold_name(&self.0)

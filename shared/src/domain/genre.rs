@@ -1,4 +1,8 @@
 //! Genres.
+//!
+//! A genre has a name, which is how it was written, and an identity, which is its words: `sci-fi` and `Sci-Fi` are one genre.
+
+use utoipa::ToSchema;
 
 use crate::domain::text;
 
@@ -8,10 +12,10 @@ pub const MAX_GENRES: usize = 9;
 pub const MAX_GENRE_CHARS: usize = 40;
 /// The most characters of a movie's genres together.
 pub const MAX_GENRES_CHARS: usize = 200;
-/// The most bytes of a new genre's identity, which stands in keys: 40 letters of three bytes, as Thai and Hangul have. Some
-/// compatibility characters spell out into more.
+/// The most bytes of a new genre's identity, which is part of keys: 40 letters of three bytes, as in Thai and Hangul. Some
+/// compatibility characters decompose into more bytes.
 pub const MAX_IDENTITY_BYTES: usize = 120;
-/// The most characters of any identity: an earlier version counted characters.
+/// The most characters of any stored identity. An earlier version limited characters, not bytes.
 const MAX_IDENTITY_CHARS: usize = 80;
 
 /// One genre.
@@ -21,7 +25,7 @@ pub struct Genre {
     words: Vec<String>,
 }
 
-/// The message for a genre, made of the one for a line of text.
+/// Returns the message for one of several genres, made from the message for a line of text.
 fn of_each(message: &str) -> String {
     match message.strip_prefix("Must ") {
         Some(rest) => format!("Each genre must {rest}"),
@@ -30,7 +34,7 @@ fn of_each(message: &str) -> String {
 }
 
 impl Genre {
-    /// Reads one genre.
+    /// Parses one genre.
     ///
     /// # Errors
     /// The message for the field.
@@ -45,10 +49,10 @@ impl Genre {
         Ok(genre)
     }
 
-    /// Reads one genre as it is stored. What an earlier version took is kept, whatever [`Genre::parse`] refuses since.
+    /// Parses a stored genre. An earlier version may have accepted what [`Genre::parse`] refuses.
     ///
     /// # Errors
-    /// When it has no word, and so no identity.
+    /// The message for the field, when the genre has no word and therefore no identity.
     pub fn from_stored(text: &str) -> Result<Self, String> {
         let name = text.trim().to_owned();
         let words = text::words(&name);
@@ -58,26 +62,26 @@ impl Genre {
         Ok(Self { name, words })
     }
 
-    /// The genre as it was written.
+    /// Returns the genre as it was written.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its words in the form of [`text::words`].
+    /// Returns its words, as [`text::words`] does.
     #[must_use]
     pub fn words(&self) -> &[String] {
         &self.words
     }
 
-    /// What makes it the same genre as another: its words, so that `sci-fi` is `Sci-Fi`.
+    /// Returns its identity: two genres are the same when their identities are equal.
     #[must_use]
     pub fn identity(&self) -> String {
         self.words.join("-")
     }
 }
 
-/// The identity that a genre of this name would have, or `None` when none can have it.
+/// Returns the identity of a genre of this name, or `None` when no genre can have this name.
 #[must_use]
 pub fn identity(name: &str) -> Option<String> {
     let identity = text::words(name).join("-");
@@ -86,12 +90,14 @@ pub fn identity(name: &str) -> Option<String> {
         .then_some(identity)
 }
 
-/// A movie's genres: one or several, each once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A movie's genres, separated by a comma and a space.
+// Longer than what may be sent, which needs no spaces.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 208, example = "Crime, Drama")]
 pub struct Genres(Vec<Genre>);
 
 impl Genres {
-    /// Reads genres separated by commas. A genre named twice counts once.
+    /// Parses genres separated by commas. A genre that is repeated is kept once.
     ///
     /// # Errors
     /// The message for the field.
@@ -99,8 +105,8 @@ impl Genres {
         Self::split(&text::trimmed(text, MAX_GENRES_CHARS, &[])?, Genre::parse)
     }
 
-    /// Reads genres as they are stored: one comma and one space between them, which may make them longer than the text
-    /// they were given in.
+    /// Parses stored genres, which are separated by a comma and a space. They can therefore be longer than the text that was
+    /// parsed first.
     ///
     /// # Errors
     /// What is wrong with them.
@@ -123,14 +129,14 @@ impl Genres {
         }
     }
 
-    /// The genres, in the order written.
+    /// Returns the genres in the order in which they were written.
     pub fn iter(&self) -> impl Iterator<Item = &Genre> {
         self.0.iter()
     }
 }
 
 impl std::fmt::Display for Genres {
-    /// The genres as they were written, separated by `, `.
+    /// Writes the genres as they were written, separated by a comma and a space.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (at, genre) in self.0.iter().enumerate() {
             if at > 0 {
@@ -157,7 +163,7 @@ mod tests {
 
     #[test]
     fn genres_are_read_back_from_what_is_stored() {
-        // Within the limit as it is given, past it as it is shown.
+        // Within the limit as sent, over it as shown.
         let given: Vec<String> = (1..=9).map(|n| format!("{n}{}", "x".repeat(20))).collect();
         let genres = Genres::parse(&given.join(",")).unwrap();
         let stored = genres.to_string();

@@ -1,4 +1,4 @@
-//! Ids: positive integers that fit in 53 bits, so that every JSON reader keeps them exact (RFC 8259 §6).
+//! Ids: positive integers of at most 53 bits, which every JSON parser keeps exact (RFC 8259 §6).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 /// The largest id: 2⁵³ − 1.
 pub const MAX_ID: u64 = (1 << 53) - 1;
 
-/// An id that isn't one.
+/// The error for a number that is not an id.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotAnId;
 
@@ -27,13 +27,14 @@ macro_rules! id {
         pub struct $name(u64);
 
         impl $name {
-            /// The number.
+            /// Returns the number.
             #[must_use]
             pub fn get(self) -> u64 {
                 self.0
             }
 
-            /// Reads an id from a path: decimal digits, no sign and no leading zero, so that each movie has one URL.
+            /// Parses an id in a path: decimal digits without a sign or a leading zero, so that each movie has one URL.
+            /// Returns `None` for any other text.
             #[must_use]
             pub fn from_path(text: &str) -> Option<Self> {
                 let canonical = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');

@@ -1,5 +1,6 @@
-//! What things are: one parsing type per file. Each is made from outside text by a constructor that says what is
-//! wrong, in words for the client, and is valid from then on.
+//! The types of the domain, one per file. Each has a constructor that parses outside text and returns a message for the
+//! client when the text is not valid. A value of the type is valid by construction. Each type that a body carries has the
+//! schema by which the OpenAPI document describes it.
 
 pub mod cover;
 pub mod email;

@@ -1,25 +1,27 @@
-//! Movies.
+//! A movie's texts, and the rules for all its fields together.
 
 use std::collections::BTreeSet;
 
-use crate::domain::{CoverImage, Genres, ReleaseDate, text};
+use utoipa::ToSchema;
+
+use crate::domain::{cover::CoverImage, genre::Genres, release_date::ReleaseDate, text};
 
 /// The most characters of a title, and of a director.
 pub const MAX_TITLE_CHARS: usize = 200;
 /// The most characters of a description.
 pub const MAX_DESCRIPTION_CHARS: usize = 5000;
-/// The most different words of title, director and genre together: an edit writes or deletes an item for each old and
-/// each new word, and one transaction takes 100 actions (AWS: TransactWriteItems).
+/// The most different words of title, director and genre together. An edit writes or deletes one posting for each old and
+/// each new word, and a transaction has at most 100 actions (AWS: TransactWriteItems).
 pub const MAX_WORDS: usize = 30;
 
-macro_rules! line {
-    ($(#[$doc:meta])* $name:ident, $parse:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq)]
+macro_rules! text {
+    ($(#[$attribute:meta])* $name:ident, $parse:expr) => {
+        #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+        $(#[$attribute])*
         pub struct $name(String);
 
         impl $name {
-            /// Reads the text; white space at its ends is taken off.
+            /// Parses the text and removes white space at its ends.
             ///
             /// # Errors
             /// The message for the field.
@@ -27,13 +29,14 @@ macro_rules! line {
                 $parse(text).map(Self)
             }
 
-            /// The text as it is stored. What an earlier version took is kept, whatever [`Self::parse`] refuses since.
+            /// Returns a stored text without checking it: an earlier version may have accepted what [`Self::parse`]
+            /// refuses.
             #[must_use]
             pub fn from_stored(text: &str) -> Self {
                 Self(text.to_owned())
             }
 
-            /// The text.
+            /// Returns the text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -42,20 +45,25 @@ macro_rules! line {
     };
 }
 
-line!(
-    /// A movie's title: 1–200 characters.
+text!(
+    /// A movie's title: 1 to 200 characters in one line, at least one of them visible.
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "The Godfather")]
     Title, |text| text::line(text, MAX_TITLE_CHARS)
 );
-line!(
-    /// A movie's director, or directors: 1–200 characters.
+text!(
+    /// A movie's director or directors: 1 to 200 characters in one line, at least one of them visible.
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "Francis Ford Coppola")]
     Director, |text| text::line(text, MAX_TITLE_CHARS)
 );
-line!(
-    /// A movie's description: 1–5,000 characters, line breaks and tabs among them.
+text!(
+    /// A movie's description: 1 to 5,000 characters. Line breaks and tabs are allowed.
+    #[schema(
+        value_type = String, min_length = 1, max_length = 5000, example = "A family, and the price of its business."
+    )]
     Description, |text| text::trimmed(text, MAX_DESCRIPTION_CHARS, &['\n', '\r', '\t'])
 );
 
-/// What a movie says of itself, valid as a whole.
+/// The fields of a movie that a client sets, each of them valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MovieFields {
     /// The title.
@@ -72,10 +80,10 @@ pub struct MovieFields {
     pub cover_image: Option<CoverImage>,
 }
 
-/// A movie whose title, director and genre hold more than [`MAX_WORDS`] different words.
+/// The error for a movie whose title, director and genre have more than [`MAX_WORDS`] different words.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooManyWords {
-    /// How many it has.
+    /// How many different words it has.
     pub words: usize,
 }
 
@@ -91,10 +99,10 @@ impl std::fmt::Display for TooManyWords {
 }
 
 impl MovieFields {
-    /// Checks what no single field can: how many different words it is searchable by.
+    /// Checks the rule for the fields together: title, director and genre have at most [`MAX_WORDS`] different words.
     ///
     /// # Errors
-    /// [`TooManyWords`].
+    /// [`TooManyWords`] when they have more.
     pub fn check(self) -> Result<Self, TooManyWords> {
         let mut words: BTreeSet<String> = text::words(self.title.as_str()).into_iter().collect();
         words.extend(text::words(self.director.as_str()));

@@ -1,22 +1,25 @@
-//! Passwords, and the wrapper that keeps secret text out of logs.
+//! Passwords, and the wrapper that hides secret text from logs.
 
 use std::sync::LazyLock;
 
 use utoipa::ToSchema;
 
-use crate::domain::{Email, Username, username::fold_name};
+use crate::domain::{
+    email::Email,
+    username::{Username, fold_name},
+};
 
 /// The fewest characters (OWASP ASVS 5.0, 6.2.1).
 pub const MIN_CHARS: usize = 8;
-/// The most characters; room for any phrase (OWASP ASVS 5.0, 6.2.9 asks for 64 or more).
+/// The most characters. OWASP ASVS 5.0, 6.2.9 requires that 64 are permitted.
 pub const MAX_CHARS: usize = 128;
 
-/// The passwords people choose most, lowercase and sorted: the lists of zxcvbn (MIT) and Django (BSD-3-Clause) together;
-/// `common_passwords.md` beside the file tells where they are from.
+/// The most common passwords, in lower case and sorted: the lists of zxcvbn (MIT) and Django (BSD-3-Clause) combined.
+/// `common_passwords.md`, beside the file, names the sources.
 static COMMON: LazyLock<Vec<&'static str>> =
     LazyLock::new(|| include_str!("../auth/common_passwords.txt").lines().collect());
 
-/// Text that must not be printed: it has no `Display`, and `Debug` doesn't show it.
+/// Text that must not be printed. It has no `Display`, and its `Debug` hides the text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -27,7 +30,7 @@ impl Secret {
         Self(text)
     }
 
-    /// The text, for what needs it.
+    /// Returns the text.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -40,15 +43,14 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// A password someone may choose: 8 to 128 characters, any of Unicode, taken exactly as they are typed, and not one of
-/// those that are guessed first.
-// OWASP ASVS 5.0: 6.2.8, nothing is truncated or changed; 6.2.5, no particular kinds of character are asked for.
+/// A new password: 8 to 128 Unicode characters of any kind, used exactly as typed. Common passwords are refused.
+// OWASP ASVS 5.0: nothing is truncated or changed (6.2.8), and no kinds of character are required (6.2.5).
 #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String, format = Password, min_length = 8, max_length = 128, example = "in space no one can hear")]
 pub struct Password(Secret);
 
 impl Password {
-    /// Reads a password.
+    /// Parses a new password.
     ///
     /// # Errors
     /// The message for the field.
@@ -62,7 +64,7 @@ impl Password {
         Ok(Self(Secret(text)))
     }
 
-    /// Refuses a password that is the username or the email, in any case (OWASP ASVS 5.0, 6.2.11).
+    /// Refuses a password that equals the username or the email, compared without case (OWASP ASVS 5.0, 6.2.11).
     ///
     /// # Errors
     /// The message for the field.
@@ -77,7 +79,7 @@ impl Password {
         Ok(self)
     }
 
-    /// The password as typed text, to be hashed.
+    /// Returns the password as typed, for hashing.
     #[must_use]
     pub fn into_secret(self) -> Secret {
         self.0
@@ -89,7 +91,7 @@ impl Password {
 mod tests {
     use super::*;
 
-    /// The binary search counts on it.
+    /// The binary search requires it.
     #[test]
     fn the_common_passwords_are_sorted_lowercase_and_long_enough_to_matter() {
         assert!(COMMON.is_sorted_by(|a, b| a < b));

@@ -1,24 +1,26 @@
 //! Release dates.
 
 use time::{Date, format_description::FormatItem, macros::format_description};
+use utoipa::ToSchema;
 
 const FORMAT: &[FormatItem<'_>] = format_description!("[year repr:full range:standard]-[month]-[day]");
 
-/// The first year of movie: nothing was released before.
+/// The earliest year of release. No movie is older.
 pub const FIRST_YEAR: i32 = 1870;
 
-/// A real date from 1870-01-01 on, written `YYYY-MM-DD`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A date that exists, `YYYY-MM-DD`, not before 1870-01-01.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
+#[schema(value_type = String, format = Date, example = "1972-03-24")]
 pub struct ReleaseDate(Date);
 
 impl ReleaseDate {
-    /// Reads `YYYY-MM-DD` (RFC 3339's full-date), with white space at its ends allowed.
+    /// Parses `YYYY-MM-DD` (the full-date of RFC 3339). White space at the ends is allowed.
     ///
     /// # Errors
     /// The message for the field.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
-        // The format alone would take a sign before the year.
+        // The format alone would accept a sign before the year.
         let date = Some(text)
             .filter(|t| t.len() == 10 && t.starts_with(|c: char| c.is_ascii_digit()))
             .and_then(|t| Date::parse(t, FORMAT).ok())

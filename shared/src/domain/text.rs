@@ -1,19 +1,19 @@
-//! The one place where text is normalized. Three forms, each for its own question:
+//! Text normalization. Every normalized form is made here:
 //!
-//! * [`words`]: do two texts say the same words? Without case, accents or punctuation: search, and the identity of a
-//!   genre.
-//! * [`fold`]: are two names the same, whatever their case? Accents count: usernames and emails.
-//! * [`trimmed`]: what is kept and shown: white space off both ends, control characters refused. [`line()`] is stricter: for
-//!   the names of things, which stand beside other text.
+//! * [`words`] ignores case, accents and punctuation. Search and the identity of a genre use it.
+//! * [`fold`] ignores case but not accents. Usernames and emails are compared by it.
+//! * [`trimmed`] is the form that is stored and shown: without white space at its ends or control characters. [`line()`] adds
+//!   rules for names, such as titles, which are shown within other text.
 
 use caseless::Caseless as _;
 use icu_properties::{CodePointSetData, CodePointSetDataBorrowed, props::DefaultIgnorableCodePoint};
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
-/// The words of `text`, without case or accents, in order. A word is a run of letters and digits.
+/// Returns the words of `text` in order, without case and accents. A word is a run of letters and digits.
 ///
-/// Compatibility decomposition (NFKD, UAX #15), combining marks off, full case folding (Unicode §3.13), the Latin
-/// letters that Unicode doesn't decompose spelled out, and composed again, so that a Hangul syllable is one character.
+/// The steps are compatibility decomposition (NFKD, UAX #15), removal of combining marks, full case folding (Unicode §3.13),
+/// spelling out the Latin letters that Unicode does not decompose, and composition (NFC), which makes a Hangul syllable one
+/// character again.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
     let plain: String = text
@@ -23,7 +23,7 @@ pub fn words(text: &str) -> Vec<String> {
         .filter(|c| !is_combining_mark(*c))
         .default_case_fold()
         .flat_map(spell_out)
-        // Folding may bring marks back (İ) and compatibility forms with them.
+        // Folding can produce combining marks (from İ) and compatibility forms.
         .nfkd()
         .filter(|c| !is_combining_mark(*c))
         .nfc()
@@ -35,13 +35,14 @@ pub fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether this is one of the letters and ideographs in circles and squares that are emoji (blocks Enclosed Alphanumeric
-/// Supplement and Enclosed Ideographic Supplement). They are pictures like other emoji, and no letters to search by.
+/// Whether `c` is in the blocks Enclosed Alphanumeric Supplement or Enclosed Ideographic Supplement. These letters in circles
+/// and squares are emoji: like other emoji they are pictures, and search ignores them.
 fn is_enclosed(c: char) -> bool {
     matches!(c, '\u{1f100}'..='\u{1f2ff}')
 }
 
-/// Latin letters with a stroke, and ligatures: Unicode gives them no decomposition, readers do.
+/// Returns the letters that readers take `c` for, when `c` is a ligature or a Latin letter with a stroke. Unicode does not
+/// decompose these. Other characters are returned as they are.
 fn spell_out(c: char) -> impl Iterator<Item = char> {
     let spelled: &'static str = match c {
         'æ' => "ae",
@@ -69,14 +70,14 @@ fn spell_out(c: char) -> impl Iterator<Item = char> {
     spelled.chars().chain(itself)
 }
 
-/// The form in which two names are the same: composed (NFC), with full case folding. Accents count.
+/// Returns the form by which two names are compared: composed (NFC), with full case folding. Accents are kept.
 #[must_use]
 pub fn fold(text: &str) -> String {
     text.nfc().default_case_fold().nfc().collect()
 }
 
-/// `text` without white space at its ends, when it has 1 to `max` characters and no control character but those in
-/// `allowed`.
+/// Returns `text` without white space at its ends. It must have 1 to `max` characters, and no control characters except those
+/// in `allowed`.
 ///
 /// # Errors
 /// The message for the field.
@@ -94,8 +95,8 @@ pub fn trimmed(text: &str, max: usize, allowed: &[char]) -> Result<String, Strin
     Ok(text.to_owned())
 }
 
-/// [`trimmed`] text of one line that is someone's or something's name: it shows, and it leaves the direction of the text
-/// around it alone.
+/// Returns [`trimmed`] text of one line that can be a name: it must have a visible character, and must not change the
+/// direction of the text around it.
 ///
 /// # Errors
 /// The message for the field.
@@ -108,11 +109,11 @@ pub fn line(text: &str, max: usize) -> Result<String, String> {
     Ok(text)
 }
 
-/// The message for a name in which there is nothing to see.
+/// The message for a name without a visible character.
 pub const INVISIBLE: &str = "Must have a visible character.";
 
-/// Refuses the characters that override, embed or isolate a direction (UAX #9 §2): with them a name can reorder the text
-/// that follows it. The marks LRM, RLM and ALM only stand for a letter and are taken.
+/// Refuses characters that override, embed or isolate a direction (UAX #9 §2): with them a name could reorder the text that
+/// follows it. The marks LRM, RLM and ALM are allowed: they act only as an invisible letter.
 ///
 /// # Errors
 /// The message for the field.
@@ -126,21 +127,21 @@ pub fn check_direction(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Characters that show nothing though no property says so: the blank braille pattern, the musical null notehead, and
-/// the three that delimit an annotation.
+/// Characters that are invisible although no Unicode property says so: the blank braille pattern, the musical null notehead,
+/// and the three characters that delimit an annotation.
 const BLANK: [char; 5] = ['\u{2800}', '\u{1d159}', '\u{fff9}', '\u{fffa}', '\u{fffb}'];
 
 const IGNORABLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();
 
-/// Whether the character has nothing to show: by Unicode's `Default_Ignorable_Code_Point` (UAX #44), which has joiners,
-/// variation selectors, tags and the Hangul fillers, or by a short list of others.
+/// Whether `c` is invisible: it has Unicode's property `Default_Ignorable_Code_Point` (UAX #44), as joiners, variation
+/// selectors, tags and the Hangul fillers do, or it is in a short list of others.
 #[must_use]
 pub fn is_ignorable(c: char) -> bool {
     IGNORABLE.contains(c) || BLANK.contains(&c)
 }
 
-/// Whether the character shows by itself: no white space, nothing ignorable, no mark that needs a letter before it, no
-/// control character, and no noncharacter. One that a later Unicode may assign counts as visible.
+/// Whether `c` is visible by itself: it is not white space, ignorable, a combining mark, a control character or a noncharacter.
+/// A code point that Unicode has not assigned yet counts as visible.
 #[must_use]
 pub fn is_visible(c: char) -> bool {
     let is_noncharacter = matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe;
@@ -165,7 +166,7 @@ mod tests {
         assert_eq!(words("ﬁlm № ４２"), ["film", "no", "42"]);
         assert_eq!(words("기생충"), ["기생충"]);
         assert_eq!(words("…?!"), Vec::<String>::new());
-        // Emoji are no letters, those that are made of letters neither.
+        // Emoji are not letters, including those made of letters.
         assert_eq!(words("Tom 😀 🅰🅱🆎 🈁🈷 & Jerry"), ["tom", "jerry"]);
     }
 
@@ -220,7 +221,7 @@ mod tests {
         ] {
             assert_eq!(line(bad, 99), Err(INVISIBLE.to_owned()), "{bad:?}");
         }
-        // Joiners, direction marks and selectors belong to emoji, to Persian and to Hebrew.
+        // Emoji, Persian and Hebrew use joiners, direction marks and selectors.
         for good in [
             "👩\u{200d}🚀",
             "❤\u{fe0f}",

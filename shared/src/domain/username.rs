@@ -1,4 +1,4 @@
-//! Usernames, by the rules of Django's `AbstractUser`, and the form in which any name someone signs in with is compared.
+//! Usernames, by the rules of Django's `AbstractUser`, and the form by which usernames and emails are compared.
 
 use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
@@ -10,22 +10,25 @@ pub const MIN_CHARS: usize = 3;
 /// The most characters.
 pub const MAX_CHARS: usize = 150;
 
-/// The longest text that may be a name, in bytes once it is folded: an email has 254 bytes, a username 150 characters
-/// of at most 5. It keeps a key well under DynamoDB's 2,048 bytes (AWS: Constraints).
+/// The most bytes of a folded name. An email has at most 254 bytes, a username at most 150 characters of 5 bytes. The limit
+/// keeps a key well under DynamoDB's 2,048 bytes (AWS: Constraints).
 const MAX_FOLDED_BYTES: usize = 1024;
 
-/// A username: 3 to 150 letters, digits and `@ . + - _`. White space at its ends is taken off. It is kept and shown in
-/// Unicode's compatibility form (NFKC, UAX #15), so that two that look alike are one.
+/// A username: 3 to 150 letters, digits and `@ . + - _`. Letters and digits of every script are allowed. White space at the
+/// ends is removed. The rest is stored and compared in Unicode's compatibility form (NFKC, UAX #15), in which characters that
+/// look alike, such as full-width and ordinary letters, are the same; the limits apply to that form.
+// The pattern excludes only ASCII characters: no regular expression without flags knows the letters of every script.
 #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(
     value_type = String,
-    pattern = r"^ *[\p{L}\p{N}.@+_-]{3,150} *$",
+    min_length = 1,
+    pattern = r"^\s*[^\s!-*,/:-?\[-^`{-~]+\s*$",
     example = "ripley"
 )]
 pub struct Username(String);
 
 impl Username {
-    /// Reads a username. White space at its ends is taken off; within, it isn't valid.
+    /// Parses a username. White space at its ends is removed; elsewhere it is not valid.
     ///
     /// # Errors
     /// The message for the field.
@@ -35,10 +38,10 @@ impl Username {
             return Err(format!("Must have {MIN_CHARS} to {MAX_CHARS} characters."));
         }
         text::check_direction(&text)?;
-        // The Hangul fillers are letters by their category, and marks can be alphabetic.
+        // By their Unicode properties the Hangul fillers are letters, and some combining marks are alphabetic.
         let allowed = |c: char| (c.is_alphanumeric() && !text::is_ignorable(c)) || "@.+-_".contains(c);
         if !text.chars().all(allowed) {
-            return Err("Must be letters, digits and @ . + - _ only.".into());
+            return Err("May contain only letters, digits and @ . + - _".into());
         }
         if !text.chars().any(text::is_visible) {
             return Err(text::INVISIBLE.into());
@@ -46,21 +49,21 @@ impl Username {
         Ok(Self(text))
     }
 
-    /// The username as it is shown.
+    /// Returns the username as it is shown.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The form in which two usernames are the same.
+    /// Returns the form by which two usernames are compared.
     #[must_use]
     pub fn folded(&self) -> String {
         fold_name(&self.0)
     }
 }
 
-/// The one form in which usernames and emails are unique and looked up: NFKC, then case folded. Both are in it, since
-/// either may be typed to sign in. Text that is too long for any name folds to nothing, which is nobody's name.
+/// Returns the form in which usernames and emails are unique and looked up: NFKC, then case folded. Both use one form,
+/// because either can be typed to sign in. Text that is too long for any name folds to an empty string, which is no name.
 #[must_use]
 pub fn fold_name(text: &str) -> String {
     if text.len() > MAX_FOLDED_BYTES {
@@ -135,7 +138,7 @@ mod tests {
 
     #[test]
     fn no_valid_name_is_too_long_to_fold() {
-        // The letters that grow most: U+1FB7 folds to two letters of 5 bytes together, and Deseret's have 4.
+        // The letters whose folded form is longest: U+1FB7 folds to two letters of 5 bytes together; Deseret letters have 4.
         for widest in ["\u{1fb7}", "\u{10400}"] {
             let name = Username::parse(&widest.repeat(MAX_CHARS)).unwrap();
             assert_ne!(name.folded(), "");

@@ -4,27 +4,24 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    db::page::{Position, Slice, Window},
+    db::page::{PageLimit, Position, Slice, Window},
     error::{Error, FieldErrors, Result},
     http::{extract::Params, size},
     state::AppState,
 };
 
-/// The largest page.
-pub const MAX_LIMIT: u32 = 100;
-
 /// The page size when `limit` isn't given.
-pub const DEFAULT_LIMIT: u32 = 20;
+pub const DEFAULT_LIMIT: PageLimit = PageLimit::of::<20>();
 
-/// The parameters of every collection, for its documentation.
+/// The parameters of every collection, for the OpenAPI document.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "documentation; Params and PageQuery read the values")]
 pub struct PageParams {
-    /// The page size.
+    /// The most results on a page.
     #[param(minimum = 1, maximum = 100, default = 20, example = 20)]
     limit: Option<u32>,
-    /// Where to go on: the `cursor` of a `next` or `previous` URL.
+    /// The start of the page: the `cursor` of a `next` or `previous` URL.
     #[param(min_length = 1)]
     cursor: Option<String>,
 }
@@ -32,49 +29,55 @@ pub struct PageParams {
 /// A page of a collection.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Collection<T> {
-    /// How many there are in all, exact; `null` where that isn't counted.
-    #[schema(minimum = 0, example = 1)]
+    /// The exact number of results on all pages together, or null if they are not counted.
+    #[schema(required, minimum = 0, example = 1)]
     pub count: Option<u64>,
-    /// The next page, or `null` at the end.
-    #[schema(format = "uri")]
+    /// The URL of the next page, or null on the last one.
+    #[schema(required, format = "uri")]
     pub next: Option<String>,
-    /// The page before, or `null` at the start.
-    #[schema(format = "uri")]
+    /// The URL of the previous page, or null on the first one.
+    #[schema(required, format = "uri")]
     pub previous: Option<String>,
-    /// This page.
+    /// The results on this page.
     pub results: Vec<T>,
 }
 
-/// The `limit` and `cursor` of a request, checked.
+/// The parsed `limit` and `cursor` of a request.
 #[derive(Debug)]
 pub struct PageQuery {
-    /// How many items a page has at most.
-    pub limit: usize,
-    /// Where it starts.
+    /// The most items on the page.
+    pub limit: PageLimit,
+    /// Where the page starts.
     pub window: Window,
     params: Params,
     scope: String,
 }
 
 impl PageQuery {
-    /// Reads the page's place. `scope` names the collection with its filters, and the caller where it is theirs.
+    /// Parses the parameters of a page. `scope` names the collection and its filters, and the caller if the collection is the
+    /// caller's own. A cursor is valid in its own scope only.
     ///
     /// # Errors
-    /// `400` for a limit outside 1–100 or a cursor that isn't of this scope; [`Error::Unavailable`] when the cursor
-    /// key can't be read.
-    pub async fn read(state: &AppState, params: Params, default_limit: u32, scope: String) -> Result<Self> {
+    /// [`Error::Invalid`] for a limit outside 1–100 or a cursor of another scope; [`Error::Unavailable`] if the cursor key
+    /// can't be read.
+    pub async fn read(
+        state: &AppState,
+        params: Params,
+        default_limit: PageLimit,
+        scope: String,
+    ) -> Result<Self> {
         Self::read_with(state, params, default_limit, scope, FieldErrors::default()).await
     }
 
-    /// Likewise, together with what is wrong with the collection's own parameters. While those are wrong the scope isn't
-    /// known, and the cursor isn't looked at.
+    /// Parses the parameters of a page, and reports their errors together with those of the collection's own parameters. If
+    /// there are `errors`, the scope isn't known, so the cursor isn't checked.
     ///
     /// # Errors
-    /// As [`PageQuery::read`], and `400` for `errors`.
+    /// As [`PageQuery::read`], and [`Error::Invalid`] with `errors`.
     pub async fn read_with(
         state: &AppState,
         params: Params,
-        default_limit: u32,
+        default_limit: PageLimit,
         scope: String,
         mut errors: FieldErrors,
     ) -> Result<Self> {
@@ -90,15 +93,15 @@ impl PageQuery {
         }
         errors.check()?;
         Ok(Self {
-            limit: limit.unwrap_or(default_limit) as usize,
+            limit: limit.unwrap_or(default_limit),
             window,
             params,
             scope,
         })
     }
 
-    /// `slice` as bodies, cut short where they would be more than a function may answer: the rest is on the next page in
-    /// the direction of reading. A page has one result at least.
+    /// Returns `slice` as bodies, as many as a function may return but at least one. The others are on the next page in the
+    /// direction of reading.
     ///
     /// # Errors
     /// As [`size::sent_bytes`].
@@ -133,17 +136,17 @@ impl PageQuery {
         Ok(place.with_items(bodies.into_iter().map(|(_, body)| body).collect()))
     }
 
-    /// The page's body: `slice` with its neighbors as URLs.
+    /// Returns the page's body: the items of `slice`, and the URLs of its neighbors.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the cursor key can't be read.
+    /// [`Error::Unavailable`] if the cursor key can't be read.
     pub async fn collection<T>(
         self,
         state: &AppState,
         count: Option<u64>,
         slice: Slice<T>,
     ) -> Result<Collection<T>> {
-        // A collection that fits on one page needs no cursor and so no key.
+        // A collection that fits on one page needs no cursor, so the key isn't read.
         let url = async |window: Option<Window>| match window {
             None => Ok::<_, Error>(None),
             Some(window) => {
@@ -160,18 +163,10 @@ impl PageQuery {
     }
 }
 
-/// Reads a `limit` on its own, for the lists that have no cursor.
+/// Parses a `limit`, for the lists that have no cursor.
 ///
 /// # Errors
-/// The message for the parameter when it isn't a number of 1–100.
-pub fn parse_limit(text: Option<&str>, default: u32) -> Result<u32, &'static str> {
-    match text {
-        None => Ok(default),
-        Some(text) => Some(text)
-            // The parser alone would take a plus sign.
-            .filter(|text| text.starts_with(|c: char| c.is_ascii_digit()))
-            .and_then(|text| text.parse().ok())
-            .filter(|limit| (1..=MAX_LIMIT).contains(limit))
-            .ok_or("Must be a number from 1 to 100."),
-    }
+/// The message for the parameter if it isn't a number from 1 to 100.
+pub fn parse_limit(text: Option<&str>, default: PageLimit) -> Result<PageLimit, &'static str> {
+    text.map_or(Ok(default), PageLimit::parse)
 }

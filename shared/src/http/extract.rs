@@ -1,13 +1,21 @@
-//! Query parameters and path ids.
+//! Extractors: query parameters, preconditions, and the client's address.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, convert::Infallible, net::IpAddr};
 
-use axum::extract::FromRequestParts;
-use http::{Uri, request::Parts};
+use axum::extract::{FromRef, FromRequestParts};
+use http::{HeaderName, Uri, header, request::Parts};
+use lambda_http::request::RequestContext;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    state::AppState,
+};
 
-/// A request's query parameters, decoded; of a repeated one, the last. Parameters nobody reads are ignored.
+/// The header with the client's address, where CloudFront is in front of the API. A function of the distribution sets it on
+/// every request and replaces what the client sent.
+pub const VIEWER_ADDRESS: HeaderName = HeaderName::from_static("x-viewer-address");
+
+/// A request's query parameters, decoded. The last value of a repeated parameter counts. Unknown parameters are ignored.
 #[derive(Clone, Debug, Default)]
 pub struct Params {
     values: BTreeMap<String, String>,
@@ -15,13 +23,13 @@ pub struct Params {
 }
 
 impl Params {
-    /// The parameter's text, when it is there.
+    /// Returns the value of a parameter.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
-    /// This request's URL with `cursor` in place of its own, every other parameter kept.
+    /// Returns this request's URL with this `cursor` and all its other parameters.
     #[must_use]
     pub fn url_with_cursor(&self, cursor: &str) -> String {
         let mut pairs: Vec<(&str, &str)> = self
@@ -31,7 +39,7 @@ impl Params {
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         pairs.push(("cursor", cursor));
-        // Text pairs always encode.
+        // Encoding pairs of strings never fails.
         let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
         let origin = match (self.uri.scheme_str(), self.uri.authority()) {
             (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
@@ -47,10 +55,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let raw = parts.uri.query().unwrap_or_default();
         if !decodes_to_utf8(raw) {
-            return Err(Error::Malformed("The query is not valid UTF-8.".into()));
+            return Err(Error::malformed("The query is not valid UTF-8."));
         }
-        let values = serde_urlencoded::from_str(raw)
-            .map_err(|_| Error::Malformed("The query can't be read.".into()))?;
+        let values =
+            serde_urlencoded::from_str(raw).map_err(|_| Error::malformed("The query can't be read."))?;
         Ok(Self {
             values,
             uri: parts.uri.clone(),
@@ -58,9 +66,109 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     }
 }
 
-/// Whether percent-decoded `text` is UTF-8. The form decoder would replace what isn't, and so search for something
-/// nobody asked for.
+/// Returns whether `text`, percent-decoded, is UTF-8. The form decoder would replace invalid bytes, and a search would
+/// then be for another text than the client sent.
 #[must_use]
 pub fn decodes_to_utf8(text: &str) -> bool {
     percent_encoding::percent_decode_str(text).decode_utf8().is_ok()
+}
+
+/// A request's `If-Match` (RFC 9110 §13.1.1).
+#[derive(Clone, Debug)]
+pub struct IfMatch(Option<Vec<String>>);
+
+impl IfMatch {
+    /// Checks that the header names this version. Without the header, or with `*`, every version matches.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if it names other versions only.
+    pub fn check(&self, version: u64) -> Result<()> {
+        let own = format!("\"{version}\"");
+        match &self.0 {
+            Some(tags) if !tags.iter().any(|tag| tag == "*" || *tag == own) => Err(Error::Stale),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let tags: Vec<String> = parts
+            .headers
+            .get_all(header::IF_MATCH)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+            .map(|tag| String::from_utf8_lossy(tag).trim().to_owned())
+            .collect();
+        Ok(Self((!tags.is_empty()).then_some(tags)))
+    }
+}
+
+/// The address from which the gateway received the request. `X-Forwarded-For` isn't read, since a client can set it.
+///
+/// Behind CloudFront the gateway sees an address of CloudFront's, so [`VIEWER_ADDRESS`] is read instead. It can be trusted
+/// there, since a request without CloudFront's key has been refused before. Elsewhere it isn't read.
+#[derive(Clone, Debug)]
+pub struct SourceAddress(pub Option<String>);
+
+impl SourceAddress {
+    /// Returns what identifies one client: its IPv4 address, or the /56 of its IPv6 address, which is what a home gets (RFC
+    /// 6177 §2). It is empty where the gateway gives no address, so all such clients count as one.
+    #[must_use]
+    pub fn network(&self) -> String {
+        let Some(text) = &self.0 else {
+            return String::new();
+        };
+        match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
+            Ok(IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{:x}::/56", d & 0xff00)
+            }
+            Ok(address) => address.to_string(),
+            Err(_) => text.clone(),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SourceAddress
+where
+    AppState: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        if AppState::from_ref(state).config.http.edge_key.is_some() {
+            let viewer = parts.headers.get(VIEWER_ADDRESS);
+            let viewer = viewer.and_then(|address| address.to_str().ok()?.parse::<IpAddr>().ok());
+            if let Some(viewer) = viewer {
+                return Ok(Self(Some(viewer.to_string())));
+            }
+        }
+        Ok(Self(match parts.extensions.get::<RequestContext>() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
+            _ => None,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guarantee 21: whoever has a subnet has all of its addresses.
+    #[test]
+    fn a_client_is_its_ipv4_address_or_its_ipv6_subnet() {
+        let network = |text: &str| SourceAddress(Some(text.into())).network();
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
+        assert_ne!(network("192.0.2.7"), network("192.0.2.8"));
+        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("2001:db8:1:2::1"), "2001:db8:1:0::/56");
+        assert_eq!(network("2001:0DB8:1:2:ffff::9"), network("2001:db8:1:2::1"));
+        assert_eq!(network("2001:db8:1:ff::1"), network("2001:db8:1:2::1"));
+        assert_ne!(network("2001:db8:1:100::1"), network("2001:db8:1:2::1"));
+        assert_eq!(SourceAddress(None).network(), "");
+        assert_eq!(network("not an address"), "not an address");
+    }
 }

@@ -1,8 +1,7 @@
-//! What every endpoint shares: request bodies, collections and their cursors, and the layers around a router.
+//! What every endpoint shares: request bodies, collections, problem documents, and the layers around a router.
 
 pub mod body;
 pub mod collection;
-pub mod cursor;
 pub mod extract;
 pub mod layers;
 pub mod openapi;

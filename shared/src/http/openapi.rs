@@ -1,32 +1,38 @@
-//! What the OpenAPI documents of all functions share: the problem responses, the `bearer` scheme, the headers.
+//! What the OpenAPI documents of all functions have in common.
 //!
-//! An operation names the problems it can answer with, `responses(…, BadRequest, Unauthenticated)`, and refers to each
-//! in the document's components; [`complete`] puts those there.
+//! An operation declares its JSON body once, `request_body = NewMovie`, and names the problems that it can answer with,
+//! `responses(…, BadRequest, Unauthenticated)`. [`complete`] adds the rest, among it the components that these names refer
+//! to.
 
 use std::collections::BTreeMap;
 
 use utoipa::{
     IntoResponses, PartialSchema as _, ToSchema as _,
     openapi::{
-        Components, ContentBuilder, Object, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder, Type,
+        Components, Content, ContentBuilder, Object, OpenApi, PathItem, Ref, RefOr, Response,
+        ResponseBuilder, Schema, Type,
         header::{Header, HeaderBuilder},
         path::Operation,
+        request_body::RequestBody,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
 use crate::{
     error::{Error, FieldErrors},
-    http::problem::{MEDIA_TYPE, Problem},
+    http::{
+        problem::{MEDIA_TYPE, Problem},
+        wire::MovieBody,
+    },
 };
 
 /// The name of the security scheme: an access token in `Authorization`.
 pub const BEARER: &str = "bearer";
 
-/// A request's id in the examples.
+/// The request id in the examples.
 const EXAMPLE_REQUEST_ID: &str = "5f1c0f5e-6f2b-4f0e-9d0c-3a1f2b4c5d6e";
 
-/// Declares the responses that are problem documents. The example of each is the document that its error comes to.
+/// Declares the responses that are problem documents. The example of each is the document of its error.
 macro_rules! problems {
     ($($(#[doc = $doc:literal])+ $name:ident => $error:expr;)+) => {
         $(
@@ -42,7 +48,7 @@ macro_rules! problems {
             }
         )+
 
-        /// Every problem response under its name.
+        /// Returns every problem response with its name.
         fn problem_responses() -> impl Iterator<Item = (&'static str, Response)> {
             [$((stringify!($name), problem_response(&[$($doc),+], &$error))),+].into_iter()
         }
@@ -50,27 +56,27 @@ macro_rules! problems {
 }
 
 problems! {
-    /// The request can't be read, or some of its values are missing or not valid.
-    BadRequest => Error::invalid("name", "This field is required.");
-    /// No credentials, or none that are valid.
+    /// The request is malformed, or some of its values are missing or invalid.
+    BadRequest => Error::invalid("password", "This field is required.");
+    /// The request has no valid credentials.
     Unauthenticated => Error::TokenExpired;
-    /// The caller is known, but may not do this.
-    Forbidden => Error::Forbidden("This is for admins.");
-    /// There is nothing here.
-    NotFound => Error::NotFound("There is nothing here.");
-    /// A value that must be unique is taken.
-    Conflict => Error::Conflict(FieldErrors::one("name", "This is taken."));
-    /// The movie has changed since the version named in `If-Match`.
+    /// The caller is signed in, but is not allowed to do this.
+    Forbidden => Error::forbidden("Only an admin may name another user.");
+    /// The resource does not exist.
+    NotFound => Error::not_found("There is no movie with this id.");
+    /// A value that must be unique is already in use.
+    Conflict => Error::Conflict(FieldErrors::one("username", "This is taken."));
+    /// The movie has been edited since the version named in `If-Match`.
     Stale => Error::Stale;
-    /// The body is over 256 KiB.
+    /// The body is larger than 256 KiB.
     TooLarge => Error::TooLarge;
-    /// The body is of another media type than the three that are taken.
+    /// The media type of the body is not supported.
     UnsupportedMediaType => Error::UnsupportedMediaType;
-    /// Too many attempts; `Retry-After` says when the next is taken.
+    /// There were too many attempts. `Retry-After` says when the next one is allowed.
     TooManyRequests => Error::TooManyRequests { retry_after: 30 };
-    /// The table can't serve in time; `Retry-After` says when to try again. A change may have been made
-    /// all the same, where the table's answer was lost: read before you repeat one that can't be repeated.
-    Unavailable => Error::Unavailable(String::new());
+    /// The database did not answer in time. `Retry-After` says when to try again. A requested change may still have been made:
+    /// read the resource before repeating a request that must not be repeated.
+    Unavailable => Error::unavailable("");
 }
 
 fn problem_response(doc: &[&str], error: &Error) -> Response {
@@ -81,15 +87,18 @@ fn problem_response(doc: &[&str], error: &Error) -> Response {
         .example(serde_json::to_value(example).ok())
         .build();
     let mut response = ResponseBuilder::new()
-        .description(doc.join("\n").trim())
+        .description(doc.concat().trim())
         .content(MEDIA_TYPE, body);
     match error.status().as_u16() {
         401 => {
-            let challenge = header(Type::String, "Says that an access token is asked for.");
+            let challenge = header(
+                Type::String,
+                "The challenge: the resource requires an access token.",
+            );
             response = response.header("www-authenticate", challenge);
         }
         429 | 503 => {
-            let seconds = header(Type::Integer, "Seconds until it is worth trying again.");
+            let seconds = header(Type::Integer, "The seconds to wait before trying again.");
             response = response.header("retry-after", seconds);
         }
         _ => {}
@@ -97,8 +106,13 @@ fn problem_response(doc: &[&str], error: &Error) -> Response {
     response.build()
 }
 
-/// Completes a function's document with what every one has: the problem responses with their schema, the
-/// [`BEARER`] scheme, and `x-request-id` on every response.
+/// Completes a function's document with what every function's has in common:
+///
+/// - the problem responses with their schema, and the [`BEARER`] scheme
+/// - `security` for operations that read no credentials
+/// - the forms that a request body may also be sent as
+/// - `x-request-id` on every response, and `etag` on every movie
+/// - the items of collections, by reference
 #[must_use]
 pub fn complete(mut api: OpenApi) -> OpenApi {
     let components = api.components.get_or_insert_with(Components::new);
@@ -111,29 +125,71 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
-        .description(Some("The access token of register, login or refresh."))
+        .description(Some("The access token that register, login and refresh return."))
         .build();
     components
         .security_schemes
         .insert(BEARER.into(), SecurityScheme::Http(bearer).into());
+    for (name, schema) in &mut components.schemas {
+        if let Some(item) = name.strip_prefix("Collection_") {
+            refer_to_items(schema, item);
+        }
+    }
 
-    let shared = components.responses.values_mut();
-    let own = api
-        .paths
-        .paths
-        .values_mut()
-        .flat_map(operations)
-        .flat_map(|operation| operation.responses.responses.values_mut());
-    for response in shared.chain(own) {
-        if let RefOr::T(response) = response {
-            let id = header(Type::String, "The request's id, which finds it in the logs.");
-            response.headers.insert("x-request-id".into(), id.into());
+    for response in components.responses.values_mut() {
+        describe_headers(response);
+    }
+    for operation in api.paths.paths.values_mut().flat_map(operations) {
+        // An empty list says that no credentials are read. Without the list a reader could not tell.
+        operation.security.get_or_insert_default();
+        if let Some(RefOr::T(body)) = &mut operation.request_body {
+            describe_forms(body);
+        }
+        for response in operation.responses.responses.values_mut() {
+            describe_headers(response);
         }
     }
     api
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+/// Describes the forms as which a JSON body may also be sent. They are not declared as media types: generators of clients
+/// do not expect one schema in several of them.
+fn describe_forms(body: &mut RequestBody) {
+    let forms = "Also accepted as `application/x-www-form-urlencoded` or `multipart/form-data`, with the same fields.";
+    body.description = Some(match body.description.take() {
+        Some(description) => format!("{description} {forms}"),
+        None => forms.to_owned(),
+    });
+}
+
+/// Describes the headers of a response: `x-request-id`, and `etag` if its body is a movie.
+fn describe_headers(response: &mut RefOr<Response>) {
+    let RefOr::T(response) = response else {
+        return;
+    };
+    let id = header(Type::String, "The id of the request, by which the log names it.");
+    response.headers.insert("x-request-id".into(), id.into());
+    let movie = RefOr::Ref(Ref::from_schema_name(MovieBody::name()));
+    let is_movie =
+        |content: &RefOr<Content>| matches!(content, RefOr::T(body) if body.schema.as_ref() == Some(&movie));
+    if response.content.values().any(is_movie) {
+        let etag = header(Type::String, "The version of the movie, for `If-Match`.");
+        response.headers.insert("etag".into(), etag.into());
+    }
+}
+
+/// Replaces the item's schema in a collection by a reference. The derive macro writes the whole schema there, because the
+/// item is a type parameter, and a generated client would have two types of one thing.
+fn refer_to_items(collection: &mut RefOr<Schema>, item: &str) {
+    if let RefOr::T(Schema::Object(object)) = collection
+        && let Some(RefOr::T(Schema::Array(results))) = object.properties.get_mut("results")
+    {
+        results.items = Ref::from_schema_name(item).into();
+    }
+}
+
+/// Returns the operations of a path.
+pub fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [
         &mut item.get,
         &mut item.put,

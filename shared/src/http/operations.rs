@@ -1,4 +1,5 @@
-//! A function's operations, declared once: its routes, its part of the OpenAPI document, and the names that the log uses.
+//! The declaration of a function's operations, from which its routes, its part of the OpenAPI document and the names in its
+//! log are made.
 
 use std::marker::PhantomData;
 
@@ -10,23 +11,23 @@ use http::Method;
 use tower::util::MapRequestLayer;
 use tracing::Span;
 
-/// One operation: its method in lower case, its route as it is registered, and its id, which is its handler's name.
+/// An operation: its method in lower case, its route as registered, and its id, which is the name of its handler.
 pub type Operation = (&'static str, &'static str, &'static str);
 
-/// What [`operations!`](crate::operations) declares, before it has its state.
+/// The result of [`operations!`](crate::operations): the operations and their router, without its state.
 #[derive(Debug)]
 pub struct Operations<S> {
     /// Every operation.
     pub declared: &'static [Operation],
-    /// Their routes.
+    /// The router of their routes.
     pub router: Router<S>,
-    /// The state that the handlers are given.
+    /// The type of the handlers' state.
     pub state: PhantomData<S>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Operations<S> {
-    /// The router, in which a request writes the route that it matched and its operation's id into the log's span. Both
-    /// are the product's own words. The path is the client's, and may hold a token or an email, so no log has it.
+    /// Returns the router with its state. For each request it records the matched route and the operation's id in the log's
+    /// span. The path itself is not logged, because a client can put a token or an email into it.
     pub fn with_state(self, state: S) -> Router {
         let declared = self.declared;
         let note = MapRequestLayer::new(move |request: Request| {
@@ -43,7 +44,7 @@ impl<S: Clone + Send + Sync + 'static> Operations<S> {
     }
 }
 
-/// The id of the operation that has this method and route. `HEAD` is `GET`.
+/// Returns the id of the operation with this method and route. `HEAD` counts as `GET`.
 fn operation(declared: &[Operation], method: &Method, route: &str) -> Option<&'static str> {
     let method = if method == Method::HEAD {
         "GET"
@@ -58,12 +59,12 @@ fn operation(declared: &[Operation], method: &Method, route: &str) -> Option<&'s
 
 /// Declares a function's operations: `"/path/" => method: handler, method: handler;` for each route.
 ///
-/// Makes two functions of it, `operations() -> Operations<State>` and `documented() -> utoipa::openapi::OpenApi`. The
-/// description isn't made of the router: at a cold start nobody asks for it.
+/// Defines two functions, `operations() -> Operations<State>` and `documented() -> utoipa::openapi::OpenApi`. The document is
+/// not made together with the router, because a cold start does not need it.
 #[macro_export]
 macro_rules! operations {
     ($state:ty; $($route:literal => $($method:ident: $handler:ident),+;)+) => {
-        /// The function's whole list of routes.
+        /// Returns every operation of the function.
         fn operations() -> $crate::http::operations::Operations<$state> {
             $crate::http::operations::Operations {
                 declared: &[$($((stringify!($method), $route, stringify!($handler))),+),+],
@@ -73,7 +74,7 @@ macro_rules! operations {
             }
         }
 
-        /// The descriptions of all of them.
+        /// Returns the OpenAPI document of every operation.
         fn documented() -> ::utoipa::openapi::OpenApi {
             #[derive(::utoipa::OpenApi)]
             #[openapi(paths($($($handler),+),+))]

@@ -1,7 +1,7 @@
-//! How large an answer is to Lambda, which bounds it.
+//! The size of a response as Lambda counts it.
 //!
-//! A function's answer is a JSON object, and the body is a string in it: JSON in JSON. What the body's own JSON escapes is
-//! escaped once more there. A `"` in a text is `\"` in the body and `\\\"` in the answer.
+//! A function returns a JSON object that contains the response's body as a string: JSON in JSON. Characters that are escaped
+//! in the body are escaped once more there. A `"` in a text is `\"` in the body and `\\\"` in the function's output.
 
 use std::io;
 
@@ -9,35 +9,35 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// The most bytes of a function's whole answer. Lambda's quotas say 6 MB ("Invocation payload"); the exact figure is in the
-/// error of a function that exceeds it.
+/// The most bytes that a function may return. Lambda's quotas say 6 MB ("Invocation payload"); the exact number is in the
+/// error message of a function that exceeds it.
 pub const MAX_ANSWER_BYTES: usize = 6_291_556;
 
-/// Held back for what is around a page's results: status, headers, the count, and two links, each of which repeats the
-/// request's URL and a cursor. A gateway takes 10,240 bytes of URL and headers (AWS: API Gateway quotas), which percent
-/// signs can double.
-const AROUND: usize = 64 * 1024;
+/// Bytes reserved for everything around a page's results: status, headers, the count, and two links, each with the
+/// request's URL and a cursor. API Gateway accepts 10,240 bytes of URL and headers (AWS: API Gateway quotas), and
+/// percent-encoding can double them.
+const RESERVED_BYTES: usize = 64 * 1024;
 
-/// What `value` takes within an answer, in bytes: its JSON as it stands in a string of the answer's JSON.
+/// Returns how many bytes `value` takes in a function's output: its JSON, escaped once more as part of a JSON string.
 ///
 /// # Errors
-/// [`Error::Internal`] when it can't be serialized.
+/// [`Error::Internal`] if it can't be serialized.
 pub fn sent_bytes(value: &impl Serialize) -> Result<usize> {
     let mut counter = Counter(0);
     serde_json::to_writer(&mut counter, value)
-        .map_err(|e| Error::Internal(format!("a result that can't be counted: {e}")))?;
+        .map_err(|e| Error::internal(format!("a result can't be serialized: {e}")))?;
     Ok(counter.0)
 }
 
-/// How many of these results fit into one answer, from the first on.
+/// Returns how many of these results fit into one response, counted from the first.
 ///
 /// # Errors
 /// As [`sent_bytes`].
 pub fn fitting<'a, T: Serialize + 'a>(results: impl IntoIterator<Item = &'a T>) -> Result<usize> {
-    let mut left = MAX_ANSWER_BYTES - AROUND;
+    let mut left = MAX_ANSWER_BYTES - RESERVED_BYTES;
     let mut count = 0;
     for result in results {
-        // And the comma before it.
+        // One more for the comma between two results.
         match left.checked_sub(sent_bytes(result)? + 1) {
             Some(rest) => left = rest,
             None => break,
@@ -47,7 +47,7 @@ pub fn fitting<'a, T: Serialize + 'a>(results: impl IntoIterator<Item = &'a T>) 
     Ok(count)
 }
 
-/// Counts what bytes of JSON take as a JSON string (RFC 8259 §7).
+/// Counts the bytes that JSON takes as part of a JSON string (RFC 8259 §7).
 struct Counter(usize);
 
 impl io::Write for Counter {

@@ -1,4 +1,4 @@
-//! Response bodies that more than one function sends.
+//! Response bodies of more than one function.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,24 +12,24 @@ use crate::{
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserBody {
-    /// Who it is, for good.
+    /// The id. It never changes.
     pub id: UserId,
-    /// The name they chose.
+    /// The username.
     #[schema(min_length = 3, max_length = 150, example = "ripley")]
     pub username: String,
-    /// Only in the user's own record, or when an admin asks.
+    /// The email address. Only the user and admins get it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_length = 254, example = "ripley@example.com")]
     pub email: Option<String>,
-    /// When they registered.
+    /// When the user registered.
     #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub date_joined: String,
-    /// What they may do.
+    /// What the user may do.
     pub role: Role,
 }
 
 impl UserBody {
-    /// What the user themself and admins see.
+    /// Returns the user as the user and admins see it.
     #[must_use]
     pub fn own(user: &UserItem) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl UserBody {
         }
     }
 
-    /// What everybody who is signed in sees.
+    /// Returns the user as every signed-in user sees it.
     #[must_use]
     pub fn public(user: &UserItem) -> Self {
         Self {
@@ -55,42 +55,46 @@ impl UserBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Movie)]
 pub struct MovieBody {
-    /// Its id.
+    /// The id.
     pub id: MovieId,
-    /// Its title.
+    /// The title.
     #[schema(min_length = 1, max_length = 200, example = "The Godfather")]
     pub title: String,
-    /// Its description.
+    /// The description.
     #[schema(
         min_length = 1,
         max_length = 5000,
         example = "A family, and the price of its business."
     )]
     pub description: String,
-    /// The day it was released.
+    /// The date of the release.
     #[schema(format = Date, example = "1972-03-24")]
     pub release_date: String,
-    /// Its director.
+    /// The director, or several directors.
     #[schema(min_length = 1, max_length = 200, example = "Francis Ford Coppola")]
     pub director: String,
-    /// Its genres, separated by a comma and a space.
+    /// The genres, separated by a comma and a space.
     #[schema(min_length = 1, max_length = 208, example = "Crime, Drama")]
     pub genre: String,
-    /// Its cover image.
-    #[schema(format = "uri", example = "https://example.org/covers/the-godfather.jpg")]
+    /// The URL of the cover image, or null if there is none.
+    #[schema(
+        required,
+        format = "uri",
+        example = "https://example.org/covers/the-godfather.jpg"
+    )]
     pub cover_image: Option<String>,
-    /// Whether the caller holds it as a favorite; false when nobody is signed in.
+    /// Whether the movie is among the caller's favorites. False for an anonymous caller.
     pub favorite: bool,
-    /// How many users hold it as a favorite, exact.
+    /// The exact number of users who have the movie among their favorites.
     #[schema(minimum = 0, example = 1)]
     pub favorite_count: u64,
-    /// The user who added it.
-    #[schema(value_type = Option<u64>, minimum = 1, example = 1)]
+    /// The id of the user to whom the movie belongs, or null if it was imported.
+    #[schema(required)]
     pub user: Option<UserId>,
-    /// When it was added.
+    /// When the movie was added.
     #[schema(format = DateTime, example = "2026-11-22T21:34:01.250Z")]
     pub created_at: String,
-    /// When it was last edited.
+    /// When the movie was last edited.
     #[schema(format = DateTime, example = "2026-11-22T21:34:01.250Z")]
     pub updated_at: String,
 }
@@ -117,7 +121,7 @@ impl From<MovieView> for MovieBody {
 }
 
 impl MovieBody {
-    /// A page of movies as bodies.
+    /// Returns a page of movies as bodies.
     #[must_use]
     pub fn slice(slice: Slice<MovieView>) -> Slice<Self> {
         slice.map(Self::from)

@@ -1,4 +1,4 @@
-//! A caller's favorites.
+//! The operations on the caller's favorites.
 
 use axum::{Json, extract::State};
 use marquee_shared::{
@@ -10,23 +10,22 @@ use crate::{
     wire::{FavoriteBody, MovieIdParam},
 };
 
-/// Toggle a favorite.
+/// Toggle a favorite
 ///
-/// Adds the movie to the caller's favorites, or removes it if it is among them. Use `PUT` or `DELETE` if a request may
-/// have to be repeated.
+/// Adds the movie to the caller's favorites, or removes it if it is among them. A repeated request reverses the first one:
+/// use `PUT` or `DELETE` where a request can be repeated.
 #[utoipa::path(
     post,
     path = "/api/movies/{id}/favorite/",
-    operation_id = "toggle_favorite",
     tag = "favorites",
     params(MovieIdParam),
     responses(
-        (status = 200, description = "The favorite as it is now.", body = FavoriteBody),
+        (status = 200, description = "Whether the movie is a favorite now.", body = FavoriteBody),
         Unauthenticated, NotFound, Unavailable
     ),
     security(("bearer" = []))
 )]
-pub async fn toggle_favorite(
+pub(crate) async fn toggle_favorite(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
@@ -34,22 +33,21 @@ pub async fn toggle_favorite(
     set(&state, &caller, id, FavoriteChange::Toggle).await
 }
 
-/// Add to favorites.
+/// Add a movie to favorites
 ///
 /// Adds the movie to the caller's favorites. Does nothing if it is among them already.
 #[utoipa::path(
     put,
     path = "/api/movies/{id}/favorite/",
-    operation_id = "add_favorite",
     tag = "favorites",
     params(MovieIdParam),
     responses(
-        (status = 200, description = "The favorite as it is now.", body = FavoriteBody),
+        (status = 200, description = "Whether the movie is a favorite now.", body = FavoriteBody),
         Unauthenticated, NotFound, Unavailable
     ),
     security(("bearer" = []))
 )]
-pub async fn add_favorite(
+pub(crate) async fn add_favorite(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
@@ -57,22 +55,21 @@ pub async fn add_favorite(
     set(&state, &caller, id, FavoriteChange::Add).await
 }
 
-/// Remove from favorites.
+/// Remove a movie from favorites
 ///
 /// Removes the movie from the caller's favorites. Does nothing if it is not among them.
 #[utoipa::path(
     delete,
     path = "/api/movies/{id}/favorite/",
-    operation_id = "remove_favorite",
     tag = "favorites",
     params(MovieIdParam),
     responses(
-        (status = 200, description = "The favorite as it is now.", body = FavoriteBody),
+        (status = 200, description = "Whether the movie is a favorite now.", body = FavoriteBody),
         Unauthenticated, NotFound, Unavailable
     ),
     security(("bearer" = []))
 )]
-pub async fn remove_favorite(
+pub(crate) async fn remove_favorite(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,

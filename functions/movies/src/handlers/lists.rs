@@ -1,47 +1,54 @@
-//! The lists people open first, and search.
+//! Search, and the lists of categories, most liked and newest movies.
 
 use axum::{Json, extract::State};
 use marquee_shared::{
     AppState, Error, Result,
     auth::MaybeCaller,
-    db::{genre::Category, page::Slice, search::SearchQuery},
+    db::{
+        genre::Category,
+        page::{Counted, PageLimit, Slice},
+        search::SearchQuery,
+    },
     error::FieldErrors,
     http::{
         Collection, PageQuery,
-        collection::{DEFAULT_LIMIT, MAX_LIMIT, PageParams, parse_limit},
+        collection::{DEFAULT_LIMIT, PageParams, parse_limit},
         extract::Params,
         openapi::*,
         wire::MovieBody,
     },
 };
 
-use crate::wire::{CategoryBody, LimitParam, MovieList, SearchParams};
+use crate::wire::{CategoryBody, CategoryParams, MostLikedParams, MovieList, NewestParams, SearchParams};
 
-/// The longest `q`: all that a movie can be found by.
+/// The most characters of `q`. The title, the director and the genres of a movie fit.
 const MAX_Q_CHARS: usize = 600;
 
-/// How many movies of each genre the categories show.
-const MOVIES_PER_CATEGORY: usize = 5;
+/// How many movies each category shows.
+const MOVIES_PER_CATEGORY: PageLimit = PageLimit::of::<5>();
 
-/// Search movies.
+/// Search movies
 ///
-/// Every word of `q` must begin a word of the title, the director or the genre; a word of one or two characters must
-/// be a whole word. Case and accents are ignored. Exact titles come first, then titles that begin with `q`, then the
-/// rest: for one word, title matches before director matches before genre matches. A page may be short or empty and
-/// still have `next`, when every word is common or texts are very long.
+/// Returns the movies that match every word of `q`. A word matches when a word of the title, the director or the genre
+/// begins with it; a word of one or two characters must be a whole word. Case and accents are ignored.
+///
+/// Movies whose title equals `q` come first, then those whose title begins with `q`, then all others. If `q` is one word,
+/// the others are ordered by what matches: title, director, genre.
+///
+/// A page can have fewer results than `limit`, or none, and still have `next`. This happens when every word of `q` is common
+/// or when the movies have very long texts.
 #[utoipa::path(
     get,
     path = "/api/movies/search/",
-    operation_id = "search_movies",
     tag = "movies",
     params(SearchParams, PageParams),
     responses(
-        (status = 200, description = "A page of movies; `count` is null.", body = Collection<MovieBody>),
+        (status = 200, description = "A page of movies. `count` is null.", body = Collection<MovieBody>),
         BadRequest, Unauthenticated, Unavailable
     ),
     security((), ("bearer" = []))
 )]
-pub async fn search_movies(
+pub(crate) async fn search_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
@@ -68,29 +75,28 @@ pub async fn search_movies(
     Ok(Json(page.collection(&state, None, slice).await?))
 }
 
-/// List categories.
+/// List categories
 ///
-/// Genres in alphabetical order, each with its name as first written, how many movies it has, and its five newest. A page
-/// of very long texts may come out short, with `next`.
+/// Returns the genres in alphabetical order. Each has its exact number of movies and its five newest movies. A page can have
+/// fewer results than `limit` and still have `next`, when the movies have very long texts.
 #[utoipa::path(
     get,
     path = "/api/movies/categories/",
-    operation_id = "list_categories",
     tag = "movies",
-    params(PageParams),
+    params(CategoryParams),
     responses(
-        (status = 200, description = "A page of genres; `limit` is 100 unless given.", body = Collection<CategoryBody>),
+        (status = 200, description = "A page of genres.", body = Collection<CategoryBody>),
         BadRequest, Unauthenticated, Unavailable
     ),
     security((), ("bearer" = []))
 )]
-pub async fn list_categories(
+pub(crate) async fn list_categories(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
 ) -> Result<Json<Collection<CategoryBody>>> {
-    let page = PageQuery::read(&state, params, MAX_LIMIT, "categories".into()).await?;
-    let (count, slice) = state
+    let page = PageQuery::read(&state, params, PageLimit::MAX, "categories".into()).await?;
+    let Counted { count, slice } = state
         .store
         .list_categories(
             &page.window,
@@ -103,59 +109,56 @@ pub async fn list_categories(
     Ok(Json(page.collection(&state, Some(count), slice).await?))
 }
 
-/// List the most liked movies.
+/// List the most liked movies
 ///
-/// By how many users hold them as a favorite, then the newest id; only movies with at least one favorite. The order may
-/// lag by a moment on AWS, where it comes from an index; the numbers may not.
+/// Returns the movies with the highest `favorite_count`, the highest first. Movies with the same count are ordered by id, the
+/// latest first. A movie that is nobody's favorite is not in the list. The counts are exact and current. On AWS the order
+/// comes from an index and can be a moment behind.
 #[utoipa::path(
     get,
     path = "/api/movies/most-liked/",
-    operation_id = "list_most_liked_movies",
     tag = "movies",
-    params(LimitParam),
+    params(MostLikedParams),
     responses(
-        (status = 200, description = "The movies, 10 unless `limit` says otherwise.", body = MovieList),
+        (status = 200, description = "The movies.", body = MovieList),
         BadRequest, Unauthenticated, Unavailable
     ),
     security((), ("bearer" = []))
 )]
-pub async fn list_most_liked_movies(
+pub(crate) async fn list_most_liked_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
 ) -> Result<Json<MovieList>> {
-    let limit = limit(&params, 10)?;
+    let limit = limit(&params, PageLimit::of::<10>())?;
     let views = state.store.most_liked_movies(limit, caller.map(|c| c.id)).await?;
     Ok(Json(views.into()))
 }
 
-/// List the newest movies.
+/// List the newest movies
 ///
-/// By release date, then the newest id.
+/// Returns the movies with the latest release dates, the latest first. Movies of one date are ordered by id, the latest first.
 #[utoipa::path(
     get,
     path = "/api/movies/newest/",
-    operation_id = "list_newest_movies",
     tag = "movies",
-    params(LimitParam),
+    params(NewestParams),
     responses(
-        (status = 200, description = "The movies, 5 unless `limit` says otherwise.", body = MovieList),
+        (status = 200, description = "The movies.", body = MovieList),
         BadRequest, Unauthenticated, Unavailable
     ),
     security((), ("bearer" = []))
 )]
-pub async fn list_newest_movies(
+pub(crate) async fn list_newest_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
 ) -> Result<Json<MovieList>> {
-    let limit = limit(&params, 5)?;
+    let limit = limit(&params, PageLimit::of::<5>())?;
     let views = state.store.newest_movies(limit, caller.map(|c| c.id)).await?;
     Ok(Json(views.into()))
 }
 
-fn limit(params: &Params, default: u32) -> Result<usize> {
-    parse_limit(params.get("limit"), default)
-        .map(|limit| limit as usize)
-        .map_err(|message| Error::invalid("limit", message))
+fn limit(params: &Params, default: PageLimit) -> Result<PageLimit> {
+    parse_limit(params.get("limit"), default).map_err(|message| Error::invalid("limit", message))
 }

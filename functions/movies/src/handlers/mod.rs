@@ -1,8 +1,8 @@
-//! Handlers: parse, one store call, respond.
+//! The handlers. Each parses its request, makes one call to the store, and responds.
 
-pub mod favorites;
-pub mod lists;
-pub mod movies;
+pub(crate) mod favorites;
+pub(crate) mod lists;
+pub(crate) mod movies;
 
 use axum::{
     extract::{FromRequestParts, Path},
@@ -10,9 +10,9 @@ use axum::{
 };
 use marquee_shared::{Error, Result, db::movie::no_movie, domain::MovieId};
 
-/// The movie's id in a path. What isn't an id names no movie: `404`, before a body is looked at.
+/// The id of a movie in a path. Text that is not an id is `404`, even if the body is not valid either.
 #[derive(Clone, Copy, Debug)]
-pub struct PathId(pub MovieId);
+pub(crate) struct PathId(pub(crate) MovieId);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathId {
     type Rejection = Error;

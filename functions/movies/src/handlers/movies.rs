@@ -1,21 +1,24 @@
-//! Movies: list, get, add, replace, update, delete.
+//! The operations on movies: list, add, get, replace, update and delete.
 
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use marquee_shared::{
     AppState, Error, Result,
     auth::{Caller, MaybeCaller},
-    db::movie::{Edit, EditView, MovieOrder, MovieView, no_movie},
+    db::{
+        movie::{Edit, EditView, MovieOrder, MovieView, no_movie},
+        page::Counted,
+    },
     domain::{MovieFields, MovieId, Role, UserId, genre},
     error::FieldErrors,
     http::{
         Collection, Form, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams},
-        extract::Params,
+        extract::{IfMatch, Params},
         openapi::*,
         wire::MovieBody,
     },
@@ -23,23 +26,19 @@ use marquee_shared::{
 
 use crate::{
     handlers::PathId,
-    wire::{
-        IfMatch, IfMatchParam, MovieIdParam, MovieListParams, MoviePatch, MoviePatchBody, NewMovie,
-        NewMovieBody,
-    },
+    wire::{IfMatchParam, MovieIdParam, MovieListParams, MoviePatch, NewMovie},
 };
 
-/// The error for a caller who neither owns the movie nor is an admin.
-const NOT_YOURS: Error = Error::Forbidden("Only the user who added this movie, or an admin, may change it.");
+/// The error for a caller who is neither the owner of the movie nor an admin.
+const NOT_YOURS: Error = Error::forbidden("Only the user who added this movie, or an admin, may change it.");
 
-/// List movies.
+/// List movies
 ///
-/// All movies, or those of a genre. Numbers and texts are exact; the order by date may lag by a moment on AWS, where
-/// it comes from an index.
+/// Returns all movies, or those of a genre. The movies and the count are exact and current. On AWS the order by release date
+/// comes from an index and can be a moment behind.
 #[utoipa::path(
     get,
     path = "/api/movies/",
-    operation_id = "list_movies",
     tag = "movies",
     params(MovieListParams, PageParams),
     responses(
@@ -48,25 +47,29 @@ const NOT_YOURS: Error = Error::Forbidden("Only the user who added this movie, o
     ),
     security((), ("bearer" = []))
 )]
-pub async fn list_movies(
+pub(crate) async fn list_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
 ) -> Result<Json<Collection<MovieBody>>> {
     let mut errors = FieldErrors::default();
-    let order = errors.take("ordering", parse_order(params.get("ordering")));
-    let order = order.unwrap_or_default();
+    let ordering = params.get("ordering").unwrap_or("id");
+    let order = errors.take("ordering", parse_order(ordering)).unwrap_or_default();
     if params.get("genre").is_some_and(|genre| genre.trim().is_empty()) {
         errors.add("genre", "This field may not be blank.");
     }
     let genre = params.get("genre").map(genre::identity);
-    let scope = format!("movies {order:?} {genre:?}");
+    let mut scope = format!("movies ordering={ordering}");
+    if let Some(genre) = &genre {
+        scope += " genre=";
+        scope += genre.as_deref().unwrap_or_default();
+    }
     let page = PageQuery::read_with(&state, params, DEFAULT_LIMIT, scope, errors).await?;
     let (store, caller) = (&state.store, caller.map(|c| c.id));
     let (window, limit) = (&page.window, page.limit);
-    let (count, slice) = match genre {
+    let Counted { count, slice } = match genre {
         None => store.list_movies(order, window, limit, caller).await?,
-        Some(None) => Default::default(),
+        Some(None) => Counted::default(),
         Some(Some(genre)) => {
             store
                 .list_movies_of_genre(&genre, order, window, limit, caller)
@@ -77,30 +80,24 @@ pub async fn list_movies(
     Ok(Json(page.collection(&state, Some(count), slice).await?))
 }
 
-/// Add a movie.
+/// Add a movie
 ///
-/// The movie is the caller's, unless an admin names another user. `favorite: true` also favorites it for the
-/// caller. It is listed, counted and searchable when the answer arrives.
+/// The movie belongs to the caller, or to the user whom an admin names. With `favorite: true` it is also added to the
+/// caller's favorites. It is listed, counted and searchable as soon as this request is answered.
 #[utoipa::path(
     post,
     path = "/api/movies/",
-    operation_id = "create_movie",
     tag = "movies",
-    request_body(content(
-        (NewMovieBody = "application/json"),
-        (NewMovieBody = "application/x-www-form-urlencoded"),
-        (NewMovieBody = "multipart/form-data")
-    )),
+    request_body = NewMovie,
     responses(
-        (status = 201, description = "The movie.", body = MovieBody, headers(
-            ("location" = String, description = "The movie's path."),
-            ("etag" = String, description = "The movie's version, for `If-Match`.")
+        (status = 201, description = "The new movie.", body = MovieBody, headers(
+            ("location" = String, description = "The path of the movie.")
         )),
         BadRequest, Unauthenticated, Forbidden, TooLarge, UnsupportedMediaType, Unavailable
     ),
     security(("bearer" = []))
 )]
-pub async fn create_movie(
+pub(crate) async fn create_movie(
     State(state): State<AppState>,
     caller: Caller,
     Form(new): Form<NewMovie>,
@@ -113,22 +110,21 @@ pub async fn create_movie(
     Ok((StatusCode::CREATED, location, movie_response(view)).into_response())
 }
 
-/// Get a movie.
+/// Get a movie
+///
+/// Returns one movie by its id.
 #[utoipa::path(
     get,
     path = "/api/movies/{id}/",
-    operation_id = "get_movie",
     tag = "movies",
     params(MovieIdParam),
     responses(
-        (status = 200, description = "The movie.", body = MovieBody, headers(
-            ("etag" = String, description = "The movie's version, for `If-Match`.")
-        )),
+        (status = 200, description = "The movie.", body = MovieBody),
         Unauthenticated, NotFound, Unavailable
     ),
     security((), ("bearer" = []))
 )]
-pub async fn get_movie(
+pub(crate) async fn get_movie(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     PathId(id): PathId,
@@ -137,40 +133,33 @@ pub async fn get_movie(
     Ok(movie_response(view.ok_or_else(no_movie)?))
 }
 
-/// Replace a movie.
+/// Replace a movie
 ///
-/// Takes every required field; the optional ones that are left out stay as they are. For its owner, or an admin.
+/// Replaces the fields of a movie. Every required field must be sent; an optional field that is left out keeps its value.
+/// Only the owner of the movie and admins may do this.
 #[utoipa::path(
     put,
     path = "/api/movies/{id}/",
-    operation_id = "replace_movie",
     tag = "movies",
     params(MovieIdParam, IfMatchParam),
-    request_body(content(
-        (NewMovieBody = "application/json"),
-        (NewMovieBody = "application/x-www-form-urlencoded"),
-        (NewMovieBody = "multipart/form-data")
-    )),
+    request_body = NewMovie,
     responses(
-        (status = 200, description = "The movie as it is now.", body = MovieBody, headers(
-            ("etag" = String, description = "The movie's version, for `If-Match`.")
-        )),
+        (status = 200, description = "The movie after the change.", body = MovieBody),
         BadRequest, Unauthenticated, Forbidden, NotFound, Stale, TooLarge, UnsupportedMediaType, Unavailable
     ),
     security(("bearer" = []))
 )]
-pub async fn replace_movie(
+pub(crate) async fn replace_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
-    headers: HeaderMap,
+    if_match: IfMatch,
     Form(new): Form<NewMovie>,
 ) -> Result<Response> {
-    let if_match = IfMatch::read(&headers);
     let decide = |seen: &EditView| {
-        if_match.check(&seen.view.movie)?;
+        if_match.check(seen.view.movie.version)?;
         let mut fields = new.fields.clone();
-        if !new.names_cover {
+        if !new.has_cover_field {
             fields.cover_image = seen.view.movie.fields()?.cover_image;
         }
         edit(seen, fields, new.user, new.favorite)
@@ -178,69 +167,60 @@ pub async fn replace_movie(
     change(&state, &caller, id, new.user, decide).await
 }
 
-/// Update a movie.
+/// Update a movie
 ///
-/// Changes the fields that are given. For its owner, or an admin.
+/// Changes the fields that are sent. Only the owner of the movie and admins may do this.
 #[utoipa::path(
     patch,
     path = "/api/movies/{id}/",
-    operation_id = "update_movie",
     tag = "movies",
     params(MovieIdParam, IfMatchParam),
-    request_body(content(
-        (MoviePatchBody = "application/json"),
-        (MoviePatchBody = "application/x-www-form-urlencoded"),
-        (MoviePatchBody = "multipart/form-data")
-    )),
+    request_body = MoviePatch,
     responses(
-        (status = 200, description = "The movie as it is now.", body = MovieBody, headers(
-            ("etag" = String, description = "The movie's version, for `If-Match`.")
-        )),
+        (status = 200, description = "The movie after the change.", body = MovieBody),
         BadRequest, Unauthenticated, Forbidden, NotFound, Stale, TooLarge, UnsupportedMediaType, Unavailable
     ),
     security(("bearer" = []))
 )]
-pub async fn update_movie(
+pub(crate) async fn update_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
-    headers: HeaderMap,
+    if_match: IfMatch,
     Form(patch): Form<MoviePatch>,
 ) -> Result<Response> {
-    let if_match = IfMatch::read(&headers);
     let decide = |seen: &EditView| {
-        if_match.check(&seen.view.movie)?;
-        let fields = patch.apply(seen.view.movie.fields()?)?;
+        if_match.check(seen.view.movie.version)?;
+        let fields = patch.apply(&seen.view.movie.fields()?)?;
         edit(seen, fields, patch.user, patch.favorite)
     };
     change(&state, &caller, id, patch.user, decide).await
 }
 
-/// Delete a movie.
+/// Delete a movie
 ///
-/// Every trace of it goes: search, categories, favorites, counts. For its owner, or an admin.
+/// Deletes a movie. It disappears from search, categories, favorites and counts. Only the owner of the movie and admins may
+/// do this.
 #[utoipa::path(
     delete,
     path = "/api/movies/{id}/",
-    operation_id = "delete_movie",
     tag = "movies",
     params(MovieIdParam, IfMatchParam),
     responses(
-        (status = 204, description = "It is gone."),
+        (status = 204, description = "The movie has been deleted."),
         Unauthenticated, Forbidden, NotFound, Stale, Unavailable
     ),
     security(("bearer" = []))
 )]
-pub async fn delete_movie(
+pub(crate) async fn delete_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
-    headers: HeaderMap,
+    if_match: IfMatch,
 ) -> Result<StatusCode> {
-    let if_match = IfMatch::read(&headers);
     let decide = |seen: &EditView| {
         may_change(seen)?;
-        if_match.check(&seen.view.movie)
+        if_match.check(seen.view.movie.version)
     };
     state.store.delete_movie(id, caller.id, decide).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -261,7 +241,7 @@ async fn change(
     Ok(movie_response(view))
 }
 
-/// Whether the caller may change the movie: its owner, or an admin.
+/// Checks that the caller is the owner of the movie or an admin.
 fn may_change(seen: &EditView) -> Result<()> {
     if seen.view.movie.user == Some(seen.caller.id) || seen.caller.role == Role::Admin {
         Ok(())
@@ -270,12 +250,12 @@ fn may_change(seen: &EditView) -> Result<()> {
     }
 }
 
-/// The edit that these fields ask for, if the caller may name that user.
+/// Returns the edit to these fields, if the caller may name that user as the owner.
 fn edit(seen: &EditView, fields: MovieFields, user: Option<UserId>, favorite: Option<bool>) -> Result<Edit> {
     let owner = seen.view.movie.user;
     let user = match user {
         None => owner,
-        // Naming who it already is, is no change.
+        // Naming the present owner changes nothing, so everybody may do it.
         Some(user) if Some(user) == owner => owner,
         Some(user) => {
             may_name(seen.caller.role, user, seen.caller.id)?;
@@ -289,7 +269,7 @@ fn edit(seen: &EditView, fields: MovieFields, user: Option<UserId>, favorite: Op
     })
 }
 
-/// Whose a new movie is: the caller's, or the user's whom an admin names.
+/// Returns the owner of a new movie: the caller, or the user whom an admin names.
 async fn owner_of_new(state: &AppState, caller: &Caller, named: Option<UserId>) -> Result<UserId> {
     let Some(named) = named.filter(|named| *named != caller.id) else {
         return Ok(caller.id);
@@ -305,7 +285,7 @@ fn may_name(role: Role, named: UserId, caller: UserId) -> Result<()> {
     if named == caller || role == Role::Admin {
         Ok(())
     } else {
-        Err(Error::Forbidden("Only an admin may name another user."))
+        Err(Error::forbidden("Only an admin may name another user."))
     }
 }
 
@@ -314,7 +294,7 @@ fn no_user() -> Error {
 }
 
 fn movie_response(view: MovieView) -> Response {
-    // A version is digits, so this is always a header value.
+    // A version consists of digits, so this is always a header value.
     let etag = HeaderValue::from_str(&format!("\"{}\"", view.movie.version));
     let mut response = Json(MovieBody::from(view)).into_response();
     if let Ok(etag) = etag {
@@ -323,12 +303,12 @@ fn movie_response(view: MovieView) -> Response {
     response
 }
 
-fn parse_order(text: Option<&str>) -> Result<MovieOrder, &'static str> {
+fn parse_order(text: &str) -> Result<MovieOrder, &'static str> {
     match text {
-        None | Some("id") => Ok(MovieOrder::Id),
-        Some("-id") => Ok(MovieOrder::IdDescending),
-        Some("release_date") => Ok(MovieOrder::ReleaseDate),
-        Some("-release_date") => Ok(MovieOrder::ReleaseDateDescending),
-        Some(_) => Err("Must be one of id, -id, release_date, -release_date."),
+        "id" => Ok(MovieOrder::Id),
+        "-id" => Ok(MovieOrder::IdDescending),
+        "release_date" => Ok(MovieOrder::ReleaseDate),
+        "-release_date" => Ok(MovieOrder::ReleaseDateDescending),
+        _ => Err("Must be one of id, -id, release_date, -release_date."),
     }
 }

@@ -1,8 +1,8 @@
-//! What roles allow, and which of them can't be read.
+//! What roles allow, and which roles can't be read.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::template::Template;
+use crate::template::{Need, Template};
 
 const CONDITION: &str = r#"{ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [KEYS, "MOVIES#*"] },
     "Null": { "dynamodb:LeadingKeys": "false" } }"#;
@@ -112,7 +112,7 @@ fn a_statement_allows_its_actions_on_its_targets_for_its_keys_and_nothing_else()
         ] {
             assert!(allows(action, Target::Table, keys), "{action} {keys:?}");
         }
-        // Another key, alone or among others; the kind alone; a kind that begins alike; none at all.
+        // Another key, alone or with others; the kind without `#`; a kind with the same beginning; no key.
         for keys in [
             &["USERS#1"][..],
             &["MOVIES#1", "USERS#1"],
@@ -149,7 +149,7 @@ fn an_index_is_allowed_apart_from_the_table() {
     assert_eq!(on_both.statements[0].grants().count(), 4);
 }
 
-/// Which stays right where the table isn't one that the stack makes.
+/// A table named by the parameter, as for a table that the stack doesn't create.
 #[test]
 fn the_table_goes_by_the_parameter_that_names_it_as_well() {
     let arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Name}";
@@ -193,7 +193,7 @@ fn other_services_are_read_and_a_function_without_a_role_may_do_nothing() {
     assert_eq!(Template::parse(&without).unwrap().roles["f"], Role::default());
 }
 
-/// Holds that each text put in the place of `from` is refused for its reason.
+/// Asserts that each text in place of `from` is refused for its reason.
 fn refused(good: &str, from: &str, cases: &[(&str, &str)]) {
     role(good);
     assert!(good.contains(from), "{from}");
@@ -222,7 +222,7 @@ fn an_action_that_is_not_one_or_that_no_key_limits_is_refused() {
             "[dynamodb:Query, dynamodb:Query]",
             "dynamodb:Query is listed twice",
         ),
-        ("[]", "about nothing"),
+        ("[]", "no action or no resource"),
         ("\"*\"", "the condition on * isn't understood"),
         ("!Ref Action", "Ref isn't understood here"),
     ];
@@ -271,7 +271,7 @@ fn a_resource_that_is_neither_the_table_nor_an_index_of_it_is_refused() {
             "[!GetAtt Movies.Arn, !GetAtt Movies.Arn]",
             "table is listed twice",
         ),
-        ("[]", "about nothing"),
+        ("[]", "no action or no resource"),
     ];
     refused(&good, "!GetAtt Movies.Arn", &cases);
     let all_but = [("NotResource: movies", "unknown field `NotResource`")];
@@ -281,7 +281,7 @@ fn a_resource_that_is_neither_the_table_nor_an_index_of_it_is_refused() {
 #[test]
 fn a_condition_that_is_not_one_on_partition_keys_is_refused() {
     let good = statement("dynamodb:Query", "!GetAtt Movies.Arn");
-    let alone = "about dynamodb:LeadingKeys alone";
+    let only_key = "must have the one key dynamodb:LeadingKeys";
     for (from, to, reason) in [
         ("StringLike", "StringEquals", "lacks ForAllValues:StringLike"),
         ("ForAllValues:", "ForAnyValue:", "lacks ForAllValues:StringLike"),
@@ -292,8 +292,8 @@ fn a_condition_that_is_not_one_on_partition_keys_is_refused() {
             "Bool: {}, \"Null\": ",
             "operator Bool isn't understood",
         ),
-        ("\"Null\": { ", "\"Null\": { x: \"true\", ", alone),
-        ("LeadingKeys\": [", "Attributes\": [", alone),
+        ("\"Null\": { ", "\"Null\": { x: \"true\", ", only_key),
+        ("LeadingKeys\": [", "Attributes\": [", only_key),
         ("\"MOVIES#*\"", "\"*\"", "\"*\" is neither"),
         ("\"MOVIES#*\"", "\"MOVIES*\"", "\"MOVIES*\" is neither"),
         ("\"MOVIES#*\"", "KEYS", "KEYS is listed twice"),
@@ -326,6 +326,7 @@ fn what_is_allowed_on_other_services_is_exact_as_well() {
     refused(good, "!GetAtt Logs.Arn", &resources);
 }
 
+/// Guarantee 37.
 #[test]
 fn a_role_that_could_be_wider_than_it_says_is_refused() {
     let good = template(&statement("dynamodb:Query", "!GetAtt Movies.Arn"));
@@ -339,7 +340,7 @@ fn a_role_that_could_be_wider_than_it_says_is_refused() {
         (with("Policies:", managed), "unknown field `ManagedPolicyArns`"),
         (with("Policies:", boundary), "unknown field `PermissionsBoundary`"),
         (with("2012-10-17", "2008-10-17"), "version 2008-10-17"),
-        (with("sts:AssumeRole", "sts:*"), "sts:AssumeRole alone"),
+        (with("sts:AssumeRole", "sts:*"), "must be sts:AssumeRole"),
         (
             with("{ Service: lambda.amazonaws.com }", "{ AWS: x }"),
             "unknown field `AWS`",

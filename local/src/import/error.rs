@@ -1,0 +1,38 @@
+//! Why an import stopped.
+
+use std::{fmt, io};
+
+/// Why an import stopped. What it had committed stays, and the next run continues there.
+#[derive(Debug)]
+pub enum ImportError {
+    /// The file can't be read, or lacks a column.
+    File(String),
+    /// The table couldn't be read or written.
+    Table(String),
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(text) => write!(f, "import: {text}"),
+            Self::Table(text) => write!(
+                f,
+                "import: the table: {text}; run the import again to continue it"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ImportError {}
+
+impl From<marquee_shared::Error> for ImportError {
+    fn from(error: marquee_shared::Error) -> Self {
+        Self::Table(error.log_message())
+    }
+}
+
+impl From<io::Error> for ImportError {
+    fn from(error: io::Error) -> Self {
+        Self::File(error.to_string())
+    }
+}

@@ -1,0 +1,130 @@
+//! Cursors: a page's position in its collection, encrypted and authenticated, so that a client can neither read nor forge
+//! one.
+//!
+//! Cursors belong to the table and not to HTTP. What they seal is a [`Window`] with a sort key of the table, their key is an
+//! item of the table (`cursor_key.rs`), and HTTP only carries the text.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
+
+use crate::{
+    db::page::{Position, Window},
+    error::{Error, Result},
+    random::random,
+};
+
+/// The length of a ChaCha20-Poly1305 key in bytes (RFC 8439).
+pub const KEY_BYTES: usize = 32;
+
+/// The key that seals cursors. All functions have the same one.
+pub struct CursorKey(LessSafeKey);
+
+impl std::fmt::Debug for CursorKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CursorKey(..)")
+    }
+}
+
+impl CursorKey {
+    /// Returns these bytes as a key.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there aren't [`KEY_BYTES`] of them.
+    pub fn new(bytes: &[u8]) -> Result<Self> {
+        UnboundKey::new(&aead::CHACHA20_POLY1305, bytes)
+            .map(|key| Self(LessSafeKey::new(key)))
+            .map_err(|_| Error::internal("the cursor key has the wrong length"))
+    }
+
+    /// Returns the cursor for `window` in `scope`. The cursor opens in the same scope only. A scope names the collection and
+    /// its filters, and the caller if the collection is the caller's own.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for the first page, which has no cursor, and if the system has no randomness.
+    pub fn seal(&self, scope: &str, window: &Window) -> Result<String> {
+        let (direction, position) = match window {
+            Window::First => return Err(Error::internal("the first page has no cursor")),
+            Window::After(position) => (0, position),
+            Window::Before(position) => (1, position),
+        };
+        let nonce: [u8; aead::NONCE_LEN] = random()?;
+        let mut sealed = vec![direction, position.driver, position.range];
+        sealed.extend_from_slice(position.key.as_bytes());
+        self.0
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(scope), &mut sealed)
+            .map_err(|_| Error::internal("a cursor can't be sealed"))?;
+        let mut bytes = nonce.to_vec();
+        bytes.append(&mut sealed);
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// Opens a cursor that was sealed for `scope`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] about the parameter `cursor` for any other text.
+    pub fn open(&self, scope: &str, cursor: &str) -> Result<Window> {
+        self.try_open(scope, cursor).ok_or_else(|| {
+            Error::invalid(
+                "cursor",
+                "Must be the cursor of a `next` or `previous` URL of this collection.",
+            )
+        })
+    }
+
+    fn try_open(&self, scope: &str, cursor: &str) -> Option<Window> {
+        // The decoder refuses unused bits at the end, so changing any bit of the text invalidates it.
+        let mut bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (nonce, sealed) = bytes.split_at_mut_checked(aead::NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let plain = self.0.open_in_place(nonce, Aad::from(scope), sealed).ok()?;
+        let (&[direction, driver, range], key) = plain.split_first_chunk()?;
+        let position = Position {
+            driver,
+            range,
+            key: String::from_utf8(key.to_vec()).ok()?,
+        };
+        match direction {
+            0 => Some(Window::After(position)),
+            1 => Some(Window::Before(position)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn window() -> Window {
+        Window::After(Position {
+            driver: 1,
+            range: 3,
+            key: "drama#0000000000000007".into(),
+        })
+    }
+
+    #[test]
+    fn a_cursor_opens_in_its_own_scope_alone() {
+        let key = CursorKey::new(&[7; KEY_BYTES]).unwrap();
+        let cursor = key.seal("favorites:1", &window()).unwrap();
+        assert_eq!(key.open("favorites:1", &cursor).unwrap(), window());
+        assert!(key.open("favorites:2", &cursor).is_err());
+    }
+
+    /// Guarantee 26.
+    #[test]
+    fn a_cursor_with_any_bit_flipped_is_refused() {
+        let key = CursorKey::new(&[7; KEY_BYTES]).unwrap();
+        let cursor = key.seal("s", &window()).unwrap().into_bytes();
+        for at in 0..cursor.len() {
+            for bit in 0..8 {
+                let mut flipped = cursor.clone();
+                flipped[at] ^= 1 << bit;
+                if let Ok(text) = String::from_utf8(flipped) {
+                    assert!(key.open("s", &text).is_err(), "byte {at}, bit {bit}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! URL-encoded and multipart forms.
+
+use super::fields::{Fields, check_field_count};
+use crate::{
+    error::{Error, Result},
+    http::extract::decodes_to_utf8,
+};
+
+impl Fields {
+    /// Parses a URL-encoded form. Fields that aren't `known` are ignored.
+    pub(super) fn from_urlencoded(bytes: &[u8], known: &'static [&'static str]) -> Result<Self> {
+        let text = std::str::from_utf8(bytes)
+            .ok()
+            .filter(|t| decodes_to_utf8(t))
+            .ok_or_else(|| Error::malformed("The form is not valid UTF-8."))?;
+        // Counted before anything is decoded. Two `&` in a row have no field between them.
+        check_field_count(text.split('&').filter(|pair| !pair.is_empty()).count())?;
+        let pairs: Vec<(String, String)> =
+            serde_urlencoded::from_str(text).map_err(|_| Error::malformed("The form can't be read."))?;
+        let mut fields = Self::of_form();
+        for (name, value) in pairs {
+            fields.insert(known, &name, value);
+        }
+        Ok(fields)
+    }
+
+    /// Parses a multipart form. Fields that aren't `known` are ignored.
+    pub(super) async fn from_multipart(
+        bytes: bytes::Bytes,
+        boundary: String,
+        known: &'static [&'static str],
+    ) -> Result<Self> {
+        let unreadable = |_| Error::malformed("The multipart body can't be read.");
+        let whole = futures_util::stream::once(async { Ok::<_, std::convert::Infallible>(bytes) });
+        let mut parts = multer::Multipart::new(whole, boundary);
+        let mut fields = Self::of_form();
+        let mut count = 0;
+        while let Some(part) = parts.next_field().await.map_err(unreadable)? {
+            count += 1;
+            check_field_count(count)?;
+            let Some(name) = part.name().map(str::to_owned) else {
+                continue;
+            };
+            let file = part.file_name().map(str::to_owned);
+            let value = part.bytes().await.map_err(unreadable)?;
+            if let Some(file) = file {
+                // A browser sends an empty file without a name for a file input without a choice.
+                if !(file.is_empty() && value.is_empty()) {
+                    fields.insert_file(known, &name);
+                }
+                continue;
+            }
+            let value = String::from_utf8(value.into())
+                .map_err(|_| Error::malformed("The form is not valid UTF-8."))?;
+            fields.insert(known, &name, value);
+        }
+        Ok(fields)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::http::body::fields::Field;
+
+    #[test]
+    fn a_form_says_null_as_a_browser_writes_it() {
+        let mut fields = Fields::from_urlencoded(b"n=null&b=null", &["n", "b"]).unwrap();
+        assert_eq!(fields.positive("n"), Field::Missing);
+        assert_eq!(fields.boolean("b"), Field::Missing);
+    }
+}

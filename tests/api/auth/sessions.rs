@@ -1,0 +1,180 @@
+//! Sessions: refresh, rotation, grace, expiry and logout.
+
+use serde_json::json;
+
+use super::{LOGOUT, bearing, decoded, keys, login, post, refresh, register, text};
+use crate::support::{PASSWORD, TestApp};
+
+/// Guarantee 7.
+#[tokio::test]
+async fn a_refresh_answers_new_tokens() {
+    let app = TestApp::new().await;
+    let first = register(&app, json!({})).await.is(201).body;
+    app.clock.advance(60);
+    let answer = refresh(&app, &text(&first["refresh"])).await.is(200);
+    assert_eq!(
+        keys(&answer.body),
+        ["access", "expires_in", "refresh", "token_type"]
+    );
+    assert_eq!(
+        (&answer.body["token_type"], &answer.body["expires_in"]),
+        (&json!("Bearer"), &json!(900))
+    );
+    assert_eq!(answer.header("cache-control"), "no-store");
+    for token in ["access", "refresh"] {
+        assert_ne!(answer.body[token], first[token]);
+    }
+    let (old, new) = (
+        decoded(&text(&first["access"])).1,
+        decoded(&text(&answer.body["access"])).1,
+    );
+    assert_eq!(old["sub"], new["sub"]);
+    assert_ne!(old["jti"], new["jti"]);
+    for access in [&first["access"], &answer.body["access"]] {
+        bearing(&app, &text(access))
+            .get("/api/users/me/")
+            .send()
+            .await
+            .is(200);
+    }
+}
+
+/// Guarantee 10.
+#[tokio::test]
+async fn a_refresh_whose_answer_was_lost_can_be_sent_again_within_the_grace() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let lost = refresh(&app, &member.refresh).await.is(200).body;
+    app.clock.advance(5);
+    let again = refresh(&app, &member.refresh).await.is(200).body;
+    assert_eq!(
+        again["refresh"], lost["refresh"],
+        "both know the one token that works"
+    );
+    bearing(&app, &text(&again["access"]))
+        .get("/api/users/me/")
+        .send()
+        .await
+        .is(200);
+    let next = refresh(&app, &text(&again["refresh"])).await.is(200).body;
+    app.clock.advance(3600);
+    refresh(&app, &text(&next["refresh"])).await.is(200);
+}
+
+/// Guarantee 8.
+#[tokio::test]
+async fn an_older_refresh_token_ends_its_session() {
+    let app = TestApp::new().await;
+    // The one just replaced, after the grace.
+    let member = app.member().await;
+    let next = refresh(&app, &member.refresh).await.is(200).body;
+    app.clock.advance(11);
+    refresh(&app, &member.refresh)
+        .await
+        .is_problem(401, "unauthenticated");
+    refresh(&app, &text(&next["refresh"]))
+        .await
+        .is_problem(401, "unauthenticated");
+
+    // One older than that, within the grace of the last.
+    let signed_in = login(&app, &member.username, PASSWORD).await.is(200).body;
+    let other = login(&app, &member.username, PASSWORD).await.is(200).body;
+    let second = refresh(&app, &text(&signed_in["refresh"])).await.is(200).body;
+    let third = refresh(&app, &text(&second["refresh"])).await.is(200).body;
+    refresh(&app, &text(&signed_in["refresh"]))
+        .await
+        .is_problem(401, "unauthenticated");
+    for token in [&signed_in, &second, &third] {
+        refresh(&app, &text(&token["refresh"]))
+            .await
+            .is_problem(401, "unauthenticated");
+    }
+    // The user's other session is another.
+    refresh(&app, &text(&other["refresh"])).await.is(200);
+}
+
+/// Guarantees 8 and 10.
+#[tokio::test]
+async fn the_grace_is_configurable() {
+    let app = TestApp::with(|options| options.config.tokens.grace_seconds = 60).await;
+    let member = app.member().await;
+    let next = refresh(&app, &member.refresh).await.is(200).body;
+    app.clock.advance(55);
+    let again = refresh(&app, &member.refresh).await.is(200).body;
+    assert_eq!(again["refresh"], next["refresh"]);
+    app.clock.advance(6);
+    refresh(&app, &member.refresh).await.is(401);
+    refresh(&app, &text(&next["refresh"])).await.is(401);
+}
+
+/// Guarantee 8: a stamp ahead of the clock says nothing about how long ago it was.
+#[tokio::test]
+async fn a_rotation_before_the_clock_was_set_back_grants_no_grace() {
+    let app = TestApp::new().await;
+    let (member, other) = (app.member().await, app.member().await);
+    let next = refresh(&app, &member.refresh).await.is(200).body;
+    let others = refresh(&app, &other.refresh).await.is(200).body;
+    app.clock.advance(-3600);
+    // The token that works works as ever.
+    let others = refresh(&app, &text(&others["refresh"])).await.is(200).body;
+    refresh(&app, &text(&others["refresh"])).await.is(200);
+    // The one before it may be in anybody's hands.
+    refresh(&app, &member.refresh).await.is(401);
+    refresh(&app, &text(&next["refresh"])).await.is(401);
+}
+
+/// Guarantee 13: nor does a session live longer because it began before the clock was set back.
+#[tokio::test]
+async fn a_session_ends_after_30_days_though_the_clock_was_set_back() {
+    const DAY: i64 = 24 * 3600;
+    let app = TestApp::new().await;
+    app.clock.advance(100 * DAY);
+    let member = app.member().await;
+    app.clock.advance(-100 * DAY);
+    let mut token = text(&refresh(&app, &member.refresh).await.is(200).body["refresh"]);
+    for _ in 0..4 {
+        app.clock.advance(7 * DAY);
+        token = text(&refresh(&app, &token).await.is(200).body["refresh"]);
+    }
+    app.clock.advance(2 * DAY);
+    refresh(&app, &token).await.is(401);
+}
+
+/// Guarantee 13.
+#[tokio::test]
+async fn a_session_ends_30_days_after_it_began_however_often_it_is_refreshed() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let mut token = member.refresh.clone();
+    for _ in 0..5 {
+        app.clock.advance(6 * 24 * 3600 - 60);
+        token = text(&refresh(&app, &token).await.is(200).body["refresh"]);
+    }
+    app.clock.advance(600);
+    refresh(&app, &token).await.is_problem(401, "unauthenticated");
+    login(&app, &member.username, PASSWORD).await.is(200);
+}
+
+/// Guarantee 12.
+#[tokio::test]
+async fn signing_out_ends_the_sessions_refresh_tokens_and_no_others() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let other = login(&app, &member.username, PASSWORD).await.is(200).body;
+    let next = text(&refresh(&app, &member.refresh).await.is(200).body["refresh"]);
+    let answer = post(&app, LOGOUT, json!({"refresh": next})).await.is(204);
+    assert_eq!(answer.text, "");
+    for token in [&member.refresh, &next] {
+        refresh(&app, token).await.is_problem(401, "unauthenticated");
+    }
+    refresh(&app, &text(&other["refresh"])).await.is(200);
+    member.get("/api/users/me/").send().await.is(200);
+    // Once more is no error, and what is no token is refused.
+    post(&app, LOGOUT, json!({"refresh": next})).await.is(204);
+    for wrong in ["x", "", &member.access.clone().unwrap(), &"A".repeat(100_000)] {
+        let answer = post(&app, LOGOUT, json!({"refresh": wrong})).await;
+        answer.is(if wrong.is_empty() { 400 } else { 401 });
+        let answer = refresh(&app, wrong).await;
+        answer.is(if wrong.is_empty() { 400 } else { 401 });
+    }
+}

@@ -1,0 +1,195 @@
+//! Paths and methods: slashes, HEAD, 404 and 405.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::{member_with_movies, method, raw, stalker};
+use crate::api::settled;
+use crate::support::TestApp;
+
+/// Every path with the methods it takes; `1` is a movie.
+const PATHS: [(&str, &[&str]); 17] = [
+    ("/api/auth/register", &["POST"]),
+    ("/api/auth/login", &["POST"]),
+    ("/api/auth/refresh", &["POST"]),
+    ("/api/auth/logout", &["POST"]),
+    ("/api/movies", &["GET", "HEAD", "POST"]),
+    ("/api/movies/1", &["DELETE", "GET", "HEAD", "PATCH", "PUT"]),
+    ("/api/movies/1/favorite", &["DELETE", "POST", "PUT"]),
+    ("/api/movies/999", &["DELETE", "GET", "HEAD", "PATCH", "PUT"]),
+    ("/api/movies/x", &["DELETE", "GET", "HEAD", "PATCH", "PUT"]),
+    ("/api/movies/search", &["GET", "HEAD"]),
+    ("/api/movies/categories", &["GET", "HEAD"]),
+    ("/api/movies/most-liked", &["GET", "HEAD"]),
+    ("/api/movies/newest", &["GET", "HEAD"]),
+    ("/api/users", &["GET", "HEAD"]),
+    ("/api/users/me", &["GET", "HEAD"]),
+    ("/api/users/me/favorites", &["GET", "HEAD"]),
+    ("/api/openapi.json", &["GET", "HEAD"]),
+];
+
+const METHODS: [&str; 8] = [
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "MOVIE",
+];
+
+/// A query that has an answer wherever one is asked for.
+const QUERY: &str = "?q=stalker&limit=1";
+
+#[tokio::test]
+async fn every_path_answers_alike_with_and_without_its_slash() {
+    let app = TestApp::new().await;
+    let member = member_with_movies(&app).await;
+    for caller in [&member, &app.anonymous()] {
+        for (path, methods) in PATHS {
+            for name in methods.iter().filter(|m| !["DELETE", "HEAD"].contains(m)) {
+                let mut answers = Vec::new();
+                for slash in ["", "/", "", "/"] {
+                    let call = caller.call(method(name), &format!("{path}{slash}{QUERY}"));
+                    let call = if path.ends_with("favorite") || *name == "GET" {
+                        call
+                    } else {
+                        call.json(&json!({"user": "nobody"}))
+                    };
+                    let (status, mut body) = settled(call.send().await);
+                    // Every page has a cursor of its own, sealed anew.
+                    for page in ["next", "previous"] {
+                        if let Some(url) = body[page].as_str() {
+                            body[page] = json!(url.split("cursor=").next());
+                        }
+                    }
+                    answers.push((status, body));
+                }
+                // The toggle's second answer differs from its first, whatever the spelling.
+                assert_eq!(answers[0].0, answers[1].0, "{name} {path}");
+                if *name == "POST" && path.ends_with("favorite") {
+                    assert_eq!(answers[0], answers[2], "{name} {path}");
+                    assert_eq!(answers[1], answers[3], "{name} {path}");
+                } else {
+                    assert_eq!(answers[0], answers[1], "{name} {path}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn both_spellings_create_and_delete() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    for slash in ["", "/"] {
+        let made = member
+            .post(&format!("/api/movies{slash}"))
+            .json(&stalker())
+            .send()
+            .await
+            .is(201);
+        let id = &made.body["id"];
+        assert_eq!(made.header("location"), format!("/api/movies/{id}/"));
+        member
+            .delete(&format!("/api/movies/{id}{slash}"))
+            .send()
+            .await
+            .is(204);
+        member
+            .delete(&format!("/api/movies/{id}{slash}"))
+            .send()
+            .await
+            .is(404);
+    }
+}
+
+#[tokio::test]
+async fn head_answers_as_get_does_without_the_body() {
+    let app = TestApp::new().await;
+    let member = member_with_movies(&app).await;
+    for caller in [&member, &app.anonymous()] {
+        for (path, _) in PATHS.iter().filter(|(_, methods)| methods.contains(&"GET")) {
+            for (slash, query) in [("/", QUERY), ("", "?limit=0")] {
+                let target = format!("{path}{slash}{query}");
+                let get = caller.get(&target).send().await;
+                let head = caller.call(Method::HEAD, &target).send().await;
+                assert_eq!(head.status, get.status, "{target}");
+                assert_eq!(head.text, "", "{target}");
+                for name in ["content-type", "content-length", "etag", "www-authenticate"] {
+                    assert_eq!(head.header(name), get.header(name), "{name} of {target}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_method_is_405_and_names_those_that_are_taken() {
+    let app = TestApp::new().await;
+    let caller = app.anonymous();
+    for (path, taken) in PATHS {
+        for name in METHODS.iter().filter(|name| !taken.contains(name)) {
+            let answer = caller
+                .call(method(name), &format!("{path}/"))
+                .send()
+                .await
+                .is(405);
+            let mut allowed: Vec<&str> = answer.header("allow").split(',').map(str::trim).collect();
+            allowed.sort_unstable();
+            assert_eq!(allowed, taken, "{name} {path}");
+            if *name != "HEAD" {
+                assert_eq!(answer.body["code"], "method_not_allowed", "{name} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_path_of_nothing_is_404() {
+    let app = TestApp::new().await;
+    let caller = app.anonymous();
+    for path in [
+        "/",
+        "/api",
+        "/api/",
+        "/api/nothing/",
+        "/api/auth/",
+        "/api/auth/unregister/",
+        "/api/moviesx/",
+        "/api/movies/1/favorites/",
+        "/api/movies/1/favorite/2/",
+        "/api/users/1/",
+        "/api/users/me/favorites/1/",
+        "/API/movies/",
+        "/api/openapi.yaml",
+        "/favicon.ico",
+        "/api/%00/",
+        "/api/movies/1/%FF/",
+    ] {
+        for name in ["GET", "POST", "DELETE"] {
+            let answer = caller.call(method(name), path).send().await;
+            answer.is_problem(404, "not_found");
+        }
+    }
+}
+
+/// A URL parser on the way would find the movie in these.
+#[tokio::test]
+async fn a_path_that_only_resembles_a_movies_is_404() {
+    let app = TestApp::new().await;
+    let member = member_with_movies(&app).await;
+    let access = member.access.as_deref().unwrap();
+    for path in [
+        "/api/movies/2/../1/",
+        "/api/movies/./1/",
+        "/api/movies/2/%2e%2e/1/",
+        "/api/movies/1/%2e/",
+        "/api/movies/1%23/",
+        "/api/movies/1%20/",
+        "/api/movies/1%09/",
+        "/api//movies/1/",
+        "/api/movies//1/",
+    ] {
+        let request = format!(
+            "DELETE {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {access}\r\nconnection: close\r\n\r\n"
+        );
+        let answer = raw(&app, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+        member.get("/api/movies/1/").send().await.is(200);
+    }
+}

@@ -1,0 +1,93 @@
+//! Lists of the longest movies and over the largest gaps.
+
+use marquee_shared::db::counter::Counter;
+use serde_json::json;
+
+use super::{member_with, numbered, reversed};
+use crate::api::{last_page, pages};
+use crate::support::{TestApp, movie};
+
+/// DynamoDB ends a page of its own at 1 MB; ours may end there too, and then says where it goes on.
+#[tokio::test]
+async fn pages_of_the_longest_movies_leave_none_out() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let mut long = movie("Long", "Somebody", "Drama", "2000-01-01");
+    long["description"] = json!("🎬".repeat(5000));
+    for _ in 0..60 {
+        member.add(&long).await;
+    }
+    let all: Vec<u64> = (1..=60).collect();
+    for (path, expected) in [
+        ("/api/movies/?limit=100", all.clone()),
+        ("/api/movies/?limit=100&ordering=-id", reversed(all.clone())),
+        ("/api/movies/?limit=100&ordering=release_date", all.clone()),
+        ("/api/movies/?limit=100&genre=drama", all.clone()),
+        ("/api/movies/search/?limit=100&q=long", all.clone()),
+    ] {
+        let forward = pages(&member, path, "next").await;
+        assert_eq!(forward.concat(), expected, "{path}");
+        let last = last_page(&member, path).await;
+        let mut backward = pages(&member, &last, "previous").await;
+        backward.reverse();
+        assert_eq!(backward.concat(), expected, "{path}, backward");
+    }
+    let newest = member.get("/api/movies/newest/?limit=100").send().await.is(200);
+    assert_eq!(newest.ids(), reversed(all));
+}
+
+/// More ids than one request looks through lie between the two parts.
+#[tokio::test]
+async fn a_gap_of_thousands_of_ids_is_walked_across_both_ways() {
+    let app = TestApp::new().await;
+    let member = member_with(&app, 3).await;
+    let ids = &app.running.state.store;
+    ids.take_ids(Counter::MovieIds, 6000).await.unwrap();
+    for n in 4..=6 {
+        member.add(&numbered(n)).await;
+    }
+    let all = vec![1, 2, 3, 6004, 6005, 6006];
+    for (path, expected) in [
+        ("/api/movies/?limit=2", all.clone()),
+        ("/api/movies/?limit=2&ordering=-id", reversed(all)),
+    ] {
+        assert_eq!(pages(&member, path, "next").await.concat(), expected, "{path}");
+        let last = last_page(&member, path).await;
+        // Each page is in order; the pages come from the end.
+        let mut backward = pages(&member, &last, "previous").await;
+        backward.reverse();
+        assert_eq!(backward.concat(), expected, "{path}, backward");
+        // From within the gap, either way.
+        let mut at = path.to_owned();
+        loop {
+            let page = member.get(&at).send().await.is(200);
+            let (first, next) = (page.ids(), page.body["next"].clone());
+            if first.is_empty() {
+                let back = pages(&member, page.body["previous"].as_str().unwrap(), "previous").await;
+                let mut back: Vec<u64> = back.into_iter().rev().flatten().collect();
+                back.extend(pages(&member, next.as_str().unwrap(), "next").await.concat());
+                assert_eq!(back, expected, "{at}");
+            }
+            match next.as_str() {
+                Some(url) => url.clone_into(&mut at),
+                None => break,
+            }
+        }
+    }
+}
+
+/// A posting has a largest size, so one Query reads a page of a genre: one ligature spells out into eighteen characters of
+/// two bytes.
+#[tokio::test]
+async fn one_page_holds_a_genre_whose_movies_have_the_longest_texts() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let long = "\u{fdfa}".repeat(200);
+    let long = movie(&long, &long, "Drama", "2000-01-01");
+    for _ in 0..90 {
+        member.add(&long).await;
+    }
+    let path = "/api/movies/?limit=100&genre=drama";
+    let forward = pages(&member, path, "next").await;
+    assert_eq!(forward, [(1..=90).collect::<Vec<_>>()]);
+}

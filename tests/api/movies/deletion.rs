@@ -1,0 +1,82 @@
+//! Deletion: nothing of the movie remains.
+
+use serde_json::{Value, json};
+
+use super::{create, path};
+use crate::api::settled;
+use crate::support::{Caller, TestApp};
+
+/// Everything that anyone can see of the catalog.
+async fn everything(callers: &[&Caller]) -> Vec<(u16, Value)> {
+    let mut seen = Vec::new();
+    for caller in callers {
+        for path in [
+            "/api/movies/",
+            "/api/movies/?ordering=-id",
+            "/api/movies/?ordering=release_date",
+            "/api/movies/?ordering=-release_date",
+            "/api/movies/?genre=drama",
+            "/api/movies/?genre=sci-fi&ordering=release_date",
+            "/api/movies/search/?q=solaris",
+            "/api/movies/search/?q=tarkovsky",
+            "/api/movies/search/?q=sci",
+            "/api/movies/search/?q=fi",
+            "/api/movies/categories/",
+            "/api/movies/most-liked/",
+            "/api/movies/newest/",
+            "/api/users/me/favorites/",
+        ] {
+            seen.push(settled(caller.get(path).send().await));
+        }
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a_deleted_movie_leaves_no_trace() {
+    let app = TestApp::new().await;
+    let (owner, fan) = (app.member().await, app.member().await);
+    let other = create(
+        &owner,
+        json!({"title": "Nostalghia", "genre": "drama", "favorite": true}),
+    )
+    .await
+    .is(201);
+    let callers = [&owner, &fan, &app.anonymous()];
+    let before = everything(&callers).await;
+    for _ in 0..2 {
+        let path = path(&create(&owner, json!({"favorite": true})).await.is(201).body);
+        fan.post(&format!("{path}favorite/")).send().await.is(200);
+        assert_ne!(everything(&callers).await, before);
+        owner.delete(&path).send().await.is(204);
+        assert_eq!(everything(&callers).await, before);
+        for caller in callers {
+            caller.get(&path).send().await.is(404);
+        }
+        owner.delete(&path).send().await.is(404);
+        owner
+            .patch(&path)
+            .json(&json!({"title": "back"}))
+            .send()
+            .await
+            .is(404);
+        fan.post(&format!("{path}favorite/")).send().await.is(404);
+        assert_eq!(everything(&callers).await, before);
+    }
+    owner.delete(&path(&other.body)).send().await.is(204);
+    for (_, body) in everything(&callers).await {
+        assert_ne!(body["count"], 1, "{body}");
+        assert!(body["results"].as_array().is_none_or(Vec::is_empty), "{body}");
+    }
+}
+
+/// An id isn't given out twice: what someone bookmarked never becomes another movie.
+#[tokio::test]
+async fn a_deleted_movies_id_is_not_given_to_another() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let one = create(&member, json!({})).await.is(201).body;
+    member.delete(&path(&one)).send().await.is(204);
+    let two = create(&member, json!({})).await.is(201).body;
+    assert!(two["id"].as_u64() > one["id"].as_u64());
+}

@@ -1,0 +1,28 @@
+//! Movies: adding, reading, replacing, updating, deleting.
+
+mod deletion;
+mod edits;
+mod fields;
+
+use serde_json::Value;
+
+use crate::api::but;
+use crate::support::{Answer, Caller, movie};
+
+pub(super) const COVER: &str = "https://example.org/covers/solaris.jpg?size=2";
+
+pub(super) fn solaris() -> Value {
+    movie("Solaris", "Andrei Tarkovsky", "Sci-Fi, Drama", "1972-03-20")
+}
+
+pub(super) fn path(movie: &Value) -> String {
+    format!("/api/movies/{}/", movie["id"])
+}
+
+pub(super) async fn create(caller: &Caller, changes: Value) -> Answer {
+    caller
+        .post("/api/movies/")
+        .json(&but(&solaris(), &changes))
+        .send()
+        .await
+}

@@ -1,0 +1,104 @@
+//! The reference: movies and users in memory, and which movies a search finds.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::vocabulary::*;
+use crate::support::Caller;
+
+/// A movie of the reference.
+#[derive(Clone, Debug)]
+pub(super) struct Movie {
+    pub(super) text: MovieText,
+    pub(super) owner: u64,
+    /// Who holds it as a favorite.
+    pub(super) favorites: BTreeSet<u64>,
+    pub(super) created_at: String,
+    pub(super) updated_at: String,
+}
+
+impl Movie {
+    /// What the API shows to `caller`, 0 being nobody.
+    pub(super) fn body(&self, id: u64, caller: u64) -> Value {
+        json!({
+            "id": id,
+            "title": self.text.title.written,
+            "description": self.text.description.trim(),
+            "release_date": self.text.date,
+            "director": self.text.director.written,
+            "genre": shown(&self.text.genres),
+            "cover_image": null,
+            "favorite": self.favorites.contains(&caller),
+            "favorite_count": self.favorites.len(),
+            "user": self.owner,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+        })
+    }
+
+    pub(super) fn identities(&self) -> BTreeSet<&'static str> {
+        self.text.genres.iter().map(|genre| genre.1).collect()
+    }
+
+    /// The class in which a search answers this movie, in order; `None` when it doesn't.
+    pub(super) fn rank(&self, q: &[String]) -> Option<u32> {
+        let has = |words: &[String], q: &String| words.iter().any(|word| satisfies(word, q));
+        let (title, director) = (&self.text.title.words, &self.text.director.words);
+        let genres = self.text.genres.iter().flat_map(|genre| genre.1.split(' '));
+        let genres: Vec<String> = genres.map(str::to_owned).collect();
+        if q.is_empty()
+            || !q
+                .iter()
+                .all(|q| has(title, q) || has(director, q) || has(&genres, q))
+        {
+            return None;
+        }
+        if title == q {
+            return Some(0);
+        }
+        if begins(title, q) {
+            return Some(1);
+        }
+        match q {
+            [q] if has(title, q) => Some(2),
+            [q] if has(director, q) => Some(3),
+            // For several words, no order beyond this is documented.
+            _ => Some(4),
+        }
+    }
+}
+
+/// Whether a word begins with a word of a search; one of one or two characters it must be.
+pub(super) fn satisfies(word: &str, q: &str) -> bool {
+    if q.chars().count() <= 2 {
+        word == q
+    } else {
+        word.starts_with(q)
+    }
+}
+
+/// Whether the title has these words first, the last of which may go on unless it is short.
+pub(super) fn begins(title: &[String], q: &[String]) -> bool {
+    let last = q.len() - 1;
+    title.len() > last && title[..last] == q[..last] && satisfies(&title[last], &q[last])
+}
+
+/// Genres as a movie shows them: as they were written, each once.
+pub(super) fn shown(genres: &[GenreName]) -> String {
+    let mut seen = BTreeSet::new();
+    let once: Vec<_> = genres
+        .iter()
+        .filter(|genre| seen.insert(genre.1))
+        .map(|genre| genre.0)
+        .collect();
+    once.join(", ")
+}
+
+/// A user of the reference.
+pub(super) struct User {
+    pub(super) caller: Caller,
+    pub(super) body: Value,
+    /// Favorites, the latest last.
+    pub(super) favorites: Vec<u64>,
+}

@@ -1,0 +1,202 @@
+//! Random requests: what a sequence may hold, and the strategies that draw it.
+
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+use super::vocabulary::*;
+
+/// Who acts: nobody for `None`, otherwise the number of a user; 0 is the admin.
+pub(super) type Who = Option<usize>;
+
+#[derive(Clone, Debug)]
+pub(super) enum Op {
+    Register(usize),
+    Create(Who, MovieText, Option<bool>, Option<usize>),
+    Put(Who, usize, MovieText, Option<bool>),
+    Patch(Who, usize, Change, Option<bool>),
+    Delete(Who, usize),
+    Favorite(Who, usize, FavoriteChange),
+    Search(Text, usize),
+    Walk(Who, List, usize),
+    /// Walks a list of all movies, and between its pages movies come and go.
+    WalkAmidChanges(List, usize, Vec<usize>),
+}
+
+/// What is compared after every step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Look {
+    Lists,
+    Searches,
+}
+
+/// What is searched for after every step: words that titles, directors and genres share.
+pub(super) const QUERIES: &[&[&str]] = &[
+    &["kid"],
+    &["drama"],
+    &["2"],
+    &["the"],
+    &["noir"],
+    &["fi"],
+    &["ame"],
+    &["kid", "drama"],
+    &["the", "kid"],
+    &["movie"],
+];
+
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    Title(Text),
+    Director(Text),
+    Genres(Vec<GenreName>),
+    Date(&'static str),
+    Description(String),
+    Nothing,
+    /// Not valid: nothing may change.
+    Wrong,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum FavoriteChange {
+    Toggle,
+    Add,
+    Remove,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum List {
+    All(&'static str),
+    Genre(GenreName, &'static str),
+    Categories,
+    Favorites,
+    Users,
+}
+
+pub(super) const ORDERS: &[&str] = &["id", "-id", "release_date", "-release_date"];
+
+pub(super) fn part() -> impl Strategy<Value = (String, String)> {
+    let letters = vec(select(LETTERS), 1..7).prop_map(|letters| {
+        let spelled = |letter: &str| {
+            if letter.is_empty() {
+                " ".to_owned()
+            } else {
+                letter.to_owned()
+            }
+        };
+        (
+            letters.iter().map(|l| l.0).collect::<String>(),
+            letters.iter().map(|l| spelled(l.1)).collect::<String>(),
+        )
+    });
+    prop_oneof![
+        8 => select(WORDS).prop_map(|(written, plain)| (written.to_owned(), plain.to_owned())),
+        2 => letters,
+    ]
+}
+
+pub(super) fn text(words: std::ops::Range<usize>) -> impl Strategy<Value = Text> {
+    vec(part(), words).prop_map(|parts| Text::of(&parts))
+}
+
+/// What is searched for: words of the vocabulary, the last perhaps cut short.
+pub(super) fn query() -> impl Strategy<Value = Text> {
+    let cut = select(WORDS).prop_flat_map(|(_, plain)| {
+        let chars = plain.chars().count();
+        (1..=chars).prop_map(move |n| {
+            let start: String = plain.chars().take(n).collect();
+            (start.clone(), start)
+        })
+    });
+    (vec(part(), 0..3), prop_oneof![cut, part()]).prop_map(|(mut parts, last)| {
+        parts.push(last);
+        Text::of(&parts)
+    })
+}
+
+pub(super) fn genres() -> impl Strategy<Value = Vec<GenreName>> {
+    vec(select(GENRES), 1..4)
+}
+
+pub(super) fn description() -> impl Strategy<Value = String> {
+    select(&["Short.", "Two\nlines.", "Ünïcode ✓", "\ttabs"][..]).prop_map(str::to_owned)
+}
+
+pub(super) fn movie_text() -> impl Strategy<Value = MovieText> {
+    (text(1..5), text(1..3), genres(), select(DATES), description()).prop_map(
+        |(title, director, genres, date, description)| MovieText {
+            title,
+            director,
+            genres,
+            date,
+            description,
+        },
+    )
+}
+
+pub(super) fn who() -> impl Strategy<Value = Who> {
+    prop_oneof![1 => Just(None), 12 => (0_usize..4).prop_map(Some)]
+}
+
+pub(super) fn list() -> impl Strategy<Value = List> {
+    prop_oneof![
+        4 => select(ORDERS).prop_map(List::All),
+        3 => (select(GENRES), select(ORDERS)).prop_map(|(genre, order)| List::Genre(genre, order)),
+        2 => Just(List::Categories),
+        3 => Just(List::Favorites),
+        1 => Just(List::Users),
+    ]
+}
+
+/// Whatever changes a movie.
+pub(super) fn change_of_a_movie() -> impl Strategy<Value = Op> {
+    let favorite = || option::weighted(0.3, any::<bool>());
+    let movie = || 0_usize..1000;
+    let change = prop_oneof![
+        3 => text(1..5).prop_map(Change::Title),
+        2 => text(1..3).prop_map(Change::Director),
+        3 => genres().prop_map(Change::Genres),
+        2 => select(DATES).prop_map(Change::Date),
+        1 => description().prop_map(Change::Description),
+        1 => Just(Change::Nothing),
+        1 => Just(Change::Wrong),
+    ];
+    prop_oneof![
+        10 => (who(), movie_text(), favorite(), option::weighted(0.1, 0_usize..6))
+            .prop_map(|(who, movie, favorite, user)| Op::Create(who, movie, favorite, user)),
+        4 => (who(), movie(), movie_text(), favorite()).prop_map(|(w, n, movie, f)| Op::Put(w, n, movie, f)),
+        5 => (who(), movie(), change, favorite()).prop_map(|(w, n, change, f)| Op::Patch(w, n, change, f)),
+        2 => (who(), movie()).prop_map(|(who, movie)| Op::Delete(who, movie)),
+    ]
+}
+
+pub(super) fn search() -> impl Strategy<Value = Op> {
+    (query(), 1_usize..5).prop_map(|(q, limit)| Op::Search(q, limit))
+}
+
+/// Anything that the API does.
+pub(super) fn anything() -> impl Strategy<Value = Op> {
+    let movie = || 0_usize..1000;
+    let change = select(
+        &[
+            FavoriteChange::Toggle,
+            FavoriteChange::Toggle,
+            FavoriteChange::Add,
+            FavoriteChange::Remove,
+        ][..],
+    );
+    prop_oneof![
+        21 => change_of_a_movie(),
+        2 => (0_usize..1000).prop_map(Op::Register),
+        8 => (who(), movie(), change).prop_map(|(who, movie, change)| Op::Favorite(who, movie, change)),
+        4 => search(),
+        4 => (who(), list(), 1_usize..6).prop_map(|(who, list, limit)| Op::Walk(who, list, limit)),
+        1 => (select(ORDERS).prop_map(List::All), 1_usize..4, vec(movie(), 1..4))
+            .prop_map(|(list, limit, movies)| Op::WalkAmidChanges(list, limit, movies)),
+    ]
+}
+
+/// Some movies to begin with, all of them added by one who may.
+pub(super) fn movies_to_begin_with(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Op>> {
+    vec(
+        (0_usize..3, movie_text()).prop_map(|(who, movie)| Op::Create(Some(who), movie, None, None)),
+        count,
+    )
+}

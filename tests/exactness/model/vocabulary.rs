@@ -1,0 +1,135 @@
+//! The vocabulary: words, genres and dates, each as it is written and as it is compared.
+
+use std::fmt;
+
+/// Whole words, each as it is written and as it is compared.
+pub(super) const WORDS: &[(&str, &str)] = &[
+    ("The", "the"),
+    ("the", "the"),
+    ("THE", "the"),
+    ("Kid", "kid"),
+    ("kid", "kid"),
+    ("Kids", "kids"),
+    ("Kidnapped", "kidnapped"),
+    ("of", "of"),
+    ("Of", "of"),
+    ("A", "a"),
+    ("2", "2"),
+    ("Kid", "kid"),
+    ("drama", "drama"),
+    ("Noir", "noir"),
+    ("Fi", "fi"),
+    ("2001", "2001"),
+    ("Drama", "drama"),
+    ("Amélie", "amelie"),
+    ("AMÉLIE", "amelie"),
+    ("Ame\u{301}lie", "amelie"),
+    ("Łódź", "lodz"),
+    ("Lodz", "lodz"),
+    ("Straße", "strasse"),
+    ("STRASSE", "strasse"),
+    ("Smørrebrød", "smorrebrod"),
+    ("Æon", "aeon"),
+    ("aeons", "aeons"),
+    ("Kieślowski", "kieslowski"),
+    ("Οδύσσεια", "οδυσσεια"),
+    ("Москва", "москва"),
+    ("МОСКВА", "москва"),
+    ("기생충", "기생충"),
+    ("千と", "千と"),
+];
+
+/// Single letters, likewise, to make any words of. An empty one is none: it parts words.
+pub(super) const LETTERS: &[(&str, &str)] = &[
+    ("k", "k"),
+    ("K", "k"),
+    ("í", "i"),
+    ("I", "i"),
+    ("d", "d"),
+    ("Ď", "d"),
+    ("s\u{30c}", "s"),
+    ("ß", "ss"),
+    ("ł", "l"),
+    ("Ø", "o"),
+    ("æ", "ae"),
+    ("Ж", "ж"),
+    ("Ñ", "n"),
+    ("７", "7"),
+    ("٣", "٣"),
+    ("字", "字"),
+    ("ひ", "ひ"),
+    ("ก", "ก"),
+    ("𝔛", "x"),
+    ("🦀", ""),
+    ("—", ""),
+    ("'", ""),
+    ("|", ""),
+    ("#", ""),
+];
+
+/// Genres as they may be written, and what tells one from another. Those that differ in case alone are the same.
+pub(super) const GENRES: &[(&str, &str)] = &[
+    ("Drama", "drama"),
+    ("DRAMA", "drama"),
+    ("drama", "drama"),
+    ("Sci-Fi", "sci fi"),
+    ("SCI-FI", "sci fi"),
+    ("Film Noir", "film noir"),
+    ("film noir", "film noir"),
+    ("Kid", "kid"),
+    ("Comédie", "comedie"),
+    ("COMÉDIE", "comedie"),
+    ("Боевик", "боевик"),
+    ("2", "2"),
+];
+
+/// Few, so that movies share them.
+pub(super) const DATES: &[&str] = &[
+    "1870-01-01",
+    "1972-03-24",
+    "1999-12-31",
+    "2000-02-29",
+    "2000-03-01",
+    "9999-12-31",
+];
+
+/// Text as it is written, and its words as they are compared.
+#[derive(Clone)]
+pub(super) struct Text {
+    pub(super) written: String,
+    pub(super) words: Vec<String>,
+}
+
+impl Text {
+    pub(super) fn of(parts: &[(String, String)]) -> Self {
+        let join = |part: fn(&(String, String)) -> &String| {
+            parts
+                .iter()
+                .map(|p| part(p).as_str())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        Self {
+            written: join(|p| &p.0).trim().to_owned(),
+            words: join(|p| &p.1).split_whitespace().map(str::to_owned).collect(),
+        }
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.written)
+    }
+}
+
+/// A genre's name and identity.
+pub(super) type GenreName = (&'static str, &'static str);
+
+#[derive(Clone, Debug)]
+pub(super) struct MovieText {
+    pub(super) title: Text,
+    pub(super) director: Text,
+    pub(super) genres: Vec<GenreName>,
+    pub(super) date: &'static str,
+    pub(super) description: String,
+}

@@ -1,0 +1,366 @@
+//! The server beside the reference: each request changes both, and their answers are compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use marquee_shared::domain::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{reference::*, requests::*, vocabulary::*};
+use crate::support::{Answer, Caller, PASSWORD, TestApp};
+
+/// The server and the reference.
+pub(super) struct World {
+    pub(super) app: TestApp,
+    pub(super) look: Look,
+    pub(super) steps: usize,
+    pub(super) users: Vec<User>,
+    pub(super) movies: BTreeMap<u64, Movie>,
+    /// Genres that have movies: the name as it was first written.
+    pub(super) genres: BTreeMap<&'static str, &'static str>,
+}
+
+impl World {
+    pub(super) async fn new(look: Look) -> Self {
+        let mut world = Self {
+            app: TestApp::new().await,
+            look,
+            steps: 0,
+            users: Vec::new(),
+            movies: BTreeMap::new(),
+            genres: BTreeMap::new(),
+        };
+        for n in 0..3 {
+            world.register(n).await;
+        }
+        let store = &world.app.running.state.store;
+        assert!(
+            store
+                .promote(&world.users[0].caller.username, Role::Admin)
+                .await
+                .unwrap()
+                .is_some()
+        );
+        world.users[0].body["role"] = json!("admin");
+        world
+    }
+
+    pub(super) fn caller(&self, who: Who) -> Caller {
+        who.map_or(self.app.anonymous(), |n| {
+            self.users[n % self.users.len()].caller.clone()
+        })
+    }
+
+    pub(super) fn user(&mut self, id: u64) -> &mut User {
+        self.users.iter_mut().find(|user| user.caller.id == id).unwrap()
+    }
+
+    pub(super) fn is_admin(&self, caller: &Caller) -> bool {
+        caller.id == self.users[0].caller.id
+    }
+
+    /// The movie that a number stands for; at times one that isn't there.
+    pub(super) fn pick(&self, n: usize) -> u64 {
+        let ids: Vec<u64> = self.movies.keys().copied().collect();
+        match n % 20 {
+            0 => ids.last().unwrap_or(&0) + 1,
+            _ if ids.is_empty() => 1,
+            _ => ids[n % ids.len()],
+        }
+    }
+
+    pub(super) async fn run(&mut self, op: &Op) {
+        // Every moment is another, and no token outlives its quarter of an hour.
+        self.app.clock.advance(1);
+        match op {
+            Op::Register(n) => self.register(*n).await,
+            Op::Create(who, movie, favorite, user) => self.create(*who, movie, *favorite, *user).await,
+            Op::Put(who, n, movie, favorite) => {
+                let body = movie_body(movie);
+                self.edit(Method::PUT, *who, *n, body, *favorite, |text| {
+                    *text = movie.clone();
+                })
+                .await;
+            }
+            Op::Patch(who, n, change, favorite) => {
+                let body = match change {
+                    Change::Title(title) => json!({"title": title.written}),
+                    Change::Director(director) => json!({"director": director.written}),
+                    Change::Genres(genres) => json!({"genre": written(genres)}),
+                    Change::Date(date) => json!({"release_date": date}),
+                    Change::Description(text) => json!({"description": text}),
+                    Change::Nothing => json!({}),
+                    Change::Wrong => json!({"title": " ", "release_date": "2001-02-29"}),
+                };
+                self.edit(Method::PATCH, *who, *n, body, *favorite, |text| {
+                    match change.clone() {
+                        Change::Title(title) => text.title = title,
+                        Change::Director(director) => text.director = director,
+                        Change::Genres(genres) => text.genres = genres,
+                        Change::Date(date) => text.date = date,
+                        Change::Description(description) => text.description = description,
+                        Change::Nothing | Change::Wrong => {}
+                    }
+                })
+                .await;
+            }
+            Op::Delete(who, n) => self.delete(*who, *n).await,
+            Op::Favorite(who, n, change) => self.favorite(*who, *n, *change).await,
+            Op::Search(q, limit) => self.search(q, *limit).await,
+            Op::Walk(who, list, limit) => self.walk(*who, list, *limit).await,
+            Op::WalkAmidChanges(list, limit, movies) => self.walk_amid_changes(list, *limit, movies).await,
+        }
+        self.steps += 1;
+        match self.look {
+            Look::Lists => self.look_around().await,
+            Look::Searches => {
+                for n in 0..3 {
+                    let words = QUERIES[(3 * self.steps + n) % QUERIES.len()];
+                    self.search_once(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+                        .await;
+                }
+            }
+        }
+    }
+
+    /// Registers a user whose name may be taken, perhaps in other letters.
+    pub(super) async fn register(&mut self, n: usize) {
+        let taken = self.users.len();
+        let (name, mail) = (n % (taken + 2), n / 3 % (taken + 2));
+        let cased = |text: String| if n % 2 == 1 { text.to_uppercase() } else { text };
+        let (name, mail) = if taken < 3 { (n, n) } else { (name, mail) };
+        let username = cased(format!("zoë{name}"));
+        let email = cased(format!("zoe{mail}@example.com"));
+        let body = json!({"username": username, "email": email, "password": PASSWORD});
+        let answer = self
+            .app
+            .anonymous()
+            .post("/api/auth/register/")
+            .json(&body)
+            .send()
+            .await;
+        let same = |user: &User, field: &str, text: &str| {
+            user.body[field].as_str().unwrap().to_lowercase() == text.to_lowercase()
+        };
+        let mut wrong = Vec::new();
+        for (field, text) in [("email", &email), ("username", &username)] {
+            if self.users.iter().any(|user| same(user, field, text)) {
+                wrong.push(field);
+            }
+        }
+        if !wrong.is_empty() {
+            answer.is_problem(409, "conflict").names(&wrong);
+            return;
+        }
+        let answer = answer.is(201);
+        let user = &answer.body["user"];
+        let last = self.users.last().map_or(0, |user| user.caller.id);
+        let id = user["id"].as_u64().unwrap();
+        assert!(id > last);
+        let expected = json!({
+            "id": id,
+            "username": username,
+            "email": email,
+            "role": "member",
+            "date_joined": user["date_joined"],
+        });
+        assert_eq!(*user, expected);
+        self.users.push(User {
+            caller: Caller {
+                id,
+                username,
+                access: Some(answer.body["access"].as_str().unwrap().to_owned()),
+                ..self.app.anonymous()
+            },
+            body: expected,
+            favorites: Vec::new(),
+        });
+    }
+
+    pub(super) async fn create(
+        &mut self,
+        who: Who,
+        text: &MovieText,
+        favorite: Option<bool>,
+        user: Option<usize>,
+    ) {
+        let caller = self.caller(who);
+        let mut body = movie_body(text);
+        if let Some(favorite) = favorite {
+            body["favorite"] = json!(favorite);
+        }
+        let named = user.map(|n| self.users.get(n).map_or(4711, |user| user.caller.id));
+        if let Some(named) = named {
+            body["user"] = json!(named);
+        }
+        let answer = caller.post("/api/movies/").json(&body).send().await;
+        if caller.id == 0 {
+            answer.is(401);
+            return;
+        }
+        let owner = named.unwrap_or(caller.id);
+        if owner != caller.id && !self.is_admin(&caller) {
+            answer.is(403);
+            return;
+        }
+        if owner == 4711 {
+            answer.is_problem(400, "invalid_input").names(&["user"]);
+            return;
+        }
+        let answer = answer.is(201);
+        let id = answer.body["id"].as_u64().unwrap();
+        assert_eq!(answer.header("location"), format!("/api/movies/{id}/"));
+        assert!(
+            self.movies.keys().all(|other| *other < id),
+            "an id that isn't the latest"
+        );
+        let movie = Movie {
+            text: text.clone(),
+            owner,
+            favorites: BTreeSet::new(),
+            created_at: answer.body["created_at"].as_str().unwrap().to_owned(),
+            updated_at: answer.body["updated_at"].as_str().unwrap().to_owned(),
+        };
+        self.movies.insert(id, movie);
+        self.record_favorite(id, caller.id, favorite == Some(true));
+        self.genres_change(&text.genres);
+        assert_eq!(answer.body, self.movies[&id].body(id, caller.id));
+    }
+
+    pub(super) async fn edit(
+        &mut self,
+        method: Method,
+        who: Who,
+        n: usize,
+        mut body: Value,
+        favorite: Option<bool>,
+        change: impl Fn(&mut MovieText),
+    ) {
+        let (caller, id) = (self.caller(who), self.pick(n));
+        let wrong = body["title"] == json!(" ");
+        if let Some(favorite) = favorite {
+            body["favorite"] = json!(favorite);
+        }
+        let answer = caller
+            .call(method, &format!("/api/movies/{id}/"))
+            .json(&body)
+            .send()
+            .await;
+        if !self.allowed(&caller, id, &answer, wrong) {
+            return;
+        }
+        let answer = answer.is(200);
+        let movie = self.movies.get_mut(&id).unwrap();
+        change(&mut movie.text);
+        answer.body["updated_at"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut movie.updated_at);
+        let genres = movie.text.genres.clone();
+        if let Some(favorite) = favorite {
+            self.record_favorite(id, caller.id, favorite);
+        }
+        self.genres_change(&genres);
+        assert_eq!(answer.body, self.movies[&id].body(id, caller.id));
+    }
+
+    pub(super) async fn delete(&mut self, who: Who, n: usize) {
+        let (caller, id) = (self.caller(who), self.pick(n));
+        let answer = caller.delete(&format!("/api/movies/{id}/")).send().await;
+        if !self.allowed(&caller, id, &answer, false) {
+            return;
+        }
+        let answer = answer.is(204);
+        assert_eq!(answer.text, "");
+        self.forget(id);
+    }
+
+    pub(super) fn forget(&mut self, id: u64) {
+        self.movies.remove(&id);
+        for user in &mut self.users {
+            user.favorites.retain(|movie| *movie != id);
+        }
+        self.genres_change(&[]);
+    }
+
+    /// Whether this change of this movie was to be done; otherwise the answer says why not.
+    pub(super) fn allowed(&self, caller: &Caller, id: u64, answer: &Answer, wrong: bool) -> bool {
+        let expected = match self.movies.get(&id) {
+            _ if caller.id == 0 => 401,
+            // What is wrong with the values may be said before anything is looked up.
+            _ if wrong && answer.status == 400 => 400,
+            None => 404,
+            Some(movie) if movie.owner != caller.id && !self.is_admin(caller) => 403,
+            Some(_) if wrong => 400,
+            Some(_) => return true,
+        };
+        assert_eq!(answer.status.as_u16(), expected, "{}", answer.text);
+        false
+    }
+
+    pub(super) async fn favorite(&mut self, who: Who, n: usize, change: FavoriteChange) {
+        let (caller, id) = (self.caller(who), self.pick(n));
+        let method = match change {
+            FavoriteChange::Toggle => Method::POST,
+            FavoriteChange::Add => Method::PUT,
+            FavoriteChange::Remove => Method::DELETE,
+        };
+        let answer = caller
+            .call(method, &format!("/api/movies/{id}/favorite/"))
+            .send()
+            .await;
+        if caller.id == 0 {
+            answer.is(401);
+            return;
+        }
+        let Some(movie) = self.movies.get(&id) else {
+            answer.is(404);
+            return;
+        };
+        let on = match change {
+            FavoriteChange::Toggle => !movie.favorites.contains(&caller.id),
+            FavoriteChange::Add => true,
+            FavoriteChange::Remove => false,
+        };
+        self.record_favorite(id, caller.id, on);
+        let answer = answer.is(200);
+        let count = self.movies[&id].favorites.len();
+        let expected =
+            json!({"id": id, "favorite": on, "favorite_count": count, "message": answer.body["message"]});
+        assert_eq!(answer.body, expected);
+        assert!(answer.body["message"].is_string());
+    }
+
+    pub(super) fn record_favorite(&mut self, id: u64, user: u64, on: bool) {
+        let movie = self.movies.get_mut(&id).unwrap();
+        if on && movie.favorites.insert(user) {
+            self.user(user).favorites.push(id);
+        } else if !on && movie.favorites.remove(&user) {
+            self.user(user).favorites.retain(|movie| *movie != id);
+        }
+    }
+
+    /// Genres without movies go; those that are new are called as they were just written.
+    pub(super) fn genres_change(&mut self, written: &[GenreName]) {
+        let movies = &self.movies;
+        self.genres
+            .retain(|identity, _| movies.values().any(|movie| movie.identities().contains(identity)));
+        for (name, identity) in written {
+            self.genres.entry(identity).or_insert(name);
+        }
+    }
+}
+
+pub(super) fn written(genres: &[GenreName]) -> String {
+    genres.iter().map(|genre| genre.0).collect::<Vec<_>>().join(",")
+}
+
+pub(super) fn movie_body(movie: &MovieText) -> Value {
+    json!({
+        "title": movie.title.written,
+        "description": movie.description,
+        "release_date": movie.date,
+        "director": movie.director.written,
+        "genre": written(&movie.genres),
+    })
+}

@@ -1,0 +1,252 @@
+//! The requests that are recorded, in an order in which each finds what it needs.
+
+use std::{collections::BTreeMap, io::Write as _, time::Duration};
+
+use marquee::import::{Importer, Source};
+use marquee_shared::domain::Role;
+use serde_json::{Value, json};
+
+use super::Golden;
+use crate::support::{Call, Caller, PASSWORD, movie, proxy::ProxiedApp};
+
+/// Longer than lies between two calls of one trip.
+const SIDE_BY_SIDE: Duration = Duration::from_millis(40);
+
+struct Recorder {
+    proxied: ProxiedApp,
+    table: String,
+    golden: BTreeMap<String, Golden>,
+}
+
+impl Recorder {
+    /// Sends a request and keeps the calls that it made under this name.
+    async fn send(&mut self, name: &str, patterns: &[&str], request: &str, call: Call, status: u16) -> Value {
+        self.proxied.proxy.take();
+        let body = call.send().await.is(status).body;
+        self.keep(name, patterns, request);
+        body
+    }
+
+    fn keep(&mut self, name: &str, patterns: &[&str], request: &str) {
+        let golden = Golden::of(request, patterns, &self.table, self.proxied.proxy.take());
+        assert!(self.golden.insert(name.to_owned(), golden).is_none(), "{name}");
+    }
+}
+
+/// Runs every step and returns the calls of each, by the name of its file.
+pub(super) async fn record() -> BTreeMap<String, Golden> {
+    let proxied = ProxiedApp::new().await;
+    proxied.proxy.record_bodies();
+    proxied.proxy.gather_calls(SIDE_BY_SIDE);
+    let mut recorder = Recorder {
+        table: proxied.proxy.table.name(),
+        proxied,
+        golden: BTreeMap::new(),
+    };
+    let owner = accounts(&mut recorder).await;
+    writes(&mut recorder, &owner).await;
+    reads(&mut recorder, &owner).await;
+    deletion(&mut recorder, &owner).await;
+    sessions(&mut recorder, &owner).await;
+    operator(&mut recorder, &owner).await;
+    recorder.golden
+}
+
+async fn accounts(recorder: &mut Recorder) -> Caller {
+    let anonymous = recorder.proxied.app.anonymous();
+    let body = json!({"username": "ripley", "email": "ripley@example.com", "password": PASSWORD});
+    let call = anonymous.post("/api/auth/register/").json(&body);
+    let patterns = ["AP-17", "AP-19", "AP-25"];
+    recorder
+        .send(
+            "register",
+            &patterns,
+            "POST /api/auth/register/, the first of a process",
+            call,
+            201,
+        )
+        .await;
+    let body = json!({"username": "ripley", "password": PASSWORD});
+    let call = anonymous.post("/api/auth/login/").json(&body);
+    let patterns = ["AP-18", "AP-19", "AP-20", "AP-23"];
+    let user = recorder
+        .send("login", &patterns, "POST /api/auth/login/", call, 200)
+        .await;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    Caller {
+        id: user["user"]["id"].as_u64().unwrap(),
+        username: "ripley".into(),
+        access: Some(text(&user["access"])),
+        refresh: text(&user["refresh"]),
+        ..anonymous
+    }
+}
+
+async fn writes(recorder: &mut Recorder, owner: &Caller) {
+    let alien = movie("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25");
+    let call = owner.post("/api/movies/").json(&alien);
+    let patterns = ["AP-10", "AP-25"];
+    let request = "POST /api/movies/, the first of a process with a token";
+    recorder.send("create_movie", &patterns, request, call, 201).await;
+    owner
+        .add(&movie("Blade Runner", "Ridley Scott", "Sci-Fi", "1982-06-25"))
+        .await;
+    let path = "/api/movies/1/";
+    let call = owner.patch(path).json(&json!({"title": "Aliens"}));
+    recorder
+        .send(
+            "update_movie",
+            &["AP-11"],
+            "PATCH /api/movies/1/ with another title",
+            call,
+            200,
+        )
+        .await;
+    let call = owner.patch(path).json(&json!({"favorite": true}));
+    let request = "PATCH /api/movies/1/ with `favorite: true`";
+    recorder
+        .send("update_movie_favorite", &["AP-11"], request, call, 200)
+        .await;
+    let favorite = "/api/movies/2/favorite/";
+    let patterns = ["AP-13", "AP-14"];
+    let call = owner.put(favorite);
+    recorder
+        .send(
+            "add_favorite",
+            &patterns,
+            "PUT /api/movies/2/favorite/",
+            call,
+            200,
+        )
+        .await;
+    let call = owner.delete(favorite);
+    recorder
+        .send(
+            "remove_favorite",
+            &patterns,
+            "DELETE /api/movies/2/favorite/",
+            call,
+            200,
+        )
+        .await;
+    let call = owner.post(favorite);
+    recorder
+        .send(
+            "toggle_favorite",
+            &patterns,
+            "POST /api/movies/2/favorite/",
+            call,
+            200,
+        )
+        .await;
+}
+
+async fn reads(recorder: &mut Recorder, owner: &Caller) {
+    let anonymous = recorder.proxied.app.anonymous();
+    let first = "GET /api/movies/?limit=1, the first of a process";
+    let call = anonymous.get("/api/movies/?limit=1");
+    recorder
+        .send("list_movies", &["AP-02", "AP-29", "AP-30"], first, call, 200)
+        .await;
+    let lists: [(&str, &[&str], &str); 11] = [
+        ("get_movie", &["AP-01"], "/api/movies/1/"),
+        (
+            "list_movies_by_descending_id",
+            &["AP-02", "AP-29"],
+            "/api/movies/?ordering=-id",
+        ),
+        (
+            "list_movies_by_date",
+            &["AP-03", "AP-14", "AP-29"],
+            "/api/movies/?ordering=release_date",
+        ),
+        ("list_genre", &["AP-04", "AP-14"], "/api/movies/?genre=sci-fi"),
+        (
+            "list_genre_by_date",
+            &["AP-05", "AP-14"],
+            "/api/movies/?genre=sci-fi&ordering=-release_date",
+        ),
+        (
+            "list_categories",
+            &["AP-05", "AP-06", "AP-14", "AP-29"],
+            "/api/movies/categories/",
+        ),
+        ("list_most_liked", &["AP-07", "AP-14"], "/api/movies/most-liked/"),
+        ("list_newest", &["AP-08", "AP-14"], "/api/movies/newest/"),
+        (
+            "search_a_word",
+            &["AP-09", "AP-14"],
+            "/api/movies/search/?q=scott",
+        ),
+        (
+            "search_two_words",
+            &["AP-09", "AP-14"],
+            "/api/movies/search/?q=blade+scott",
+        ),
+        (
+            "search_a_short_word",
+            &["AP-09", "AP-14"],
+            "/api/movies/search/?q=fi",
+        ),
+    ];
+    for (name, patterns, path) in lists {
+        let call = anonymous.get(path);
+        recorder
+            .send(name, patterns, &format!("GET {path}"), call, 200)
+            .await;
+    }
+    let own: [(&str, &[&str], &str); 4] = [
+        ("get_movie_signed_in", &["AP-14"], "/api/movies/1/"),
+        ("list_favorites", &["AP-14", "AP-15"], "/api/users/me/favorites/"),
+        ("get_current_user", &["AP-23"], "/api/users/me/"),
+        ("list_users", &["AP-24", "AP-29"], "/api/users/"),
+    ];
+    for (name, patterns, path) in own {
+        let call = owner.get(path);
+        recorder
+            .send(name, patterns, &format!("GET {path}, signed in"), call, 200)
+            .await;
+    }
+}
+
+async fn deletion(recorder: &mut Recorder, owner: &Caller) {
+    let call = owner.delete("/api/movies/2/");
+    let request = "DELETE /api/movies/2/, which has a favorite";
+    recorder
+        .send("delete_movie", &["AP-12", "AP-16"], request, call, 204)
+        .await;
+}
+
+async fn sessions(recorder: &mut Recorder, owner: &Caller) {
+    let call = owner
+        .post("/api/auth/refresh/")
+        .json(&json!({"refresh": owner.refresh}));
+    let tokens = recorder
+        .send("refresh", &["AP-21"], "POST /api/auth/refresh/", call, 200)
+        .await;
+    let call = owner
+        .post("/api/auth/logout/")
+        .json(&json!({"refresh": tokens["refresh"]}));
+    recorder
+        .send("logout", &["AP-22"], "POST /api/auth/logout/", call, 204)
+        .await;
+}
+
+/// What the operator and the schedule do.
+async fn operator(recorder: &mut Recorder, owner: &Caller) {
+    let store = recorder.proxied.app.running.state.store.clone();
+    store.sweep_favorites().await.unwrap();
+    recorder.keep("sweep", &["AP-16"], "the sweep's run, with nothing to remove");
+    store.promote(&owner.username, Role::Admin).await.unwrap();
+    recorder.keep("promote", &["AP-18", "AP-26"], "marquee promote ripley");
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(
+        file,
+        "title,description,release_date,director,genre\nBrazil,A clerk.,1985-02-20,Terry Gilliam,Sci-Fi\n"
+    )
+    .unwrap();
+    let source = Source::File(file.path().to_owned());
+    Importer::new(store, None).run(&source).await.unwrap();
+    let patterns = ["AP-10", "AP-27", "AP-28", "AP-29"];
+    recorder.keep("import", &patterns, "marquee import of one movie");
+}
