@@ -3,9 +3,9 @@
 
 use std::{collections::BTreeMap, error::Error, fmt::Write as _, path::Path, time::Duration};
 
-use marquee::server::{self, Catalog, Place};
-use marquee_shared::{auth::SecretTexts, clock::Clock, config::Config};
+use marquee_shared::{auth::SecretTexts, config::Config};
 use serde_json::{Value, json};
+use test_kit::{TestApp, table::TestTable};
 
 use crate::{
     programs::{self, BARE, Programs, precise},
@@ -63,16 +63,9 @@ struct Start {
 /// When a function fails, or takes longer than it may.
 pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let programs = Programs::of(&options.programs, &options.only, true).await?;
-    let running = server::start(server::Options {
-        port: 0,
-        place: Place::Memory,
-        catalog: Catalog::None,
-        config: Config::default(),
-        clock: Clock::default(),
-    })
-    .await?;
-    let token = fill(&format!("http://{}", running.address)).await?;
-    let table = running.dynamodb.clone();
+    let app = TestApp::builder().table(TestTable::in_memory()).start().await;
+    let token = fill(&app.base).await?;
+    let table = app.running.dynamodb.clone();
     let terminator = Terminator::to(table.trim_start_matches("http://")).await?;
     let secrets = SecretTexts::generate()?.to_json();
     let environment = |name: &str, aim| {
@@ -116,7 +109,7 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
             }
         }
     }
-    running.stop().await?;
+    app.close().await;
     report(&subjects, &starts, &programs, options.starts)
 }
 

@@ -101,7 +101,7 @@ async fn measure(options: &Options) -> Result<String, Failure> {
     } else {
         full(options, &bench, &operations).await?
     };
-    bench.fixture.stop().await?;
+    bench.fixture.stop().await;
     Ok(text)
 }
 

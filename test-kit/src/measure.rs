@@ -25,7 +25,7 @@ pub const HOLD: Duration = Duration::from_millis(60);
 
 /// A cursor's scope for the movies by id, and for the movies by date, latest first. A cursor is sealed for one collection,
 /// and the server refuses it elsewhere.
-const SCOPES: [&str; 2] = ["movies Id None", "movies ReleaseDateDescending None"];
+const SCOPES: [&str; 2] = ["movies ordering=id", "movies ordering=-release_date"];
 
 /// A title, a director, genres and a release date.
 pub type MovieTexts = [&'static str; 4];

@@ -1,17 +1,19 @@
 //! The measured operations, and the server with the catalog that they are sent to.
 
-use std::{error::Error, net::IpAddr, net::Ipv4Addr, path::PathBuf};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+};
 
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use marquee::{
     gateway::{Arrival, Host, event_for, raw_path},
-    server::{self, Catalog, Options, Place, Running, TEMPLATE},
+    server::{Catalog, Place, TEMPLATE},
     template::Template,
 };
-use marquee_shared::{clock::Clock, config::Config};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use test_kit::PASSWORD;
+use test_kit::{PASSWORD, TestApp};
 use time::OffsetDateTime;
 
 use super::table::Recording;
@@ -70,7 +72,7 @@ impl Operation {
 
 /// A server with movies and users.
 pub struct Fixture {
-    running: Running,
+    app: TestApp,
     directory: TempDir,
 }
 
@@ -89,24 +91,21 @@ impl Fixture {
         let directory = tempfile::tempdir()?;
         let movie = directory.path().join("movies.csv");
         write_movies(&movie)?;
-        let mut config = Config::default();
-        config.tokens.access_seconds = ACCESS_SECONDS;
-        let options = Options {
-            port: 0,
-            place: Place::Data(directory.path().to_owned()),
-            catalog: Catalog::File(movie),
-            config,
-            clock: Clock::default(),
-        };
-        let running = server::start(options).await.map_err(|error| boxed(&*error))?;
-        let fixture = Self { running, directory };
+        let data = directory.path().to_owned();
+        let builder = TestApp::builder().endpoint(None).configure(|options| {
+            options.place = Place::Data(data);
+            options.catalog = Catalog::File(movie);
+            options.config.tokens.access_seconds = ACCESS_SECONDS;
+        });
+        let app = builder.start().await;
+        let fixture = Self { app, directory };
         let operations = fixture.fill().await?;
         Ok((fixture, operations))
     }
 
     /// The URL of the engine.
     pub fn engine(&self) -> &str {
-        &self.running.dynamodb
+        &self.app.running.dynamodb
     }
 
     /// The file with the secrets of the auth function.
@@ -115,17 +114,14 @@ impl Fixture {
     }
 
     /// Stops the server and its engine.
-    ///
-    /// # Errors
-    /// When one of them fails.
-    pub async fn stop(self) -> Result<(), Failure> {
-        self.running.stop().await.map_err(|error| boxed(&*error))
+    pub async fn stop(self) {
+        self.app.close().await;
     }
 
     /// Registers the users, adds favorites and a movie of the first user, and returns the operations as that user sends them.
     async fn fill(&self) -> Result<Vec<Operation>, Failure> {
         let client = reqwest::Client::builder().no_proxy().build()?;
-        let url = |path: &str| format!("http://{}{path}", self.running.address);
+        let url = |path: &str| format!("{}{path}", self.app.base);
         let mut users = Vec::with_capacity(USERS);
         for n in 0..USERS {
             let name = format!("measured{n:02}");
@@ -154,10 +150,6 @@ impl Fixture {
         let own: Value = answer.json().await?;
         operations(&user, &own["id"])
     }
-}
-
-fn boxed(error: &dyn Error) -> Failure {
-    error.to_string().into()
 }
 
 /// Writes the first movies of the demonstration catalog to a file.
