@@ -37,7 +37,7 @@ impl Budget {
     }
 }
 
-/// What is asked for.
+/// What a measured request asks for.
 #[derive(Clone, Copy, Debug)]
 pub enum Ask {
     /// The first page of this query. A word in braces is the catalog's own.
@@ -75,7 +75,7 @@ pub struct Case {
     pub operation: &'static str,
     /// Whether the caller is signed in.
     pub signed_in: bool,
-    /// What is asked for.
+    /// What it asks for.
     pub ask: Ask,
     /// What it may cost.
     pub budget: Budget,
