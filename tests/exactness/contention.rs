@@ -306,7 +306,7 @@ impl Between {
         self.store
             .edit_movie(self.movie, self.owner, None, |seen| {
                 self.add_favorite();
-                let fields: MovieFields = seen.view.movie.fields()?;
+                let fields: MovieFields = seen.view.movie.fields.clone();
                 Ok(Edit {
                     fields,
                     user: seen.view.movie.user,

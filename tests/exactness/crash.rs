@@ -329,7 +329,7 @@ async fn movies(table: &Store) -> BTreeMap<u64, String> {
     let movies = items.filter(|item| item["pk"].as_s().unwrap().starts_with("MOVIES#"));
     movies
         .map(|item| from_item::<MovieItem>(item).unwrap())
-        .map(|movie| (movie.id.get(), movie.title))
+        .map(|movie| (movie.id.get(), movie.fields.title.as_str().to_owned()))
         .collect()
 }
 

@@ -16,7 +16,7 @@ use crate::{
         store::Store,
         transaction::{CommitCheck, Outcome, Transaction},
     },
-    domain::{MovieFields, MovieId, UserId},
+    domain::{MovieId, UserId},
     error::Result,
 };
 
@@ -37,7 +37,7 @@ impl Store {
             attempts.next().await?;
             let seen = self.read_for_edit(id, caller, None).await?;
             decide(&seen)?;
-            let mut plan = DeletePlan::new(&seen.view.movie)?;
+            let mut plan = DeletePlan::new(&seen.view.movie);
             if self.commit(&mut plan).await? == Commit::Committed {
                 // The movie no longer exists, and its favorites are shown nowhere. So the deletion has succeeded, even if
                 // some of them are left to the sweep.
@@ -57,7 +57,6 @@ impl Store {
 /// would change its count. So the sweep finds all favorites there are.
 struct DeletePlan<'a> {
     movie: &'a MovieItem,
-    fields: MovieFields,
     genres: GenreChanges,
     has_favorites: bool,
     /// The index of the action on the movie.
@@ -65,15 +64,13 @@ struct DeletePlan<'a> {
 }
 
 impl<'a> DeletePlan<'a> {
-    fn new(movie: &'a MovieItem) -> Result<Self> {
-        let fields = movie.fields()?;
-        Ok(Self {
+    fn new(movie: &'a MovieItem) -> Self {
+        Self {
             movie,
-            genres: GenreChanges::of_deleted(&fields.genres),
-            fields,
+            genres: GenreChanges::of_deleted(&movie.fields.genres),
             has_favorites: movie.favorite_count() > 0,
             movie_action: 0,
-        })
+        }
     }
 
     /// The condition that the movie was not edited, and still has no favorites if it had none.
@@ -93,7 +90,7 @@ impl Plan for DeletePlan<'_> {
         let movie = store.on(self.movie.key()).delete(self.unchanged())?;
         self.movie_action = transaction.add(movie);
         transaction.add(store.count(Counter::Movies, -1)?);
-        for key in index::postings(&self.fields, self.movie.id).into_keys() {
+        for key in index::postings(&self.movie.fields, self.movie.id).into_keys() {
             transaction.add(store.on(key).delete(Condition::none())?);
         }
         if self.has_favorites {

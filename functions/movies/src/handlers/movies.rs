@@ -137,8 +137,8 @@ pub(crate) async fn get_movie(
 
 /// Replace a movie
 ///
-/// Replaces the fields of a movie. Every required field must be sent; an optional field that is left out keeps its value.
-/// Only the owner of the movie and admins may do this.
+/// Every required field must be sent. An optional field that is left out keeps its value. Only the owner of the movie and
+/// admins may do this.
 #[utoipa::path(
     put,
     path = "/api/movies/{id}/",
@@ -162,7 +162,7 @@ pub(crate) async fn replace_movie(
         if_match.check(seen.view.movie.version)?;
         let mut fields = new.fields.clone();
         if !new.has_cover_field {
-            fields.cover_image = seen.view.movie.fields()?.cover_image;
+            fields.cover_image.clone_from(&seen.view.movie.fields.cover_image);
         }
         edit(seen, fields, new.user, new.favorite)
     };
@@ -193,7 +193,7 @@ pub(crate) async fn update_movie(
 ) -> Result<Response> {
     let decide = |seen: &EditView| {
         if_match.check(seen.view.movie.version)?;
-        let fields = patch.apply(&seen.view.movie.fields()?)?;
+        let fields = patch.apply(&seen.view.movie.fields)?;
         edit(seen, fields, patch.user, patch.favorite)
     };
     change(&state, &caller, id, patch.user, decide).await
@@ -201,8 +201,8 @@ pub(crate) async fn update_movie(
 
 /// Delete a movie
 ///
-/// Deletes a movie. It disappears from search, categories, favorites and counts. Only the owner of the movie and admins may
-/// do this.
+/// The movie also disappears from search, categories, favorites and counts. Only the owner of the movie and admins may do
+/// this.
 #[utoipa::path(
     delete,
     path = "/api/movies/{id}/",
