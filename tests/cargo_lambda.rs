@@ -26,7 +26,7 @@ fn the_release_profile_leaves_nothing_for_cargo_lambda_to_add() {
 }
 
 #[test]
-fn its_watch_has_the_templates_routes_and_no_other() {
+fn cargo_lambda_watch_has_exactly_the_templates_routes() {
     let mut expected = BTreeMap::new();
     for route in Template::parse(TEMPLATE).unwrap().routes.iter() {
         assert_eq!(
@@ -56,7 +56,7 @@ fn its_watch_has_the_templates_routes_and_no_other() {
 
 /// It moves every binary that it finds built, so that builds side by side take each other's.
 #[test]
-fn sam_builds_one_function_after_another() {
+fn sam_does_not_build_functions_in_parallel() {
     let settings = include_str!("../samconfig.toml");
     assert!(!settings.contains("parallel = true"), "{settings}");
 }

@@ -123,7 +123,7 @@ fn needs_descriptors(least: u64) -> u64 {
 
 /// Guarantee 53.
 #[tokio::test]
-async fn under_1024_descriptors_1200_clients_that_hold_on_do_not_stop_the_server() {
+async fn with_1024_descriptors_1200_idle_or_stalled_clients_do_not_stop_the_server() {
     needs_descriptors(1_500);
     for (what, bytes) in [
         ("idle", &b""[..]),
@@ -155,7 +155,7 @@ async fn under_1024_descriptors_1200_clients_that_hold_on_do_not_stop_the_server
 /// Guarantee 53.
 /// The API's calls to its table take connections of the engine's endpoint, which any program of the machine can reach.
 #[tokio::test]
-async fn under_1024_descriptors_1200_clients_of_the_engine_do_not_stop_the_api() {
+async fn with_1024_descriptors_1200_clients_of_the_engine_do_not_stop_the_api() {
     needs_descriptors(1_500);
     for (what, bytes) in [
         ("idle", &b""[..]),
@@ -183,7 +183,7 @@ async fn under_1024_descriptors_1200_clients_of_the_engine_do_not_stop_the_api()
 
 /// Guarantee 53.
 #[tokio::test]
-async fn unfinished_bodies_of_any_number_hold_less_than_100_mb_and_hold_nobody_up() {
+async fn unfinished_bodies_use_less_than_100_mb_and_delay_nobody() {
     let limit = needs_descriptors(3_000);
     // As many connections as there ever are.
     let program = Program::start(limit.min(8192)).await;

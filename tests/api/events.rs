@@ -41,7 +41,7 @@ fn stalker() -> Value {
 }
 
 #[tokio::test]
-async fn a_body_may_come_as_text_or_in_base64() {
+async fn a_body_may_be_text_or_base64() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let mut id = 0;
@@ -67,7 +67,7 @@ async fn a_body_may_come_as_text_or_in_base64() {
 }
 
 #[tokio::test]
-async fn both_spellings_of_a_path_answer_alike() {
+async fn a_path_gives_the_same_answer_with_or_without_a_trailing_slash() {
     let app = TestApp::new().await;
     let member = app.member().await;
     member.add(&stalker()).await;
@@ -99,7 +99,7 @@ async fn both_spellings_of_a_path_answer_alike() {
 }
 
 #[tokio::test]
-async fn a_pages_url_names_the_domain_of_the_event() {
+async fn page_urls_use_the_domain_of_the_event() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for _ in 0..2 {
@@ -115,7 +115,7 @@ async fn a_pages_url_names_the_domain_of_the_event() {
 }
 
 #[tokio::test]
-async fn cookies_are_nobodys_credentials() {
+async fn cookies_are_not_credentials() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let access = member.access.as_deref().unwrap();
@@ -131,7 +131,7 @@ async fn cookies_are_nobodys_credentials() {
 
 /// The gateway joins a header's values by commas.
 #[tokio::test]
-async fn a_header_of_several_values_is_read_and_written_whole() {
+async fn a_header_with_several_values_is_read_and_written_completely() {
     let app = TestApp::new().await;
     let member = app.member().await;
     member.add(&stalker()).await;
@@ -165,7 +165,7 @@ async fn a_header_of_several_values_is_read_and_written_whole() {
 }
 
 #[tokio::test]
-async fn what_is_empty_may_be_left_out_or_null() {
+async fn empty_members_of_an_event_may_be_missing_or_null() {
     let app = TestApp::new().await;
     let mut bare = event(&Request::new("GET", "/api/movies")).to_value();
     bare.as_object_mut().unwrap().remove("rawQueryString");

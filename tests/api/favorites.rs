@@ -50,7 +50,7 @@ async fn toggling_twice_restores_the_count() {
 }
 
 #[tokio::test]
-async fn setting_and_taking_off_can_be_repeated() {
+async fn adding_and_removing_can_be_repeated() {
     let app = TestApp::new().await;
     let (one, two) = (app.member().await, app.member().await);
     one.add(&ran()).await;
@@ -90,7 +90,7 @@ async fn a_favorite_needs_a_caller_and_a_movie() {
 }
 
 #[tokio::test]
-async fn a_favorite_takes_any_body_or_none() {
+async fn a_favorite_request_may_have_any_body_or_none() {
     let app = TestApp::new().await;
     let member = app.member().await;
     member.add(&ran()).await;

@@ -112,7 +112,7 @@ async fn published(caller: &Caller) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_public_keys_verify_access_tokens() {
+async fn the_published_keys_verify_access_tokens() {
     let app = TestApp::new().await;
     let first_caller = app.anonymous().get(JWKS).send().await.is(200);
     assert_eq!(first_caller.header("content-type"), "application/json");
@@ -137,7 +137,7 @@ async fn the_public_keys_verify_access_tokens() {
 }
 
 #[tokio::test]
-async fn nothing_else_is_well_known() {
+async fn no_other_well_known_path_exists() {
     let app = TestApp::new().await;
     app.anonymous().get("/.well-known/").send().await.is(404);
     app.anonymous()
@@ -202,7 +202,7 @@ async fn a_rotation_signs_nobody_out() {
 
 /// However long nobody signed in, a client that has a session goes on with it, whatever it attaches.
 #[tokio::test]
-async fn a_quiet_month_signs_nobody_out() {
+async fn a_month_without_logins_signs_nobody_out() {
     let deployment = Deployment::new().await;
     let caller = deployment.start().await;
     let tokens = register(&caller, "ripley").await.is(201).body;
@@ -251,7 +251,7 @@ async fn two_rotations_in_a_row_sign_nobody_out() {
 /// Guarantee 6.
 /// A verifier that has just looked, and then meets the new key, would refuse it for ten seconds.
 #[tokio::test]
-async fn a_verifier_that_has_just_looked_knows_the_new_key_before_it_signs() {
+async fn a_verifier_that_has_just_read_the_keys_knows_the_new_key_before_it_signs() {
     let deployment = Deployment::new().await;
     let verifier = deployment.start().await;
     let mut tokens = register(&verifier, "ripley").await.is(201).body;
@@ -287,7 +287,7 @@ async fn a_key_in_use_stays_published() {
 
 /// Guarantee 6.
 #[tokio::test]
-async fn a_key_that_is_withdrawn_after_a_rotation_verifies_no_more_and_does_not_come_back() {
+async fn a_withdrawn_key_no_longer_verifies_and_is_not_published_again() {
     let deployment = Deployment::new().await;
     let caller = deployment.start().await;
     let stolen = register(&caller, "ripley").await.is(201).body;
@@ -314,7 +314,7 @@ async fn a_key_that_is_withdrawn_after_a_rotation_verifies_no_more_and_does_not_
 }
 
 #[tokio::test]
-async fn secrets_that_cannot_be_read_are_503_and_those_that_were_read_are_kept_for_an_hour() {
+async fn unreadable_secrets_are_503_and_secrets_once_read_are_kept_for_an_hour() {
     let deployment = Deployment::new().await;
     deployment.secrets.fail(Some("InternalServiceError"));
     let caller = deployment.start().await;
@@ -339,7 +339,7 @@ async fn secrets_that_cannot_be_read_are_503_and_those_that_were_read_are_kept_f
 }
 
 #[tokio::test]
-async fn a_secret_that_is_missing_or_too_short_is_503_until_it_is_mended() {
+async fn a_missing_or_short_secret_is_503_until_it_is_fixed() {
     let deployment = Deployment::new().await;
     let caller = deployment.start().await;
     deployment.secrets.put(SIGNING, "short");
@@ -352,7 +352,7 @@ async fn a_secret_that_is_missing_or_too_short_is_503_until_it_is_mended() {
 }
 
 #[tokio::test]
-async fn the_secrets_are_read_once_in_five_minutes_by_each_process() {
+async fn each_process_reads_the_secrets_once_in_five_minutes() {
     let deployment = Deployment::new().await;
     let caller = deployment.start().await;
     let mut tokens = register(&caller, "ripley").await.is(201).body;

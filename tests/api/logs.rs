@@ -236,7 +236,7 @@ async fn send(what: &str, call: Call, tokens: &BTreeSet<String>) -> Answer {
 }
 
 #[tokio::test]
-async fn nothing_that_a_client_wrote_is_in_the_log_or_in_a_refusal() {
+async fn nothing_that_a_client_sent_is_in_the_log_or_in_an_error_answer() {
     let log = Log::begin();
     let app = TestApp::new().await;
     let mut tokens = BTreeSet::new();
@@ -308,7 +308,7 @@ async fn nothing_that_a_client_wrote_is_in_the_log_or_in_a_refusal() {
 }
 
 #[tokio::test]
-async fn nothing_that_a_client_wrote_is_in_the_log_when_the_table_fails() {
+async fn nothing_that_a_client_sent_is_in_the_log_when_the_table_fails() {
     let log = Log::begin();
     let proxied = ProxiedApp::with(|options| options.config.http.deadline = Duration::from_secs(1)).await;
     let mut tokens = BTreeSet::new();
@@ -370,7 +370,7 @@ async fn log_in(caller: &Caller) -> Caller {
 }
 
 #[tokio::test]
-async fn nothing_that_is_stored_is_in_the_log_when_it_cannot_be_read() {
+async fn nothing_stored_is_in_the_log_when_an_item_cannot_be_decoded() {
     let log = Log::begin();
     let app = TestApp::new().await;
     let mut tokens = BTreeSet::new();
@@ -434,7 +434,7 @@ async fn nothing_that_is_stored_is_in_the_log_when_it_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn a_panic_about_what_a_client_wrote_is_not_in_the_log() {
+async fn the_message_of_a_panic_is_not_in_the_log() {
     async fn panics(path: axum::extract::Path<String>) {
         panic!("{}", path.0)
     }

@@ -29,7 +29,7 @@ async fn find(caller: &Caller, q: &str) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn neither_case_nor_accents_count() {
+async fn search_ignores_case_and_accents() {
     let app = TestApp::new().await;
     let member = member_with(
         &app,
@@ -81,7 +81,7 @@ async fn neither_case_nor_accents_count() {
 }
 
 #[tokio::test]
-async fn a_word_of_three_characters_or_more_may_be_unfinished_and_a_shorter_one_not() {
+async fn words_of_three_or_more_characters_match_as_prefixes_and_shorter_ones_exactly() {
     let app = TestApp::new().await;
     let member = member_with(
         &app,
@@ -121,7 +121,7 @@ async fn a_word_of_three_characters_or_more_may_be_unfinished_and_a_shorter_one_
 }
 
 #[tokio::test]
-async fn several_words_may_be_of_several_fields_and_must_all_be_there() {
+async fn all_words_must_match_but_may_match_different_fields() {
     let app = TestApp::new().await;
     let member = member_with(
         &app,
@@ -154,7 +154,7 @@ async fn several_words_may_be_of_several_fields_and_must_all_be_there() {
 }
 
 #[tokio::test]
-async fn the_exact_title_comes_first_then_titles_that_begin_so_then_the_rest() {
+async fn exact_titles_come_first_then_title_prefixes_then_other_matches() {
     let app = TestApp::new().await;
     let member = member_with(
         &app,
@@ -197,7 +197,7 @@ async fn the_exact_title_comes_first_then_titles_that_begin_so_then_the_rest() {
 }
 
 #[tokio::test]
-async fn of_several_words_the_exact_title_comes_first_and_titles_that_begin_so_next() {
+async fn with_several_words_exact_titles_come_first_and_title_prefixes_next() {
     let app = TestApp::new().await;
     let member = member_with(
         &app,
@@ -225,7 +225,7 @@ async fn of_several_words_the_exact_title_comes_first_and_titles_that_begin_so_n
 }
 
 #[tokio::test]
-async fn a_movie_that_matches_many_times_comes_once() {
+async fn a_movie_with_many_matches_is_listed_once() {
     let app = TestApp::new().await;
     let member = member_with(
         &app,
@@ -250,7 +250,7 @@ async fn a_movie_that_matches_many_times_comes_once() {
 }
 
 #[tokio::test]
-async fn a_blank_q_is_400_and_one_of_punctuation_finds_nothing() {
+async fn a_blank_query_is_400_and_punctuation_finds_nothing() {
     let app = TestApp::new().await;
     let member = member_with(&app, &[("…", "?!", "x"), ("Movie", "Somebody", "Drama")]).await;
     for query in ["", "?", "?q=", "?q=%20", "?q=%09%0A+", "?q=%C2%A0", "?other=x"] {
@@ -272,7 +272,7 @@ async fn a_blank_q_is_400_and_one_of_punctuation_finds_nothing() {
 }
 
 #[tokio::test]
-async fn any_text_is_only_text() {
+async fn no_character_of_a_query_has_a_special_meaning() {
     let app = TestApp::new().await;
     let member = member_with(&app, &[("Movie", "Somebody", "Drama")]).await;
     let long = "longword".repeat(70);
@@ -300,7 +300,7 @@ async fn any_text_is_only_text() {
 
 /// Guarantee 44.
 #[tokio::test]
-async fn a_change_can_be_found_as_soon_as_it_is_answered() {
+async fn search_finds_a_change_as_soon_as_it_is_answered() {
     let app = TestApp::new().await;
     let member = member_with(&app, &[("Alpha Beta", "Gamma", "Delta")]).await;
     assert_eq!(find(&member, "alpha beta gamma delta").await, [1]);
@@ -360,7 +360,7 @@ async fn a_change_can_be_found_as_soon_as_it_is_answered() {
 
 /// Words and titles are longer than the keys they are found by.
 #[tokio::test]
-async fn the_longest_words_and_titles_are_told_apart() {
+async fn the_longest_words_and_titles_are_distinguished() {
     let app = TestApp::new().await;
     let long = "x".repeat(199);
     // One character that spells out into four words of eighteen letters.
@@ -397,7 +397,7 @@ async fn the_longest_words_and_titles_are_told_apart() {
 /// Guarantee 45.
 /// More movies than one request reads items, with one word in different fields.
 #[tokio::test]
-async fn paging_through_a_common_word_finds_every_movie_once_both_ways() {
+async fn paging_through_a_common_word_finds_every_movie_once_in_both_directions() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let add = |n: u64| {

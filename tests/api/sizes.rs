@@ -54,7 +54,7 @@ async fn server(text: &str) -> ProxiedApp {
 
 /// Guarantee 46.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_answer_is_larger_than_lambda_takes() {
+async fn no_answer_is_larger_than_lambda_allows() {
     for text in ["\"", "😀"] {
         let proxied = server(text).await;
         let app = &proxied.app;
@@ -133,7 +133,7 @@ async fn no_answer_is_larger_than_lambda_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_of_the_longest_users_are_no_large_answer() {
+async fn a_page_of_100_of_the_longest_users_is_within_lambdas_limit() {
     let app = TestApp::new().await;
     let admin = app.admin().await;
     let letter = "\u{10400}";

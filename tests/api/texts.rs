@@ -39,7 +39,7 @@ async fn refused(member: &Caller, path: &str, field: &str, text: &str) -> Vec<St
 
 /// Guarantee 50.
 #[tokio::test]
-async fn a_name_that_cannot_be_seen_or_turns_other_text_is_refused_and_the_message_says_which() {
+async fn an_invisible_or_direction_changing_name_is_refused_and_the_message_says_which() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let path = format!("/api/movies/{}/", member.add(&heat()).await["id"]);
@@ -130,7 +130,7 @@ async fn a_cover_with_credentials_quotes_spaces_or_control_characters_is_refused
 }
 
 #[tokio::test]
-async fn texts_of_every_script_are_taken_up_to_their_limits_and_found() {
+async fn texts_in_every_script_are_accepted_up_to_their_limits_and_found() {
     let app = TestApp::new().await;
     let member = app.member().await;
     // Words of ten characters, as many as fit.

@@ -41,7 +41,7 @@ fn watched(alarm: &Value) -> Vec<Watched> {
 }
 
 #[test]
-fn there_is_an_alarm_for_whatever_goes_wrong() {
+fn every_kind_of_failure_has_an_alarm() {
     let stack = Stack::new(&[]);
     let alarms = stack.alarms();
     let seen: Vec<Watched> = alarms.values().flat_map(|alarm| watched(alarm)).collect();
@@ -89,7 +89,7 @@ fn there_is_an_alarm_for_whatever_goes_wrong() {
 }
 
 #[test]
-fn the_gateways_refusals_are_counted_where_their_alarm_looks() {
+fn the_gateways_throttled_requests_are_counted_in_the_metric_of_their_alarm() {
     let stack = Stack::new(&[]);
     let filter = stack.properties("GatewayThrottles");
     assert_eq!(filter["LogGroupName"], json!({"Ref": "AccessLogs"}));
@@ -106,7 +106,7 @@ fn the_gateways_refusals_are_counted_where_their_alarm_looks() {
 }
 
 #[test]
-fn every_alarm_says_where_to_look_and_is_sent_where_a_parameter_says() {
+fn every_alarm_is_described_and_sent_to_the_configured_address() {
     let silent = Stack::new(&[]);
     let heard = Stack::new(&[("AlarmEmail", "ops@example.com")]);
     assert!(silent.resources("AWS::SNS::Topic").is_empty());
@@ -162,7 +162,7 @@ fn concurrency_is_measured_against_the_limit_that_applies() {
 }
 
 #[test]
-fn the_dashboard_shows_every_alarm_and_only_what_is_there() {
+fn the_dashboard_shows_every_alarm_and_names_only_existing_resources() {
     let stack = Stack::new(&[]);
     let body = stack.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
         .as_str()

@@ -18,7 +18,7 @@ const EDGE: [(&str, &str); 4] = [
 
 /// Guarantee 21: behind CloudFront the gateway's source address is CloudFront's.
 #[test]
-fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() {
+fn behind_cloudfront_the_web_acl_counts_clients_and_cannot_be_bypassed() {
     let stack = Stack::new(&EDGE);
     let key = json!({"Fn::Sub": "{{resolve:secretsmanager:${EdgeKey}}}"});
     for (id, variables) in stack.variables() {
@@ -87,7 +87,7 @@ fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() 
 
 /// A page reads an answer of another origin only where that names the page's own, or any.
 #[test]
-fn pages_of_any_origin_can_read_the_web_acls_refusals() {
+fn pages_can_read_the_web_acls_refusals_if_every_origin_is_allowed() {
     for (origins, readable) in [("*", true), ("https://a.example", false), ("", false)] {
         let stack = Stack::new(&[EDGE.as_slice(), &[("CorsOrigins", origins)]].concat());
         for rule in &stack.properties("WebAcl")["Rules"].as_array().unwrap()[..2] {
@@ -102,7 +102,7 @@ fn pages_of_any_origin_can_read_the_web_acls_refusals() {
 }
 
 #[test]
-fn without_cloudfront_the_function_counts_addresses_and_nothing_of_it_is_made() {
+fn without_cloudfront_the_function_counts_addresses_and_no_edge_resource_exists() {
     let stack = Stack::new(&[]);
     for kind in [
         "AWS::CloudFront::Distribution",
@@ -132,7 +132,7 @@ fn without_cloudfront_the_function_counts_addresses_and_nothing_of_it_is_made() 
 }
 
 #[test]
-fn a_domain_of_ones_own_is_where_the_api_answers() {
+fn the_api_answers_at_a_custom_domain() {
     let stack = Stack::new(&EDGE[1..]);
     assert_eq!(
         stack.0["Outputs"]["ApiUrl"]["Value"],

@@ -66,7 +66,7 @@ fn name(template: &Template, operation: &Operation, path: &str) -> String {
 /// Guarantee 56.
 /// What AWS adds and changes stands in the files; what the local gateway makes of the same request must be that.
 #[test]
-fn every_file_is_what_the_gateway_makes_of_its_request() {
+fn every_event_file_equals_the_gateways_event_for_its_request() {
     for name in event::names() {
         let text = event::text(&name);
         let file = event::read(&name);
@@ -143,7 +143,7 @@ fn every_operation_has_its_events_and_every_event_its_step() {
 }
 
 #[test]
-fn without_any_one_event_or_step_something_is_missing() {
+fn a_missing_event_or_step_is_noticed() {
     let (operations, events) = (operations(), all_events());
     for name in events.keys() {
         let mut events = events.clone();
@@ -174,7 +174,7 @@ fn without_any_one_event_or_step_something_is_missing() {
 
 /// Guarantee 56.
 #[tokio::test]
-async fn every_event_is_answered_as_the_story_says() {
+async fn every_event_gets_the_status_of_its_step() {
     let app = TestApp::new().await;
     let mut kept = Kept::default();
     for (name, status, event) in scenario::events() {
@@ -202,7 +202,7 @@ async fn every_event_is_answered_over_http_by_the_local_server_as_in_process() {
 
 /// As with `sed`, which leaves the `content-length` of the placeholder.
 #[tokio::test]
-async fn a_token_may_be_put_into_a_files_text() {
+async fn a_token_can_be_put_into_the_text_of_an_event_file() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let access = member.access.as_deref().unwrap();

@@ -264,7 +264,7 @@ fn grant(action: Action, target: Target, keys: &str) -> Grant {
 }
 
 #[tokio::test]
-async fn every_function_needs_all_that_its_role_allows_and_nothing_else() {
+async fn every_role_allows_exactly_what_its_function_needs() {
     let (roles, seen) = (roles(), seen().await);
     for (name, seen) in seen {
         assert_eq!(seen.refusals, BTreeSet::new(), "{name}");
@@ -282,7 +282,7 @@ async fn every_function_needs_all_that_its_role_allows_and_nothing_else() {
 
 /// The comparison above notices every change of a role: without an action, without a key or with one more.
 #[tokio::test]
-async fn a_role_that_lacks_an_action_or_a_key_or_has_one_too_many_is_noticed() {
+async fn a_missing_or_superfluous_action_or_key_of_a_role_is_noticed() {
     let seen = seen().await;
     let notices = |function: &str, text: &str, what: &str| {
         let roles = Template::parse(text).unwrap().roles;
@@ -366,7 +366,7 @@ fn drop_empty(statements: &mut Vec<Value>) {
 
 /// What the guard can't see, since nothing but the table is on this machine: logs, secrets, and who takes a role on.
 #[test]
-fn a_function_has_a_role_of_its_own_with_its_own_logs_and_only_auth_has_secrets() {
+fn every_function_has_its_own_role_and_logs_and_only_auth_reads_secrets() {
     let roles = roles();
     for (name, prefix) in FUNCTIONS {
         let role = &roles[name];
@@ -406,7 +406,7 @@ fn a_function_writes_to_the_log_group_that_its_role_names() {
 }
 
 #[test]
-fn no_permission_is_given_twice() {
+fn no_permission_is_granted_twice() {
     for (name, role) in roles() {
         let count: usize = role.statements.iter().map(|s| s.grants().count()).sum();
         assert_eq!(grants(&role).len(), count, "{name}");
@@ -415,7 +415,7 @@ fn no_permission_is_given_twice() {
 
 /// No function can do with the table what no request needs, and only auth what signs people in.
 #[test]
-fn only_auth_reaches_logins_sessions_and_attempts_and_only_auth_publishes_keys() {
+fn only_auth_accesses_logins_sessions_and_attempts_and_publishes_keys() {
     let roles = roles();
     let who = |is: &dyn Fn(&Grant) -> bool| -> Vec<&str> {
         let of = roles.iter().filter(|(_, role)| grants(role).iter().any(is));
@@ -450,7 +450,7 @@ fn only_auth_reaches_logins_sessions_and_attempts_and_only_auth_publishes_keys()
 
 /// Whatever it says elsewhere, the text has none of these.
 #[test]
-fn the_template_has_no_wildcard_no_scan_and_no_policy_of_others() {
+fn the_template_has_no_wildcard_no_scan_and_no_managed_policy() {
     let policies = TEMPLATE
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'));
@@ -472,7 +472,7 @@ fn the_template_has_no_wildcard_no_scan_and_no_policy_of_others() {
 
 /// `.github/deploy-role.yaml`: GitHub's protection of prod holds for prod's role alone, which no deployment may change.
 #[test]
-fn github_deploys_each_environment_by_a_role_of_its_own_that_cannot_change_itself() {
+fn each_github_environment_has_its_own_role_that_cannot_change_itself() {
     let text = include_str!("../../.github/deploy-role.yaml");
     let parameters = [
         ("Repository", "o/r"),

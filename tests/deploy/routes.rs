@@ -91,7 +91,7 @@ fn taken_by<'a>(keys: &[&'a str], reading: Reading, method: &str, path: &str) ->
 }
 
 #[test]
-fn a_full_match_goes_before_a_greedy_one_and_that_before_the_default() {
+fn a_full_match_precedes_a_greedy_match_and_that_precedes_the_default() {
     let guide = [
         "GET /pets/dog/1",
         "GET /pets/dog/{id}",
@@ -218,7 +218,7 @@ fn astray(owned: &[(Operation, &str)], routes: &[(String, String)], reading: Rea
 
 /// Guarantee 55.
 #[test]
-fn every_operation_reaches_its_own_function_in_both_spellings() {
+fn every_operation_reaches_its_function_with_and_without_a_trailing_slash() {
     for reading in [Reading::Lenient, Reading::Strict] {
         assert_eq!(astray(&owned(), &routes(), reading), [""; 0], "{reading:?}");
     }
@@ -240,7 +240,7 @@ fn every_operation_reaches_its_own_function_in_both_spellings() {
 
 /// Guarantee 55.
 #[test]
-fn without_any_one_route_something_goes_astray() {
+fn a_missing_route_is_noticed() {
     let (owned, routes) = (owned(), routes());
     for at in 0..routes.len() {
         let mut routes = routes.clone();
@@ -257,7 +257,7 @@ fn without_any_one_route_something_goes_astray() {
 
 /// The local gateway reads the rules leniently, and otherwise as they are read here.
 #[test]
-fn the_local_gateway_takes_the_same_routes() {
+fn the_local_gateway_selects_the_same_routes() {
     let template = Template::parse(TEMPLATE).unwrap();
     let routes = routes();
     let keys: Vec<&str> = routes.iter().map(|(key, _)| key.as_str()).collect();

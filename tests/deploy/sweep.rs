@@ -84,7 +84,7 @@ async fn table_and_function() -> (FaultProxy, Store) {
 }
 
 #[tokio::test]
-async fn what_a_deletion_leaves_of_very_many_favorites_the_sweep_removes() {
+async fn the_sweep_removes_the_favorites_that_a_deletion_leaves() {
     let app = TestApp::new().await;
     let owner = app.member().await;
     let added = owner
@@ -107,7 +107,7 @@ async fn what_a_deletion_leaves_of_very_many_favorites_the_sweep_removes() {
 }
 
 #[tokio::test]
-async fn the_sweep_goes_on_until_no_movie_is_left() {
+async fn the_sweep_continues_until_no_movie_is_left() {
     let (proxy, function) = table_and_function().await;
     let table = proxy.store().await;
     // More than it finds at one look.
@@ -123,7 +123,7 @@ async fn the_sweep_goes_on_until_no_movie_is_left() {
 }
 
 #[tokio::test]
-async fn an_invocation_that_has_no_time_left_ends_well_and_leaves_the_rest_to_the_next() {
+async fn an_invocation_without_time_left_succeeds_and_leaves_the_rest_to_the_next() {
     let (proxy, function) = table_and_function().await;
     let table = proxy.store().await;
     leave(&table, 1, 3).await;
@@ -138,7 +138,7 @@ async fn an_invocation_that_has_no_time_left_ends_well_and_leaves_the_rest_to_th
 }
 
 #[tokio::test]
-async fn an_invocation_fails_when_the_table_does() {
+async fn an_invocation_fails_if_the_table_fails() {
     let (proxy, function) = table_and_function().await;
     leave(&proxy.store().await, 1, 1).await;
     for operation in ["Query", "BatchWriteItem", "DeleteItem"] {

@@ -61,7 +61,7 @@ fn another(item: &[(&'static str, AttributeValue)]) -> Break {
 
 /// Guarantee 32: the audit finds every kind of orphan and disagreement. Each is made by a raw write and undone again.
 #[tokio::test]
-async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
+async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
     let app = TestApp::new().await;
     let (ripley, dallas) = (app.register("ripley").await, app.register("dallas").await);
     let alien = movie("Alien Nation", "Ridley Scott", "Sci-Fi, Horror", "1979-05-25");
@@ -219,7 +219,7 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
 
 /// Guarantee 32. The embedded engine takes a key that DynamoDB refuses, so the audit looks at their lengths.
 #[tokio::test]
-async fn the_auditor_notices_a_key_that_dynamodb_would_refuse() {
+async fn the_auditor_reports_a_key_that_dynamodb_would_refuse() {
     let app = TestApp::new().await;
     let ripley = app.register("ripley").await;
     let alien = movie("Alien", "Ridley Scott", "Horror", "1979-05-25");

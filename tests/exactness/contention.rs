@@ -108,7 +108,7 @@ async fn assert_gone(store: &Store, movie: u64) {
 /// "A movie that many people favorite at the moment can be edited within 4 s and deleted within 6 s." With
 /// conflicts as DynamoDB makes them, and as the embedded engine runs transactions, one after another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_a_pause() {
+async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_pause() {
     for window in [None, Some(Duration::from_millis(10))] {
         let patient = Duration::from_secs(60);
         let proxied = ProxiedApp::with(|options| options.config.http.deadline = patient).await;
@@ -177,7 +177,7 @@ async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_a_pa
 /// An owner's change that meets as many transactions as a favorite does is done in a fraction of the time: it has its turn
 /// before the many.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_by_its_owner_waits_a_fraction_of_what_a_favorite_does_for_as_many_transactions() {
+async fn an_owners_change_waits_less_than_a_favorite_after_as_many_conflicts() {
     let proxied = ProxiedApp::new().await;
     let owner = proxied.app.member().await;
     let movie = owner.add(&alien()).await["id"].as_u64().unwrap();
@@ -206,7 +206,7 @@ async fn a_change_by_its_owner_waits_a_fraction_of_what_a_favorite_does_for_as_m
 
 /// Guarantee 29. Movies that nobody has favored yet, so that first favorites and deletions meet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_movie_deleted_by_two_amid_favorites_and_edits_is_deleted_once_and_leaves_nothing() {
+async fn a_movie_deleted_twice_amid_favorites_and_edits_is_deleted_once_without_a_trace() {
     let proxied = ProxiedApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;
     let owner = proxied.app.member().await;
     let mut fans = Vec::new();
@@ -325,7 +325,7 @@ impl Between {
 
 /// A favorite that comes between is counted, and is no reason to read and decide anew: however many come, an edit is done.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_favorite_between_an_edits_read_and_its_write_is_counted_and_delays_it_by_no_read() {
+async fn a_favorite_between_the_read_and_the_write_of_an_edit_is_counted_without_another_read() {
     for (favorites, change, count) in [(0, Some(true), 2), (2, Some(true), 4), (2, None, 2)] {
         let between = Between::new(favorites).await;
         let view = between.edit(change).await;
@@ -338,7 +338,7 @@ async fn a_favorite_between_an_edits_read_and_its_write_is_counted_and_delays_it
 
 /// The same of a deletion, which then leaves the favorite to the sweep.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_favorite_between_a_deletions_read_and_its_write_goes_with_the_movie() {
+async fn a_favorite_between_the_read_and_the_write_of_a_deletion_is_removed_with_the_movie() {
     for favorites in [0, 2] {
         let between = Between::new(favorites).await;
         let deleting = between.store.delete_movie(between.movie, between.owner, |_| {

@@ -333,7 +333,7 @@ async fn movies(table: &Store) -> BTreeMap<u64, String> {
 }
 
 #[tokio::test]
-async fn sigterm_and_ctrl_c_end_the_program_cleanly_and_it_prints_two_lines_and_nothing_else() {
+async fn sigterm_and_ctrl_c_stop_the_program_cleanly_and_it_prints_only_two_lines() {
     let data = tempfile::tempdir().unwrap();
     for signal in ["TERM", "INT"] {
         let served = Served::start(data.path()).await;
@@ -436,7 +436,7 @@ async fn import(data: &Path, file: &Path, kill_at: Option<usize>) -> (BTreeSet<u
 
 /// Guarantee 43.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_that_is_killed_goes_on_and_every_good_row_is_there_once_and_every_bad_one_reported() {
+async fn a_killed_import_continues_and_imports_or_reports_every_row_once() {
     let data = tempfile::tempdir().unwrap();
     let file = data.path().join("movies.csv");
     let (csv, titles, bad) = catalog(10_000);

@@ -195,7 +195,7 @@ fn further_units(results: &[Value]) -> usize {
 
 /// Guarantee 46.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_search_costs_40_units_at_most_whatever_the_texts_and_finds_what_it_should_both_ways() {
+async fn a_search_among_hostile_texts_costs_at_most_40_units_and_finds_every_match() {
     let movies = movies();
     let proxied = server(&movies).await;
     let caller = proxied.app.anonymous();
@@ -275,7 +275,7 @@ async fn a_search_costs_40_units_at_most_whatever_the_texts_and_finds_what_it_sh
 
 /// Three trips are all that a search takes whose words aren't all common, four otherwise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_search_among_hostile_texts_takes_four_trips_at_most() {
+async fn a_search_among_hostile_texts_takes_at_most_four_trips() {
     let proxied = server(&movies()).await;
     let caller = proxied.app.anonymous();
     proxied.proxy.gather_calls(HOLD);
@@ -325,7 +325,7 @@ const CREATE_UNITS: f64 = 1.0 + 2.0 * (25.0 + 1.0 + 39.0 + 9.0 + 1.0) + 10.0;
 
 /// Guarantee 46.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_texts_make_an_edit_cost_more_than_its_ceiling() {
+async fn hostile_texts_do_not_raise_the_cost_of_an_edit_above_its_ceiling() {
     let proxied = ProxiedApp::new().await;
     let user = proxied.app.member().await;
     let cost = async |what: &str, call: Call| {

@@ -42,7 +42,7 @@ async fn attempt(proxied: &ProxiedApp, name: &str, networks: impl Iterator<Item 
 
 /// Guarantee 36.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_login_is_within_its_budget_whatever_it_meets() {
+async fn every_kind_of_login_is_within_its_budget() {
     let proxied = ProxiedApp::new().await;
     let app = &proxied.app;
     let user = app.member().await;

@@ -330,7 +330,7 @@ impl Caller {
 
 /// Guarantees 30, 32, 33 and 35. All requests at once and outages side by side, so that the suite waits but a few times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_keeps_the_table_away_for_3_seconds_every_change_is_made_once_and_everything_answered() {
+async fn every_request_is_answered_and_every_change_made_once_despite_an_outage_of_3_seconds() {
     side_by_side(outlive).await;
 }
 
@@ -350,7 +350,7 @@ async fn outlive(outage: Outage) {
 
 /// Guarantees 33 and 35.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_that_stays_away_is_503_with_retry_after_within_the_deadline() {
+async fn an_outage_that_lasts_is_503_with_retry_after_within_the_deadline() {
     side_by_side(give_up).await;
 }
 
@@ -381,7 +381,7 @@ async fn give_up(outage: Outage) {
 
 /// Guarantee 30. No answer to a transaction arrives before the deadline, and the table tells what became of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_done_without_an_answer_is_found_by_reading_and_answered_as_done() {
+async fn a_committed_change_without_an_answer_is_found_by_reading_and_answered_as_made() {
     let mut stage = Stage::new(SHORT).await;
     let mut calls = stage.changes().await;
     let others = stage.others().into_iter();
@@ -397,7 +397,7 @@ async fn what_was_done_without_an_answer_is_found_by_reading_and_answered_as_don
 
 /// Guarantee 30: what wasn't done isn't found, either, and leaves nothing behind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_not_done_is_not_found_by_reading_and_leaves_nothing_behind() {
+async fn a_change_that_was_not_committed_is_503_and_leaves_nothing_behind() {
     let mut stage = Stage::new(SHORT).await;
     let mut before = Vec::new();
     let mut calls = stage.changes().await;
@@ -427,7 +427,7 @@ async fn what_was_not_done_is_not_found_by_reading_and_leaves_nothing_behind() {
 
 /// Guarantee 10: a refresh that was done and not answered is answered `503` early enough to be sent again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refresh_that_is_answered_503_can_be_sent_again_within_the_grace() {
+async fn a_refresh_that_is_answered_503_can_be_sent_again_within_the_grace_period() {
     let stage = Stage::new(Duration::from_secs(60)).await;
     let proxy = &stage.proxied.proxy;
     proxy.inject("UpdateItem", FOR_EVER, Fault::AnswerLost);

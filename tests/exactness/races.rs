@@ -63,7 +63,7 @@ fn in_case(text: &str, bits: usize) -> String {
 
 /// Guarantee 31.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_60_who_register_one_name_one_gets_it() {
+async fn one_of_60_concurrent_registrations_of_a_name_succeeds() {
     let app = app_with_long_deadline().await;
     let names = |n: usize| ("ripley".to_owned(), format!("ripley{n}@example.com"));
     let answers = register(&app, (0..60).map(names)).await;
@@ -76,7 +76,7 @@ async fn of_60_who_register_one_name_one_gets_it() {
 
 /// Guarantee 31.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn names_that_differ_in_case_are_one_name_and_so_are_emails() {
+async fn names_or_emails_that_differ_only_in_case_are_registered_once() {
     let app = app_with_long_deadline().await;
     let by_name = (0..24).map(|n| (in_case("ripley", n), format!("crew{n}@example.com")));
     let by_email = (0..24).map(|n| (format!("crew{n}"), in_case("nostromo@example.com", n)));
@@ -92,7 +92,7 @@ async fn names_that_differ_in_case_are_one_name_and_so_are_emails() {
 
 /// Guarantee 29.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_1200_toggles_by_12_users_every_favorite_and_count_is_exact() {
+async fn every_favorite_and_count_is_exact_after_1200_toggles_by_12_users() {
     let app = app_with_long_deadline().await;
     let owner = app.member().await;
     let mut movies = Vec::new();
@@ -151,7 +151,7 @@ async fn after_1200_toggles_by_12_users_every_favorite_and_count_is_exact() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_240_movies_added_at_once_each_is_there_once() {
+async fn each_of_240_movies_added_at_once_is_listed_once() {
     let app = app_with_long_deadline().await;
     let user = app.member().await;
     let genres = ["Drama", "DRAMA, Crime", "crime", "Sci-Fi, drama", "Sci-Fi"];
@@ -182,7 +182,7 @@ async fn of_240_movies_added_at_once_each_is_there_once() {
 
 /// Guarantee 42.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_60_renames_at_once_a_movie_has_one_of_the_names_and_is_found_by_no_other() {
+async fn a_movie_is_found_only_by_its_last_name_after_60_concurrent_renames() {
     let app = app_with_long_deadline().await;
     let user = app.member().await;
     let added = user
@@ -214,7 +214,7 @@ async fn after_60_renames_at_once_a_movie_has_one_of_the_names_and_is_found_by_n
 
 /// Guarantees 9 and 10.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_30_refreshes_of_one_token_all_get_the_one_session_that_lives() {
+async fn thirty_concurrent_refreshes_of_one_token_get_the_same_new_token() {
     let app = app_with_long_deadline().await;
     let user = app.member().await;
     let refresh = |user: Caller, token: &str| {
@@ -315,7 +315,7 @@ async fn movies_deleted_amid_favorites_and_edits_leave_no_trace() {
 
 /// Guarantees 29 and 33, with conflicts as DynamoDB makes them, which the embedded engine doesn't.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn toggles_that_meet_each_other_are_exact() {
+async fn conflicting_toggles_are_counted_exactly() {
     let proxied = ProxiedApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;
     let mut users = Vec::new();
     for _ in 0..8 {
@@ -352,7 +352,7 @@ async fn toggles_that_meet_each_other_are_exact() {
 
 /// What a transaction under way keeps from others, by DynamoDB's rules; the tests and measurements of conflicts stand on it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn behind_the_fault_proxy_a_transaction_under_way_conflicts_with_just_what_touches_its_items() {
+async fn a_running_transaction_conflicts_only_with_calls_on_its_items_behind_the_fault_proxy() {
     let proxied = ProxiedApp::new().await;
     let client = table::connect(&proxied.proxy.url).await;
     let name = proxied.proxy.table.name();

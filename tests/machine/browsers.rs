@@ -151,7 +151,7 @@ fn is_refused(addr: SocketAddr, status: u16, what: &str, change: impl Fn(Raw) ->
 
 /// Guarantee 51.
 #[tokio::test]
-async fn a_request_with_an_origin_is_refused_whatever_else_it_has() {
+async fn a_request_with_an_origin_is_always_refused() {
     let (_engine, addr) = engine().await;
     for origin in [
         "https://example.com",
@@ -205,7 +205,7 @@ async fn no_preflight_is_granted() {
 
 /// Guarantee 51.
 #[tokio::test]
-async fn a_host_that_a_name_server_can_point_here_is_refused() {
+async fn a_host_name_that_dns_can_point_here_is_refused() {
     let (_engine, addr) = engine().await;
     for host in [
         "example.com".to_owned(),
@@ -234,7 +234,7 @@ async fn a_host_that_a_name_server_can_point_here_is_refused() {
 
 /// Guarantee 51.
 #[tokio::test]
-async fn what_a_page_can_send_without_a_preflight_is_refused() {
+async fn a_request_that_needs_no_preflight_is_refused() {
     let (_engine, addr) = engine().await;
     for media in [
         "text/plain",
@@ -273,7 +273,7 @@ async fn what_a_page_can_send_without_a_preflight_is_refused() {
 }
 
 #[tokio::test]
-async fn a_tool_is_answered_by_any_name_of_this_machine_and_without_any_cors_header() {
+async fn a_tool_is_answered_under_every_name_of_this_machine_without_cors_headers() {
     let (_engine, addr) = engine().await;
     for host in [
         addr.to_string(),
@@ -314,7 +314,7 @@ async fn a_tool_is_answered_by_any_name_of_this_machine_and_without_any_cors_hea
 }
 
 #[tokio::test]
-async fn what_dynamodb_refuses_has_dynamodbs_error() {
+async fn a_refused_request_gets_dynamodbs_error() {
     let (engine, addr) = engine().await;
     for (operation, body, kind) in [
         (

@@ -75,7 +75,7 @@ fn widen(path: &Path) {
 
 /// Guarantee 52.
 #[tokio::test]
-async fn whichever_command_is_the_first_only_its_owner_can_read_what_it_keeps() {
+async fn only_the_owner_can_read_the_data_whichever_command_creates_it() {
     let root = tempfile::tempdir().unwrap();
     let csv = movies_csv(root.path());
     let data = |name: &str| root.path().join(name).join("data");
@@ -118,7 +118,7 @@ async fn whichever_command_is_the_first_only_its_owner_can_read_what_it_keeps() 
 
 /// Guarantee 52.
 #[tokio::test]
-async fn what_others_could_read_is_narrowed_journals_included() {
+async fn files_that_others_could_read_are_made_private_journals_included() {
     let root = tempfile::tempdir().unwrap();
     let data = root.path().join("data");
     let (mut child, _) = serving(serve(&data)).await.unwrap();
@@ -150,7 +150,7 @@ async fn what_others_could_read_is_narrowed_journals_included() {
 /// Guarantee 52.
 /// Only the superuser can give a directory away; for others there is nothing to look at but that of the system.
 #[tokio::test]
-async fn a_directory_that_is_not_ours_or_is_for_everybody_is_refused_with_its_name() {
+async fn a_directory_of_another_user_or_for_everybody_is_refused_by_name() {
     let root = tempfile::tempdir().unwrap();
     let csv = movies_csv(root.path());
     let foreign = root.path().join("foreign");
@@ -184,7 +184,7 @@ async fn a_directory_that_is_not_ours_or_is_for_everybody_is_refused_with_its_na
 }
 
 #[tokio::test]
-async fn a_lost_table_and_lost_secrets_are_missed_by_every_command() {
+async fn every_command_reports_a_lost_table_or_lost_secrets() {
     let root = tempfile::tempdir().unwrap();
     let csv = movies_csv(root.path());
     let data = root.path().join("data");
@@ -230,7 +230,7 @@ async fn a_lost_table_and_lost_secrets_are_missed_by_every_command() {
 }
 
 #[tokio::test]
-async fn a_first_start_that_is_killed_at_any_moment_leaves_a_directory_that_can_be_used() {
+async fn a_first_start_killed_at_any_moment_leaves_a_usable_directory() {
     let root = tempfile::tempdir().unwrap();
     let mut unfinished = 0;
     for round in 0..24_u64 {

@@ -81,7 +81,7 @@ impl Trap {
 
 /// Guarantee 54.
 #[tokio::test]
-async fn a_loopback_endpoint_needs_nothing_and_no_other_address_is_contacted() {
+async fn with_a_loopback_endpoint_no_other_address_is_contacted() {
     let engine = Engine::start(Storage::Memory).unwrap();
     let url = engine.endpoint();
     let by_name = url.replace("127.0.0.1", "localhost");

@@ -7,7 +7,7 @@ use crate::api::settled;
 use crate::support::{PASSWORD, TestApp};
 
 #[tokio::test]
-async fn signing_in_takes_the_username_or_the_email_in_any_case() {
+async fn login_accepts_the_username_or_the_email_in_any_case() {
     let app = TestApp::new().await;
     let registered = register(&app, json!({})).await.is(201).body;
     for name in [

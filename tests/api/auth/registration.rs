@@ -8,7 +8,7 @@ use crate::api::but;
 use crate::support::{PASSWORD, TestApp};
 
 #[tokio::test]
-async fn registering_answers_the_user_and_their_tokens() {
+async fn registration_returns_the_user_and_their_tokens() {
     let app = TestApp::new().await;
     let answer = register(&app, json!({})).await.is(201);
     let body = &answer.body;
@@ -56,7 +56,7 @@ async fn registering_answers_the_user_and_their_tokens() {
 }
 
 #[tokio::test]
-async fn every_field_that_is_wrong_is_named_at_once() {
+async fn every_invalid_field_is_named_in_one_answer() {
     let app = TestApp::new().await;
     let all = ["email", "password", "username"];
     for body in [
@@ -198,7 +198,7 @@ async fn a_password_is_any_8_to_128_characters_exactly_as_typed() {
 
 /// Guarantee 16.
 #[tokio::test]
-async fn a_password_that_is_guessed_first_is_refused() {
+async fn a_common_password_or_one_of_the_users_names_is_refused() {
     let app = TestApp::new().await;
     for password in [
         "password",
@@ -237,7 +237,7 @@ async fn a_password_that_is_guessed_first_is_refused() {
 
 /// Guarantee 19.
 #[tokio::test]
-async fn a_name_that_is_taken_in_any_case_is_409_and_named() {
+async fn a_taken_username_or_email_is_409_in_any_case() {
     let app = TestApp::new().await;
     register(&app, json!({})).await.is(201);
     for (username, email, taken) in [
@@ -297,7 +297,7 @@ async fn names_are_trimmed_and_passwords_are_not() {
 
 /// Guarantee 25.
 #[tokio::test]
-async fn a_new_user_cannot_choose_what_the_server_owns() {
+async fn a_new_user_cannot_set_server_owned_fields() {
     let app = TestApp::new().await;
     app.member().await;
     let forged = json!({

@@ -7,7 +7,7 @@ use crate::support::{PASSWORD, TestApp};
 
 /// Guarantee 7.
 #[tokio::test]
-async fn a_refresh_answers_new_tokens() {
+async fn a_refresh_returns_new_tokens() {
     let app = TestApp::new().await;
     let first = register(&app, json!({})).await.is(201).body;
     app.clock.advance(60);
@@ -41,7 +41,7 @@ async fn a_refresh_answers_new_tokens() {
 
 /// Guarantee 10.
 #[tokio::test]
-async fn a_refresh_whose_answer_was_lost_can_be_sent_again_within_the_grace() {
+async fn a_refresh_whose_answer_was_lost_can_be_sent_again_within_the_grace_period() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let lost = refresh(&app, &member.refresh).await.is(200).body;
@@ -95,7 +95,7 @@ async fn an_older_refresh_token_ends_its_session() {
 
 /// Guarantees 8 and 10.
 #[tokio::test]
-async fn the_grace_is_configurable() {
+async fn the_grace_period_is_configurable() {
     let app = TestApp::with(|options| options.config.tokens.grace_seconds = 60).await;
     let member = app.member().await;
     let next = refresh(&app, &member.refresh).await.is(200).body;
@@ -109,7 +109,7 @@ async fn the_grace_is_configurable() {
 
 /// Guarantee 8: a stamp ahead of the clock says nothing about how long ago it was.
 #[tokio::test]
-async fn a_rotation_before_the_clock_was_set_back_grants_no_grace() {
+async fn a_rotation_before_the_clock_was_set_back_has_no_grace_period() {
     let app = TestApp::new().await;
     let (member, other) = (app.member().await, app.member().await);
     let next = refresh(&app, &member.refresh).await.is(200).body;
@@ -125,7 +125,7 @@ async fn a_rotation_before_the_clock_was_set_back_grants_no_grace() {
 
 /// Guarantee 13: nor does a session live longer because it began before the clock was set back.
 #[tokio::test]
-async fn a_session_ends_after_30_days_though_the_clock_was_set_back() {
+async fn a_session_ends_after_30_days_even_if_the_clock_is_set_back() {
     const DAY: i64 = 24 * 3600;
     let app = TestApp::new().await;
     app.clock.advance(100 * DAY);
@@ -157,7 +157,7 @@ async fn a_session_ends_30_days_after_it_began_however_often_it_is_refreshed() {
 
 /// Guarantee 12.
 #[tokio::test]
-async fn signing_out_ends_the_sessions_refresh_tokens_and_no_others() {
+async fn logout_revokes_the_refresh_tokens_of_its_session_only() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let other = login(&app, &member.username, PASSWORD).await.is(200).body;

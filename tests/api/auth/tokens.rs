@@ -14,7 +14,7 @@ use crate::support::{Call, PASSWORD, TestApp};
 
 /// Guarantee 3.
 #[tokio::test]
-async fn an_access_token_is_good_for_15_minutes() {
+async fn an_access_token_is_valid_for_15_minutes() {
     let app = TestApp::new().await;
     let member = app.member().await;
     app.clock.advance(880);
@@ -43,7 +43,7 @@ async fn an_access_token_is_good_for_15_minutes() {
 }
 
 #[tokio::test]
-async fn lifetimes_are_configurable() {
+async fn token_lifetimes_are_configurable() {
     let app = TestApp::with(|options| {
         options.config.tokens.access_seconds = 60;
         options.config.tokens.session_seconds = 120;
@@ -275,7 +275,7 @@ async fn a_token_that_is_not_ours_is_401_even_on_a_public_route() {
 
 /// Guarantee 4.
 #[tokio::test]
-async fn neither_token_is_the_other() {
+async fn access_and_refresh_tokens_are_not_interchangeable() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let access = member.access.clone().unwrap();
@@ -293,7 +293,7 @@ async fn neither_token_is_the_other() {
 }
 
 #[tokio::test]
-async fn credentials_that_are_none_are_401_everywhere() {
+async fn malformed_credentials_are_401_everywhere() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let access = member.access.clone().unwrap();

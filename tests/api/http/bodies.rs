@@ -7,7 +7,7 @@ use crate::api::{MEDIA, body_of, but};
 use crate::support::{Call, TestApp};
 
 #[tokio::test]
-async fn every_body_may_be_json_or_either_form() {
+async fn every_body_may_be_json_or_a_form() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for media in MEDIA {
@@ -30,7 +30,7 @@ async fn every_body_may_be_json_or_either_form() {
 }
 
 #[tokio::test]
-async fn a_media_type_is_the_same_in_any_case_and_with_parameters() {
+async fn a_media_type_is_accepted_in_any_case_and_with_parameters() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for kind in [
@@ -48,7 +48,7 @@ async fn a_media_type_is_the_same_in_any_case_and_with_parameters() {
 }
 
 #[tokio::test]
-async fn another_media_type_is_415() {
+async fn an_unsupported_media_type_is_415() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for (method, path, fields, _) in bodies(&app, &member).await {
@@ -68,7 +68,7 @@ async fn another_media_type_is_415() {
 }
 
 #[tokio::test]
-async fn a_body_past_256_kib_is_413() {
+async fn a_body_over_256_kib_is_413() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let padded = |media, fields: &Value, size: usize| {
@@ -94,7 +94,7 @@ async fn a_body_past_256_kib_is_413() {
 }
 
 #[tokio::test]
-async fn a_json_body_that_cannot_be_read_is_400() {
+async fn an_unreadable_json_body_is_400() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let endpoints = bodies(&app, &member).await;
@@ -145,7 +145,7 @@ async fn a_json_body_that_cannot_be_read_is_400() {
 
 /// Guarantee 27.
 #[tokio::test]
-async fn a_value_nested_too_deep_is_400_whether_its_field_is_read_or_not() {
+async fn a_value_nested_too_deep_is_400_even_in_an_unknown_field() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for (open, close, depth) in [("[", "]", 1000), ("[", "]", 100_000), ("{\"a\":", "}", 40_000)] {
@@ -163,7 +163,7 @@ async fn a_value_nested_too_deep_is_400_whether_its_field_is_read_or_not() {
 }
 
 #[tokio::test]
-async fn text_that_is_no_text_is_400() {
+async fn invalid_characters_in_a_json_string_are_400() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let movie = stalker().to_string();
@@ -205,7 +205,7 @@ async fn text_that_is_no_text_is_400() {
 }
 
 #[tokio::test]
-async fn of_a_key_that_is_there_twice_the_last_counts() {
+async fn the_last_of_two_equal_json_keys_wins() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let twice = stalker().to_string().replace('{', "{\"title\": \"first\", ");
@@ -219,7 +219,7 @@ async fn of_a_key_that_is_there_twice_the_last_counts() {
 }
 
 #[tokio::test]
-async fn a_value_of_another_type_names_its_field() {
+async fn a_value_of_the_wrong_type_is_400_and_names_its_field() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let path = format!("/api/movies/{}/", member.add(&stalker()).await["id"]);
@@ -290,7 +290,7 @@ async fn a_value_of_another_type_names_its_field() {
 }
 
 #[tokio::test]
-async fn a_body_of_more_than_100_fields_is_400() {
+async fn a_body_with_more_than_100_fields_is_400() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for media in MEDIA {

@@ -9,7 +9,7 @@ use crate::support::{Call, TestApp};
 
 /// Guarantee 27.
 #[tokio::test]
-async fn a_form_of_more_fields_than_a_hundred_is_400_in_each_media_type() {
+async fn a_form_with_more_than_100_fields_is_400_in_each_media_type() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let movies = "/api/movies/";
@@ -34,7 +34,7 @@ async fn a_form_of_more_fields_than_a_hundred_is_400_in_each_media_type() {
 }
 
 #[tokio::test]
-async fn a_form_that_cannot_be_read_is_400() {
+async fn an_unreadable_form_is_400() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let form = "application/x-www-form-urlencoded";
@@ -76,7 +76,7 @@ async fn a_form_that_cannot_be_read_is_400() {
 }
 
 #[tokio::test]
-async fn a_file_is_refused_by_the_name_of_its_field() {
+async fn an_uploaded_file_is_400_and_names_its_field() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let path = format!("/api/movies/{}/", member.add(&stalker()).await["id"]);

@@ -7,7 +7,7 @@ use super::{member_with_movies, stalker};
 use crate::support::{Answer, TestApp};
 
 #[tokio::test]
-async fn every_answer_has_a_request_id_of_its_own() {
+async fn every_answer_has_a_unique_request_id() {
     let app = TestApp::new().await;
     let caller = app.anonymous();
     let one = caller
@@ -69,7 +69,7 @@ async fn any_origin_may_call_without_credentials() {
 }
 
 #[tokio::test]
-async fn every_answer_shows_its_headers_to_other_origins() {
+async fn every_answer_exposes_its_headers_to_other_origins() {
     let app = TestApp::new().await;
     let member = member_with_movies(&app).await;
     let nobody = app.anonymous();

@@ -36,7 +36,7 @@ const METHODS: [&str; 8] = [
 const QUERY: &str = "?q=stalker&limit=1";
 
 #[tokio::test]
-async fn every_path_answers_alike_with_and_without_its_slash() {
+async fn every_path_gives_the_same_answer_with_and_without_a_trailing_slash() {
     let app = TestApp::new().await;
     let member = member_with_movies(&app).await;
     for caller in [&member, &app.anonymous()] {
@@ -73,7 +73,7 @@ async fn every_path_answers_alike_with_and_without_its_slash() {
 }
 
 #[tokio::test]
-async fn both_spellings_create_and_delete() {
+async fn creation_and_deletion_work_with_and_without_a_trailing_slash() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for slash in ["", "/"] {
@@ -99,7 +99,7 @@ async fn both_spellings_create_and_delete() {
 }
 
 #[tokio::test]
-async fn head_answers_as_get_does_without_the_body() {
+async fn head_gives_the_answer_of_get_without_the_body() {
     let app = TestApp::new().await;
     let member = member_with_movies(&app).await;
     for caller in [&member, &app.anonymous()] {
@@ -119,7 +119,7 @@ async fn head_answers_as_get_does_without_the_body() {
 }
 
 #[tokio::test]
-async fn another_method_is_405_and_names_those_that_are_taken() {
+async fn an_unsupported_method_is_405_and_lists_the_allowed_ones() {
     let app = TestApp::new().await;
     let caller = app.anonymous();
     for (path, taken) in PATHS {
@@ -140,7 +140,7 @@ async fn another_method_is_405_and_names_those_that_are_taken() {
 }
 
 #[tokio::test]
-async fn a_path_of_nothing_is_404() {
+async fn an_unknown_path_is_404() {
     let app = TestApp::new().await;
     let caller = app.anonymous();
     for path in [
@@ -170,7 +170,7 @@ async fn a_path_of_nothing_is_404() {
 
 /// A URL parser on the way would find the movie in these.
 #[tokio::test]
-async fn a_path_that_only_resembles_a_movies_is_404() {
+async fn a_path_that_only_resembles_a_movie_path_is_404() {
     let app = TestApp::new().await;
     let member = member_with_movies(&app).await;
     let access = member.access.as_deref().unwrap();

@@ -11,7 +11,7 @@ use super::{config, member_with_movies, raw};
 use crate::support::TestApp;
 
 #[tokio::test]
-async fn a_request_of_http_1_0_is_answered() {
+async fn an_http_1_0_request_is_answered() {
     let app = TestApp::new().await;
     let answer = raw(&app, b"GET /api/movies HTTP/1.0\r\n\r\n").await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -29,7 +29,7 @@ async fn a_request_of_http_1_0_is_answered() {
 }
 
 #[tokio::test]
-async fn a_bad_host_is_a_problem_and_the_server_goes_on() {
+async fn a_bad_host_is_400_and_the_server_continues() {
     let app = TestApp::new().await;
     for host in ["a b", "[::1", "x:99999", "a/b", "user@x", "\u{e9}", "1.2.3.4.5"] {
         let answer = raw(
@@ -60,7 +60,7 @@ async fn a_bad_host_is_a_problem_and_the_server_goes_on() {
 
 /// The pages' URLs lead back to the host that was asked.
 #[tokio::test]
-async fn a_next_url_names_the_host_of_the_request() {
+async fn page_urls_use_the_host_of_the_request() {
     let app = TestApp::new().await;
     member_with_movies(&app).await;
     let request = b"GET /api/movies?limit=1 HTTP/1.1\r\nhost: movies.example:81\r\nconnection: close\r\n\r\n";
@@ -96,7 +96,7 @@ async fn ask(router: &Router, path: &str) -> (u16, String, Value) {
 
 /// Guarantee 48.
 #[tokio::test]
-async fn a_panic_is_a_500_and_the_process_lives() {
+async fn a_panic_is_500_and_the_process_continues() {
     async fn panics() -> &'static str {
         panic!("a handler's own secret")
     }
@@ -121,7 +121,7 @@ async fn a_panic_is_a_500_and_the_process_lives() {
 
 /// Guarantee 35.
 #[tokio::test]
-async fn a_handler_that_does_not_end_is_a_503_before_the_gateway_gives_up() {
+async fn a_handler_that_never_ends_is_503_before_the_gateway_times_out() {
     let router = Router::new().route("/endless/", get(std::future::pending::<String>));
     let router = with_layers(router, &config(Duration::ZERO)).unwrap();
     let (status, kind, problem) = ask(&router, "/endless/").await;
@@ -132,7 +132,7 @@ async fn a_handler_that_does_not_end_is_a_503_before_the_gateway_gives_up() {
 
 /// Where CloudFront stands in front, its web ACL counts the clients, so nobody may go around it.
 #[tokio::test]
-async fn behind_cloudfront_a_request_without_its_key_is_refused() {
+async fn behind_cloudfront_a_request_without_the_edge_key_is_403() {
     let key = |text: &str| {
         let text = text.to_owned();
         marquee_shared::config::Config::from_lookup(move |name| (name == "EDGE_KEY").then(|| text.clone()))

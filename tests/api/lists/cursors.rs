@@ -5,7 +5,7 @@ use crate::support::TestApp;
 
 /// Guarantee 26.
 #[tokio::test]
-async fn a_cursor_is_good_for_its_own_collection_alone() {
+async fn a_cursor_works_only_for_its_own_collection() {
     let app = TestApp::new().await;
     let one = member_with(&app, 6).await;
     let two = app.member().await;
@@ -54,7 +54,7 @@ async fn a_cursor_is_good_for_its_own_collection_alone() {
 
 /// Guarantee 26.
 #[tokio::test]
-async fn a_cursor_with_anything_changed_is_400() {
+async fn a_changed_cursor_is_400() {
     let app = TestApp::new().await;
     let member = member_with(&app, 2).await;
     let whole = cursor(&member, "/api/movies/?").await;

@@ -7,7 +7,7 @@ use crate::api::{but, texts};
 use crate::support::{TestApp, encode, movie};
 
 #[tokio::test]
-async fn categories_are_the_genres_in_alphabetical_order_with_five_newest_movies() {
+async fn categories_are_the_genres_in_alphabetical_order_with_their_five_newest_movies() {
     let app = TestApp::new().await;
     let member = app.member().await;
     // "drama" comes second, and is the same genre.
@@ -74,7 +74,7 @@ async fn categories_are_the_genres_in_alphabetical_order_with_five_newest_movies
 }
 
 #[tokio::test]
-async fn a_category_follows_every_edit_and_goes_with_its_last_movie() {
+async fn a_category_follows_every_edit_and_disappears_with_its_last_movie() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let one = movie("One", "Somebody", "Drama, War", "2000-01-01");
@@ -124,7 +124,7 @@ async fn a_category_follows_every_edit_and_goes_with_its_last_movie() {
 }
 
 #[tokio::test]
-async fn the_most_liked_come_by_favorites_and_then_the_newest_id() {
+async fn most_liked_is_ordered_by_favorites_and_then_by_descending_id() {
     let app = TestApp::new().await;
     let member = member_with(&app, 14).await;
     let (two, three) = (app.member().await, app.member().await);
@@ -172,7 +172,7 @@ async fn the_most_liked_come_by_favorites_and_then_the_newest_id() {
 }
 
 #[tokio::test]
-async fn the_newest_come_by_release_date_and_then_the_newest_id() {
+async fn newest_is_ordered_by_release_date_and_then_by_descending_id() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for date in [

@@ -9,7 +9,7 @@ use crate::support::{TestApp, movie};
 
 /// DynamoDB ends a page of its own at 1 MB; ours may end there too, and then says where it goes on.
 #[tokio::test]
-async fn pages_of_the_longest_movies_leave_none_out() {
+async fn pages_of_the_longest_movies_omit_none() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let mut long = movie("Long", "Somebody", "Drama", "2000-01-01");
@@ -38,7 +38,7 @@ async fn pages_of_the_longest_movies_leave_none_out() {
 
 /// More ids than one request looks through lie between the two parts.
 #[tokio::test]
-async fn a_gap_of_thousands_of_ids_is_walked_across_both_ways() {
+async fn a_gap_of_thousands_of_ids_is_crossed_in_both_directions() {
     let app = TestApp::new().await;
     let member = member_with(&app, 3).await;
     let ids = &app.running.state.store;

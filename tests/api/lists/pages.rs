@@ -41,7 +41,7 @@ async fn an_empty_collection_is_one_empty_page() {
 
 /// Guarantee 45.
 #[tokio::test]
-async fn every_order_and_filter_is_walked_both_ways_with_every_movie_once() {
+async fn every_order_and_filter_lists_every_movie_once_in_both_directions() {
     let app = TestApp::new().await;
     let member = member_with(&app, 25).await;
     let all: Vec<u64> = (1..=25).collect();
@@ -76,7 +76,7 @@ async fn every_order_and_filter_is_walked_both_ways_with_every_movie_once() {
 }
 
 #[tokio::test]
-async fn previous_and_next_are_null_at_the_ends_alone() {
+async fn previous_and_next_are_null_only_at_the_ends() {
     let app = TestApp::new().await;
     let member = member_with(&app, 6).await;
     for query in [

@@ -72,7 +72,7 @@ async fn a_deleted_movie_leaves_no_trace() {
 
 /// An id isn't given out twice: what someone bookmarked never becomes another movie.
 #[tokio::test]
-async fn a_deleted_movies_id_is_not_given_to_another() {
+async fn the_id_of_a_deleted_movie_is_not_reused() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let one = create(&member, json!({})).await.is(201).body;

@@ -7,7 +7,7 @@ use crate::api::but;
 use crate::support::{TestApp, movie};
 
 #[tokio::test]
-async fn only_an_admin_may_name_another_user() {
+async fn only_an_admin_may_set_another_owner() {
     let app = TestApp::new().await;
     let (member, other, admin) = (app.member().await, app.member().await, app.admin().await);
     let naming = |user: u64| json!({"user": user});
@@ -152,7 +152,7 @@ async fn only_the_owner_and_admins_may_change_a_movie() {
 }
 
 #[tokio::test]
-async fn replacing_needs_every_required_field_and_keeps_the_others() {
+async fn put_needs_every_required_field_and_keeps_the_others() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let made = create(&member, json!({"cover_image": COVER, "favorite": true}))
@@ -189,7 +189,7 @@ async fn replacing_needs_every_required_field_and_keeps_the_others() {
 }
 
 #[tokio::test]
-async fn updating_changes_what_is_given_and_nothing_else() {
+async fn patch_changes_only_the_given_fields() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let mut expected = create(&member, json!({"cover_image": COVER, "favorite": true}))
@@ -234,7 +234,7 @@ async fn updating_changes_what_is_given_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_edit_of_a_version_that_is_gone_is_412() {
+async fn an_edit_of_an_outdated_version_is_412() {
     let app = TestApp::new().await;
     let (member, other) = (app.member().await, app.member().await);
     let made = create(&member, json!({})).await.is(201);
@@ -294,7 +294,7 @@ async fn an_edit_of_a_version_that_is_gone_is_412() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_none_is_404() {
+async fn an_invalid_id_is_404() {
     let app = TestApp::new().await;
     let member = app.member().await;
     create(&member, json!({})).await.is(201);

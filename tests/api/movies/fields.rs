@@ -27,7 +27,7 @@ fn is_instant(value: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn a_new_movie_has_every_field_of_the_contract_and_no_other() {
+async fn a_new_movie_has_exactly_the_documented_fields() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let answer = create(&member, json!({})).await.is(201);
@@ -58,7 +58,7 @@ async fn a_new_movie_has_every_field_of_the_contract_and_no_other() {
 
 /// Guarantee 25.
 #[tokio::test]
-async fn what_the_server_owns_cannot_be_set() {
+async fn server_owned_fields_of_a_movie_cannot_be_set() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let forged = json!({
@@ -90,7 +90,7 @@ async fn what_the_server_owns_cannot_be_set() {
 }
 
 #[tokio::test]
-async fn text_may_be_as_long_as_its_limit_and_no_longer() {
+async fn a_text_may_be_as_long_as_its_limit_and_no_longer() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let path = path(&create(&member, json!({})).await.is(201).body);
@@ -176,7 +176,7 @@ async fn text_is_trimmed_and_never_blank() {
 }
 
 #[tokio::test]
-async fn control_characters_are_refused_but_for_a_descriptions_line_breaks_and_tabs() {
+async fn control_characters_are_refused_except_line_breaks_and_tabs_in_a_description() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for control in ["\0", "\u{7}", "\u{1b}", "\u{7f}", "\u{85}", "\n", "\t", "\r"] {
@@ -223,7 +223,7 @@ async fn a_release_date_is_a_real_day_from_1870_on() {
 }
 
 #[tokio::test]
-async fn a_genre_that_is_named_twice_counts_once() {
+async fn a_genre_named_twice_is_stored_once() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let body = create(&member, json!({"genre": "Drama,, sci-fi , DRAMA,drama"}))
@@ -248,7 +248,7 @@ async fn a_genre_that_is_named_twice_counts_once() {
 }
 
 #[tokio::test]
-async fn a_movie_of_more_than_30_different_words_is_refused_and_told_why() {
+async fn a_movie_with_more_than_30_different_words_is_400_with_the_reason() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let words = |count: usize| (0..count).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
@@ -287,7 +287,7 @@ async fn a_movie_of_more_than_30_different_words_is_refused_and_told_why() {
 }
 
 #[tokio::test]
-async fn every_field_that_is_wrong_is_named_at_once() {
+async fn every_invalid_field_is_named_in_one_answer() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let path = path(&create(&member, json!({})).await.is(201).body);
@@ -391,7 +391,7 @@ async fn a_cover_image_is_an_https_url_or_null() {
 }
 
 #[tokio::test]
-async fn favorite_adds_the_movie_to_the_callers_favorites_or_removes_it() {
+async fn the_field_favorite_adds_to_or_removes_from_the_callers_favorites() {
     let app = TestApp::new().await;
     let (owner, admin) = (app.member().await, app.admin().await);
     let made = create(&owner, json!({"favorite": true})).await.is(201).body;

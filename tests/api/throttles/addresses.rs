@@ -10,7 +10,7 @@ const REGISTER: &str = "/api/auth/register/";
 
 /// Guarantee 21.
 #[tokio::test]
-async fn no_header_makes_a_guesser_another() {
+async fn no_header_changes_the_address_of_a_client() {
     let app = TestApp::new().await;
     let owner = app.member().await;
     let attempt = async |n: usize| {
@@ -38,7 +38,7 @@ async fn no_header_makes_a_guesser_another() {
 
 /// Guarantees 21 and 22: the gateway sees CloudFront's address, where it stands in front, and CloudFront says the client's.
 #[tokio::test]
-async fn behind_cloudfront_a_client_is_who_cloudfront_says() {
+async fn behind_cloudfront_a_clients_address_is_the_one_that_cloudfront_reports() {
     let app = TestApp::with(|options| {
         options.config.http.edge_key = Some(Secret::new("the key".into()));
     })
@@ -72,7 +72,7 @@ async fn behind_cloudfront_a_client_is_who_cloudfront_says() {
 
 /// Guarantees 19 and 21.
 #[tokio::test]
-async fn an_address_may_be_limited_and_cannot_pretend_to_be_another() {
+async fn an_address_can_be_limited_and_cannot_be_spoofed() {
     let app = TestApp::with(|options| options.config.throttle.address_per_minute = 3).await;
     let attempt = async |n: u64| {
         let call = app

@@ -35,7 +35,7 @@ async fn items(app: &TestApp) -> usize {
 
 /// Guarantees 20 and 22: waits from one address.
 #[tokio::test]
-async fn guessing_is_slowed_before_the_tenth_by_waits_that_grow_to_15_minutes() {
+async fn waits_begin_before_the_tenth_guess_and_grow_to_15_minutes() {
     let app = TestApp::new().await;
     let (owner, other) = (app.member().await, app.member().await);
     let guesser = app.anonymous();
@@ -81,7 +81,7 @@ async fn guessing_is_slowed_before_the_tenth_by_waits_that_grow_to_15_minutes() 
 /// Guarantee 20: of many at once no more are checked than of many one after another, and they don't use up what is taken
 /// from everywhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_200_guesses_at_once_nine_are_checked() {
+async fn nine_of_200_concurrent_guesses_are_checked() {
     let app = TestApp::new().await;
     let owner = app.member().await;
     let attacker = app.anonymous().at([127, 0, 1, 1]);
@@ -110,7 +110,7 @@ async fn of_200_guesses_at_once_nine_are_checked() {
 /// Guarantees 20 and 22: a name takes 50 attempts in 15 minutes from all addresses that it isn't known at. What is refused
 /// then adds no item to the table, from however many addresses it comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn from_all_addresses_together_a_name_takes_50_attempts_in_15_minutes() {
+async fn a_name_has_50_attempts_in_15_minutes_from_all_addresses_together() {
     let app = TestApp::new().await;
     for name in [app.member().await.username, "nobody".into()] {
         begin_window(&app);
@@ -137,7 +137,7 @@ async fn from_all_addresses_together_a_name_takes_50_attempts_in_15_minutes() {
 
 /// Guarantee 20: the most that anybody can guess at one name, with all the addresses of the world.
 #[tokio::test]
-async fn in_no_hour_an_account_takes_more_than_500_attempts() {
+async fn an_account_has_at_most_500_attempts_in_any_hour() {
     const STEP: i64 = 300;
     let app = TestApp::new().await;
     app.clock
@@ -157,7 +157,7 @@ async fn in_no_hour_an_account_takes_more_than_500_attempts() {
 
 /// Guarantee 18: neither how long a name waits nor what is asked of the table tells whether it is anybody's.
 #[tokio::test]
-async fn guessing_at_an_unknown_name_is_slowed_alike() {
+async fn guesses_at_an_unknown_name_are_throttled_alike() {
     let proxied = ProxiedApp::new().await;
     let app = &proxied.app;
     let member = app.member().await;

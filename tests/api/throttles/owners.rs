@@ -32,7 +32,7 @@ struct Attacker {
 
 /// Guarantee 22: forty attackers guess for more than half an hour, and never break a rule; the owner signs in all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_owner_signs_in_at_every_moment_while_forty_addresses_guess() {
+async fn an_owner_can_always_sign_in_while_forty_addresses_guess() {
     let app = TestApp::new().await;
     let owner = app.member().await;
     let home = app.anonymous();
@@ -108,7 +108,7 @@ async fn an_attacker_with_five_addresses_makes_no_other_address_wait() {
 /// Guarantee 22: where the attacker shares the owner's address, a token of the account is what tells the owner from them,
 /// whatever has become of it.
 #[tokio::test]
-async fn with_any_token_of_the_account_an_owner_signs_in_beside_the_attacker() {
+async fn any_token_of_the_account_lets_its_owner_sign_in_from_the_attackers_address() {
     let app = TestApp::new().await;
     let owner = app.member().await;
     let other = app.member().await;
@@ -206,7 +206,7 @@ async fn all_tokens_of_a_session_share_nine_attempts() {
 
 /// A token from before tokens said whose they are works as they do while its session is there, and so does the next.
 #[tokio::test]
-async fn a_token_from_before_tokens_named_their_user_works_on() {
+async fn a_token_of_the_format_without_a_user_still_works() {
     let data = tempfile::tempdir().unwrap();
     let place = data.path().to_owned();
     let app = TestApp::with(|options| options.place = Place::Data(place)).await;
@@ -233,7 +233,7 @@ async fn a_token_from_before_tokens_named_their_user_works_on() {
 
 /// Guarantee 22: registering is signing in. The owner is known there by both names, for 30 days.
 #[tokio::test]
-async fn an_address_is_known_for_30_days_after_a_registration_or_a_sign_in_by_either_name() {
+async fn an_address_is_known_for_30_days_after_registration_or_login_by_either_name() {
     let app = TestApp::new().await;
     let owner = app.register("ripley").await;
     let (home, work) = (app.anonymous(), app.anonymous().at([127, 0, 9, 1]));
@@ -274,7 +274,7 @@ async fn an_address_is_known_for_30_days_after_a_registration_or_a_sign_in_by_ei
 
 /// Guarantee 18: no throttle tells which email belongs to which username.
 #[tokio::test]
-async fn the_two_names_of_an_account_are_throttled_apart() {
+async fn the_two_names_of_an_account_are_throttled_separately() {
     let app = TestApp::new().await;
     let (owner, other) = (app.member().await, app.member().await);
     let attacker = app.anonymous().at([127, 0, 1, 1]);
@@ -295,7 +295,7 @@ async fn the_two_names_of_an_account_are_throttled_apart() {
 
 /// What is only noted of a sign-in doesn't refuse the right password.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sign_in_that_cannot_be_noted_is_a_sign_in() {
+async fn a_login_that_cannot_be_recorded_succeeds() {
     let proxied = ProxiedApp::new().await;
     let owner = proxied.app.member().await;
     login(&owner, &owner.username, PASSWORD).await.is(200);

@@ -49,7 +49,7 @@ fn compare(cases: u32, look: Look, sequences: impl Strategy<Value = (Vec<Op>, Ve
 
 /// Guarantees 29, 32 and 41.
 #[test]
-fn every_request_and_every_list_is_as_the_reference_says_after_every_step() {
+fn every_answer_and_every_list_matches_the_reference_after_every_step() {
     compare(
         8,
         Look::Lists,
