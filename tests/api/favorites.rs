@@ -1,4 +1,4 @@
-//! Favorites: toggled, set and taken off, counted exactly.
+//! Favorites: adding, removing, toggling, and exact counts.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn ran() -> Value {
 
 const FAVORITE: &str = "/api/movies/1/favorite/";
 
-/// The answer's favorite and count, if the answer has the documented form.
+/// Returns `favorite` and `favorite_count` of an answer. Panics unless the answer has the documented form.
 fn favorite(answer: Answer) -> (bool, u64) {
     let answer = answer.is(200);
     let body = answer.body.as_object().unwrap();
@@ -26,6 +26,7 @@ fn favorite(answer: Answer) -> (bool, u64) {
     )
 }
 
+/// Returns `favorite` and `favorite_count` as the movie shows them to this caller.
 async fn seen(caller: &Caller) -> (bool, u64) {
     let movie = caller.get("/api/movies/1/").send().await.is(200).body;
     (

@@ -1,4 +1,4 @@
-//! Users: who sees whom, and the caller's favorites.
+//! Users: which fields each caller sees, and the list of the caller's favorites.
 
 use serde_json::{Value, json};
 
@@ -105,7 +105,7 @@ async fn favorites_are_listed_latest_first() {
     let app = TestApp::new().await;
     let (member, other) = (app.member().await, app.member().await);
     for n in 1..=6 {
-        // The older the id, the newer the movie: neither order is that of the favorites.
+        // Dates descend while ids ascend. Neither is the order of the favorites.
         member
             .add(&movie(
                 &format!("Movie {n}"),
@@ -134,14 +134,14 @@ async fn favorites_are_listed_latest_first() {
     }
     other.put("/api/movies/4/favorite/").send().await.is(200);
     assert_eq!(list().await, [5, 2, 6, 1, 3]);
-    // A favorite that is there stays where it is; one that is made anew is the latest.
+    // Adding an existing favorite does not move it. Removing and adding it again makes it the latest.
     favorite(1).await;
     assert_eq!(list().await, [5, 2, 6, 1, 3]);
     member.delete("/api/movies/6/favorite/").send().await.is(200);
     assert_eq!(list().await, [5, 2, 1, 3]);
     favorite(6).await;
     assert_eq!(list().await, [6, 5, 2, 1, 3]);
-    // An edit moves nothing, and a movie that has gone is gone.
+    // An edit moves nothing. A deleted movie disappears.
     app.clock.advance(1);
     member
         .patch("/api/movies/3/")

@@ -1,4 +1,4 @@
-//! Guarantee 38: what protects the data, bounds the load, and is logged.
+//! Guarantee 38: the protection of the data, limits on the load, logs, and names in the template.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 
 use super::stack::{Stack, number, placeholders, texts};
 
-/// API Gateway's own limit for an answer.
+/// API Gateway's time limit for an answer.
 const GATEWAY_GIVES_UP: Duration = Duration::from_secs(30);
 
 #[test]
@@ -44,14 +44,14 @@ fn the_table_outlives_its_stack_and_cannot_be_deleted_in_prod() {
         );
         for id in ["Table", "SigningSecret", "RefreshSecret"] {
             let resource = &stack.0["Resources"][id];
-            // Retained but where the operation that made it fails, which could not be repeated then.
+            // Retained, unless the operation that created it fails. Otherwise that operation could not be repeated.
             assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{id}");
             assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{id}");
         }
     }
 }
 
-/// After a restoration the data is in a table that CloudFormation didn't make.
+/// After a point-in-time recovery, the data is in a table that CloudFormation did not create.
 #[test]
 fn an_existing_table_is_used_by_name_and_left_unchanged() {
     let stack = Stack::new(&[("ManageTable", "false"), ("TableName", "restored")]);
@@ -101,7 +101,7 @@ fn every_function_logs_json_to_its_own_group() {
     }
 }
 
-/// Guarantee 39: a path, a query or a header may hold anything.
+/// Guarantee 39: a path, a query or a header may contain secrets.
 #[test]
 fn the_access_log_contains_nothing_that_a_client_sent() {
     let stack = Stack::new(&[]);
@@ -131,7 +131,7 @@ fn the_access_log_contains_nothing_that_a_client_sent() {
             "$context.error.message",
         ])
     );
-    // What counts the gateway's refusals reads these two.
+    // The metric filter for throttled requests reads these two fields.
     assert_eq!(format["status"], "$context.status");
     assert_eq!(format["integrationStatus"], "$context.integrationStatus");
 }
@@ -170,7 +170,7 @@ fn the_gateway_throttles_every_route_and_the_routes_of_auth_more() {
 #[test]
 fn concurrency_is_reserved_if_a_parameter_sets_it() {
     let reserved = |stack: &Stack| -> BTreeMap<String, Option<String>> {
-        let functions = stack.answering().into_iter();
+        let functions = stack.request_functions().into_iter();
         functions
             .map(|(id, function)| {
                 let limit = function.get("ReservedConcurrentExecutions");
@@ -192,11 +192,11 @@ fn concurrency_is_reserved_if_a_parameter_sets_it() {
     }
 }
 
-/// Guarantee 35: so the client gets the function's own `503`, and not the gateway's.
+/// Guarantee 35: the client gets the function's `503` instead of the gateway's.
 #[test]
 fn every_functions_timeout_is_between_its_deadline_and_the_gateways() {
     let deadline = Config::default().http.deadline;
-    for (id, function) in Stack::new(&[]).answering() {
+    for (id, function) in Stack::new(&[]).request_functions() {
         let timeout = Duration::from_secs(function["Timeout"].as_u64().unwrap());
         assert!(deadline < timeout && timeout < GATEWAY_GIVES_UP, "{id}");
         assert!(
@@ -207,7 +207,7 @@ fn every_functions_timeout_is_between_its_deadline_and_the_gateways() {
     }
 }
 
-/// The header's values, in lowercase: HTTP doesn't tell the cases of header names apart.
+/// Returns the values of a header in lower case, because header names are case-insensitive.
 fn list(header: &str) -> BTreeSet<String> {
     header.split(',').map(|part| part.trim().to_lowercase()).collect()
 }
@@ -286,7 +286,7 @@ fn cors_allows_any_origin_by_default_and_none_if_the_parameter_is_empty() {
     assert!(origins(&none).iter().all(|origin| origin == ""));
 }
 
-/// Guarantee 5, as far as it isn't the roles': `tests/deploy/privileges.rs`.
+/// Guarantee 5. `tests/deploy/privileges.rs` checks the roles.
 #[test]
 fn only_auth_knows_the_names_of_the_secrets() {
     for (id, variables) in Stack::new(&[]).variables() {
@@ -308,7 +308,7 @@ fn only_auth_knows_the_names_of_the_secrets() {
     }
 }
 
-/// CloudFront's policies and CloudWatch's dashboards have names that are an account's, whatever the region.
+/// The names of CloudFront's policies and CloudWatch's dashboards must be unique in an account across all regions.
 #[test]
 fn names_shared_by_all_regions_contain_the_region() {
     let stack = Stack::new(&[
@@ -326,7 +326,7 @@ fn names_shared_by_all_regions_contain_the_region() {
     }
 }
 
-/// The role that deploys one environment is held to names that begin with its stack's.
+/// The role that deploys an environment may access resources whose names begin with the name of its stack.
 #[test]
 fn no_environments_names_begin_with_those_of_another() {
     let names = ["default", "prod"].map(|environment| {
@@ -350,7 +350,7 @@ fn no_environments_names_begin_with_those_of_another() {
     );
 }
 
-/// The settings of `samconfig.toml` for an environment, one line each.
+/// Returns the lines of an environment's settings in `samconfig.toml`.
 fn settings(environment: &str) -> Vec<String> {
     let text = include_str!("../../samconfig.toml");
     let section = format!("[{environment}.deploy.parameters]\n");
@@ -378,13 +378,13 @@ fn dev_is_deployed_by_default() {
             .filter(|(name, _)| !name.contains(' '))
             .collect();
         assert_eq!(overrides["Stage"], stage);
-        // A parameter that the template lacks stops here.
+        // `Stack::new` panics if the template does not have a parameter.
         let parameters: Vec<_> = overrides.into_iter().collect();
         Stack::new(&parameters);
     }
 }
 
-/// checkov runs in CI; what it is told to pass over says why, at the resource it is about.
+/// CI runs checkov. A comment at the resource skips a check and says why.
 #[test]
 fn every_skipped_check_gives_a_reason() {
     let skips = TEMPLATE

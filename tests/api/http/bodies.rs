@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::{bodies, stalker};
-use crate::api::{MEDIA, body_of, but};
+use super::{accepted_bodies, stalker};
+use crate::api::{MEDIA_TYPES, body_of, with_changes};
 use crate::support::{Call, TestApp};
 
 #[tokio::test]
 async fn every_body_may_be_json_or_a_form() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    for media in MEDIA {
-        for (method, path, fields, status) in bodies(&app, &member).await {
+    for media in MEDIA_TYPES {
+        for (method, path, fields, status) in accepted_bodies(&app, &member).await {
             let (kind, body) = body_of(media, &fields);
             let answer = member.call(method.clone(), &path).body(&kind, body).send().await;
             assert_eq!(
@@ -51,7 +51,7 @@ async fn a_media_type_is_accepted_in_any_case_and_with_parameters() {
 async fn an_unsupported_media_type_is_415() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    for (method, path, fields, _) in bodies(&app, &member).await {
+    for (method, path, fields, _) in accepted_bodies(&app, &member).await {
         for kind in [
             "text/plain",
             "application/xml",
@@ -72,12 +72,17 @@ async fn a_body_over_256_kib_is_413() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let padded = |media, fields: &Value, size: usize| {
-        let bare = body_of(media, &but(fields, &json!({"padding": ""}))).1.len();
-        body_of(media, &but(fields, &json!({"padding": "x".repeat(size - bare)})))
+        let bare = body_of(media, &with_changes(fields, &json!({"padding": ""})))
+            .1
+            .len();
+        body_of(
+            media,
+            &with_changes(fields, &json!({"padding": "x".repeat(size - bare)})),
+        )
     };
-    for media in MEDIA {
-        for (method, path, fields, _) in bodies(&app, &member).await {
-            // The percent-encoded padding is three times as long.
+    for media in MEDIA_TYPES {
+        for (method, path, fields, _) in accepted_bodies(&app, &member).await {
+            // Percent-encoding makes the padding three times as long.
             let size = if media.ends_with("urlencoded") {
                 400_000
             } else {
@@ -88,7 +93,7 @@ async fn a_body_over_256_kib_is_413() {
             answer.is_problem(413, "body_too_large");
         }
     }
-    let (kind, body) = padded(MEDIA[0], &stalker(), 256 * 1024);
+    let (kind, body) = padded(MEDIA_TYPES[0], &stalker(), 256 * 1024);
     assert_eq!(body.len(), 256 * 1024);
     member.post("/api/movies/").body(&kind, body).send().await.is(201);
 }
@@ -97,7 +102,7 @@ async fn a_body_over_256_kib_is_413() {
 async fn an_unreadable_json_body_is_400() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    let endpoints = bodies(&app, &member).await;
+    let endpoints = accepted_bodies(&app, &member).await;
     let nested = |open: &str| open.repeat(100_000);
     let bodies: Vec<Vec<u8>> = [
         String::new(),
@@ -136,7 +141,7 @@ async fn an_unreadable_json_body_is_400() {
                 .call(method.clone(), &path)
                 .body("application/json", body.clone());
             let answer = call.send().await;
-            // Some of it is a known field's wrong type at one endpoint, and unreadable at another.
+            // The code depends on the endpoint: a known field with a wrong type, or an unreadable body.
             assert_eq!(answer.status, 400, "{method} {path} {sent}: {}", answer.text);
             assert!(answer.text.len() < 600, "{method} {path} {sent}: {}", answer.text);
         }
@@ -194,7 +199,7 @@ async fn invalid_characters_in_a_json_string_are_400() {
             .await;
         answer.is_problem(400, code);
     }
-    // 400 KB of it are too many before they are anything else.
+    // The size is checked first.
     let body = movie.replace("Stalker", &"x".repeat(400_000));
     let answer = member
         .post("/api/movies/")
@@ -254,7 +259,7 @@ async fn a_value_of_the_wrong_type_is_400_and_names_its_field() {
         ),
     ] {
         for value in values {
-            let body = but(&stalker(), &json!({field: value}));
+            let body = with_changes(&stalker(), &json!({field: value}));
             for call in [member.post("/api/movies/"), member.put(&path)] {
                 call.json(&body)
                     .send()
@@ -281,7 +286,7 @@ async fn a_value_of_the_wrong_type_is_400_and_names_its_field() {
             let fields: Vec<&str> = fields
                 .iter()
                 .copied()
-                // A login may do without a refresh token.
+                // The refresh token of a login is optional.
                 .filter(|field| !(value.is_null() && path.ends_with("/login/") && *field == "refresh"))
                 .collect();
             answer.is_problem(400, "invalid_input").names(&fields);
@@ -293,7 +298,7 @@ async fn a_value_of_the_wrong_type_is_400_and_names_its_field() {
 async fn a_body_with_more_than_100_fields_is_400() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    for media in MEDIA {
+    for media in MEDIA_TYPES {
         for (extra, status) in [(95, 201), (96, 400), (2000, 400)] {
             let mut fields = stalker();
             for n in 0..extra {

@@ -24,7 +24,7 @@ async fn every_answer_has_a_unique_request_id() {
     assert_ne!(ids[0], ids[1]);
     assert!(
         !ids.contains(&"mine"),
-        "a client can't name its request: it would write in our log"
+        "a client must not choose the request id, because it is logged"
     );
     assert_eq!(one.header("content-type"), "application/json");
 }
@@ -130,7 +130,7 @@ async fn only_the_configured_origins_may_call() {
         assert_eq!(answer.header("access-control-allow-origin"), allowed);
         assert!(
             list(&answer, "vary").contains(&"origin"),
-            "a cache must tell origins apart"
+            "a cache must distinguish origins"
         );
     }
 }

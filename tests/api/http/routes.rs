@@ -1,13 +1,13 @@
-//! Paths and methods: slashes, HEAD, 404 and 405.
+//! Paths and methods: trailing slashes, HEAD, 404 and 405.
 
 use reqwest::Method;
 use serde_json::json;
 
-use super::{member_with_movies, method, raw, stalker};
-use crate::api::settled;
+use super::{member_with_movies, method, send_raw, stalker};
+use crate::api::without_request_id;
 use crate::support::TestApp;
 
-/// Every path with the methods it takes; `1` is a movie.
+/// Every path with its allowed methods. `1` is the id of a movie.
 const PATHS: [(&str, &[&str]); 17] = [
     ("/api/auth/register", &["POST"]),
     ("/api/auth/login", &["POST"]),
@@ -32,7 +32,7 @@ const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "MOVIE",
 ];
 
-/// A query that has an answer wherever one is asked for.
+/// A query that every path accepts.
 const QUERY: &str = "?q=stalker&limit=1";
 
 #[tokio::test]
@@ -50,8 +50,8 @@ async fn every_path_gives_the_same_answer_with_and_without_a_trailing_slash() {
                     } else {
                         call.json(&json!({"user": "nobody"}))
                     };
-                    let (status, mut body) = settled(call.send().await);
-                    // Every page has a cursor of its own, sealed anew.
+                    let (status, mut body) = without_request_id(call.send().await);
+                    // Cursors are encrypted with a new nonce each time, so they differ between answers.
                     for page in ["next", "previous"] {
                         if let Some(url) = body[page].as_str() {
                             body[page] = json!(url.split("cursor=").next());
@@ -59,7 +59,7 @@ async fn every_path_gives_the_same_answer_with_and_without_a_trailing_slash() {
                     }
                     answers.push((status, body));
                 }
-                // The toggle's second answer differs from its first, whatever the spelling.
+                // A second toggle reverts the first, so its answers alternate.
                 assert_eq!(answers[0].0, answers[1].0, "{name} {path}");
                 if *name == "POST" && path.ends_with("favorite") {
                     assert_eq!(answers[0], answers[2], "{name} {path}");
@@ -168,7 +168,7 @@ async fn an_unknown_path_is_404() {
     }
 }
 
-/// A URL parser on the way would find the movie in these.
+/// A URL parser that normalizes paths would turn these into the path of the movie.
 #[tokio::test]
 async fn a_path_that_only_resembles_a_movie_path_is_404() {
     let app = TestApp::new().await;
@@ -188,7 +188,7 @@ async fn a_path_that_only_resembles_a_movie_path_is_404() {
         let request = format!(
             "DELETE {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {access}\r\nconnection: close\r\n\r\n"
         );
-        let answer = raw(&app, request.as_bytes()).await;
+        let answer = send_raw(&app, request.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
         member.get("/api/movies/1/").send().await.is(200);
     }

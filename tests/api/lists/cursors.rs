@@ -1,4 +1,4 @@
-//! Cursors: each belongs to one collection, and none can be changed.
+//! Cursors: each works for one collection only, and a changed one is refused.
 
 use super::{cursor, member_with};
 use crate::support::TestApp;
@@ -87,7 +87,7 @@ async fn a_changed_cursor_is_400() {
         let answer = member.get(&format!("/api/movies/?cursor={cursor}")).send().await;
         answer.is_problem(400, "invalid_input").names(&["cursor"]);
     }
-    // And one whose movie has gone since goes on from where it was.
+    // A cursor still works after its movie has been deleted.
     member.delete("/api/movies/1/").send().await.is(204);
     let rest = member
         .get(&format!("/api/movies/?cursor={whole}"))
