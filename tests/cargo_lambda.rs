@@ -1,4 +1,5 @@
-//! The settings in `Cargo.toml` for cargo-lambda, which builds the functions and replaces the gateway in `cargo lambda watch`.
+//! The settings in `Cargo.toml` for cargo-lambda, which builds the functions and replaces the gateway in `cargo lambda
+//! watch`.
 
 use std::collections::BTreeMap;
 

@@ -89,7 +89,8 @@ impl Program {
         listed.max(begun.elapsed() - listed)
     }
 
-    /// Asserts that other clients are served while the connections of case `what` are held, and that descriptors are left.
+    /// Asserts that other clients are served while the connections of case `what` are held, and that descriptors are
+    /// left.
     async fn assert_serves_others(&self, what: &str) {
         for round in 0..3 {
             let took = self.time_to_serve(&format!("{what}-{round}")).await;

@@ -449,8 +449,8 @@ async fn the_message_of_a_panic_is_not_in_the_log() {
     assert!(log.text().contains("a panic"), "{}", log.text());
 }
 
-/// Returns the item with `text` in place of each string and `other` in place of all other values. The keys of the table and
-/// of its indexes stay.
+/// Returns the item with `text` in place of each string and `other` in place of all other values. The keys of the table
+/// and of its indexes stay.
 fn corrupted(item: &Item, text: &AttributeValue, other: &AttributeValue) -> Item {
     const KEYS: [&str; 6] = [PK, SK, "dated", "date", "liked", "likes"];
     let spoil = |(name, value): (&String, &AttributeValue)| {

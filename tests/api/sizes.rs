@@ -24,8 +24,8 @@ async fn answer(app: &TestApp, caller: &Caller, target: &str) -> (usize, Value) 
     (serde_json::to_vec(&answer).unwrap().len(), body)
 }
 
-/// Returns a server with a hundred genres of five movies each. Their texts are as long as allowed and repeat `text`, such as
-/// a `"`, which takes four bytes in an answer.
+/// Returns a server with a hundred genres of five movies each. Their texts are as long as allowed and repeat `text`,
+/// such as a `"`, which takes four bytes in an answer.
 async fn server(text: &str) -> ProxiedApp {
     let proxied = ProxiedApp::new().await;
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));

@@ -85,8 +85,8 @@ fn behind_cloudfront_the_web_acl_counts_clients_and_cannot_be_bypassed() {
     }
 }
 
-/// A page can read an answer of another origin only if the answer allows the page's origin or any origin. The web ACL can only
-/// send a fixed header.
+/// A page can read an answer of another origin only if the answer allows the page's origin or any origin. The web ACL
+/// can only send a fixed header.
 #[test]
 fn pages_can_read_the_web_acls_refusals_if_every_origin_is_allowed() {
     for (origins, readable) in [("*", true), ("https://a.example", false), ("", false)] {

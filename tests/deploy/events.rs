@@ -64,7 +64,8 @@ fn name(template: &Template, operation: &Operation, path: &str) -> String {
 }
 
 /// Guarantee 56.
-/// The files contain everything that AWS adds and changes. The local gateway must make the same event of the same request.
+/// The files contain everything that AWS adds and changes. The local gateway must make the same event of the same
+/// request.
 #[test]
 fn every_event_file_equals_the_gateways_event_for_its_request() {
     for name in event::names() {
@@ -93,8 +94,8 @@ fn all_events() -> Events {
     names.map(|name| (name.clone(), event::read(&name))).collect()
 }
 
-/// Returns what is missing. Every operation needs a succeeding event for its path with and without a trailing slash, and every
-/// event needs exactly one step in the story.
+/// Returns what is missing. Every operation needs a succeeding event for its path with and without a trailing slash,
+/// and every event needs exactly one step in the story.
 fn missing(operations: &[Operation], events: &Events, story: &[(&str, u16)]) -> Vec<String> {
     let succeeding: Vec<&Event> = story
         .iter()

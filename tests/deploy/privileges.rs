@@ -82,8 +82,8 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
 /// Longer than a sweep takes here.
 const AMPLE_TIME: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Runs registration; login with a right, a wrong and a weakly hashed password, and with a token; throttled logins from one
-/// address and from all; refresh, replay and logout. The server keeps its secrets in `data`.
+/// Runs registration; login with a right, a wrong and a weakly hashed password, and with a token; throttled logins from
+/// one address and from all; refresh, replay and logout. The server keeps its secrets in `data`.
 async fn sign_in_and_out(app: &TestApp, data: &Path) {
     let user = app.register("ripley").await;
     let taken = json!({"username": "ripley", "email": "r@example.com", "password": PASSWORD});
@@ -368,7 +368,8 @@ fn drop_empty(statements: &mut Vec<Value>) {
     });
 }
 
-/// Permissions that are not measured, because only the table is on this machine: logs, secrets, and who may assume a role.
+/// Permissions that are not measured, because only the table is on this machine: logs, secrets, and who may assume a
+/// role.
 #[test]
 fn every_function_has_its_own_role_and_logs_and_only_auth_reads_secrets() {
     let roles = roles();
@@ -474,8 +475,8 @@ fn the_template_has_no_wildcard_no_scan_and_no_managed_policy() {
     assert!(actions > 20, "{actions}");
 }
 
-/// `.github/deploy-role.yaml`: GitHub protects the environment `prod`, so only that environment may assume the role of `prod`,
-/// and no deployment may change the role.
+/// `.github/deploy-role.yaml`: GitHub protects the environment `prod`, so only that environment may assume the role of
+/// `prod`, and no deployment may change the role.
 #[test]
 fn each_github_environment_has_its_own_role_that_cannot_change_itself() {
     let text = include_str!("../../.github/deploy-role.yaml");

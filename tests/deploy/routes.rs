@@ -9,8 +9,8 @@ use crate::support::operations::{Operation, operations};
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
-/// The path of each group and its function. Every path below a group belongs to its function, even without an operation, so
-/// that the function answers `404` and `405`.
+/// The path of each group and its function. Every path below a group belongs to its function, even without an
+/// operation, so that the function answers `404` and `405`.
 const GROUPS: [(&str, &str); 3] = [
     ("/api/auth", "auth"),
     ("/api/movies", "movies"),
@@ -30,8 +30,8 @@ const UNKNOWN: [&str; 9] = [
     "/favicon.ico",
 ];
 
-/// The operations that reach their own route only under the lenient reading. Under the strict reading, `$default` still leads
-/// the last one to its function.
+/// The operations that reach their own route only under the lenient reading. Under the strict reading, `$default` still
+/// leads the last one to its function.
 const LENIENT_ONLY: [&str; 4] = [
     "GET /api/movies/",
     "POST /api/movies/",
@@ -48,8 +48,8 @@ enum Reading {
     Strict,
 }
 
-/// Returns the key of the route that API Gateway selects: a full match, otherwise a greedy match, otherwise `$default`. Among
-/// several, more fixed segments win; among these, a route for the request's method wins over one for any method.
+/// Returns the key of the route that API Gateway selects: a full match, otherwise a greedy match, otherwise `$default`.
+/// Among several, more fixed segments win; among these, a route for the request's method wins over one for any method.
 fn selected_route<'a>(keys: &[&'a str], reading: Reading, method: &str, path: &str) -> Option<&'a str> {
     let rank = |key: &str| {
         if key == "$default" {

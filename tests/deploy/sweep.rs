@@ -67,7 +67,8 @@ fn invocation(time: Duration) -> LambdaEvent<serde_json::Value> {
     LambdaEvent::new(json!({"detail-type": "Scheduled Event"}), context)
 }
 
-/// Returns a proxied table and the sweep function's store on it. There is no server, because it would sweep the table too.
+/// Returns a proxied table and the sweep function's store on it. There is no server, because it would sweep the table
+/// too.
 async fn table_and_function() -> (FaultProxy, Store) {
     let proxy = FaultProxy::new().await;
     let template = Template::parse(TEMPLATE).unwrap();

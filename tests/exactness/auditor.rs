@@ -59,7 +59,8 @@ fn inserted(item: &[(&'static str, AttributeValue)]) -> Mutation {
     })
 }
 
-/// Guarantee 32: the audit finds every kind of orphan and inconsistency. A raw write makes each of them, and another undoes it.
+/// Guarantee 32: the audit finds every kind of orphan and inconsistency. A raw write makes each of them, and another
+/// undoes it.
 #[tokio::test]
 async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
     let app = TestApp::new().await;

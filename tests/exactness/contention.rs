@@ -32,8 +32,9 @@ use crate::support::{
 /// The number of members who toggle one movie without pause.
 const MEMBERS: usize = 40;
 
-/// The limit for an owner's edit, as a multiple of the average time of a toggle. A toggle takes less than a second here, so
-/// this limit is within the documented 4 s. Being relative, it also holds on a machine that is busy with other tests.
+/// The limit for an owner's edit, as a multiple of the average time of a toggle. A toggle takes less than a second
+/// here, so this limit is within the documented 4 s. Being relative, it also holds on a machine that is busy with other
+/// tests.
 const EDIT_LIMIT_IN_TOGGLES: u32 = 4;
 /// The same for a deletion.
 const DELETION_LIMIT_IN_TOGGLES: u32 = 6;
@@ -173,8 +174,8 @@ async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_paus
     }
 }
 
-/// After the same number of conflicts, an owner's change has waited less than half as long as a favorite, so the owner has
-/// priority.
+/// After the same number of conflicts, an owner's change has waited less than half as long as a favorite, so the owner
+/// has priority.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owners_change_waits_less_than_a_favorite_after_as_many_conflicts() {
     let proxied = ProxiedApp::new().await;

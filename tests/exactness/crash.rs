@@ -392,8 +392,8 @@ fn catalog(rows: usize) -> (String, Vec<String>, Vec<usize>) {
     (csv, titles, bad)
 }
 
-/// Runs an import, and kills it once it has reported the invalid row at line `kill_at`. Returns the reported lines and the
-/// program's output.
+/// Runs an import, and kills it once it has reported the invalid row at line `kill_at`. Returns the reported lines and
+/// the program's output.
 async fn import(data: &Path, file: &Path, kill_at: Option<usize>) -> (BTreeSet<usize>, Output) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_marquee"));
     command

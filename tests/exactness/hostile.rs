@@ -1,6 +1,6 @@
-//! Hostile texts, which make searches and edits as expensive as possible: texts of maximal length in characters of one to four
-//! bytes, characters that normalize to many, and words that are equal as far as a posting stores them. The cost ceilings
-//! hold for them too.
+//! Hostile texts, which make searches and edits as expensive as possible: texts of maximal length in characters of one
+//! to four bytes, characters that normalize to many, and words that are equal as far as a posting stores them. The cost
+//! ceilings hold for them too.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +27,8 @@ const UNIT: usize = 4096;
 /// A movie's title, description, director and genre.
 type Texts = [String; 4];
 
-/// Returns up to `count` words, in at most `most` characters. Each word is the tag, a number and `chars` characters of `letter`.
+/// Returns up to `count` words, in at most `most` characters. Each word is the tag, a number and `chars` characters of
+/// `letter`.
 fn words(tag: &str, letter: &str, chars: usize, count: usize, most: usize) -> String {
     // U+FDFA normalizes to several words, and a movie has at most 30.
     let count = if letter == "\u{fdfa}" { count.min(7) } else { count };
@@ -320,8 +321,9 @@ fn heaviest(tag: &str) -> Vec<Value> {
     all.into()
 }
 
-/// The most write units of adding a movie: one for its id; two per KB or item for a transaction of the movie (at most 25 KB),
-/// the count of movies, 39 postings, nine genre memberships and the genres' count; and ten for the index by date.
+/// The most write units of adding a movie: one for its id; two per KB or item for a transaction of the movie (at most
+/// 25 KB), the count of movies, 39 postings, nine genre memberships and the genres' count; and ten for the index by
+/// date.
 const CREATE_UNITS: f64 = 1.0 + 2.0 * (25.0 + 1.0 + 39.0 + 9.0 + 1.0) + 10.0;
 
 /// Guarantee 46.

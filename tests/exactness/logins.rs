@@ -14,7 +14,8 @@ use crate::support::{
 /// Longer than the time between two calls of one round trip, even on a busy machine.
 const HOLD: Duration = Duration::from_millis(60);
 
-/// The number of measurements of each case. On a busy machine, calls of one trip can look like two, so the fewest trips count.
+/// The number of measurements of each case. On a busy machine, calls of one trip can look like two, so the fewest trips
+/// count.
 const RUNS: u8 = 3;
 
 const LOGIN: &str = "/api/auth/login/";

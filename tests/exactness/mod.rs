@@ -1,5 +1,5 @@
-//! Exactness: answers equal to a model's, exact counts in races, no lost writes after crashes and faults, and costs within
-//! their budgets.
+//! Exactness: answers equal to a model's, exact counts in races, no lost writes after crashes and faults, and costs
+//! within their budgets.
 
 mod auditor;
 mod budgets;

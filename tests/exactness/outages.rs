@@ -1,5 +1,5 @@
-//! Outages of the table. An outage of a few seconds delays requests and fails none. During a longer one, requests are answered
-//! `503` within the deadline. No change is made twice.
+//! Outages of the table. An outage of a few seconds delays requests and fails none. During a longer one, requests are
+//! answered `503` within the deadline. No change is made twice.
 
 use std::{
     future::Future,
@@ -78,8 +78,8 @@ struct Change {
 /// Makes a request of the user that changes the movie at this path.
 type MakeCall = fn(&Caller, &str) -> Call;
 
-/// A user with the movies and sessions for every kind of change. Each change has its own movie or session, so that all changes
-/// can be made at the same time.
+/// A user with the movies and sessions for every kind of change. Each change has its own movie or session, so that all
+/// changes can be made at the same time.
 struct Fixture {
     proxied: ProxiedApp,
     user: Caller,
@@ -293,8 +293,8 @@ async fn send_all(changes: Vec<(Change, Call)>) -> Vec<(Change, Answer, Duration
     answers
 }
 
-/// Runs the test for every outage, each with its own server. A few run at a time, because the requests of all of them would
-/// keep two cores busy for longer than the outage.
+/// Runs the test for every outage, each with its own server. A few run at a time, because the requests of all of them
+/// would keep two cores busy for longer than the outage.
 async fn for_every_outage<F: Future<Output = ()> + Send + 'static>(test: fn(Outage) -> F) {
     for outages in Outage::ALL.chunks(3) {
         let outages: Vec<_> = outages.iter().map(|outage| tokio::spawn(test(*outage))).collect();
@@ -382,7 +382,8 @@ async fn fail_within_deadline(outage: Outage) {
     audit(&fixture.proxied.proxy.store().await).await;
 }
 
-/// Guarantee 30. No answer to a transaction arrives before the deadline. Reading the table shows whether it was committed.
+/// Guarantee 30. No answer to a transaction arrives before the deadline. Reading the table shows whether it was
+/// committed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_committed_change_without_an_answer_is_found_by_reading_and_answered_as_made() {
     let mut fixture = Fixture::new(SHORT).await;

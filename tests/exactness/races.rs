@@ -105,7 +105,8 @@ async fn every_favorite_and_count_is_exact_after_1200_toggles_by_12_users() {
         users.push(app.member().await);
     }
 
-    // Each user has 100 toggles. Two tasks of a user race on the first movie. On the other movies, each answer is predictable.
+    // Each user has 100 toggles. Two tasks of a user race on the first movie. On the other movies, each answer is
+    // predictable.
     let tasks = users.iter().enumerate().flat_map(|(n, user)| {
         let odd = n % 2;
         let tasks = [

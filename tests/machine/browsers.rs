@@ -130,8 +130,8 @@ fn delete() -> RawRequest {
     RawRequest::new("DeleteTable", &json!({"TableName": "secret-table"}))
 }
 
-/// Sends a request that reads everything and one that deletes everything, both with this change. Asserts that both are refused
-/// and that no script could read the answers.
+/// Sends a request that reads everything and one that deletes everything, both with this change. Asserts that both are
+/// refused and that no script could read the answers.
 fn assert_refused(addr: SocketAddr, status: u16, what: &str, change: impl Fn(RawRequest) -> RawRequest) {
     for request in [read(), delete()] {
         let (got, head, body) = change(request).send(addr);

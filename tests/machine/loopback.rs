@@ -38,7 +38,8 @@ impl Trap {
         Self { url, seen, home }
     }
 
-    /// Points a command to the trap in every place where the AWS SDK looks for a region, credentials, an endpoint or a proxy.
+    /// Points a command to the trap in every place where the AWS SDK looks for a region, credentials, an endpoint or a
+    /// proxy.
     fn apply_to(&self, mut command: Command) -> Command {
         for name in [
             "AWS_REGION",

@@ -1,7 +1,7 @@
 //! Guarantees 18 to 22: password guessing is slow, and guessing does not lock the owner out.
 //!
-//! Clients have different addresses of the network `127.0.0.0/8`, all of which are this machine on Linux. Attackers do not
-//! pause while the owner signs in. They always wait for `Retry-After`, which is the fastest way to guess.
+//! Clients have different addresses of the network `127.0.0.0/8`, all of which are this machine on Linux. Attackers do
+//! not pause while the owner signs in. They always wait for `Retry-After`, which is the fastest way to guess.
 
 mod addresses;
 mod guesses;
@@ -56,7 +56,8 @@ pub(super) async fn attempt_3_seconds_earlier(app: &TestApp, attempt: impl Async
     answer
 }
 
-/// Makes attempts until the next one has to wait longer than a test takes: nine free ones, and a few more after their waits.
+/// Makes attempts until the next one has to wait longer than a test takes: nine free ones, and a few more after their
+/// waits.
 pub(super) async fn attempt_until_throttled(app: &TestApp, attempt: impl AsyncFn() -> Answer) {
     for _ in 0..FREE {
         attempt().await.is(401);
@@ -69,8 +70,8 @@ pub(super) async fn attempt_until_throttled(app: &TestApp, attempt: impl AsyncFn
     }
 }
 
-/// Makes attempts at a name from new addresses until one is refused, and returns how many were accepted. It calls the store
-/// instead of the API, so no password is hashed.
+/// Makes attempts at a name from new addresses until one is refused, and returns how many were accepted. It calls the
+/// store instead of the API, so no password is hashed.
 pub(super) async fn fill_window(app: &TestApp, name: &str, series: &str) -> usize {
     let store = &app.running.state.store;
     let mut taken = 0;

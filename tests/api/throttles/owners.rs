@@ -31,8 +31,8 @@ struct Attacker {
     next_guess_at: i64,
 }
 
-/// Guarantee 22: forty attackers, who wait for `Retry-After`, guess for more than half an hour. The owner can sign in at any
-/// time.
+/// Guarantee 22: forty attackers, who wait for `Retry-After`, guess for more than half an hour. The owner can sign in
+/// at any time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_can_always_sign_in_while_forty_addresses_guess() {
     let app = TestApp::new().await;
@@ -109,8 +109,8 @@ async fn an_attacker_with_five_addresses_makes_no_other_address_wait() {
     login(&app.anonymous(), &owner.username, PASSWORD).await.is(200);
 }
 
-/// Guarantee 22: if the attacker has the owner's address, a refresh token of the account identifies the owner, even if it has
-/// been replaced or revoked.
+/// Guarantee 22: if the attacker has the owner's address, a refresh token of the account identifies the owner, even if
+/// it has been replaced or revoked.
 #[tokio::test]
 async fn any_token_of_the_account_lets_its_owner_sign_in_from_the_attackers_address() {
     let app = TestApp::new().await;
@@ -209,8 +209,8 @@ async fn all_tokens_of_a_session_share_nine_attempts() {
     }
 }
 
-/// Older refresh tokens do not name their user. Such a token works like any other while its session lasts, and so does its
-/// successor.
+/// Older refresh tokens do not name their user. Such a token works like any other while its session lasts, and so does
+/// its successor.
 #[tokio::test]
 async fn a_token_of_the_format_without_a_user_still_works() {
     let data = tempfile::tempdir().unwrap();

@@ -54,7 +54,8 @@ impl Comparison {
         (forward, pages.concat())
     }
 
-    /// Walks a list while movies are deleted and added. Asserts that every movie that existed throughout is seen exactly once.
+    /// Walks a list while movies are deleted and added. Asserts that every movie that existed throughout is seen
+    /// exactly once.
     pub(super) async fn walk_amid_changes(&mut self, list: &List, limit: usize, movies: &[usize]) {
         let admin = self.caller(Some(0));
         let (path, _, _) = self.list(list, &admin);
@@ -108,7 +109,8 @@ impl Comparison {
         self.check_found(words, answer.body["results"].as_array().unwrap());
     }
 
-    /// Compares a search with the reference page by page, forward and backward, and on one page. The order is always the same.
+    /// Compares a search with the reference page by page, forward and backward, and on one page. The order is always
+    /// the same.
     pub(super) async fn search(&self, q: &Text, limit: usize) {
         let path = format!("/api/movies/search/?q={}", encode(&q.written));
         let nobody = self.app.anonymous();

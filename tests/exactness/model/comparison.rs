@@ -59,7 +59,8 @@ impl Comparison {
         caller.id == self.users[0].caller.id
     }
 
-    /// Returns the id of the movie to which a random number maps. Every twentieth number maps to a movie that does not exist.
+    /// Returns the id of the movie to which a random number maps. Every twentieth number maps to a movie that does not
+    /// exist.
     pub(super) fn pick(&self, n: usize) -> u64 {
         let ids: Vec<u64> = self.movies.keys().copied().collect();
         match n % 20 {
@@ -283,7 +284,8 @@ impl Comparison {
         self.update_genres(&[]);
     }
 
-    /// Returns whether this caller may make this change of this movie. Otherwise asserts that the answer is the right error.
+    /// Returns whether this caller may make this change of this movie. Otherwise asserts that the answer is the right
+    /// error.
     pub(super) fn allowed(&self, caller: &Caller, id: u64, answer: &Answer, wrong: bool) -> bool {
         let expected = match self.movies.get(&id) {
             _ if caller.id == 0 => 401,

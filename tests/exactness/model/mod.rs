@@ -1,5 +1,5 @@
-//! The API against a model. Several users send random sequences of requests. Each answer, and after each step every list, is
-//! compared with a simple reference in memory.
+//! The API against a model. Several users send random sequences of requests. Each answer, and after each step every
+//! list, is compared with a simple reference in memory.
 //!
 //! The reference is written from the documented rules of the API. It has no keys and no items. It does not normalize text
 //! either: the vocabulary contains the normalized form of each word and letter.

@@ -41,8 +41,8 @@ impl Movie {
         self.text.genres.iter().map(|genre| genre.1).collect()
     }
 
-    /// Returns the rank of this movie in the results of a search, or `None` if the search does not find it. Lower ranks come
-    /// first.
+    /// Returns the rank of this movie in the results of a search, or `None` if the search does not find it. Lower ranks
+    /// come first.
     pub(super) fn rank(&self, q: &[String]) -> Option<u32> {
         let has = |words: &[String], q: &String| words.iter().any(|word| satisfies(word, q));
         let (title, director) = (&self.text.title.words, &self.text.director.words);
@@ -70,7 +70,8 @@ impl Movie {
     }
 }
 
-/// Returns whether a word matches a word of a query: as a prefix, or exactly if the query's word has one or two characters.
+/// Returns whether a word matches a word of a query: as a prefix, or exactly if the query's word has one or two
+/// characters.
 pub(super) fn satisfies(word: &str, q: &str) -> bool {
     if q.chars().count() <= 2 {
         word == q
