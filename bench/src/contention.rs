@@ -1,4 +1,4 @@
-//! Contention: many togglers of one movie, and conflicts as DynamoDB's optimiztic transactions meet them.
+//! Contention: many users toggle one movie's favorite at once, under conflicts by DynamoDB's rules.
 
 use std::{
     error::Error,
@@ -73,17 +73,15 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
 
 fn preface(options: &Options) -> String {
     format!(
-        "## Contention\n\n\
-        One movie, and users who toggle its favorite at once, each again as soon as the answer has come, for {} s: half by\n\
-        POST, half by PUT and DELETE in turn, over HTTP through the whole server. The embedded engine runs transactions\n\
-        one after another, so the conflicts are made on the proxy, by DynamoDB's rules: a transaction is under way for the\n\
-        window, and one that touches an item of it meanwhile is canceled with `TransactionConflict`. AWS doesn't say how\n\
-        long a transaction is under way; 10 ms is an assumption. One item then takes 1 s / window transactions a second at\n\
-        most, whatever is done; *movie busy* is the part of the time in which a transaction that was done was under way, the\n\
-        proxy's and the engine's own time included. Without a window, the engine and this machine are what limits.\n\n\
-        `cargo measure contention`\n\n\
-        | window | togglers | answers/s | movie busy | p50 | p99 | 503 | transactions an answer | conflicts an \
-        answer | failed conditions an answer |\n\
+        "Users toggle one movie's favorite at once for {} s, each again as soon as the last answer has arrived: half by POST, half by\n\
+        PUT and DELETE in turn, over HTTP through the whole server. The embedded engine executes transactions one after another, so a\n\
+        proxy between the server and the engine makes the conflicts, by DynamoDB's rules: a transaction is in progress for the window,\n\
+        and another one that touches one of its items in that time is canceled with `TransactionConflict`. AWS doesn't publish how\n\
+        long a transaction is in progress; 10 ms is an assumption. So an item takes at most 1 s / window transactions per second.\n\
+        *Movie busy* is the share of the time in which a transaction that was committed was in progress, including the time of the\n\
+        proxy and the engine. Without a window, the engine and the machine are the limit.\n\n\
+        | window | users | answers/s | movie busy | p50 | p99 | 503 | transactions per answer | conflicts per answer | \
+        failed conditions per answer |\n\
         |---|---|---|---|---|---|---|---|---|---|\n",
         options.seconds
     )
@@ -96,18 +94,24 @@ const EDITS: usize = 20;
 const EDITED_WITHIN: Duration = Duration::from_secs(4);
 const DELETED_WITHIN: Duration = Duration::from_secs(6);
 
-const OWNERS: &str = "\n\
-    The same while the movie's owner edits it 20 times, half of the edits with a favorite of their own, and then deletes\n\
-    it. Owners go before favorites: they try again after pauses of 10 ms at most (`FIRST_TURN_PAUSES`), and depend on the\n\
-    movie's version, not on its count.\n\n\
-    | window | togglers | edit, p50 | the longest edit | deletion |\n\
-    |---|---|---|---|---|\n";
+const OWNERS: &str = "
+The same load, while the movie's owner edits the movie 20 times, half of the edits with a change of the owner's own favorite,
+and then deletes it. An edit or a deletion has priority over favorites: after a conflict it waits at most 10 ms, and
+at most 25 ms after 32 conflicts. Its condition is on the movie's version, which favorites don't change.
 
-const AFTERWORD: &str = "\n\
-    The benchmark fails unless, at the end of each run, the count that is shown is the number of favorites there are, and\n\
-    each favorite is as its user's last answer said (after a 503, as that or the other way round); unless every answer was 200,\n\
-    with the state that the user's request asked for and a count that can be, or 503 with `Retry-After`; unless each edit\n\
-    took 4 s at most and the deletion 6 s; and unless the whole table passes the audit of the tests.\n";
+| window | users | edit, p50 | longest edit | deletion |
+|---|---|---|---|---|
+";
+
+const AFTERWORD: &str = "
+The benchmark fails if
+
+- the count shown at the end of a run isn't the number of favorites;
+- a favorite isn't as its user's last answer said; after a 503, either state is right;
+- an answer was neither 200, with the state that was asked for and a possible count, nor 503 with `Retry-After`;
+- an edit took more than 4 s, or the deletion more than 6 s;
+- the tests' audit of the whole table finds anything wrong.
+";
 
 /// A server and users.
 struct Contest {

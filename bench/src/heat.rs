@@ -238,15 +238,13 @@ fn report(
     scattered: &[Hot],
 ) -> Result<String, Box<dyn Error>> {
     let mut text = format!(
-        "## Heat\n\n\
-        A partition gives {READS:.0} read units and {WRITES:.0} write units a second. Each operation of the mix below is\n\
-        run through the whole server over {} real movies and recorded by the fault proxy: which keys it reads and writes, and what\n\
-        of. That is scaled to {} requests a second among {} movies and {} users, who are popular by Zipf's law with\n\
-        exponent {}, and whose ids have nothing to do with how popular they are; the movies that lists show are the latest\n\
-        ids together, as where movies are added when they come out. There are {} warm processes.\n\n\
-        `cargo measure heat`\n\n\
+        "A partition provides {READS:.0} read units and {WRITES:.0} write units per second. Each operation of the mix below runs through the whole\n\
+        server over {} real movies, and a proxy records which keys it reads and writes, and how many units each takes. That is\n\
+        scaled to {} requests per second among {} movies and {} users. Their popularity follows Zipf's law with exponent\n\
+        {} and doesn't depend on their ids. The movies that lists show have the latest ids, as in a catalog to which movies are added\n\
+        when they are released. There are {} warm processes.\n\n\
         The hottest partition key of each kind:\n\n\
-        | where | partition key | reads/s | of the ceiling | writes/s | of the ceiling | its hottest item, reads/s and writes/s \
+        | where | partition key | reads/s | of the ceiling | writes/s | of the ceiling | hottest item, reads/s and writes/s \
         |\n|---|---|---|---|---|---|---|\n",
         options.recorded_movies,
         options.requests,
@@ -274,13 +272,13 @@ fn report(
     if let Some(movies) = scattered.iter().find(|hot| hot.pk.starts_with("MOVIES#")) {
         writeln!(
             text,
-            "\nWere the movies that lists show anywhere among the ids, the hottest of the movies' partition keys would be\n\
-            `{}` with {:.0} reads a second.",
+            "\nIf the movies that lists show had ids anywhere in the catalog, the hottest partition key of movies would be\n\
+            `{}`, with {:.0} reads per second.",
             movies.pk, movies.heat.reads
         )?;
     }
     text.push_str(AFTERWORD);
-    text.push_str("\n| operation | of 1,000 requests | reads | writes |\n|---|---|---|---|\n");
+    text.push_str("\n| operation | per 1,000 requests | read units | write units |\n|---|---|---|---|\n");
     for (operation, samples) in recorded {
         let sum = |units: fn(&Access) -> f64| {
             let accesses = samples.iter().flat_map(|sample| &sample.accesses);
@@ -298,7 +296,9 @@ fn report(
     Ok(text)
 }
 
-const AFTERWORD: &str = "\n\
-    The benchmark fails when a key passes a ceiling that the limits of [the data model](data-model.md#limits) don't name,\n\
-    or when a single item does.\n\n\
-    The mix, and what each operation took on average:\n";
+const AFTERWORD: &str = "
+The benchmark fails if a partition key is over a ceiling and the limits of [the data model](../data-model.md#limits) don't
+name it, or if a single item is over a ceiling.
+
+The mix, and the average units of each operation:
+";

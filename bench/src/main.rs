@@ -1,5 +1,5 @@
-//! What Marquee costs and how fast it is: `cargo measure <benchmark>`. Each prints a part of docs/performance.md, and with
-//! `--write` puts it there.
+//! What Marquee costs and how fast it is: `cargo measure <benchmark>` prints the tables of one benchmark, and with `--write`
+//! writes them to its page in docs/performance/. docs/performance.md says which bars are met.
 #![allow(unreachable_pub, reason = "a program: nothing here is reached from outside")]
 
 // The tests' own auditor, so that "exact" means the same here.
@@ -37,34 +37,34 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 struct Cli {
     #[command(subcommand)]
     benchmark: Benchmark,
-    /// Put the result into docs/performance.md.
+    /// Write the result to the page of the benchmark in docs/performance/.
     #[arg(long, global = true)]
     write: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Benchmark {
-    /// Trips, calls and units of every operation, from a hundred movies to a million.
+    /// Round trips, calls and units of every operation, from a hundred movies to a million.
     Growth(growth::Options),
-    /// First pages of searches all of whose words are common.
+    /// The first pages of searches for common words.
     Search(search::Options),
-    /// From a process's start to its first poll and its first answer, beside a bare function.
+    /// The time from a process's start to its first poll and its first answer, compared with a bare function.
     ColdStart(cold_start::Options),
-    /// Time, allocations and instructions that a warm function adds to its table's.
+    /// Time, allocations and instructions of a request in a warm function, without the table's.
     Warm(warm::Options),
-    /// Many togglers of one movie, and conflicts as optimiztic transactions meet them.
+    /// Many users who toggle one movie's favorite at once, under conflicts by DynamoDB's rules.
     Contention(contention::Options),
-    /// The hottest partition keys at ten thousand requests a second.
+    /// The hottest partition keys at ten thousand requests per second.
     Heat(heat::Options),
-    /// How large each function is.
+    /// The size of each function.
     Sizes(sizes::Options),
-    /// Movies a second through the proxy and by the engine's bulk path, and memory.
+    /// Movies per second and memory of an import, by the engine's bulk path and over HTTP.
     Import(import::Options),
-    /// Every one of these, one after another.
+    /// All benchmarks, one after another.
     All,
 }
 
-/// The order of the page.
+/// Every benchmark, in the order of docs/performance.md.
 const ALL: [&str; 8] = [
     "growth",
     "search",
@@ -86,7 +86,7 @@ async fn main() -> ExitCode {
         one => vec![one],
     };
     let mut code = ExitCode::SUCCESS;
-    // Where one fails, the others are measured still.
+    // After a failure, the other benchmarks still run.
     for benchmark in all {
         if let Err(error) = measure(benchmark, write).await {
             eprintln!("{error}");

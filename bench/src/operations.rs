@@ -418,7 +418,7 @@ impl<'a> Bench<'a> {
             ("search, three common words", many, "the+drama+romance"),
             ("search, a letter and a genre", many, "a+drama"),
             (
-                "search, three genres that go together seldom",
+                "search, three genres that few movies combine",
                 many,
                 "western+musical+horror",
             ),
@@ -451,10 +451,7 @@ impl<'a> Bench<'a> {
         for (movie, names) in [
             (
                 EXACT_MOVIE,
-                [
-                    "add a favorite, an unliked movie",
-                    "remove a favorite, an unliked movie",
-                ],
+                ["add a movie's first favorite", "remove a movie's only favorite"],
             ),
             (
                 self.prepared.most_liked,

@@ -1,45 +1,76 @@
-//! Puts results into docs/performance.md, each between the marks of its benchmark.
+//! Writes results into docs/performance/, one page for each benchmark.
 
-use std::{error::Error, fs, path::Path};
+use std::{error::Error, fs, path::PathBuf};
 
-/// The page, from the root of the repository.
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md");
+/// The directory of the pages.
+const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance");
 
-/// Replaces what stands between `<!-- name -->` and `<!-- /name -->`.
+/// Replaces the page of a benchmark.
 ///
 /// # Errors
-/// When the page can't be read or written, or lacks the marks.
-pub fn write(name: &str, text: &str) -> Result<(), Box<dyn Error>> {
-    let page = Path::new(PAGE);
-    let old = fs::read_to_string(page)?;
-    let new = replaced(&old, name, text).ok_or_else(|| format!("{PAGE} has no marks of {name}"))?;
-    fs::write(page, new)?;
-    Ok(())
+/// When the page can't be written.
+pub(crate) fn write(benchmark: &str, text: &str) -> Result<(), Box<dyn Error>> {
+    let file = file_of(benchmark);
+    fs::write(&file, page(benchmark, text)).map_err(|e| format!("{}: {e}", file.display()).into())
 }
 
-fn replaced(page: &str, name: &str, text: &str) -> Option<String> {
-    let (before, rest) = page.split_once(&format!("<!-- {name} -->\n"))?;
-    let (_, after) = rest.split_once(&format!("<!-- /{name} -->\n"))?;
+fn file_of(benchmark: &str) -> PathBuf {
+    PathBuf::from(PAGES).join(benchmark).with_extension("md")
+}
+
+/// A page: a title, where it comes from, and what the benchmark prints.
+fn page(benchmark: &str, text: &str) -> String {
+    let title = title_of(benchmark);
     let text = text.trim();
-    Some(format!(
-        "{before}<!-- {name} -->\n\n{text}\n\n<!-- /{name} -->\n{after}"
-    ))
+    format!(
+        "# {title}\n\n\
+         `cargo measure {benchmark} --write` writes this page. [Performance](../performance.md#{benchmark}) says what it \
+         shows.\n\n\
+         {text}\n"
+    )
+}
+
+/// `cold-start` as `Cold start`.
+fn title_of(benchmark: &str) -> String {
+    let mut letters = benchmark.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first
+        .into_iter()
+        .chain(letters)
+        .collect::<String>()
+        .replace('-', " ")
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::ALL;
 
     #[test]
-    fn only_what_stands_between_the_marks_is_replaced() {
-        let page = "a\n<!-- x -->\nold\n<!-- /x -->\nb\n<!-- y -->\n<!-- /y -->\n";
-        let new = replaced(page, "x", "new\n").unwrap();
+    fn a_page_has_a_title_its_command_and_what_was_printed() {
         assert_eq!(
-            new,
-            "a\n<!-- x -->\n\nnew\n\n<!-- /x -->\nb\n<!-- y -->\n<!-- /y -->\n"
+            page("cold-start", "\n| a |\n|---|\n\n"),
+            "# Cold start\n\n\
+             `cargo measure cold-start --write` writes this page. [Performance](../performance.md#cold-start) says what it \
+             shows.\n\n\
+             | a |\n|---|\n"
         );
-        assert_eq!(replaced(&new, "x", "new\n").unwrap(), new);
-        assert_eq!(replaced(page, "z", "new"), None);
+    }
+
+    /// So a new benchmark is written to a page that a reader finds.
+    #[test]
+    fn every_benchmark_has_a_page_that_performance_md_links_to() {
+        let performance = fs::read_to_string(format!("{PAGES}/../performance.md")).unwrap();
+        for benchmark in ALL {
+            let written = fs::read_to_string(file_of(benchmark)).unwrap();
+            assert!(written.starts_with(page(benchmark, "").trim_end()), "{benchmark}");
+            assert!(
+                performance.contains(&format!("](performance/{benchmark}.md)")),
+                "{benchmark}"
+            );
+            let heading = format!("\n## {}\n", title_of(benchmark));
+            assert!(performance.contains(&heading), "{benchmark}");
+        }
     }
 }

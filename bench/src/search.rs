@@ -65,11 +65,11 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let store = Store::new(client::local(&proxy.url), table, Clock::default());
     proxy.gather_calls(HOLD);
     let mut text = format!(
-        "The first page, of {}, of searches all of whose words are common, among {} movies: how full it is, and what it\n\
-        costs. A page can be full when as many movies match; the share of movies is of those that the pages could show. It\n\
-        fails when a page is over {TRIPS} trips or {UNITS} read units, or ends while movies are left.\n\n\
-        | words | searches | can be full | are full | empty | of the movies | units, mean | units, most | trips, most |\n\
-        |---|---|---|---|---|---|---|---|---|\n",
+        "The first page, of {} movies, of searches whose words are all common, among {} movies: how full it is, and what it costs.\n\
+        *Movies shown* is the share of the movies that the pages could show. The benchmark fails if a page takes more than {TRIPS} round\n\
+        trips or {UNITS} read units, or has no next page although more movies match.\n\n\
+        | words | searches | 20 or more match | full pages | empty pages | movies shown | read units, mean | read units, most | \
+        round trips, most |\n|---|---|---|---|---|---|---|---|---|\n",
         PAGE.get(),
         movies.count
     );

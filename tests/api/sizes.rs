@@ -79,7 +79,10 @@ async fn no_answer_is_larger_than_lambda_allows() {
             // A Query reads at most 1 MB. A page that ends there has a `next`.
             let is_full = body["results"].as_array().unwrap().len() == 100;
             assert!(is_full || body["next"].is_string(), "{target}");
-            assert!(bytes > 1_000_000, "{target}: {bytes} bytes are not the worst case");
+            assert!(
+                bytes > 1_000_000,
+                "{target}: {bytes} bytes are not the worst case"
+            );
         }
         // A hundred genres with five of the longest movies each are too many. So a page is short, and the rest follows.
         let mut genres: [Vec<String>; 2] = Default::default();

@@ -138,7 +138,10 @@ fn every_alarm_is_described_and_sent_to_the_configured_address() {
             {
                 let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"${}.:".contains(c));
                 for word in words.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())) {
-                    assert!(ids.contains(word), "{id}: {text:?} names {word}, which is not one of its metrics");
+                    assert!(
+                        ids.contains(word),
+                        "{id}: {text:?} names {word}, which is not one of its metrics"
+                    );
                 }
             }
         }

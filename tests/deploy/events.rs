@@ -119,7 +119,7 @@ fn missing(operations: &[Operation], events: &Events, story: &[(&str, u16)]) -> 
     missing.extend(files.difference(&steps).map(|name| format!("a step for {name}")));
     missing.extend(steps.difference(&files).map(|name| format!("the event {name}")));
     if steps.len() < story.len() {
-        missing.push("an event of its own for every step".into());
+        missing.push("a different event for every step".into());
     }
     missing
 }

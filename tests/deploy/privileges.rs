@@ -115,7 +115,11 @@ async fn sign_in_and_out(app: &TestApp, data: &Path) {
     let login = async || store.find_login("ripley").await.unwrap().unwrap();
     store.upgrade_hash(&login().await, &weak()).await.unwrap();
     log_in(PASSWORD).await.is(200);
-    assert_ne!(login().await.password_hash, weak(), "the weak hash was not replaced");
+    assert_ne!(
+        login().await.password_hash,
+        weak(),
+        "the weak hash was not replaced"
+    );
 
     let refresh = |token: &str| {
         let body = json!({"refresh": token});
@@ -274,14 +278,15 @@ async fn every_role_allows_exactly_what_its_function_needs() {
         assert_eq!(seen.refusals, BTreeSet::new(), "{name}");
         let (missing, unused) = differences(&roles[*name], &seen.needs);
         assert_eq!(missing, [], "the role of {name} lacks permissions");
-        assert_eq!(unused, BTreeSet::new(), "the role of {name} has superfluous permissions");
+        assert_eq!(
+            unused,
+            BTreeSet::new(),
+            "the role of {name} has superfluous permissions"
+        );
     }
     let names = FUNCTIONS.map(|(name, _)| name);
     assert!(seen.keys().eq(names.iter()), "the program has other functions");
-    assert!(
-        roles.keys().eq(names.iter()),
-        "the template has other functions"
-    );
+    assert!(roles.keys().eq(names.iter()), "the template has other functions");
 }
 
 /// The test above notices every change of a role: a missing action, a missing key and a superfluous key.

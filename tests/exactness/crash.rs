@@ -259,7 +259,7 @@ impl Writer {
     }
 }
 
-/// Guarantees 32 and 43. The process is killed three times, at random moments, while four users write.
+/// Guarantees 32 and 43. The process is killed three times while four users write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
     let data = tempfile::tempdir().unwrap();
@@ -447,7 +447,11 @@ async fn a_killed_import_continues_and_imports_or_reports_every_row_once() {
     let mut before = 0;
     for at in [bad[89], bad[179]] {
         let (lines, output) = import(data.path(), &file, Some(at)).await;
-        assert_eq!(output.status.code(), None, "the import ended before it was killed");
+        assert_eq!(
+            output.status.code(),
+            None,
+            "the import ended before it was killed"
+        );
         reported.extend(lines);
         let there = stored(data.path()).await.len();
         assert!(there > before && there < titles.len(), "{there}");

@@ -118,7 +118,9 @@ async fn every_kind_of_login_is_within_its_budget() {
         let (read, written) = (most(|cost| cost.reads), most(|cost| cost.writes));
         println!("| {what} | {fewest} | {read} | {written} |");
         if fewest > trips || read > reads || written > writes {
-            wrong.push(format!("{what} exceeds {trips} trips, {reads} read units or {writes} write units: {runs:?}"));
+            wrong.push(format!(
+                "{what} exceeds {trips} trips, {reads} read units or {writes} write units: {runs:?}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

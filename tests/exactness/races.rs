@@ -402,7 +402,10 @@ async fn a_running_transaction_conflicts_only_with_calls_on_its_items_behind_the
     assert!(refused.is_transaction_conflict_exception(), "{refused:?}");
     put("c").await.unwrap();
     let read = store.get(&Key::new("RACE", "a")).await.unwrap();
-    assert!(read.is_none(), "the writes of a running transaction are not visible");
+    assert!(
+        read.is_none(),
+        "the writes of a running transaction are not visible"
+    );
 
     // The client of the transaction disconnects.
     under_way.abort();

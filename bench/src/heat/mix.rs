@@ -100,7 +100,7 @@ pub(crate) const MIX: [Operation; 31] = [
     get("most liked, signed in", 25, "/api/movies/most-liked/", true),
     get("categories", 35, "/api/movies/categories/", false),
     get("categories, signed in", 15, "/api/movies/categories/", true),
-    some("favorite, on and off in turn", 60, 2, Ask::Favorite),
+    some("add and remove a favorite in turn", 60, 2, Ask::Favorite),
     get("my favorites", 30, "/api/users/me/favorites/", true),
     get("me", 10, "/api/users/me/", true),
     get("users", 2, "/api/users/", true),

@@ -133,7 +133,7 @@ impl OwnKind {
             Self::Login => "LOGIN",
             Self::Session => "SESSION",
             Self::Attempts => "ATTEMPTS",
-            Self::Favorites => "FAVORITES",
+            Self::Favorites => "USER_FAVORITES",
         }
     }
 }
@@ -325,7 +325,60 @@ fn family(access: &Access, asked: Asked) -> Option<Family> {
         "LOGIN" => Some(Family::Own(access.space, OwnKind::Login)),
         "SESSION" => Some(Family::Own(access.space, OwnKind::Session)),
         "ATTEMPTS" => Some(Family::Own(access.space, OwnKind::Attempts)),
-        "FAVORITES" => Some(Family::Own(access.space, OwnKind::Favorites)),
+        "USER_FAVORITES" => Some(Family::Own(access.space, OwnKind::Favorites)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use marquee_shared::{
+        db::keys,
+        domain::{MovieId, UserId},
+    };
+
+    use super::*;
+
+    /// The names of families follow the keys: a key of no family is not scaled, and its heat is not that of a large catalog.
+    #[test]
+    fn a_key_of_the_asked_movie_or_the_asking_user_has_its_family() {
+        let (movie, user) = (MovieId::try_from(7).unwrap(), UserId::try_from(9).unwrap());
+        let asked = Asked {
+            movie: Some(7),
+            user: 9,
+            is_new: false,
+        };
+        let family_of = |space, pk: String, sk: Option<String>| {
+            let access = Access {
+                space,
+                pk,
+                sk,
+                reads: 1.0,
+                writes: 1.0,
+            };
+            family(&access, asked)
+        };
+        for (key, expected) in [
+            (keys::movie(movie), Family::Movie),
+            (keys::favorite(movie, user), Family::Favorites),
+            (keys::user(user), Family::User),
+            (keys::login("ripley"), Family::Own(Space::Table, OwnKind::Login)),
+            (keys::session("9"), Family::Own(Space::Table, OwnKind::Session)),
+        ] {
+            let pk = key.pk.clone();
+            assert_eq!(
+                family_of(Space::Table, key.pk, Some(key.sk)),
+                Some(expected),
+                "{pk}"
+            );
+        }
+        let own = Family::Own(Space::ByDate, OwnKind::Favorites);
+        assert_eq!(
+            family_of(Space::ByDate, keys::user_favorites(user), None),
+            Some(own)
+        );
+        let likes = keys::likes_shard(7 % LIKES_SHARDS);
+        assert_eq!(family_of(Space::ByLikes, likes, None), Some(Family::Likes));
     }
 }

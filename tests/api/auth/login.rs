@@ -23,7 +23,10 @@ async fn login_accepts_the_username_or_the_email_in_any_case() {
         assert_eq!(keys(&answer.body), keys(&registered));
         assert_eq!(answer.body["user"], registered["user"]);
         for token in ["access", "refresh"] {
-            assert_ne!(answer.body[token], registered[token], "each session has its own tokens");
+            assert_ne!(
+                answer.body[token], registered[token],
+                "each session has its own tokens"
+            );
         }
         assert_eq!(answer.header("cache-control"), "no-store");
         refresh(&app, &text(&answer.body["refresh"])).await.is(200);

@@ -130,7 +130,11 @@ async fn only_the_owner_and_admins_may_change_a_movie() {
             .is_problem(status, code);
         caller.delete(&path).send().await.is_problem(status, code);
     }
-    assert_eq!(owner.get(&path).send().await.body, made, "a refused edit changes nothing");
+    assert_eq!(
+        owner.get(&path).send().await.body,
+        made,
+        "a refused edit changes nothing"
+    );
     for caller in [&owner, &admin] {
         caller.put(&path).json(&solaris()).send().await.is(200);
         let answer = caller

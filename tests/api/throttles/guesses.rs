@@ -79,7 +79,7 @@ async fn waits_begin_before_the_tenth_guess_and_grow_to_15_minutes() {
     attempt_until_throttled(&app, async || login(&guesser, &owner.username, WRONG).await).await;
 }
 
-/// Guarantee 20: as many concurrent guesses are checked as sequential ones. The refused guesses do not count toward the
+/// Guarantee 20: no more concurrent guesses are checked than sequential ones. The refused guesses do not count toward the
 /// limit of all addresses together.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nine_of_200_concurrent_guesses_are_checked() {

@@ -91,7 +91,11 @@ impl Comparison {
             }
         }
         let distinct: BTreeSet<u64> = listed.iter().copied().collect();
-        assert_eq!(distinct.len(), listed.len(), "a movie is listed twice: {listed:?}");
+        assert_eq!(
+            distinct.len(),
+            listed.len(),
+            "a movie is listed twice: {listed:?}"
+        );
         assert!(
             distinct.is_superset(&throughout),
             "{listed:?} lacks some of {throughout:?}"
