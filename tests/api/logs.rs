@@ -119,12 +119,12 @@ fn assert_no_secrets(what: &str, text: &str, tokens: &BTreeSet<String>) {
     let lower = text.to_lowercase();
     if let Some(at) = lower.find(CANARY) {
         let around: String = lower.chars().skip(at.saturating_sub(200)).take(400).collect();
-        panic!("{what} holds a canary: {around}");
+        panic!("{what} contains the canary: {around}");
     }
     for token in tokens {
         // The last part of a token. The header of a JWT is the same for all.
         let secret = token.rsplit('.').next().unwrap_or(token);
-        assert!(!text.contains(&secret[..24]), "{what} holds a token: {text}");
+        assert!(!text.contains(&secret[..24]), "{what} contains a token: {text}");
     }
 }
 
@@ -465,7 +465,7 @@ fn corrupted(item: &Item, text: &AttributeValue, other: &AttributeValue) -> Item
 }
 
 #[tokio::test]
-async fn the_cause_of_a_failure_is_logged_with_the_operation_and_the_error_code_in_fields_of_their_own() {
+async fn the_cause_of_a_failure_is_logged_with_separate_fields_for_operation_and_error_code() {
     let log = Log::capture();
     let proxied = ProxiedApp::new().await;
     for name in TABLE_CALLS {

@@ -91,7 +91,7 @@ pub async fn pages(caller: &Caller, path: &str, direction: &str) -> Vec<Vec<u64>
     loop {
         let answer = caller.get(&at).send().await.is(200);
         pages.push(answer.ids());
-        assert!(pages.len() < 200, "{path} has no end");
+        assert!(pages.len() < 200, "{path} does not end");
         match answer.body[direction].as_str() {
             Some(url) => url.clone_into(&mut at),
             None => return pages,

@@ -113,11 +113,11 @@ async fn sign_in_and_out(app: &TestApp, data: &Path) {
 
     let store = &app.running.state.store;
     let login = async || store.find_login("ripley").await.unwrap().unwrap();
-    store.upgrade_hash(&login().await, &weak()).await.unwrap();
+    store.upgrade_hash(&login().await, &weak_hash()).await.unwrap();
     log_in(PASSWORD).await.is(200);
     assert_ne!(
         login().await.password_hash,
-        weak(),
+        weak_hash(),
         "the weak hash was not replaced"
     );
 
@@ -134,7 +134,7 @@ async fn sign_in_and_out(app: &TestApp, data: &Path) {
 }
 
 /// Returns a hash of the password with weak parameters.
-fn weak() -> PasswordHash {
+fn weak_hash() -> PasswordHash {
     let params = Params::new(1024, 1, 1, None).unwrap();
     let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_with_salt(PASSWORD.as_bytes(), b"salt salt salt")

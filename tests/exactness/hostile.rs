@@ -294,7 +294,7 @@ async fn a_search_among_hostile_texts_takes_at_most_four_trips() {
 }
 
 /// Returns movies with the largest allowed number of words (30) and with nine genres, in letters of one to four bytes.
-fn heaviest(tag: &str) -> Vec<Value> {
+fn heaviest_movies(tag: &str) -> Vec<Value> {
     let wide = |letter: &str, chars: usize| letter.chars().cycle().take(chars).collect::<String>();
     let letters = ["x", "ก", "한", "\u{10400}", "\u{fdfa}"];
     let all = letters.map(|letter| {
@@ -340,13 +340,13 @@ async fn hostile_texts_do_not_raise_the_cost_of_an_edit_above_its_ceiling() {
         (answer, cost.writes)
     };
     let mut paths: BTreeMap<usize, String> = BTreeMap::new();
-    for (n, movie) in heaviest("a").iter().enumerate() {
+    for (n, movie) in heaviest_movies("a").iter().enumerate() {
         let (answer, writes) = cost("create", user.post("/api/movies/").json(movie)).await;
         assert!(writes <= CREATE_UNITS, "{writes} for movie {n}");
         paths.insert(n, answer.header("location").to_owned());
     }
     audit(&proxied.proxy.store().await).await;
-    for (n, movie) in heaviest("b").iter().enumerate() {
+    for (n, movie) in heaviest_movies("b").iter().enumerate() {
         let (_, writes) = cost("edit of everything", user.put(&paths[&n]).json(movie)).await;
         // An edit may remove all postings and add as many.
         assert!(writes <= 2.0 * CREATE_UNITS, "{writes} for movie {n}");

@@ -205,7 +205,7 @@ async fn no_preflight_is_granted() {
 
 /// Guarantee 51.
 #[tokio::test]
-async fn a_host_name_that_dns_can_point_here_assert_refused() {
+async fn a_host_name_that_dns_can_point_here_is_refused() {
     let (_engine, addr) = engine().await;
     for host in [
         "example.com".to_owned(),
@@ -234,7 +234,7 @@ async fn a_host_name_that_dns_can_point_here_assert_refused() {
 
 /// Guarantee 51.
 #[tokio::test]
-async fn a_request_that_needs_no_preflight_assert_refused() {
+async fn a_request_that_needs_no_preflight_is_refused() {
     let (_engine, addr) = engine().await;
     for media in [
         "text/plain",

@@ -38,14 +38,14 @@ fn modes(path: &Path) -> Vec<(PathBuf, u32)> {
     let mut modes = vec![(path.to_owned(), found.mode() & 0o7777)];
     if found.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
-            modes.extend(modes_of(&entry.unwrap().path()));
+            modes.extend(modes_if_present(&entry.unwrap().path()));
         }
     }
     modes
 }
 
 /// Like [`modes`], for a path that may disappear, as SQLite's journals do.
-fn modes_of(path: &Path) -> Vec<(PathBuf, u32)> {
+fn modes_if_present(path: &Path) -> Vec<(PathBuf, u32)> {
     if path.exists() { modes(path) } else { Vec::new() }
 }
 
@@ -158,7 +158,7 @@ async fn files_that_others_could_read_are_made_private_journals_included() {
 /// Guarantee 52.
 /// Only the superuser can change the owner of a directory. Other users test only the directory that everybody can write.
 #[tokio::test]
-async fn a_directory_of_another_user_or_for_everybody_assert_refused_by_name() {
+async fn a_directory_of_another_user_or_for_everybody_is_refused_by_name() {
     let root = tempfile::tempdir().unwrap();
     let csv = movies_csv(root.path());
     let foreign = root.path().join("foreign");

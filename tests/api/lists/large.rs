@@ -3,7 +3,7 @@
 use marquee_shared::db::counter::Counter;
 use serde_json::json;
 
-use super::{member_with, numbered, reversed};
+use super::{member_with, numbered_movie, reversed};
 use crate::api::{last_page, pages};
 use crate::support::{TestApp, movie};
 
@@ -44,7 +44,7 @@ async fn a_gap_of_thousands_of_ids_is_crossed_in_both_directions() {
     let ids = &app.running.state.store;
     ids.take_ids(Counter::MovieIds, 6000).await.unwrap();
     for n in 4..=6 {
-        member.add(&numbered(n)).await;
+        member.add(&numbered_movie(n)).await;
     }
     let all = vec![1, 2, 3, 6004, 6005, 6006];
     for (path, expected) in [

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::{Caller, TestApp, movie};
 
 /// Returns movie number `n`. The numbers determine the date and the genre, by which lists are ordered and filtered.
-pub(super) fn numbered(n: u64) -> Value {
+pub(super) fn numbered_movie(n: u64) -> Value {
     // Dates descend while ids ascend. Three movies share each date.
     let date = format!("{}-05-05", 2000 - n / 3);
     let genre = ["Drama", "Sci-Fi, drama", "Comedy"][usize::try_from(n % 3).unwrap()];
@@ -22,7 +22,7 @@ pub(super) fn numbered(n: u64) -> Value {
 pub(super) async fn member_with(app: &TestApp, count: u64) -> Caller {
     let member = app.member().await;
     for n in 1..=count {
-        assert_eq!(member.add(&numbered(n)).await["id"], n);
+        assert_eq!(member.add(&numbered_movie(n)).await["id"], n);
     }
     member
 }

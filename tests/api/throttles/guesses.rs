@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 /// Returns how many waits may have ended since `begun` on a slow machine. Waits take 1, 2, 4, 8 … seconds.
-fn waits_over(begun: Instant) -> usize {
+fn waits_ended(begun: Instant) -> usize {
     let seconds = begun.elapsed().as_secs();
     [1, 3, 7, 15, 31, 63]
         .into_iter()
@@ -47,7 +47,7 @@ async fn waits_begin_before_the_tenth_guess_and_grow_to_15_minutes() {
         let answer = login(&guesser, &owner.username, WRONG).await;
         if answer.status == 401 {
             guesses += 1;
-            let most = FREE + waits_over(begun);
+            let most = FREE + waits_ended(begun);
             assert!(guesses <= most || !waits.is_empty(), "{guesses} without a wait");
             continue;
         }

@@ -73,7 +73,7 @@ impl Comparison {
                     .last()
                     .copied()
                     .filter(|_| n % 2 == 0)
-                    .unwrap_or_else(|| self.pick(*n));
+                    .unwrap_or_else(|| self.movie_id(*n));
                 self.app.clock.advance(1);
                 if self.movies.contains_key(&gone) {
                     admin.delete(&format!("/api/movies/{gone}/")).send().await.is(204);

@@ -61,7 +61,7 @@ impl Comparison {
 
     /// Returns the id of the movie to which a random number maps. Every twentieth number maps to a movie that does not
     /// exist.
-    pub(super) fn pick(&self, n: usize) -> u64 {
+    pub(super) fn movie_id(&self, n: usize) -> u64 {
         let ids: Vec<u64> = self.movies.keys().copied().collect();
         match n % 20 {
             0 => ids.last().unwrap_or(&0) + 1,
@@ -237,7 +237,7 @@ impl Comparison {
         favorite: Option<bool>,
         change: impl Fn(&mut MovieText),
     ) {
-        let (caller, id) = (self.caller(who), self.pick(n));
+        let (caller, id) = (self.caller(who), self.movie_id(n));
         let wrong = body["title"] == json!(" ");
         if let Some(favorite) = favorite {
             body["favorite"] = json!(favorite);
@@ -266,7 +266,7 @@ impl Comparison {
     }
 
     pub(super) async fn delete(&mut self, who: Who, n: usize) {
-        let (caller, id) = (self.caller(who), self.pick(n));
+        let (caller, id) = (self.caller(who), self.movie_id(n));
         let answer = caller.delete(&format!("/api/movies/{id}/")).send().await;
         if !self.allowed(&caller, id, &answer, false) {
             return;
@@ -301,7 +301,7 @@ impl Comparison {
     }
 
     pub(super) async fn favorite(&mut self, who: Who, n: usize, change: FavoriteChange) {
-        let (caller, id) = (self.caller(who), self.pick(n));
+        let (caller, id) = (self.caller(who), self.movie_id(n));
         let method = match change {
             FavoriteChange::Toggle => Method::POST,
             FavoriteChange::Add => Method::PUT,

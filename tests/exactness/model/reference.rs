@@ -27,7 +27,7 @@ impl Movie {
             "description": self.text.description.trim(),
             "release_date": self.text.date,
             "director": self.text.director.written,
-            "genre": shown(&self.text.genres),
+            "genre": shown_genres(&self.text.genres),
             "cover_image": null,
             "favorite": self.favorites.contains(&caller),
             "favorite_count": self.favorites.len(),
@@ -58,7 +58,7 @@ impl Movie {
         if title == q {
             return Some(0);
         }
-        if begins(title, q) {
+        if title_begins_with(title, q) {
             return Some(1);
         }
         match q {
@@ -81,13 +81,13 @@ pub(super) fn satisfies(word: &str, q: &str) -> bool {
 }
 
 /// Returns whether the title begins with these words. The last one may be a prefix, as in [`satisfies`].
-pub(super) fn begins(title: &[String], q: &[String]) -> bool {
+pub(super) fn title_begins_with(title: &[String], q: &[String]) -> bool {
     let last = q.len() - 1;
     title.len() > last && title[..last] == q[..last] && satisfies(&title[last], &q[last])
 }
 
 /// Returns genres as a movie shows them: as they were written, without duplicates.
-pub(super) fn shown(genres: &[GenreName]) -> String {
+pub(super) fn shown_genres(genres: &[GenreName]) -> String {
     let mut seen = BTreeSet::new();
     let once: Vec<_> = genres
         .iter()

@@ -146,7 +146,7 @@ pub(super) fn list() -> impl Strategy<Value = List> {
 }
 
 /// Generates requests that change movies.
-pub(super) fn change_of_a_movie() -> impl Strategy<Value = Op> {
+pub(super) fn movie_change() -> impl Strategy<Value = Op> {
     let favorite = || option::weighted(0.3, any::<bool>());
     let movie = || 0_usize..1000;
     let change = prop_oneof![
@@ -172,7 +172,7 @@ pub(super) fn search() -> impl Strategy<Value = Op> {
 }
 
 /// Generates all kinds of requests.
-pub(super) fn anything() -> impl Strategy<Value = Op> {
+pub(super) fn any_request() -> impl Strategy<Value = Op> {
     let movie = || 0_usize..1000;
     let change = select(
         &[
@@ -183,7 +183,7 @@ pub(super) fn anything() -> impl Strategy<Value = Op> {
         ][..],
     );
     prop_oneof![
-        21 => change_of_a_movie(),
+        21 => movie_change(),
         2 => (0_usize..1000).prop_map(Op::Register),
         8 => (who(), movie(), change).prop_map(|(who, movie, change)| Op::Favorite(who, movie, change)),
         4 => search(),
