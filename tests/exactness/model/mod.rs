@@ -52,7 +52,11 @@ fn compare(cases: u32, focus: Focus, sequences: impl Strategy<Value = (Vec<Op>, 
 /// Guarantees 29, 32 and 41.
 #[test]
 fn every_answer_and_every_list_matches_the_reference_after_every_step() {
-    compare(8, Focus::Lists, (initial_movies(1..4), vec(any_request(), 30..38)));
+    compare(
+        8,
+        Focus::Lists,
+        (initial_movies(1..4), vec(any_request(), 30..38)),
+    );
 }
 
 /// Guarantees 32 and 41.
