@@ -2,7 +2,6 @@
 
 mod auth;
 mod catalog;
-mod ceilings;
 mod coverage;
 mod events;
 mod favorites;

@@ -154,7 +154,7 @@ async fn an_invocation_fails_if_the_table_fails() {
             .unwrap_err();
         assert_eq!(
             failed.error_message,
-            format!("{operation}: AccessDeniedException")
+            format!("{operation}: the call failed (AccessDeniedException)")
         );
         proxy.clear_faults();
     }

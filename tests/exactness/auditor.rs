@@ -29,7 +29,7 @@ async fn replace(store: &Store, key: &Key, item: Option<Item>) {
     }
 }
 
-/// Makes one item inconsistent.
+/// A change that makes one item inconsistent.
 type Mutation = Box<dyn Fn(Option<Item>) -> Option<Item>>;
 
 fn set(name: &'static str, value: AttributeValue) -> Mutation {

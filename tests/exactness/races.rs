@@ -281,7 +281,7 @@ async fn movies_deleted_amid_favorites_and_edits_leave_no_trace() {
         if n < 10 {
             let (owner, fan) = (owner.clone(), fans[n % 4].clone());
             tasks.spawn(async move {
-                // Each movie is deleted after a different number of toggles.
+                // The number of favorite requests before the deletion differs from movie to movie.
                 for _ in 0..n {
                     fan.put(&format!("/api/movies/{id}/favorite/"))
                         .send()

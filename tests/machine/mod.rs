@@ -1,6 +1,8 @@
-//! The program on one machine: its files, its engine's endpoint, and the addresses that it contacts.
+//! The program on one machine: its files, its engine's endpoint, the addresses that it contacts, and its ceilings on
+//! connections and memory.
 
 mod browsers;
+mod ceilings;
 mod files;
 mod loopback;
 

@@ -1,4 +1,4 @@
-//! Guarantees 18 to 22: password guessing is slow, and guessing does not lock the owner out.
+//! Password guessing is slow, and guessing does not lock the owner out (guarantees 18 to 22).
 //!
 //! Clients have different addresses of the network `127.0.0.0/8`, all of which are this machine on Linux. Attackers do
 //! not pause while the owner signs in. They always wait for `Retry-After`, which is the fastest way to guess.

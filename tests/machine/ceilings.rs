@@ -1,4 +1,4 @@
-//! The real program under clients that exhaust its descriptors or its memory.
+//! The program's ceilings on connections and memory, under clients that exhaust its descriptors or its memory.
 #![cfg(target_os = "linux")]
 
 use std::{process::Stdio, time::Duration};
