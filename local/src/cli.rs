@@ -25,7 +25,9 @@ use crate::{
 
 /// Serve a movie catalog API on this machine.
 ///
-/// Without a command, serves the API from a table in `.marquee` and imports the demonstration catalog on the first start.
+/// Without a command, marquee serves the API.
+///
+/// The first start creates the table and imports the demonstration catalog of 16,975 movies.
 #[derive(Debug, Parser)]
 #[command(name = "marquee", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -86,8 +88,9 @@ enum Command {
     },
     /// Import movies from a CSV file.
     ///
-    /// The file must have a header with the columns title, description, release_date, director and genre; cover_image is
-    /// optional. Bad rows are reported with their line and skipped. An interrupted import continues when it is run again.
+    /// Required columns: title, description, release_date, director, genre. Optional: cover_image.
+    ///
+    /// Bad rows are reported with their line and skipped. Run an interrupted import again to continue it.
     Import {
         /// CSV file to import.
         file: PathBuf,

@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_table_is_made_once_with_everything_declared() {
+    async fn the_table_is_created_once_with_everything_declared() {
         let engine = Engine::start(Storage::Memory).unwrap();
         let client = local(&engine.endpoint());
         assert!(ours().create(&client, "movies").await.unwrap());
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_at_once_make_one_table() {
+    async fn many_at_once_create_one_table() {
         let engine = Engine::start(Storage::Memory).unwrap();
         let client = local(&engine.endpoint());
         let spec = ours();

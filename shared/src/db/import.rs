@@ -61,7 +61,7 @@ impl Store {
         }
         self.import_job(hash)
             .await?
-            .ok_or_else(|| Error::Internal("the job of an import disappeared".into()))
+            .ok_or_else(|| Error::internal("the job of an import disappeared"))
     }
 
     /// AP-27: the action of a chunk's transaction that moves the job from `committed` rows to `end`. Its condition fails
