@@ -473,11 +473,21 @@ async fn the_cause_of_a_failure_is_logged_with_separate_fields_for_operation_and
         proxied.proxy.inject(name, 0..usize::MAX, refused);
     }
     // `Call::send` does not accept a 500.
-    let response = proxied.app.anonymous().get("/api/movies/").0.send().await.unwrap();
+    let response = proxied
+        .app
+        .anonymous()
+        .get("/api/movies/")
+        .0
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 500);
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     let problem: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
-    assert_eq!((&problem["status"], &problem["code"]), (&json!(500), &json!("internal_error")));
+    assert_eq!(
+        (&problem["status"], &problem["code"]),
+        (&json!(500), &json!("internal_error"))
+    );
     let lines = log.lines();
     let line = |message: &str| {
         let found = lines.iter().find(|line| line["message"] == message);
