@@ -73,7 +73,7 @@ fn every_access_pattern_of_the_code_is_in_the_data_model_and_the_other_way_round
     );
 }
 
-/// Returns the public functions and constants of `shared/src/db/keys.rs` that make keys, and the prefixes of the keys.
+/// The public functions and constants of `shared/src/db/keys.rs` that make keys, and the prefixes of the keys.
 fn key_makers() -> (Vec<String>, BTreeSet<String>) {
     // These apply to keys of any kind.
     const GENERAL: [&str; 9] = [
