@@ -5,10 +5,7 @@ use std::{collections::BTreeSet, future::Future, time::Duration};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use marquee_shared::{
     clock::Clock,
-    db::{
-        Key, Store,
-        store::{Expression, Transaction, number},
-    },
+    db::{Key, Store, expression::Update, item::number, transaction::Transaction},
 };
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -358,7 +355,7 @@ async fn a_running_transaction_conflicts_only_with_calls_on_its_items_behind_the
     let client = table::connect(&proxied.proxy.url).await;
     let name = proxied.proxy.table.name();
     let store = Store::new(client.clone(), name.clone(), Clock::default());
-    let add = || Expression::update("ADD #n :one").value(":one", number(1));
+    let add = || Update::new("ADD #n :one").value(":one", number(1));
     let transaction = |keys: &[&str]| {
         let mut transaction = Transaction::default();
         for key in keys {

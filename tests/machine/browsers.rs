@@ -7,7 +7,7 @@ use std::{
 };
 
 use marquee::engine::{Engine, Storage};
-use marquee_shared::db::client;
+use marquee_shared::aws::client;
 use serde_json::{Value, json};
 
 /// A request as a tool sends it, which a test changes before it is sent.
