@@ -156,7 +156,7 @@ async fn an_invocation_fails_if_the_table_fails() {
             .unwrap_err();
         assert_eq!(
             failed.error_message,
-            format!("{operation}: the call failed (AccessDeniedException)")
+            format!("{operation}: AccessDeniedException")
         );
         proxy.clear_faults();
     }
