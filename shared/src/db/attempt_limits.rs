@@ -145,7 +145,6 @@ pub(crate) fn refuse_until(open: Instant, now: Instant) -> Result<()> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -249,7 +249,6 @@ fn cut(word: &str, bytes: usize) -> Option<&str> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

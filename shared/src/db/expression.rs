@@ -197,7 +197,6 @@ fn names<const N: usize>(texts: [Option<&str>; N]) -> Option<HashMap<String, Str
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::db::item::number;

@@ -191,7 +191,6 @@ fn with_id(prefix: &str, id: MovieId) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
