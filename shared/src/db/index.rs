@@ -157,7 +157,6 @@ pub fn members(identity: &str) -> KeyRange {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::domain::{Description, Director, Genres, ReleaseDate, Title};
@@ -213,7 +212,7 @@ mod tests {
         // The movie, the caller's favorite, and the count of genres.
         let others = 3;
         let actions = posting_count("a") + posting_count("b") + 2 * genre_postings + others;
-        assert!(actions <= crate::db::transaction::TRANSACTION, "{actions}");
+        assert!(actions <= crate::db::transaction::MAX_ACTIONS, "{actions}");
     }
 
     /// Movies of the largest texts: one long word, or many words, of characters of one byte to four, and of characters that

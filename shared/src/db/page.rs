@@ -116,9 +116,9 @@ impl Window {
 pub struct Reading<T> {
     /// The items of the page.
     pub items: Vec<T>,
-    /// The position of the first of them. `None` when there are none.
+    /// The position of the first of them. `None` if there are none.
     pub first: Option<Position>,
-    /// The position up to which the collection was read. `None` when nothing was found there.
+    /// The position up to which the collection was read. `None` if nothing was found there.
     pub last: Option<Position>,
     /// Whether items may follow `last`.
     pub more: bool,

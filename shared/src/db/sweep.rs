@@ -38,7 +38,7 @@ impl Store {
         }
     }
 
-    /// AP-16: removes the favorites of deleted movies. Returns the number of movies it looked at; 0 when nothing is left.
+    /// AP-16: removes the favorites of deleted movies. Returns the number of movies it looked at; 0 if nothing is left.
     pub async fn sweep_favorites(&self) -> Result<usize> {
         let range = KeyRange::ids(keys::SWEEP);
         let items = self.query(&range, Direction::Ascending, PASS).await?.items;

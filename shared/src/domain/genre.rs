@@ -1,6 +1,7 @@
 //! Genres.
 //!
-//! A genre has a name, which is how it was written, and an identity, which is its words: `sci-fi` and `Sci-Fi` are one genre.
+//! A genre has a name, which is the text as it was written, and an identity, which is its words: `sci-fi` and `Sci-Fi` are
+//! the same genre.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -79,7 +80,7 @@ impl Genre {
     }
 }
 
-/// Returns the identity of a genre of this name, or `None` when no genre can have this name.
+/// Returns the identity of a genre of this name, or `None` if no genre can have this name.
 #[must_use]
 pub fn identity(name: &str) -> Option<String> {
     let identity = text::words(name).join("-");
@@ -140,7 +141,6 @@ impl std::fmt::Display for Genres {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn genres_are_read_back_from_what_is_stored() {
-        // Within the limit as sent, over it as shown.
+        // The text is within the limit as it is sent, and over it with the spaces that are added.
         let given: Vec<String> = (1..=9).map(|n| format!("{n}{}", "x".repeat(20))).collect();
         let genres = Genres::parse(&given.join(",")).unwrap();
         let stored = genres.to_string();
