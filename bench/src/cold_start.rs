@@ -94,8 +94,8 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let mut subjects = subjects(&token);
     subjects.retain(|subject| programs.names().any(|name| name == subject.name));
     let mut starts: BTreeMap<(&str, Aim), Vec<Start>> = BTreeMap::new();
-    // Each round starts every function once, so that other load on the machine affects all functions equally. The first
-    // round only warms the caches.
+    // Each round starts every function, so that other load on the machine affects all functions equally. The first round
+    // only warms the caches.
     for round in 0..=options.starts {
         for subject in &subjects {
             for aim in [Aim::Poll, Aim::Http, Aim::Tls] {

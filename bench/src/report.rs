@@ -57,7 +57,7 @@ mod tests {
         );
     }
 
-    /// A page without a link is a page that no reader finds.
+    /// The overview must link to every page, so that a reader finds the page of a new benchmark.
     #[test]
     fn every_benchmark_has_a_page_that_performance_md_links_to() {
         let performance = fs::read_to_string(format!("{PAGES}/../performance.md")).unwrap();

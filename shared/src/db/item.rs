@@ -51,7 +51,7 @@ pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
         .map_err(|_| corrupt(&format!("an item of {class} that isn't a {}", entity_name::<T>())))
 }
 
-/// The error for an item that isn't as this code writes it.
+/// Returns the error for an item that this code can't have written.
 #[must_use]
 pub fn corrupt(what: &str) -> Error {
     Error::internal(format!("the table holds {what}"))

@@ -41,8 +41,8 @@ const CONFLICT_PAUSES: [u64; 8] = [20, 200, 800, 800, 400, 400, 200, 100];
 /// The longest pauses for [`Priority::High`], in milliseconds. They are so short that an attempt falls between the attempts
 /// of other transactions.
 const HIGH_PRIORITY_PAUSES: [u64; 2] = [10, 25];
-/// The number of conflicts after which the first, shorter one of [`HIGH_PRIORITY_PAUSES`] applies. After any further
-/// conflict the second one applies.
+/// The number of conflicts after each of which the shorter one of [`HIGH_PRIORITY_PAUSES`] applies. After each further
+/// conflict the longer one applies.
 const HIGH_PRIORITY_SHORT_CONFLICTS: usize = 32;
 
 /// The time after which a request makes no further calls.
