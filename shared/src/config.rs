@@ -109,7 +109,7 @@ impl Config {
     /// Reads the environment. A variable that isn't set has its default.
     ///
     /// # Errors
-    /// Returns an error for the first variable whose value isn't valid.
+    /// Fails with the first variable whose value isn't valid.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
@@ -117,7 +117,7 @@ impl Config {
     /// Reads the variables through `lookup`.
     ///
     /// # Errors
-    /// Returns an error for the first variable whose value isn't valid.
+    /// Fails with the first variable whose value isn't valid.
     pub fn from_lookup(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         let (tokens, http) = (&mut config.tokens, &mut config.http);

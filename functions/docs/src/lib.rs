@@ -23,7 +23,7 @@ marquee_shared::operations! {
 /// `$default` route leads here.
 ///
 /// # Errors
-/// Returns an error if a configured CORS origin is not a valid header value.
+/// When a configured CORS origin is not a valid header value.
 pub fn router(config: &HttpConfig) -> Result<Router, axum::http::Error> {
     with_layers(operations().with_state(()), config)
 }

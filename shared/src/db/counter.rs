@@ -1,4 +1,4 @@
-//! Counters: the numbers of movies, users and genres, and the last ids of movies and users.
+//! Counters: how many movies, users and genres there are, and the last id of each kind.
 
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 
@@ -17,8 +17,8 @@ use crate::{
 pub enum Counter {
     /// The number of movies.
     Movies,
-    /// The last movie id. It is another item than the number of movies, so that taking an id never conflicts with a
-    /// transaction that changes the number.
+    /// The last movie id. It isn't the same item as the number of movies, so that taking an id never conflicts with a
+    /// transaction that counts.
     MovieIds,
     /// The number of users.
     Users,
@@ -63,8 +63,8 @@ impl Store {
         Ok(values)
     }
 
-    /// AP-10, AP-17: takes `count` consecutive ids, and returns the first one. No id is taken twice. An id that isn't used
-    /// leaves a gap.
+    /// AP-10, AP-17: takes `count` ids in a row, and returns the first one. No id is taken twice. An id that isn't used leaves
+    /// a gap.
     pub async fn take_ids(&self, counter: Counter, count: u64) -> Result<u64> {
         let add = Update::new("ADD #n :count").value(":count", number(count));
         let item = self
@@ -75,7 +75,7 @@ impl Store {
         Ok(before.ok_or_else(|| corrupt("a counter below what was added"))? + 1)
     }
 
-    /// Returns the action of a transaction that adds `step` to a counter.
+    /// The action that adds `step` to a counter, for a transaction.
     pub fn count(&self, counter: Counter, step: i64) -> Result<TransactWriteItem> {
         self.on(counter.key())
             .update(Update::new("ADD #n :step").value(":step", number(step)))

@@ -1,7 +1,6 @@
 //! Genres.
 //!
-//! A genre has a name, which is the text as it was written, and an identity, which is its words: `sci-fi` and `Sci-Fi` are
-//! the same genre.
+//! A genre has a name, which is how it was written, and an identity, which is its words: `sci-fi` and `Sci-Fi` are one genre.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -80,7 +79,7 @@ impl Genre {
     }
 }
 
-/// Returns the identity of a genre of this name, or `None` if no genre can have this name.
+/// Returns the identity of a genre of this name, or `None` when no genre can have this name.
 #[must_use]
 pub fn identity(name: &str) -> Option<String> {
     let identity = text::words(name).join("-");
@@ -154,7 +153,7 @@ mod tests {
 
     #[test]
     fn genres_are_read_back_from_what_is_stored() {
-        // The text is within the limit as it is sent, and over it with the spaces that are added.
+        // Within the limit as sent, over it as shown.
         let given: Vec<String> = (1..=9).map(|n| format!("{n}{}", "x".repeat(20))).collect();
         let genres = Genres::parse(&given.join(",")).unwrap();
         let stored = genres.to_string();

@@ -41,7 +41,7 @@ fn is_enclosed(c: char) -> bool {
     matches!(c, '\u{1f100}'..='\u{1f2ff}')
 }
 
-/// Returns the letters as which readers read `c`, if `c` is a ligature or a Latin letter with a stroke. Unicode does not
+/// Returns the letters that readers take `c` for, when `c` is a ligature or a Latin letter with a stroke. Unicode does not
 /// decompose these. Other characters are returned as they are.
 fn spell_out(c: char) -> impl Iterator<Item = char> {
     let spelled: &'static str = match c {
