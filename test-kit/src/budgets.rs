@@ -1,8 +1,8 @@
-//! What requests may cost: the one list of budgets, for the tests and for the benchmarks.
+//! The budget of each request: what it may cost. The tests and the benchmarks use the same list.
 //!
-//! A budget is a ceiling that was measured, over catalogs of 100 to a million movies: the fewest calls one after another and
-//! the fewest units that hold for all of them. `exactness::budgets` holds every request of the list to its budget among 100
-//! and 10,020 movies, and `cargo measure growth` among up to a million.
+//! A budget is the highest cost that was measured over catalogs of 100 to 1,000,000 movies. `exactness::budgets` checks
+//! every request of the list against its budget with 100 and 10,020 movies, and `cargo measure growth` with up to a
+//! million.
 
 use fault_proxy::Cost;
 

@@ -254,7 +254,7 @@ impl Operation {
 /// Every operation of the OpenAPI document, in the order of [`SAMPLES`].
 ///
 /// # Panics
-/// When a documented operation has no sample.
+/// Panics if a documented operation has no sample.
 #[must_use]
 pub fn operations() -> Vec<Operation> {
     let document = serde_json::to_value(marquee::openapi::document().unwrap()).unwrap();
@@ -287,7 +287,7 @@ pub fn operations() -> Vec<Operation> {
 /// The operation with this id.
 ///
 /// # Panics
-/// When the document has none.
+/// Panics if the document has none.
 #[must_use]
 pub fn operation(id: &str) -> Operation {
     let found = operations().into_iter().find(|operation| operation.id == id);

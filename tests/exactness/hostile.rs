@@ -235,7 +235,6 @@ async fn a_search_among_hostile_texts_costs_at_most_40_units_and_finds_every_mat
                 let page = caller.get(&path).send().await.is(200);
                 let cost = Cost::of(proxied.proxy.take());
                 let results = page.body["results"].as_array().unwrap();
-                #[allow(clippy::cast_precision_loss)]
                 let base = cost.reads - further_units(results) as f64;
                 assert!(
                     base <= 40.0,

@@ -259,7 +259,7 @@ impl MoviePatch {
     /// Returns `movie` with these changes.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the result has too many different words.
+    /// [`Error::Invalid`] if the result has too many different words.
     pub(crate) fn apply(&self, movie: &MovieFields) -> Result<MovieFields> {
         self.over(Some(movie))
     }

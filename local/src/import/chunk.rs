@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use marquee_shared::{
-    db::{item::Item, transaction::TRANSACTION},
+    db::{item::Item, transaction::MAX_ACTIONS},
     domain::MovieFields,
 };
 
@@ -38,7 +38,7 @@ impl Chunk {
             .genres
             .iter()
             .filter(|g| !self.genres.contains_key(&g.identity()));
-        self.movies.len() + 1 + self.genres.len() + new.count() + OTHER_ACTIONS <= TRANSACTION
+        self.movies.len() + 1 + self.genres.len() + new.count() + OTHER_ACTIONS <= MAX_ACTIONS
     }
 
     /// Adds a movie. `action` is the action that adds it to the table.
@@ -52,7 +52,6 @@ impl Chunk {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use marquee_shared::domain::Genre;
 
@@ -80,7 +79,7 @@ mod tests {
             chunk.add(&fields, TransactWriteItem::builder().build());
         }
         let actions = chunk.movies.len() + chunk.genres.len() + OTHER_ACTIONS;
-        assert!(actions <= TRANSACTION && chunk.movies.len() > 30, "{actions}");
+        assert!(actions <= MAX_ACTIONS && chunk.movies.len() > 30, "{actions}");
     }
 
     #[test]

@@ -97,7 +97,6 @@ fn field<T, E: fmt::Display>(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::import::source::{DEMONSTRATION, csv_reader};

@@ -19,8 +19,8 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// The hash that a password for an unknown name is checked against, so that the check takes as long as for a known name. It
-/// was made with the parameters above from random bytes that nobody kept. A match would still sign nobody in.
+/// The hash against which a password for an unknown name is checked, so that the check takes as long as for a known name.
+/// It was made with the parameters above from random bytes that nobody kept. A match would not sign anyone in.
 const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$8EO3XblJQTffsC6IfODEAw$UxS5CurD126AYR7atdbgFakxyYoS7hDsuBPTIM6tFug";
 
@@ -78,14 +78,14 @@ pub async fn verify(hash: Option<PasswordHash>, typed: Secret) -> Result<Verdict
     .await
 }
 
-/// Runs `work` on a blocking thread, since it would block an async thread for some 50 ms.
+/// Runs `work` on a blocking thread, because it would block an async thread for about 50 ms.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let permit = PERMITS
         .acquire()
         .await
         .map_err(|_| Error::internal("the semaphore of password hashing is closed"))?;
     tokio::task::spawn_blocking(move || {
-        // Released when the work is done, even if the request has been dropped.
+        // The permit is released when the work is done, even if the request has been dropped.
         let _permit = permit;
         work()
     })
@@ -124,13 +124,12 @@ fn argon2() -> Result<Argon2<'static>> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// Returns the error for an error of Argon2. Those name parameters and never quote the password.
+/// Returns the error for an error of Argon2, whose text may name parameters but never quotes the password.
 fn unusable(error: impl std::fmt::Display) -> Error {
     Error::internal(format!("Argon2: {error}"))
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

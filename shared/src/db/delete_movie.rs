@@ -12,7 +12,7 @@ use crate::{
         item::number,
         keys,
         movie::MovieItem,
-        optimistic::{Attempts, Commit, Plan, Revision},
+        optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         store::Store,
         transaction::{CommitCheck, Outcome, Transaction},
     },
@@ -32,13 +32,13 @@ impl Store {
         caller: UserId,
         decide: impl Fn(&EditView) -> Result<()>,
     ) -> Result<()> {
-        let mut attempts = Attempts::at("delete_movie");
+        let mut attempts = WriteAttempts::of("delete_movie");
         loop {
             attempts.next().await?;
             let seen = self.read_for_edit(id, caller, None).await?;
             decide(&seen)?;
             let mut plan = DeletePlan::new(&seen.view.movie);
-            if self.commit(&mut plan).await? == Commit::Committed {
+            if self.commit(&mut plan).await? == PlanOutcome::Committed {
                 // The movie no longer exists, and its favorites are shown nowhere. So the deletion has succeeded, even if
                 // some of them are left to the sweep.
                 if plan.has_favorites {

@@ -13,7 +13,7 @@ use crate::{
         keys::{self, Key},
         likes::{LikeChange, LikesCondition},
         movie::{MovieItem, MovieView, NO_MOVIE},
-        optimistic::{Attempts, Commit, Plan, Revision},
+        optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         store::Store,
         transaction::{CommitCheck, OnConflict, Outcome, Transaction},
         user::UserItem,
@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// What an edit makes of a movie.
+/// The result of an edit.
 #[derive(Clone, Debug)]
 pub struct Edit {
     /// The movie's fields after the edit.
@@ -33,7 +33,7 @@ pub struct Edit {
     pub favorite: Option<bool>,
 }
 
-/// What an edit is decided on: the movie as it is, and who asks.
+/// What `decide` sees: the movie and the users involved.
 #[derive(Clone, Debug)]
 pub struct EditView {
     /// The movie as the caller sees it.
@@ -58,13 +58,13 @@ impl Store {
         named: Option<UserId>,
         decide: impl Fn(&EditView) -> Result<Edit>,
     ) -> Result<MovieView> {
-        let mut attempts = Attempts::at("edit_movie");
+        let mut attempts = WriteAttempts::of("edit_movie");
         loop {
             attempts.next().await?;
             let seen = self.read_for_edit(id, caller, named).await?;
             let edit = decide(&seen)?;
             let mut plan = EditPlan::new(&seen.view, &edit, caller, self.clock.now());
-            if self.commit(&mut plan).await? == Commit::Outdated {
+            if self.commit(&mut plan).await? == PlanOutcome::Outdated {
                 continue;
             }
             let EditPlan {
@@ -81,7 +81,7 @@ impl Store {
         }
     }
 
-    /// Reads what an edit is decided on, in one batch.
+    /// Reads what `decide` sees, in one batch.
     pub(crate) async fn read_for_edit(
         &self,
         id: MovieId,
@@ -115,9 +115,9 @@ pub(crate) fn is_version(item: Option<&Item>, version: u64) -> bool {
 
 /// An edit of a movie, of its postings and genres, and of the caller's favorite.
 ///
-/// Other users' favorites don't fail an edit: it doesn't write the likes, or adds to them. An edit that changes the caller's
-/// favorite is first sent under the condition that the likes are those that were read, so that the count in the response is
-/// the one at that moment. Without that condition the count is read after the edit.
+/// An edit can't fail because of other users' favorites: it leaves `likes` alone or adds to it, and never overwrites it. An
+/// edit that changes the caller's favorite is first sent under the condition that the likes are those that were read, so
+/// that the count in the response is the one at that moment. Without that condition the count is read after the edit.
 struct EditPlan<'a> {
     old: &'a MovieItem,
     new: MovieItem,
@@ -125,7 +125,7 @@ struct EditPlan<'a> {
     caller: UserId,
     /// Whether the movie is a favorite of the caller after the edit.
     favorite: bool,
-    /// The change of the caller's favorite.
+    /// The change to the caller's favorite, or `None`.
     like: Option<LikeChange>,
     likes: LikesCondition,
     on_conflict: OnConflict,

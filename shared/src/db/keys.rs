@@ -330,7 +330,6 @@ pub fn import(hash: &str) -> Key {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -28,7 +28,7 @@ pub struct MovieItem {
     /// The fields that a client sets. Each is an attribute of the item.
     #[serde(flatten)]
     pub fields: MovieFields,
-    /// The user who added the movie. `None` for an imported one.
+    /// The owner. `None` for an imported movie without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
     /// When the movie was added (RFC 3339).
@@ -213,7 +213,6 @@ pub(crate) fn newest_first(views: &mut [MovieView]) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use aws_sdk_dynamodb::types::AttributeValue;
 

@@ -96,7 +96,6 @@ pub fn is_short(word: &str) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::domain::{Description, Director, Genres, ReleaseDate, Title};

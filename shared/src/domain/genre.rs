@@ -140,7 +140,6 @@ impl std::fmt::Display for Genres {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

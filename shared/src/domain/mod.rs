@@ -1,5 +1,5 @@
 //! The types of the domain, one per file. Each has a constructor that parses outside text and returns a message for the
-//! client when the text is not valid. A value of the type is valid by construction. Each type that a body carries has the
+//! client if the text is not valid. A value of the type is valid by construction. Each type that a body carries has the
 //! schema by which the OpenAPI document describes it.
 
 pub mod cover;

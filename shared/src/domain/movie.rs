@@ -82,7 +82,7 @@ pub struct MovieFields {
 /// The error for a movie whose title, director and genre have more than [`MAX_WORDS`] different words.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooManyWords {
-    /// How many different words it has.
+    /// The number of different words of the movie.
     pub words: usize,
 }
 
@@ -101,7 +101,7 @@ impl MovieFields {
     /// Checks the rule for the fields together: title, director and genre have at most [`MAX_WORDS`] different words.
     ///
     /// # Errors
-    /// [`TooManyWords`] when they have more.
+    /// [`TooManyWords`] if they have more.
     pub fn check(self) -> Result<Self, TooManyWords> {
         let mut words: BTreeSet<String> = text::words(self.title.as_str()).into_iter().collect();
         words.extend(text::words(self.director.as_str()));

@@ -1,4 +1,4 @@
-//! The handlers. Each parses its request, makes one call to the store, and responds.
+//! The handlers. Each parses its request, calls the store, and responds.
 
 pub(crate) mod favorites;
 pub(crate) mod lists;

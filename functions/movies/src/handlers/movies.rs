@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// The error for a caller who is neither the owner of the movie nor an admin.
-const NOT_YOURS: Error = Error::forbidden("Only the user who added this movie, or an admin, may change it.");
+const NOT_YOURS: Error = Error::forbidden("Only the owner of this movie and admins can change or delete it.");
 
 /// List movies
 ///
@@ -252,12 +252,12 @@ fn may_change(seen: &EditView) -> Result<()> {
     }
 }
 
-/// Returns the edit to these fields, if the caller may name that user as the owner.
+/// Returns the edit with these fields. Fails if `user` names another owner and the caller isn't an admin.
 fn edit(seen: &EditView, fields: MovieFields, user: Option<UserId>, favorite: Option<bool>) -> Result<Edit> {
     let owner = seen.view.movie.user;
     let user = match user {
         None => owner,
-        // Naming the present owner changes nothing, so everybody may do it.
+        // Naming the current owner changes nothing and needs no permission.
         Some(user) if Some(user) == owner => owner,
         Some(user) => {
             may_name(seen.caller.role, user, seen.caller.id)?;
