@@ -65,6 +65,10 @@ fn movies() -> Vec<Texts> {
         "ß",
         "映",
         "\u{5d0}",
+        // Marks that are part of their letter, some of which normalize to three.
+        "कि",
+        "ཀ\u{f77}\u{f77}",
+        "ﾊﾟ",
     ];
     let short = || "Short.".to_owned();
     let long = || "😀".repeat(5_000);
@@ -212,6 +216,8 @@ async fn a_search_among_hostile_texts_costs_at_most_40_units_and_finds_every_mat
         "t1x amber d1x".to_owned(),
         "\u{fdfa}".to_owned(),
         "ก".repeat(100),
+        "कि".repeat(50),
+        "ཀ\u{f77}\u{f77}".repeat(20),
         "\u{10428}".repeat(60) + " amber",
         title(0),
         title(6),

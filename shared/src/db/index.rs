@@ -40,7 +40,7 @@ use crate::{
         range::KeyRange,
         words::Words,
     },
-    domain::{MovieFields, MovieId},
+    domain::{MovieFields, MovieId, genre::is_signs},
 };
 
 /// The largest size of a new posting of each [kind](PostingKind), in bytes: attribute names, keys and texts, as DynamoDB
@@ -96,7 +96,7 @@ pub fn keys_with_words(words: &Words, id: MovieId) -> BTreeMap<Key, &str> {
         };
         let identity = posting_keys::joined(genre);
         postings.insert(posting_keys::genre_membership(&identity, id), first);
-        for word in further {
+        for word in further.iter().filter(|part| !is_signs(part)) {
             if !words.title.contains(word) && !words.director.contains(word) && !begins_a_genre(word) {
                 postings.insert(posting_keys::genre_word_posting(word, id), word);
             }
@@ -198,6 +198,24 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_signs_of_a_genre_have_no_posting_of_their_own() {
+        let fields = fields("…", "?", "C, C++, F# Code+");
+        let keys: Vec<String> = postings(&fields, id())
+            .into_keys()
+            .map(|k| format!("{} {}", k.pk, k.sk.replace("#0000000000000007", "")))
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                "GENRE#c c",
+                "GENRE#c c-^^",
+                "GENRE#cod code+",
+                "GENRE#f f-_-code-^"
+            ]
+        );
+    }
+
     /// Guarantee 42.
     #[test]
     fn the_worst_edit_fits_one_transaction() {
@@ -229,6 +247,11 @@ mod tests {
             "㌖",
             "ß",
             "😀a",
+            "a++ ",
+            // One character that is normalized to two of three bytes.
+            "क़",
+            // Each of the marks is normalized to three of three bytes.
+            "ཀ\u{f77}\u{f77}\u{f77}",
         ];
         let mut movies = Vec::new();
         for letter in letters {

@@ -12,7 +12,8 @@ pub struct Words {
     pub title: Vec<String>,
     /// The director's words, in order.
     pub director: Vec<String>,
-    /// The words of each genre, in order.
+    /// The words of each genre, in order, each followed by its [signs](crate::domain::genre::is_signs), which no word of a
+    /// search matches.
     pub genres: Vec<Vec<String>>,
 }
 
@@ -23,7 +24,7 @@ impl Words {
         Self {
             title: text::words(fields.title.as_str()),
             director: text::words(fields.director.as_str()),
-            genres: fields.genres.iter().map(|g| g.words().to_vec()).collect(),
+            genres: fields.genres.iter().map(|g| g.parts().to_vec()).collect(),
         }
     }
 
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn words_survive_their_encoding() {
-        for (title, director, genre) in [("The Kid", "A B", "Sci-Fi, Drama"), ("…", "?", "x")] {
+        for (title, director, genre) in [("The Kid", "A B", "Sci-Fi, Drama"), ("…", "?", "x, C++")] {
             let words = Words::of(&MovieFields {
                 title: Title::parse(title).unwrap(),
                 description: Description::parse("x").unwrap(),

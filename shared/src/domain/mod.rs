@@ -6,6 +6,7 @@ pub mod cover;
 pub mod email;
 pub mod genre;
 pub mod id;
+mod marks;
 pub mod movie;
 pub mod password;
 pub mod release_date;

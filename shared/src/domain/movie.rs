@@ -105,7 +105,9 @@ impl MovieFields {
     pub fn check(self) -> Result<Self, TooManyWords> {
         let mut words: BTreeSet<String> = text::words(self.title.as_str()).into_iter().collect();
         words.extend(text::words(self.director.as_str()));
-        words.extend(self.genres.iter().flat_map(|genre| genre.words().to_vec()));
+        for genre in self.genres.iter() {
+            words.extend(genre.words().cloned());
+        }
         if words.len() > MAX_WORDS {
             return Err(TooManyWords { words: words.len() });
         }
