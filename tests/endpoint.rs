@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use marquee::engine::{Engine, Storage};
-use marquee_shared::db::client;
+use marquee_shared::aws::client;
 use ring::{digest, hmac};
 use tokio::net::TcpListener;
 

@@ -19,4 +19,5 @@ mod golden;
 mod guarantees;
 mod machine;
 mod openapi;
+mod rooms;
 mod support;

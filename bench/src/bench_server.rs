@@ -11,7 +11,7 @@ use marquee::{
 use marquee_shared::{
     clock::Clock,
     config::Config,
-    db::{Store, client},
+    aws::client, db::Store,
     domain::UserId,
 };
 use reqwest::{Client, Method, RequestBuilder};

@@ -19,7 +19,7 @@ use marquee::{
 use marquee_shared::{
     clock::Clock,
     config::Config,
-    db::{Store, client, counter::Counter},
+    aws::client, db::{Store, counter::Counter},
 };
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;

@@ -23,16 +23,7 @@ use marquee_shared::{
     auth::{password, refresh::RefreshToken},
     clock::Clock,
     config::Config,
-    db::{
-        Key, Store, client,
-        counter::Counter,
-        favorite::FavoriteItem,
-        keys::{self, LIKES_SHARDS},
-        movie::{MovieItem, ONE_LIKE},
-        session::SessionItem,
-        store::{from_item, to_item},
-        user::UserItem,
-    },
+    aws::client, db::{Key, Store, counter::Counter, favorite::FavoriteItem, item::{self, Item, from_item, to_item}, keys::{self, LIKES_SHARDS}, likes::ONE_LIKE, movie::MovieItem, session::SessionItem, user::UserItem},
     domain::{MovieId, Password, Role, UserId},
 };
 
@@ -246,7 +237,7 @@ async fn add_likes(
             .batch_get(ids.iter().map(|id| keys::movie(*id)).collect())
             .await?;
         let mut items = Vec::new();
-        let mut add = |key: Key, mut item: marquee_shared::db::store::Item| {
+        let mut add = |key: Key, mut item: Item| {
             item.extend(key.attributes());
             items.push(item);
         };
@@ -254,7 +245,7 @@ async fn add_likes(
             let key = keys::movie(id);
             let item = found
                 .remove(&key)
-                .ok_or_else(|| marquee_shared::db::store::corrupt("too few movies"))?;
+                .ok_or_else(|| item::corrupt("too few movies"))?;
             let mut movie: MovieItem = from_item(item)?;
             movie.likes += ONE_LIKE * users.len() as u64;
             movie.liked = Some(keys::likes_shard(id.get() % LIKES_SHARDS));

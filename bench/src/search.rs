@@ -14,13 +14,7 @@ use marquee::server::{self, Catalog, Place};
 use marquee_shared::{
     clock::Clock,
     config::Config,
-    db::{
-        Store, client,
-        index::satisfies,
-        movie::MovieView,
-        page::{PageLimit, Slice, Window},
-        search::SearchQuery,
-    },
+    aws::client, db::{Store, index::satisfies, movie::MovieView, page::{PageLimit, Slice, Window}, search::SearchQuery},
     domain::text,
 };
 

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use marquee_shared::{
     clock::Clock,
     config::Config,
-    db::{Store, client},
+    aws::client, db::Store,
     domain::Role,
 };
 use tracing::level_filters::LevelFilter;

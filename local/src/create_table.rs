@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
         Projection, TableDescription, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
     },
 };
-use marquee_shared::db::client::retrying;
+use marquee_shared::aws::client::retrying;
 use tokio::time::{Instant, sleep};
 
 use crate::template::{KeySpec, TableSpec};
@@ -318,7 +318,7 @@ fn is_already_enabled<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> boo
 #[allow(clippy::unwrap_used)]
 mod tests {
     use fault_proxy::FaultProxy;
-    use marquee_shared::db::client::local;
+    use marquee_shared::aws::client::local;
 
     use super::*;
     use crate::{

@@ -18,7 +18,7 @@ use marquee_shared::{
     auth::{AuthSecrets, SecretTexts},
     clock::Clock,
     config::Config,
-    db::{Store, client},
+    aws::client, db::Store,
     http::layers::cors,
     telemetry,
 };

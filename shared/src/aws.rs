@@ -1,6 +1,8 @@
 //! The settings of every client of an AWS service: region, credentials, TLS, and the retries and timeouts of a request that
 //! must be answered within seconds.
 
+pub mod client;
+
 use std::{env, time::Duration};
 
 use aws_config::{

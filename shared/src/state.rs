@@ -9,7 +9,7 @@ use crate::{
     auth::keys::KeyRing,
     clock::Clock,
     config::{Config, ConfigError},
-    db::{client, cursor::CursorKey, store::Store},
+    aws::client, db::{cursor::CursorKey, store::Store},
     error::Result,
 };
 

@@ -16,8 +16,8 @@ use futures_util::future::join_all;
 use marquee_shared::{
     config::Config,
     db::{
+        item::Item,
         keys::{PK, SK, class_of},
-        store::Item,
     },
     http::with_layers,
 };

@@ -6,12 +6,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use marquee::{guard::Guard, server::TEMPLATE, template::Template};
 use marquee_shared::{
     clock::Clock,
-    db::{
-        Key, Store, client,
-        favorite::FavoriteItem,
-        keys,
-        store::{Item, to_item},
-    },
+    aws::client, db::{Key, Store, expression::Condition, favorite::FavoriteItem, item::{Item, to_item}, keys},
     domain::{MovieId, UserId},
 };
 use marquee_sweep::Swept;
@@ -45,7 +40,7 @@ async fn leave(store: &Store, movie: u64, users: u64) {
 
 async fn put(store: &Store, key: Key, mut item: Item) {
     item.extend(key.attributes());
-    assert!(store.put(item, None).await.unwrap());
+    assert!(store.put(item, Condition::none()).await.unwrap().is_ok());
 }
 
 /// How many favorites and how many movies to sweep the table holds.

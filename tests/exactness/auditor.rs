@@ -5,8 +5,9 @@ use marquee_shared::{
     db::{
         Key, Store,
         counter::Counter,
+        expression::Condition,
+        item::{Item, number, text},
         keys,
-        store::{Item, number, text},
     },
     domain::{MovieId, UserId},
 };
@@ -23,7 +24,7 @@ async fn replace(store: &Store, key: &Key, item: Option<Item>) {
     match item {
         Some(mut item) => {
             item.extend(key.attributes());
-            assert!(store.put(item, None).await.unwrap());
+            assert!(store.put(item, Condition::none()).await.unwrap().is_ok());
         }
         None => store.delete(key).await.unwrap(),
     }

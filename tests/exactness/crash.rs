@@ -17,7 +17,7 @@ use marquee::{
 };
 use marquee_shared::{
     clock::Clock,
-    db::{Store, client, movie::MovieItem, store::from_item},
+    aws::client, db::{Store, item::from_item, movie::MovieItem},
 };
 use rand::RngExt as _;
 use reqwest::Method;

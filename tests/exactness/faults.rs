@@ -12,7 +12,7 @@ use marquee::{
 };
 use marquee_shared::{
     clock::Clock,
-    db::{Store, client},
+    aws::client, db::Store,
 };
 use serde_json::{Value, json};
 

@@ -5,10 +5,7 @@ use std::{collections::BTreeSet, future::Future, time::Duration};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use marquee_shared::{
     clock::Clock,
-    db::{
-        Key, Store,
-        store::{Expression, Transaction, number},
-    },
+    db::{Key, Store, expression::Update, item::number, transaction::Transaction},
 };
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -357,7 +354,7 @@ async fn behind_the_fault_proxy_a_transaction_under_way_conflicts_with_just_what
     let client = table::connect(&proxied.proxy.url).await;
     let name = proxied.proxy.table.name();
     let store = Store::new(client.clone(), name.clone(), Clock::default());
-    let add = || Expression::update("ADD #n :one").value(":one", number(1));
+    let add = || Update::new("ADD #n :one").value(":one", number(1));
     let transaction = |keys: &[&str]| {
         let mut transaction = Transaction::default();
         for key in keys {

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 use marquee_shared::{
     db::{
-        Key, Store, index, keys,
-        movie::{MovieItem, ONE_LIKE},
-        store::{Item, from_item, to_item},
+        Key, Store, index,
+        item::{Item, from_item, to_item},
+        keys,
+        likes::ONE_LIKE,
+        movie::MovieItem,
         user::{LoginItem, LoginKind, UserItem},
     },
     domain::{Genre, MovieId, UserId, username::fold_name},

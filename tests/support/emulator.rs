@@ -14,7 +14,7 @@ use marquee::{
     server::TEMPLATE,
     template::Template,
 };
-use marquee_shared::{auth::SecretTexts, config::Config, db::client};
+use marquee_shared::{auth::SecretTexts, config::Config, aws::client};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::{

@@ -13,7 +13,7 @@ use marquee_shared::{
     aws,
     clock::Clock,
     config::Config,
-    db::{Store, client},
+    aws::client, db::Store,
 };
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use marquee_shared::{
     Error, Result,
-    db::{favorite::FavoriteState, genre::Category, movie::MovieView},
+    db::{categories::Category, favorite::FavoriteState, movie::MovieView},
     domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
     error::FieldErrors,
     http::{

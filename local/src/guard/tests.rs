@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{
 };
 use marquee_shared::{
     clock::Clock,
-    db::{Key, Store, client, keys},
+    aws::client, db::{Key, Store, keys},
     error::Error,
 };
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use marquee_shared::{
-    db::store::{Item, TRANSACTION},
+    db::{item::Item, transaction::TRANSACTION},
     domain::MovieFields,
 };
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use indicatif::ProgressBar;
 use marquee_shared::db::{
     counter::Counter,
-    store::{Outcome, Transaction},
+    transaction::{Outcome, Transaction},
 };
 use tokio::sync::mpsc;
 

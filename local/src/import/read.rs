@@ -5,11 +5,12 @@ use indicatif::ProgressBar;
 use marquee_shared::{
     db::{
         Key, Store,
+        expression::Condition,
         import::ImportJob,
         index::{self, PostingItem},
+        item::to_item,
         keys,
         movie::MovieItem,
-        store::{Expression, to_item},
     },
     domain::{MovieFields, MovieId},
 };
@@ -84,8 +85,8 @@ impl Reading {
     /// The action that adds a movie under an id that no movie has.
     fn put_movie(&self, id: MovieId, fields: &MovieFields) -> Result<TransactWriteItem, ImportError> {
         let movie = MovieItem::new(id, fields, None, &self.job.began);
-        let unused = Expression::none().when("attribute_not_exists(#pk)");
-        Ok(self.store.on(keys::movie(id)).put(&movie, unused)?)
+        let action = self.store.on(keys::movie(id));
+        Ok(action.put(&movie, Condition::not_exists())?)
     }
 
     /// Sends a batch. Returns `false` when nobody receives it, because the import has failed.

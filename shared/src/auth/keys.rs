@@ -10,10 +10,7 @@ use tokio::sync::Mutex;
 use crate::{
     auth::secrets::PublicKey,
     clock::{Clock, Instant},
-    db::{
-        public_key::PublicKeyItem,
-        store::{Store, corrupt},
-    },
+    db::{item::corrupt, public_key::PublicKeyItem, store::Store},
     error::Result,
 };
 

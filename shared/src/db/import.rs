@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     db::{
-        Store,
         counter::Counter,
+        expression::{Condition, Update},
+        item::{from_item, number, to_item},
         keys,
-        store::{Expression, from_item, number, to_item},
+        store::Store,
     },
     error::{Error, Result},
 };
@@ -56,7 +57,7 @@ impl Store {
         };
         let mut item = to_item(&job)?;
         item.extend(keys::import(hash).attributes());
-        if self.put(item, Some("attribute_not_exists(pk)")).await? {
+        if self.put(item, Condition::not_exists()).await?.is_ok() {
             return Ok(job);
         }
         self.import_job(hash)
@@ -67,7 +68,7 @@ impl Store {
     /// AP-27: the action of a chunk's transaction that moves the job from `committed` rows to `end`. Its condition fails
     /// when another import of the same file has moved it.
     pub fn advance_import(&self, hash: &str, committed: u64, end: u64) -> Result<TransactWriteItem> {
-        let progress = Expression::update("SET #done = :end")
+        let progress = Update::new("SET #done = :end")
             .when("#done = :committed")
             .value(":end", number(end))
             .value(":committed", number(committed));

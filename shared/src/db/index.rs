@@ -431,7 +431,7 @@ mod tests {
         // The movie, the caller's favorite, and the count of genres.
         let others = 3;
         let actions = posting_count("a") + posting_count("b") + 2 * genre_postings + others;
-        assert!(actions <= crate::db::store::TRANSACTION, "{actions}");
+        assert!(actions <= crate::db::transaction::TRANSACTION, "{actions}");
     }
 
     /// Movies whose texts weigh most: one long word, many words, in one byte to four, and characters that spell out.

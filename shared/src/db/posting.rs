@@ -5,9 +5,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::{
     db::{
         carried::Carried,
+        item::{Item, corrupt},
         keys::{self, Key, id_text},
         range::{Direction, KeyRange},
-        store::{Item, QueryOutput, Store, corrupt},
+        store::{QueryOutput, Store},
     },
     domain::MovieId,
     error::Result,

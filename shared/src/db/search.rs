@@ -378,7 +378,7 @@ impl Store {
         let mut seen = HashSet::new();
         let ids = answers.iter().map(|answer| answer.id);
         let ids: Vec<MovieId> = ids.filter(|id| seen.insert(*id)).collect();
-        let views = self.hydrate(&ids, caller).await?;
+        let views = self.get_movies(&ids, caller).await?;
         let mut views: HashMap<MovieId, MovieView> = views.into_iter().map(|v| (v.movie.id, v)).collect();
         let mut answered = Vec::new();
         for answer in answers {
@@ -505,7 +505,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        db::{keys, movie::MovieItem, store::to_item},
+        db::{item::to_item, keys, movie::MovieItem},
         domain::{self, CoverImage, Description, Director, Genres, MovieFields, ReleaseDate, Title},
     };
 

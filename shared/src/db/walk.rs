@@ -3,10 +3,11 @@
 use crate::{
     db::{
         counter::Counter,
+        item::{Item, corrupt},
         keys::{self, BUCKET, id_text},
         page::{Counted, PageLimit, Position, Slice, Window},
         range::{Direction, KeyRange},
-        store::{Item, QueryOutput, Store, corrupt},
+        store::{QueryOutput, Store},
     },
     error::Result,
 };

@@ -10,7 +10,9 @@ use marquee_shared::{
     AppState, Error, Result,
     auth::{Caller, MaybeCaller},
     db::{
-        movie::{Edit, EditView, MovieOrder, MovieView, no_movie},
+        edit_movie::{Edit, EditView},
+        movie::{MovieView, NO_MOVIE},
+        movie_lists::MovieOrder,
         page::Counted,
     },
     domain::{MovieFields, MovieId, Role, UserId, genre},
@@ -130,7 +132,7 @@ pub(crate) async fn get_movie(
     PathId(id): PathId,
 ) -> Result<Response> {
     let view = state.store.get_movie(id, caller.map(|c| c.id)).await?;
-    Ok(movie_response(view.ok_or_else(no_movie)?))
+    Ok(movie_response(view.ok_or(NO_MOVIE)?))
 }
 
 /// Replace a movie
