@@ -199,14 +199,21 @@ fn the_map_of_the_database_names_every_file_after_those_it_uses() {
     for (module, uses) in dependencies() {
         if module.starts_with("db::") {
             let used = room.entry(place_of(&module)).or_default();
-            used.extend(uses.iter().filter(|used| used.starts_with("db::")).map(|used| place_of(used)));
+            used.extend(
+                uses.iter()
+                    .filter(|used| used.starts_with("db::"))
+                    .map(|used| place_of(used)),
+            );
         }
     }
     let places: BTreeSet<&String> = room.keys().collect();
     assert_eq!(map.iter().collect::<BTreeSet<_>>(), places);
     for (place, module) in map.iter().enumerate() {
         for used in room[module].iter().filter(|used| *used != module) {
-            assert!(map[..place].contains(used), "{module} uses {used}, which comes later");
+            assert!(
+                map[..place].contains(used),
+                "{module} uses {used}, which comes later"
+            );
         }
     }
 }

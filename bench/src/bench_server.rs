@@ -8,12 +8,7 @@ use marquee::{
     import::{Importer, Source},
     server::{self, Catalog, Place, Running},
 };
-use marquee_shared::{
-    clock::Clock,
-    config::Config,
-    aws::client, db::Store,
-    domain::UserId,
-};
+use marquee_shared::{aws::client, clock::Clock, config::Config, db::Store, domain::UserId};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -17,9 +17,10 @@ use marquee::{
     server::table_file,
 };
 use marquee_shared::{
+    aws::client,
     clock::Clock,
     config::Config,
-    aws::client, db::{Store, counter::Counter},
+    db::{Store, counter::Counter},
 };
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;

@@ -21,9 +21,20 @@ use marquee::{
 };
 use marquee_shared::{
     auth::{password, refresh::RefreshToken},
+    aws::client,
     clock::Clock,
     config::Config,
-    aws::client, db::{Key, Store, counter::Counter, favorite::FavoriteItem, item::{self, Item, from_item, to_item}, keys::{self, LIKES_SHARDS}, likes::ONE_LIKE, movie::MovieItem, session::SessionItem, user::UserItem},
+    db::{
+        Key, Store,
+        counter::Counter,
+        favorite::FavoriteItem,
+        item::{self, Item, from_item, to_item},
+        keys::{self, LIKES_SHARDS},
+        likes::ONE_LIKE,
+        movie::MovieItem,
+        session::SessionItem,
+        user::UserItem,
+    },
     domain::{MovieId, Password, Role, UserId},
 };
 

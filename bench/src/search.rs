@@ -12,9 +12,16 @@ use std::{
 use fault_proxy::{Cost, FaultProxy};
 use marquee::server::{self, Catalog, Place};
 use marquee_shared::{
+    aws::client,
     clock::Clock,
     config::Config,
-    aws::client, db::{Store, index::satisfies, movie::MovieView, page::{PageLimit, Slice, Window}, search::SearchQuery},
+    db::{
+        Store,
+        index::satisfies,
+        movie::MovieView,
+        page::{PageLimit, Slice, Window},
+        search::SearchQuery,
+    },
     domain::text,
 };
 

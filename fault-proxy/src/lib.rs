@@ -43,7 +43,10 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use marquee_shared::{aws::client, db::keys::{PK, SK}};
+use marquee_shared::{
+    aws::client,
+    db::keys::{PK, SK},
+};
 use serde_json::{Map, Value, json};
 use tokio::{
     net::{TcpSocket, TcpStream},

@@ -158,8 +158,15 @@ fn engine_item(item: Item) -> Result<dynoxide::Item> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use marquee_shared::{
+        aws::client,
         clock::Clock,
-        aws::client, db::{Key, Store, counter::Counter, expression::Condition, item::{number, text}, keys},
+        db::{
+            Key, Store,
+            counter::Counter,
+            expression::Condition,
+            item::{number, text},
+            keys,
+        },
     };
 
     use super::*;

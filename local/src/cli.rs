@@ -8,12 +8,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use marquee_shared::{
-    clock::Clock,
-    config::Config,
-    aws::client, db::Store,
-    domain::Role,
-};
+use marquee_shared::{aws::client, clock::Clock, config::Config, db::Store, domain::Role};
 use tracing::level_filters::LevelFilter;
 
 use crate::{

@@ -5,8 +5,15 @@ use std::time::{Duration, SystemTime};
 use lambda_runtime::{Context, LambdaEvent};
 use marquee::{guard::Guard, server::TEMPLATE, template::Template};
 use marquee_shared::{
+    aws::client,
     clock::Clock,
-    aws::client, db::{Key, Store, expression::Condition, favorite::FavoriteItem, item::{Item, to_item}, keys},
+    db::{
+        Key, Store,
+        expression::Condition,
+        favorite::FavoriteItem,
+        item::{Item, to_item},
+        keys,
+    },
     domain::{MovieId, UserId},
 };
 use marquee_sweep::Swept;

@@ -16,8 +16,9 @@ use marquee::{
     server::table_file,
 };
 use marquee_shared::{
+    aws::client,
     clock::Clock,
-    aws::client, db::{Store, item::from_item, movie::MovieItem},
+    db::{Store, item::from_item, movie::MovieItem},
 };
 use rand::RngExt as _;
 use reqwest::Method;

@@ -10,10 +10,7 @@ use marquee::{
     import::{Importer, Report, Source},
     server::Options,
 };
-use marquee_shared::{
-    clock::Clock,
-    aws::client, db::Store,
-};
+use marquee_shared::{aws::client, clock::Clock, db::Store};
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -7,12 +7,13 @@ use marquee_shared::{
     db::{
         Key, Store, index,
         item::{Item, from_item, to_item},
+        imdb_id::ImdbIdItem,
         keys,
         likes::ONE_LIKE,
         movie::MovieItem,
         user::{LoginItem, LoginKind, UserItem},
     },
-    domain::{Genre, MovieId, UserId, username::fold_name},
+    domain::{Genre, ImdbId, MovieId, UserId, username::fold_name},
 };
 
 /// Asserts that every item of the table agrees with every other.
@@ -34,6 +35,7 @@ pub async fn discrepancies(store: &Store) -> Vec<String> {
     items.movies();
     items.postings();
     items.genres();
+    items.imdb_ids();
     items.favorites();
     items.users();
     items.counters();
@@ -72,6 +74,7 @@ struct Items {
     index: BTreeMap<Key, Item>,
     /// By identity: the name and the count.
     genres: BTreeMap<String, (String, u64)>,
+    imdb_ids: BTreeMap<Key, MovieId>,
     favorites: BTreeMap<(MovieId, UserId), Item>,
     sweeps: BTreeSet<MovieId>,
     counters: BTreeMap<String, u64>,
@@ -168,6 +171,12 @@ impl Items {
                 }
                 self.genres.insert(identity, (name, number(&item, "n")));
             }
+            "IMDB" => match from_item::<ImdbIdItem>(item) {
+                Ok(item) => {
+                    self.imdb_ids.insert(key, item.movie);
+                }
+                Err(e) => self.say(format!("no IMDb id: {key:?}: {e:?}")),
+            },
             "FAVORITES" => {
                 let movie = key.pk.split_once('#').and_then(|(_, id)| id.parse().ok());
                 let user = id().and_then(|id| UserId::try_from(id).ok());
@@ -286,6 +295,29 @@ impl Items {
                 "genres count {counted:?}, their memberships are {by_members:?}"
             ));
         }
+    }
+
+    /// Every movie with an IMDb id has the item of that id, and no other movie has it.
+    fn imdb_ids(&mut self) {
+        let mut items = self.imdb_ids.clone();
+        let mut found = Vec::new();
+        for movie in self.movies.values() {
+            let Some(imdb_id) = movie.imdb_id.as_deref() else {
+                continue;
+            };
+            if ImdbId::parse(imdb_id).is_err() {
+                found.push(format!("movie {} has the IMDb id {imdb_id}", movie.id));
+            }
+            let key = keys::imdb_id(&ImdbId::from_stored(imdb_id));
+            let holder = items.remove(&key);
+            if holder != Some(movie.id) {
+                found.push(format!("movie {} has {imdb_id}, which is of movie {holder:?}", movie.id));
+            }
+        }
+        for (key, movie) in items {
+            found.push(format!("orphan: {key:?} of movie {movie}"));
+        }
+        self.found.extend(found);
     }
 
     /// Every favorite is a living user's on a living movie, or on one whose favorites are still to be swept.

@@ -14,7 +14,7 @@ use marquee::{
     server::TEMPLATE,
     template::Template,
 };
-use marquee_shared::{auth::SecretTexts, config::Config, aws::client};
+use marquee_shared::{auth::SecretTexts, aws::client, config::Config};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::{

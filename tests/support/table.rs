@@ -9,12 +9,7 @@ use std::{
 use aws_sdk_dynamodb::{Client, error::DisplayErrorContext, operation::delete_table::DeleteTableError};
 use dynoxide::Database;
 use marquee::engine::{Engine, Storage};
-use marquee_shared::{
-    aws,
-    clock::Clock,
-    config::Config,
-    aws::client, db::Store,
-};
+use marquee_shared::{aws, aws::client, clock::Clock, config::Config, db::Store};
 use uuid::Uuid;
 
 /// The variable that names an endpoint for all tests: its URL, or `aws` for that of the environment's own region.

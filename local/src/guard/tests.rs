@@ -5,8 +5,9 @@ use aws_sdk_dynamodb::types::{
     ConditionCheck, Delete, DeleteRequest, KeysAndAttributes, Put, PutRequest, Update,
 };
 use marquee_shared::{
+    aws::client,
     clock::Clock,
-    aws::client, db::{Key, Store, keys},
+    db::{Key, Store, keys},
     error::Error,
 };
 

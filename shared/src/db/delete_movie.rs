@@ -8,6 +8,7 @@ use crate::{
         edit_movie::{EditView, is_version},
         expression::Condition,
         genre::GenreChanges,
+        imdb_id::ImdbIdChange,
         index,
         item::number,
         keys,
@@ -59,6 +60,7 @@ struct DeletePlan<'a> {
     movie: &'a MovieItem,
     fields: MovieFields,
     genres: GenreChanges,
+    imdb_id: ImdbIdChange,
     has_favorites: bool,
     /// The index of the action on the movie.
     movie_action: usize,
@@ -70,6 +72,7 @@ impl<'a> DeletePlan<'a> {
         Ok(Self {
             movie,
             genres: GenreChanges::of_deleted(&fields.genres),
+            imdb_id: ImdbIdChange::between(movie.id, fields.imdb_id.as_ref(), None),
             fields,
             has_favorites: movie.favorite_count() > 0,
             movie_action: 0,
@@ -102,6 +105,7 @@ impl Plan for DeletePlan<'_> {
             transaction.add(sweep.put(&empty, Condition::none())?);
         }
         self.genres.add_to(store, &mut transaction)?;
+        self.imdb_id.add_to(store, &mut transaction)?;
         Ok(transaction)
     }
 

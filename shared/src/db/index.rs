@@ -360,6 +360,7 @@ mod tests {
             release_date: ReleaseDate::parse("1972-03-24").unwrap(),
             director: Director::parse(director).unwrap(),
             genres: Genres::parse(genre).unwrap(),
+            imdb_id: None,
             cover_image: None,
         }
     }

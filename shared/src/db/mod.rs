@@ -39,6 +39,7 @@
 //! | [`likes`] | how a movie counts its favorites |
 //! | [`movie`] | movies; reads by id |
 //! | [`genre`] | genres and their counts |
+//! | [`imdb_id`] | the movie of each IMDb id |
 //! | [`words`] | a movie's words, and which words of a search they match |
 //! | [`carried`] | the words that a posting carries |
 //! | [`index`] | a movie's postings |
@@ -67,6 +68,7 @@ pub mod expression;
 mod failure;
 pub mod favorite;
 pub mod genre;
+pub mod imdb_id;
 pub mod import;
 pub mod index;
 pub mod item;

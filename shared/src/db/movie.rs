@@ -12,7 +12,9 @@ use crate::{
         page::Slice,
         store::Store,
     },
-    domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
+    domain::{
+        CoverImage, Description, Director, Genres, ImdbId, MovieFields, MovieId, ReleaseDate, Title, UserId,
+    },
     error::{Error, Result},
     telemetry,
 };
@@ -35,6 +37,9 @@ pub struct MovieItem {
     pub director: String,
     /// The genres, separated by `, `.
     pub genre: String,
+    /// The id at IMDb. No other movie has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imdb_id: Option<String>,
     /// The URL of the cover image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cover_image: Option<String>,
@@ -69,6 +74,7 @@ impl MovieItem {
             description: fields.description.as_str().to_owned(),
             director: fields.director.as_str().to_owned(),
             genre: fields.genres.to_string(),
+            imdb_id: fields.imdb_id.as_ref().map(|id| id.as_str().to_owned()),
             cover_image: fields.cover_image.as_ref().map(|c| c.as_str().to_owned()),
             user,
             created_at: now.to_owned(),
@@ -97,6 +103,7 @@ impl MovieItem {
             release_date: ReleaseDate::parse(&self.release_date).map_err(|_| wrong("date"))?,
             director: Director::from_stored(&self.director),
             genres: Genres::from_stored(&self.genre).map_err(|_| wrong("genre"))?,
+            imdb_id: self.imdb_id.as_deref().map(ImdbId::from_stored),
             cover_image: self.cover_image.as_deref().map(CoverImage::from_stored),
         })
     }
