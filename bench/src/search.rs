@@ -17,25 +17,25 @@ use marquee_shared::{
     config::Config,
     db::{
         Store,
-        index::satisfies,
         movie::MovieView,
         page::{PageLimit, Slice, Window},
         search::SearchQuery,
+        words::matches,
     },
     domain::text,
 };
 
-/// A page's movies.
+/// The movies of a page.
 const PAGE: PageLimit = PageLimit::of::<20>();
 /// What a search may cost: calls one after another, and read units of a page without the caller's favorites.
 const TRIPS: usize = 4;
 const UNITS: f64 = 40.0;
-/// Longer than lies between two calls that are sent off together.
+/// Longer than the time between two calls that are sent at the same moment.
 const HOLD: Duration = Duration::from_millis(60);
-/// How often a search is measured that seems to make too many trips.
+/// The most runs of a search that seems to make too many trips.
 const RUNS: usize = 4;
 
-/// What the command line says.
+/// The options on the command line.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The movies, as a CSV file: the demonstration catalog, unless given.
@@ -85,12 +85,12 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     Ok(text)
 }
 
-/// `count` of these at even distances, or all.
+/// `count` of these, evenly spaced, or all if there are fewer.
 fn evenly<T>(all: &[T], count: usize) -> impl Iterator<Item = &T> {
     all.iter().step_by(all.len().div_ceil(count).max(1))
 }
 
-/// Which movies have which words.
+/// The movies by their words.
 struct Movies {
     count: usize,
     /// By field: title, director, genre.
@@ -119,18 +119,18 @@ impl Movies {
     /// The movies that a word of a search finds.
     fn with(&self, word: &str) -> BTreeSet<usize> {
         let words = self.fields.iter().flatten();
-        let found = words.filter(|(own, _)| satisfies(own, word));
+        let found = words.filter(|(own, _)| matches(own, word));
         found.flat_map(|(_, movies)| movies).copied().collect()
     }
 
-    /// How many movies all these words find.
+    /// How many movies match all of these words.
     fn matching(&self, words: &[String]) -> usize {
         let all = words.iter().map(|word| self.with(word));
         all.reduce(|one, other| &one & &other)
             .map_or(0, |movies| movies.len())
     }
 
-    /// The words that most movies have in these fields, which begin at `at`.
+    /// The `count` words that most movies have in these fields.
     fn common(&self, fields: std::ops::Range<usize>, count: usize) -> Vec<String> {
         let mut words: BTreeMap<&String, usize> = BTreeMap::new();
         for (word, movies) in self.fields.get(fields).unwrap_or_default().iter().flatten() {
@@ -142,7 +142,7 @@ impl Movies {
         words.into_iter().map(|(word, _)| word.clone()).collect()
     }
 
-    /// What is searched for, by kind.
+    /// The searches, by kind.
     fn queries(&self) -> [(&'static str, Vec<Vec<String>>); 4] {
         let [any, title, director] = [0..3, 0..1, 1..2].map(|fields| self.common(fields, 60));
         let mut pairs = Vec::new();
@@ -176,7 +176,8 @@ impl Movies {
     }
 }
 
-/// The first page, and what it cost. A busy machine may pull apart what was sent off together: the shortest of some runs.
+/// The first page, and what it cost. On a busy machine, calls that are sent at the same moment may arrive apart and count as two
+/// trips, so a search over the limit is run again.
 async fn first_page(
     store: &Store,
     proxy: &FaultProxy,
@@ -195,7 +196,7 @@ async fn first_page(
     }
 }
 
-/// What the first pages of some searches came to.
+/// Sums over the first pages of some searches.
 #[derive(Default)]
 struct Pages {
     searches: u32,

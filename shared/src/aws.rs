@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_roots_are_for_china_and_for_who_asks() {
+    fn the_systems_roots_are_for_china_and_whoever_asks() {
         let none = |_: &str| false;
         assert!(!trusts_the_system(None, none));
         assert!(!trusts_the_system(Some("eu-central-1"), none));

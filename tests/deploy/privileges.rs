@@ -213,7 +213,11 @@ async fn edit(owner: &Caller, admin: &Caller, movies: &[u64]) {
         }
     }
     let path = format!("/api/movies/{}/", movies[0]);
-    for (imdb_id, status) in [(json!("tt0090605"), 409), (json!("tt1454468"), 200), (json!(null), 200)] {
+    for (imdb_id, status) in [
+        (json!("tt0090605"), 409),
+        (json!("tt1454468"), 200),
+        (json!(null), 200),
+    ] {
         let changes = json!({"imdb_id": imdb_id});
         owner.patch(&path).json(&changes).send().await.is(status);
     }

@@ -9,7 +9,7 @@ use marquee_shared::{
         item::{Item, number, text},
         keys,
     },
-    domain::{MovieId, UserId},
+    domain::{ImdbId, MovieId, UserId},
 };
 use serde_json::json;
 
@@ -65,7 +65,8 @@ fn another(item: &[(&'static str, AttributeValue)]) -> Break {
 async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
     let app = TestApp::new().await;
     let (ripley, dallas) = (app.register("ripley").await, app.register("dallas").await);
-    let alien = movie("Alien Nation", "Ridley Scott", "Sci-Fi, Horror", "1979-05-25");
+    let mut alien = movie("Alien Nation", "Ridley Scott", "Sci-Fi, Horror", "1979-05-25");
+    alien["imdb_id"] = json!("tt0078748");
     let alien = ripley.add(&alien).await["id"].as_u64().unwrap();
     ripley
         .add(&movie("Heat", "Michael Mann", "Crime", "1995-12-15"))
@@ -76,6 +77,7 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
     audit(store).await;
 
     let id = MovieId::try_from(alien).unwrap();
+    let imdb_id = ImdbId::parse("tt0078748").unwrap();
     let user = UserId::try_from(dallas.id).unwrap();
     let nobody = UserId::try_from(99).unwrap();
     let nothing = MovieId::try_from(99).unwrap();
@@ -149,6 +151,20 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
             keys::genre("sci-fi"),
             set("identity", text("drama")),
         ),
+        ("which is of movie None", keys::imdb_id(&imdb_id), gone()),
+        (
+            "which is of movie Some",
+            keys::imdb_id(&imdb_id),
+            set("movie", number(2)),
+        ),
+        ("has the IMDb id", keys::movie(id), set("imdb_id", text("tt1"))),
+        ("orphan", keys::movie(id), set("imdb_id", text("tt0090605"))),
+        (
+            "orphan",
+            Key::new("IMDB#tt0090605", "IMDB"),
+            another(&[("movie", number(alien))]),
+        ),
+        ("no IMDb id", keys::imdb_id(&imdb_id), set("movie", text("x"))),
         ("has 0 favorites", keys::favorite(id, user), gone()),
         (
             "'s favorite on movie",

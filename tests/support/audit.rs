@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 use marquee_shared::{
     db::{
-        Key, Store, index,
-        item::{Item, from_item, to_item},
+        Key, Store,
         imdb_id::ImdbIdItem,
+        index,
+        item::{Item, from_item, to_item},
         keys,
         likes::ONE_LIKE,
         movie::MovieItem,
@@ -311,7 +312,10 @@ impl Items {
             let key = keys::imdb_id(&ImdbId::from_stored(imdb_id));
             let holder = items.remove(&key);
             if holder != Some(movie.id) {
-                found.push(format!("movie {} has {imdb_id}, which is of movie {holder:?}", movie.id));
+                found.push(format!(
+                    "movie {} has {imdb_id}, which is of movie {holder:?}",
+                    movie.id
+                ));
             }
         }
         for (key, movie) in items {

@@ -40,10 +40,14 @@
 //! | [`movie`] | movies; reads by id |
 //! | [`genre`] | genres and their counts |
 //! | [`imdb_id`] | the movie of each IMDb id |
-//! | [`words`] | a movie's words, and which words of a search they match |
+//! | [`words`] | a movie's words, and which words of a search match them |
 //! | [`carried`] | the words that a posting carries |
 //! | [`index`] | a movie's postings |
 //! | [`posting`] | reading postings |
+//! | [`search::plan`] | the budget of a search, and the size of its rounds |
+//! | [`search::ranges`] | the ranges of postings that match a word or a title |
+//! | [`search::query`] | the terms of a search, and which postings are hits |
+//! | [`search::walk`] | the hits among what was read, and the page |
 //! | [`search`] | search |
 //! | [`movie_lists`] | lists of movies |
 //! | [`categories`] | genres with their newest movies |
@@ -90,6 +94,7 @@ mod sweep;
 pub mod transaction;
 pub mod user;
 pub mod walk;
+pub mod words;
 
 pub use keys::Key;
 pub use store::Store;
