@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, movie, proxy::ProxiedApp, table};
 
 /// A server that gives a request as long as it takes: here many share two cores, and none may fail for that.
-async fn app_with_long_deadline() -> TestApp {
+pub(super) async fn app_with_long_deadline() -> TestApp {
     TestApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await
 }
 
 /// Runs all of these at once.
-async fn all<T: Send + 'static>(
+pub(super) async fn all<T: Send + 'static>(
     tasks: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
     let tasks: Vec<_> = tasks.map(tokio::spawn).collect();
@@ -30,7 +30,7 @@ async fn all<T: Send + 'static>(
 }
 
 /// How many of the answers have this status.
-fn count(answers: &[Answer], status: StatusCode) -> usize {
+pub(super) fn count(answers: &[Answer], status: StatusCode) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
 }
 
