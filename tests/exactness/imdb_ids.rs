@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::races::{all, app_with_long_deadline, count};
+use super::races::{app_with_long_deadline, count, run_all};
 use crate::support::{Answer, Caller, audit::audit, movie, proxy::ProxiedApp};
 
 const IMDB_ID: &str = "tt0069293";
@@ -46,7 +46,7 @@ fn one_of(answers: Vec<Answer>, status: StatusCode) -> Answer {
 async fn of_60_movies_that_are_added_with_one_imdb_id_one_is_there() {
     let app = app_with_long_deadline().await;
     let user = app.member().await;
-    let answers = all((0..60).map(|n| {
+    let answers = run_all((0..60).map(|n| {
         let mut body = numbered(n, IMDB_ID);
         body["favorite"] = json!(n % 2 == 0);
         let call = user.post("/api/movies/").json(&body);
@@ -71,7 +71,7 @@ async fn an_imdb_id_is_one_movies_also_when_transactions_conflict() {
     let proxied = ProxiedApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;
     let user = proxied.app.member().await;
     proxied.proxy.conflict(Some(Duration::from_millis(10)));
-    let answers = all((0..16).map(|n| {
+    let answers = run_all((0..16).map(|n| {
         let call = user.post("/api/movies/").json(&numbered(n, IMDB_ID));
         async move { call.send().await }
     }))
@@ -94,7 +94,7 @@ async fn of_24_movies_that_are_given_one_imdb_id_one_has_it_and_the_others_are_a
     for n in 0..24 {
         movies.push(user.add(&numbered(n, &format!("tt000000{n:02}"))).await);
     }
-    let answers = all(movies.iter().map(|movie| {
+    let answers = run_all(movies.iter().map(|movie| {
         let changes =
             json!({"imdb_id": IMDB_ID, "title": "Changed", "genre": "Shared, Changed", "favorite": true});
         let call = user
@@ -127,7 +127,7 @@ async fn ids_that_change_hands_all_the_time_are_of_one_movie_each() {
     const IDS: [&str; 3] = ["tt0000001", "tt0000002", "tt0000003"];
     let app = app_with_long_deadline().await;
     let user = app.member().await;
-    all((0..6).map(|worker| {
+    run_all((0..6).map(|worker| {
         let user = user.clone();
         async move {
             for n in 0..8 {

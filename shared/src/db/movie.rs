@@ -12,9 +12,7 @@ use crate::{
         page::Slice,
         store::Store,
     },
-    domain::{
-        CoverImage, Description, Director, Genres, ImdbId, MovieFields, MovieId, ReleaseDate, Title, UserId,
-    },
+    domain::{MovieFields, MovieId, UserId},
     error::{Error, Result},
     telemetry,
 };
@@ -27,22 +25,9 @@ pub const NO_MOVIE: Error = Error::not_found("There is no movie with this id.");
 pub struct MovieItem {
     /// The movie's id.
     pub id: MovieId,
-    /// The title.
-    pub title: String,
-    /// The description.
-    pub description: String,
-    /// The release date, `YYYY-MM-DD`.
-    pub release_date: String,
-    /// The director.
-    pub director: String,
-    /// The genres, separated by `, `.
-    pub genre: String,
-    /// The id at IMDb. No other movie has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub imdb_id: Option<String>,
-    /// The URL of the cover image.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cover_image: Option<String>,
+    /// The fields that a client sets. Each is an attribute of the item.
+    #[serde(flatten)]
+    pub fields: MovieFields,
     /// The user who added the movie. `None` for an imported one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
@@ -67,15 +52,9 @@ impl MovieItem {
     /// The item of a new movie.
     #[must_use]
     pub fn new(id: MovieId, fields: &MovieFields, user: Option<UserId>, now: &str) -> Self {
-        let release_date = fields.release_date.to_string();
         Self {
             id,
-            title: fields.title.as_str().to_owned(),
-            description: fields.description.as_str().to_owned(),
-            director: fields.director.as_str().to_owned(),
-            genre: fields.genres.to_string(),
-            imdb_id: fields.imdb_id.as_ref().map(|id| id.as_str().to_owned()),
-            cover_image: fields.cover_image.as_ref().map(|c| c.as_str().to_owned()),
+            fields: fields.clone(),
             user,
             created_at: now.to_owned(),
             updated_at: now.to_owned(),
@@ -83,8 +62,7 @@ impl MovieItem {
             likes: id.get(),
             liked: None,
             dated: keys::MOVIES_DATED.to_owned(),
-            date: keys::dated(&release_date, id),
-            release_date,
+            date: keys::dated(&fields.release_date.to_string(), id),
         }
     }
 
@@ -92,20 +70,6 @@ impl MovieItem {
     #[must_use]
     pub fn favorite_count(&self) -> u64 {
         likes::favorite_count(self.likes)
-    }
-
-    /// The fields that an edit can change. Fails with [`Error::Internal`] if the stored text isn't as this code writes it.
-    pub fn fields(&self) -> Result<MovieFields> {
-        let wrong = |what: &str| corrupt(&format!("movie {} with a wrong {what}", self.id));
-        Ok(MovieFields {
-            title: Title::from_stored(&self.title),
-            description: Description::from_stored(&self.description),
-            release_date: ReleaseDate::parse(&self.release_date).map_err(|_| wrong("date"))?,
-            director: Director::from_stored(&self.director),
-            genres: Genres::from_stored(&self.genre).map_err(|_| wrong("genre"))?,
-            imdb_id: self.imdb_id.as_deref().map(ImdbId::from_stored),
-            cover_image: self.cover_image.as_deref().map(CoverImage::from_stored),
-        })
     }
 
     /// The movie's key.

@@ -6,7 +6,7 @@ use marquee::import::{Importer, Report, Source};
 use serde_json::{Value, json};
 
 use super::{create, path, solaris};
-use crate::api::{MEDIA, body_of, but};
+use crate::api::{MEDIA_TYPES, body_of, with_changes};
 use crate::support::{Caller, TestApp, audit::audit, proxy::ProxiedApp};
 
 const SOLARIS: &str = "tt0069293";
@@ -62,7 +62,7 @@ async fn an_imdb_id_is_tt_and_7_to_10_digits_in_every_media_type() {
         for call in [
             member
                 .put(&path(&stored))
-                .json(&but(&solaris(), &json!({"imdb_id": bad}))),
+                .json(&with_changes(&solaris(), &json!({"imdb_id": bad}))),
             member.patch(&path(&stored)).json(&json!({"imdb_id": bad})),
         ] {
             call.send()
@@ -71,9 +71,9 @@ async fn an_imdb_id_is_tt_and_7_to_10_digits_in_every_media_type() {
                 .names(&["imdb_id"]);
         }
     }
-    for (n, media) in MEDIA.into_iter().enumerate() {
+    for (n, media) in MEDIA_TYPES.into_iter().enumerate() {
         let imdb_id = format!("tt000001{n}");
-        let (kind, body) = body_of(media, &but(&solaris(), &json!({"imdb_id": imdb_id})));
+        let (kind, body) = body_of(media, &with_changes(&solaris(), &json!({"imdb_id": imdb_id})));
         let movie = member
             .post("/api/movies/")
             .body(&kind, body)
@@ -92,7 +92,7 @@ async fn an_imdb_id_stays_until_it_is_cleared_or_replaced() {
     let member = app.member().await;
     let movie = create(&member, json!({"imdb_id": SOLARIS})).await.is(201).body;
     let path = path(&movie);
-    let put = |changes: Value| member.put(&path).json(&but(&solaris(), &changes)).send();
+    let put = |changes: Value| member.put(&path).json(&with_changes(&solaris(), &changes)).send();
     let patch = |changes: Value| member.patch(&path).json(&changes).send();
     let now = async |answer: crate::support::Answer, imdb_id: Value| {
         assert_eq!(answer.is(200).body["imdb_id"], imdb_id);
@@ -118,9 +118,9 @@ async fn an_imdb_id_stays_until_it_is_cleared_or_replaced() {
     // A form has no null.
     for empty in ["", " ", "null"] {
         let form = json!({"imdb_id": empty});
-        let (kind, body) = body_of(MEDIA[1], &form);
+        let (kind, body) = body_of(MEDIA_TYPES[1], &form);
         now(member.patch(&path).body(&kind, body).send().await, json!(null)).await;
-        let (kind, body) = body_of(MEDIA[1], &but(&solaris(), &form));
+        let (kind, body) = body_of(MEDIA_TYPES[1], &with_changes(&solaris(), &form));
         let other = member.post("/api/movies/").body(&kind, body).send().await.is(201);
         assert_eq!(other.body["imdb_id"], json!(null));
         now(patch(json!({"imdb_id": SOLARIS})).await, json!(SOLARIS)).await;
@@ -141,7 +141,7 @@ async fn no_two_movies_have_one_imdb_id() {
 
     // With a genre of its own and a favorite, so that more than one condition can fail.
     let taken = json!({"imdb_id": SOLARIS, "genre": "Mystery, Drama", "favorite": true});
-    let all = but(&super::solaris(), &taken);
+    let all = with_changes(&super::solaris(), &taken);
     for call in [
         member.post("/api/movies/").json(&all),
         other.post("/api/movies/").json(&all),
@@ -216,7 +216,7 @@ async fn the_list_is_filtered_by_imdb_id() {
             .is(200);
         assert_eq!(
             answer.body["results"][0],
-            but(&movie, &json!({"favorite": favorite}))
+            with_changes(&movie, &json!({"favorite": favorite}))
         );
     }
     for bad in ["", "%20", "tt", "tt006929", "69293", "TT0069293", "tt12345678901"] {
