@@ -129,7 +129,7 @@ async fn an_imdb_id_stays_until_it_is_cleared_or_replaced() {
 
 /// Guarantee 31.
 #[tokio::test]
-async fn no_two_movies_have_one_imdb_id() {
+async fn no_two_movies_have_the_same_imdb_id() {
     let app = TestApp::new().await;
     let (member, other) = (app.member().await, app.member().await);
     let solaris = create(&member, json!({"imdb_id": SOLARIS})).await.is(201).body;
