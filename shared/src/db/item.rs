@@ -23,7 +23,7 @@ pub fn number(value: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// Encodes an entity as an item. A value that is null becomes no attribute of the item.
+/// Encodes an entity as an item. A value that is null is no attribute of the item.
 ///
 /// # Errors
 /// [`Error::Internal`] when the entity can't be encoded, which is a bug. The error quotes no value.
