@@ -3,11 +3,16 @@
 use std::io::Write as _;
 
 use marquee::import::{Importer, Report, Source};
+use marquee_shared::db::{expression::Condition, item::number, keys::class_of};
 use serde_json::{Value, json};
 
 use super::{create, path, solaris};
 use crate::api::{MEDIA_TYPES, body_of, with_changes};
-use crate::support::{Caller, TestApp, audit::audit, proxy::ProxiedApp};
+use crate::support::{
+    Caller, TestApp,
+    audit::{audit, scan},
+    proxy::ProxiedApp,
+};
 
 const SOLARIS: &str = "tt0069293";
 const STALKER: &str = "tt0079944";
@@ -265,6 +270,33 @@ async fn an_import_leaves_out_a_row_whose_imdb_id_a_movie_has_and_no_other() {
         let list = member.get("/api/movies/").send().await.is(200);
         let titles = crate::api::texts(&list, "title");
         assert_eq!(titles, ["Solaris", "Stalker", "Nostalghia", "Mirror"]);
+        audit(&store).await;
+    }
+}
+
+/// Two imports of one file use the same ids for its movies. The slower one finds them added, with the same `imdb_id`s, and
+/// must leave them alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_does_not_undo_what_another_import_of_the_same_file_added() {
+    for is_direct in [true, false] {
+        let proxied = ProxiedApp::new().await;
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(ROWS.as_bytes()).unwrap();
+        let source = Source::File(file.path().to_owned());
+        let database = proxied.proxy.table.database().filter(|_| is_direct);
+        let store = proxied.proxy.store().await;
+        let importer = Importer::new(store.clone(), database);
+        importer.run(&source).await.unwrap();
+        // As the job was when the slower one read it.
+        let items = scan(&store).await.into_iter();
+        let mut job = items
+            .filter(|item| class_of(item) == "IMPORT")
+            .next_back()
+            .unwrap();
+        job.insert("done".to_owned(), number(0));
+        assert!(store.put(job, Condition::none()).await.unwrap().is_ok());
+        let error = importer.run(&source).await.unwrap_err().to_string();
+        assert!(error.contains("another import of the same file"), "{error}");
         audit(&store).await;
     }
 }
