@@ -88,6 +88,7 @@ const LISTS: &[&str] = &[
     "?ordering=release_date",
     "?genre=horror",
     "?genre=horror&ordering=-release_date",
+    "?imdb_id=tt0078748",
 ];
 
 /// Every operation, in an order in which each request finds what the ones before it made: the user, the session, the movie.

@@ -8,6 +8,7 @@ use crate::{
         edit_movie::{EditView, is_version},
         expression::Condition,
         genre::GenreChanges,
+        imdb_id::ImdbIdChange,
         index,
         item::number,
         keys,
@@ -58,6 +59,7 @@ impl Store {
 struct DeletePlan<'a> {
     movie: &'a MovieItem,
     genres: GenreChanges,
+    imdb_id: ImdbIdChange,
     has_favorites: bool,
     /// The index of the action on the movie.
     movie_action: usize,
@@ -68,6 +70,7 @@ impl<'a> DeletePlan<'a> {
         Self {
             movie,
             genres: GenreChanges::of_deleted(&movie.fields.genres),
+            imdb_id: ImdbIdChange::between(movie.id, movie.fields.imdb_id.as_ref(), None),
             has_favorites: movie.favorite_count() > 0,
             movie_action: 0,
         }
@@ -99,6 +102,7 @@ impl Plan for DeletePlan<'_> {
             transaction.add(sweep.put(&empty, Condition::none())?);
         }
         self.genres.add_to(store, &mut transaction)?;
+        self.imdb_id.add_to(store, &mut transaction)?;
         Ok(transaction)
     }
 

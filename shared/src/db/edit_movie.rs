@@ -8,6 +8,7 @@ use crate::{
         expression::{Condition, Update},
         favorite::FavoriteItem,
         genre::GenreChanges,
+        imdb_id::ImdbIdChange,
         index::{self, PostingItem},
         item::{Item, from_item, number, text, to_item},
         keys::{self, Key},
@@ -50,7 +51,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`](crate::Error::NotFound) if there is no such movie, before `decide` is called; any error of
-    /// `decide`.
+    /// `decide`; [`Error::Conflict`](crate::Error::Conflict) if another movie has the IMDb id.
     pub async fn edit_movie(
         &self,
         id: MovieId,
@@ -131,6 +132,7 @@ struct EditPlan<'a> {
     on_conflict: OnConflict,
     postings: BTreeMap<Key, Option<PostingItem>>,
     genres: GenreChanges,
+    imdb_id: ImdbIdChange,
     /// The index of the action on the movie.
     movie_action: usize,
     /// The index of the action on the caller's favorite.
@@ -164,6 +166,7 @@ impl<'a> EditPlan<'a> {
                 index::postings(&edit.fields, old.id),
             ),
             genres: GenreChanges::of_edited(&old.fields.genres, &edit.fields.genres),
+            imdb_id: ImdbIdChange::between(old.id, old.fields.imdb_id.as_ref(), edit.fields.imdb_id.as_ref()),
             movie_action: 0,
             favorite_action: None,
         }
@@ -173,12 +176,13 @@ impl<'a> EditPlan<'a> {
     /// added to, because other users' favorites may change them meanwhile.
     fn update(&self) -> Result<(Update, Item)> {
         // Every attribute that an edit can change.
-        const EDITED: [&str; 10] = [
+        const EDITED: [&str; 11] = [
             "title",
             "description",
             "release_date",
             "director",
             "genre",
+            "imdb_id",
             "cover_image",
             "user",
             "updated_at",
@@ -258,6 +262,7 @@ impl Plan for EditPlan<'_> {
             }));
         }
         self.genres.add_to(store, &mut transaction)?;
+        self.imdb_id.add_to(store, &mut transaction)?;
         Ok(transaction)
     }
 
@@ -276,7 +281,12 @@ impl Plan for EditPlan<'_> {
         }
         let is_edited = outcome.failed(self.movie_action) && !only_likes_changed;
         let favorite_failed = self.favorite_action.is_some_and(|action| outcome.failed(action));
-        if is_edited || favorite_failed || !(is_revised || only_likes_changed) {
+        if is_edited || favorite_failed {
+            return Ok(Revision::Reread);
+        }
+        // The movie is the one that was read, so the id is not its own.
+        self.imdb_id.check(outcome)?;
+        if !(is_revised || only_likes_changed) {
             return Ok(Revision::Reread);
         }
         Ok(Revision::Retry)

@@ -168,6 +168,7 @@ mod tests {
             release_date: ReleaseDate::parse("1972-03-24").unwrap(),
             director: Director::parse(director).unwrap(),
             genres: Genres::parse(genre).unwrap(),
+            imdb_id: None,
             cover_image: None,
         }
     }
@@ -227,8 +228,8 @@ mod tests {
             postings(&fields.check().unwrap(), id()).len()
         };
         let genre_postings = 9;
-        // The movie, the caller's favorite, and the count of genres.
-        let others = 3;
+        // The movie, the caller's favorite, the count of genres, and the old and the new IMDb id.
+        let others = 5;
         let actions = posting_count("a") + posting_count("b") + 2 * genre_postings + others;
         assert!(actions <= crate::db::transaction::MAX_ACTIONS, "{actions}");
     }

@@ -38,6 +38,7 @@
 //! | [`likes`] | the `likes` attribute, which encodes a movie's favorite count |
 //! | [`movie`] | movies; reads by id |
 //! | [`genre`] | genres and their counts |
+//! | [`imdb_id`] | the movie of each IMDb id |
 //! | [`words`] | a movie's words, and which words of a search match them |
 //! | [`carried`] | the words that a posting carries |
 //! | [`index`] | a movie's postings |
@@ -70,6 +71,7 @@ pub mod expression;
 mod failure;
 pub mod favorite;
 pub mod genre;
+pub mod imdb_id;
 pub mod import;
 pub mod index;
 pub mod item;

@@ -110,6 +110,7 @@ mod tests {
                 release_date: ReleaseDate::parse("1972-03-24").unwrap(),
                 director: Director::parse(director).unwrap(),
                 genres: Genres::parse(genre).unwrap(),
+                imdb_id: None,
                 cover_image: None,
             });
             assert_eq!(Words::decode(&words.encode()).unwrap(), words);

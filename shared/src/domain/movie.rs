@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{cover::CoverImage, genre::Genres, release_date::ReleaseDate, text};
+use crate::domain::{cover::CoverImage, genre::Genres, imdb_id::ImdbId, release_date::ReleaseDate, text};
 
 /// The most characters of a title, and of a director.
 pub const MAX_TITLE_CHARS: usize = 200;
@@ -73,6 +73,10 @@ pub struct MovieFields {
     /// The genres, separated by a comma and a space.
     #[serde(rename = "genre")]
     pub genres: Genres,
+    /// The id at IMDb, or null if there is none. No two movies have the same id.
+    #[serde(default)]
+    #[schema(required)]
+    pub imdb_id: Option<ImdbId>,
     /// The URL of the cover image, or null if there is none.
     #[serde(default)]
     #[schema(required)]

@@ -129,6 +129,9 @@ pub(super) const DATES: &[&str] = &[
     "9999-12-31",
 ];
 
+/// Few IMDb ids, so that movies compete for them.
+pub(super) const IMDB_IDS: &[&str] = &["tt0068646", "tt12345678", "tt1234567890"];
+
 /// A text as it is written, and its normalized words.
 #[derive(Clone)]
 pub(super) struct Text {
@@ -168,4 +171,5 @@ pub(super) struct MovieText {
     pub(super) genres: Vec<GenreName>,
     pub(super) date: &'static str,
     pub(super) description: String,
+    pub(super) imdb_id: Option<&'static str>,
 }

@@ -135,7 +135,8 @@ mod tests {
     use crate::{
         db::{item::to_item, keys, movie::MovieItem},
         domain::{
-            self, CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId,
+            self, CoverImage, Description, Director, Genres, ImdbId, MovieFields, MovieId, ReleaseDate,
+            Title, UserId,
         },
     };
 
@@ -271,6 +272,7 @@ mod tests {
             release_date: ReleaseDate::parse("9999-12-31").unwrap(),
             director: Director::parse(&wide(200)).unwrap(),
             genres: Genres::parse(&genres.join(",")).unwrap(),
+            imdb_id: Some(ImdbId::parse("tt1234567890").unwrap()),
             cover_image: Some(CoverImage::parse(&format!("https://a/{}", "b".repeat(2038))).unwrap()),
         };
         let id = MovieId::try_from(domain::id::MAX_ID).unwrap();
