@@ -218,8 +218,9 @@ mod tests {
 
     use super::*;
     use crate::db::item::to_item;
-    use crate::domain::{CoverImage, Description, Director, Genres, ReleaseDate, Title};
+    use crate::domain::{CoverImage, Description, Director, Genres, ImdbId, ReleaseDate, Title};
 
+    /// A movie with this cover image, and with an IMDb id if it has one.
     fn item(cover_image: Option<CoverImage>) -> MovieItem {
         let fields = MovieFields {
             title: Title::parse("Alien").unwrap(),
@@ -227,6 +228,7 @@ mod tests {
             release_date: ReleaseDate::parse("1979-05-25").unwrap(),
             director: Director::parse("Ridley Scott").unwrap(),
             genres: Genres::parse("Sci-Fi,Horror").unwrap(),
+            imdb_id: ImdbId::parse("tt0078748").ok().filter(|_| cover_image.is_some()),
             cover_image,
         };
         let (id, user) = (MovieId::try_from(7).unwrap(), UserId::try_from(2).ok());
@@ -234,13 +236,15 @@ mod tests {
     }
 
     #[test]
-    fn each_field_is_an_attribute_and_a_missing_cover_is_none() {
+    fn each_field_is_an_attribute_and_a_missing_value_is_none() {
         let stored = to_item(&item(None)).unwrap();
         let text = |name: &str| stored[name].as_s().unwrap().as_str();
         assert_eq!(text("title"), "Alien");
         assert_eq!(text("release_date"), "1979-05-25");
         assert_eq!(text("genre"), "Sci-Fi, Horror");
-        assert!(!stored.contains_key("cover_image") && !stored.contains_key("fields"));
+        for absent in ["imdb_id", "cover_image", "fields"] {
+            assert!(!stored.contains_key(absent), "{absent}");
+        }
     }
 
     #[test]
