@@ -16,7 +16,7 @@ use crate::{
         movie::{MovieItem, MovieView, NO_MOVIE},
         optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         store::Store,
-        transaction::{CommitCheck, OnConflict, Outcome, TRANSACTION, Transaction},
+        transaction::{CommitCheck, MAX_ACTIONS, OnConflict, Outcome, Transaction},
         user::UserItem,
     },
     domain::{MovieFields, MovieId, UserId},
@@ -263,7 +263,7 @@ impl Plan for EditPlan<'_> {
         }
         self.genres.add_to(store, &mut transaction)?;
         self.imdb_id.add_to(store, &mut transaction)?;
-        if transaction.len() > TRANSACTION {
+        if transaction.len() > MAX_ACTIONS {
             let message = "Too much changes at once; change the imdb_id in a request of its own.";
             return Err(Error::invalid("imdb_id", message));
         }
