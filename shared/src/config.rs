@@ -2,6 +2,8 @@
 
 use std::{str::FromStr, time::Duration};
 
+use http::Uri;
+
 use crate::domain::password::Secret;
 
 /// The configuration of a function's process.
@@ -54,6 +56,9 @@ pub struct HttpConfig {
     /// `EDGE_KEY`: the key that every request must carry in the header `x-edge-key`. Without it, the default, none is
     /// required. CloudFront adds the header where it is in front of the API, so that no client can bypass it.
     pub edge_key: Option<Secret>,
+    /// `PUBLIC_URL`: the scheme, host and port at which clients reach the API, such as `https://api.example.com`, without a
+    /// slash at its end. Links begin with it. Without it, the default, they begin with the URL of the request.
+    pub public_url: Option<String>,
 }
 
 /// The longest [grace](TokenConfig::grace_seconds). With a longer one, rotation would no longer protect against a stolen token.
@@ -100,6 +105,7 @@ impl Default for Config {
                 cors_origins: vec!["*".into()],
                 deadline: Duration::from_secs(10),
                 edge_key: None,
+                public_url: None,
             },
         }
     }
@@ -161,7 +167,44 @@ impl Config {
         http.edge_key = lookup("EDGE_KEY")
             .filter(|text| !text.is_empty())
             .map(Secret::new);
+        http.public_url = lookup("PUBLIC_URL")
+            .filter(|text| !text.is_empty())
+            .map(public_url)
+            .transpose()?;
         Ok(config)
+    }
+}
+
+/// Returns a public URL in its normal form: without a slash at its end.
+fn public_url(text: String) -> Result<String, ConfigError> {
+    let origin = |text: &str| {
+        let uri: Uri = text.parse().ok()?;
+        let scheme = uri
+            .scheme_str()
+            .filter(|scheme| ["http", "https"].contains(scheme))?;
+        let authority = uri.authority()?;
+        let has_host = !authority.host().is_empty() && !authority.as_str().contains('@');
+        // A port that isn't a number is no port of the authority's.
+        let port = authority
+            .port_u16()
+            .map_or(String::new(), |port| format!(":{port}"));
+        let is_whole = authority.as_str().strip_prefix(authority.host()) == Some(&port);
+        (has_host && is_whole).then(|| format!("{scheme}://{authority}"))
+    };
+    match origin(&text) {
+        Some(origin)
+            if text
+                .strip_suffix('/')
+                .unwrap_or(&text)
+                .eq_ignore_ascii_case(&origin) =>
+        {
+            Ok(origin)
+        }
+        _ => Err(ConfigError {
+            variable: "PUBLIC_URL",
+            text,
+            expected: "an http or https URL of a scheme, a host and at most a port",
+        }),
     }
 }
 
@@ -217,6 +260,55 @@ mod tests {
             let expected =
                 format!("REFRESH_GRACE_SECONDS must be a whole number from 0 to 60, not \"{text}\"");
             assert_eq!(grace(text).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn the_public_url_is_a_scheme_a_host_and_a_port() {
+        let url = |text: &str| Config::from_lookup(|name| (name == "PUBLIC_URL").then(|| text.to_owned()));
+        for (text, expected) in [
+            ("", None),
+            ("https://api.example.com", Some("https://api.example.com")),
+            ("https://api.example.com/", Some("https://api.example.com")),
+            ("http://localhost:8080", Some("http://localhost:8080")),
+            (
+                "HTTPS://api.example.com:8443",
+                Some("https://api.example.com:8443"),
+            ),
+            ("http://[::1]:3000/", Some("http://[::1]:3000")),
+            ("http://192.0.2.7", Some("http://192.0.2.7")),
+        ] {
+            assert_eq!(url(text).unwrap().http.public_url.as_deref(), expected, "{text}");
+        }
+        for text in [
+            "api.example.com",
+            "//api.example.com",
+            "/",
+            "https://",
+            "https:///",
+            "https://:443",
+            "https:api.example.com",
+            "ftp://api.example.com",
+            "https://api.example.com/api",
+            "https://api.example.com//",
+            "https://api.example.com?",
+            "https://api.example.com/?a=b",
+            "https://api.example.com#",
+            "https://user@api.example.com",
+            "https://user:secret@api.example.com",
+            "https://api.example.com:",
+            "https://api.example.com:port",
+            "https://api.example.com:65536",
+            "https://a.example,https://b.example",
+            " https://api.example.com",
+            "https://api example.com",
+            "https://api.example.com\n",
+            "*",
+        ] {
+            let error = url(text).expect_err(text).to_string();
+            let expected =
+                "PUBLIC_URL must be an http or https URL of a scheme, a host and at most a port, not ";
+            assert!(error.starts_with(expected), "{text}: {error}");
         }
     }
 }

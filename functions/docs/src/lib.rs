@@ -7,7 +7,7 @@ use axum::{
 };
 use marquee_shared::{
     config::HttpConfig,
-    http::{openapi::complete, with_layers},
+    http::{CheckedQuery, openapi::complete, with_layers},
 };
 
 /// The OpenAPI document of the whole API, as checked in. A test compares it with the routers.
@@ -43,7 +43,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     tag = "docs",
     responses((status = 200, description = "An OpenAPI 3.1 document.", body = serde_json::Value))
 )]
-pub(crate) async fn get_openapi() -> Response {
+pub(crate) async fn get_openapi(_: CheckedQuery) -> Response {
     let json = HeaderValue::from_static("application/json");
     ([(header::CONTENT_TYPE, json)], OPENAPI_JSON).into_response()
 }
