@@ -211,3 +211,54 @@ pub(crate) fn movie_id(item: &Item) -> Result<MovieId> {
 pub(crate) fn newest_first(views: &mut [MovieView]) {
     views.sort_by(|a, b| b.movie.date.cmp(&a.movie.date));
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
+    use super::*;
+    use crate::db::item::to_item;
+    use crate::domain::{CoverImage, Description, Director, Genres, ReleaseDate, Title};
+
+    fn item(cover_image: Option<CoverImage>) -> MovieItem {
+        let fields = MovieFields {
+            title: Title::parse("Alien").unwrap(),
+            description: Description::parse("In space\nno one can hear you.").unwrap(),
+            release_date: ReleaseDate::parse("1979-05-25").unwrap(),
+            director: Director::parse("Ridley Scott").unwrap(),
+            genres: Genres::parse("Sci-Fi,Horror").unwrap(),
+            cover_image,
+        };
+        let (id, user) = (MovieId::try_from(7).unwrap(), UserId::try_from(2).ok());
+        MovieItem::new(id, &fields, user, "2026-11-22T21:34:01.250Z")
+    }
+
+    #[test]
+    fn each_field_is_an_attribute_and_a_missing_cover_is_none() {
+        let stored = to_item(&item(None)).unwrap();
+        let text = |name: &str| stored[name].as_s().unwrap().as_str();
+        assert_eq!(text("title"), "Alien");
+        assert_eq!(text("release_date"), "1979-05-25");
+        assert_eq!(text("genre"), "Sci-Fi, Horror");
+        assert!(!stored.contains_key("cover_image") && !stored.contains_key("fields"));
+    }
+
+    #[test]
+    fn a_movie_is_read_as_it_was_stored() {
+        for cover in [None, CoverImage::parse("https://example.org/a.jpg").ok()] {
+            let movie = item(cover);
+            let stored = to_item(&movie).unwrap();
+            assert_eq!(from_item::<MovieItem>(stored).unwrap(), movie);
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_longer_accepted_are_still_read() {
+        let mut stored = to_item(&item(None)).unwrap();
+        let long = "x".repeat(300);
+        stored.insert("title".into(), AttributeValue::S(long.clone()));
+        let movie: MovieItem = from_item(stored).unwrap();
+        assert_eq!(movie.fields.title.as_str(), long);
+    }
+}
