@@ -3,7 +3,7 @@
 The check `positive_data_acceptance` requires that the API accepts each request that matches the schema. Some rules aren't
 in a schema: a cursor must be one that the server has made, a password must not be a common one, and three texts together
 must have at most 30 different words. These hooks change each request that schemathesis generates as valid so that it
-follows the rules, and leave the rest of the request as it is. Requests generated as invalid are changed in two cases only,
+follows the rules, and leave the rest of the request as it is. Requests generated as invalid are changed in three cases only,
 at the end of this file, in which they would be valid in a request.
 """
 
@@ -21,6 +21,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 # Control characters, and those that change the direction of text.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Brackets, braces and quotation marks, which a genre can't have everywhere.
+NOTATION = re.compile(r"[\[\]{}\"'`“”„‘’«»]")
 # Letters that are invisible.
 FILLERS = "\u115f\u1160\u3164\uffa0"
 # The control characters that a description can't have: all but line breaks and tabs.
@@ -48,8 +50,12 @@ def before_call(ctx, case, kwargs):
         return
     if case.query:
         case.query = {name: seen_on_the_wire(value) for name, value in case.query.items()}
-    if is_form and body is not None and "favorite" in body:
-        case.body = without_accidental_boolean(body)
+    if is_form and body is not None:
+        if "favorite" in body:
+            body = without_accidental_boolean(body)
+        if not isinstance(body.get("genre", ""), str):
+            body = without_accidental_genres(body)
+        case.body = body
 
 
 def with_genuine_cursor(case):
@@ -106,6 +112,12 @@ def is_visible(text):
     return any(unicodedata.category(c)[0] in "LNPS" and c not in FILLERS + "\u2800\U0001d159" for c in text)
 
 
+def genres(names):
+    """The first three names that have a letter, without the signs of a list in another notation."""
+    plain = [NOTATION.sub("", CONTROL.sub("", name)).strip()[:30].strip() for name in names]
+    return [name for name in plain if re.search(r"[a-zA-Z0-9]", name)][:3] or ["Drama"]
+
+
 def movie(body):
     """Makes names visible, gives each genre a letter, limits words to 30 and dates to 1870 and later, fixes the URL."""
     for name in ("title", "director"):
@@ -116,9 +128,11 @@ def movie(body):
     if isinstance(body.get("description"), str):
         text = CONTROL_IN_LINES.sub("", body["description"])
         body["description"] = text if text.strip() else "x"
-    if isinstance(body.get("genre"), str):
-        genres = [CONTROL.sub("", genre).strip()[:30] for genre in body["genre"].split(",")]
-        body["genre"] = ",".join([genre for genre in genres if re.search(r"[a-zA-Z0-9]", genre)][:3]) or "Drama"
+    genre = body.get("genre")
+    if isinstance(genre, str):
+        body["genre"] = ",".join(genres(genre.split(",")))
+    elif isinstance(genre, list):
+        body["genre"] = genres(",".join(map(str, genre)).split(","))
     if isinstance(body.get("release_date"), str) and body["release_date"] < "1870":
         body["release_date"] = "1972" + body["release_date"][4:].replace("-02-29", "-02-28")
     if isinstance(body.get("cover_image"), str):
@@ -147,3 +161,8 @@ def without_accidental_boolean(body):
     if str(body["favorite"]).lower().strip() in BOOLEANS_IN_FORMS:
         return {**body, "favorite": "neither"}
     return body
+
+
+def without_accidental_genres(body):
+    """Replaces a `genre` that is no text in a form, where all values are text and a list repeats the field."""
+    return {**body, "genre": ""}

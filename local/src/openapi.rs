@@ -49,7 +49,8 @@ exact.
 - Send an access token as `Authorization: Bearer …`. An invalid or expired token is `401`, even where no token is required.
 - An error is a problem document (RFC 9457): `code` is for programs, `detail` for people. `errors` has a list of messages for \
 each invalid field.
-- A long list is returned in pages. Follow `next` until it is null.";
+- A long list is returned in pages. Follow `next` until it is null.
+- A query parameter that an operation does not list is `400`, and so is a parameter that is given twice.";
 
 fn merge(parts: impl IntoIterator<Item = OpenApi>) -> Result<OpenApi, Clash> {
     let mut info = Info::new("Marquee", env!("CARGO_PKG_VERSION"));

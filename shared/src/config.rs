@@ -5,7 +5,7 @@ mod setting;
 use std::{env, time::Duration};
 
 pub use self::setting::{ConfigError, endpoint, table_name};
-use self::setting::{Lookup, edge_key, number, origins, text};
+use self::setting::{Lookup, edge_key, number, origins, public_url, text};
 use crate::domain::password::Secret;
 
 /// The configuration of a function's process.
@@ -58,6 +58,9 @@ pub struct HttpConfig {
     /// `EDGE_KEY`: the key that every request must have in the header `x-edge-key`. Empty, the default, means that none is
     /// required. Where CloudFront is in front of the API, it adds the header, so that no client can bypass it.
     pub edge_key: Option<Secret>,
+    /// `PUBLIC_URL`: the scheme, host and port at which clients reach the API, such as `https://api.example.com`, without a
+    /// slash at its end. Links begin with it. Without it, the default, they begin with the URL of the request.
+    pub public_url: Option<String>,
 }
 
 /// The longest [grace](TokenConfig::grace_seconds). With a longer one, rotation would no longer protect against a stolen token.
@@ -70,7 +73,7 @@ pub const LONGEST_LIFETIME_SECONDS: i64 = 100 * 365 * 24 * 60 * 60;
 pub const LONGEST_DEADLINE_SECONDS: u64 = 29;
 
 /// Every variable that [`Config`] is read from.
-pub const VARIABLES: [&str; 11] = [
+pub const VARIABLES: [&str; 12] = [
     "TABLE_NAME",
     "DYNAMODB_ENDPOINT",
     "TOKEN_ISSUER",
@@ -82,6 +85,7 @@ pub const VARIABLES: [&str; 11] = [
     "CORS_ORIGINS",
     "REQUEST_DEADLINE_SECONDS",
     "EDGE_KEY",
+    "PUBLIC_URL",
 ];
 
 impl Default for Config {
@@ -103,6 +107,7 @@ impl Default for Config {
                 cors_origins: vec!["*".into()],
                 deadline: Duration::from_secs(10),
                 edge_key: None,
+                public_url: None,
             },
         }
     }
@@ -171,6 +176,9 @@ impl Config {
         http.deadline = Duration::from_secs(deadline);
         if let Some(key) = lookup("EDGE_KEY").filter(|text| !text.is_empty()) {
             http.edge_key = Some(edge_key("EDGE_KEY", key)?);
+        }
+        if let Some(url) = lookup("PUBLIC_URL").filter(|text| !text.is_empty()) {
+            http.public_url = Some(public_url("PUBLIC_URL", &url)?);
         }
         Ok(config)
     }

@@ -123,7 +123,7 @@ impl From<String> for LogText {
 
 /// The messages about each invalid field of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldErrors(pub BTreeMap<&'static str, Vec<ClientText>>);
+pub struct FieldErrors(pub BTreeMap<Cow<'static, str>, Vec<ClientText>>);
 
 impl FieldErrors {
     /// Returns one message about one field.
@@ -134,9 +134,16 @@ impl FieldErrors {
         errors
     }
 
-    /// Adds a message about `field`.
-    pub fn add(&mut self, field: &'static str, message: impl Into<ClientText>) {
-        self.0.entry(field).or_default().push(message.into());
+    /// Adds a message about `field`, which is the client's own text if it is an unknown query parameter.
+    pub fn add(&mut self, field: impl Into<Cow<'static, str>>, message: impl Into<ClientText>) {
+        self.0.entry(field.into()).or_default().push(message.into());
+    }
+
+    /// Adds the messages of `others`.
+    pub fn merge(&mut self, others: Self) {
+        for (field, mut messages) in others.0 {
+            self.0.entry(field).or_default().append(&mut messages);
+        }
     }
 
     /// Returns the value of `field`, or adds its error and returns `None`. A caller can so parse all fields and then report
@@ -169,6 +176,8 @@ pub enum Error {
     Malformed(ClientText),
     /// `400`: fields or query parameters are missing or invalid.
     Invalid(FieldErrors),
+    /// `400`: the body is empty, so these required fields are missing.
+    EmptyBody(FieldErrors),
     /// `401`: there are no valid credentials.
     Unauthenticated(ClientText),
     /// `401`: the access token has expired.
@@ -187,6 +196,8 @@ pub enum Error {
     TooLarge,
     /// `415`: no endpoint accepts a body of this media type.
     UnsupportedMediaType,
+    /// `415`: the body has this `Content-Encoding`.
+    UnsupportedEncoding(ClientText),
     /// `429`: there were too many attempts.
     TooManyRequests {
         /// Whole seconds until the next attempt is allowed.
@@ -249,7 +260,7 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed_request",
-            Self::Invalid(_) => "invalid_input",
+            Self::Invalid(_) | Self::EmptyBody(_) => "invalid_input",
             Self::Unauthenticated(_) => "unauthenticated",
             Self::TokenExpired => "token_expired",
             Self::Forbidden(_) => "forbidden",
@@ -259,6 +270,7 @@ impl Error {
             Self::Stale => "stale_precondition",
             Self::TooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::UnsupportedEncoding(_) => "unsupported_content_encoding",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal_error",

@@ -286,6 +286,25 @@ fn cors_allows_any_origin_by_default_and_none_if_the_parameter_is_empty() {
     assert!(origins(&none).iter().all(|origin| origin == ""));
 }
 
+#[test]
+fn every_function_that_answers_requests_has_the_public_url() {
+    for url in ["", "https://movies.example"] {
+        let stack = Stack::new(&[("PublicUrl", url)]);
+        for (id, variables) in stack.variables() {
+            let configured = Config::from_lookup(|name| Some(variables.get(name)?.as_str()?.to_owned()));
+            let expected = (!url.is_empty()).then_some(url);
+            assert_eq!(configured.unwrap().http.public_url.as_deref(), expected, "{id}");
+        }
+    }
+    let default = Stack::new(&[]);
+    assert!(
+        default
+            .variables()
+            .values()
+            .all(|variables| variables["PUBLIC_URL"] == "")
+    );
+}
+
 /// Guarantee 5. `tests/deploy/privileges.rs` checks the roles.
 #[test]
 fn only_auth_knows_the_names_of_the_secrets() {

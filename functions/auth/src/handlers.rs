@@ -20,7 +20,7 @@ use marquee_shared::{
     },
     domain::{Role, UserId, password::Secret, username::fold_name},
     http::{
-        Form,
+        CheckedQuery, Form,
         extract::SourceAddress,
         openapi::{
             BadRequest, Conflict, TooLarge, TooManyRequests, Unauthenticated, Unavailable,
@@ -271,7 +271,7 @@ pub(crate) async fn log_out(
         Unavailable,
     )
 )]
-pub(crate) async fn get_jwks(State(state): State<AuthState>) -> Result<Response> {
+pub(crate) async fn get_jwks(State(state): State<AuthState>, _: CheckedQuery) -> Result<Response> {
     // Publishes the key first, so that the first caller of a new deployment doesn't get an empty set.
     state.vault.open(&state.app).await?;
     let keys = state.app.keys.public_keys(&state.app.store).await?;

@@ -19,6 +19,7 @@ use marquee_shared::{
     config::HttpConfig,
     db::{Store, retry::within},
     http::{
+        CheckedQuery,
         openapi::{Unavailable, complete},
         with_layers,
     },
@@ -99,7 +100,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     tag = "docs",
     responses((status = 200, description = "An OpenAPI 3.1 document.", body = serde_json::Value))
 )]
-pub(crate) async fn get_openapi() -> Response {
+pub(crate) async fn get_openapi(_: CheckedQuery) -> Response {
     let json = HeaderValue::from_static("application/json");
     ([(header::CONTENT_TYPE, json)], OPENAPI_JSON).into_response()
 }
@@ -124,7 +125,7 @@ pub struct Health {
     tag = "docs",
     responses((status = 200, description = "The API works.", body = Health), Unavailable)
 )]
-pub(crate) async fn get_health(State(state): State<DocsState>) -> Response {
+pub(crate) async fn get_health(State(state): State<DocsState>, _: CheckedQuery) -> Response {
     let answered = within(state.within, state.store.check()).await;
     let health = answered.map(|()| {
         Json(Health {

@@ -15,7 +15,7 @@ use marquee_shared::{
 use serde::Serialize;
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
-    openapi::{RefOr, Schema},
+    openapi::{ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, RefOr, Schema, Type},
 };
 
 /// A list of movies without pages.
@@ -194,12 +194,37 @@ const FIELDS: &[&str] = &[
     "description",
     "release_date",
     "director",
-    "genre",
+    GENRE,
     "imdb_id",
     "cover_image",
     "favorite",
     "user",
 ];
+
+/// The field that a form may have more than once.
+const GENRE: &str = "genre";
+
+/// Returns the schema of the genres in a request.
+fn genre_schema() -> Schema {
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(
+            "One genre, or at most 9 separated by commas. Each must be at most 40 characters, and at most 120 bytes in lower \
+             case without ligatures.",
+        ))
+        .min_length(Some(1))
+        .max_length(Some(200))
+        .examples(["Crime, Drama"])
+        .build();
+    let list = ArrayBuilder::new()
+        .description(Some(
+            "The genres one by one, which means the same as commas between them. A form repeats the field instead.",
+        ))
+        .items(Object::with_type(Type::String))
+        .min_items(Some(1))
+        .build();
+    OneOfBuilder::new().item(text).item(list).build().into()
+}
 
 /// How many of [`FIELDS`] a new movie must have.
 const REQUIRED: usize = 5;
@@ -222,7 +247,7 @@ pub(crate) struct MoviePatch {
     director: Option<Director>,
     /// One genre, or at most 9 separated by commas. Each must be at most 40 characters, and at most 120 bytes in lower case
     /// without ligatures.
-    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 200, example = "Crime, Drama")]
+    #[schema(schema_with = genre_schema)]
     genre: Option<Genres>,
     /// The id at IMDb, or null to have none. No other movie may have it.
     #[schema(value_type = Option<ImdbId>)]
@@ -238,6 +263,7 @@ pub(crate) struct MoviePatch {
 
 impl FromFields for MoviePatch {
     const FIELDS: &'static [&'static str] = FIELDS;
+    const REPEATED: &'static [&'static str] = &[GENRE];
 
     fn from_fields(fields: Fields) -> Result<Self> {
         let mut errors = FieldErrors::default();
@@ -257,7 +283,7 @@ impl MoviePatch {
             description: text(&mut fields, "description", errors, Description::parse),
             release_date: text(&mut fields, "release_date", errors, ReleaseDate::parse),
             director: text(&mut fields, "director", errors, Director::parse),
-            genre: text(&mut fields, "genre", errors, Genres::parse),
+            genre: genre(&mut fields, errors),
             imdb_id: nullable(&mut fields, "imdb_id", errors, ImdbId::parse),
             cover_image: nullable(&mut fields, "cover_image", errors, CoverImage::parse),
             favorite: optional(fields.boolean("favorite"), "favorite", errors),
@@ -340,6 +366,7 @@ impl ToSchema for NewMovie {
 
 impl FromFields for NewMovie {
     const FIELDS: &'static [&'static str] = FIELDS;
+    const REPEATED: &'static [&'static str] = &[GENRE];
 
     fn from_fields(fields: Fields) -> Result<Self> {
         let mut errors = FieldErrors::default();
@@ -365,7 +392,22 @@ fn text<T, E: std::fmt::Display>(
     errors: &mut FieldErrors,
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Option<T> {
-    match fields.string(name) {
+    parsed(fields.string(name), name, errors, parse)
+}
+
+/// Reads the genres: text, or a list of texts that means the same as commas between them.
+fn genre(fields: &mut Fields, errors: &mut FieldErrors) -> Option<Genres> {
+    parsed(fields.list(GENRE), GENRE, errors, Genres::parse)
+}
+
+/// Parses a text field. It may be left out, but must not be null.
+fn parsed<T, E: std::fmt::Display>(
+    field: Field<String>,
+    name: &'static str,
+    errors: &mut FieldErrors,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Option<T> {
+    match field {
         Field::Missing => None,
         Field::Value(text) => errors.take(name, parse(&text)),
         Field::Null => {

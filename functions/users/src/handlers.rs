@@ -9,8 +9,8 @@ use marquee_shared::{
     http::{
         Collection, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams},
-        extract::Params,
         openapi::*,
+        query::{CheckedQuery, Params},
         wire::{MovieBody, UserBody},
     },
 };
@@ -58,7 +58,11 @@ pub(crate) async fn list_users(
     ),
     security(("bearer" = []))
 )]
-pub(crate) async fn get_me(State(state): State<AppState>, caller: Caller) -> Result<Json<UserBody>> {
+pub(crate) async fn get_me(
+    State(state): State<AppState>,
+    caller: Caller,
+    _: CheckedQuery,
+) -> Result<Json<UserBody>> {
     let user = state
         .store
         .get_user(caller.id)

@@ -194,6 +194,29 @@ fn check_origin(variable: &'static str, text: &str) -> Result<(), ConfigError> {
     Err(refused())
 }
 
+/// Returns a public URL in its normal form: without a slash at its end, and with the host in lower case.
+pub(super) fn public_url(variable: &'static str, text: &str) -> Result<String, ConfigError> {
+    const EXPECTED: &str =
+        "an http or https URL of a scheme, a host and at most a port, such as https://api.example.com";
+    if text.contains('@') {
+        return Err(ConfigError::secret(variable, EXPECTED));
+    }
+    let refused = || ConfigError::new(variable, EXPECTED, text);
+    let url = Url::parse(text).map_err(|_| refused())?;
+    let host = url.host_str().ok_or_else(refused)?;
+    let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+    let origin = format!("{}://{host}{port}", url.scheme());
+    // Anything else in the text, such as a path, is an error. The scheme's own port may be written.
+    let bare = text.strip_suffix('/').unwrap_or(text).to_lowercase();
+    let own_port = if url.scheme() == "https" { ":443" } else { ":80" };
+    let is_bare = bare == origin || (url.port().is_none() && bare == format!("{origin}{own_port}"));
+    if ["http", "https"].contains(&url.scheme()) && is_bare && url.port() != Some(0) {
+        Ok(origin)
+    } else {
+        Err(refused())
+    }
+}
+
 /// Checks the key that CloudFront sends in a header. The error doesn't quote it.
 pub(super) fn edge_key(variable: &'static str, key: String) -> Result<Secret, ConfigError> {
     let is_trimmed = key.trim() == key;

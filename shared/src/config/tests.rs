@@ -55,6 +55,16 @@ const VALUES: [(&str, &[&str], &[&str]); VARIABLES.len()] = [
         &["0", "-1", "30", "", " ", "10 ", "0.5", "ten", "18446744073709551616"],
     ),
     ("EDGE_KEY", &["", "the key", "k3y~!"], &[" ", " key", "key\n", "ke\ny", "kéy", "\u{7f}"]),
+    (
+        "PUBLIC_URL",
+        &["", "https://api.example.com", "https://api.example.com/", "http://localhost:8080", "HTTPS://API.example.com:8443", "http://[::1]:3000/", "http://192.0.2.7", "https://api.example.com:443"],
+        &[
+            "api.example.com", "//api.example.com", "/", "https://", "https:///", "https://:443", "https:api.example.com",
+            "ftp://api.example.com", "https://api.example.com/api", "https://api.example.com//", "https://api.example.com?",
+            "https://api.example.com/?a=b", "https://api.example.com#", "https://api.example.com:0", "https://api.example.com:port",
+            " https://api.example.com", "https://api .example.com", "https://api.ex\nample.com",
+        ],
+    ),
 ];
 
 const NO_LIFETIMES: &[&str] = &[
@@ -163,4 +173,18 @@ fn origins_are_read_without_the_white_space_around_them() {
     );
     assert_eq!(origins(" * "), ["*"]);
     assert_eq!(origins(""), [""; 0]);
+}
+
+#[test]
+fn a_public_url_has_no_slash_at_its_end() {
+    let url = |text| with("PUBLIC_URL", text).unwrap().http.public_url;
+    assert_eq!(url(""), None);
+    for text in [
+        "https://api.example.com",
+        "https://api.example.com/",
+        "HTTPS://API.example.com:443/",
+    ] {
+        assert_eq!(url(text).as_deref(), Some("https://api.example.com"), "{text}");
+    }
+    assert_eq!(url("http://[::1]:3000/").as_deref(), Some("http://[::1]:3000"));
 }

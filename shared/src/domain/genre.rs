@@ -26,6 +26,11 @@ const PLUS: char = '^';
 /// Replaces `#` in an identity. Keys give `#` another meaning, and no normalized text contains this character.
 const SHARP: char = '_';
 
+/// What a genre must not hold: the signs of a list in another notation, such as JSON's.
+const BRACKETS: [char; 4] = ['[', ']', '{', '}'];
+/// What a genre must not begin or end with. An apostrophe inside a genre is fine.
+const QUOTATION_MARKS: [char; 10] = ['"', '\'', '`', '“', '”', '„', '‘', '’', '«', '»'];
+
 /// One genre.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Genre {
@@ -113,6 +118,13 @@ impl Genre {
     /// The message for the field.
     pub fn parse(text: &str) -> Result<Self, String> {
         let name = text::line(text, MAX_GENRE_CHARS).map_err(|message| of_each(&message))?;
+        if name.contains(BRACKETS) || name.starts_with(QUOTATION_MARKS) || name.ends_with(QUOTATION_MARKS) {
+            return Err(
+                "Must be genres separated by commas. A genre must not hold brackets or braces, or begin or end with a \
+                 quotation mark."
+                    .into(),
+            );
+        }
         let genre = Self::from_stored(&name);
         if genre.parts.is_empty() {
             return Err("Each genre must have a letter or a digit.".into());
@@ -342,5 +354,39 @@ mod tests {
             assert_eq!(Genres::from_stored(&old).to_string(), old);
             assert_eq!(Genres::from_stored(&old).iter().count(), 1);
         }
+    }
+
+    #[test]
+    fn a_list_in_another_notation_is_no_genre() {
+        for bad in [
+            "[Drama]",
+            "Drama, [Comedy",
+            "Comedy]",
+            "{Drama}",
+            "Sci{Fi",
+            "\"Drama\"",
+            "\"Drama",
+            "Drama\"",
+            "Comedy, 'Drama'",
+            "“Drama”",
+            "«Drama»",
+            "‘Drama’",
+            " 'Drama ",
+        ] {
+            let message = Genres::parse(bad).unwrap_err();
+            assert!(message.contains("brackets"), "{bad}: {message}");
+        }
+        for good in [
+            "Children's",
+            "Rock 'n' Roll",
+            "Children’s",
+            "D\"A",
+            "Sci-Fi (old)",
+            "<Drama>",
+        ] {
+            assert_eq!(Genres::parse(good).unwrap().to_string(), good);
+        }
+        // An earlier version accepted them.
+        assert_eq!(Genres::from_stored("[Drama]").iter().count(), 1);
     }
 }

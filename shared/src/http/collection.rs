@@ -6,7 +6,10 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     db::page::{PageLimit, Position, Slice, Window},
     error::{Error, FieldErrors, Result},
-    http::{extract::Params, size},
+    http::{
+        query::{ParamValues, Params},
+        size,
+    },
     state::AppState,
 };
 
@@ -16,7 +19,7 @@ pub const DEFAULT_LIMIT: PageLimit = PageLimit::of::<20>();
 /// The parameters of every collection, for the OpenAPI document.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "only described; Params and PageQuery read the values")]
+#[expect(dead_code, reason = "only described; PageQuery reads the values")]
 pub struct PageParams {
     /// The most results on a page.
     #[param(minimum = 1, maximum = 100, default = 20, example = 20)]
@@ -49,7 +52,7 @@ pub struct PageQuery {
     pub limit: PageLimit,
     /// Where the page starts.
     pub window: Window,
-    params: Params,
+    params: ParamValues,
     scope: String,
 }
 
@@ -66,17 +69,18 @@ impl PageQuery {
         default_limit: PageLimit,
         scope: String,
     ) -> Result<Self> {
-        Self::read_with(state, params, default_limit, scope, FieldErrors::default()).await
+        let (params, errors) = params.open();
+        Self::read_with(state, params, default_limit, scope, errors).await
     }
 
     /// Parses the parameters of a page, and reports their errors together with those of the collection's own parameters. If
-    /// there are `errors`, the scope isn't known, so the cursor isn't checked.
+    /// there are `errors`, the scope may be wrong, so the cursor isn't checked.
     ///
     /// # Errors
     /// As [`PageQuery::read`], and [`Error::Invalid`] with `errors`.
     pub async fn read_with(
         state: &AppState,
-        params: Params,
+        params: ParamValues,
         default_limit: PageLimit,
         scope: String,
         mut errors: FieldErrors,
@@ -87,7 +91,7 @@ impl PageQuery {
         if let Some(cursor) = params.get("cursor").filter(|_| has_scope) {
             match state.cursor_key().await?.open(&scope, cursor) {
                 Ok(opened) => window = opened,
-                Err(Error::Invalid(e)) => errors.0.extend(e.0),
+                Err(Error::Invalid(e)) => errors.merge(e),
                 Err(e) => return Err(e),
             }
         }
@@ -147,11 +151,12 @@ impl PageQuery {
         slice: Slice<T>,
     ) -> Result<Collection<T>> {
         // A collection that fits on one page needs no cursor, so the key isn't read.
+        let public_url = state.config.http.public_url.as_deref();
         let url = async |window: Option<Window>| match window {
             None => Ok::<_, Error>(None),
             Some(window) => {
                 let cursor = state.cursor_key().await?.seal(&self.scope, &window)?;
-                Ok(Some(self.params.url_with_cursor(&cursor)))
+                Ok(Some(self.params.url_with_cursor(public_url, &cursor)))
             }
         };
         Ok(Collection {

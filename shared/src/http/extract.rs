@@ -1,9 +1,9 @@
-//! Extractors: query parameters, preconditions, and the client's address.
+//! Extractors: preconditions, and the client's address.
 
-use std::{collections::BTreeMap, convert::Infallible, net::IpAddr};
+use std::{convert::Infallible, net::IpAddr};
 
 use axum::extract::{FromRef, FromRequestParts};
-use http::{HeaderName, Uri, header, request::Parts};
+use http::{HeaderName, header, request::Parts};
 use lambda_http::request::RequestContext;
 
 use crate::{
@@ -14,65 +14,6 @@ use crate::{
 /// The header with the client's address, if CloudFront is deployed. A CloudFront Function sets it on every request and
 /// overwrites what the client sent.
 pub const VIEWER_ADDRESS: HeaderName = HeaderName::from_static("x-viewer-address");
-
-/// A request's query parameters, decoded. If a parameter is repeated, the last value is used. Unknown parameters are
-/// ignored.
-#[derive(Clone, Debug, Default)]
-pub struct Params {
-    values: BTreeMap<String, String>,
-    uri: Uri,
-}
-
-impl Params {
-    /// Returns the value of a parameter.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str)
-    }
-
-    /// Returns this request's URL with this `cursor` and all its other parameters.
-    #[must_use]
-    pub fn url_with_cursor(&self, cursor: &str) -> String {
-        let mut pairs: Vec<(&str, &str)> = self
-            .values
-            .iter()
-            .filter(|(name, _)| *name != "cursor")
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        pairs.push(("cursor", cursor));
-        // Encoding pairs of strings never fails.
-        let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
-        let origin = match (self.uri.scheme_str(), self.uri.authority()) {
-            (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
-            _ => String::new(),
-        };
-        format!("{origin}{}?{query}", self.uri.path())
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Params {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let raw = parts.uri.query().unwrap_or_default();
-        if !decodes_to_utf8(raw) {
-            return Err(Error::malformed("The query is not valid UTF-8."));
-        }
-        let values =
-            serde_urlencoded::from_str(raw).map_err(|_| Error::malformed("The query can't be read."))?;
-        Ok(Self {
-            values,
-            uri: parts.uri.clone(),
-        })
-    }
-}
-
-/// Returns whether `text`, percent-decoded, is UTF-8. The form decoder would replace invalid bytes, and a search would then
-/// look for a text that the client didn't send.
-#[must_use]
-pub fn decodes_to_utf8(text: &str) -> bool {
-    percent_encoding::percent_decode_str(text).decode_utf8().is_ok()
-}
 
 /// A request's `If-Match` (RFC 9110 §13.1.1).
 #[derive(Clone, Debug)]

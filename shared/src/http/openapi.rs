@@ -56,7 +56,8 @@ macro_rules! problems {
 }
 
 problems! {
-    /// The request is malformed, or some of its values are missing or invalid.
+    /// The request is malformed, some of its values are missing or invalid, or it has a query parameter that the operation does
+    /// not list.
     BadRequest => Error::invalid("password", "This field is required.");
     /// The request has no valid credentials.
     Unauthenticated => Error::TokenExpired;
@@ -70,7 +71,7 @@ problems! {
     Stale => Error::Stale;
     /// The body is larger than 256 KiB.
     TooLarge => Error::TooLarge;
-    /// The media type of the body is not supported.
+    /// The media type of the body is not supported, or its content encoding is not `identity`.
     UnsupportedMediaType => Error::UnsupportedMediaType;
     /// There were too many attempts. `Retry-After` says when the next one is allowed.
     TooManyRequests => Error::TooManyRequests { retry_after: 30 };
@@ -109,6 +110,7 @@ fn problem_response(doc: &[&str], error: &Error) -> Response {
 /// Completes a function's document with what every function's has in common:
 ///
 /// - the problem responses with their schema, and the [`BEARER`] scheme
+/// - the response to an invalid request, which every operation has: none accepts query parameters that it doesn't list
 /// - `security` for operations that read no credentials
 /// - the forms that a request body may also be sent as
 /// - `x-request-id` on every response, and `etag` on every movie
@@ -142,6 +144,7 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
     for operation in api.paths.paths.values_mut().flat_map(operations) {
         // An empty list says that no credentials are read. Without the list a reader could not tell.
         operation.security.get_or_insert_default();
+        operation.responses.responses.extend(BadRequest::responses());
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             describe_forms(body);
         }

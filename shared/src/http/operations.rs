@@ -1,7 +1,11 @@
 //! The [`operations!`](crate::operations) macro: declares a function's operations once, and generates its router, its
 //! OpenAPI document and the operation names in its log.
 
-use std::marker::PhantomData;
+use std::{
+    collections::BTreeMap,
+    marker::PhantomData,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     Router,
@@ -10,6 +14,12 @@ use axum::{
 use http::Method;
 use tower::util::MapRequestLayer;
 use tracing::Span;
+use utoipa::openapi::{OpenApi, RefOr, Schema, path::ParameterIn};
+
+use crate::http::{
+    openapi,
+    query::{KnownParam, KnownParams},
+};
 
 /// An operation: its method in lower case, its route as registered, and its id, which is the name of its handler.
 pub type Operation = (&'static str, &'static str, &'static str);
@@ -19,6 +29,8 @@ pub type Operation = (&'static str, &'static str, &'static str);
 pub struct Operations<S> {
     /// Every operation.
     pub declared: &'static [Operation],
+    /// Returns their OpenAPI document.
+    pub documented: fn() -> OpenApi,
     /// The router of their routes.
     pub router: Router<S>,
     /// The type of the handlers' state.
@@ -26,22 +38,67 @@ pub struct Operations<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Operations<S> {
-    /// Returns the router with its state. For each request it records the matched route and the operation's id in the log's
-    /// span. The path itself is not logged, because a client can put a token or an email into it.
+    /// Returns the router with its state. It adds the operation to each request, so that its query can be checked, and records
+    /// the matched route and the operation's id in the log's span. The path itself is not logged, because a client can put a
+    /// token or an email into it.
     pub fn with_state(self, state: S) -> Router {
         let declared = self.declared;
-        let note = MapRequestLayer::new(move |request: Request| {
+        let parameters = Arc::new(Parameters {
+            document: self.documented,
+            by_operation: OnceLock::new(),
+        });
+        let note = MapRequestLayer::new(move |mut request: Request| {
             if let Some(route) = request.extensions().get::<MatchedPath>() {
                 let span = Span::current();
                 span.record("route", route.as_str());
                 if let Some(id) = operation(declared, request.method(), route.as_str()) {
                     span.record("operation", id);
+                    if let Some(known) = request.uri().query().and_then(|_| parameters.of(id)) {
+                        request.extensions_mut().insert(known);
+                    }
                 }
             }
             request
         });
         self.router.layer(note).with_state(state)
     }
+}
+
+/// The query parameters of a function's operations.
+struct Parameters {
+    document: fn() -> OpenApi,
+    by_operation: OnceLock<BTreeMap<String, KnownParams>>,
+}
+
+impl Parameters {
+    /// Returns the query parameters of the operation with this id. The first call reads them from the document: a cold start
+    /// doesn't need them.
+    fn of(&self, id: &str) -> Option<KnownParams> {
+        let read = || query_parameters((self.document)());
+        self.by_operation.get_or_init(read).get(id).cloned()
+    }
+}
+
+/// Returns the query parameters of every operation of a document, by the operation's id. A parameter whose schema is an array
+/// may be given more than once.
+fn query_parameters(mut document: OpenApi) -> BTreeMap<String, KnownParams> {
+    let mut all = BTreeMap::new();
+    for operation in document.paths.paths.values_mut().flat_map(openapi::operations) {
+        let parameters = operation.parameters.take().into_iter().flatten();
+        let known = parameters.filter_map(|parameter| match parameter {
+            RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query => Some(KnownParam {
+                repeats: matches!(parameter.schema, Some(RefOr::T(Schema::Array(_)))),
+                name: parameter.name,
+            }),
+            _ => None,
+        });
+        let known: Arc<[KnownParam]> = known.collect();
+        all.insert(
+            operation.operation_id.take().unwrap_or_default(),
+            KnownParams(known),
+        );
+    }
+    all
 }
 
 /// Returns the id of the operation with this method and route. `HEAD` counts as `GET`.
@@ -61,6 +118,8 @@ fn operation(declared: &[Operation], method: &Method, route: &str) -> Option<&'s
 ///
 /// Defines two functions, `operations() -> Operations<State>` and `documented() -> utoipa::openapi::OpenApi`. They are
 /// separate so that a cold start doesn't build the document.
+///
+/// The last argument of each handler must check the query: see [`query`](crate::http::query).
 #[macro_export]
 macro_rules! operations {
     ($state:ty; $($route:literal => $($method:ident: $handler:ident),+;)+) => {
@@ -68,8 +127,10 @@ macro_rules! operations {
         fn operations() -> $crate::http::operations::Operations<$state> {
             $crate::http::operations::Operations {
                 declared: &[$($((stringify!($method), $route, stringify!($handler))),+),+],
+                documented,
                 router: ::axum::Router::new()
-                    $(.route($route, ::axum::routing::MethodRouter::new()$(.$method($handler))+))+,
+                    $(.route($route, ::axum::routing::MethodRouter::new()
+                        $(.$method($crate::http::query::checked::<_, _, $state>($handler)))+))+,
                 state: ::std::marker::PhantomData,
             }
         }

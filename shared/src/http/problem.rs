@@ -83,7 +83,7 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Malformed(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::Invalid(_) | Self::EmptyBody(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated(_) | Self::TokenExpired => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
@@ -91,7 +91,7 @@ impl Error {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType | Self::UnsupportedEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -102,7 +102,7 @@ impl Error {
     #[must_use]
     pub fn problem(&self) -> Problem {
         let errors = match self {
-            Self::Invalid(errors) | Self::Conflict(errors) => Some(errors.clone()),
+            Self::Invalid(errors) | Self::EmptyBody(errors) | Self::Conflict(errors) => Some(errors.clone()),
             _ => None,
         };
         Problem::new(self.status(), self.code(), self.detail(), errors)
@@ -115,6 +115,7 @@ impl Error {
             | Self::Forbidden(text)
             | Self::NotFound(text) => text.clone(),
             Self::Invalid(_) => "Some fields are missing or invalid; see `errors`.".into(),
+            Self::EmptyBody(_) => "The body is empty; see `errors` for the fields that it must have.".into(),
             Self::TokenExpired => "The access token has expired; refresh it.".into(),
             Self::MethodNotAllowed => "This path does not support this method; see `Allow`.".into(),
             Self::Conflict(_) => "A value that must be unique is already in use; see `errors`.".into(),
@@ -127,6 +128,10 @@ impl Error {
             }
             Self::UnsupportedMediaType => {
                 "Send application/json, application/x-www-form-urlencoded or multipart/form-data.".into()
+            }
+            Self::UnsupportedEncoding(encoding) => {
+                let what = "The content encoding of the body is not supported";
+                format!("{what}: {encoding}. Send the body without Content-Encoding.").into()
             }
             Self::TooManyRequests { retry_after } => {
                 format!("Too many attempts; try again in {retry_after} s.").into()
@@ -156,6 +161,10 @@ impl IntoResponse for Error {
                     header::WWW_AUTHENTICATE,
                     HeaderValue::from_static("Bearer realm=\"marquee\", error=\"invalid_token\""),
                 );
+            }
+            Self::UnsupportedEncoding(_) => {
+                // RFC 9110 §15.5.16.
+                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
             Self::TooManyRequests { retry_after } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));

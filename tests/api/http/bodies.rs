@@ -236,7 +236,10 @@ async fn a_value_of_the_wrong_type_is_400_and_names_its_field() {
         ("description", [json!(7), json!([])].to_vec()),
         ("release_date", [json!(19_790_525), json!({})].to_vec()),
         ("director", [json!(1.5), json!(false)].to_vec()),
-        ("genre", [json!(["Drama"]), json!(0)].to_vec()),
+        (
+            "genre",
+            [json!([7]), json!(["Drama", null]), json!([["Drama"]]), json!(0)].to_vec(),
+        ),
         (
             "cover_image",
             [json!(7), json!(true), json!(["https://a.example"])].to_vec(),

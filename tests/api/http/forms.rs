@@ -3,9 +3,22 @@
 use reqwest::multipart;
 use serde_json::{Value, json};
 
-use super::stalker;
-use crate::api::{MEDIA_TYPES, body_of};
+use super::{accepted_bodies, stalker};
+use crate::api::{MEDIA_TYPES, body_of, with_changes};
 use crate::support::{Call, TestApp};
+
+/// Returns the content type and the body of a form with these fields and then these pairs.
+fn body_of_pairs(media: &str, fields: &Value, pairs: &[(&str, &Value)]) -> (String, String) {
+    let (kind, mut body) = body_of(media, fields);
+    for (name, value) in pairs {
+        let (_, one) = body_of(media, &json!({*name: value}));
+        body = match body.strip_suffix("--edge--\r\n") {
+            Some(parts) => format!("{parts}{one}"),
+            None => format!("{body}&{one}"),
+        };
+    }
+    (kind, body)
+}
 
 /// Guarantee 27.
 #[tokio::test]
@@ -120,4 +133,107 @@ async fn an_uploaded_file_is_400_and_names_its_field() {
         .is(201);
     let call = member.post("/api/movies/");
     Call(call.0.multipart(form())).send().await.is(201);
+}
+
+#[tokio::test]
+async fn a_field_that_is_there_twice_is_400_and_named() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    for media in &MEDIA_TYPES[1..] {
+        for (method, path, fields, _) in accepted_bodies(&app, &member).await {
+            for (name, value) in fields.as_object().unwrap() {
+                if name == "genre" {
+                    continue;
+                }
+                for second in [value, &json!("")] {
+                    let (kind, body) = body_of_pairs(media, &fields, &[(name, second)]);
+                    let answer = member.call(method.clone(), &path).body(&kind, body).send().await;
+                    let answer = answer.is_problem(400, "invalid_input").names(&[name]);
+                    let message = json!(["This field may be given only once."]);
+                    assert_eq!(answer.body["errors"][name], message, "{media} {method} {path}");
+                }
+            }
+        }
+        // It is reported together with other errors, and its own value is checked as well.
+        let fields = with_changes(&stalker(), &json!({"title": " ", "director": null}));
+        let twice = [("title", &json!("x")), ("description", &json!("x"))];
+        let (kind, body) = body_of_pairs(media, &fields, &twice);
+        let answer = member.post("/api/movies/").body(&kind, body).send().await;
+        let answer = answer.is_problem(400, "invalid_input");
+        let answer = answer.names(&["description", "director", "title"]);
+        assert_eq!(answer.body["errors"]["title"].as_array().unwrap().len(), 2);
+        // Unknown fields are ignored.
+        let twice = [("other", &json!("x")), ("other", &json!("x"))];
+        let (kind, body) = body_of_pairs(media, &stalker(), &twice);
+        member.post("/api/movies/").body(&kind, body).send().await.is(201);
+    }
+}
+
+#[tokio::test]
+async fn a_genre_may_be_repeated_or_a_list() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    for (genres, expected) in [
+        (vec!["Drama", "Comedy"], "Drama, Comedy"),
+        (vec!["Drama"], "Drama"),
+        (vec!["Drama, Crime", "Comedy", "drama"], "Drama, Crime, Comedy"),
+        (vec!["", " Drama ", ""], "Drama"),
+        (vec!["Children's", "Rock 'n' Roll"], "Children's, Rock 'n' Roll"),
+    ] {
+        let movie = with_changes(&stalker(), &json!({"genre": null}));
+        let texts: Vec<Value> = genres.iter().map(|genre| json!(genre)).collect();
+        let pairs: Vec<(&str, &Value)> = texts.iter().map(|genre| ("genre", genre)).collect();
+        let list = with_changes(&movie, &json!({"genre": genres}));
+        let mut bodies = vec![("application/json".to_owned(), list.to_string())];
+        bodies.extend(
+            MEDIA_TYPES[1..]
+                .iter()
+                .map(|media| body_of_pairs(media, &movie, &pairs)),
+        );
+        for (kind, body) in bodies {
+            let answer = member.post("/api/movies/").body(&kind, body.clone()).send().await;
+            let added = answer.is(201).body;
+            assert_eq!(added["genre"], expected, "{kind} {genres:?}");
+            let path = format!("/api/movies/{}/", added["id"]);
+            for call in [member.put(&path), member.patch(&path)] {
+                let answer = call.body(&kind, body.clone()).send().await.is(200);
+                assert_eq!(answer.body["genre"], expected, "{kind} {genres:?}");
+            }
+        }
+    }
+    // The limits are those of the text.
+    let many: Vec<String> = (0..10).map(|n| format!("Genre {n}")).collect();
+    for genres in [
+        json!([]),
+        json!([""]),
+        json!([" ", ","]),
+        json!(many),
+        json!(["x".repeat(41)]),
+    ] {
+        let movie = with_changes(&stalker(), &json!({"genre": genres}));
+        let answer = member.post("/api/movies/").json(&movie).send().await;
+        answer.is_problem(400, "invalid_input").names(&["genre"]);
+    }
+}
+
+#[tokio::test]
+async fn a_genre_in_the_notation_of_another_list_is_400() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    for genre in [
+        r#"["Drama", "Comedy"]"#,
+        "['Drama', 'Comedy']",
+        r#"[{"id": 18, "name": "Drama"}]"#,
+        "{Drama,Comedy}",
+        "Drama]",
+        "\"Drama\"",
+        "'Drama', 'Comedy'",
+        "Comedy, “Drama”",
+    ] {
+        for value in [json!(genre), json!([genre])] {
+            let movie = with_changes(&stalker(), &json!({"genre": value}));
+            let answer = member.post("/api/movies/").json(&movie).send().await;
+            answer.is_problem(400, "invalid_input").names(&["genre"]);
+        }
+    }
 }

@@ -1,8 +1,10 @@
-//! HTTP rules that apply to every path: trailing slashes, methods, media types, limits, malformed input, headers.
+//! HTTP rules that apply to every path: trailing slashes, methods, parameters, media types, limits, malformed input, headers.
 
 mod bodies;
+mod encodings;
 mod forms;
 mod headers;
+mod params;
 mod routes;
 mod server;
 
@@ -89,5 +91,6 @@ pub(super) fn config(deadline: Duration) -> HttpConfig {
         cors_origins: vec!["*".into()],
         deadline,
         edge_key: None,
+        public_url: None,
     }
 }

@@ -78,7 +78,7 @@ impl Comparison {
             List::Categories => {
                 let categories = self.categories(caller.id);
                 (
-                    "/api/movies/categories/?x=y".into(),
+                    "/api/movies/categories/?".into(),
                     Some(categories.len()),
                     categories,
                 )
@@ -89,7 +89,7 @@ impl Comparison {
                     .map(|user| user.favorites.iter().rev().copied().collect())
                     .unwrap_or_default();
                 (
-                    "/api/users/me/favorites/?x=y".into(),
+                    "/api/users/me/favorites/?".into(),
                     None,
                     self.bodies(&favorites, caller.id),
                 )
@@ -103,7 +103,7 @@ impl Comparison {
                     }
                     body
                 });
-                ("/api/users/?x=y".into(), Some(self.users.len()), users.collect())
+                ("/api/users/?".into(), Some(self.users.len()), users.collect())
             }
         }
     }

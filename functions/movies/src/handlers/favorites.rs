@@ -2,7 +2,11 @@
 
 use axum::{Json, extract::State};
 use marquee_shared::{
-    AppState, Result, auth::Caller, db::favorite::FavoriteChange, domain::MovieId, http::openapi::*,
+    AppState, Result,
+    auth::Caller,
+    db::favorite::FavoriteChange,
+    domain::MovieId,
+    http::{CheckedQuery, openapi::*},
 };
 
 use crate::{
@@ -29,6 +33,7 @@ pub(crate) async fn toggle_favorite(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
+    _: CheckedQuery,
 ) -> Result<Json<FavoriteBody>> {
     set(&state, &caller, id, FavoriteChange::Toggle).await
 }
@@ -51,6 +56,7 @@ pub(crate) async fn add_favorite(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
+    _: CheckedQuery,
 ) -> Result<Json<FavoriteBody>> {
     set(&state, &caller, id, FavoriteChange::Add).await
 }
@@ -73,6 +79,7 @@ pub(crate) async fn remove_favorite(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
+    _: CheckedQuery,
 ) -> Result<Json<FavoriteBody>> {
     set(&state, &caller, id, FavoriteChange::Remove).await
 }

@@ -2,19 +2,18 @@
 
 use axum::{Json, extract::State};
 use marquee_shared::{
-    AppState, Error, Result,
+    AppState, Result,
     auth::MaybeCaller,
     db::{
         categories::Category,
         page::{Counted, PageLimit, Slice},
         search::SearchQuery,
     },
-    error::FieldErrors,
     http::{
         Collection, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams, parse_limit},
-        extract::Params,
         openapi::*,
+        query::Params,
         wire::MovieBody,
     },
 };
@@ -54,7 +53,7 @@ pub(crate) async fn search_movies(
     MaybeCaller(caller): MaybeCaller,
     params: Params,
 ) -> Result<Json<Collection<MovieBody>>> {
-    let mut errors = FieldErrors::default();
+    let (params, mut errors) = params.open();
     let q = params.get("q").unwrap_or_default().trim().to_owned();
     if q.is_empty() {
         errors.add("q", "This field is required.");
@@ -131,7 +130,7 @@ pub(crate) async fn list_most_liked_movies(
     MaybeCaller(caller): MaybeCaller,
     params: Params,
 ) -> Result<Json<MovieList>> {
-    let limit = limit(&params, PageLimit::of::<10>())?;
+    let limit = limit(params, PageLimit::of::<10>())?;
     let views = state.store.most_liked_movies(limit, caller.map(|c| c.id)).await?;
     Ok(Json(views.into()))
 }
@@ -155,11 +154,15 @@ pub(crate) async fn list_newest_movies(
     MaybeCaller(caller): MaybeCaller,
     params: Params,
 ) -> Result<Json<MovieList>> {
-    let limit = limit(&params, PageLimit::of::<5>())?;
+    let limit = limit(params, PageLimit::of::<5>())?;
     let views = state.store.newest_movies(limit, caller.map(|c| c.id)).await?;
     Ok(Json(views.into()))
 }
 
-fn limit(params: &Params, default: PageLimit) -> Result<PageLimit> {
-    parse_limit(params.get("limit"), default).map_err(|message| Error::invalid("limit", message))
+/// Returns the parameter `limit` of an operation that has no other.
+fn limit(params: Params, default: PageLimit) -> Result<PageLimit> {
+    let (params, mut errors) = params.open();
+    let limit = errors.take("limit", parse_limit(params.get("limit"), default));
+    errors.check()?;
+    Ok(limit.unwrap_or(default))
 }

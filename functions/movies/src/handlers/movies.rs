@@ -16,12 +16,12 @@ use marquee_shared::{
         page::{Counted, Slice},
     },
     domain::{ImdbId, MovieFields, MovieId, Role, UserId, genre},
-    error::FieldErrors,
     http::{
         Collection, Form, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams},
-        extract::{IfMatch, Params},
+        extract::IfMatch,
         openapi::*,
+        query::{CheckedQuery, Params},
         wire::MovieBody,
     },
 };
@@ -54,7 +54,7 @@ pub(crate) async fn list_movies(
     MaybeCaller(caller): MaybeCaller,
     params: Params,
 ) -> Result<Json<Collection<MovieBody>>> {
-    let mut errors = FieldErrors::default();
+    let (params, mut errors) = params.open();
     let ordering = params.get("ordering").unwrap_or("id");
     let order = errors.take("ordering", parse_order(ordering)).unwrap_or_default();
     if params.get("genre").is_some_and(|genre| genre.trim().is_empty()) {
@@ -141,6 +141,7 @@ pub(crate) async fn get_movie(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     PathId(id): PathId,
+    _: CheckedQuery,
 ) -> Result<Response> {
     let view = state.store.get_movie(id, caller.map(|c| c.id)).await?;
     Ok(movie_response(view.ok_or(NO_MOVIE)?))
@@ -233,6 +234,7 @@ pub(crate) async fn delete_movie(
     caller: Caller,
     PathId(id): PathId,
     if_match: IfMatch,
+    _: CheckedQuery,
 ) -> Result<StatusCode> {
     let decide = |seen: &EditView| {
         may_change(seen)?;

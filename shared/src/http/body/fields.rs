@@ -49,11 +49,39 @@ impl Fields {
         }
     }
 
-    /// Adds a form's text field, if its name is one of `known`. The last value of a repeated field counts.
+    /// Adds a form's text field, if its name is one of `known`. A field that is there already becomes a list of its values.
     pub(super) fn insert(&mut self, known: &'static [&'static str], name: &str, value: String) {
-        if let Some(name) = find(known, name) {
-            self.values.insert(name, Value::String(value));
+        let Some(name) = find(known, name) else {
+            return;
+        };
+        let value = Value::String(value);
+        let all = match self.values.remove(name) {
+            None => value,
+            Some(Value::Array(mut values)) => {
+                values.push(value);
+                Value::Array(values)
+            }
+            Some(first) => Value::Array(vec![first, value]),
+        };
+        self.values.insert(name, all);
+    }
+
+    /// Returns the errors of a form's fields that are there more than once and aren't `allowed` to be. Each of them keeps its
+    /// first value, so that it is not also reported as a value of a wrong type.
+    pub(super) fn check_repeated(&mut self, allowed: &[&str]) -> FieldErrors {
+        let mut errors = FieldErrors::default();
+        if !self.from_text {
+            return errors;
         }
+        for (name, value) in &mut self.values {
+            if let Value::Array(values) = value
+                && !allowed.contains(name)
+            {
+                errors.add(*name, "This field may be given only once.");
+                *value = values.swap_remove(0);
+            }
+        }
+        errors
     }
 
     /// Records that a form's field is a file, if its name is one of `known`.
@@ -75,6 +103,23 @@ impl Fields {
             Some(Value::Null) => Field::Null,
             Some(Value::String(text)) => Field::Value(text),
             Some(_) => Field::Wrong("Must be a string."),
+        }
+    }
+
+    /// Returns a text field that may also be a list of strings: a JSON list, or a form's field that is there more than once. The
+    /// strings are joined with commas.
+    #[must_use]
+    pub fn list(&mut self, name: &'static str) -> Field<String> {
+        const WRONG: &str = "Must be a string or a list of strings.";
+        match self.values.remove(name) {
+            None => Field::Missing,
+            Some(Value::Null) => Field::Null,
+            Some(Value::String(text)) => Field::Value(text),
+            Some(Value::Array(values)) => {
+                let texts: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
+                texts.map_or(Field::Wrong(WRONG), |texts| Field::Value(texts.join(",")))
+            }
+            Some(_) => Field::Wrong(WRONG),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::fields::{Fields, check_field_count};
 use crate::{
     error::{Error, Result},
-    http::extract::decodes_to_utf8,
+    http::query::decodes_to_utf8,
 };
 
 impl Fields {
@@ -68,5 +68,46 @@ mod tests {
         let mut fields = Fields::from_urlencoded(b"n=null&b=null", &["n", "b"]).unwrap();
         assert_eq!(fields.positive("n"), Field::Missing);
         assert_eq!(fields.boolean("b"), Field::Missing);
+    }
+
+    #[tokio::test]
+    async fn a_field_that_is_there_twice_is_an_error_unless_it_may_repeat() {
+        let part = |name: &str, value: &str| {
+            format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        for (pairs, names) in [
+            (vec![("n", "1"), ("g", "a")], vec![]),
+            (vec![("n", "1"), ("n", "1")], vec!["n"]),
+            (vec![("n", ""), ("g", "a"), ("n", ""), ("n", "2")], vec!["n"]),
+            (
+                vec![
+                    ("g", "a"),
+                    ("g", "b"),
+                    ("m", "1"),
+                    ("n", "1"),
+                    ("m", "2"),
+                    ("n", "2"),
+                ],
+                vec!["m", "n"],
+            ),
+            (vec![("g", "a"), ("g", ""), ("g", "c")], vec![]),
+            (vec![("unknown", "1"), ("unknown", "2")], vec![]),
+        ] {
+            let known = &["n", "m", "g"];
+            let encoded = serde_urlencoded::to_string(&pairs).unwrap();
+            let parts: String = pairs.iter().map(|(name, value)| part(name, value)).collect();
+            let parts = format!("{parts}--b--\r\n");
+            for mut fields in [
+                Fields::from_urlencoded(encoded.as_bytes(), known).unwrap(),
+                Fields::from_multipart(parts.into(), "b".into(), known)
+                    .await
+                    .unwrap(),
+            ] {
+                let errors = fields.check_repeated(&["g"]);
+                assert!(errors.0.keys().eq(names.iter()), "{encoded}: {errors:?}");
+            }
+        }
+        let mut fields = Fields::from_urlencoded(b"g=a&g=b%2Cc&g=", &["g"]).unwrap();
+        assert_eq!(fields.list("g"), Field::Value("a,b,c,".to_owned()));
     }
 }

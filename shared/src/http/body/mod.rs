@@ -4,11 +4,14 @@ mod fields;
 mod form;
 mod json;
 
-use axum::extract::{FromRequest, Request};
-use http::header;
+use axum::extract::{FromRequest, FromRequestParts as _, Request};
+use http::{HeaderMap, header};
 
 pub use self::fields::{Field, Fields};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    http::query::{CheckedQuery, ChecksQuery},
+};
 
 /// The largest body without a file, in bytes: 256 KiB.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -17,6 +20,9 @@ pub const MAX_BODY_BYTES: usize = 256 * 1024;
 pub trait FromFields: Sized {
     /// The names of the fields. A body's other fields are ignored and never stored while it is parsed.
     const FIELDS: &'static [&'static str];
+
+    /// The names of the fields that a form may have more than once: [`Fields::list`] reads them.
+    const REPEATED: &'static [&'static str] = &[];
 
     /// Parses the fields.
     ///
@@ -27,26 +33,60 @@ pub trait FromFields: Sized {
 
 /// Extracts a body of any of the three media types.
 ///
-/// Rejects with `413` above [`MAX_BODY_BYTES`], with `415` for another media type, with `400` if the body can't be read, and
-/// with the errors of [`FromFields::from_fields`].
+/// Rejects with `400` for a query parameter that the operation doesn't document, with `415` for another media type and for a
+/// body that is encoded, with `413` above [`MAX_BODY_BYTES`], with `400` if the body can't be read or a form has a field twice,
+/// and with the errors of [`FromFields::from_fields`].
 pub struct Form<T>(pub T);
+
+impl<T> ChecksQuery for Form<T> {}
 
 impl<S: Send + Sync, T: FromFields> FromRequest<S> for Form<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self> {
-        let media = Media::of(&request)?;
-        let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES)
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let (mut parts, body) = request.into_parts();
+        CheckedQuery::from_request_parts(&mut parts, state).await?;
+        check_encoding(&parts.headers)?;
+        let media = Media::of(&parts.headers)?;
+        let bytes = axum::body::to_bytes(body, MAX_BODY_BYTES)
             .await
             .map_err(|_| Error::TooLarge)?;
-        let fields = match media {
+        let is_empty = bytes.is_empty();
+        let mut fields = match media {
             Media::Json => Fields::from_json(&bytes, T::FIELDS)?,
             Media::UrlEncoded => Fields::from_urlencoded(&bytes, T::FIELDS)?,
             Media::Multipart(boundary) => Fields::from_multipart(bytes, boundary, T::FIELDS).await?,
             Media::None if bytes.is_empty() => Fields::default(),
             Media::None => return Err(Error::UnsupportedMediaType),
         };
-        T::from_fields(fields).map(Self)
+        let mut errors = fields.check_repeated(T::REPEATED);
+        match T::from_fields(fields) {
+            Ok(value) => errors.check().map(|()| Self(value)),
+            Err(Error::Invalid(invalid)) if is_empty => Err(Error::EmptyBody(invalid)),
+            Err(Error::Invalid(invalid)) => {
+                errors.merge(invalid);
+                Err(Error::Invalid(errors))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Checks that the body isn't compressed or encoded in another way (RFC 9110 §8.4).
+fn check_encoding(headers: &HeaderMap) -> Result<()> {
+    /// The longest name of an encoding that is repeated in the answer. The longest registered one has 12 characters.
+    const LONGEST: usize = 40;
+    let values = headers.get_all(header::CONTENT_ENCODING).iter();
+    let encodings: Vec<String> = values
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(|name| String::from_utf8_lossy(name).trim().to_owned())
+        .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"))
+        .map(|name| name.chars().take(LONGEST).collect())
+        .collect();
+    if encodings.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::UnsupportedEncoding(encodings.join(", ").into()))
     }
 }
 
@@ -61,8 +101,8 @@ enum Media {
 }
 
 impl Media {
-    fn of(request: &Request) -> Result<Self> {
-        let Some(value) = request.headers().get(header::CONTENT_TYPE) else {
+    fn of(headers: &HeaderMap) -> Result<Self> {
+        let Some(value) = headers.get(header::CONTENT_TYPE) else {
             return Ok(Self::None);
         };
         let media: mime::Mime = value
