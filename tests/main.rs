@@ -17,6 +17,7 @@ mod endpoint;
 mod exactness;
 mod golden;
 mod guarantees;
+mod import;
 mod machine;
 mod openapi;
 mod support;

@@ -23,6 +23,8 @@ pub(super) struct Chunk {
     pub(super) genres: BTreeMap<String, (String, u64)>,
     /// How many rows of the file are done once the chunk is committed.
     pub(super) end: u64,
+    /// How many of these rows were left out.
+    pub(super) left_out: u64,
 }
 
 /// Chunks, and the postings of their movies.
@@ -57,23 +59,20 @@ mod tests {
     use marquee_shared::domain::Genre;
 
     use super::*;
-    use crate::import::columns::Columns;
+    use crate::import::{movie, options::Options};
 
-    fn fields(row: Vec<String>) -> MovieFields {
-        let headers = ["title", "description", "release_date", "director", "genre"];
-        let columns = Columns::of(&csv::StringRecord::from(headers.to_vec())).unwrap();
-        columns.fields(&csv::StringRecord::from(row)).unwrap()
-    }
-
-    fn row(title: String, genre: String) -> Vec<String> {
-        vec![title, "x".into(), "2000-01-01".into(), "y".into(), genre]
+    fn fields(title: &str, genre: &str) -> MovieFields {
+        let values = [title, "x", "2000-01-01", "y", genre].map(|value| Some(value.to_owned()));
+        let [title, description, release_date, director, genre] = values;
+        let values = [title, description, release_date, director, genre, None, None];
+        movie::parse(&values, false, &Options::default()).fields.unwrap()
     }
 
     #[test]
     fn a_chunk_fits_one_transaction() {
         let mut chunk = Chunk::default();
         for n in 0.. {
-            let fields = fields(row(format!("t{n}"), format!("a{n},b{n}")));
+            let fields = fields(&format!("t{n}"), &format!("a{n},b{n}"));
             if !chunk.has_room_for(&fields) {
                 break;
             }
@@ -87,7 +86,7 @@ mod tests {
     fn genres_are_counted_by_identity() {
         let mut chunk = Chunk::default();
         for genre in ["Drama", "drama"] {
-            let fields = fields(row("t".into(), genre.into()));
+            let fields = fields("t", genre);
             chunk.add(&fields, TransactWriteItem::builder().build());
         }
         assert_eq!(chunk.genres["drama"], ("Drama".to_owned(), 2));

@@ -1,6 +1,12 @@
 //! Writes batches: the postings first, then each chunk in one transaction.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use indicatif::ProgressBar;
 use marquee_shared::db::{
@@ -26,6 +32,8 @@ pub(super) struct Commits<'a> {
     pub(super) hash: &'a str,
     /// How many rows the job counts as done.
     pub(super) committed: u64,
+    /// The same, for the reading side.
+    pub(super) shared: Arc<AtomicU64>,
     /// The identities of the genres that the table has.
     pub(super) genres: BTreeSet<String>,
     /// How many movies this run has added.
@@ -74,7 +82,8 @@ impl Commits<'_> {
             let outcome = self.writer.transact(&transaction).await?;
             if let Outcome::Committed = outcome {
                 self.genres.extend(chunk.genres.keys().cloned());
-                self.committed = chunk.end;
+                self.committed = chunk.end.max(self.committed);
+                self.shared.store(self.committed, Ordering::SeqCst);
                 return Ok(());
             }
             let mut genres_changed = false;
@@ -119,7 +128,7 @@ impl Commits<'_> {
             transaction.add(store.count(Counter::Genres, new_genres)?);
         }
         let end = chunk.end.max(self.committed);
-        transaction.add(store.advance_import(self.hash, self.committed, end)?);
+        transaction.add(store.advance_import(self.hash, self.committed, end, chunk.left_out)?);
         Ok((transaction, genre_actions))
     }
 }

@@ -1,28 +1,40 @@
-//! The job item of a bulk import: how much of a file is in the table, so that an import that was interrupted continues
+//! What a bulk import stores about itself, and how it finds movies that are in the table already.
+//!
+//! The job item of an import says how much of a file is in the table, so that an import that was interrupted continues
 //! there.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     db::{
-        Store,
-        counter::Counter,
-        keys,
-        store::{Expression, from_item, number, to_item},
+        Store, index,
+        keys::{self, BY_DATE, END, Key},
+        movie::{MovieItem, movie_ids},
+        range::{AFTER_ALL, Direction, KeyRange},
+        store::{Expression, from_item, number, text, to_item},
     },
+    domain::MovieFields,
     error::{Error, Result},
 };
+
+/// How many keys one Query of [`Store::alike`] reads.
+const PAGE: usize = 100;
+
+/// How many movies [`Store::alike`] compares at most. More movies with one title exist in no real catalog.
+const MAX_COMPARED: usize = 1_000;
 
 /// An import as stored: `IMPORT#<SHA-256 of the file>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportJob {
-    /// The id of the file's first row. Each row has an id; that of a bad row stays unused.
-    pub base: u64,
     /// How many rows the file has.
     pub rows: u64,
-    /// How many rows are done: imported, or reported as bad.
+    /// How many rows are done: imported, skipped, or left out.
     pub done: u64,
+    /// How many of the rows that are done were left out because they were bad.
+    pub left_out: u64,
+    /// Which ids were taken for which rows that aren't done yet, as the import writes it.
+    pub spans: String,
     /// When the import began, in RFC 3339. It is the time at which all its movies were added.
     pub began: String,
 }
@@ -37,21 +49,24 @@ impl ImportJob {
 
 impl Store {
     /// AP-27: returns the job of the file with this hash, if its import has begun.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table cannot be read.
     pub async fn import_job(&self, hash: &str) -> Result<Option<ImportJob>> {
         self.get(&keys::import(hash)).await?.map(from_item).transpose()
     }
 
-    /// AP-27: stores the job of a file with this many rows and reserves an id for each row. Returns the stored job,
-    /// which is another's where two imports of one file begin at once.
+    /// AP-27: stores the job of a file with this many rows. Returns the stored job, which is another's where two imports of
+    /// one file begin at once.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table cannot be read or written.
     pub async fn begin_import(&self, hash: &str, rows: u64) -> Result<ImportJob> {
-        let base = match rows {
-            0 => 0,
-            _ => self.take_ids(Counter::MovieIds, rows).await?,
-        };
         let job = ImportJob {
-            base,
             rows,
             done: 0,
+            left_out: 0,
+            spans: String::new(),
             began: self.clock.now().to_string(),
         };
         let mut item = to_item(&job)?;
@@ -64,13 +79,93 @@ impl Store {
             .ok_or_else(|| Error::Internal("the job of an import disappeared".into()))
     }
 
-    /// AP-27: the action of a chunk's transaction that moves the job from `committed` rows to `end`. Its condition fails
-    /// when another import of the same file has moved it.
-    pub fn advance_import(&self, hash: &str, committed: u64, end: u64) -> Result<TransactWriteItem> {
-        let progress = Expression::update("SET #done = :end")
+    /// AP-27: sets a job that is done back to the first row. Returns the stored job, which another import of the same file
+    /// may have set back before.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table cannot be read or written.
+    pub async fn restart_import(&self, hash: &str) -> Result<ImportJob> {
+        let restart = Expression::update(
+            "SET #done = :none, #left_out = :none, #spans = :no_spans, #began = :now",
+        )
+        .when("#done = #rows")
+        .value(":none", number(0))
+        .value(":no_spans", text(""))
+        .value(":now", text(self.clock.now().to_string()));
+        let stored = self
+            .update(&keys::import(hash), &restart, ReturnValue::AllNew)
+            .await?;
+        match stored {
+            Ok(item) | Err(Some(item)) => from_item(item),
+            Err(None) => Err(Error::Internal("the job of an import disappeared".into())),
+        }
+    }
+
+    /// AP-27: stores which ids were taken for which rows. An import that was interrupted writes the same movies under the
+    /// same ids again.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table cannot be written.
+    pub async fn keep_import_spans(&self, hash: &str, spans: &str) -> Result<()> {
+        let keep = Expression::update("SET #spans = :spans").value(":spans", text(spans));
+        self.update(&keys::import(hash), &keep, ReturnValue::None)
+            .await?
+            .map(|_| ())
+            .map_err(|_| Error::Internal("an import's job has a condition that it was not given".into()))
+    }
+
+    /// AP-27: the action of a chunk's transaction that moves the job from `committed` rows to `end`, of which `left_out`
+    /// were left out. Its condition fails when another import of the same file has moved it.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the action cannot be built.
+    pub fn advance_import(
+        &self,
+        hash: &str,
+        committed: u64,
+        end: u64,
+        left_out: u64,
+    ) -> Result<TransactWriteItem> {
+        let progress = Expression::update("SET #done = :end, #left_out = :left_out")
             .when("#done = :committed")
             .value(":end", number(end))
+            .value(":left_out", number(left_out))
             .value(":committed", number(committed));
         self.on(keys::import(hash)).update(progress)
+    }
+
+    /// AP-31: the movies whose title and release date could be those of `fields`: all with the same title, or, for a title
+    /// without a letter or digit, which has no title posting, all of the same release date. At most a thousand. The caller
+    /// compares the texts.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the table cannot be read.
+    pub async fn alike(&self, fields: &MovieFields) -> Result<Vec<MovieItem>> {
+        let mut range = match index::title_postings(fields) {
+            Some(range) => range,
+            None => {
+                let low = format!("{}{END}", fields.release_date);
+                KeyRange {
+                    high: format!("{low}{AFTER_ALL}"),
+                    low,
+                    ..KeyRange::partition(BY_DATE, keys::MOVIES_DATED)
+                }
+            }
+        };
+        let mut movies = Vec::new();
+        for _ in 0..MAX_COMPARED / PAGE {
+            let read = self.query(&range, Direction::Ascending, PAGE).await?;
+            let ids = movie_ids(&read.items)?;
+            let keys: Vec<Key> = ids.into_iter().map(keys::movie).collect();
+            for item in self.batch_get(keys).await?.into_values() {
+                movies.push(from_item(item)?);
+            }
+            let last = read.items.last().and_then(|item| item.get(range.index.sk)?.as_s().ok());
+            match last.filter(|_| read.more) {
+                Some(last) => range = range.beyond(last, Direction::Ascending),
+                None => break,
+            }
+        }
+        Ok(movies)
     }
 }

@@ -306,6 +306,17 @@ pub fn title_range(words: &[String]) -> KeyRange {
     range(keys::word_partition(first), &format!("0{END}{title}"), last)
 }
 
+/// The title postings of all movies whose normalized title is that of `fields`. `None` if the title has no words, and
+/// therefore no title posting.
+#[must_use]
+pub fn title_postings(fields: &MovieFields) -> Option<KeyRange> {
+    let words = text::words(fields.title.as_str());
+    let title = joined(&words);
+    let low = format!("0{END}{}{END}", title_start(&title));
+    let high = format!("{low}{AFTER_ALL}");
+    Some(KeyRange::between(keys::word_partition(words.first()?), low, high))
+}
+
 /// Whether the titles in the range of these words all begin with them: words that don't fit into a key, other titles
 /// may share as far as the key goes. A short last word must be a whole word, so the key must have room for the
 /// character after it.
