@@ -73,13 +73,15 @@ fn every_access_pattern_of_the_code_is_in_the_data_model_and_the_other_way_round
     );
 }
 
-/// The public functions and constants of `shared/src/db/keys.rs` that make keys, and the prefixes of the keys.
+/// The public functions and constants of `keys.rs` and `posting_keys.rs` in `shared/src/db` that make keys, and the prefixes
+/// of the keys.
 fn key_makers() -> (Vec<String>, BTreeSet<String>) {
     // These apply to keys of any kind.
-    const GENERAL: [&str; 9] = [
+    const GENERAL: [&str; 10] = [
         "class_of",
         "id_text",
         "id_at_end",
+        "movie_of",
         "after",
         "before",
         "ID_DIGITS",
@@ -87,10 +89,32 @@ fn key_makers() -> (Vec<String>, BTreeSet<String>) {
         "WORD_SEPARATOR",
         "BUCKET",
     ];
+    // These apply to parts and ranges of postings' keys.
+    const PARTS: [&str; 7] = [
+        "MAX_TITLE_BYTES",
+        "joined",
+        "word_fits",
+        "title_prefix",
+        "word_prefix",
+        "whole_word_bounds",
+        "prefix_bounds",
+    ];
     // Attributes and indexes. The data model names them by their values.
-    const NAMES: [&str; 7] = ["PK", "SK", "BY_DATE", "TABLE", "BY_LIKES", "LIKED", "LIKES"];
-    let source = read("shared/src/db/keys.rs");
-    let source = source.split("#[cfg(test)]").next().unwrap();
+    const NAMES: [&str; 8] = [
+        "PK",
+        "SK",
+        "BY_DATE",
+        "TABLE",
+        "LIKES_INDEX",
+        "BY_LIKES",
+        "LIKED",
+        "LIKES",
+    ];
+    let source = ["keys", "posting_keys"].map(|file| {
+        let source = read(format!("shared/src/db/{file}.rs"));
+        source.split("#[cfg(test)]").next().unwrap().to_owned()
+    });
+    let source = source.concat();
     let names = source
         .lines()
         .filter_map(|line| {
@@ -98,7 +122,7 @@ fn key_makers() -> (Vec<String>, BTreeSet<String>) {
                 .or_else(|| line.strip_prefix("pub const "))
         })
         .map(|rest| rest.split(['(', ':']).next().unwrap().to_owned())
-        .filter(|name| !GENERAL.contains(&name.as_str()) && !NAMES.contains(&name.as_str()))
+        .filter(|name| ![&GENERAL[..], &PARTS, &NAMES].concat().contains(&name.as_str()))
         .collect();
     let prefixes = source
         .lines()

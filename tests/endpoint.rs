@@ -1,5 +1,5 @@
-//! The suite at an endpoint that the environment names: its tables there go with its tests, and what passes a fault proxy is
-//! signed for the endpoint.
+//! Tests at an endpoint that the environment names: each table is deleted with its test, and the fault proxy signs calls for the
+//! endpoint.
 
 use std::{
     net::Ipv4Addr,
@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use marquee::engine::{Engine, Storage};
-use marquee_shared::db::client;
+use marquee_shared::aws::client;
 use ring::{digest, hmac};
 use tokio::net::TcpListener;
 
@@ -50,38 +50,38 @@ async fn each_test_has_a_table_of_its_own_there_which_is_gone_with_it_even_if_it
     assert_eq!(tables(&client).await, [left]);
     let panicking = tokio::spawn(async move {
         other.register("lambert").await;
-        panic!("on purpose");
+        panic!("this panic is part of the test");
     });
     assert!(panicking.await.unwrap_err().is_panic());
     assert_eq!(tables(&client).await, [""; 0]);
 }
 
-/// An endpoint that answers nothing, and keeps which operations it was asked for and whether they were signed.
-struct Notary {
+/// An endpoint with empty answers. It records the operation of each call, and whether the call was signed.
+struct SignatureChecker {
     url: String,
     seen: Arc<Mutex<Vec<(String, bool)>>>,
 }
 
-impl Notary {
+impl SignatureChecker {
     async fn new() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&seen);
+        let calls = Arc::clone(&seen);
         tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else {
                     continue;
                 };
-                let noted = Arc::clone(&noted);
+                let calls = Arc::clone(&calls);
                 let service = service_fn(move |request: Request<Incoming>| {
-                    let noted = Arc::clone(&noted);
+                    let calls = Arc::clone(&calls);
                     async move {
                         let (parts, body) = request.into_parts();
                         let body = body.collect().await?.to_bytes();
                         let target = parts.headers["x-amz-target"].to_str().unwrap();
                         let operation = target.rsplit('.').next().unwrap().to_owned();
-                        noted.lock().unwrap().push((operation, is_signed(&parts, &body)));
+                        calls.lock().unwrap().push((operation, is_signed(&parts, &body)));
                         Ok::<_, hyper::Error>(Response::new(Full::new(Bytes::from_static(b"{}"))))
                     }
                 });
@@ -91,7 +91,7 @@ impl Notary {
         Self { url, seen }
     }
 
-    /// What it has seen since the last time this was asked.
+    /// The calls since the last time this was called.
     fn seen(&self) -> Vec<(String, bool)> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
@@ -109,7 +109,7 @@ fn keyed(key: &[u8], text: &str) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
 }
 
-/// Whether a request is signed as AWS's Signature Version 4 describes it, by the credentials that are used on loopback.
+/// Whether a request is signed with the credentials for loopback (AWS: "AWS Signature Version 4 for API requests").
 fn is_signed(parts: &http::request::Parts, body: &[u8]) -> bool {
     let header = |name: &str| parts.headers[name].to_str().unwrap().trim();
     let authorization = header("authorization").strip_prefix("AWS4-HMAC-SHA256 ").unwrap();
@@ -147,13 +147,13 @@ fn is_signed(parts: &http::request::Parts, body: &[u8]) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_passes_a_fault_proxy_is_signed_for_its_far_end() {
-    let notary = Notary::new().await;
+    let checker = SignatureChecker::new().await;
     let name = || ("ListTables".to_owned(), true);
-    // The SDK signs as it should: so the check is right.
-    tables(&connect(&notary.url).await).await;
-    assert_eq!(notary.seen(), [name()]);
+    // The SDK signs correctly, which verifies the check itself.
+    tables(&connect(&checker.url).await).await;
+    assert_eq!(checker.seen(), [name()]);
 
-    let proxy = FaultProxy::to(TestTable::Remote(RemoteTable::at(notary.url.clone()))).await;
+    let proxy = FaultProxy::to(TestTable::Remote(RemoteTable::at(checker.url.clone()))).await;
     tables(&connect(&proxy.url).await).await;
-    assert_eq!(notary.seen(), [name()]);
+    assert_eq!(checker.seen(), [name()]);
 }

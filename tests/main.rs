@@ -1,12 +1,13 @@
-//! Black-box tests: a server and a table of its own for each, over HTTP. The table is in an embedded engine, or at the
-//! DynamoDB endpoint that `MARQUEE_TEST_DYNAMODB` names (CONTRIBUTING.md, "Against another DynamoDB").
-#![allow(
+//! The integration tests: black-box tests of the whole server over HTTP, each with a server and a table of its own.
+//!
+//! The table is in an embedded engine, or at the DynamoDB endpoint that `MARQUEE_TEST_DYNAMODB` names (CONTRIBUTING.md,
+//! "Against another DynamoDB"). [`support`] is the harness.
+#![expect(
     clippy::expect_used,
-    clippy::missing_docs_in_private_items,
     clippy::panic,
     clippy::unwrap_used,
-    missing_docs,
-    unreachable_pub
+    unreachable_pub,
+    reason = "tests: a panic is a failure, and nothing is visible outside of the program"
 )]
 
 mod api;
@@ -20,4 +21,5 @@ mod guarantees;
 mod import;
 mod machine;
 mod openapi;
+mod rooms;
 mod support;

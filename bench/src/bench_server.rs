@@ -1,25 +1,17 @@
-//! A whole server in this process, whose table is an engine in memory at the other end of a fault proxy.
+//! A server in this process, behind a fault proxy to a table in memory, and its users.
 
-use std::{error::Error, path::PathBuf};
+use std::{error::Error, ops::Deref};
 
-use fault_proxy::FaultProxy;
-use marquee::{
-    engine::{Engine, Storage},
-    import::{Importer, Source},
-    server::{self, Catalog, Place, Running},
-};
-use marquee_shared::{
-    clock::Clock,
-    config::Config,
-    db::{Store, client},
-    domain::UserId,
-};
+use marquee_shared::domain::UserId;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use test_kit::{
+    TestApp,
+    proxy::{FaultProxy, ProxiedApp},
+    table::TestTable,
+};
 
-/// Every user's password.
-pub(crate) const PASSWORD: &str = "a long enough passphrase";
+pub(crate) use test_kit::PASSWORD;
 
 /// The server.
 pub(crate) struct BenchServer {
@@ -27,13 +19,7 @@ pub(crate) struct BenchServer {
     pub(crate) base: String,
     /// A client of it.
     pub(crate) http: Client,
-    /// The table, past the proxy.
-    pub(crate) store: Store,
-    /// What stands between the server and the table.
-    pub(crate) proxy: FaultProxy,
-    running: Running,
-    engine: Engine,
-    _data: TempDir,
+    proxied: ProxiedApp,
 }
 
 /// A registered user.
@@ -44,52 +30,35 @@ pub(crate) struct User {
     pub(crate) refresh: String,
 }
 
+impl Deref for BenchServer {
+    type Target = FaultProxy;
+
+    fn deref(&self) -> &FaultProxy {
+        &self.proxied.proxy
+    }
+}
+
 impl BenchServer {
     /// Starts a server with an empty table.
+    ///
+    /// # Errors
+    /// When there is no HTTP client.
     pub(crate) async fn open() -> Result<Self, Box<dyn Error>> {
-        let engine = Engine::start(Storage::Memory)?;
-        let proxy = FaultProxy::to(&engine.endpoint()).await;
-        let data = tempfile::tempdir()?;
-        let config = Config::default();
-        let local = client::local(&engine.endpoint());
-        let store = Store::new(local, config.table.clone(), Clock::default());
-        let running = server::start(server::Options {
-            port: 0,
-            place: Place::Endpoint {
-                url: proxy.url.clone(),
-                data: data.path().to_owned(),
-            },
-            catalog: Catalog::None,
-            config,
-            clock: Clock::default(),
-        })
-        .await?;
+        let builder = TestApp::builder().table(TestTable::in_memory());
+        let proxied = builder.start_behind_proxy().await;
         Ok(Self {
-            base: format!("http://{}", running.address),
+            base: proxied.app.base.clone(),
             http: Client::builder().no_proxy().build()?,
-            store,
-            proxy,
-            running,
-            engine,
-            _data: data,
+            proxied,
         })
     }
 
-    /// Adds the movies of a file, past the proxy.
-    pub(crate) async fn import(&self, file: PathBuf) -> Result<(), Box<dyn Error>> {
-        let importer = Importer::new(self.store.clone(), Some(self.engine.database().clone()));
-        importer.run(&Source::File(file)).await?;
-        Ok(())
+    /// Stops the server, then the engine.
+    pub(crate) async fn close(self) {
+        self.proxied.close().await;
     }
 
-    /// Ends the server, then the engine.
-    pub(crate) async fn close(self) -> Result<(), Box<dyn Error>> {
-        self.running.stop().await?;
-        self.engine.shutdown().await?;
-        Ok(())
-    }
-
-    /// A request, by this user or by nobody.
+    /// A request by this user, or by an anonymous caller.
     pub(crate) fn request(&self, method: Method, path: &str, user: Option<&User>) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match user {
@@ -99,6 +68,9 @@ impl BenchServer {
     }
 
     /// Registers a user.
+    ///
+    /// # Errors
+    /// When the registration is refused.
     pub(crate) async fn register(&self, name: &str) -> Result<User, Box<dyn Error>> {
         let email = format!("{name}@example.com");
         let body = json!({"username": name, "email": email, "password": PASSWORD});
@@ -113,10 +85,10 @@ impl BenchServer {
     }
 }
 
-/// Sends a request and reads the answer to it, which may be empty.
+/// Sends a request and returns the JSON of its answer, `null` for an empty body.
 ///
 /// # Errors
-/// When it isn't a success, with what it says.
+/// When the answer isn't a success, with its text.
 pub(crate) async fn json_of(request: RequestBuilder) -> Result<Value, Box<dyn Error>> {
     let response = request.send().await?;
     let (status, url) = (response.status(), response.url().clone());

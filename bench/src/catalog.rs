@@ -1,8 +1,8 @@
-//! Catalogs of any size, the same bytes for the same size: words of titles and directors' names by Zipf from those of the
-//! demonstration catalog, genres, dates and descriptions as there, and likes by Zipf.
+//! Catalogs of any size, always the same bytes for the same size. Words of titles and directors are drawn by Zipf's law from
+//! those of the demonstration catalog, genres, dates and descriptions are drawn from it, and likes follow Zipf's law.
 //!
-//! A catalog begins with all of every smaller one, so that what is asked of its first movies is the same at all sizes.
-//! Four of them are planted: three that a rare word finds, and one with a title of common words that no other has.
+//! A catalog begins with all of every smaller one, so a request about the first movies is the same at all sizes. Four movies
+//! are planted: three have a rare word in their title, and the title of one consists of common words and is unique.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -18,36 +18,36 @@ use rand_distr::{Distribution as _, Zipf, ZipfError};
 /// The demonstration catalog.
 const REAL: &[u8] = include_bytes!("../../data/movies.csv");
 
-/// A word that no title of the demonstration catalog has.
+/// A word that is in no title of the demonstration catalog.
 pub(crate) const RARE_WORD: &str = "Quillfeather";
-/// The movies that have it, by id.
+/// The ids of the movies that have it in their title.
 pub(crate) const RARE_MOVIES: [u64; 3] = [8, 41, 74];
-/// A title of some of the commonest words.
+/// A title that consists of very common words.
 pub(crate) const EXACT_TITLE: &str = "The Man of the Night and the Love of My Life";
-/// The movie of this title, by id. Neither it nor the rare ones have likes.
+/// The id of the movie with this title. Neither it nor the rare ones have likes.
 pub(crate) const EXACT_MOVIE: u64 = 14;
-/// The movies of the smallest catalog: less than a hundred would lack the planted ones.
+/// The size of the smallest catalog. A smaller one would lack some of the planted movies.
 pub(crate) const SMALLEST: u64 = 100;
 
-/// How fast words thin out by rank. Those of the demonstration catalog follow one over the rank: 4,896 movies have `the`,
-/// 1,650 have `of`, 618 the fourth word, 209 the eighth.
+/// The exponent of Zipf's law for words. In the demonstration catalog their frequency is about one over their rank: 4,896
+/// movies have `the`, 1,650 have `of`, 618 the fourth word, 209 the eighth.
 const WORDS_EXPONENT: f64 = 1.0;
-/// Directors thin out more slowly: the first has 42 movies there, the 16th 23, the 256th 9.
+/// The exponent for directors, whose frequency falls more slowly: the first has 42 movies there, the 16th 23, the 256th 9.
 const DIRECTORS_EXPONENT: f64 = 0.4;
-/// How fast likes thin out by a movie's rank.
+/// The exponent for likes, by the rank of the movie.
 const LIKES_EXPONENT: f64 = 1.0;
-/// A longer title is cut to this many words.
+/// The most words that a title has.
 const TITLE_WORDS: usize = 10;
-/// Likes for each movie, up to as many as the bulk path writes in seconds.
+/// The average number of likes of a movie.
 const LIKES_PER_MOVIE: u64 = 5;
-/// The most likes.
+/// The most likes of a catalog, which the bulk path writes in seconds.
 const MOST_LIKES: u64 = 300_000;
-/// Carries a rank among the liked to an id elsewhere: a prime, and larger than any catalog.
+/// Scatters the ranks of liked movies over the ids. It is prime and larger than any catalog.
 const STRIDE: u64 = 1_000_003;
 /// The seeds of movies and likes.
 const SEEDS: [u64; 2] = [4, 5];
 
-/// A movie of the demonstration catalog, as far as others are made from it.
+/// What is used of a movie of the demonstration catalog.
 struct Real {
     title_words: usize,
     description: String,
@@ -55,13 +55,13 @@ struct Real {
     genre: String,
 }
 
-/// What catalogs are made from.
+/// Makes catalogs from the demonstration catalog.
 pub(crate) struct Generator {
     movies: Vec<Real>,
-    /// The words of titles, the commonest first.
+    /// The words of titles, most frequent first.
     words: Vec<String>,
     by_word: Zipf<f64>,
-    /// The directors, the busiest first.
+    /// The directors, those with most movies first.
     directors: Vec<String>,
     by_director: Zipf<f64>,
 }
@@ -70,7 +70,7 @@ impl Generator {
     /// Reads the demonstration catalog.
     ///
     /// # Errors
-    /// When it isn't a catalog.
+    /// When it lacks a column or isn't CSV.
     pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
         let mut reader = csv::Reader::from_reader(REAL);
         let headers = reader.headers()?.clone();
@@ -98,7 +98,7 @@ impl Generator {
             words.extend(in_title);
             directors.push(row[director].to_owned());
         }
-        let (words, directors) = (commonest_first(words), commonest_first(directors));
+        let (words, directors) = (most_frequent_first(words), most_frequent_first(directors));
         Ok(Self {
             movies,
             by_word: zipf(words.len(), WORDS_EXPONENT)?,
@@ -108,10 +108,10 @@ impl Generator {
         })
     }
 
-    /// Writes a catalog as CSV, movie after movie.
+    /// Writes a catalog as CSV.
     ///
     /// # Errors
-    /// When `to` doesn't take it.
+    /// When `to` can't be written.
     pub(crate) fn write(&self, movies: u64, to: impl Write) -> io::Result<()> {
         let mut random = StdRng::seed_from_u64(SEEDS[0]);
         let mut writer = csv::Writer::from_writer(to);
@@ -123,7 +123,7 @@ impl Generator {
         writer.flush()
     }
 
-    /// A movie, field by field.
+    /// The fields of a movie.
     fn movie(&self, id: u64, random: &mut StdRng) -> [String; 5] {
         let drawn = self.title(random);
         let title = match id {
@@ -144,7 +144,7 @@ impl Generator {
         &self.movies[random.random_range(0..self.movies.len())]
     }
 
-    /// A title as long as some real one, of different words.
+    /// A title of different words, as many as a title of the demonstration catalog has.
     fn title(&self, random: &mut StdRng) -> String {
         let length = self.any(random).title_words;
         let mut words: Vec<&str> = Vec::with_capacity(length);
@@ -158,13 +158,13 @@ impl Generator {
     }
 }
 
-/// Whether a movie has no more different words than one may have.
+/// Whether a movie has no more different words than a movie may have.
 fn fits([title, _, _, director, genre]: &[String; 5]) -> bool {
     let words = text::words(&format!("{title} {director} {genre}"));
     words.into_iter().collect::<BTreeSet<_>>().len() <= MAX_WORDS
 }
 
-/// Who likes what in a catalog: the users of each movie that has any. A few movies have most of the likes.
+/// The likes of a catalog: the users who like each movie that has likes. A few movies have most of the likes.
 ///
 /// # Errors
 /// For a catalog without movies.
@@ -183,7 +183,7 @@ pub(crate) fn likes(movies: u64, users: u64) -> Result<BTreeMap<u64, BTreeSet<u6
     Ok(likes)
 }
 
-/// The most liked movie of these, and how many like it.
+/// The most liked movie of these, and how many users like it.
 #[must_use]
 pub(crate) fn most_liked(likes: &BTreeMap<u64, BTreeSet<u64>>) -> Option<(u64, u64)> {
     let counts = likes.iter().map(|(movie, users)| (users.len() as u64, *movie));
@@ -195,7 +195,7 @@ fn zipf(ranks: usize, exponent: f64) -> Result<Zipf<f64>, ZipfError> {
     Zipf::new(ranks as f64, exponent)
 }
 
-/// A rank, counted from 0.
+/// A random rank, counted from 0.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn rank(by_rank: Zipf<f64>, random: &mut StdRng) -> u64 {
     by_rank.sample(random) as u64 - 1
@@ -206,8 +206,8 @@ fn pick<'a>(from: &'a [String], by_rank: Zipf<f64>, random: &mut StdRng) -> &'a 
     &from[at.min(from.len() - 1)]
 }
 
-/// Each of these once, the commonest first, and among equals by text.
-fn commonest_first<T: Clone + Eq + Hash + Ord>(all: Vec<T>) -> Vec<T> {
+/// Each of these once, most frequent first, and those of one frequency in their own order.
+fn most_frequent_first<T: Clone + Eq + Hash + Ord>(all: Vec<T>) -> Vec<T> {
     let mut counts: HashMap<T, usize> = HashMap::new();
     for one in all {
         *counts.entry(one).or_default() += 1;

@@ -1,11 +1,11 @@
-//! Cold start: from a process's start to its first poll of the Runtime API, and to its first answer that touched the
-//! table, for each function beside a bare one of the same profile.
+//! Cold start: the time from the start of a process to its first poll of the Runtime API, and to its first answer that needed
+//! the table. Each function is compared with a bare one of the same profile.
 
 use std::{collections::BTreeMap, error::Error, fmt::Write as _, path::Path, time::Duration};
 
-use marquee::server::{self, Catalog, Place};
-use marquee_shared::{auth::SecretTexts, clock::Clock, config::Config};
+use marquee_shared::{auth::SecretTexts, config::Config};
 use serde_json::{Value, json};
+use test_kit::{TestApp, table::TestTable};
 
 use crate::{
     programs::{self, BARE, Programs, precise},
@@ -13,7 +13,7 @@ use crate::{
     tls::Terminator,
 };
 
-/// The bars: how many times as long as a bare function a function may take.
+/// The most that a function may take, as a multiple of the time of a bare function.
 const FIRST_POLL: f64 = 1.5;
 const FIRST_ANSWER: f64 = 1.2;
 
@@ -23,7 +23,7 @@ pub struct Options {
     /// How often each function is started for its first poll, and for its first answer over each transport.
     #[arg(long, default_value_t = 100)]
     starts: usize,
-    /// Start only these functions, beside the bare ones.
+    /// Start only these functions and the bare ones.
     #[arg(long, value_name = "FUNCTION", value_delimiter = ',')]
     only: Vec<String>,
     #[command(flatten)]
@@ -33,51 +33,44 @@ pub struct Options {
 /// What a function is started for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Aim {
-    /// Its first poll, with the environment that it is deployed with. It is asked nothing.
+    /// Its first poll, in the environment that it is deployed with. It gets no event.
     Poll,
-    /// Its first answer, with the table at the other end of plain HTTP.
+    /// Its first answer, with the table over plain HTTP.
     Http,
-    /// The same over TLS.
+    /// The same with the table over TLS.
     Tls,
 }
 
-/// Which function, and what it is asked first.
+/// A function and its first event.
 struct Subject {
     name: &'static str,
     event: Value,
-    /// Whether its answer has touched the table.
+    /// Whether the answer needs the table.
     reads: bool,
 }
 
-/// What one start came to.
+/// The measurements of a start.
 struct Start {
-    /// Until what it was started for.
+    /// The time until what it was started for.
     time: Duration,
-    /// In KiB.
+    /// The most resident memory, in KiB.
     rss: u64,
 }
 
-/// Measures.
+/// Measures the starts of every function.
 ///
 /// # Errors
-/// Whatever stops it, in words for a person; a bar that is broken too.
+/// When a function fails, or takes longer than it may.
 pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let programs = Programs::of(&options.programs, &options.only, true).await?;
-    let running = server::start(server::Options {
-        port: 0,
-        place: Place::Memory,
-        catalog: Catalog::None,
-        config: Config::default(),
-        clock: Clock::default(),
-    })
-    .await?;
-    let token = fill(&format!("http://{}", running.address)).await?;
-    let table = running.dynamodb.clone();
+    let app = TestApp::builder().table(TestTable::in_memory()).start().await;
+    let token = fill(&app.base).await?;
+    let table = app.running.dynamodb.clone();
     let terminator = Terminator::to(table.trim_start_matches("http://")).await?;
     let secrets = SecretTexts::generate()?.to_json();
     let environment = |name: &str, aim| {
         let mut all = vec![("TABLE_NAME", Config::default().table)];
-        // A bare function trusts what everybody does: the system's.
+        // A bare function trusts the authorities of the system, as programs do by default.
         let trusted = if BARE.contains(&name) {
             &terminator.system
         } else {
@@ -101,7 +94,7 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let mut subjects = subjects(&token);
     subjects.retain(|subject| programs.names().any(|name| name == subject.name));
     let mut starts: BTreeMap<(&str, Aim), Vec<Start>> = BTreeMap::new();
-    // Round by round, so that what else the machine does meets all of them alike. The first round warms its caches.
+    // Round by round, so that the machine's other load affects all functions alike. The first round warms the caches.
     for round in 0..=options.starts {
         for subject in &subjects {
             for aim in [Aim::Poll, Aim::Http, Aim::Tls] {
@@ -116,11 +109,11 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
             }
         }
     }
-    running.stop().await?;
+    app.close().await;
     report(&subjects, &starts, &programs, options.starts)
 }
 
-/// The functions, each with its first request: one that reads the table once where there is such a request.
+/// The functions, each with its first event: a request that reads the table once, where there is one.
 fn subjects(token: &str) -> Vec<Subject> {
     let bearer = format!("Bearer {token}");
     let subject = |name, event, reads| Subject { name, event, reads };
@@ -140,7 +133,7 @@ fn subjects(token: &str) -> Vec<Subject> {
     ]
 }
 
-/// Puts a user and a movie into the table, and gives the user's access token.
+/// Adds a user and a movie, and returns the user's access token.
 async fn fill(base: &str) -> Result<String, Box<dyn Error>> {
     let http = reqwest::Client::builder().no_proxy().build()?;
     let user =
@@ -169,7 +162,7 @@ async fn start(
     let mut time = function.first_poll().await?;
     if let Some(event) = event {
         let answer = function.invoke(event).await?;
-        // The sweep's answer is `null`.
+        // The sweep answers `null`.
         let status = &answer.body["statusCode"];
         if !answer.body.is_null() && status != 200 {
             return Err(format!("{:#}", answer.body).into());
@@ -187,7 +180,7 @@ fn median<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Option<T> {
     values.get(values.len() / 2).copied()
 }
 
-/// What all starts of one function came to.
+/// The medians of the starts of a function.
 struct Medians {
     poll: Duration,
     http: Duration,
@@ -232,7 +225,7 @@ fn report(
     for Subject { name, reads, .. } in subjects {
         let own = of(name)?;
         let poll = ratio(own.poll, hello.poll);
-        // What touches no table has nothing to be compared with in that.
+        // An answer that needs no table has nothing to be compared with.
         let [http, tls] =
             [(own.http, table.http), (own.tls, table.tls)].map(|(own, bare)| reads.then(|| ratio(own, bare)));
         let shown = |ratio: Option<f64>| ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));

@@ -6,41 +6,40 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fault_proxy::Record;
 use marquee_shared::domain::{MovieId, UserId};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
+use test_kit::{audit::discrepancies, proxy::Record};
 
-use crate::{
-    audit,
-    bench_server::{BenchServer, User, json_of},
-};
+use crate::bench_server::{BenchServer, User, json_of};
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How many users toggle at once, each as fast as the answers come; several numbers are measured one after another.
+    /// How many users toggle at once, each as soon as its last answer has arrived. Several numbers are measured one after
+    /// another.
     #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16,32,64", value_parser = clap::value_parser!(u16).range(1..))]
     togglers: Vec<u16>,
     /// How long each number of togglers is measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// For how many milliseconds a transaction is under way, and others that touch its items are canceled. AWS doesn't
-    /// say how long it takes; 10 is an assumption, from what TransactWriteItems usually takes to answer.
+    /// How many milliseconds a transaction is in progress, while others that touch its items are canceled. AWS doesn't
+    /// publish this. 10 is an assumption, from the usual latency of TransactWriteItems.
     #[arg(long, default_value_t = 10)]
     window: u64,
-    /// Windows, in milliseconds, that the most togglers are measured with besides.
+    /// Further windows, in milliseconds, that are measured with the most togglers.
     #[arg(long, value_delimiter = ',', default_value = "0,5,20")]
     other_windows: Vec<u64>,
 }
 
-/// Measures every number of togglers, then reads the whole table.
+/// Measures every number of togglers, then audits the whole table.
 ///
 /// # Errors
-/// When a count is wrong, an answer contradicts another, or a failure is another than 503 with Retry-After.
+/// When a count is wrong, when two answers contradict each other, or when a request fails with anything but a 503 with
+/// Retry-After.
 pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let most = options.togglers.iter().max().copied().unwrap_or(1);
-    let contest = Contest::open(most).await?;
+    let contested = ContestedMovie::open(most).await?;
     let mut runs = Vec::new();
     for togglers in &options.togglers {
         runs.push((options.window, *togglers));
@@ -51,7 +50,7 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let mut text = preface(options);
     for (window, togglers) in runs {
         let window = Duration::from_millis(window);
-        let run = contest
+        let run = contested
             .measure(togglers, window, Duration::from_secs(options.seconds))
             .await?;
         writeln!(text, "{}", run.row(togglers, window))?;
@@ -59,14 +58,14 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     text.push_str(OWNERS);
     for togglers in &options.togglers {
         let window = Duration::from_millis(options.window);
-        let turns = contest.measure_owner(*togglers, window).await?;
-        writeln!(text, "{}", turns.row(*togglers, window))?;
+        let times = contested.measure_owner(*togglers, window).await?;
+        writeln!(text, "{}", times.row(*togglers, window))?;
     }
-    let found = audit::discrepancies(&contest.bench_server.store).await;
+    let found = discrepancies(&contested.server.store().await).await;
     if !found.is_empty() {
         return Err(format!("the table disagrees with itself:\n{}", found.join("\n")).into());
     }
-    contest.bench_server.close().await?;
+    contested.server.close().await;
     text.push_str(AFTERWORD);
     Ok(text)
 }
@@ -90,7 +89,7 @@ fn preface(options: &Options) -> String {
 /// How often the owner edits the movie before deleting it.
 const EDITS: usize = 20;
 
-/// How long an edit and a deletion may take, whatever others do (the API's promise).
+/// How long an edit and a deletion may take, whatever other users do. The API promises it.
 const EDITED_WITHIN: Duration = Duration::from_secs(4);
 const DELETED_WITHIN: Duration = Duration::from_secs(6);
 
@@ -113,26 +112,26 @@ The benchmark fails if
 - the tests' audit of the whole table finds anything wrong.
 ";
 
-/// A server and users.
-struct Contest {
-    bench_server: BenchServer,
+/// A server, and the users who toggle the favorite of one movie. The first of them is its owner.
+struct ContestedMovie {
+    server: BenchServer,
     users: Vec<User>,
 }
 
-impl Contest {
+impl ContestedMovie {
     async fn open(users: u16) -> Result<Self, Box<dyn Error>> {
-        let bench_server = BenchServer::open().await?;
-        bench_server.proxy.record_bodies();
-        let mut contest = Self {
-            bench_server,
+        let server = BenchServer::open().await?;
+        server.record_bodies();
+        let mut contested = Self {
+            server,
             users: Vec::new(),
         };
-        // One more, the owner.
+        // One more than toggle: the owner.
         for n in 0..=users {
-            let user = contest.bench_server.register(&format!("user{n}")).await?;
-            contest.users.push(user);
+            let user = contested.server.register(&format!("user{n}")).await?;
+            contested.users.push(user);
         }
-        Ok(contest)
+        Ok(contested)
     }
 
     async fn add_movie(&self) -> Result<MovieId, Box<dyn Error>> {
@@ -144,27 +143,23 @@ impl Contest {
             "genre": "Sci-Fi, Drama",
         });
         let owner = self.users.first().ok_or("no users")?;
-        let request = self
-            .bench_server
-            .request(Method::POST, "/api/movies/", Some(owner));
+        let request = self.server.request(Method::POST, "/api/movies/", Some(owner));
         let answer = json_of(request.json(&body)).await?;
         Ok(serde_json::from_value(answer["id"].clone())?)
     }
 
-    /// Lets this many users toggle one new movie for `time`, and holds the table to their answers.
+    /// Lets this many users toggle the favorite of a new movie for `time`, then checks the table against their answers.
     async fn measure(&self, togglers: u16, window: Duration, time: Duration) -> Result<Run, Box<dyn Error>> {
         let movie = self.add_movie().await?;
-        self.bench_server
-            .proxy
-            .conflict((!window.is_zero()).then_some(window));
-        self.bench_server.proxy.take();
+        self.server.conflict((!window.is_zero()).then_some(window));
+        self.server.take();
         let began = Instant::now();
         let until = began + time;
         let togglers: Vec<_> = (self.users.iter().take(togglers.into()).enumerate())
             .map(|(n, user)| {
                 let toggler = Toggler {
-                    http: self.bench_server.http.clone(),
-                    url: format!("{}/api/movies/{movie}/favorite/", self.bench_server.base),
+                    http: self.server.http.clone(),
+                    url: format!("{}/api/movies/{movie}/favorite/", self.server.base),
                     user: user.clone(),
                     by_toggling: n % 2 == 0,
                     most: u64::from(togglers),
@@ -181,23 +176,21 @@ impl Contest {
             answers.extend(own);
         }
         let took = began.elapsed();
-        self.bench_server.proxy.conflict(None);
+        self.server.conflict(None);
         self.check(movie, &states).await?;
-        Ok(Run::of(&answers, took, &self.bench_server.proxy.take()))
+        Ok(Run::of(&answers, took, &self.server.take()))
     }
 
-    /// Lets this many users toggle one new movie, while its owner edits it and in the end deletes it.
-    async fn measure_owner(&self, togglers: u16, window: Duration) -> Result<Turns, Box<dyn Error>> {
+    /// Lets this many users toggle the favorite of a new movie while its owner edits it and then deletes it.
+    async fn measure_owner(&self, togglers: u16, window: Duration) -> Result<OwnerTimes, Box<dyn Error>> {
         let movie = self.add_movie().await?;
         let (path, owner) = (format!("/api/movies/{movie}/"), self.users.first());
-        self.bench_server
-            .proxy
-            .conflict((!window.is_zero()).then_some(window));
-        let crowd: Vec<_> = (self.users.iter().skip(1).take(togglers.into()).cloned())
+        self.server.conflict((!window.is_zero()).then_some(window));
+        let togglers_running: Vec<_> = (self.users.iter().skip(1).take(togglers.into()).cloned())
             .map(|user| {
                 let (http, url) = (
-                    self.bench_server.http.clone(),
-                    format!("{}{path}favorite/", self.bench_server.base),
+                    self.server.http.clone(),
+                    format!("{}{path}favorite/", self.server.base),
                 );
                 tokio::spawn(toggle_until_gone(http, url, user))
             })
@@ -210,69 +203,74 @@ impl Contest {
                 3 => json!({"favorite": false, "title": "Solaris"}),
                 _ => json!({"title": format!("Solaris {n}")}),
             };
-            let edit = self
-                .bench_server
-                .request(Method::PATCH, &path, owner)
-                .json(&change);
+            let edit = self.server.request(Method::PATCH, &path, owner).json(&change);
             let began = Instant::now();
             json_of(edit).await?;
             edits.push(began.elapsed());
         }
         let began = Instant::now();
-        json_of(self.bench_server.request(Method::DELETE, &path, owner)).await?;
+        json_of(self.server.request(Method::DELETE, &path, owner)).await?;
         let deletion = began.elapsed();
-        for toggler in crowd {
+        for toggler in togglers_running {
             toggler.await??;
         }
-        self.bench_server.proxy.conflict(None);
-        self.bench_server.proxy.take();
+        self.server.conflict(None);
+        self.server.take();
         edits.sort_unstable();
         if edits.last().is_some_and(|longest| *longest > EDITED_WITHIN) || deletion > DELETED_WITHIN {
-            return Err(
-                format!("an owner waited among {togglers}: edits {edits:?}, deletion {deletion:?}").into(),
-            );
+            return Err(format!(
+                "the owner waited too long among {togglers} togglers: edits {edits:?}, deletion {deletion:?}"
+            )
+            .into());
         }
-        Ok(Turns { edits, deletion })
+        Ok(OwnerTimes { edits, deletion })
     }
 
-    /// Whether the movie's count is that of its favorites, and each favorite as its user was told.
+    /// Checks that the movie's count is the number of its favorites, and that each favorite is as its user's last answer said.
     async fn check(&self, movie: MovieId, states: &[(UserId, Option<bool>)]) -> Result<(), Box<dyn Error>> {
         let mut favorites = 0;
         for (user, state) in states {
-            let view = self.bench_server.store.get_movie(movie, Some(*user)).await;
+            let view = self.server.store().await.get_movie(movie, Some(*user)).await;
             let favorite = view
                 .map_err(|e| e.log_message())?
                 .ok_or("the movie is gone")?
                 .favorite;
             if state.is_some_and(|state| state != favorite) {
-                let told = format!("user {user} was told {state:?}, and the favorite says {favorite}");
-                return Err(told.into());
+                let text =
+                    format!("user {user}'s last answer said {state:?}, and the favorite is {favorite}");
+                return Err(text.into());
             }
             favorites += u64::from(favorite);
         }
-        let shown = (self.bench_server).request(Method::GET, &format!("/api/movies/{movie}/"), None);
+        let shown = self
+            .server
+            .request(Method::GET, &format!("/api/movies/{movie}/"), None);
         let shown = json_of(shown).await?;
         if shown["favorite_count"] != favorites {
-            return Err(format!("{} are shown of {favorites} favorites", shown["favorite_count"]).into());
+            return Err(format!(
+                "the movie shows {} of {favorites} favorites",
+                shown["favorite_count"]
+            )
+            .into());
         }
         Ok(())
     }
 }
 
-/// One user who toggles one movie.
+/// A user who toggles the favorite of a movie.
 struct Toggler {
     http: Client,
     url: String,
     user: User,
-    /// Whether by POST, or by PUT and DELETE in turn.
+    /// Whether by POST; otherwise by PUT and DELETE in turn.
     by_toggling: bool,
     /// The most favorites the movie can have.
     most: u64,
-    /// Whether the favorite is there, when that is known.
+    /// Whether the favorite exists. `None` when it isn't known.
     state: Option<bool>,
 }
 
-/// Toggles a movie until it has been deleted.
+/// Toggles a movie until it is deleted.
 async fn toggle_until_gone(http: Client, url: String, user: User) -> Result<(), String> {
     loop {
         let request = http.post(&url).bearer_auth(&user.access);
@@ -280,18 +278,18 @@ async fn toggle_until_gone(http: Client, url: String, user: User) -> Result<(), 
         match response.status() {
             StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE => {}
             StatusCode::NOT_FOUND => return Ok(()),
-            status => return Err(format!("a toggle: {status}")),
+            status => return Err(format!("a toggle was answered {status}")),
         }
     }
 }
 
-/// How long an owner's edits took, the shortest first, and the deletion.
-struct Turns {
+/// How long the owner's edits took, shortest first, and the deletion.
+struct OwnerTimes {
     edits: Vec<Duration>,
     deletion: Duration,
 }
 
-impl Turns {
+impl OwnerTimes {
     fn row(&self, togglers: u16, window: Duration) -> String {
         let middle = self.edits.get(self.edits.len() / 2).copied().unwrap_or_default();
         let longest = self.edits.last().copied().unwrap_or_default();
@@ -305,14 +303,14 @@ impl Turns {
     }
 }
 
-/// An answer: how long it took, and whether it was 200.
+/// An answer: how long it took, and whether it was a 200.
 struct Answer {
     took: Duration,
     done: bool,
 }
 
 impl Toggler {
-    /// Toggles until the time has come, and gives what is known of the favorite then.
+    /// Toggles until this time. Returns the user, whether the favorite exists then, and the answers.
     async fn toggle(mut self, until: Instant) -> Result<(UserId, Option<bool>, Vec<Answer>), String> {
         let mut answers = Vec::new();
         while Instant::now() < until {
@@ -323,7 +321,7 @@ impl Toggler {
     }
 
     async fn once(&mut self) -> Result<Answer, String> {
-        // After a 503 either may be; PUT and DELETE then ask for what needn't be a change.
+        // After a 503 the favorite may exist or not. PUT and DELETE then may change nothing.
         let wanted = !self.state.unwrap_or(false);
         let (method, expected) = match (self.by_toggling, wanted) {
             (true, _) => (Method::POST, self.state.map(|state| !state)),
@@ -342,7 +340,7 @@ impl Toggler {
         let took = began.elapsed();
         match status {
             StatusCode::OK => {
-                self.state = Some(self.told(&text, expected)?);
+                self.state = Some(self.state_in(&text, expected)?);
                 Ok(Answer { took, done: true })
             }
             StatusCode::SERVICE_UNAVAILABLE
@@ -355,8 +353,11 @@ impl Toggler {
         }
     }
 
-    /// What an answer says of the favorite, if it can be true.
-    fn told(&self, text: &str, expected: Option<bool>) -> Result<bool, String> {
+    /// Whether the favorite exists according to an answer.
+    ///
+    /// # Errors
+    /// When the answer can't be true.
+    fn state_in(&self, text: &str, expected: Option<bool>) -> Result<bool, String> {
         let body: Value = serde_json::from_str(text).map_err(|e| format!("{e}: {text}"))?;
         let favorite = body["favorite"].as_bool().ok_or("no state")?;
         let count = body["favorite_count"].as_u64().ok_or("no count")?;
@@ -371,10 +372,10 @@ impl Toggler {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 struct Run {
     took: Duration,
-    /// For how long transactions that were done were under way, together.
+    /// How long committed transactions were in progress, added up.
     busy: Duration,
     /// How long each answer took, shortest first.
     times: Vec<Duration>,
@@ -409,7 +410,7 @@ impl Run {
         }
     }
 
-    /// The time that this share of the answers took at most, in milliseconds.
+    /// The time within which this share of the answers arrived, in milliseconds.
     fn percentile(&self, share: f64) -> f64 {
         let last = self.times.len().saturating_sub(1);
         let at = (last as f64 * share).round() as usize;
@@ -439,7 +440,7 @@ impl Run {
     }
 }
 
-/// Why a transaction was canceled; nothing when it was done.
+/// Why a transaction was canceled. Empty when it committed.
 fn reasons(record: &Record) -> Vec<&str> {
     let answer = record.exchange.as_ref().map(|exchange| &exchange.answer);
     let reasons = answer.and_then(|answer| answer["CancellationReasons"].as_array());

@@ -1,4 +1,4 @@
-//! Import: movies a second and memory, by the engine's bulk path and through the proxy.
+//! Import: movies a second and memory, by the engine's bulk path and over HTTP.
 
 use std::{
     error::Error,
@@ -17,9 +17,10 @@ use marquee::{
     server::table_file,
 };
 use marquee_shared::{
+    aws::client,
     clock::Clock,
     config::Config,
-    db::{Store, client, counter::Counter},
+    db::{Store, counter::Counter},
 };
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
@@ -32,7 +33,7 @@ use crate::{
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How many movies the files have, the smallest first.
+    /// How many movies the files have, smallest first.
     #[arg(
         long,
         value_name = "MOVIES,…",
@@ -40,39 +41,39 @@ pub(crate) struct Options {
         default_values_t = [20_000, 200_000]
     )]
     sizes: Vec<u64>,
-    /// Imports this file, in this process, and prints what it took: what a benchmark starts for each run, so that each has
-    /// its memory to itself.
+    /// Imports this file in this process and prints the measurements. The benchmark starts such a process for each run, so
+    /// that each run has a process's memory of its own.
     #[arg(long, hide = true)]
     file: Option<PathBuf>,
-    /// Imports it into the table at this endpoint, and not into one of its own.
+    /// Imports it into the table at this endpoint instead of a new one.
     #[arg(long, requires = "file", hide = true)]
     endpoint: Option<String>,
 }
 
-/// The way that movies take into the table.
+/// How the import writes to the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// The embedded engine's own calls, into a file, each commit of which is brought to the disk.
+    /// By the embedded engine's own calls, into a file. Each commit is synced to the disk.
     Bulk,
     /// BatchWriteItem over HTTP, as on AWS, to an engine in another process. The engine doesn't wait for the disk: it would
     /// wait for each item of each BatchWriteItem, and only the disk would be measured.
     Http,
 }
 
-/// What an import took.
+/// The measurements of an import.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Run {
     movies: u64,
     seconds: f64,
-    /// The most memory that the process held, in kilobytes; before the import, and with it.
+    /// The most memory that the process held before the import, and in all, in kilobytes.
     idle: u64,
     peak: u64,
 }
 
-/// The least that the bulk path of a release build brings into a file, in movies a second.
+/// The least rate of the bulk path of a release build into a file, in movies a second.
 const LEAST: f64 = 3_000.0;
 
-/// The most memory that a long file may take, as a multiple of what a short one takes.
+/// The most memory that a long file may take, as a multiple of that of a short one.
 const FLAT: f64 = 1.25;
 
 /// The text above the table, and the table's head.
@@ -85,11 +86,10 @@ process of its own, whose memory is shown.
 |---|---|---|---|---|---|
 ";
 
-/// Measures.
+/// Measures imports of every size by both ways.
 ///
 /// # Errors
-/// Whatever stops it, in words for a person; also when a count is wrong, memory grows with the file, or a release build is
-/// slower than it should be.
+/// When an import fails or a count is wrong, when memory grows with the file, or when a release build is too slow.
 pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     if let Some(csv) = &options.file {
         let run = match &options.endpoint {
@@ -132,7 +132,7 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     }
 }
 
-/// What is wrong with the imports of one path, the smallest first.
+/// The failures of the imports by one way, given smallest first.
 fn judged(way: Way, runs: &[Run]) -> Vec<String> {
     let mut wrong = Vec::new();
     if let (Some(short), Some(long)) = (runs.first(), runs.last())
@@ -144,7 +144,7 @@ fn judged(way: Way, runs: &[Run]) -> Vec<String> {
     }
     if way == Way::Bulk && !cfg!(debug_assertions) {
         let slow = runs.iter().filter(|run| run.movies_a_second() < LEAST);
-        wrong.extend(slow.map(|run| format!("{way:?}: less than {LEAST} movies a second: {run:?}")));
+        wrong.extend(slow.map(|run| format!("{way:?}: fewer than {LEAST} movies a second: {run:?}")));
     }
     wrong
 }
@@ -161,7 +161,7 @@ fn megabytes(kilobytes: u64) -> f64 {
     kilobytes as f64 / 1024.0
 }
 
-/// Imports a file by a path, in a process of its own.
+/// Imports a file in a process of its own.
 async fn measured(csv: &Path, way: Way) -> Result<Run, Box<dyn Error>> {
     if way == Way::Bulk {
         return in_a_process(csv, None).await;
@@ -191,9 +191,9 @@ async fn in_a_process(csv: &Path, endpoint: Option<&str>) -> Result<Run, Box<dyn
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// Imports in this process, by the engine's own calls into a file.
+/// Imports in this process by the engine's own calls, into a file.
 async fn import_into_a_file(csv: &Path) -> Result<Run, Box<dyn Error>> {
-    // Where the disk is that holds the repository: the system's own directory may be in memory.
+    // On the disk of the repository, since the system's temporary directory may be in memory.
     let directory = tempfile::tempdir_in(prepared::data()?)?;
     let (engine, store) = prepared::open(&table_file(directory.path())).await?;
     let run = import(csv, store, Some(engine.database().clone())).await?;
@@ -201,7 +201,7 @@ async fn import_into_a_file(csv: &Path) -> Result<Run, Box<dyn Error>> {
     Ok(run)
 }
 
-/// Imports in this process, to an endpoint.
+/// Imports in this process over HTTP, to an endpoint.
 async fn import_to(csv: &Path, endpoint: &str) -> Result<Run, Box<dyn Error>> {
     let table = Config::default().table;
     let store = Store::new(client::local(endpoint), table, Clock::default());
@@ -216,7 +216,7 @@ async fn import(csv: &Path, store: Store, database: Option<Database>) -> Result<
     let seconds = begun.elapsed().as_secs_f64();
     let movies = report.movies;
     if report != Report::of_all(movies) {
-        return Err(format!("not all rows were imported: {report}").into());
+        return Err(format!("not every row was imported: {report}").into());
     }
     let [counted] = store.read_counters([Counter::Movies]).await.map_err(boxed)?;
     if counted != movies {
@@ -230,7 +230,7 @@ async fn import(csv: &Path, store: Store, database: Option<Database>) -> Result<
     })
 }
 
-/// The most memory that this process has held so far, in kilobytes.
+/// The most memory that this process has held until now, in kilobytes.
 fn most_memory() -> Result<u64, Box<dyn Error>> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,19 +1,14 @@
 //! What Marquee costs and how fast it is: `cargo measure <benchmark>` prints the tables of one benchmark, and with `--write`
 //! writes them to its page in docs/performance/. docs/performance.md says which bars are met.
-#![allow(unreachable_pub, reason = "a program: nothing here is reached from outside")]
+#![allow(unreachable_pub, reason = "a program: no item is visible outside of it")]
 
-// The tests' own auditor, so that "exact" means the same here.
-#[allow(dead_code, unreachable_pub, clippy::unwrap_used)]
-#[path = "../../tests/support/audit.rs"]
-mod audit;
 mod bench_server;
 mod catalog;
 mod cold_start;
 mod contention;
 mod growth;
-mod heat;
+mod hot_keys;
 mod import;
-mod operations;
 mod prepared;
 mod programs;
 mod report;
@@ -28,7 +23,7 @@ use std::{error::Error, process::ExitCode};
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
 
-/// As in the local server, whose import is measured in this process.
+/// The allocator of the local server, whose import is measured in this process.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -55,7 +50,7 @@ enum Benchmark {
     /// Many users who toggle one movie's favorite at once, under conflicts by DynamoDB's rules.
     Contention(contention::Options),
     /// The hottest partition keys at ten thousand requests per second.
-    Heat(heat::Options),
+    HotKeys(hot_keys::Options),
     /// The size of each function.
     Sizes(sizes::Options),
     /// Movies per second and memory of an import, by the engine's bulk path and over HTTP.
@@ -73,7 +68,7 @@ const ALL: [&str; 8] = [
     "sizes",
     "warm",
     "contention",
-    "heat",
+    "hot-keys",
 ];
 
 #[tokio::main]
@@ -103,10 +98,10 @@ async fn measure(benchmark: Benchmark, write: bool) -> Result<(), Box<dyn Error>
         Benchmark::ColdStart(options) => ("cold-start", cold_start::run(&options).await?),
         Benchmark::Warm(options) => ("warm", warm::run(&options).await?),
         Benchmark::Contention(options) => ("contention", contention::run(&options).await?),
-        Benchmark::Heat(options) => ("heat", heat::run(&options).await?),
+        Benchmark::HotKeys(options) => ("hot-keys", hot_keys::run(&options).await?),
         Benchmark::Sizes(options) => ("sizes", sizes::run(&options).await?),
         Benchmark::Import(options) => ("import", import::run(&options).await?),
-        Benchmark::All => return Err("only one at a time".into()),
+        Benchmark::All => return Err("`all` is not one benchmark".into()),
     };
     println!("{text}");
     if write {

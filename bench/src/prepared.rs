@@ -1,4 +1,4 @@
-//! Catalogs as the product's own import leaves them in a file, kept from one run to the next.
+//! Catalogs that the import has written to a file, kept from one run to the next.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,16 +21,18 @@ use marquee::{
 };
 use marquee_shared::{
     auth::{password, refresh::RefreshToken},
+    aws::client,
     clock::Clock,
     config::Config,
     db::{
-        Key, Store, client,
+        Key, Store,
         counter::Counter,
         favorite::FavoriteItem,
+        item::{self, Item, from_item, to_item},
         keys::{self, LIKES_SHARDS},
-        movie::{MovieItem, ONE_LIKE},
+        likes::ONE_LIKE,
+        movie::MovieItem,
         session::SessionItem,
-        store::{from_item, to_item},
         user::UserItem,
     },
     domain::{MovieId, Password, Role, UserId},
@@ -38,10 +40,10 @@ use marquee_shared::{
 
 use crate::catalog::{self, Generator};
 
-/// Where benchmarks keep their data, from the root of the repository.
+/// The directory of the benchmarks' data.
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
 
-/// What decides what is in a prepared file. When any of it changes, the file is made anew.
+/// The sources that decide the content of a prepared file. When one of them changes, the file is made anew.
 const SOURCES: [&str; 18] = [
     include_str!("catalog.rs"),
     include_str!("prepared.rs"),
@@ -66,16 +68,16 @@ const SOURCES: [&str; 18] = [
 /// The password of every user of a prepared catalog.
 pub(crate) const PASSWORD: &str = "a long enough passphrase";
 
-/// How many movies' likes are written at once.
+/// How many movies have their likes written in one step.
 const LIKES_AT_ONCE: usize = 500;
 
-/// A shared error in words.
-#[allow(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
+/// An error of the store with the text of the log.
+#[allow(clippy::needless_pass_by_value, reason = "`map_err` passes it by value")]
 pub(crate) fn boxed(error: marquee_shared::Error) -> Box<dyn Error> {
     error.log_message().into()
 }
 
-/// A catalog in a file.
+/// A catalog in a file of the embedded engine.
 pub(crate) struct Prepared {
     /// The engine's file.
     pub(crate) file: PathBuf,
@@ -83,25 +85,25 @@ pub(crate) struct Prepared {
     pub(crate) movies: u64,
     /// How many users.
     pub(crate) users: u64,
-    /// Its most liked movie.
+    /// The id of its most liked movie.
     pub(crate) most_liked: u64,
-    /// Its likes.
+    /// The likes of that movie.
     pub(crate) most_likes: u64,
     /// The likes of all movies.
     pub(crate) likes: u64,
 }
 
-/// The directory in which benchmarks keep their data.
+/// The directory of the benchmarks' data, which is created where it is missing.
 ///
 /// # Errors
-/// When it can't be made.
+/// When it can't be created.
 pub(crate) fn data() -> Result<PathBuf, Box<dyn Error>> {
     let path = PathBuf::from(DATA);
     fs::create_dir_all(&path)?;
     Ok(path)
 }
 
-/// How many users a catalog has: more for more movies, so that both grow, up to as many as are added in seconds.
+/// How many users a catalog of this many movies has. It grows with the movies, up to a number that takes seconds to add.
 #[must_use]
 pub(crate) fn users_of(movies: u64) -> u64 {
     (10 * movies.isqrt()).clamp(100, 2_000)
@@ -114,16 +116,16 @@ pub(crate) fn username(n: u64) -> String {
 }
 
 impl Prepared {
-    /// The catalog of this many movies, made now unless an earlier run left it.
+    /// The catalog of this many movies. It is made now, unless an earlier run has made it.
     ///
     /// # Errors
-    /// Whatever stops it, in words for a person.
+    /// When there are too few movies, or when the catalog can't be written.
     pub(crate) async fn new(movies: u64) -> Result<Self, Box<dyn Error>> {
         if movies < catalog::SMALLEST {
-            return Err(format!("a catalog has {} movies at least", catalog::SMALLEST).into());
+            return Err(format!("a catalog must have at least {} movies", catalog::SMALLEST).into());
         }
         let directory = data()?.join(format!("catalog-{movies}"));
-        let mark = directory.join("key");
+        let key_file = directory.join("key");
         let users = users_of(movies);
         let likes = catalog::likes(movies, users)?;
         let (most_liked, most_likes) = catalog::most_liked(&likes).ok_or("no movie is liked")?;
@@ -135,7 +137,7 @@ impl Prepared {
             most_likes,
             likes: likes.values().map(|users| users.len() as u64).sum(),
         };
-        if fs::read_to_string(&mark).is_ok_and(|text| text == key()) {
+        if fs::read_to_string(&key_file).is_ok_and(|text| text == key()) {
             return Ok(prepared);
         }
         if directory.exists() {
@@ -143,8 +145,8 @@ impl Prepared {
         }
         private::directory(&directory)?;
         prepared.make(&directory, &likes).await?;
-        // Last, so that a run that is cut off leaves nothing that looks complete.
-        fs::write(mark, key())?;
+        // Last, so that a run that is interrupted leaves nothing that looks complete.
+        fs::write(key_file, key())?;
         Ok(prepared)
     }
 
@@ -185,10 +187,10 @@ impl Prepared {
     }
 }
 
-/// An engine on a file, and its table, which is made when it isn't there.
+/// An engine on a file, and a store of its table, which is created where it is missing.
 ///
 /// # Errors
-/// Whatever stops it, in words for a person.
+/// When the file can't be opened or the table can't be created.
 pub(crate) async fn open(file: &Path) -> Result<(Engine, Store), Box<dyn Error>> {
     let engine = Engine::start(Storage::File(file.to_owned()))?;
     let client = client::local(&engine.endpoint());
@@ -203,7 +205,7 @@ fn key() -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// Adds users as the auth function does, but for the hash of their password, which is made once.
+/// Adds users as the auth function does, except that the password is hashed once for all of them.
 async fn add_users(store: &Store, count: u64) -> marquee_shared::Result<()> {
     let password = Password::parse(PASSWORD.into()).map_err(marquee_shared::Error::internal)?;
     let hash = password::hash(password).await?;
@@ -226,8 +228,8 @@ async fn add_users(store: &Store, count: u64) -> marquee_shared::Result<()> {
     Ok(())
 }
 
-/// Adds likes past the API: the favorites, and the movies with their counts, both as [`Store::set_favorite`] writes them. Nobody
-/// else writes, so that movies may be read and written whole.
+/// Adds likes without the API: the favorites, and the movies with their counts, as [`Store::set_favorite`] writes them. No one
+/// else writes to the table, so movies can be read and written as a whole.
 async fn add_likes(
     store: &Store,
     bulk: &Bulk,
@@ -243,7 +245,7 @@ async fn add_likes(
             .batch_get(ids.iter().map(|id| keys::movie(*id)).collect())
             .await?;
         let mut items = Vec::new();
-        let mut add = |key: Key, mut item: marquee_shared::db::store::Item| {
+        let mut add = |key: Key, mut item: Item| {
             item.extend(key.attributes());
             items.push(item);
         };
@@ -251,7 +253,7 @@ async fn add_likes(
             let key = keys::movie(id);
             let item = found
                 .remove(&key)
-                .ok_or_else(|| marquee_shared::db::store::corrupt("too few movies"))?;
+                .ok_or_else(|| item::corrupt("too few movies"))?;
             let mut movie: MovieItem = from_item(item)?;
             movie.likes += ONE_LIKE * users.len() as u64;
             movie.liked = Some(keys::likes_shard(id.get() % LIKES_SHARDS));

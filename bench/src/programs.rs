@@ -1,4 +1,4 @@
-//! The functions' release binaries: where they are, and how large.
+//! The release binaries of the functions: their paths and their sizes.
 
 use std::{
     error::Error,
@@ -11,24 +11,25 @@ use flate2::{Compression, write::DeflateEncoder};
 use marquee::{server::TEMPLATE, template::Template};
 use tokio::process::Command;
 
-/// What functions are compared with.
+/// The bare functions that the functions are compared with.
 pub const BARE: [&str; 2] = ["hello", "hello-table"];
 
-/// The bare function that makes the calls that it is asked to make.
+/// The bare function that makes the calls that its request names.
 pub const CALLS: &str = "hello-calls";
 
-/// The function without a route, which the local server doesn't read out of the template: its name and its resource.
+/// The name and the resource of the function without a route, which the parsed template doesn't list.
 const SWEEP: (&str, &str) = ("sweep", "SweepFunction");
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub struct Choice {
-    /// Measure what `sam build` left in this directory, such as `.aws-sam/build`, and not what cargo builds now.
+    /// Measure the binaries that `sam build` has written to this directory, such as `.aws-sam/build`, instead of building them
+    /// with cargo.
     #[arg(long, value_name = "DIR")]
     bootstraps: Option<PathBuf>,
 }
 
-/// Where the binaries are.
+/// The binaries.
 pub struct Programs {
     built: PathBuf,
     bootstraps: Option<PathBuf>,
@@ -45,11 +46,11 @@ pub struct Sizes {
 }
 
 impl Programs {
-    /// The functions, all when none are named, and the bare ones beside them if wanted. What isn't there already is built
-    /// at once: in the same profile, with the same features of what they share.
+    /// The functions named by `only`, or all of them for none, and the bare ones for `bare`. Those that aren't given by `choice`
+    /// are built together, so that they share a profile and the features of their dependencies.
     ///
     /// # Errors
-    /// When cargo fails.
+    /// When the build fails.
     pub async fn of(choice: &Choice, only: &[String], bare: bool) -> Result<Self, Box<dyn Error>> {
         let template = Template::parse(TEMPLATE)?;
         let functions = template.functions.iter().map(|function| function.name.clone());
@@ -78,15 +79,15 @@ impl Programs {
         })
     }
 
-    /// Every function that is measured, by name; the bare ones last.
+    /// The names of the functions, the bare ones last.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
 
-    /// The binary of this function.
+    /// The path of this function's binary.
     ///
     /// # Errors
-    /// When there is none.
+    /// When the file doesn't exist.
     pub fn path(&self, name: &str) -> Result<PathBuf, Box<dyn Error>> {
         let functions = self.template.functions.iter();
         let function = functions
@@ -101,7 +102,7 @@ impl Programs {
             .map_err(|e| format!("{}: {e}", path.display()).into())
     }
 
-    /// How large this function's binary is.
+    /// The size of this function's binary.
     ///
     /// # Errors
     /// When it can't be read.
@@ -134,8 +135,8 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// A number of bytes or the like, to be divided.
-#[allow(clippy::cast_precision_loss, reason = "what is measured is far below 2⁵³")]
+/// A count as a float, for a division.
+#[allow(clippy::cast_precision_loss, reason = "every measured count is far below 2⁵³")]
 pub fn precise(value: u64) -> f64 {
     value as f64
 }

@@ -1,4 +1,4 @@
-//! A function's process, and the Lambda Runtime API that it polls, as far as a function needs it.
+//! The process of a function, and the part of the Lambda Runtime API that a function uses.
 
 use std::{
     collections::VecDeque,
@@ -28,22 +28,22 @@ use tokio::{
     time::timeout,
 };
 
-/// How long anything may take before the measurement is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a step may take before the measurement fails.
+const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long an invocation may take: the template's timeout of a function.
+/// How long an invocation may take: the timeout of a function in the template.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// Why there is no measurement.
+/// Why a measurement failed.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// What the function tells the Runtime API.
-enum Told {
-    /// It asks for the next event.
+/// A call of the function to the Runtime API.
+enum Report {
+    /// The function asks for the next event.
     Polled(Instant),
-    /// It has answered one.
+    /// The function has answered an event.
     Answered(Instant, Bytes),
-    /// It couldn't.
+    /// The function reports an error.
     Failed(String),
 }
 
@@ -53,43 +53,43 @@ struct Events {
     come: Notify,
 }
 
-/// A function's process. It is killed when this is dropped.
+/// The process of a function. It is killed when this is dropped.
 pub struct Function {
     process: Child,
     spawned: Instant,
-    told: mpsc::UnboundedReceiver<Told>,
+    reports: mpsc::UnboundedReceiver<Report>,
     events: Arc<Events>,
 }
 
-/// An answer, and when it came.
+/// An answer and its times.
 pub struct Answer {
-    /// When the event was there for the function to take.
+    /// When the event was ready for the function.
     pub handed: Instant,
-    /// When the whole of the answer had come.
+    /// When the whole answer had arrived.
     pub came: Instant,
     /// The answer.
     pub body: Value,
 }
 
 impl Function {
-    /// Starts `program` with nothing in its environment but what Lambda puts there, and `environment`.
+    /// Starts `program` with the environment variables that Lambda sets, those of `environment`, and no others.
     ///
     /// # Errors
-    /// When there is no such program, or no port to be had.
+    /// When the program can't be started, or the Runtime API can't listen.
     pub async fn start(program: &Path, environment: &[(&str, String)]) -> Result<Self, Failure> {
         Self::spawn(Command::new(program).stderr(Stdio::inherit()), environment).await
     }
 
-    /// The same by a command, whose standard error goes where it says.
+    /// The same for a command, which says where the standard error goes.
     ///
     /// # Errors
-    /// When there is no such program, or no port to be had.
+    /// When the program can't be started, or the Runtime API can't listen.
     pub async fn spawn(command: &mut Command, environment: &[(&str, String)]) -> Result<Self, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let events = Arc::new(Events::default());
-        let (tell, told) = mpsc::unbounded_channel();
-        tokio::spawn(serve(listener, Arc::clone(&events), tell));
+        let (sender, reports) = mpsc::unbounded_channel();
+        tokio::spawn(serve(listener, Arc::clone(&events), sender));
         command
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
@@ -114,27 +114,27 @@ impl Function {
         Ok(Self {
             process,
             spawned,
-            told,
+            reports,
             events,
         })
     }
 
-    /// How long after its start the function asked for its first event.
+    /// The time from the start of the process to its first poll.
     ///
     /// # Errors
-    /// When it ends, or doesn't ask.
+    /// When the function ends, or doesn't poll.
     pub async fn first_poll(&mut self) -> Result<Duration, Failure> {
         match self.next().await? {
-            Told::Polled(at) => Ok(at - self.spawned),
-            Told::Answered(..) => Err("an answer before there was an event".into()),
-            Told::Failed(text) => Err(text.into()),
+            Report::Polled(at) => Ok(at - self.spawned),
+            Report::Answered(..) => Err("the function answered before there was an event".into()),
+            Report::Failed(text) => Err(text.into()),
         }
     }
 
-    /// Hands the function an event, and waits for the answer.
+    /// Gives the function an event and waits for the answer.
     ///
     /// # Errors
-    /// When it ends, fails, or doesn't answer.
+    /// When the function ends, fails, or doesn't answer.
     pub async fn invoke(&mut self, event: &Value) -> Result<Answer, Failure> {
         let event = Bytes::from(serde_json::to_vec(event)?);
         self.events
@@ -146,30 +146,30 @@ impl Function {
         self.events.come.notify_one();
         loop {
             match self.next().await? {
-                Told::Polled(_) => {}
-                Told::Answered(came, body) => {
+                Report::Polled(_) => {}
+                Report::Answered(came, body) => {
                     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
                     return Ok(Answer { handed, came, body });
                 }
-                Told::Failed(text) => return Err(text.into()),
+                Report::Failed(text) => return Err(text.into()),
             }
         }
     }
 
-    /// How long it is since the process was started, at this moment.
+    /// The time from the start of the process to this moment.
     pub fn since_start(&self, at: Instant) -> Duration {
         at - self.spawned
     }
 
-    /// The process's id, while it runs.
+    /// The id of the process, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.id()
     }
 
-    /// The most memory that the process had resident up to now, in KiB.
+    /// The most resident memory of the process until now, in KiB.
     ///
     /// # Errors
-    /// When the system doesn't say.
+    /// When `/proc` doesn't have it.
     pub fn peak_rss(&self) -> Result<u64, Failure> {
         let pid = self.pid().ok_or("the function has ended")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -178,66 +178,66 @@ impl Function {
         Ok(kib.ok_or("no VmHWM")?.trim().parse()?)
     }
 
-    /// Ends the process and waits until it is gone.
+    /// Kills the process and waits until it has ended.
     ///
     /// # Errors
-    /// When the system doesn't let it.
+    /// When it can't be killed.
     pub async fn stop(mut self) -> Result<(), Failure> {
         Ok(self.process.kill().await?)
     }
 
-    async fn next(&mut self) -> Result<Told, Failure> {
+    async fn next(&mut self) -> Result<Report, Failure> {
         tokio::select! {
-            told = timeout(PATIENCE, self.told.recv()) => Ok(told?.ok_or("the Runtime API has ended")?),
+            report = timeout(STEP_TIMEOUT, self.reports.recv()) => Ok(report?.ok_or("the Runtime API has ended")?),
             ended = self.process.wait() => Err(format!("the function has ended: {}", ended?).into()),
         }
     }
 }
 
-async fn serve(listener: TcpListener, events: Arc<Events>, tell: mpsc::UnboundedSender<Told>) {
+async fn serve(listener: TcpListener, events: Arc<Events>, sender: mpsc::UnboundedSender<Report>) {
     loop {
         let stream = tokio::select! {
             Ok((stream, _)) = listener.accept() => stream,
-            () = tell.closed() => return,
+            () = sender.closed() => return,
         };
-        // Without it the answers are as whole, only later.
+        // A failure only delays answers.
         let _ = stream.set_nodelay(true);
-        let (events, tell) = (Arc::clone(&events), tell.clone());
+        let (events, sender) = (Arc::clone(&events), sender.clone());
         let service = service_fn(move |request| {
-            let (events, tell) = (Arc::clone(&events), tell.clone());
-            async move { Ok::<_, Infallible>(answer(request, &events, &tell).await) }
+            let (events, sender) = (Arc::clone(&events), sender.clone());
+            async move { Ok::<_, Infallible>(answer(request, &events, &sender).await) }
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
 
-/// One call of the Runtime API (AWS: Using the Lambda runtime API for custom runtimes).
+/// Answers a call of the Runtime API (AWS: "Using the Lambda runtime API for custom runtimes").
 async fn answer(
     request: Request<Incoming>,
     events: &Events,
-    tell: &mpsc::UnboundedSender<Told>,
+    sender: &mpsc::UnboundedSender<Report>,
 ) -> Response<Full<Bytes>> {
     let path = request.uri().path().to_owned();
-    // Nobody listens any more when the measurement is over.
+    // The receiver is gone when the measurement has ended.
     if path.ends_with("/invocation/next") {
-        let _ = tell.send(Told::Polled(Instant::now()));
+        let _ = sender.send(Report::Polled(Instant::now()));
         return event(events).await;
     }
     let body = request.into_body().collect().await;
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let _ = tell.send(if path.ends_with("/response") {
-        Told::Answered(Instant::now(), body)
+    let _ = sender.send(if path.ends_with("/response") {
+        Report::Answered(Instant::now(), body)
     } else {
         let mut text = path;
         let _ = write!(text, ": {}", String::from_utf8_lossy(&body));
-        Told::Failed(text)
+        Report::Failed(text)
     });
     let mut accepted = Response::new(Full::default());
     *accepted.status_mut() = StatusCode::ACCEPTED;
     accepted
 }
 
-/// The next event, when it comes.
+/// Waits for the next event and answers it.
 async fn event(events: &Events) -> Response<Full<Bytes>> {
     let event = loop {
         let next = events
@@ -268,11 +268,11 @@ async fn event(events: &Events) -> Response<Full<Bytes>> {
             "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0",
         )
         .body(Full::new(event));
-    // Every header is a literal or a number.
+    // It can't fail: every header is a literal or a number.
     response.unwrap_or_default()
 }
 
-/// What API Gateway sends for a request without a body (payload format 2.0).
+/// The event that API Gateway sends for a request without a body (payload format 2.0).
 pub fn event_of(method: &str, path: &str, headers: &[(&str, &str)]) -> Value {
     let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
     let mut all = json!({"accept": "*/*", "host": "api.example.com", "x-forwarded-proto": "https"});

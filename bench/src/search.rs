@@ -1,4 +1,4 @@
-//! First pages of searches all of whose words are common: how many are full, and what they cost.
+//! First pages of searches with only common words: how many are full, and what they cost.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,41 +6,39 @@ use std::{
     fmt::Write as _,
     fs::File,
     path::PathBuf,
-    time::Duration,
 };
 
 use fault_proxy::{Cost, FaultProxy};
-use marquee::server::{self, Catalog, Place};
 use marquee_shared::{
+    aws::client,
     clock::Clock,
     config::Config,
     db::{
-        Store, client,
-        index::satisfies,
+        Store,
         movie::MovieView,
         page::{PageLimit, Slice, Window},
         search::SearchQuery,
+        words::matches,
     },
     domain::text,
 };
+use test_kit::{TestApp, measure::HOLD, table::TestTable};
 
-/// A page's movies.
+/// The movies of a full page.
 const PAGE: PageLimit = PageLimit::of::<20>();
-/// What a search may cost: calls one after another, and read units of a page without the caller's favorites.
+/// What a search may cost an anonymous caller: calls one after another, and read units.
 const TRIPS: usize = 4;
 const UNITS: f64 = 40.0;
-/// Longer than lies between two calls that are sent off together.
-const HOLD: Duration = Duration::from_millis(60);
-/// How often a search is measured that seems to make too many trips.
+/// How often a search that seems to take too many trips is measured.
 const RUNS: usize = 4;
 
-/// What the command line says.
+/// The options on the command line.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The movies, as a CSV file: the demonstration catalog, unless given.
+    /// The movies, a CSV file. The default is the demonstration catalog.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv"))]
     catalog: PathBuf,
-    /// How many searches of each kind, of all that its words give.
+    /// How many searches of each kind are made, of all possible ones.
     #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u16).range(1..))]
     queries: u16,
 }
@@ -48,20 +46,14 @@ pub struct Options {
 /// Searches for pairs and triples of the catalog's most common words.
 ///
 /// # Errors
-/// When a search costs more than it may, or the catalog can't be loaded.
+/// When a search costs more than it may or misses movies, or when the catalog can't be read.
 pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let movies = Movies::read(&options.catalog)?;
-    let config = Config::default();
-    let table = config.table.clone();
-    let server = server::start(server::Options {
-        port: 0,
-        place: Place::Memory,
-        catalog: Catalog::File(options.catalog.clone()),
-        config,
-        clock: Clock::default(),
-    })
-    .await?;
-    let proxy = FaultProxy::to(&server.dynamodb).await;
+    let builder = TestApp::builder().table(TestTable::in_memory());
+    let proxied = builder.start_behind_proxy().await;
+    let proxy = &proxied.proxy;
+    proxy.import(options.catalog.clone()).await;
+    let table = Config::default().table;
     let store = Store::new(client::local(&proxy.url), table, Clock::default());
     proxy.gather_calls(HOLD);
     let mut text = format!(
@@ -76,23 +68,23 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     for (kind, queries) in movies.queries() {
         let mut pages = Pages::default();
         for words in evenly(&queries, options.queries.into()) {
-            pages.search(&movies, &store, &proxy, words).await?;
+            pages.search(&movies, &store, proxy, words).await?;
         }
         writeln!(text, "| {kind} {}", pages.row())?;
     }
-    server.stop().await?;
+    proxied.close().await;
     Ok(text)
 }
 
-/// `count` of these at even distances, or all.
+/// `count` of these at even distances, or all of them.
 fn evenly<T>(all: &[T], count: usize) -> impl Iterator<Item = &T> {
     all.iter().step_by(all.len().div_ceil(count).max(1))
 }
 
-/// Which movies have which words.
+/// The words of the movies.
 struct Movies {
     count: usize,
-    /// By field: title, director, genre.
+    /// The movies that have each word, for each field: title, director, genre.
     fields: [BTreeMap<String, BTreeSet<usize>>; 3],
 }
 
@@ -115,21 +107,21 @@ impl Movies {
         Ok(movies)
     }
 
-    /// The movies that a word of a search finds.
+    /// The movies that match a word of a search.
     fn with(&self, word: &str) -> BTreeSet<usize> {
         let words = self.fields.iter().flatten();
-        let found = words.filter(|(own, _)| satisfies(own, word));
+        let found = words.filter(|(own, _)| matches(own, word));
         found.flat_map(|(_, movies)| movies).copied().collect()
     }
 
-    /// How many movies all these words find.
+    /// How many movies match all of these words.
     fn matching(&self, words: &[String]) -> usize {
         let all = words.iter().map(|word| self.with(word));
         all.reduce(|one, other| &one & &other)
             .map_or(0, |movies| movies.len())
     }
 
-    /// The words that most movies have in these fields, which begin at `at`.
+    /// The words that most movies have in these fields.
     fn common(&self, fields: std::ops::Range<usize>, count: usize) -> Vec<String> {
         let mut words: BTreeMap<&String, usize> = BTreeMap::new();
         for (word, movies) in self.fields.get(fields).unwrap_or_default().iter().flatten() {
@@ -141,7 +133,7 @@ impl Movies {
         words.into_iter().map(|(word, _)| word.clone()).collect()
     }
 
-    /// What is searched for, by kind.
+    /// The searches of each kind.
     fn queries(&self) -> [(&'static str, Vec<Vec<String>>); 4] {
         let [any, title, director] = [0..3, 0..1, 1..2].map(|fields| self.common(fields, 60));
         let mut pairs = Vec::new();
@@ -175,7 +167,8 @@ impl Movies {
     }
 }
 
-/// The first page, and what it cost. A busy machine may pull apart what was sent off together: the shortest of some runs.
+/// The first page of a search, and its cost. A busy machine may separate calls that were sent together, so a search that takes
+/// too many trips is repeated.
 async fn first_page(
     store: &Store,
     proxy: &FaultProxy,
@@ -194,7 +187,7 @@ async fn first_page(
     }
 }
 
-/// What the first pages of some searches came to.
+/// The totals of some first pages.
 #[derive(Default)]
 struct Pages {
     searches: u32,
@@ -209,7 +202,7 @@ struct Pages {
 }
 
 impl Pages {
-    /// Searches for words, unless no movie has them all.
+    /// Searches for words, unless no movie has all of them.
     async fn search(
         &mut self,
         movies: &Movies,
@@ -224,10 +217,10 @@ impl Pages {
         let (page, cost) = first_page(store, proxy, &query).await?;
         let found = page.items.len();
         if found > possible || (found < possible && page.next.is_none()) {
-            return Err(format!("{words:?} finds {found} of {possible} movies, and no more").into());
+            return Err(format!("{words:?} finds {found} of {possible} movies and has no next page").into());
         }
         if cost.trips > TRIPS || cost.reads > UNITS {
-            return Err(format!("{words:?} is over its ceiling: {cost:?}").into());
+            return Err(format!("{words:?} costs more than it may: {cost:?}").into());
         }
         self.searches += 1;
         self.can_be_full += usize::from(possible == PAGE.get());

@@ -1,10 +1,10 @@
-//! How large the functions are.
+//! The sizes of the functions.
 
 use std::{error::Error, fmt::Write as _};
 
 use crate::programs::{self, Programs, precise};
 
-/// The bar, in bytes, zipped.
+/// The most that a function may have, zipped, in bytes.
 const BAR: u64 = 4_000_000;
 
 /// What the command line says.
@@ -14,10 +14,10 @@ pub struct Options {
     programs: programs::Choice,
 }
 
-/// Measures.
+/// Measures the sizes of every function.
 ///
 /// # Errors
-/// Whatever stops it, in words for a person; a bar that is broken too.
+/// When a function is too large, or can't be built or read.
 pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let programs = Programs::of(&options.programs, &[], false).await?;
     let mut text = "| function | MB | zipped, MB |\n|---|---|---|\n".to_owned();

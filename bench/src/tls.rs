@@ -1,4 +1,4 @@
-//! A TLS terminator in front of a plain endpoint on this machine: a real table is reached by TLS.
+//! A TLS terminator in front of a plain endpoint on this machine, since a table on AWS is reached over TLS.
 
 use std::{error::Error, io::Write as _, net::Ipv4Addr, sync::Arc};
 
@@ -17,15 +17,14 @@ use tokio_rustls::{
     },
 };
 
-/// A terminator. It is there for as long as the runtime that it was made on.
+/// A TLS terminator. It runs as long as the runtime that it was made on.
 pub struct Terminator {
-    /// Where it listens.
+    /// Its URL.
     pub url: String,
-    /// A bundle of authorities as a system has one, and the terminator's own among them: what `SSL_CERT_FILE` is to name
-    /// for whoever trusts the system's. As many real ones as any system trusts (Mozilla's), so that reading them takes as
-    /// long as it does on Lambda.
+    /// Mozilla's authorities and the terminator's own: the `SSL_CERT_FILE` of a program that trusts the authorities of the
+    /// system. There are as many as on Lambda, so that reading them takes as long.
     pub system: NamedTempFile,
-    /// Amazon's roots and the terminator's own, for whoever trusts Amazon's alone.
+    /// Amazon's root certificates and the terminator's own: the `SSL_CERT_FILE` of a program that trusts only Amazon's.
     pub amazon: NamedTempFile,
 }
 
@@ -33,7 +32,7 @@ impl Terminator {
     /// A terminator in front of `endpoint`, an address and a port.
     ///
     /// # Errors
-    /// When there is no port or no file to be had.
+    /// When it can't listen, or when a certificate or a file can't be made.
     pub async fn to(endpoint: &str) -> Result<Self, Box<dyn Error>> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -65,7 +64,7 @@ impl Terminator {
     }
 }
 
-/// What a function trusts.
+/// The root certificates that a function trusts.
 const AMAZON_ROOTS: &str = include_str!("../../shared/src/amazon-roots.pem");
 
 fn bundle(certificates: impl IntoIterator<Item = String>) -> Result<NamedTempFile, Box<dyn Error>> {
@@ -82,7 +81,7 @@ async fn terminate(listener: TcpListener, acceptor: TlsAcceptor, endpoint: Strin
         let (acceptor, endpoint) = (acceptor.clone(), endpoint.clone());
         tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
-            // A connection that breaks is the function's to report.
+            // The function reports a connection that breaks.
             if let (Ok(mut near), Ok(mut far)) =
                 (acceptor.accept(stream).await, TcpStream::connect(endpoint).await)
             {

@@ -1,5 +1,5 @@
-//! What a warm function adds to its table's time: the very binaries that are deployed, each behind a Runtime API that
-//! hands out API Gateway's events and a table that answers from memory.
+//! Warm functions: what a request takes besides the time of the table. The binaries are those that are deployed. Each runs
+//! between a Runtime API with API Gateway's events and a table that answers from memory.
 
 mod counts;
 mod operations;
@@ -28,20 +28,20 @@ use crate::{
     runtime::{Failure, Function},
 };
 
-/// The counts that the guard compares with.
+/// The expected counts, which `--check` compares with.
 const EXPECTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/warm.json");
 
-/// How far a count may be from the expected one, either way, as a share of it. Random ids and the order of maps move
-/// counts by far less, another compiler or library by more.
+/// How far a count may differ from the expected one, as a share of it. Random ids and the order of maps change counts far less,
+/// another compiler or library changes them more.
 const TOLERANCE: f64 = 0.1;
 
-/// The most that a function may add, in the median.
+/// The most time that a function may add, in the median.
 const BAR: Duration = Duration::from_micros(500);
 
 /// How many requests a function answers before it counts as warm.
 const WARM_UP: usize = 100;
 
-/// How many times fewer passwords are hashed than other requests are made.
+/// How many times fewer requests are made when each hashes a password.
 const FEWER_HASHES: usize = 40;
 
 /// What the command line says.
@@ -52,25 +52,25 @@ pub struct Options {
     /// How many requests of each kind are timed.
     #[arg(long, default_value_t = 2_000)]
     times: usize,
-    /// Time nothing; compare the counts with those in bench/warm.json, and fail where one is more than a tenth off.
+    /// Only compare the counts with those in bench/warm.json, and fail where one differs by more than a tenth.
     #[arg(long, conflicts_with_all = ["times", "write"])]
     check: bool,
     /// Write the counts into bench/warm.json.
     #[arg(long, conflicts_with = "check")]
     renew: bool,
-    /// Count and time nothing; write a profile of each request into this directory, for callgrind_annotate. The binaries
-    /// must have symbols: CARGO_PROFILE_RELEASE_STRIP=none.
+    /// Only write a profile of each request into this directory, for callgrind_annotate. The binaries must have symbols:
+    /// CARGO_PROFILE_RELEASE_STRIP=none.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "renew", "write"])]
     profiles: Option<PathBuf>,
-    /// Only the requests whose name contains this.
+    /// Measure only the requests whose name contains this.
     #[arg(long, conflicts_with_all = ["renew", "write"])]
     only: Option<String>,
 }
 
-/// Measures.
+/// Measures every request of the list.
 ///
 /// # Errors
-/// Whatever stops it, in words for a person; also a count that isn't the expected one.
+/// When a function or valgrind fails, or when a count differs from the expected one.
 pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     measure(options)
         .await
@@ -82,7 +82,7 @@ async fn measure(options: &Options) -> Result<String, Failure> {
     let functions = FUNCTIONS.map(str::to_owned);
     let programs = Programs::of(&options.choice, &functions, !options.check).await;
     let programs = programs.map_err(|error| error.to_string())?;
-    let (fixture, mut operations) = Fixture::set().await?;
+    let (fixture, mut operations) = Fixture::start().await?;
     if options.check {
         operations.retain(|operation| FUNCTIONS.contains(&operation.function));
     }
@@ -101,11 +101,11 @@ async fn measure(options: &Options) -> Result<String, Failure> {
     } else {
         full(options, &bench, &operations).await?
     };
-    bench.fixture.clear().await?;
+    bench.fixture.stop().await;
     Ok(text)
 }
 
-/// What every measurement needs.
+/// The binaries, the recordings and the server that every measurement needs.
 struct Bench {
     programs: Programs,
     recordings: HashMap<&'static str, Recording>,
@@ -113,7 +113,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Lets each operation be done once over the engine, and records its calls.
+    /// Sends each request once with the engine as the table, and records the calls.
     async fn new(programs: Programs, fixture: Fixture, operations: &[Operation]) -> Result<Self, Failure> {
         let mut bench = Self {
             programs,
@@ -143,10 +143,10 @@ impl Bench {
 
     fn recording(&self, operation: &Operation) -> Result<&Recording, Failure> {
         let recording = self.recordings.get(operation.name);
-        Ok(recording.ok_or("an operation that wasn't recorded")?)
+        Ok(recording.ok_or("the operation wasn't recorded")?)
     }
 
-    /// What the function finds in its environment; it logs as it does on AWS.
+    /// The environment of the function. It logs as on AWS.
     fn environment(&self, table: &Table) -> [(&'static str, String); 4] {
         [
             ("TABLE_NAME", "marquee".into()),
@@ -158,14 +158,17 @@ impl Bench {
 
     async fn start(&self, operation: &Operation, table: &Table) -> Result<Function, Failure> {
         let mut command = Command::new(self.program(operation)?);
-        // Written, as to a log, and read by nobody.
+        // The logs are written, as on AWS, and discarded.
         command.stderr(Stdio::from(File::options().write(true).open("/dev/null")?));
         Function::spawn(&mut command, &self.environment(table)).await
     }
 }
 
 impl Operation {
-    /// Whether this is the answer that belongs to the event.
+    /// Checks the status of an answer.
+    ///
+    /// # Errors
+    /// When it is another than that of success.
     fn check(&self, answer: &Value) -> Result<(), Failure> {
         if answer["statusCode"] == self.status {
             return Ok(());
@@ -174,15 +177,16 @@ impl Operation {
     }
 }
 
-/// What was timed of an operation.
+/// The times of an operation.
 struct Times {
-    /// Of each request, from the event to the answer without what a call to the table took; in order of size.
+    /// For each request, the time from the event to the answer without the time of calls to the table. Shortest first.
     overheads: Vec<Duration>,
-    /// Of a processor, for one request.
+    /// The processor time of one request.
     processor: Duration,
 }
 
 impl Times {
+    /// The time within which this share of the requests was answered.
     fn of(&self, share: f64) -> Duration {
         let last = self.overheads.len().saturating_sub(1);
         #[allow(
@@ -195,7 +199,7 @@ impl Times {
     }
 }
 
-/// Times an operation, whose calls are answered from the recording.
+/// Times an operation. Its calls are answered from the recording.
 async fn time(
     bench: &Bench,
     operation: &Operation,
@@ -232,7 +236,7 @@ async fn time(
     let rounds: usize = operation.calls.iter().sum();
     if calls != rounds * times {
         return Err(format!(
-            "{}: {calls} calls in {times} times, and not {rounds} each",
+            "{}: {calls} calls in {times} requests, and not {rounds} each",
             operation.name
         )
         .into());
@@ -254,7 +258,7 @@ fn processor_time(pid: u32) -> Result<Duration, Failure> {
     Ok(Duration::from_nanos(all))
 }
 
-/// Counts every operation that hashes no password, one function after another.
+/// Counts the instructions and allocations of every operation that hashes no password, one function after another.
 async fn counts(bench: &Bench, operations: &[Operation]) -> Result<BTreeMap<String, Counts>, Failure> {
     let mut counts = BTreeMap::new();
     for function in FUNCTIONS.into_iter().chain(BARE) {
@@ -284,11 +288,11 @@ Gateway's events and a table that answers from memory what the engine answered o
 
 ";
 
-/// The two bare functions' operations.
+/// The names of the requests to the two bare functions.
 const NO_CALL: &str = "a bare function";
 const ONE_CALL: &str = "a bare function, GetItem";
 
-/// Everything.
+/// Times and counts every operation, and returns the section of the page.
 async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Result<String, Failure> {
     let counts = counts(bench, operations).await?;
     if options.renew {
@@ -313,7 +317,7 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
         let mut beside = " | ".to_owned();
         if judged {
             let recording = bench.recording(operation)?.last(calls);
-            let recording = recording.ok_or("fewer calls were recorded")?;
+            let recording = recording.ok_or("too few calls were recorded")?;
             let bare = operation.bare(&recording);
             let bare = time(bench, &bare, &recording, options.times).await?;
             let beyond = half.saturating_sub(bare.of(0.5));
@@ -368,6 +372,9 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
 }
 
 /// Compares the counts with the expected ones.
+///
+/// # Errors
+/// When one differs by more than the tolerance.
 async fn guard(bench: &Bench, operations: &[Operation]) -> Result<String, Failure> {
     let expected: BTreeMap<String, Counts> = serde_json::from_str(&fs::read_to_string(EXPECTED)?)?;
     let counts = counts(bench, operations).await?;
@@ -397,13 +404,13 @@ async fn guard(bench: &Bench, operations: &[Operation]) -> Result<String, Failur
         return Ok(text);
     }
     Err(format!(
-        "{text}\n{}\nIf that is right, renew the counts: cargo measure warm --renew",
+        "{text}\n{}\nIf the new counts are right, write them: cargo measure warm --renew",
         off.join("\n")
     )
     .into())
 }
 
-/// How far a count is from the expected one, as a share of that.
+/// The difference between a count and the expected one, as a share of the expected one.
 #[allow(clippy::cast_precision_loss)]
 fn difference(count: u64, expected: u64) -> f64 {
     (count as f64 - expected as f64) / expected as f64

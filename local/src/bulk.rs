@@ -10,7 +10,11 @@ use dynoxide::{
 };
 use marquee_shared::{
     Error, Result,
-    db::store::{Item, Outcome, Transaction},
+    db::{
+        expression::ConditionFailed,
+        item::Item,
+        transaction::{Outcome, Transaction},
+    },
 };
 
 /// A table of the embedded engine.
@@ -59,10 +63,10 @@ impl Bulk {
             match this.database.transact_write_items(request) {
                 Ok(_) => Ok(Outcome::Committed),
                 Err(DynoxideError::TransactionCanceledException(text, reasons)) => {
-                    let failed: HashMap<usize, Option<Item>> = (0..)
+                    let failed: HashMap<usize, ConditionFailed> = (0..)
                         .zip(reasons)
                         .filter(|(_, reason)| reason.code == "ConditionalCheckFailed")
-                        .map(|(at, _)| (at, None))
+                        .map(|(action, _)| (action, ConditionFailed::default()))
                         .collect();
                     if failed.is_empty() {
                         return Err(Error::internal(text));
@@ -154,12 +158,14 @@ fn engine_item(item: Item) -> Result<dynoxide::Item> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use marquee_shared::{
+        aws::client,
         clock::Clock,
         db::{
-            Key, client,
+            Key, Store,
             counter::Counter,
+            expression::Condition,
+            item::{number, text},
             keys,
-            store::{Expression, Store, number, text},
         },
     };
 
@@ -184,10 +190,7 @@ mod tests {
     async fn a_transaction_is_committed_as_over_http_and_one_whose_condition_failed_not_at_all() {
         let (_engine, store, bulk) = table().await;
         let genre = || store.on(keys::genre("drama"));
-        let put = genre().put(
-            &HashMap::from([("name", "Drama")]),
-            Expression::none().when("attribute_not_exists(#pk)"),
-        );
+        let put = genre().put(&HashMap::from([("name", "Drama")]), Condition::not_exists());
         let mut transaction = Transaction::default();
         transaction.add(store.count(Counter::Movies, 3).unwrap());
         let genre = transaction.add(put.unwrap());

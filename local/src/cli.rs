@@ -9,12 +9,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use marquee_shared::{
-    clock::Clock,
-    config::Config,
-    db::{Store, client},
-    domain::Role,
-};
+use marquee_shared::{aws::client, clock::Clock, config::Config, db::Store, domain::Role};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
@@ -26,7 +21,9 @@ use crate::{
 
 /// Serve a movie catalog API on this machine.
 ///
-/// Without a command, serves the API from a table in `.marquee` and imports the demonstration catalog on the first start.
+/// Without a command, marquee serves the API.
+///
+/// The first start creates the table and imports the demonstration catalog of 16,975 movies.
 #[derive(Debug, Parser)]
 #[command(name = "marquee", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {

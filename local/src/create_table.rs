@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
         Projection, TableDescription, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
     },
 };
-use marquee_shared::db::client::retrying;
+use marquee_shared::aws::client::retrying;
 use tokio::time::{Instant, sleep};
 
 use crate::template::{KeySpec, TableSpec};
@@ -318,7 +318,7 @@ fn is_already_enabled<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> boo
 #[allow(clippy::unwrap_used)]
 mod tests {
     use fault_proxy::FaultProxy;
-    use marquee_shared::db::client::local;
+    use marquee_shared::aws::client::local;
 
     use super::*;
     use crate::{
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_table_is_made_once_with_everything_declared() {
+    async fn the_table_is_created_once_with_everything_declared() {
         let engine = Engine::start(Storage::Memory).unwrap();
         let client = local(&engine.endpoint());
         assert!(ours().create(&client, "movies").await.unwrap());
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_at_once_make_one_table() {
+    async fn many_at_once_create_one_table() {
         let engine = Engine::start(Storage::Memory).unwrap();
         let client = local(&engine.endpoint());
         let spec = ours();

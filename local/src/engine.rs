@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_stalls_does_not_hold_up_the_shutdown_forever() {
+    async fn a_client_that_stalls_does_not_delay_the_shutdown_forever() {
         let engine = Engine::start(Storage::Memory).unwrap();
         let mut stalled = TcpStream::connect(engine.addr).unwrap();
         write!(stalled, "{}content-length: 10\r\n\r\n{{", head("ListTables")).unwrap();

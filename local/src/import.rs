@@ -172,6 +172,7 @@ impl Importer {
             shared: Arc::clone(&committed),
             genres: genres.collect(),
             movies: 0,
+            skipped: 0,
             progress: progress.clone(),
         };
         let reading = Reading {
@@ -195,9 +196,11 @@ impl Importer {
         let counts = reading.await.map_err(|e| ImportError::File(e.to_string()))?;
         written?;
         progress.finish_and_clear();
+        let mut counts = counts?;
+        counts.there += commits.skipped;
         Ok(Report {
             movies: commits.movies,
-            counts: counts?,
+            counts,
         })
     }
 }

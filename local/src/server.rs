@@ -16,9 +16,10 @@ use marquee_auth::{AuthState, Vault};
 use marquee_shared::{
     AppState,
     auth::{AuthSecrets, SecretTexts},
+    aws::client,
     clock::Clock,
     config::Config,
-    db::{Store, client},
+    db::Store,
     http::layers::cors,
     telemetry,
 };

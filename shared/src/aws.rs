@@ -1,6 +1,8 @@
 //! The settings of every client of an AWS service: region, credentials, TLS, and the retries and timeouts of a request that
 //! must be answered within seconds.
 
+pub mod client;
+
 use std::{env, time::Duration};
 
 use aws_config::{
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_roots_are_for_china_and_for_who_asks() {
+    fn the_systems_roots_are_for_china_and_whoever_asks() {
         let none = |_: &str| false;
         assert!(!trusts_the_system(None, none));
         assert!(!trusts_the_system(Some("eu-central-1"), none));

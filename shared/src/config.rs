@@ -56,7 +56,7 @@ pub struct HttpConfig {
     pub edge_key: Option<Secret>,
 }
 
-/// The longest [grace](TokenConfig::grace_seconds). With a longer one, rotation would no longer protect a stolen token.
+/// The longest [grace](TokenConfig::grace_seconds). With a longer one, rotation would no longer protect against a stolen token.
 pub const LONGEST_GRACE_SECONDS: i64 = 60;
 
 /// A variable of the environment whose value isn't valid.
@@ -64,16 +64,18 @@ pub const LONGEST_GRACE_SECONDS: i64 = 60;
 pub struct ConfigError {
     variable: &'static str,
     text: String,
-    /// What the value must be, if more is required than its type.
-    must: Option<String>,
+    /// What the value must be.
+    expected: &'static str,
 }
 
 impl std::fmt::Display for ConfigError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.must {
-            None => write!(f, "{}: can't be {:?}", self.variable, self.text),
-            Some(must) => write!(f, "{}: {must}, not {:?}", self.variable, self.text),
-        }
+        let Self {
+            variable,
+            text,
+            expected,
+        } = self;
+        write!(f, "{variable} must be {expected}, not {text:?}")
     }
 }
 
@@ -107,7 +109,7 @@ impl Config {
     /// Reads the environment. A variable that isn't set has its default.
     ///
     /// # Errors
-    /// Names the first variable whose value isn't valid.
+    /// Fails with the first variable whose value isn't valid.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
@@ -115,56 +117,66 @@ impl Config {
     /// Reads the variables through `lookup`.
     ///
     /// # Errors
-    /// Names the first variable whose value isn't valid.
+    /// Fails with the first variable whose value isn't valid.
     pub fn from_lookup(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        set(&lookup, "TABLE_NAME", &mut config.table)?;
+        let (tokens, http) = (&mut config.tokens, &mut config.http);
+        set(&lookup, "TABLE_NAME", "text", &mut config.table)?;
         config.dynamodb_endpoint = lookup("DYNAMODB_ENDPOINT").filter(|text| !text.is_empty());
-        set(&lookup, "TOKEN_ISSUER", &mut config.tokens.issuer)?;
-        set(&lookup, "TOKEN_AUDIENCE", &mut config.tokens.audience)?;
-        set(&lookup, "ACCESS_TOKEN_SECONDS", &mut config.tokens.access_seconds)?;
-        set(&lookup, "SESSION_SECONDS", &mut config.tokens.session_seconds)?;
-        let grace = &mut config.tokens.grace_seconds;
-        set(&lookup, "REFRESH_GRACE_SECONDS", grace)?;
-        if !(0..=LONGEST_GRACE_SECONDS).contains(grace) {
+        set(&lookup, "TOKEN_ISSUER", "text", &mut tokens.issuer)?;
+        set(&lookup, "TOKEN_AUDIENCE", "text", &mut tokens.audience)?;
+        let seconds = "a whole number of seconds";
+        set(
+            &lookup,
+            "ACCESS_TOKEN_SECONDS",
+            seconds,
+            &mut tokens.access_seconds,
+        )?;
+        set(&lookup, "SESSION_SECONDS", seconds, &mut tokens.session_seconds)?;
+        let (variable, expected) = ("REFRESH_GRACE_SECONDS", "a whole number from 0 to 60");
+        set(&lookup, variable, expected, &mut tokens.grace_seconds)?;
+        if !(0..=LONGEST_GRACE_SECONDS).contains(&tokens.grace_seconds) {
             return Err(ConfigError {
-                variable: "REFRESH_GRACE_SECONDS",
-                text: grace.to_string(),
-                must: Some(format!("must be from 0 to {LONGEST_GRACE_SECONDS}")),
+                variable,
+                text: tokens.grace_seconds.to_string(),
+                expected,
             });
         }
         set(
             &lookup,
             "ADDRESS_LIMIT_PER_MINUTE",
+            "a whole number from 0 on",
             &mut config.throttle.address_per_minute,
         )?;
-        let mut seconds = config.http.deadline.as_secs();
-        set(&lookup, "REQUEST_DEADLINE_SECONDS", &mut seconds)?;
-        config.http.deadline = Duration::from_secs(seconds);
+        let mut deadline = http.deadline.as_secs();
+        set(&lookup, "REQUEST_DEADLINE_SECONDS", seconds, &mut deadline)?;
+        http.deadline = Duration::from_secs(deadline);
         if let Some(origins) = lookup("CORS_ORIGINS") {
-            config.http.cors_origins = origins
+            http.cors_origins = origins
                 .split(',')
                 .map(|origin| origin.trim().to_owned())
                 .filter(|origin| !origin.is_empty())
                 .collect();
         }
-        config.http.edge_key = lookup("EDGE_KEY")
+        http.edge_key = lookup("EDGE_KEY")
             .filter(|text| !text.is_empty())
             .map(Secret::new);
         Ok(config)
     }
 }
 
+/// Parses a variable into `value`, if it is set.
 fn set<T: FromStr>(
     lookup: impl Fn(&'static str) -> Option<String>,
     variable: &'static str,
+    expected: &'static str,
     value: &mut T,
 ) -> Result<(), ConfigError> {
     if let Some(text) = lookup(variable) {
         *value = text.parse().map_err(|_| ConfigError {
             variable,
             text,
-            must: None,
+            expected,
         })?;
     }
     Ok(())
@@ -186,7 +198,10 @@ mod tests {
     fn a_variable_that_cannot_be_read_is_named() {
         let error =
             Config::from_lookup(|name| (name == "SESSION_SECONDS").then(|| "soon".into())).unwrap_err();
-        assert_eq!(error.to_string(), "SESSION_SECONDS: can't be \"soon\"");
+        assert_eq!(
+            error.to_string(),
+            "SESSION_SECONDS must be a whole number of seconds, not \"soon\""
+        );
     }
 
     #[test]
@@ -198,12 +213,9 @@ mod tests {
         for (text, seconds) in [("0", 0), ("10", 10), ("60", 60)] {
             assert_eq!(grace(text).unwrap().tokens.grace_seconds, seconds);
         }
-        for text in ["61", "-1"] {
-            let expected = format!("REFRESH_GRACE_SECONDS: must be from 0 to 60, not \"{text}\"");
-            assert_eq!(grace(text).unwrap_err().to_string(), expected);
-        }
-        for text in ["", "10s", "1e1", "9223372036854775808"] {
-            let expected = format!("REFRESH_GRACE_SECONDS: can't be \"{text}\"");
+        for text in ["61", "-1", "", "10s", "1e1", "9223372036854775808"] {
+            let expected =
+                format!("REFRESH_GRACE_SECONDS must be a whole number from 0 to 60, not \"{text}\"");
             assert_eq!(grace(text).unwrap_err().to_string(), expected);
         }
     }

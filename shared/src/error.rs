@@ -90,13 +90,15 @@ impl LogText {
         self.aws_error_code.as_deref()
     }
 
-    /// Returns everything in one line, for an operator's terminal: `GetItem: the call failed (ThrottlingException)`.
+    /// Returns one line for an operator's terminal: the AWS operation, and the error code or else the cause. An example is
+    /// `GetItem: ThrottlingException`.
     #[must_use]
     pub fn line(&self) -> String {
-        let operation = self.aws_operation.map(|operation| format!("{operation}: "));
-        let code = self.aws_error_code.as_ref().map(|code| format!(" ({code})"));
-        let (operation, code) = (operation.unwrap_or_default(), code.unwrap_or_default());
-        format!("{operation}{}{code}", self.text)
+        let cause = self.aws_error_code().unwrap_or(&self.text);
+        match self.aws_operation {
+            Some(operation) => format!("{operation}: {cause}"),
+            None => cause.to_owned(),
+        }
     }
 }
 
@@ -137,7 +139,7 @@ impl FieldErrors {
         self.0.entry(field).or_default().push(message.into());
     }
 
-    /// Returns the value of `field`, or adds its error and returns `None`. The caller can so parse every field before it
+    /// Returns the value of `field`, or adds its error and returns `None`. So a caller parses all fields first and then
     /// reports all errors at once.
     pub fn take<T, E: fmt::Display>(
         &mut self,
@@ -286,10 +288,9 @@ mod tests {
     #[test]
     fn a_line_for_the_operator_names_the_operation_and_the_code() {
         let error = Error::unavailable(LogText::aws_error("ThrottlingException").during("GetItem"));
-        assert_eq!(
-            error.log_message(),
-            "GetItem: the call failed (ThrottlingException)"
-        );
+        assert_eq!(error.log_message(), "GetItem: ThrottlingException");
+        let error = Error::unavailable(LogText::from("no answer in time").during("GetItem"));
+        assert_eq!(error.log_message(), "GetItem: no answer in time");
         assert_eq!(Error::internal("no randomness").log_message(), "no randomness");
     }
 

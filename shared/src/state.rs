@@ -7,9 +7,10 @@ use tokio::sync::OnceCell;
 
 use crate::{
     auth::keys::KeyRing,
+    aws::client,
     clock::Clock,
     config::{Config, ConfigError},
-    db::{client, cursor::CursorKey, store::Store},
+    db::{cursor::CursorKey, store::Store},
     error::Result,
 };
 

@@ -1,7 +1,10 @@
 //! What a text may be: names that show and leave other text alone, in every script, as long as their limits say.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use marquee_shared::{db::keys, domain::MovieId};
+use marquee_shared::{
+    db::{expression::Condition, keys},
+    domain::MovieId,
+};
 use serde_json::{Value, json};
 
 use super::but;
@@ -245,7 +248,7 @@ async fn a_stored_movie_that_would_be_refused_today_can_be_read_edited_and_delet
             name.to_owned(),
             AttributeValue::S(old.replace('\u{3164}', "\u{200b}")),
         );
-        assert!(store.put(item, None).await.unwrap());
+        assert!(store.put(item, Condition::none()).await.unwrap().is_ok());
     }
     let shown = member.get(&path).send().await.is(200).body;
     assert_eq!(shown["cover_image"], "https://user:pw@example.org/\"");

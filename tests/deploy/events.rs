@@ -15,7 +15,7 @@ use crate::support::{
     event::{self, Event, Request},
     operations::{Operation, operations},
     replay::{Gateway, Target, difference, differences},
-    scenario::{self, Kept, STORY},
+    scenario::{self, Kept, SCENARIO},
 };
 
 /// Events whose body is in base64 where the gateway would leave it as text. A function must take either.
@@ -94,9 +94,9 @@ fn all_events() -> Events {
 }
 
 /// What is missing for every operation to have an event in both spellings that succeeds, and for every event to stand
-/// in the story once.
-fn missing(operations: &[Operation], events: &Events, story: &[(&str, u16)]) -> Vec<String> {
-    let succeeding: Vec<&Event> = story
+/// in the scenario once.
+fn missing(operations: &[Operation], events: &Events, scenario: &[(&str, u16)]) -> Vec<String> {
+    let succeeding: Vec<&Event> = scenario
         .iter()
         .filter(|(_, status)| *status < 400)
         .filter_map(|(name, _)| events.get(*name))
@@ -113,11 +113,11 @@ fn missing(operations: &[Operation], events: &Events, story: &[(&str, u16)]) -> 
             }
         }
     }
-    let steps: BTreeSet<&str> = story.iter().map(|(name, _)| *name).collect();
+    let steps: BTreeSet<&str> = scenario.iter().map(|(name, _)| *name).collect();
     let files: BTreeSet<&str> = events.keys().map(String::as_str).collect();
     missing.extend(files.difference(&steps).map(|name| format!("a step for {name}")));
     missing.extend(steps.difference(&files).map(|name| format!("the event {name}")));
-    if steps.len() < story.len() {
+    if steps.len() < scenario.len() {
         missing.push("an event of its own for every step".into());
     }
     missing
@@ -126,8 +126,8 @@ fn missing(operations: &[Operation], events: &Events, story: &[(&str, u16)]) -> 
 #[test]
 fn every_operation_has_its_events_and_every_event_its_step() {
     let (operations, events) = (operations(), all_events());
-    assert_eq!(missing(&operations, &events, STORY), [""; 0]);
-    for (name, status) in STORY {
+    assert_eq!(missing(&operations, &events, SCENARIO), [""; 0]);
+    for (name, status) in SCENARIO {
         let (method, path) = (
             &events[*name].request_context.http.method,
             &events[*name].raw_path,
@@ -149,22 +149,22 @@ fn without_any_one_event_or_step_something_is_missing() {
         let mut events = events.clone();
         events.remove(name);
         assert_ne!(
-            missing(&operations, &events, STORY),
+            missing(&operations, &events, SCENARIO),
             [""; 0],
             "without the event {name}"
         );
     }
-    for at in 0..STORY.len() {
-        let mut story = STORY.to_vec();
-        let (name, _) = story.remove(at);
+    for at in 0..SCENARIO.len() {
+        let mut scenario = SCENARIO.to_vec();
+        let (name, _) = scenario.remove(at);
         assert_ne!(
-            missing(&operations, &events, &story),
+            missing(&operations, &events, &scenario),
             [""; 0],
             "without the step {name}"
         );
     }
-    let mut twice = STORY.to_vec();
-    twice.push(STORY[0]);
+    let mut twice = SCENARIO.to_vec();
+    twice.push(SCENARIO[0]);
     assert_ne!(
         missing(&operations, &events, &twice),
         [""; 0],
@@ -174,7 +174,7 @@ fn without_any_one_event_or_step_something_is_missing() {
 
 /// Guarantee 56.
 #[tokio::test]
-async fn every_event_is_answered_as_the_story_says() {
+async fn every_event_is_answered_as_the_scenario_says() {
     let app = TestApp::new().await;
     let mut kept = Kept::default();
     for (name, status, event) in scenario::events() {
@@ -186,7 +186,7 @@ async fn every_event_is_answered_as_the_story_says() {
     }
 }
 
-/// Asserts that all answers of the story are those given in process.
+/// Asserts that all answers of the scenario are those given in process.
 async fn assert_same(target: &impl Target) {
     let differences = differences(target).await;
     assert!(differences.is_empty(), "{}", differences.join("\n"));

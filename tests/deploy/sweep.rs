@@ -5,12 +5,14 @@ use std::time::{Duration, SystemTime};
 use lambda_runtime::{Context, LambdaEvent};
 use marquee::{guard::Guard, server::TEMPLATE, template::Template};
 use marquee_shared::{
+    aws::client,
     clock::Clock,
     db::{
-        Key, Store, client,
+        Key, Store,
+        expression::Condition,
         favorite::FavoriteItem,
+        item::{Item, to_item},
         keys,
-        store::{Item, to_item},
     },
     domain::{MovieId, UserId},
 };
@@ -45,7 +47,7 @@ async fn leave(store: &Store, movie: u64, users: u64) {
 
 async fn put(store: &Store, key: Key, mut item: Item) {
     item.extend(key.attributes());
-    assert!(store.put(item, None).await.unwrap());
+    assert!(store.put(item, Condition::none()).await.unwrap().is_ok());
 }
 
 /// How many favorites and how many movies to sweep the table holds.

@@ -1,14 +1,15 @@
-//! Whether the auditor that the other tests end with would see anything.
+//! The auditor reports every disagreement that it is meant to find, and no other.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use marquee_shared::{
     db::{
         Key, Store,
         counter::Counter,
+        expression::Condition,
+        item::{Item, number, text},
         keys,
-        store::{Item, number, text},
     },
-    domain::{MovieId, UserId},
+    domain::{ImdbId, MovieId, UserId},
 };
 use serde_json::json;
 
@@ -23,7 +24,7 @@ async fn replace(store: &Store, key: &Key, item: Option<Item>) {
     match item {
         Some(mut item) => {
             item.extend(key.attributes());
-            assert!(store.put(item, None).await.unwrap());
+            assert!(store.put(item, Condition::none()).await.unwrap().is_ok());
         }
         None => store.delete(key).await.unwrap(),
     }
@@ -64,7 +65,8 @@ fn another(item: &[(&'static str, AttributeValue)]) -> Break {
 async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
     let app = TestApp::new().await;
     let (ripley, dallas) = (app.register("ripley").await, app.register("dallas").await);
-    let alien = movie("Alien Nation", "Ridley Scott", "Sci-Fi, Horror", "1979-05-25");
+    let mut alien = movie("Alien Nation", "Ridley Scott", "Sci-Fi, Horror", "1979-05-25");
+    alien["imdb_id"] = json!("tt0078748");
     let alien = ripley.add(&alien).await["id"].as_u64().unwrap();
     ripley
         .add(&movie("Heat", "Michael Mann", "Crime", "1995-12-15"))
@@ -75,6 +77,7 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
     audit(store).await;
 
     let id = MovieId::try_from(alien).unwrap();
+    let imdb_id = ImdbId::parse("tt0078748").unwrap();
     let user = UserId::try_from(dallas.id).unwrap();
     let nobody = UserId::try_from(99).unwrap();
     let nothing = MovieId::try_from(99).unwrap();
@@ -90,19 +93,19 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
             keys::movie(id),
             set("likes", number(alien)),
         ),
-        ("is liked", keys::movie(id), set("liked", text("LIKES#99"))),
+        ("is in the shard", keys::movie(id), set("liked", text("LIKES#99"))),
         (
-            "is dated",
+            "has the date keys",
             keys::movie(id),
             set("date", text("1979-05-26#0000000000000001")),
         ),
-        ("is dated", keys::movie(id), set("dated", text("OTHERS"))),
+        ("has the date keys", keys::movie(id), set("dated", text("OTHERS"))),
         (
-            "is dated",
+            "has the date keys",
             keys::movie(id),
             set("release_date", text("1980-05-25")),
         ),
-        ("is nobody's", keys::movie(id), set("user", number(99))),
+        ("the owner of movie", keys::movie(id), set("user", number(99))),
         ("missing", keys::movie(id), set("title", text("Aliens"))),
         ("orphan", keys::movie(id), gone()),
         (
@@ -142,11 +145,33 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
         ),
         ("genres count", keys::genre("sci-fi"), set("n", number(2))),
         ("genres count", keys::genre("sci-fi"), gone()),
-        ("is shown as", keys::genre("sci-fi"), set("name", text("Drama"))),
+        ("has the name", keys::genre("sci-fi"), set("name", text("Drama"))),
         (
-            "says it is",
+            "has the identity",
             keys::genre("sci-fi"),
             set("identity", text("drama")),
+        ),
+        ("whose item names None", keys::imdb_id(&imdb_id), gone()),
+        (
+            "whose item names Some",
+            keys::imdb_id(&imdb_id),
+            set("movie", number(2)),
+        ),
+        (
+            "has the imdb_id tt1",
+            keys::movie(id),
+            set("imdb_id", text("tt1")),
+        ),
+        ("orphan", keys::movie(id), set("imdb_id", text("tt0090605"))),
+        (
+            "orphan",
+            Key::new("IMDB#tt0090605", "IMDB"),
+            another(&[("movie", number(alien))]),
+        ),
+        (
+            "is not a valid imdb_id",
+            keys::imdb_id(&imdb_id),
+            set("movie", text("x")),
         ),
         ("has 0 favorites", keys::favorite(id, user), gone()),
         (
@@ -160,12 +185,12 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
             set("dated", text("USER_FAVORITES#9")),
         ),
         ("orphan", keys::favorite(nothing, user), another(&[])),
-        ("favorite of nobody", keys::favorite(id, nobody), another(&[])),
-        ("to be swept", keys::sweep(id), another(&[])),
-        ("can't sign in", keys::login("ripley"), gone()),
-        ("can't sign in", keys::login("ripley@example.com"), gone()),
+        ("has a favorite of user", keys::favorite(id, nobody), another(&[])),
+        ("by the sweep", keys::sweep(id), another(&[])),
+        ("has no right login", keys::login("ripley"), gone()),
+        ("has no right login", keys::login("ripley@example.com"), gone()),
         (
-            "can't sign in",
+            "has no right login",
             keys::login("ripley"),
             set("user", number(dallas.id)),
         ),
@@ -174,20 +199,24 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
             keys::login("ripley"),
             set("password_hash", text("x")),
         ),
-        ("signs in nobody", keys::user(user), gone()),
-        ("are both", keys::user(user), set("username", text("RIPLEY"))),
+        ("the login", keys::user(user), gone()),
         (
-            "are both",
+            "both have the name",
+            keys::user(user),
+            set("username", text("RIPLEY")),
+        ),
+        (
+            "both have the name",
             keys::user(user),
             set("email", text("Ripley@example.com")),
         ),
         (
-            "nobody's session",
+            "the user of the session",
             keys::session("x"),
             another(&[("user", number(99))]),
         ),
-        ("what is", Key::new("ELSE", "x"), another(&[])),
-        ("no movie", Key::new("MOVIES#0", "x"), another(&[])),
+        ("of no known class", Key::new("ELSE", "x"), another(&[])),
+        ("not a valid movie", Key::new("MOVIES#0", "x"), another(&[])),
     ];
     for (what, key, change) in breaks {
         let item = store.get(&key).await.unwrap();

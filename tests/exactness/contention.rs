@@ -9,12 +9,7 @@ use std::{
 };
 
 use marquee_shared::{
-    db::{
-        Store,
-        favorite::FavoriteChange,
-        keys,
-        movie::{Edit, MovieView},
-    },
+    db::{Store, edit_movie::Edit, favorite::FavoriteChange, keys, movie::MovieView},
     domain::{MovieFields, MovieId, UserId},
 };
 use serde_json::{Value, json};

@@ -17,14 +17,15 @@ use marquee::{
     server::table_file,
 };
 use marquee_shared::{
+    aws::client,
     clock::Clock,
-    db::{Store, client, movie::MovieItem, store::from_item},
+    db::{Store, item::from_item, movie::MovieItem},
 };
 use rand::RngExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines},
+    io::{AsyncBufReadExt as _, BufReader, Lines},
     process::{Child, ChildStdout, Command},
 };
 

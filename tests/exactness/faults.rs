@@ -1,4 +1,4 @@
-//! Faults between the product and its table: answers that are lost, conflicts, throttles, unfinished batches, silence.
+//! Faults between the server and its table: lost answers, conflicts, throttles, incomplete batches, and no answer.
 
 use std::{
     fmt::Write as _,
@@ -10,48 +10,46 @@ use marquee::{
     import::{Importer, Report, Source},
     server::Options,
 };
-use marquee_shared::{
-    clock::Clock,
-    db::{Store, client},
-};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Call, Caller, PASSWORD,
+    Answer, Call, Caller,
     audit::audit,
     movie,
+    operations::{operations, sample_movie},
     proxy::{Fault, ProxiedApp, TABLE_CALLS},
 };
 
-/// No more calls than these are made before everything is over.
+/// Every call from now on.
 pub(super) const FOR_EVER: std::ops::Range<usize> = 0..usize::MAX;
 
-/// The longest that a request may take, deadline and all, on a busy machine. The gateway gives up after 30 seconds.
+/// The longest that a request may take on a busy machine, its deadline included. The gateway gives up after 30 seconds.
 const BOUND: Duration = Duration::from_secs(20);
 
-/// A deadline of requests that are to come to it.
+/// A deadline for requests that are expected to reach it.
 pub(super) const SHORT: Duration = Duration::from_secs(3);
 
-/// A server with a fault proxy to its table, a user and a movie of theirs.
-async fn stage() -> (ProxiedApp, Caller, u64) {
-    stage_with(|_| {}).await
+/// A server behind a fault proxy, a user, and the id of a movie of theirs.
+async fn proxied_with_movie() -> (ProxiedApp, Caller, u64) {
+    proxied_with(|_| {}).await
 }
 
 /// The same with other options.
-pub(super) async fn stage_with(change: impl FnOnce(&mut Options)) -> (ProxiedApp, Caller, u64) {
+pub(super) async fn proxied_with(change: impl FnOnce(&mut Options)) -> (ProxiedApp, Caller, u64) {
     let proxied = ProxiedApp::with(change).await;
     let user = proxied.app.member().await;
     let id = user.add(&alien()).await["id"].as_u64().unwrap();
-    // A warm function holds the keys.
+    // A warm function has read the keys.
     user.get("/api/movies/?limit=1").send().await.is(200);
     (proxied, user, id)
 }
 
+/// The movie of the tests, called Alien.
 pub(super) fn alien() -> Value {
-    movie("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25")
+    sample_movie()
 }
 
-/// Sends a request that mustn't hang.
+/// Sends a request that must be answered within [`BOUND`].
 pub(super) async fn bounded(call: impl Future<Output = Answer>) -> Answer {
     let begun = Instant::now();
     let answer = tokio::time::timeout(BOUND, call).await.expect("no answer");
@@ -59,55 +57,40 @@ pub(super) async fn bounded(call: impl Future<Output = Answer>) -> Answer {
     answer
 }
 
-/// A request of every kind that this user may make on this movie, in an order in which each finds what it needs.
-pub(super) fn every_request(user: &Caller, id: u64) -> Vec<(&'static str, Call)> {
-    let favorite = format!("/api/movies/{id}/favorite/");
-    let movie = format!("/api/movies/{id}/");
-    let login = json!({"username": user.username, "password": PASSWORD});
-    let register = json!({"username": "newcomer", "email": "newcomer@example.com", "password": PASSWORD});
-    vec![
-        ("get", user.get(&movie)),
-        ("list", user.get("/api/movies/")),
-        ("list by -id", user.get("/api/movies/?ordering=-id")),
-        ("list by date", user.get("/api/movies/?ordering=release_date")),
-        ("list a genre", user.get("/api/movies/?genre=horror")),
-        ("search", user.get("/api/movies/search/?q=alien")),
-        ("categories", user.get("/api/movies/categories/")),
-        ("most liked", user.get("/api/movies/most-liked/")),
-        ("newest", user.get("/api/movies/newest/")),
-        ("my favorites", user.get("/api/users/me/favorites/")),
-        ("me", user.get("/api/users/me/")),
-        ("users", user.get("/api/users/")),
-        ("create", user.post("/api/movies/").json(&alien())),
-        ("toggle", user.post(&favorite)),
-        ("remove a favorite", user.delete(&favorite)),
-        ("add a favorite", user.put(&favorite)),
-        (
-            "update",
-            user.patch(&movie)
-                .json(&json!({"title": "Aliens", "favorite": false})),
-        ),
-        ("replace", user.put(&movie).json(&alien())),
-        ("register", user.post("/api/auth/register/").json(&register)),
-        ("login", user.post("/api/auth/login/").json(&login)),
-        (
-            "refresh",
-            user.post("/api/auth/refresh/")
-                .json(&json!({"refresh": user.refresh})),
-        ),
-        (
-            "logout",
-            user.post("/api/auth/logout/")
-                .json(&json!({"refresh": user.refresh})),
-        ),
-        ("delete", user.delete(&movie)),
-    ]
+/// A sample request.
+pub(super) struct SampleRequest {
+    /// The operation's id.
+    pub(super) name: &'static str,
+    /// Whether it changes nothing.
+    pub(super) is_read: bool,
+    /// The request.
+    pub(super) call: Call,
 }
 
-/// Guarantee 30. The SDK's retry carries the same token, so what was done isn't done again, nor undone.
+/// Every sample request of every operation that needs the table, by this user about this movie, in an order in which each
+/// finds what it needs.
+pub(super) fn every_request(user: &Caller, id: u64) -> Vec<SampleRequest> {
+    let mut requests = Vec::new();
+    // The operations that don't read a token answer from memory.
+    for operation in operations()
+        .iter()
+        .filter(|operation| operation.sample.reads_token)
+    {
+        for (_, call) in operation.requests(user, &json!(id), user) {
+            requests.push(SampleRequest {
+                name: operation.sample.id,
+                is_read: operation.method == "GET",
+                call,
+            });
+        }
+    }
+    requests
+}
+
+/// Guarantee 30. A retry carries the same `ClientRequestToken`, so a change that was committed isn't repeated or undone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_favorite_whose_answer_was_lost_is_neither_undone_nor_doubled() {
-    let (proxied, user, id) = stage().await;
+    let (proxied, user, id) = proxied_with_movie().await;
     let path = format!("/api/movies/{id}/favorite/");
     for lost in 1..=3 {
         for on in [true, false] {
@@ -132,10 +115,10 @@ async fn a_favorite_whose_answer_was_lost_is_neither_undone_nor_doubled() {
     }
 }
 
-/// Guarantees 30 and 32: what holds for a favorite holds for every change.
+/// Guarantees 30 and 32: the same for every change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_change_is_done_twice_when_its_answer_was_lost() {
-    let (proxied, user, id) = stage().await;
+    let (proxied, user, id) = proxied_with_movie().await;
     for operation in TABLE_CALLS {
         let (user, id) = match operation {
             "GetItem" => (user.clone(), id),
@@ -145,19 +128,8 @@ async fn no_change_is_done_twice_when_its_answer_was_lost() {
                 (user, id)
             }
         };
-        for (name, call) in every_request(&user, id) {
-            let call = match name {
-                // Each round needs a name of its own.
-                "register" => user.post("/api/auth/register/").json(&json!({
-                    "username": format!("new-{operation}"),
-                    "email": format!("new-{operation}@example.com"),
-                    "password": PASSWORD,
-                })),
-                _ => call,
-            };
-            let before = user.get("/api/movies/?limit=1").send().await.body["count"]
-                .as_u64()
-                .unwrap();
+        for SampleRequest { name, call, .. } in every_request(&user, id) {
+            let before = user.count("/api/movies/").await;
             proxied.proxy.inject(operation, 0..3, Fault::AnswerLost);
             let answer = bounded(call.send()).await;
             proxied.proxy.clear_faults();
@@ -166,12 +138,10 @@ async fn no_change_is_done_twice_when_its_answer_was_lost() {
                 "{name} without an answer to {operation}: {}",
                 answer.text
             );
-            let after = user.get("/api/movies/?limit=1").send().await.body["count"]
-                .as_u64()
-                .unwrap();
+            let after = user.count("/api/movies/").await;
             let expected = match name {
-                "create" => before + 1,
-                "delete" => before - 1,
+                "create_movie" => before + 1,
+                "delete_movie" => before - 1,
                 _ => before,
             };
             assert_eq!(after, expected, "{name} without an answer to {operation}");
@@ -180,10 +150,10 @@ async fn no_change_is_done_twice_when_its_answer_was_lost() {
     }
 }
 
-/// Guarantee 33: a conflict is tried again until it is done, once.
+/// Guarantee 33: a canceled transaction is retried until it commits, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_cancels_a_transaction_for_a_while_it_is_done_once_in_the_end() {
-    let (proxied, user, id) = stage().await;
+    let (proxied, user, id) = proxied_with_movie().await;
     let reasons = [
         "TransactionConflict",
         "ThrottlingError",
@@ -202,7 +172,7 @@ async fn whatever_cancels_a_transaction_for_a_while_it_is_done_once_in_the_end()
         assert_eq!(answer.body["favorite_count"], json!((n + 1) % 2), "{reason}");
         proxied.proxy.clear_faults();
     }
-    for (name, call) in every_request(&user, id) {
+    for SampleRequest { name, call, .. } in every_request(&user, id) {
         proxied
             .proxy
             .inject("TransactWriteItems", 0..4, Fault::Canceled("TransactionConflict"));
@@ -219,7 +189,7 @@ async fn whatever_cancels_a_transaction_for_a_while_it_is_done_once_in_the_end()
     audit(&proxied.app.running.state.store).await;
 }
 
-/// Guarantee 33: a throttle or an error of the table that passes is tried again.
+/// Guarantee 33: a call that was throttled or failed is retried.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_refuses_for_a_moment_is_asked_again() {
     for (status, code) in [
@@ -228,8 +198,8 @@ async fn a_table_that_refuses_for_a_moment_is_asked_again() {
         (500, "InternalServerError"),
         (503, "ServiceUnavailable"),
     ] {
-        let (proxied, user, id) = stage().await;
-        for (name, call) in every_request(&user, id) {
+        let (proxied, user, id) = proxied_with_movie().await;
+        for SampleRequest { name, call, .. } in every_request(&user, id) {
             proxied.proxy.inject("*", 0..1, Fault::Refused(status, code));
             let answer = bounded(call.send()).await;
             assert!(answer.status.is_success(), "{name} with {code}: {}", answer.text);
@@ -239,18 +209,18 @@ async fn a_table_that_refuses_for_a_moment_is_asked_again() {
     }
 }
 
-/// Guarantee 33: canceled for ever, a change isn't done, and says so.
+/// Guarantee 33: a change whose transaction is canceled every time isn't made, and the answer says so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_is_always_canceled_is_503_and_leaves_nothing_behind() {
     for (reason, status) in [
         ("TransactionConflict", 503),
         ("ThrottlingError", 503),
         ("ProvisionedThroughputExceeded", 503),
-        // What no retry can mend is a bug, and says no more than that.
+        // A reason that no retry can change is a bug. The answer doesn't name it.
         ("ValidationError", 500),
         ("ItemCollectionSizeLimitExceeded", 500),
     ] {
-        let (proxied, user, id) = stage_with(|options| options.config.http.deadline = SHORT).await;
+        let (proxied, user, id) = proxied_with(|options| options.config.http.deadline = SHORT).await;
         proxied
             .proxy
             .inject("TransactWriteItems", FOR_EVER, Fault::Canceled(reason));
@@ -280,7 +250,7 @@ async fn a_transaction_that_is_always_canceled_is_503_and_leaves_nothing_behind(
 /// Guarantee 34.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_batch_leaves_unprocessed_is_asked_for_again_until_nothing_is_left() {
-    let (proxied, user, _) = stage().await;
+    let (proxied, user, _) = proxied_with_movie().await;
     let mut fans = vec![user.clone()];
     for _ in 0..4 {
         fans.push(proxied.app.member().await);
@@ -326,7 +296,7 @@ async fn what_a_batch_leaves_unprocessed_is_asked_for_again_until_nothing_is_lef
     proxied.proxy.inject("BatchGetItem", 0..3, Fault::NothingDone);
     assert_eq!(bounded(user.get(lists[0]).send()).await.is(200).body, whole[0]);
     proxied.proxy.clear_faults();
-    // A deleted movie's favorites go in a batch as well.
+    // The favorites of a deleted movie are deleted in batches too.
     proxied.proxy.inject("BatchWriteItem", FOR_EVER, Fault::HalfDone);
     for id in &ids[..2] {
         bounded(user.delete(&format!("/api/movies/{id}/")).send())
@@ -343,17 +313,17 @@ async fn what_a_batch_leaves_unprocessed_is_asked_for_again_until_nothing_is_lef
     assert_eq!(store.sweep_favorites().await.unwrap(), 0, "favorites are left");
     audit(store).await;
 
-    // For ever is too long.
+    // The deadline ends the retries.
     proxied.proxy.inject("BatchGetItem", FOR_EVER, Fault::NothingDone);
     bounded(user.get(lists[1]).send())
         .await
         .is_problem(503, "unavailable");
 }
 
-/// Guarantee 32: a deletion that is cut off between the movie and its favorites is finished by the sweep.
+/// Guarantee 32: the sweep finishes a deletion that ended between the movie and its favorites.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_that_is_cut_off_shows_no_movie_and_leaves_its_favorites_to_the_sweep() {
-    let (proxied, user, id) = stage().await;
+    let (proxied, user, id) = proxied_with_movie().await;
     let path = format!("/api/movies/{id}/");
     user.put(&format!("{path}favorite/")).send().await.is(200);
     proxied.proxy.inject(
@@ -374,7 +344,7 @@ async fn a_deletion_that_is_cut_off_shows_no_movie_and_leaves_its_favorites_to_t
     audit(store).await;
 }
 
-/// Batches that are done by half, and answers that never come, while items are written and chunks committed side by side.
+/// Half of a batch is written, answers are lost, and a transaction is canceled, while several chunks are written at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_through_the_fault_proxy_that_loses_answers_adds_every_movie_once() {
     let proxied = ProxiedApp::new().await;
@@ -391,9 +361,8 @@ async fn an_import_through_the_fault_proxy_that_loses_answers_adds_every_movie_o
     proxy.inject("BatchWriteItem", 12..14, Fault::AnswerLost);
     proxy.inject("TransactWriteItems", 1..2, Fault::AnswerLost);
     proxy.inject("TransactWriteItems", 5..8, Fault::Canceled("TransactionConflict"));
-    let store = Store::new(client::local(&proxy.url), proxy.table.name(), Clock::default());
     let source = Source::File(file);
-    let importer = Importer::new(store, None);
+    let importer = Importer::new(proxy.proxied_store(), None);
     let report = importer.run(&source).await.unwrap();
     assert_eq!(report, Report::of_all(2_000));
     let again = importer.run(&source).await.unwrap();

@@ -9,7 +9,7 @@ use std::{
 use marquee_shared::db::Store;
 use serde_json::{Value, json};
 
-use super::faults::{FOR_EVER, SHORT, alien, bounded, every_request, stage_with};
+use super::faults::{FOR_EVER, SHORT, alien, bounded, every_request, proxied_with};
 use crate::support::{
     Answer, Call, Caller, PASSWORD,
     audit::audit,
@@ -90,7 +90,7 @@ struct Stage {
 
 impl Stage {
     async fn new(deadline: Duration) -> Self {
-        let (proxied, user, _) = stage_with(|options| options.config.http.deadline = deadline).await;
+        let (proxied, user, _) = proxied_with(|options| options.config.http.deadline = deadline).await;
         let mut tokens = Vec::new();
         for _ in 0..2 {
             let answer = user.login().await.is(200);
@@ -224,10 +224,11 @@ impl Stage {
 
     /// Every kind of read.
     fn reads(&self, movie: u64) -> impl Iterator<Item = (Change, Call)> {
-        let reads = every_request(&self.user, movie).into_iter().take(12);
-        reads.map(|(name, call)| {
-            let (status, movie) = (200, None);
-            (Change { name, status, movie }, call)
+        let requests = every_request(&self.user, movie).into_iter();
+        let reads = requests.filter(|request| request.is_read);
+        reads.map(|request| {
+            let (name, status, movie) = (request.name, 200, None);
+            (Change { name, status, movie }, request.call)
         })
     }
 
@@ -305,27 +306,6 @@ async fn side_by_side<F: Future<Output = ()> + Send + 'static>(test: fn(Outage) 
 
 async fn sweep_all(store: &Store) {
     while store.sweep_favorites().await.unwrap() > 0 {}
-}
-
-impl Caller {
-    async fn count(&self, path: &str) -> u64 {
-        let answer = self.get(&format!("{path}?limit=1")).send().await.is(200);
-        answer.body["count"].as_u64().unwrap()
-    }
-
-    fn login_call(&self) -> Call {
-        let body = json!({"username": self.username, "password": PASSWORD});
-        self.post("/api/auth/login/").json(&body)
-    }
-
-    async fn login(&self) -> Answer {
-        self.login_call().send().await
-    }
-
-    fn with_token(&self, operation: &str, token: &str) -> Call {
-        let body = json!({"refresh": token});
-        self.post(&format!("/api/auth/{operation}/")).json(&body)
-    }
 }
 
 /// Guarantees 30, 32, 33 and 35. All requests at once and outages side by side, so that the suite waits but a few times.

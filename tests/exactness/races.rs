@@ -5,10 +5,7 @@ use std::{collections::BTreeSet, future::Future, time::Duration};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use marquee_shared::{
     clock::Clock,
-    db::{
-        Key, Store,
-        store::{Expression, Transaction, number},
-    },
+    db::{Key, Store, expression::Update, item::number, transaction::Transaction},
 };
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -16,12 +13,12 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, movie, proxy::ProxiedApp, table};
 
 /// A server that gives a request as long as it takes: here many share two cores, and none may fail for that.
-async fn app_with_long_deadline() -> TestApp {
+pub(super) async fn app_with_long_deadline() -> TestApp {
     TestApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await
 }
 
 /// Runs all of these at once.
-async fn all<T: Send + 'static>(
+pub(super) async fn all<T: Send + 'static>(
     tasks: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
     let tasks: Vec<_> = tasks.map(tokio::spawn).collect();
@@ -33,7 +30,7 @@ async fn all<T: Send + 'static>(
 }
 
 /// How many of the answers have this status.
-fn count(answers: &[Answer], status: StatusCode) -> usize {
+pub(super) fn count(answers: &[Answer], status: StatusCode) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
 }
 
@@ -357,7 +354,7 @@ async fn behind_the_fault_proxy_a_transaction_under_way_conflicts_with_just_what
     let client = table::connect(&proxied.proxy.url).await;
     let name = proxied.proxy.table.name();
     let store = Store::new(client.clone(), name.clone(), Clock::default());
-    let add = || Expression::update("ADD #n :one").value(":one", number(1));
+    let add = || Update::new("ADD #n :one").value(":one", number(1));
     let transaction = |keys: &[&str]| {
         let mut transaction = Transaction::default();
         for key in keys {

@@ -15,7 +15,7 @@ use crate::support::{
     proxy::{Cost, FaultProxy, ProxiedApp},
 };
 
-/// Longer than lies between two calls that are sent off together, also on a machine with other work.
+/// Longer than the time between two calls that are sent at the same moment, also on a busy machine.
 const HOLD: Duration = Duration::from_millis(60);
 
 /// Imports movies with these titles, directors and genres; their ids are 1, 2 and so on.
@@ -49,8 +49,8 @@ async fn measured(movies: &[[String; 3]]) -> ProxiedApp {
     proxied
 }
 
-/// What the first page of a search finds and costs; the shortest of some runs, since a busy machine may pull apart what
-/// was sent off together.
+/// How many movies the first page of a search finds, whether it has a `next`, and what it costs. Of three runs, the one with the
+/// fewest trips: on a busy machine, calls that are sent at the same moment may arrive apart and count as two trips.
 async fn first_page(proxied: &ProxiedApp, q: &str) -> (usize, bool, Cost) {
     let mut best: Option<(usize, bool, Cost)> = None;
     for _ in 0..3 {
@@ -115,8 +115,8 @@ async fn the_first_page_of_common_words_is_as_full_as_its_ceiling_allows() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn movies_that_a_first_page_has_no_units_left_for_are_on_the_next() {
-    // Half of the movies are amber, and half are hazel; thirty in a row are both, so far on that finding them costs more than
-    // half of all there is.
+    // Half of the movies are amber, and half are hazel. Thirty in a row are both, so far from the first movie that finding them
+    // costs more than half of the ceiling.
     let movies: Vec<[String; 3]> = (0..4_000)
         .map(|n| {
             let color = ["Amber", "Dogwood"][n % 2];
@@ -142,7 +142,7 @@ async fn movies_that_a_first_page_has_no_units_left_for_are_on_the_next() {
     assert_eq!(found.concat(), expected);
 }
 
-/// The words that movies are made of, the first ones in most of them.
+/// The words of the movies. Words at the start of the list are in most of them.
 const WORDS: [&str; 12] = [
     "the",
     "man",
@@ -158,7 +158,7 @@ const WORDS: [&str; 12] = [
     "nightly",
 ];
 
-/// A movie of some of the words, by the luck of `dice`.
+/// A movie of random words.
 fn movie(dice: &mut StdRng) -> [String; 3] {
     let words = |most: usize, dice: &mut StdRng| {
         let count = dice.random_range(1..=most);
@@ -171,8 +171,8 @@ fn movie(dice: &mut StdRng) -> [String; 3] {
     [words(4, dice), words(2, dice), words(2, dice)]
 }
 
-/// Where a search answers this movie: 0 for the exact title, 1 for one that begins so, 2 for any other place; `None` when a
-/// word is missing.
+/// The class of this movie among the results of a search: 0 for the exact title, 1 for a title that begins with `q`, 2 for any
+/// other match. `None` when a word is missing.
 fn class([title, director, genre]: &[String; 3], q: &[&str]) -> Option<u8> {
     let begins = |own: &str, word: &str| own == word || (word.len() > 2 && own.starts_with(word));
     let own: Vec<&str> = [title, director, genre]
@@ -188,7 +188,7 @@ fn class([title, director, genre]: &[String; 3], q: &[&str]) -> Option<u8> {
     Some(if title == q { 0 } else { 2 - u8::from(so) })
 }
 
-/// The ids on each page from `window` on, forwards or back, and the way back from the last.
+/// The ids on each page from `window` on, forward or backward, and the window that leads back from the last page.
 async fn pages(
     store: &Store,
     query: &SearchQuery,

@@ -16,8 +16,9 @@ use marquee::{
     server::table_file,
 };
 use marquee_shared::{
+    aws::client,
     clock::Clock,
-    db::{Store, client, movie::MovieItem, store::from_item},
+    db::{Store, item::from_item, movie::MovieItem},
 };
 use tokio::process::Command;
 

@@ -9,8 +9,9 @@ use marquee::{
     template::Template,
 };
 use marquee_shared::{
+    aws::client,
     clock::Clock,
-    db::{Store, client, movie::MovieItem, store::from_item},
+    db::{Store, item::from_item, movie::MovieItem},
 };
 use proptest::{
     prelude::*,

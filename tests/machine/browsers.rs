@@ -7,7 +7,7 @@ use std::{
 };
 
 use marquee::engine::{Engine, Storage};
-use marquee_shared::db::client;
+use marquee_shared::aws::client;
 use serde_json::{Value, json};
 
 /// A request in the making: what a tool would send, changed in some way.

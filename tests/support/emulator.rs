@@ -1,4 +1,4 @@
-//! Function binaries under the Lambda Runtime Interface Emulator, which answer the story.
+//! Release binaries of the functions under the Lambda Runtime Interface Emulator.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use marquee::{
     server::TEMPLATE,
     template::Template,
 };
-use marquee_shared::{auth::SecretTexts, config::Config, db::client};
+use marquee_shared::{auth::SecretTexts, aws::client, config::Config};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::{
@@ -29,10 +29,10 @@ use super::{
     replay::{Target, answer},
 };
 
-/// How many pairs of ports are tried before an emulator that ends at once is taken for broken.
+/// How many pairs of ports are tried when the emulator ends at once.
 const PORTS_TRIED: usize = 5;
 
-/// Function binaries, each under a Lambda Runtime Interface Emulator of its own, over one empty table.
+/// The functions, each under an emulator of its own, with one empty table.
 pub struct Functions {
     /// The function of each route key.
     routes: HashMap<String, String>,
@@ -41,16 +41,16 @@ pub struct Functions {
     _engine: Engine,
 }
 
-/// One function.
+/// A function and its emulator.
 struct Emulated {
     url: String,
     log: NamedTempFile,
-    /// Ends when this is dropped; the function ends with it, for there is nothing to poll any more.
+    /// Killed when this is dropped. The function then ends too, since it can no longer poll.
     _process: Child,
 }
 
 impl Functions {
-    /// Starts the binaries in `bootstraps`, where `sam build` leaves each as `<logical id>/bootstrap`.
+    /// Starts the binaries in `bootstraps`, where `sam build` writes each to `<logical id>/bootstrap`.
     pub async fn start(emulator: &Path, bootstraps: &Path) -> Self {
         let template = Template::parse(TEMPLATE).unwrap();
         let engine = Engine::start(Storage::Memory).unwrap();
@@ -94,8 +94,8 @@ impl Functions {
 }
 
 impl Emulated {
-    /// Starts the emulator on ports that are free. Another process can take one between the choice and the use; the
-    /// emulator ends then, and other ports are tried.
+    /// Starts the emulator on free ports. Another process can take a port before the emulator uses it. Then the emulator ends,
+    /// and other ports are tried.
     async fn start(emulator: &Path, bootstrap: &Path, environment: Vec<(&str, String)>) -> Self {
         for _ in 0..PORTS_TRIED {
             if let Some(started) = Self::start_on(free_ports(), emulator, bootstrap, &environment).await {
@@ -105,7 +105,7 @@ impl Emulated {
         panic!("the emulator ended on each of {PORTS_TRIED} pairs of ports");
     }
 
-    /// `None` when the emulator ends before it listens.
+    /// Starts the emulator on these ports. `None` when it ends before it listens.
     async fn start_on(
         ports: [u16; 2],
         emulator: &Path,
@@ -115,7 +115,7 @@ impl Emulated {
         let log = NamedTempFile::new().unwrap();
         let [address, runtime_api] = ports.map(|port| format!("127.0.0.1:{port}"));
         let mut process = Command::new(emulator)
-            // It listens on every interface unless told otherwise.
+            // By default it listens on every interface.
             .args(["--runtime-interface-emulator-address", &address])
             .args(["--runtime-api-address", &runtime_api])
             .arg(bootstrap)
@@ -131,7 +131,7 @@ impl Emulated {
         // 10 seconds in all.
         for _ in 0..200 {
             sleep(Duration::from_millis(50)).await;
-            // Looked at before the port: what listens there may be the process that took it.
+            // Checked before the port, on which another process may listen.
             if process.try_wait().unwrap().is_some() {
                 eprintln!("the emulator has ended: {}", logged(&log));
                 return None;
@@ -152,9 +152,9 @@ fn logged(log: &NamedTempFile) -> String {
     fs::read_to_string(log.path()).unwrap()
 }
 
-/// Ports that were free a moment ago.
+/// Two ports that were free just now.
 fn free_ports() -> [u16; 2] {
-    // Both at once, or they might be the same.
+    // Both at the same time, so that they differ.
     let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }

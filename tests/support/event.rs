@@ -1,4 +1,4 @@
-//! Events of payload format 2.0, as API Gateway sends them: those of `events/`, and any that a test makes.
+//! Events of payload format 2.0, as API Gateway sends them: those of `events/`, and those that a test makes.
 
 use std::{
     collections::BTreeMap,
@@ -22,28 +22,28 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::{OffsetDateTime, macros::datetime};
 
-/// The API's id; its domain is made of it.
+/// The id of the API, which is part of its domain.
 const API_ID: &str = "a1b2c3d4e5";
 
-/// The API's domain.
+/// The domain of the API.
 pub const DOMAIN: &str = "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com";
 
-/// The client's address, one that is kept for documentation (RFC 5737).
+/// The address of the client, one reserved for documentation (RFC 5737).
 const SOURCE: [u8; 4] = [192, 0, 2, 7];
 
-/// When every request came.
+/// The time of every request.
 const TIME: OffsetDateTime = datetime!(2026-11-22 21:34:01.250 UTC);
 
-/// Stands for the access token of whoever signed in last.
+/// The placeholder for the access token of the user who signed in last.
 pub const ACCESS_TOKEN: &str = "ACCESS_TOKEN";
 
-/// Stands for the refresh token of whoever signed in last.
+/// The placeholder for the refresh token of the user who signed in last.
 pub const REFRESH_TOKEN: &str = "REFRESH_TOKEN";
 
-/// Stands for the cursor of the latest `next`.
+/// The placeholder for the cursor of the last `next`.
 pub const CURSOR: &str = "CURSOR";
 
-/// Headers that the gateway adds, whatever the client sent.
+/// The headers that the gateway sets, whatever the client sent.
 const OF_THE_GATEWAY: [&str; 6] = [
     "content-length",
     "host",
@@ -53,7 +53,7 @@ const OF_THE_GATEWAY: [&str; 6] = [
     "x-forwarded-proto",
 ];
 
-/// What a path is encoded by on its way into a URL; the gateway decodes it again.
+/// The characters that are encoded in the path of a URL. The gateway decodes them again.
 const PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -63,7 +63,7 @@ const PATH: &AsciiSet = &CONTROLS
     .add(b'>')
     .add(b'?');
 
-/// An event, its fields in AWS's own order. Nothing else may be in it.
+/// An event, with its fields in the order of AWS. It may have no others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Event {
@@ -84,7 +84,7 @@ pub struct Event {
     pub is_base64_encoded: bool,
 }
 
-/// An event's `requestContext`.
+/// The `requestContext` of an event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RequestContext {
@@ -100,7 +100,7 @@ pub struct RequestContext {
     pub time_epoch: i64,
 }
 
-/// An event's `requestContext.http`.
+/// The `requestContext.http` of an event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Http {
@@ -111,7 +111,7 @@ pub struct Http {
     pub user_agent: String,
 }
 
-/// Of an event, what the client's request decides.
+/// The part of an event that comes from the client's request.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Draft {
@@ -137,17 +137,17 @@ struct DraftHttp {
     method: String,
 }
 
-/// A client's request, as far as an event tells it.
+/// A client's request, as far as an event has it.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: Method,
     /// Its path, decoded.
     pub path: String,
     pub query: String,
-    /// Its headers, but those that the gateway sets.
+    /// Its headers, without those that the gateway sets.
     pub headers: HeaderMap,
     pub body: Vec<u8>,
-    /// Whether the event has the body in base64; `None` leaves it to the gateway.
+    /// Whether the event has the body in base64. `None` lets the gateway decide.
     base64: Option<bool>,
 }
 
@@ -179,26 +179,26 @@ impl Request {
         Self { body, ..self }.header("content-type", media)
     }
 
-    /// The body in base64 or as it is, whatever the gateway would do.
+    /// Has the body in base64, or as text, whatever the gateway would do.
     pub fn base64(self, base64: bool) -> Self {
         let base64 = Some(base64);
         Self { base64, ..self }
     }
 
-    /// The encoding left to the gateway again.
+    /// Lets the gateway decide on base64 again.
     pub fn base64_as_the_gateway_does(self) -> Self {
         Self { base64: None, ..self }
     }
 
-    /// Its target: path and query.
+    /// The path and the query.
     pub fn target(&self) -> String {
         let path = utf8_percent_encode(&self.path, PATH);
         let mark = if self.query.is_empty() { "" } else { "?" };
         format!("{path}{mark}{}", self.query)
     }
 
-    /// The event that AWS sends for it: what the local gateway makes, with an API's id and a domain's port and scheme
-    /// in place of this machine's. What AWS makes up, such as ids, comes from `name`.
+    /// The event that AWS sends for it: the one that the local gateway makes, with the id of an API, and the port and scheme of a
+    /// domain instead of this machine's. Values that AWS generates, such as ids, are derived from `name`.
     pub fn event(&self, name: &str) -> Event {
         let template = Template::parse(TEMPLATE).unwrap();
         let uri: Uri = self.target().parse().unwrap();
@@ -261,12 +261,12 @@ impl From<Draft> for Request {
 }
 
 impl Event {
-    /// The request that it tells of.
+    /// The request in it.
     pub fn request(&self) -> Request {
         request(&self.to_text())
     }
 
-    /// As a file of `events/` has it.
+    /// Its text in a file of `events/`.
     pub fn to_text(&self) -> String {
         serde_json::to_string_pretty(self).unwrap() + "\n"
     }
@@ -289,8 +289,8 @@ impl Event {
             .insert(header::CONTENT_LENGTH.as_str().into(), length);
     }
 
-    /// The event with `placeholder` replaced wherever it may stand: in headers, cookies, the query, and the body, be it
-    /// in base64. A value needs no encoding in a URL.
+    /// The event with `placeholder` replaced in headers, cookies, the query and the body, also where the body is in base64. The
+    /// value must need no encoding in a URL.
     pub fn with(mut self, placeholder: &str, value: &str) -> Self {
         let headers = self.headers.values_mut().chain(&mut self.cookies);
         let query = self
@@ -300,7 +300,7 @@ impl Event {
         for text in headers.chain(query) {
             *text = text.replace(placeholder, value);
         }
-        // A body that isn't text, such as an image in a form, names nothing.
+        // A body that isn't text, such as an image in a form, has no placeholders.
         if let Ok(body) = String::from_utf8(self.request().body) {
             self.set_body(
                 body.replace(placeholder, value).as_bytes(),
@@ -316,23 +316,23 @@ fn request(text: &str) -> Request {
     draft.into()
 }
 
-/// The event that `text` is or begins: everything that the request doesn't decide is made anew.
+/// The event in `text`, which may be incomplete. Everything that doesn't come from the request is made again.
 pub fn complete(name: &str, text: &str) -> Event {
     request(text).event(name)
 }
 
-/// Where the events are.
+/// The directory of the events.
 pub fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
 }
 
-/// The text of an event's file.
+/// The text of the file of an event.
 pub fn text(name: &str) -> String {
     let path = directory().join(name).with_extension("json");
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// An event by its name: `movies/create_movie`.
+/// The event with this name, such as `movies/create_movie`.
 pub fn read(name: &str) -> Event {
     serde_json::from_str(&text(name)).unwrap_or_else(|e| panic!("events/{name}.json: {e}"))
 }

@@ -1,5 +1,5 @@
-//! Replays the story: in process, over HTTP, and through function binaries (`emulator.rs`). Whatever answers must answer
-//! as the functions do in process.
+//! Replays the scenario against a target: the functions in this process, a gateway over HTTP, or release binaries
+//! (`emulator.rs`). Every target must answer as the functions in this process do.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -16,17 +16,17 @@ use url::Url;
 use super::{
     Answer, TestApp,
     event::{DOMAIN, Event},
-    scenario::{self, Kept, STORY, cursor_of},
+    scenario::{self, Kept, SCENARIO, cursor_of},
 };
 
-/// Who answers events.
+/// Something that answers events.
 pub trait Target {
     async fn answer(&self, event: &Event) -> Answer;
 
-    /// Which schemes and hosts the URLs in its answers may begin with.
+    /// The origins that the URLs in its answers may have.
     fn origins(&self) -> Vec<String>;
 
-    /// The id it gives the answer, where that is known.
+    /// The request id of its answer, where that is known.
     fn request_id(&self, event: &Event) -> Option<String>;
 
     /// Headers that it adds to every answer.
@@ -35,9 +35,9 @@ pub trait Target {
     }
 }
 
-/// Replays the whole story against `target`, whose table must be empty, and step by step against an in-process server
-/// with a table of its own. Gives the differences; when there are some at the first step, these alone, for the table
-/// isn't empty or something else answers.
+/// Replays the scenario against `target`, whose table must be empty, and step by step against a server in this process with a
+/// table of its own. Returns the differences between the answers. It stops after differences at the first step, since then the
+/// table isn't empty, or something else answers.
 pub async fn differences(target: &impl Target) -> Vec<String> {
     let app = TestApp::new().await;
     let (mut ours, mut theirs) = (Kept::default(), Kept::default());
@@ -47,7 +47,7 @@ pub async fn differences(target: &impl Target) -> Vec<String> {
         assert_eq!(expected["status"], status, "{name} in process: {expected:#}");
         let given = step(target, &mut theirs, &event).await;
         differences.extend(difference(name, &expected, &given));
-        if name == STORY[0].0 && !differences.is_empty() {
+        if name == SCENARIO[0].0 && !differences.is_empty() {
             break;
         }
     }
@@ -61,7 +61,7 @@ async fn step(target: &impl Target, kept: &mut Kept, event: &Event) -> Value {
     settle(target, &event, answer)
 }
 
-/// Where the values differ, and how: `<where>/body/results/0/id: 2 and not 1`.
+/// The differences between two values, such as `<at>/body/results/0/id: 2 and not 1`.
 pub fn difference(at: &str, expected: &Value, given: &Value) -> Vec<String> {
     match (expected, given) {
         (Value::Object(expected), Value::Object(given)) => {
@@ -86,8 +86,8 @@ pub fn difference(at: &str, expected: &Value, given: &Value) -> Vec<String> {
     }
 }
 
-/// An answer as far as it must be the same wherever the story is replayed. What can't be the same is hidden once it has
-/// been held to its shape.
+/// The part of an answer that must be the same for every target. Values that can't be the same are replaced after a check of
+/// their form.
 fn settle(target: &impl Target, event: &Event, answer: Answer) -> Value {
     let head = event.request_context.http.method == "HEAD";
     answer.check(head);
@@ -98,7 +98,7 @@ fn settle(target: &impl Target, event: &Event, answer: Answer) -> Value {
         .filter(|name| !target.own_headers().contains(name))
     {
         let values = answer.headers.get_all(name).iter();
-        // However many lines they come in, and however a list is spaced, they mean the same (RFC 9110 §5.3).
+        // Several lines and one list mean the same, with any spaces (RFC 9110 §5.3).
         let values: Vec<&str> = values
             .flat_map(|value| value.to_str().unwrap().split(','))
             .map(str::trim)
@@ -115,14 +115,17 @@ fn settle(target: &impl Target, event: &Event, answer: Answer) -> Value {
     }
     let mut body = answer.body;
     if body.is_null() {
-        // Nothing, or no JSON.
+        // The body is empty or isn't JSON.
         body = answer.text.into();
     }
     hide(&target.origins(), &mut body).unwrap_or_else(|e| panic!("{}: {e} in {body:#}", event.raw_path));
     json!({"status": answer.status.as_u16(), "headers": headers, "body": body})
 }
 
-/// Hides what differs from one replay to the next, wherever it stands in a body.
+/// Replaces the values in a body that differ between replays.
+///
+/// # Errors
+/// When such a value doesn't have its form.
 fn hide(origins: &[String], value: &mut Value) -> Result<(), String> {
     match value {
         Value::Array(items) => items.iter_mut().try_for_each(|item| hide(origins, item)),
@@ -141,13 +144,12 @@ fn hide(origins: &[String], value: &mut Value) -> Result<(), String> {
     }
 }
 
-/// What takes the place of a field's text: nothing when it needn't be hidden. `None` when it must be and hasn't its
-/// shape.
+/// The replacement of a field's text, `Some(None)` when it needs none. `None` when the text doesn't have its form.
 fn hidden(origins: &[String], name: &str, text: &str) -> Option<Option<Value>> {
     let hidden = match name {
         "access" => access_token(text)?,
         "refresh" => opaque(text)?,
-        // Problems: held to the header's by every answer's check.
+        // In problem documents. The check of every answer compares it with the header.
         "request_id" => json!("<request id>"),
         "created_at" | "updated_at" | "date_joined" => {
             OffsetDateTime::parse(text, &Rfc3339)
@@ -156,7 +158,7 @@ fn hidden(origins: &[String], name: &str, text: &str) -> Option<Option<Value>> {
             json!(format!("<{} characters of time>", text.len()))
         }
         "next" | "previous" => page(origins, text)?,
-        // A public key's (RFC 8037 §2).
+        // In public keys (RFC 8037 §2).
         "kid" => id(text)?,
         "x" => opaque(text).filter(|hidden| hidden == "<32 bytes>")?,
         _ => return Some(None),
@@ -174,7 +176,7 @@ fn opaque(text: &str) -> Option<Value> {
     (bytes.len() >= 16).then(|| json!(format!("<{} bytes>", bytes.len())))
 }
 
-/// An access token's header and claims, its times relative to when it was issued.
+/// The header and the claims of an access token, with its times relative to `iat`.
 fn access_token(text: &str) -> Option<Value> {
     let parts: Vec<&str> = text.split('.').collect();
     let [header, claims, signature] = parts[..] else {
@@ -195,7 +197,7 @@ fn access_token(text: &str) -> Option<Value> {
     Some(json!({"header": header, "claims": claims, "signature": opaque(signature)?}))
 }
 
-/// The URL of another page: this API's, with a cursor.
+/// The URL of another page, which must have a known origin and a cursor.
 fn page(origins: &[String], text: &str) -> Option<Value> {
     let url = Url::parse(text)
         .ok()
@@ -205,20 +207,20 @@ fn page(origins: &[String], text: &str) -> Option<Value> {
     Some(json!(target.replace(&cursor, opaque(&cursor)?.as_str()?)))
 }
 
-/// A function's answer: the response of payload format 2.0. Nothing else may be in it.
+/// The answer of a function, in payload format 2.0. It may have no other fields.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Response {
     status_code: u16,
     headers: HashMap<String, String>,
-    /// Written by `lambda_http`; the format has none, so there must be nothing in it.
+    /// `lambda_http` writes it. It isn't part of the format, so it must be empty.
     multi_value_headers: HashMap<String, Value>,
     cookies: Vec<String>,
     body: Option<String>,
     is_base64_encoded: bool,
 }
 
-/// What a function's answer says.
+/// The answer in a function's response.
 pub fn answer(response: &Value) -> Answer {
     let response: Response =
         serde_json::from_value(response.clone()).unwrap_or_else(|e| panic!("{e} in {response:#}"));
@@ -254,7 +256,7 @@ impl Target for TestApp {
     }
 }
 
-/// A gateway that is reached over HTTP.
+/// A gateway over HTTP.
 pub struct Gateway {
     base: String,
     http: reqwest::Client,
@@ -267,9 +269,9 @@ impl Gateway {
             base: base.trim_end_matches('/').to_owned(),
             http: reqwest::Client::builder()
                 .no_proxy()
-                // A redirect is an answer too, and never one of ours.
+                // A redirect is an answer, which the functions never give.
                 .redirect(reqwest::redirect::Policy::none())
-                // A function may be compiled at its first request.
+                // `cargo lambda watch` may compile a function at its first request.
                 .timeout(Duration::from_secs(600))
                 .build()
                 .unwrap(),
@@ -299,8 +301,8 @@ impl Target for Gateway {
         }
     }
 
-    /// Its own, by either scheme: `cargo lambda watch` doesn't tell functions which it was, and `lambda_http` then
-    /// takes it for https.
+    /// Its own, with either scheme: `cargo lambda watch` doesn't send functions the scheme, and `lambda_http` then assumes
+    /// https.
     fn origins(&self) -> Vec<String> {
         let (_, host) = self.base.split_once("://").unwrap();
         ["http", "https"]

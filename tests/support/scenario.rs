@@ -1,4 +1,4 @@
-//! The story that the events of `events/` tell, in order, from an empty table on.
+//! The scenario: all events of `events/` in the order in which they are sent, beginning with an empty table.
 
 use url::Url;
 
@@ -7,10 +7,10 @@ use super::{
     event::{self, ACCESS_TOKEN, CURSOR, Event, REFRESH_TOKEN},
 };
 
-/// Every event, once, and the status of its answer. Whoever signed in last is who calls.
+/// Every event, once, and the status of its answer. The caller is the user who signed in last.
 #[rustfmt::skip]
-pub const STORY: &[(&str, u16)] = &[
-    // Nothing is there yet, and everything is described.
+pub const SCENARIO: &[(&str, u16)] = &[
+    // The table is empty.
     ("movies/list_movies",                  200),
     ("docs/get_openapi",                    200),
     ("docs/get_openapi_slash",              200),
@@ -20,7 +20,7 @@ pub const STORY: &[(&str, u16)] = &[
     ("docs/root",                           404),
     ("auth/get_jwks",                       200),
     ("auth/get_jwks_slash",                 200),
-    // Dallas, then Ripley.
+    // Dallas registers, then Ripley.
     ("auth/register_user_no_slash",         201),
     ("auth/register_user",                  201),
     ("auth/register_user_taken",            409),
@@ -34,7 +34,7 @@ pub const STORY: &[(&str, u16)] = &[
     ("users/get_me_cookies",                401),
     ("users/list_users",                    200),
     ("users/list_users_no_slash",           200),
-    // Movies 1 to 5, in every way to send one.
+    // Movies 1 to 5, with a body in every form.
     ("movies/create_movie_anonymous",       401),
     ("movies/create_movie",                 201),
     ("movies/create_movie_no_slash",        201),
@@ -52,7 +52,7 @@ pub const STORY: &[(&str, u16)] = &[
     ("movies/update_movie",                 200),
     ("movies/update_movie_no_slash",        200),
     ("movies/update_movie_stale",           412),
-    // On, off; on and still on; off; on.
+    // Toggled twice; added twice; removed twice.
     ("movies/preflight",                    200),
     ("movies/toggle_favorite",              200),
     ("movies/toggle_favorite_no_slash",     200),
@@ -60,7 +60,7 @@ pub const STORY: &[(&str, u16)] = &[
     ("movies/add_favorite_no_slash",        200),
     ("movies/remove_favorite",              200),
     ("movies/remove_favorite_no_slash",     200),
-    // What people open.
+    // Lists and searches.
     ("movies/list_movies_no_slash",         200),
     ("movies/list_movies_page",             200),
     ("movies/list_movies_next_page",        200),
@@ -74,7 +74,7 @@ pub const STORY: &[(&str, u16)] = &[
     ("movies/list_newest_movies_no_slash",  200),
     ("users/list_my_favorites",             200),
     ("users/list_my_favorites_no_slash",    200),
-    // Dallas may not change what is Ripley's.
+    // Dallas may not edit Ripley's movie.
     ("auth/log_out",                        204),
     ("auth/log_in_no_slash",                200),
     ("movies/update_movie_not_owner",       403),
@@ -87,7 +87,7 @@ pub const STORY: &[(&str, u16)] = &[
     ("auth/refresh_session_ended",          401),
 ];
 
-/// What answers gave, and later events need.
+/// The tokens and the cursor of earlier answers, which later events need.
 #[derive(Default)]
 pub struct Kept {
     access: Option<String>,
@@ -96,7 +96,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// The event with what it stands for in place of its placeholders.
+    /// The event with these values instead of its placeholders.
     pub fn fill(&self, mut event: Event) -> Event {
         for (placeholder, value) in [
             (ACCESS_TOKEN, &self.access),
@@ -110,22 +110,22 @@ impl Kept {
         event
     }
 
-    /// Keeps an answer's tokens and cursor.
+    /// Keeps the tokens and the cursor of an answer.
     pub fn keep(&mut self, answer: &Answer) {
         let text = |name: &str| answer.body[name].as_str().map(str::to_owned);
         let next = text("next").and_then(|next| Url::parse(&next).ok());
         let cursor = next.as_ref().and_then(cursor_of);
-        for (kept, given) in [
+        for (kept, new) in [
             (&mut self.access, text("access")),
             (&mut self.refresh, text("refresh")),
             (&mut self.cursor, cursor),
         ] {
-            *kept = given.or(kept.take());
+            *kept = new.or(kept.take());
         }
     }
 }
 
-/// The `cursor` in a URL's query.
+/// The `cursor` parameter of a URL.
 pub fn cursor_of(url: &Url) -> Option<String> {
     let mut pairs = url.query_pairs();
     pairs
@@ -133,9 +133,9 @@ pub fn cursor_of(url: &Url) -> Option<String> {
         .map(|(_, cursor)| cursor.into_owned())
 }
 
-/// The story's events as they are sent.
+/// The events of the scenario with their names and statuses.
 pub fn events() -> impl Iterator<Item = (&'static str, u16, Event)> {
-    STORY
+    SCENARIO
         .iter()
         .map(|(name, status)| (*name, *status, event::read(name)))
 }

@@ -1,5 +1,5 @@
-//! AWS Secrets Manager as far as the auth function uses it: GetSecretValue of the current version or the one before it,
-//! over AWS JSON 1.1.
+//! A stand-in for AWS Secrets Manager, with what the auth function uses: GetSecretValue of the current or the previous version of
+//! a secret, over AWS JSON 1.1.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// A Secrets Manager of a test's own.
+/// A Secrets Manager for one test.
 pub struct SecretsManager {
     pub client: Client,
     state: Arc<Mutex<State>>,
@@ -27,15 +27,15 @@ pub struct SecretsManager {
 
 #[derive(Default)]
 struct State {
-    /// Every version of a secret, latest last.
+    /// The versions of each secret, latest last.
     secrets: HashMap<String, Vec<String>>,
-    /// The code it answers everything with while it is out of order.
+    /// The error code of every answer, while it fails.
     failing: Option<&'static str>,
     reads: usize,
 }
 
 impl SecretsManager {
-    /// One without secrets.
+    /// A Secrets Manager without secrets.
     pub async fn new() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -71,12 +71,12 @@ impl SecretsManager {
             .push(text.into());
     }
 
-    /// Answers everything with this error from now on, or nothing with one.
+    /// Answers every call with this error from now on, or none for `None`.
     pub fn fail(&self, code: Option<&'static str>) {
         self.state.lock().unwrap().failing = code;
     }
 
-    /// How many secrets have been asked for.
+    /// How many calls there have been.
     pub fn reads(&self) -> usize {
         self.state.lock().unwrap().reads
     }

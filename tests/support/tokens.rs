@@ -1,4 +1,4 @@
-//! Refresh tokens as they were made before they said whose they are.
+//! Refresh tokens in the format of older versions, which had no user in them.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{hkdf, hmac};
 use serde_json::Value;
 
-/// The bytes of a token that come before its user, and of the tag at its end.
+/// The lengths of the part of a token before its user, and of the tag at its end.
 const CORE: usize = 16 + 4 + 32;
 const TAG: usize = 32;
 
-/// This token in that form, made with the secrets that a server keeps in this directory.
+/// This token in that format, made with the secrets of the server that has them in this directory.
 pub fn without_user(token: &str, data: &Path) -> String {
     let secrets = std::fs::read_to_string(data.join("secrets.json")).unwrap();
     let secrets: Value = serde_json::from_str(&secrets).unwrap();
@@ -24,7 +24,7 @@ pub fn without_user(token: &str, data: &Path) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
     let bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
     let core = &bytes[..CORE];
-    assert!(bytes.len() > CORE + TAG, "the token says nothing of its user");
+    assert!(bytes.len() > CORE + TAG, "the token has no user");
     let tag = hmac::sign(&key, &[b"tag", core].concat());
     URL_SAFE_NO_PAD.encode([core, tag.as_ref()].concat())
 }

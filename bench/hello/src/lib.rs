@@ -1,4 +1,4 @@
-//! What the bare functions have in common.
+//! What the bare functions share.
 
 use std::env::{self, VarError};
 
@@ -9,10 +9,10 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 
-/// A client made as plainly as it can be: of the environment, at `DYNAMODB_ENDPOINT` if that is set.
+/// The simplest client: with the region and the credentials of the environment, at `DYNAMODB_ENDPOINT` where that is set.
 ///
 /// # Errors
-/// When there is no region.
+/// When the environment has no region.
 pub fn client() -> Result<Client, VarError> {
     let https = Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))

@@ -1,4 +1,4 @@
-//! What a function's process does and allocates for a request, as valgrind counts it.
+//! The instructions and allocations of a function's process for a request, counted by valgrind.
 
 use std::{
     collections::BTreeMap,
@@ -15,48 +15,47 @@ use tokio::process::Command;
 use super::{Bench, Operation, table::Table};
 use crate::runtime::{Failure, Function};
 
-/// How many requests a process answers before those that count, and how many count.
+/// How many requests a process answers before the counted ones, and how many are counted.
 const WARM_UP: u64 = 5;
 const COUNTED: u64 = 20;
 
-/// How many requests a profile is of: so many that the start hardly shows.
+/// How many requests a profile covers: so many that the start is a small share of it.
 const PROFILED: u64 = 500;
 
-/// What allocates.
+/// The functions that allocate.
 const ALLOCATORS: [&str; 5] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
 
-/// What one request takes, or a start.
+/// The counts of a request, or of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Instructions, all threads together.
+    /// Instructions of all threads.
     pub instructions: u64,
-    /// Calls that ask for memory, or for more of it.
+    /// Calls of functions that allocate.
     pub allocations: u64,
 }
 
-/// Whether valgrind is here.
+/// Checks that valgrind is installed.
 ///
 /// # Errors
-/// When it isn't, with what to do about it.
+/// When it isn't. The text says what to install.
 pub async fn check_valgrind() -> Result<(), Failure> {
     let version = Command::new("valgrind").arg("--version").output().await;
     match version {
         Ok(output) if output.status.success() => Ok(()),
         _ => Err(
-            "valgrind, which counts instructions and allocations, isn't on the path: install the package of this name"
+            "valgrind, which counts instructions and allocations, isn't on the path: install the package `valgrind`"
                 .into(),
         ),
     }
 }
 
-/// Under this name, followed by the function's, is what it takes from its process's start to its first poll.
+/// The name of the counts from the start of a process to its first poll, before the name of the function.
 pub const START: &str = "start of ";
 
-/// Counts what the start and a request take for each of these operations, which are of one function: in one process, one
-/// operation after another.
+/// Counts the start of a function, and a request of each of these operations of the function, in one process.
 ///
 /// # Errors
-/// When the function doesn't answer as it should, or valgrind doesn't count.
+/// When an answer is wrong, or valgrind fails.
 pub async fn count(bench: &Bench, operations: &[&Operation]) -> Result<BTreeMap<String, Counts>, Failure> {
     let mut counts = BTreeMap::new();
     let Some(first) = operations.first() else {
@@ -87,7 +86,7 @@ pub async fn profile(bench: &Bench, operation: &Operation, directory: &Path) -> 
     process.function.stop().await
 }
 
-/// A function's process under callgrind.
+/// The process of a function under callgrind.
 struct Counted {
     function: Function,
     table: Table,
@@ -97,14 +96,14 @@ struct Counted {
 }
 
 impl Counted {
-    /// Starts the function of this operation. Callgrind's file goes to `out`, if it is wanted.
+    /// Starts the function of this operation. Callgrind writes to `out`, or to a temporary file for `None`.
     async fn start(bench: &Bench, operation: &Operation, out: Option<&Path>) -> Result<Self, Failure> {
         let table = Table::replaying().await?;
         let directory = tempfile::tempdir()?;
         let out = out.map_or_else(|| directory.path().join("out"), Path::to_owned);
         let mut command = Command::new("valgrind");
         command
-            // Whole names in every file, so that each can be read by itself.
+            // Every file has full names, so that each can be read alone.
             .args(["--tool=callgrind", "--compress-strings=no", "--compress-pos=no"])
             .arg(format!("--callgrind-out-file={}", out.display()))
             .arg(bench.program(operation)?)
@@ -119,7 +118,7 @@ impl Counted {
         })
     }
 
-    /// Makes this many requests.
+    /// Sends this many requests.
     async fn ask(&mut self, bench: &Bench, operation: &Operation, requests: u64) -> Result<(), Failure> {
         self.table.replay(bench.recording(operation)?);
         for _ in 0..requests {
@@ -129,21 +128,21 @@ impl Counted {
         self.table.check()
     }
 
-    /// Tells callgrind to do something, and waits until it has. It does so while the function waits for an event.
+    /// Sends callgrind a command and waits until it has run it, which it does while the function waits for an event.
     async fn command(&self, command: &str) -> Result<(), Failure> {
         let pid = self.function.pid().ok_or("the function has ended")?;
-        let told = Command::new("vgdb")
+        let output = Command::new("vgdb")
             .arg(format!("--pid={pid}"))
             .arg(command)
             .output()
             .await?;
-        if told.status.success() {
+        if output.status.success() {
             return Ok(());
         }
-        Err(format!("vgdb: {}", String::from_utf8_lossy(&told.stderr)).into())
+        Err(format!("vgdb: {}", String::from_utf8_lossy(&output.stderr)).into())
     }
 
-    /// What was counted since the last dump or zero, divided by `parts`.
+    /// The counts since the last dump or reset, divided by `parts`.
     async fn dump(&mut self, parts: u64) -> Result<Counts, Failure> {
         self.command("dump").await?;
         self.dumps += 1;
@@ -152,7 +151,7 @@ impl Counted {
             .push(OsStr::new(&format!(".{}", self.dumps)));
         let text = fs::read_to_string(&file)?;
         fs::remove_file(&file)?;
-        let all = read(&text).ok_or("callgrind wrote something else")?;
+        let all = read(&text).ok_or("callgrind's file has no summary")?;
         Ok(Counts {
             instructions: all.instructions / parts,
             allocations: all.allocations / parts,
@@ -160,7 +159,7 @@ impl Counted {
     }
 }
 
-/// The totals of a file of callgrind's: its summary, and the calls of what allocates.
+/// The totals of a callgrind file: its summary, and the calls of functions that allocate.
 fn read(text: &str) -> Option<Counts> {
     let summary = text.lines().find_map(|line| line.strip_prefix("summary: "))?;
     let mut allocations = 0;
@@ -185,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instructions_are_those_of_the_summary_and_allocations_the_calls_of_what_allocates() {
+    fn instructions_are_those_of_the_summary_and_allocations_the_calls_of_allocators() {
         let text = "# callgrind format\nevents: Ir\nsummary: 1200\n\nfn=main\n1 5\ncfn=malloc\ncalls=3 0\n1 90\n\
                     cfn=free\ncalls=7 0\n1 40\nfn=grow\ncfn=realloc\ncalls=2 0\n1 30\n";
         let counts = Counts {

@@ -1,16 +1,19 @@
-//! The measured operations, and the catalog that they are asked of.
+//! The measured operations, and the server with the catalog that they are sent to.
 
-use std::{error::Error, net::IpAddr, net::Ipv4Addr, path::PathBuf};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+};
 
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use marquee::{
     gateway::{Arrival, Host, event_for, raw_path},
-    server::{self, Catalog, Options, Place, Running, TEMPLATE},
+    server::{Catalog, Place, TEMPLATE},
     template::Template,
 };
-use marquee_shared::{clock::Clock, config::Config};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_kit::{PASSWORD, TestApp};
 use time::OffsetDateTime;
 
 use super::table::Recording;
@@ -19,39 +22,36 @@ use crate::{
     runtime::{Failure, event_of},
 };
 
-/// How many movies there are: enough for every list to be full and for common words to be common.
+/// How many movies there are: so many that every list is full and common words are common.
 const MOVIES: usize = 2_000;
 
-/// How many users there are, so that a page of them is full.
+/// How many users there are: more than a page.
 const USERS: usize = 21;
 
-/// How many favorites the caller has, likewise.
+/// How many favorites the caller has: more than a page.
 const FAVORITES: usize = 21;
 
-/// How long an access token lasts: longer than any run of the benchmark.
+/// How long an access token is valid: longer than a run of the benchmark.
 const ACCESS_SECONDS: i64 = 24 * 60 * 60;
-
-/// Every user's password.
-const PASSWORD: &str = "a long enough passphrase";
 
 /// One measured operation.
 pub struct Operation {
-    /// What it is called in the results.
+    /// Its name in the tables.
     pub name: &'static str,
-    /// The function that does it.
+    /// The function that answers it.
     pub function: &'static str,
-    /// What API Gateway sends for it.
+    /// The event that API Gateway sends for it.
     pub event: Value,
     /// The status of its answer.
     pub status: u16,
-    /// Whether it hashes a password, which takes far longer than all else and is meant to.
+    /// Whether it hashes a password, which takes far longer than everything else, on purpose.
     pub hashes: bool,
-    /// How many calls to the table it makes, side by side, in each of its rounds.
+    /// How many calls to the table it makes in parallel in each of its rounds.
     pub calls: &'static [usize],
 }
 
 impl Operation {
-    /// The bare function's request that makes these calls in the same rounds, and does nothing else.
+    /// The request that lets a bare function make the recorded calls in the same rounds.
     #[must_use]
     pub fn bare(&self, recording: &Recording) -> Self {
         let mut made = recording.operations();
@@ -70,9 +70,9 @@ impl Operation {
     }
 }
 
-/// A table with movies and users, and the secrets of its sessions.
+/// A server with movies and users.
 pub struct Fixture {
-    running: Running,
+    app: TestApp,
     directory: TempDir,
 }
 
@@ -83,51 +83,45 @@ struct User {
 }
 
 impl Fixture {
-    /// Sets the fixture: the movies, the users, and what the first of them has done.
+    /// Starts the server, adds the movies and the users, and returns the operations as the first user sends them.
     ///
     /// # Errors
-    /// Whatever stops it.
-    pub async fn set() -> Result<(Self, Vec<Operation>), Failure> {
+    /// When the server can't be started, or a request fails.
+    pub async fn start() -> Result<(Self, Vec<Operation>), Failure> {
         let directory = tempfile::tempdir()?;
         let movie = directory.path().join("movies.csv");
         write_movies(&movie)?;
-        let mut config = Config::default();
-        config.tokens.access_seconds = ACCESS_SECONDS;
-        let options = Options {
-            port: 0,
-            place: Place::Data(directory.path().to_owned()),
-            catalog: Catalog::File(movie),
-            config,
-            clock: Clock::default(),
-        };
-        let running = server::start(options).await.map_err(|error| boxed(&*error))?;
-        let fixture = Self { running, directory };
-        let operations = fixture.play().await?;
+        let data = directory.path().to_owned();
+        let builder = TestApp::builder().endpoint(None).configure(|options| {
+            options.place = Place::Data(data);
+            options.catalog = Catalog::File(movie);
+            options.config.tokens.access_seconds = ACCESS_SECONDS;
+        });
+        let app = builder.start().await;
+        let fixture = Self { app, directory };
+        let operations = fixture.fill().await?;
         Ok((fixture, operations))
     }
 
-    /// The engine's address.
+    /// The URL of the engine.
     pub fn engine(&self) -> &str {
-        &self.running.dynamodb
+        &self.app.running.dynamodb
     }
 
-    /// The file with the secrets that auth needs.
+    /// The file with the secrets of the auth function.
     pub fn secrets(&self) -> PathBuf {
         self.directory.path().join("secrets.json")
     }
 
-    /// Ends the engine.
-    ///
-    /// # Errors
-    /// When it doesn't end as it should.
-    pub async fn clear(self) -> Result<(), Failure> {
-        self.running.stop().await.map_err(|error| boxed(&*error))
+    /// Stops the server and its engine.
+    pub async fn stop(self) {
+        self.app.close().await;
     }
 
-    /// Registers the users, lets the first add a movie and favorite some, and gives the operations as that user asks for them.
-    async fn play(&self) -> Result<Vec<Operation>, Failure> {
+    /// Registers the users, adds favorites and a movie of the first user, and returns the operations as that user sends them.
+    async fn fill(&self) -> Result<Vec<Operation>, Failure> {
         let client = reqwest::Client::builder().no_proxy().build()?;
-        let url = |path: &str| format!("http://{}{path}", self.running.address);
+        let url = |path: &str| format!("{}{path}", self.app.base);
         let mut users = Vec::with_capacity(USERS);
         for n in 0..USERS {
             let name = format!("measured{n:02}");
@@ -158,11 +152,7 @@ impl Fixture {
     }
 }
 
-fn boxed(error: &dyn Error) -> Failure {
-    error.to_string().into()
-}
-
-/// The first movies of the demonstration catalog.
+/// Writes the first movies of the demonstration catalog to a file.
 fn write_movies(file: &std::path::Path) -> Result<(), Failure> {
     let all = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv");
     let mut reader = csv::Reader::from_path(all)?;
@@ -186,7 +176,7 @@ fn movie() -> Value {
     })
 }
 
-/// Every measured operation; `own` is the id of a movie that is the user's.
+/// Every measured operation. `own` is the id of a movie of the user's.
 fn operations(user: &User, own: &Value) -> Result<Vec<Operation>, Failure> {
     let events = Events {
         template: Template::parse(TEMPLATE)?,
@@ -260,7 +250,7 @@ fn operations(user: &User, own: &Value) -> Result<Vec<Operation>, Failure> {
     ])
 }
 
-/// What API Gateway makes of requests by the template's routes.
+/// Makes the events that API Gateway sends, by the template's routes.
 struct Events<'a> {
     template: Template,
     user: &'a User,
@@ -278,7 +268,7 @@ impl Events<'_> {
     ) -> Result<Operation, Failure> {
         let uri: Uri = target.parse()?;
         let found = self.template.routes.resolve(method, &raw_path(&uri));
-        let found = found.ok_or_else(|| format!("no route to {target}"))?;
+        let found = found.ok_or_else(|| format!("the template has no route to {target}"))?;
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
@@ -314,10 +304,10 @@ impl Events<'_> {
     }
 }
 
-/// The functions that are measured.
+/// The measured functions.
 pub const FUNCTIONS: [&str; 3] = ["auth", "movies", "users"];
 
-/// The function of a route; what isn't measured is what answers for `/`, and only an event is made for it.
+/// The name of the function of a route. The bare functions have the event of `/`, which `docs` answers.
 fn function_named(name: &str) -> &'static str {
     let found = FUNCTIONS.into_iter().find(|function| *function == name);
     found.unwrap_or("docs")

@@ -1,5 +1,5 @@
-//! A table's endpoint that answers from memory, so that next to none of an invocation's time is the table's: what the
-//! engine answered once is answered again.
+//! An endpoint that answers the calls to the table from memory, as the engine answered them once, so that the table takes
+//! almost no time.
 
 use std::{
     collections::HashMap,
@@ -24,27 +24,27 @@ use crate::runtime::Failure;
 /// The header that names the operation.
 const TARGET: &str = "x-amz-target";
 
-/// The headers of an answer that a client looks at: it checks the sum of the body.
+/// The headers of an answer that a client reads. It checks the checksum of the body.
 const ANSWERED: [&str; 3] = ["content-type", "x-amz-crc32", "x-amzn-requestid"];
 
-/// A call that the engine has answered.
+/// A call and the answer of the engine.
 #[derive(Clone)]
 struct Call {
     target: String,
-    /// As JSON, since a map's order differs from one process to the next.
+    /// As JSON, since the order of maps differs between processes.
     body: Value,
     status: StatusCode,
     headers: HeaderMap,
     answer: Bytes,
 }
 
-/// What the engine answered while an operation was done once.
+/// The calls of one request of an operation, and the answers of the engine.
 #[derive(Clone, Default)]
 pub struct Recording(Vec<Call>);
 
 impl Recording {
-    /// The answer to this very call; or, for a call that a time or a random id makes another one each time, to one of the
-    /// same operation: to each in turn.
+    /// The recorded call with this body. A body with a time or a random id differs in every request; for such a call, the
+    /// recorded calls of the same operation in turn.
     fn answer(&self, target: &str, body: &Value, turn: &mut usize) -> Option<&Call> {
         let same = |call: &&Call| call.target == target;
         let of_operation = self.0.iter().filter(same);
@@ -57,14 +57,14 @@ impl Recording {
         })
     }
 
-    /// Only its last calls: without what a process asks for once and before, such as the public keys. `None` when there are
+    /// Only the last calls, without those that a process makes once before, such as for the public keys. `None` when there are
     /// fewer.
     pub fn last(&self, calls: usize) -> Option<Self> {
         let once = self.0.len().checked_sub(calls)?;
         Some(Self(self.0[once..].to_vec()))
     }
 
-    /// The operations of the calls, in their order: `Query`, `BatchGetItem`.
+    /// The operations of the calls in their order, such as `Query` and `BatchGetItem`.
     pub fn operations(&self) -> impl Iterator<Item = &str> {
         self.0
             .iter()
@@ -74,7 +74,7 @@ impl Recording {
 
 /// Where answers come from.
 enum Source {
-    /// The engine at this address, and they are kept.
+    /// The engine at this address. The answers are recorded.
     Engine(String, reqwest::Client),
     /// The recording.
     Recording,
@@ -83,23 +83,23 @@ enum Source {
 #[derive(Default)]
 struct State {
     recording: Recording,
-    /// How many calls of each operation were answered as others were.
+    /// How many calls of each operation were answered in turn.
     turns: HashMap<String, usize>,
     busy: Vec<(Instant, Instant)>,
     unknown: Option<String>,
 }
 
-/// What a table did for a while.
+/// The calls of a period.
 pub struct Busy {
     /// How many calls it answered.
     pub calls: usize,
-    /// How long one of them or more was under way: from when a call has come to when its answer goes back.
+    /// How long at least one of them was in progress, from its arrival to its answer.
     pub time: Duration,
 }
 
-/// The endpoint. It ends when this is dropped.
+/// The endpoint. It stops when this is dropped.
 pub struct Table {
-    /// Where the function finds it.
+    /// Its URL.
     pub url: String,
     state: Arc<Mutex<State>>,
     serving: JoinHandle<()>,
@@ -112,19 +112,19 @@ impl Drop for Table {
 }
 
 impl Table {
-    /// One that passes each call on to the engine, and keeps the answer.
+    /// An endpoint that forwards each call to the engine and records the answer.
     ///
     /// # Errors
-    /// When there is no port to be had.
+    /// When it can't listen.
     pub async fn recording(engine: &str) -> Result<Self, Failure> {
         let client = reqwest::Client::builder().no_proxy().build()?;
         Self::start(Source::Engine(engine.to_owned(), client)).await
     }
 
-    /// One that answers what was recorded, when it has been told what that is.
+    /// An endpoint that answers from a [recording](Self::replay).
     ///
     /// # Errors
-    /// When there is no port to be had.
+    /// When it can't listen.
     pub async fn replaying() -> Result<Self, Failure> {
         Self::start(Source::Recording).await
     }
@@ -137,14 +137,14 @@ impl Table {
         Ok(Self { url, state, serving })
     }
 
-    /// Answers from now on what this recording says.
+    /// Answers from this recording from now on.
     pub fn replay(&self, recording: &Recording) {
         let mut state = lock(&self.state);
         state.recording = recording.clone();
         state.turns.clear();
     }
 
-    /// What was recorded.
+    /// The recording.
     ///
     /// # Errors
     /// When a call couldn't be answered.
@@ -153,7 +153,7 @@ impl Table {
         Ok(lock(&self.state).recording.clone())
     }
 
-    /// What was under way since the last time this was asked.
+    /// The calls since the last time this was called.
     pub fn busy(&self) -> Busy {
         let intervals = std::mem::take(&mut lock(&self.state).busy);
         Busy {
@@ -162,10 +162,10 @@ impl Table {
         }
     }
 
-    /// Whether every call could be answered.
+    /// Checks that every call could be answered.
     ///
     /// # Errors
-    /// The call that couldn't.
+    /// When one couldn't.
     pub fn check(&self) -> Result<(), Failure> {
         lock(&self.state)
             .unknown
@@ -178,7 +178,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long these intervals take together, where they overlap counted once.
+/// The length of these intervals together. Time in which they overlap counts once.
 fn union(mut intervals: Vec<(Instant, Instant)>) -> Duration {
     intervals.sort_unstable();
     let mut all = Duration::ZERO;
@@ -193,7 +193,7 @@ fn union(mut intervals: Vec<(Instant, Instant)>) -> Duration {
 
 async fn serve(listener: TcpListener, source: Arc<Source>, state: Arc<Mutex<State>>) {
     while let Ok((stream, _)) = listener.accept().await {
-        // Without this an answer might wait for the acknowledgement of the one before it.
+        // Otherwise an answer may wait for the acknowledgment of the one before it.
         let _ = stream.set_nodelay(true);
         let (source, state) = (Arc::clone(&source), Arc::clone(&state));
         let service = service_fn(move |request| {
@@ -216,7 +216,7 @@ async fn answer(
     state: &Mutex<State>,
 ) -> Result<Response<Full<Bytes>>, Failure> {
     let (parts, body) = request.into_parts();
-    let target = parts.headers.get(TARGET).ok_or("a call of no operation")?;
+    let target = parts.headers.get(TARGET).ok_or("a call names no operation")?;
     let target = target.to_str()?.to_owned();
     let body = body.collect().await?.to_bytes();
     let json = serde_json::from_slice(&body)?;
@@ -232,14 +232,14 @@ async fn answer(
             Some(call)
         }
     };
-    let call = call.ok_or_else(|| format!("a {target} that wasn't recorded"))?;
+    let call = call.ok_or_else(|| format!("the {target} wasn't recorded"))?;
     let mut response = Response::new(Full::new(call.answer));
     *response.status_mut() = call.status;
     *response.headers_mut() = call.headers;
     Ok(response)
 }
 
-/// Asks the engine, which reads no signature.
+/// Forwards a call to the engine, which checks no signature.
 async fn forward(
     client: &reqwest::Client,
     url: &str,
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_call_is_answered_as_before_and_others_like_each_of_their_operation_in_turn() {
+    fn a_recorded_call_gets_its_answer_and_others_get_those_of_their_operation_in_turn() {
         let recording = Recording(vec![
             call("GetItem", json!({"Key": 1}), "first"),
             call("GetItem", json!({"Key": 2}), "second"),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_calls_are_without_what_comes_once() {
+    fn the_last_calls_are_without_those_that_a_process_makes_once() {
         let recording = Recording(vec![
             call("DynamoDB_20120810.Query", json!({}), "keys"),
             call("DynamoDB_20120810.GetItem", json!({}), "movie"),
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn time_in_which_several_calls_are_under_way_counts_once() {
+    fn time_in_which_several_calls_are_in_progress_counts_once() {
         let start = Instant::now();
         let interval = |from, to| (start + Duration::from_secs(from), start + Duration::from_secs(to));
         for (intervals, seconds) in [

@@ -91,7 +91,7 @@ pub(crate) async fn register_user(
     let attempt = Attempt::new(&body.username.folded(), &address.network());
     let (created, noted) = tokio::join!(
         store.create_user(&user, password_hash, session),
-        store.welcome_new(&attempt, user.id),
+        store.record_registration(&attempt, user.id),
     );
     created?;
     if let Err(error) = noted {
@@ -171,8 +171,8 @@ pub(crate) async fn log_in(
                 _ => Ok(()),
             }
         };
-        let welcome = store.welcome(&attempt, login.user, session.as_deref());
-        let noted = within(NOTED_WITHIN, async { tokio::try_join!(welcome, upgrade) });
+        let signed_in = store.record_sign_in(&attempt, login.user, session.as_deref());
+        let noted = within(NOTED_WITHIN, async { tokio::try_join!(signed_in, upgrade) });
         if let Err(error) = noted.await {
             telemetry::warn(&error, "a sign-in was not recorded");
         }

@@ -5,8 +5,9 @@ use aws_sdk_dynamodb::types::{
     ConditionCheck, Delete, DeleteRequest, KeysAndAttributes, Put, PutRequest, Update,
 };
 use marquee_shared::{
+    aws::client,
     clock::Clock,
-    db::{Key, Store, client, keys},
+    db::{Key, Store, keys},
     error::Error,
 };
 
@@ -176,7 +177,7 @@ fn a_transaction_needs_each_of_its_actions_for_all_their_keys_together() {
 }
 
 #[test]
-fn a_call_that_cannot_be_read_is_none_that_a_role_allows() {
+fn a_call_that_cannot_be_read_is_refused() {
     let other = GetItemInput::builder()
         .table_name("other")
         .set_key(Some(item("KEYS")));
@@ -202,7 +203,7 @@ fn store(guard: &Guard) -> Store {
 }
 
 #[tokio::test]
-async fn a_call_that_the_role_lacks_fails_before_it_is_sent_and_is_told_without_its_key() {
+async fn a_call_that_the_role_lacks_fails_before_it_is_sent_and_is_reported_without_its_key() {
     let guard = guard("movies");
     let store = store(&guard);
     let error = store.get(&keys::login("ripley@example.com")).await.unwrap_err();
@@ -225,7 +226,7 @@ async fn a_call_that_the_role_lacks_fails_before_it_is_sent_and_is_told_without_
 }
 
 #[tokio::test]
-async fn a_call_that_the_role_allows_is_sent_and_remembered() {
+async fn a_call_that_the_role_allows_is_sent_and_recorded() {
     let guard = guard("movies");
     let error = store(&guard).get(&keys::genre("drama")).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");

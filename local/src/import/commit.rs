@@ -11,12 +11,13 @@ use std::{
 use indicatif::ProgressBar;
 use marquee_shared::db::{
     counter::Counter,
-    store::{Outcome, Transaction},
+    index,
+    transaction::{Outcome, Transaction},
 };
 use tokio::sync::mpsc;
 
 use super::{
-    chunk::{Batch, Chunk},
+    chunk::{Batch, Chunk, NewMovie},
     error::ImportError,
     write::Writer,
 };
@@ -38,7 +39,18 @@ pub(super) struct Commits<'a> {
     pub(super) genres: BTreeSet<String>,
     /// How many movies this run has added.
     pub(super) movies: u64,
+    /// How many rows this run has skipped because another movie was given their IMDb id after the rows were looked up.
+    pub(super) skipped: u64,
     pub(super) progress: ProgressBar,
+}
+
+/// The actions of a chunk's transaction whose conditions may fail.
+#[derive(Default)]
+struct Actions {
+    /// The identity of each genre, and the index of its action.
+    genres: Vec<(String, usize)>,
+    /// The place in the chunk of each movie with an IMDb id, and the index of the action that claims the id.
+    claims: Vec<(usize, usize)>,
 }
 
 impl Commits<'_> {
@@ -67,33 +79,46 @@ impl Commits<'_> {
 
     async fn commit_all(&mut self, chunks: Vec<Chunk>) -> Result<(), ImportError> {
         for chunk in chunks {
-            self.commit(&chunk).await?;
-            self.movies += chunk.movies.len() as u64;
+            self.movies += self.commit(chunk).await?;
             self.progress.set_position(self.committed);
         }
         Ok(())
     }
 
-    /// Commits a chunk. When the condition on a genre fails, the genre was added or deleted meanwhile, and the
-    /// transaction is built again.
-    async fn commit(&mut self, chunk: &Chunk) -> Result<(), ImportError> {
+    /// Commits a chunk, and returns how many movies were added. If the condition on a genre fails, the genre was added or
+    /// deleted meanwhile. If the condition on an IMDb id fails, another movie has it, and the row is skipped. The
+    /// transaction is then built again.
+    async fn commit(&mut self, mut chunk: Chunk) -> Result<u64, ImportError> {
         for _ in 0..ATTEMPTS {
-            let (transaction, genre_actions) = self.transaction(chunk)?;
+            let (transaction, actions) = self.transaction(&chunk)?;
             let outcome = self.writer.transact(&transaction).await?;
             if let Outcome::Committed = outcome {
                 self.genres.extend(chunk.genres.keys().cloned());
                 self.committed = chunk.end.max(self.committed);
                 self.shared.store(self.committed, Ordering::SeqCst);
-                return Ok(());
+                return Ok(chunk.movies.len() as u64);
             }
-            let mut genres_changed = false;
-            for (identity, _) in genre_actions.iter().filter(|(_, action)| outcome.failed(*action)) {
-                genres_changed = true;
+            let mut is_revised = false;
+            for (identity, _) in actions
+                .genres
+                .iter()
+                .filter(|(_, action)| outcome.failed(*action))
+            {
+                is_revised = true;
                 if !self.genres.remove(identity) {
                     self.genres.insert(identity.clone());
                 }
             }
-            if !genres_changed {
+            let claims = actions
+                .claims
+                .iter()
+                .filter(|(_, action)| outcome.failed(*action));
+            let claimed: BTreeSet<usize> = claims.map(|(place, _)| *place).collect();
+            if !claimed.is_empty() {
+                is_revised = true;
+                self.skip(chunk.take(&claimed)).await?;
+            }
+            if !is_revised {
                 return Err(ImportError::Table(
                     "another import of the same file is running".into(),
                 ));
@@ -104,21 +129,33 @@ impl Commits<'_> {
         ))
     }
 
-    /// The transaction of a chunk: its movies, its genres, the counters, and the job. Also returns which action each
-    /// genre has.
-    fn transaction(&self, chunk: &Chunk) -> Result<(Transaction, Vec<(String, usize)>), ImportError> {
+    /// Skips movies whose IMDb id another movie has, and deletes their postings, which were written before.
+    async fn skip(&mut self, movies: Vec<NewMovie>) -> Result<(), ImportError> {
+        self.skipped += movies.len() as u64;
+        let mut postings = Vec::new();
+        for movie in &movies {
+            postings.extend(index::postings(&movie.fields, movie.id).into_keys());
+        }
+        Ok(self.writer.store.batch_delete(&postings).await?)
+    }
+
+    /// The transaction of a chunk: its movies, its genres, the counters, and the job.
+    fn transaction(&self, chunk: &Chunk) -> Result<(Transaction, Actions), ImportError> {
         let store = &self.writer.store;
         let mut transaction = Transaction::default();
-        for movie in &chunk.movies {
-            transaction.add(movie.clone());
+        let mut actions = Actions::default();
+        for (place, movie) in chunk.movies.iter().enumerate() {
+            transaction.add(movie.put.clone());
+            if let Some(claim) = &movie.claim {
+                actions.claims.push((place, transaction.add(claim.clone())));
+            }
         }
-        let mut genre_actions = Vec::new();
         let mut new_genres = 0;
         for (identity, (name, movies)) in &chunk.genres {
             let is_new = !self.genres.contains(identity);
             new_genres += i64::from(is_new);
             let action = store.join_genre(identity, name, *movies, is_new)?;
-            genre_actions.push((identity.clone(), transaction.add(action)));
+            actions.genres.push((identity.clone(), transaction.add(action)));
         }
         let movies = i64::try_from(chunk.movies.len()).unwrap_or(i64::MAX);
         if movies > 0 {
@@ -129,6 +166,6 @@ impl Commits<'_> {
         }
         let end = chunk.end.max(self.committed);
         transaction.add(store.advance_import(self.hash, self.committed, end, chunk.left_out)?);
-        Ok((transaction, genre_actions))
+        Ok((transaction, actions))
     }
 }

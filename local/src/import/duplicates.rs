@@ -15,7 +15,7 @@ use std::{
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use marquee_shared::{
     db::{Store, movie::MovieItem},
-    domain::MovieFields,
+    domain::{ImdbId, MovieFields},
 };
 
 use super::error::ImportError;
@@ -35,7 +35,7 @@ const PROBES: u64 = 4;
 /// What identifies a movie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Identity {
-    imdb_id: Option<String>,
+    imdb_id: Option<ImdbId>,
     /// Title, release date and director.
     texts: String,
 }
@@ -43,7 +43,7 @@ struct Identity {
 impl Identity {
     fn of(fields: &MovieFields) -> Self {
         Self {
-            imdb_id: None,
+            imdb_id: fields.imdb_id.clone(),
             texts: texts(
                 fields.title.as_str(),
                 &fields.release_date.to_string(),
@@ -54,7 +54,7 @@ impl Identity {
 
     fn of_item(movie: &MovieItem) -> Self {
         Self {
-            imdb_id: None,
+            imdb_id: movie.imdb_id.as_deref().map(ImdbId::from_stored),
             texts: texts(&movie.title, &movie.release_date, &movie.director),
         }
     }
@@ -69,7 +69,7 @@ impl Identity {
 
     /// What equal movies have in common: one of these texts.
     fn keys(&self) -> impl Iterator<Item = &str> {
-        [Some(self.texts.as_str()), self.imdb_id.as_deref()].into_iter().flatten()
+        [Some(self.texts.as_str()), self.imdb_id.as_ref().map(ImdbId::as_str)].into_iter().flatten()
     }
 }
 
@@ -180,6 +180,12 @@ impl Duplicates {
                 others.push((*row, identity.clone()));
             }
         }
+        let imdb_ids: Vec<ImdbId> = wanted.iter().filter_map(|(.., own)| own.imdb_id.clone()).collect();
+        let given = store.find_imdb_ids(&imdb_ids).await?;
+        wanted.retain_mut(|(same, _, own)| {
+            **same = own.imdb_id.as_ref().is_some_and(|id| given.contains_key(id));
+            !**same
+        });
         futures_util::stream::iter(wanted)
             .map(Ok)
             .try_for_each_concurrent(AT_ONCE, |(same, fields, identity)| async move {
@@ -191,7 +197,7 @@ impl Duplicates {
     }
 }
 
-/// Whether the table has the movie.
+/// Whether the table has the movie under another IMDb id than its own, or under none.
 async fn is_there(store: &Store, fields: &MovieFields, identity: &Identity) -> Result<bool, ImportError> {
     let alike = store.alike(fields).await?;
     Ok(alike.iter().any(|movie| identity.is_same(&Identity::of_item(movie))))
@@ -216,7 +222,7 @@ mod tests {
     #[test]
     fn movies_are_the_same_by_their_imdb_id_or_by_their_texts_where_one_has_none() {
         let identity = |imdb_id: Option<&str>, texts: &str| Identity {
-            imdb_id: imdb_id.map(str::to_owned),
+            imdb_id: imdb_id.map(ImdbId::from_stored),
             texts: texts.to_owned(),
         };
         for (one, other, same) in [

@@ -1,8 +1,6 @@
 //! The values of a row become a movie, or the list of what is wrong with them.
 
-use marquee_shared::domain::{
-    CoverImage, Description, Director, Genres, MovieFields, ReleaseDate, Title,
-};
+use marquee_shared::domain::{CoverImage, Description, Director, Genres, ImdbId, MovieFields, Title};
 
 use super::{
     columns::{FIELDS, Field},
@@ -39,8 +37,22 @@ pub(super) fn parse(values: &Values, imdb_id_is_id: bool, options: &Options) -> 
     let cover_image = reading.optional(Field::CoverImage, |text| {
         CoverImage::parse(text).map_err(str::to_owned)
     });
-    let _ = imdb_id_is_id;
-    let fields = fields(title, description, release_date, director, genres, cover_image);
+    let is_other_id = imdb_id_is_id && ImdbId::parse(reading.value(Field::ImdbId)).is_err();
+    let imdb_id = match is_other_id {
+        true => None,
+        false => reading.optional(Field::ImdbId, |text| ImdbId::parse(text).map_err(str::to_owned)),
+    };
+    let fields = (|| {
+        Some(MovieFields {
+            title: title?,
+            description: description?,
+            release_date: release_date?,
+            director: director?,
+            genres: genres?,
+            imdb_id,
+            cover_image,
+        })
+    })();
     let mut complaints = reading.complaints;
     let fields = match fields.map(MovieFields::check) {
         Some(Ok(fields)) => Some(fields),
@@ -52,24 +64,6 @@ pub(super) fn parse(values: &Values, imdb_id_is_id: bool, options: &Options) -> 
         None => None,
     };
     Parsed { fields, complaints }
-}
-
-fn fields(
-    title: Option<Title>,
-    description: Option<Description>,
-    release_date: Option<ReleaseDate>,
-    director: Option<Director>,
-    genres: Option<Genres>,
-    cover_image: Option<CoverImage>,
-) -> Option<MovieFields> {
-    Some(MovieFields {
-        title: title?,
-        description: description?,
-        release_date: release_date?,
-        director: director?,
-        genres: genres?,
-        cover_image,
-    })
 }
 
 /// The names in a list as JSON or Python write it, separated by commas. Other text as it is.

@@ -8,16 +8,16 @@ use std::{
     },
 };
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use indicatif::ProgressBar;
 use marquee_shared::{
     db::{
         Key, Store,
+        expression::Condition,
         import::ImportJob,
         index::{self, PostingItem},
+        item::to_item,
         keys,
         movie::MovieItem,
-        store::{Expression, to_item},
     },
     domain::{MovieFields, MovieId},
 };
@@ -25,7 +25,7 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
     Counts,
-    chunk::{Batch, CHUNKS_PER_BATCH, Chunk},
+    chunk::{Batch, CHUNKS_PER_BATCH, Chunk, NewMovie},
     complaints::{Complaint, Complaints},
     duplicates::Duplicates,
     error::ImportError,
@@ -116,11 +116,18 @@ impl Reading {
         Ok(run.counts)
     }
 
-    /// The action that adds a movie under an id that no movie has.
-    fn put_movie(&self, id: MovieId, fields: &MovieFields) -> Result<TransactWriteItem, ImportError> {
-        let movie = MovieItem::new(id, fields, None, &self.job.began);
-        let unused = Expression::none().when("attribute_not_exists(#pk)");
-        Ok(self.store.on(keys::movie(id)).put(&movie, unused)?)
+    /// A movie with the actions that add it under an id that no movie has.
+    fn new_movie(&self, id: MovieId, fields: MovieFields) -> Result<NewMovie, ImportError> {
+        let movie = MovieItem::new(id, &fields, None, &self.job.began);
+        let action = self.store.on(keys::movie(id));
+        let imdb_id = fields.imdb_id.as_ref();
+        let claim = imdb_id.map(|imdb_id| self.store.claim_imdb_id(imdb_id, id));
+        Ok(NewMovie {
+            id,
+            put: action.put(&movie, Condition::not_exists())?,
+            claim: claim.transpose()?,
+            fields,
+        })
     }
 }
 
@@ -213,31 +220,29 @@ impl Run {
 
     /// Puts the movies of the group that aren't in the table yet into chunks.
     fn flush(&mut self) -> Result<(), Stop> {
-        let group = std::mem::take(&mut self.group);
+        let mut group = std::mem::take(&mut self.group);
         let Reading { store, hash, committed, runtime, .. } = &self.reading;
         let committed = committed.load(Ordering::SeqCst);
         let rows: Vec<(u64, &MovieFields)> = group.iter().map(|read| (read.row, &read.fields)).collect();
         let there = runtime.block_on(self.duplicates.find(store, &rows, committed))?;
-        let new: Vec<&Read> = group
-            .iter()
-            .zip(there)
-            .filter_map(|(read, there)| (!there).then_some(read))
-            .collect();
-        self.counts.there += (group.len() - new.len()) as u64;
-        let new_rows: Vec<u64> = new.iter().map(|read| read.row).collect();
-        let ids = runtime.block_on(self.ids.assign(store, hash, &new_rows, committed))?;
-        for (Read { row, left_out, fields }, id) in new.into_iter().zip(ids) {
-            if !self.chunk.has_room_for(fields) {
-                self.end_chunk(*row, *left_out);
+        let read = group.len();
+        let mut there = there.into_iter();
+        group.retain(|_| !there.next().unwrap_or_default());
+        self.counts.there += (read - group.len()) as u64;
+        let rows: Vec<u64> = group.iter().map(|read| read.row).collect();
+        let ids = runtime.block_on(self.ids.assign(store, hash, &rows, committed))?;
+        for (Read { row, left_out, fields }, id) in group.into_iter().zip(ids) {
+            if !self.chunk.has_room_for(&fields) {
+                self.end_chunk(row, left_out);
                 if self.chunks.len() == CHUNKS_PER_BATCH {
                     self.send()?;
                 }
             }
-            self.chunk.add(fields, self.reading.put_movie(id, fields)?);
-            self.postings.extend(index::postings(fields, id));
+            self.postings.extend(index::postings(&fields, id));
+            self.chunk.add(self.reading.new_movie(id, fields)?);
         }
         // Without new movies the job advances all the same.
-        if self.chunks.is_empty() && self.chunk.movies.is_empty() && !group.is_empty() {
+        if self.chunks.is_empty() && self.chunk.movies.is_empty() && read > 0 {
             self.end_chunk(self.row, self.left_out);
             self.send()?;
         }

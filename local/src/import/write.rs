@@ -4,7 +4,9 @@ use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use marquee_shared::db::{
     Store,
-    store::{BATCH_WRITE, Item, Outcome, Transaction},
+    batch::BATCH_WRITE,
+    item::Item,
+    transaction::{Outcome, Transaction},
 };
 
 use super::error::ImportError;

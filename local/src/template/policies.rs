@@ -232,10 +232,7 @@ impl Reader<'_> {
             return Ok(());
         }
         if allowance.condition.is_some() {
-            return Err(format!(
-                "the condition on {} isn't understood",
-                actions.join(", ")
-            ));
+            return Err(format!("the condition on {} isn't supported", actions.join(", ")));
         }
         for action in actions {
             exact_action(action)?;
@@ -314,7 +311,7 @@ fn no_functions(value: &Value) -> Result<(), String> {
     match value {
         Value::Sequence(values) => values.iter().try_for_each(no_functions),
         Value::Mapping(entries) => match function(entries) {
-            Some((name, _)) => Err(format!("{name} isn't understood here")),
+            Some((name, _)) => Err(format!("{name} isn't supported here")),
             None => entries
                 .iter()
                 .filter(|(key, _)| !key.as_str().is_some_and(|key| WITH_FUNCTIONS.contains(&key)))
@@ -336,7 +333,7 @@ fn is_allow(effect: &str) -> Result<(), String> {
     if effect == "Allow" {
         Ok(())
     } else {
-        Err(format!("the effect {effect} isn't understood"))
+        Err(format!("the effect {effect} isn't supported"))
     }
 }
 
@@ -372,7 +369,7 @@ fn leading_keys(
     };
     let (patterns, null) = (of(EVERY_KEY_LIKE)?, of(NULL)?);
     if let Some(operator) = condition.keys().find(|o| *o != EVERY_KEY_LIKE && *o != NULL) {
-        return Err(format!("the condition operator {operator} isn't understood"));
+        return Err(format!("the condition operator {operator} isn't supported"));
     }
     if null != ["false"] {
         return Err(format!("{NULL} must be \"false\""));

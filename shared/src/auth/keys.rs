@@ -10,10 +10,7 @@ use tokio::sync::Mutex;
 use crate::{
     auth::secrets::PublicKey,
     clock::{Clock, Instant},
-    db::{
-        public_key::PublicKeyItem,
-        store::{Store, corrupt},
-    },
+    db::{item::corrupt, public_key::PublicKeyItem, store::Store},
     error::Result,
 };
 
@@ -39,6 +36,8 @@ impl VerifyingKey {
 }
 
 /// A cache of the keys in the table. Concurrent requests that need the keys share one read.
+///
+/// A method that reads or writes the table fails with [`Unavailable`](crate::Error::Unavailable) if it can't be reached.
 #[derive(Debug)]
 pub struct KeyRing {
     clock: Clock,
@@ -64,9 +63,6 @@ impl KeyRing {
 
     /// Returns the public key with this id, or `None` if there is none. An id that isn't cached is looked up in the table,
     /// at most once in 10 seconds.
-    ///
-    /// # Errors
-    /// [`Unavailable`](crate::Error::Unavailable) if the keys can't be read.
     pub async fn verifying_key(&self, store: &Store, kid: &str) -> Result<Option<DecodingKey>> {
         // Locked during the read, so that requests that wait for it find the keys fresh.
         let mut cached = self.cached.lock().await;
@@ -85,9 +81,6 @@ impl KeyRing {
     }
 
     /// Reads all valid public keys from the table, ordered by id.
-    ///
-    /// # Errors
-    /// [`Unavailable`](crate::Error::Unavailable) if the keys can't be read.
     pub async fn public_keys(&self, store: &Store) -> Result<Vec<PublicKey>> {
         let mut cached = self.cached.lock().await;
         let now = self.clock.now();
@@ -99,9 +92,6 @@ impl KeyRing {
     /// Makes sure that `key` verifies for at least another `seconds`, so that a token that it signs before the next call can
     /// be verified until it expires. Reads the keys, and writes this one if it is missing or expires sooner. Returns when it
     /// was first published.
-    ///
-    /// # Errors
-    /// [`Unavailable`](crate::Error::Unavailable) if the table can't be reached.
     pub async fn publish(&self, store: &Store, key: &PublicKey, seconds: i64) -> Result<Instant> {
         let mut cached = self.cached.lock().await;
         let now = self.clock.now();

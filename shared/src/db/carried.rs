@@ -1,25 +1,64 @@
-//! What a posting carries of its movie's words, so that the further words of a search are checked without another read.
+//! What a posting carries of its movie's words, so that the other words of a search are checked without another read.
 //!
-//! A posting has a largest size, whatever the movie's texts are: otherwise what people write would decide what a search
-//! costs. Where the words fit, all are there: `title|director|genre,genre`. Where they don't, the text is
-//! `~<shared> <first> <word> <word>…`:
+//! A posting has a [largest size](crate::db::index::POSTING_BYTES), whatever the movie's texts are: otherwise the length of
+//! a text would decide what a search costs. Where all words fit, the posting carries [all](Words::encode):
 //!
-//! * how many characters the posting's word shares with a word of an earlier posting of the movie, by which it is known
-//!   whether this one is the movie's first in a walk along a word;
-//! * the title's first word, by which most titles are known not to begin with the words of a search; `-` where the title
-//!   has no words;
-//! * the movie's other words, each once. Of every word there is as much as fits; one that is cut ends in `~`.
+//! ```text
+//! the kid|charles chaplin|comedy,silent film
+//! ```
 //!
-//! That decides nearly every search. One that it leaves open is decided by the movie itself.
+//! Where they don't fit, it carries `~<shared> <first> <word> <word>…`:
+//!
+//! ```text
+//! ~3 the chap~ char~ come~ film kid sile~
+//! ```
+//!
+//! * `shared` is how many characters the posting's word shares with a word of an earlier posting of the movie. It decides
+//!   whether this posting is the movie's first in a walk along a word.
+//! * `first` is the title's first word, or `-` if the title has no words. It decides for most titles that they don't begin
+//!   with the words of a search.
+//! * The movie's other words follow, each once. The same number of bytes is kept of every word; a word that is cut ends
+//!   in `~`.
+//!
+//! That decides nearly every search. What it can't decide, the movie itself decides.
 
 use std::collections::BTreeSet;
 
-use crate::db::index::{Words, is_short, satisfies};
+use crate::db::words::{Words, is_short, matches};
 
-/// Marks what is cut: the whole, and each word. No normalized text contains it.
+/// Marks what is cut: the whole text, and each word. No normalized text contains it.
 const CUT: char = '~';
-/// Stands for the first word of a title without words.
+/// Written in place of the first word of a title without words.
 const NO_WORD: &str = "-";
+
+/// What is known of a question about a movie from the words that a posting carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is so.
+    Yes,
+    /// It isn't so.
+    No,
+    /// The posting carries too little to decide.
+    Unknown,
+}
+
+impl Verdict {
+    /// Whether both are so.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Yes, Self::Yes) => Self::Yes,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl From<bool> for Verdict {
+    fn from(is_so: bool) -> Self {
+        if is_so { Self::Yes } else { Self::No }
+    }
+}
 
 /// A movie's words, as far as a posting carries them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,20 +72,28 @@ pub enum Carried {
 /// The beginnings of a movie's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// How many characters the posting's word shares with one of an earlier posting of the movie.
+    /// How many characters the posting's word shares with a word of an earlier posting of the movie.
     pub shared: usize,
-    /// The title's first word, if it has one, and then all others; nothing where there is no room for any.
-    words: Option<(Option<Stump>, Vec<Stump>)>,
+    /// `None` where the posting has no room for any word.
+    words: Option<PartWords>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PartWords {
+    /// The title's first word, if the title has words.
+    first: Option<WordStart>,
+    /// The movie's other words.
+    others: Vec<WordStart>,
 }
 
 /// A word, or the beginning of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Stump {
+struct WordStart {
     text: String,
     is_cut: bool,
 }
 
-impl Stump {
+impl WordStart {
     fn decode(text: &str) -> Self {
         let start = text.strip_suffix(CUT);
         Self {
@@ -55,20 +102,22 @@ impl Stump {
         }
     }
 
-    /// Whether the word satisfies `word` of a search; `None` where it may.
-    fn satisfies(&self, word: &str) -> Option<bool> {
+    /// Whether `word` of a search matches the whole word.
+    fn matches(&self, word: &str) -> Verdict {
         if !self.is_cut {
-            return Some(satisfies(&self.text, word));
+            return matches(&self.text, word).into();
         }
-        match !is_short(word) && self.text.starts_with(word) {
-            true => Some(true),
-            false if self.may_be(word) => None,
-            false => Some(false),
+        if !is_short(word) && self.text.starts_with(word) {
+            Verdict::Yes
+        } else if self.may_begin_with(word) {
+            Verdict::Unknown
+        } else {
+            Verdict::No
         }
     }
 
-    /// Whether the word may be this one, or begin with it beyond what is there.
-    fn may_be(&self, word: &str) -> bool {
+    /// Whether the whole word may be `word`, or, if it is cut, may begin with it.
+    fn may_begin_with(&self, word: &str) -> bool {
         if self.is_cut {
             word.starts_with(&self.text)
         } else {
@@ -78,7 +127,7 @@ impl Stump {
 }
 
 impl Carried {
-    /// Reads what a posting carries.
+    /// Reads the text that a posting carries. `None` for a text that [`Encoder::encode`] doesn't write.
     #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
         let Some(part) = text.strip_prefix(CUT) else {
@@ -87,74 +136,80 @@ impl Carried {
         let mut words = part.split(' ');
         let shared = words.next()?.parse().ok()?;
         let first = words.next();
-        let words = first.map(|first| {
-            let first = (first != NO_WORD).then(|| Stump::decode(first));
-            (first, words.map(Stump::decode).collect())
+        let words = first.map(|first| PartWords {
+            first: (first != NO_WORD).then(|| WordStart::decode(first)),
+            others: words.map(WordStart::decode).collect(),
         });
         Some(Self::Part(Part { shared, words }))
     }
 }
 
 impl Part {
-    /// Whether some word of the movie satisfies `word` of a search; `None` where one may.
+    /// Whether `word` of a search matches a word of the movie.
     #[must_use]
-    pub fn has(&self, word: &str) -> Option<bool> {
-        let (first, others) = self.words.as_ref()?;
-        let mut known = Some(false);
-        for stump in first.iter().chain(others) {
-            match stump.satisfies(word) {
-                Some(true) => return Some(true),
-                Some(false) => {}
-                None => known = None,
+    pub fn contains(&self, word: &str) -> Verdict {
+        let Some(words) = &self.words else {
+            return Verdict::Unknown;
+        };
+        let mut verdict = Verdict::No;
+        for start in words.first.iter().chain(&words.others) {
+            match start.matches(word) {
+                Verdict::Yes => return Verdict::Yes,
+                Verdict::No => {}
+                Verdict::Unknown => verdict = Verdict::Unknown,
             }
         }
-        known
+        verdict
     }
 
-    /// Whether `word` may be the title's first.
+    /// Whether the title's first word may be `word`.
     #[must_use]
     pub fn title_may_begin_with(&self, word: &str) -> bool {
         match &self.words {
             None => true,
-            Some((first, _)) => first.as_ref().is_some_and(|first| first.may_be(word)),
+            Some(words) => words
+                .first
+                .as_ref()
+                .is_some_and(|first| first.may_begin_with(word)),
         }
     }
 }
 
-/// A movie's words as its postings carry them.
+/// Writes the texts that the postings of one movie carry.
 pub struct Encoder<'a> {
+    /// The text that carries all words.
     whole: String,
+    /// The title's first word.
     first: Option<&'a str>,
-    /// All but the first, each once.
+    /// All other words, each once.
     others: BTreeSet<&'a str>,
 }
 
 impl<'a> Encoder<'a> {
-    /// An encoder of these words.
+    /// An encoder for the postings of the movie with these words.
     #[must_use]
     pub fn new(words: &'a Words) -> Self {
-        let genres = words.genres.iter().flatten();
-        let all = words.title.iter().chain(&words.director).chain(genres);
         let first = words.title.first().map(String::as_str);
         Self {
             whole: words.encode(),
             first,
-            others: all
+            others: words
+                .all()
                 .map(String::as_str)
                 .filter(|word| Some(*word) != first)
                 .collect(),
         }
     }
 
-    /// The text of a posting that has room for so many bytes, four at least. `shared` counts what its word shares with one
-    /// of an earlier posting.
+    /// The text of a posting that has room for `room` bytes, which must be at least four. `shared` counts the characters
+    /// that the posting's word shares with a word of an earlier posting; it is called only where words are cut.
     #[must_use]
     pub fn encode(&self, room: usize, shared: impl FnOnce() -> usize) -> String {
         if self.whole.len() <= room {
             return self.whole.clone();
         }
         let head = format!("{CUT}{}", shared());
-        // As much of every word as fits, the same for each.
+        // Keep the same number of bytes of every word, as many as fit.
         let words = || self.first.into_iter().chain(self.others.iter().copied());
         let none = if self.first.is_none() {
             1 + NO_WORD.len()
@@ -162,11 +217,11 @@ impl<'a> Encoder<'a> {
             0
         };
         let fits = |bytes: &usize| {
-            let stumps = words().map(|word| match cut(word, *bytes) {
+            let starts = words().map(|word| match cut(word, *bytes) {
                 Some(start) => 1 + start.len() + CUT.len_utf8(),
                 None => 1 + word.len(),
             });
-            head.len() + none + stumps.sum::<usize>() <= room
+            head.len() + none + starts.sum::<usize>() <= room
         };
         let Some(bytes) = (1..=room).rev().find(fits) else {
             return head;
@@ -188,7 +243,7 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// The first `bytes` bytes of a longer word, without half a character.
+/// The first `bytes` bytes of a word that is longer, up to the last whole character; `None` for a word that isn't.
 fn cut(word: &str, bytes: usize) -> Option<&str> {
     (word.len() > bytes).then(|| &word[..word.floor_char_boundary(bytes)])
 }
@@ -225,6 +280,19 @@ mod tests {
     }
 
     #[test]
+    fn the_example_in_the_head_of_this_file_is_so() {
+        let split = |text: &str| text.split(' ').map(str::to_owned).collect();
+        let words = Words {
+            title: split("the kid"),
+            director: split("charles chaplin"),
+            genres: vec![split("comedy"), split("silent film")],
+        };
+        let encode = |room| Encoder::new(&words).encode(room, || 3);
+        assert_eq!(encode(42), "the kid|charles chaplin|comedy,silent film");
+        assert_eq!(encode(41), "~3 the chap~ char~ come~ film kid sile~");
+    }
+
+    #[test]
     fn words_that_do_not_fit_are_cut_alike_and_fit() {
         let some = words("the godfather the");
         let encode = |room| Encoder::new(&some).encode(room, || 12);
@@ -243,7 +311,6 @@ mod tests {
         }
     }
 
-    /// What is carried, however little, says nothing that isn't so.
     #[test]
     fn what_is_carried_is_so_or_is_left_open() {
         let searched = [
@@ -265,8 +332,9 @@ mod tests {
             for room in 4..words.encode().len() {
                 let part = part(&encoder.encode(room, || 0));
                 for word in searched {
+                    let verdict = part.contains(word);
                     assert!(
-                        part.has(word).is_none_or(|has| has == words.contain(word)),
+                        verdict == Verdict::Unknown || verdict == words.contains(word).into(),
                         "{word} at {room}"
                     );
                     let begins = words.title.first().is_some_and(|first| first == word);
@@ -280,21 +348,21 @@ mod tests {
     fn little_is_left_open() {
         let part = part("~3 the crim~ film ford godf~ noir 映~");
         assert_eq!(part.shared, 3);
-        for (word, has) in [
-            ("the", Some(true)),
-            ("fil", Some(true)),
-            ("god", Some(true)),
-            ("godf", Some(true)),
-            ("godfather", None),
-            ("映画", None),
-            ("crisis", Some(false)),
-            ("love", Some(false)),
-            ("films", Some(false)),
-            ("th", Some(false)),
-            ("gods", Some(false)),
-            ("監督", Some(false)),
+        for (word, verdict) in [
+            ("the", Verdict::Yes),
+            ("fil", Verdict::Yes),
+            ("god", Verdict::Yes),
+            ("godf", Verdict::Yes),
+            ("godfather", Verdict::Unknown),
+            ("映画", Verdict::Unknown),
+            ("crisis", Verdict::No),
+            ("love", Verdict::No),
+            ("films", Verdict::No),
+            ("th", Verdict::No),
+            ("gods", Verdict::No),
+            ("監督", Verdict::No),
         ] {
-            assert_eq!(part.has(word), has, "{word}");
+            assert_eq!(part.contains(word), verdict, "{word}");
         }
         assert!(part.title_may_begin_with("the") && !part.title_may_begin_with("film"));
     }

@@ -1,32 +1,35 @@
-//! Counters: how many there are, and the last id given out.
+//! Counters: how many movies, users and genres there are, and the last id of each kind.
 
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 
 use crate::{
     db::{
+        expression::Update,
+        item::{Item, corrupt, number},
         keys,
-        store::{Expression, Item, Store, corrupt, number},
+        store::Store,
     },
     error::Result,
 };
 
-/// A counter's name, which is its sort key.
+/// A counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
-    /// How many movies there are.
+    /// The number of movies.
     Movies,
-    /// The last movie id given out. Apart from the count, so that giving out an id never meets a transaction that counts.
+    /// The last movie id. It isn't the same item as the number of movies, so that taking an id never conflicts with a
+    /// transaction that counts.
     MovieIds,
-    /// How many users there are.
+    /// The number of users.
     Users,
-    /// The last user id given out.
+    /// The last user id.
     UserIds,
-    /// How many genres there are.
+    /// The number of genres.
     Genres,
 }
 
 impl Counter {
-    /// The counter's key.
+    /// The counter's key: `META`, its name.
     #[must_use]
     pub fn key(self) -> keys::Key {
         keys::counter(match self {
@@ -39,10 +42,7 @@ impl Counter {
     }
 }
 
-/// The value of a counter's item; a counter that was never moved has none and is 0.
-///
-/// # Errors
-/// [`crate::Error::Internal`] when the item isn't a counter.
+/// The value of a counter's item. A counter that was never changed has no item, and is 0.
 pub fn value(item: Option<&Item>) -> Result<u64> {
     item.map_or(Ok(0), |item| {
         item.get("n")
@@ -53,10 +53,7 @@ pub fn value(item: Option<&Item>) -> Result<u64> {
 }
 
 impl Store {
-    /// AP-29: reads counters together.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`] when the table doesn't serve.
+    /// AP-29: reads several counters in one call.
     pub async fn read_counters<const N: usize>(&self, counters: [Counter; N]) -> Result<[u64; N]> {
         let items = self.batch_get(counters.iter().map(|c| c.key()).collect()).await?;
         let mut values = [0; N];
@@ -66,26 +63,21 @@ impl Store {
         Ok(values)
     }
 
-    /// AP-10, AP-17: takes `count` ids and gives the first. A taken id that isn't used leaves a gap, and no id is given
-    /// twice.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`] when the table doesn't serve.
+    /// AP-10, AP-17: takes `count` ids in a row, and returns the first one. No id is taken twice. An id that isn't used leaves
+    /// a gap.
     pub async fn take_ids(&self, counter: Counter, count: u64) -> Result<u64> {
-        let add = Expression::update("ADD #n :count").value(":count", number(count));
+        let add = Update::new("ADD #n :count").value(":count", number(count));
         let item = self
             .update(&counter.key(), &add, ReturnValue::UpdatedNew)
             .await?
             .map_err(|_| corrupt("a counter with a condition"))?;
-        Ok(value(Some(&item))?.saturating_sub(count) + 1)
+        let before = value(Some(&item))?.checked_sub(count);
+        Ok(before.ok_or_else(|| corrupt("a counter below what was added"))? + 1)
     }
 
-    /// The action that moves a counter by `step` within a transaction.
-    ///
-    /// # Errors
-    /// [`crate::Error::Internal`] when it can't be built.
+    /// The action that adds `step` to a counter, for a transaction.
     pub fn count(&self, counter: Counter, step: i64) -> Result<TransactWriteItem> {
         self.on(counter.key())
-            .update(Expression::update("ADD #n :step").value(":step", number(step)))
+            .update(Update::new("ADD #n :step").value(":step", number(step)))
     }
 }

@@ -6,8 +6,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crate::{
     db::{
         cursor::{CursorKey, KEY_BYTES},
-        keys::{self, PK},
-        store::{Item, Store, corrupt, text},
+        expression::Condition,
+        item::{Item, corrupt, text},
+        keys,
+        store::Store,
     },
     error::{Error, Result},
     random::random,
@@ -25,10 +27,7 @@ impl Store {
         }
         let mut item = key.attributes();
         item.insert(SECRET.into(), text(STANDARD.encode(random::<KEY_BYTES>()?)));
-        if self
-            .put(item.clone(), Some(&format!("attribute_not_exists({PK})")))
-            .await?
-        {
+        if self.put(item.clone(), Condition::not_exists()).await?.is_ok() {
             return parse(&item);
         }
         // Another process created it, or this one did and the response was lost.

@@ -8,13 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     db::{
-        Store, index,
+        expression::{Condition, Update},
+        item::{from_item, number, text, to_item},
         keys::{self, BY_DATE, END, Key},
         movie::{MovieItem, movie_ids},
-        range::{AFTER_ALL, Direction, KeyRange},
-        store::{Expression, from_item, number, text, to_item},
+        posting_keys::{self, PostingKind},
+        range::{Direction, KeyRange},
+        store::Store,
     },
-    domain::MovieFields,
+    domain::{MovieFields, text::words},
     error::{Error, Result},
 };
 
@@ -71,12 +73,12 @@ impl Store {
         };
         let mut item = to_item(&job)?;
         item.extend(keys::import(hash).attributes());
-        if self.put(item, Some("attribute_not_exists(pk)")).await? {
+        if self.put(item, Condition::not_exists()).await?.is_ok() {
             return Ok(job);
         }
         self.import_job(hash)
             .await?
-            .ok_or_else(|| Error::Internal("the job of an import disappeared".into()))
+            .ok_or_else(|| Error::internal("the job of an import disappeared"))
     }
 
     /// AP-27: sets a job that is done back to the first row. Returns the stored job, which another import of the same file
@@ -85,7 +87,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] when the table cannot be read or written.
     pub async fn restart_import(&self, hash: &str) -> Result<ImportJob> {
-        let restart = Expression::update(
+        let restart = Update::new(
             "SET #done = :none, #left_out = :none, #spans = :no_spans, #began = :now",
         )
         .when("#done = #rows")
@@ -96,8 +98,11 @@ impl Store {
             .update(&keys::import(hash), &restart, ReturnValue::AllNew)
             .await?;
         match stored {
-            Ok(item) | Err(Some(item)) => from_item(item),
-            Err(None) => Err(Error::Internal("the job of an import disappeared".into())),
+            Ok(item) => from_item(item),
+            Err(_) => self
+                .import_job(hash)
+                .await?
+                .ok_or_else(|| Error::internal("the job of an import disappeared")),
         }
     }
 
@@ -107,11 +112,11 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] when the table cannot be written.
     pub async fn keep_import_spans(&self, hash: &str, spans: &str) -> Result<()> {
-        let keep = Expression::update("SET #spans = :spans").value(":spans", text(spans));
+        let keep = Update::new("SET #spans = :spans").value(":spans", text(spans));
         self.update(&keys::import(hash), &keep, ReturnValue::None)
             .await?
             .map(|_| ())
-            .map_err(|_| Error::Internal("an import's job has a condition that it was not given".into()))
+            .map_err(|_| Error::internal("an update without a condition failed its condition"))
     }
 
     /// AP-27: the action of a chunk's transaction that moves the job from `committed` rows to `end`, of which `left_out`
@@ -126,7 +131,7 @@ impl Store {
         end: u64,
         left_out: u64,
     ) -> Result<TransactWriteItem> {
-        let progress = Expression::update("SET #done = :end, #left_out = :left_out")
+        let progress = Update::new("SET #done = :end, #left_out = :left_out")
             .when("#done = :committed")
             .value(":end", number(end))
             .value(":left_out", number(left_out))
@@ -134,20 +139,25 @@ impl Store {
         self.on(keys::import(hash)).update(progress)
     }
 
-    /// AP-31: the movies whose title and release date could be those of `fields`: all with the same title, or, for a title
+    /// AP-32: the movies whose title and release date could be those of `fields`: all with the same title, or, for a title
     /// without a letter or digit, which has no title posting, all of the same release date. At most a thousand. The caller
     /// compares the texts.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table cannot be read.
     pub async fn alike(&self, fields: &MovieFields) -> Result<Vec<MovieItem>> {
-        let mut range = match index::title_postings(fields) {
-            Some(range) => range,
+        let title = words(fields.title.as_str());
+        let mut range = match title.first() {
+            Some(first) => {
+                let prefix = format!("{}{END}", posting_keys::title_prefix(&title));
+                let (low, high) = posting_keys::prefix_bounds(&prefix);
+                KeyRange::between(PostingKind::Title.partition(first), low, high)
+            }
             None => {
-                let low = format!("{}{END}", fields.release_date);
+                let (low, high) = posting_keys::prefix_bounds(&format!("{}{END}", fields.release_date));
                 KeyRange {
-                    high: format!("{low}{AFTER_ALL}"),
                     low,
+                    high,
                     ..KeyRange::partition(BY_DATE, keys::MOVIES_DATED)
                 }
             }

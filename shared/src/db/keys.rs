@@ -1,25 +1,26 @@
-//! How keys are written. Every partition key, sort key and index key of the table is made here and nowhere else.
+//! How keys are written. Every partition key, sort key and index key of the table is made here, or, for postings, in
+//! [`posting_keys`](crate::db::posting_keys); and nowhere else.
 //!
 //! Every sort key that a walk may stop at ends in one of: an id of [`ID_DIGITS`] digits, or [`END`]. So no sort key is
-//! the beginning of another, and the keys just after and just before one are its id plus or minus one.
+//! a prefix of another, and the keys just after and just before one are its id plus or minus one.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::domain::{MovieId, UserId};
+use crate::domain::{ImdbId, MovieId, UserId};
 
 /// The digits of the largest id, 2⁵³ − 1.
 pub const ID_DIGITS: usize = 16;
 
-/// Separates the parts of a key, and ends a key that has no id at its end. No normalized text contains it, and it
-/// sorts before [`WORD_SEPARATOR`] and every letter and digit: so an exact text sorts before all that continue it.
+/// Separates the parts of a key, and ends a key that has no id at its end. No normalized text contains it. It sorts before
+/// [`WORD_SEPARATOR`] and before every letter and digit, so a text sorts before every longer text that begins with it.
 pub const END: char = '#';
 
 /// Joins the words of a normalized text within a key.
 pub const WORD_SEPARATOR: char = '-';
 
-/// Movies and users stand in buckets of this many ids, one partition each, so that no partition grows with the table.
+/// The number of ids in a bucket. Each bucket of movies or users is a partition, so that no partition grows with the table.
 pub const BUCKET: u64 = 256;
 
 /// The partition-key attribute.
@@ -27,7 +28,7 @@ pub const PK: &str = "pk";
 /// The sort-key attribute.
 pub const SK: &str = "sk";
 
-/// The index of everything that has a date: movies by release, a genre's movies by release, a user's favorites by time.
+/// The index by date: movies by release date, a genre's movies by release date, a user's favorites by time.
 pub const BY_DATE: Index = Index {
     name: Some("by-date"),
     pk: "dated",
@@ -41,14 +42,20 @@ pub const TABLE: Index = Index {
     sk: SK,
 };
 
+/// The index of movies by likes. Its sort key is a number.
+pub const LIKES_INDEX: Index = Index {
+    name: Some(BY_LIKES),
+    pk: LIKED,
+    sk: LIKES,
+};
 /// The name of the index of movies by likes.
 pub const BY_LIKES: &str = "by-likes";
-/// Its partition-key attribute.
+/// The partition-key attribute of the index by likes.
 pub const LIKED: &str = "liked";
-/// Its sort-key attribute, which is also where a movie's favorites are counted.
+/// The sort-key attribute of the index by likes, which also counts a movie's favorites ([`likes`](crate::db::likes)).
 pub const LIKES: &str = "likes";
 
-/// The likes index has this many shards, so that one favorite in eight meets the same index partition.
+/// The number of shards of the likes index. Each is a partition, so that a partition gets one favorite in eight.
 pub const LIKES_SHARDS: u64 = 8;
 
 /// The table or one of its indexes, with the names of its key attributes.
@@ -72,7 +79,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// A key of these two parts.
+    /// The key with this partition key and this sort key.
     pub fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
         Self {
             pk: pk.into(),
@@ -89,14 +96,15 @@ impl Key {
         ])
     }
 
-    /// The key of an item that was read.
+    /// The key of an item. `None` if the item lacks one.
     #[must_use]
     pub fn of(item: &HashMap<String, AttributeValue>) -> Option<Self> {
         Some(Self::new(item.get(PK)?.as_s().ok()?, item.get(SK)?.as_s().ok()?))
     }
 }
 
-/// The class of an item's key: what its partition key begins with, such as `LOGIN`. What follows may be an email.
+/// The class of an item's key: the start of its partition key, such as `LOGIN`. The rest may be an email, so only the class may
+/// be logged.
 #[must_use]
 pub fn class_of(item: &HashMap<String, AttributeValue>) -> String {
     let pk = item.get(PK).and_then(|pk| pk.as_s().ok());
@@ -104,17 +112,17 @@ pub fn class_of(item: &HashMap<String, AttributeValue>) -> String {
     class.unwrap_or("no class").to_owned()
 }
 
-/// An id as it stands in a sort key: zero-padded, so that text order is number order.
+/// An id as a sort key contains it: padded with zeros, so that the order of texts is the order of numbers.
 #[must_use]
 pub fn id_text(id: u64) -> String {
     format!("{id:0ID_DIGITS$}")
 }
 
-/// The id at the end of a sort key.
+/// The id at the end of a sort key. `None` if the key doesn't end in an id.
 #[must_use]
 pub fn id_at_end(sk: &str) -> Option<u64> {
     let digits = sk.get(sk.len().checked_sub(ID_DIGITS)?..)?;
-    // The parser alone would take a sign.
+    // The parser alone would accept a sign.
     digits
         .bytes()
         .all(|b| b.is_ascii_digit())
@@ -139,7 +147,7 @@ fn step(sk: &str, by: i8) -> String {
         return format!("{start}{}", id_text(id.saturating_add_signed(by.into())));
     }
     let mut stepped = sk.to_owned();
-    // A key without an id ends in END, whose neighbors are ASCII too.
+    // A key without an id ends in END, whose neighbors are ASCII as well.
     if let Some(last) = stepped.pop().and_then(|c| u8::try_from(c).ok()) {
         stepped.push(char::from(last.saturating_add_signed(by)));
     }
@@ -152,6 +160,17 @@ pub fn movie(id: MovieId) -> Key {
     Key::new(movie_bucket(id.get() / BUCKET), id_text(id.get()))
 }
 
+/// The id of the movie that this is the key of an item about: of a favorite, in its partition key; of any other, at the end of
+/// its sort key.
+#[must_use]
+pub fn movie_of(key: &Key) -> Option<MovieId> {
+    let id = match key.pk.strip_prefix(FAVORITES) {
+        Some(id) => id.parse().ok()?,
+        None => id_at_end(&key.sk)?,
+    };
+    MovieId::try_from(id).ok()
+}
+
 /// The partition of movies whose ids are in `bucket`.
 #[must_use]
 pub fn movie_bucket(bucket: u64) -> String {
@@ -161,13 +180,19 @@ pub fn movie_bucket(bucket: u64) -> String {
 /// The `dated` of every movie.
 pub const MOVIES_DATED: &str = "MOVIES";
 
-/// A movie's place among those with a release date: `<date>#<id>`.
+/// The `date` of a movie, a membership or a favorite: `<date>#<movie>`.
 #[must_use]
 pub fn dated(date: &str, id: MovieId) -> String {
     format!("{date}{END}{}", id_text(id.get()))
 }
 
-/// The `liked` of a movie: its shard of the likes index.
+/// The `liked` of a movie: its shard of the likes index, by its id.
+#[must_use]
+pub fn liked(id: MovieId) -> String {
+    likes_shard(id.get() % LIKES_SHARDS)
+}
+
+/// A shard of the likes index, below [`LIKES_SHARDS`].
 #[must_use]
 pub fn likes_shard(shard: u64) -> String {
     format!("LIKES#{shard}")
@@ -185,13 +210,13 @@ pub fn user_bucket(bucket: u64) -> String {
     format!("USERS#{bucket}")
 }
 
-/// What a user signs in with, a username or an email, folded: `LOGIN#<folded>`.
+/// A name to sign in with, a username or an email, folded: `LOGIN#<folded>`.
 #[must_use]
 pub fn login(folded: &str) -> Key {
     Key::new(format!("LOGIN#{folded}"), "LOGIN")
 }
 
-/// A user's favorite on a movie: `FAVORITES#<movie>`, user.
+/// A favorite: `FAVORITES#<movie>`, user.
 #[must_use]
 pub fn favorite(movie: MovieId, user: UserId) -> Key {
     Key::new(favorites(movie), id_text(user.get()))
@@ -200,8 +225,11 @@ pub fn favorite(movie: MovieId, user: UserId) -> Key {
 /// The partition of a movie's favorites.
 #[must_use]
 pub fn favorites(movie: MovieId) -> String {
-    format!("FAVORITES#{movie}")
+    format!("{FAVORITES}{movie}")
 }
+
+/// What the partition of every movie's favorites begins with.
+const FAVORITES: &str = "FAVORITES#";
 
 /// The `dated` of a user's favorites.
 #[must_use]
@@ -215,16 +243,35 @@ pub fn session(id: &str) -> Key {
     Key::new(format!("SESSION#{id}"), "SESSION")
 }
 
-/// Attempts to sign in: `ATTEMPTS#<hash of what they are counted by>`, and the kind of counter or its window.
+/// A counter of attempts to sign in: `ATTEMPTS#<hash of what they are counted by>`, counter.
 #[must_use]
-pub fn attempts(subject: &str, counter: &str) -> Key {
+pub fn attempts(subject: &str, counter: AttemptCounter) -> Key {
+    let counter = match counter {
+        AttemptCounter::Here => "HERE".to_owned(),
+        AttemptCounter::Window(window) => format!("WINDOW#{window}"),
+        AttemptCounter::Session => "SESSION".to_owned(),
+        AttemptCounter::Minute(minute) => format!("MINUTE#{minute}"),
+    };
     Key::new(format!("ATTEMPTS#{subject}"), counter)
 }
 
-/// The partition of the public keys.
+/// A kind of counter of attempts to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptCounter {
+    /// Attempts at a name from one address.
+    Here,
+    /// Attempts at a name from all addresses, in a window of 15 minutes since 1970.
+    Window(i64),
+    /// Attempts at a name with a refresh token of one session.
+    Session,
+    /// Attempts from one address at any name, in a minute since 1970.
+    Minute(i64),
+}
+
+/// The partition of the public keys. A sort key is a key id.
 pub const KEYS: &str = "KEYS";
 
-/// The key that seals cursors: `CURSOR`.
+/// The key that encrypts cursors: `CURSOR`.
 #[must_use]
 pub fn cursor_key() -> Key {
     Key::new("CURSOR", "CURSOR")
@@ -267,6 +314,12 @@ fn first_three(word: &str) -> &str {
     word.char_indices().nth(3).map_or(word, |(end, _)| &word[..end])
 }
 
+/// An IMDb id that a movie has: `IMDB#<imdb_id>`.
+#[must_use]
+pub fn imdb_id(id: &ImdbId) -> Key {
+    Key::new(format!("IMDB#{id}"), "IMDB")
+}
+
 /// A deleted movie whose favorites are still to be removed: `SWEEP`, id.
 #[must_use]
 pub fn sweep(movie: MovieId) -> Key {
@@ -288,7 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_stands_between_a_key_and_its_neighbors() {
+    fn no_key_is_between_a_key_and_its_neighbors() {
         let keys = [
             "x#0000000000000009",
             "x#0000000000000010",

@@ -1,29 +1,100 @@
-//! The single-table design: one file per entity, with its keys, its item, and one function per access pattern. The
-//! ids `AP-…` are those of `docs/data-model.md`.
+//! The single-table design. The ids `AP-…` are those of `docs/data-model.md`, which describes every item, key and access
+//! pattern.
+//!
+//! # Errors
+//!
+//! Every function here that calls the table returns [`Error::Unavailable`](crate::Error::Unavailable) if the table can't
+//! be reached before the deadline of the request ([`retry`]), and [`Error::Internal`](crate::Error::Internal) if an item is
+//! not as this code writes it or a request can't be built. A function's own `# Errors` section lists only what it returns
+//! beyond that.
+//!
+//! # Files
+//!
+//! In order from the bottom up: a file uses only files of this room that come before it. `tests/rooms.rs` checks the order.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`keys`] | every key but those of postings |
+//! | [`range`] | a range of sort keys, and the direction in which it is read |
+//! | [`posting_keys`] | the keys of postings |
+//! | [`item`] | an item; encoding an entity as an item and decoding it |
+//! | [`expression`] | condition and update expressions |
+//! | `failure` | which failures of a call are temporary |
+//! | [`retry`] | deadlines, retries and pauses |
+//! | [`store`] | the table; calls on one item or one range |
+//! | [`batch`] | calls on many items |
+//! | [`transaction`] | transactions |
+//! | `optimistic` | read, decide, write if nothing has changed |
+//! | [`page`] | pages, and the positions where they begin |
+//! | [`counter`] | numbers of items, and the last ids |
+//! | [`walk`] | reading a collection page by page |
+//! | [`cursor`] | cursors: sealed positions |
+//! | `cursor_key` | the key that seals cursors |
+//! | [`public_key`] | the public keys that verify access tokens |
+//! | [`import`] | the job of a bulk import |
+//! | [`user`] | users and their login items |
+//! | [`session`] | sessions |
+//! | [`attempt_limits`] | when an attempt to sign in must wait |
+//! | [`attempts`] | counting attempts to sign in |
+//! | [`likes`] | how a movie counts its favorites |
+//! | [`movie`] | movies; reads by id |
+//! | [`genre`] | genres and their counts |
+//! | [`imdb_id`] | the movie of each IMDb id |
+//! | [`words`] | a movie's words, and which words of a search match them |
+//! | [`carried`] | the words that a posting carries |
+//! | [`index`] | a movie's postings |
+//! | [`posting`] | reading postings |
+//! | [`search::plan`] | the budget of a search, and the size of its rounds |
+//! | [`search::ranges`] | the ranges of postings that match a word or a title |
+//! | [`search::query`] | the terms of a search, and which postings are hits |
+//! | [`search::walk`] | the hits among what was read, and the page |
+//! | [`search`] | search |
+//! | [`movie_lists`] | lists of movies |
+//! | [`categories`] | genres with their newest movies |
+//! | [`favorite`] | favorites |
+//! | `sweep` | removing the favorites of deleted movies |
+//! | `create_movie` | adding a movie |
+//! | [`edit_movie`] | editing a movie |
+//! | `delete_movie` | deleting a movie |
 
+pub mod attempt_limits;
 pub mod attempts;
+pub mod batch;
 pub mod carried;
-pub mod client;
+pub mod categories;
 pub mod counter;
+mod create_movie;
 pub mod cursor;
 mod cursor_key;
+mod delete_movie;
+pub mod edit_movie;
+pub mod expression;
+mod failure;
 pub mod favorite;
 pub mod genre;
+pub mod imdb_id;
 pub mod import;
 pub mod index;
+pub mod item;
 pub mod keys;
+pub mod likes;
 pub mod movie;
+pub mod movie_lists;
+mod optimistic;
 pub mod page;
 pub mod posting;
+pub mod posting_keys;
 pub mod public_key;
 pub mod range;
 pub mod retry;
 pub mod search;
 pub mod session;
 pub mod store;
+mod sweep;
 pub mod transaction;
 pub mod user;
 pub mod walk;
+pub mod words;
 
 pub use keys::Key;
 pub use store::Store;

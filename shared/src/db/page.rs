@@ -1,4 +1,11 @@
-//! Pages of ordered collections: how long one is, where it begins, what is in it, and where its neighbors begin.
+//! Pages of ordered collections: how long a page is, where it begins, what is on it, and where its neighbors begin.
+//!
+//! A collection has an order and is read from one [`Position`] on. A [`Window`] is a page's beginning: the start of the
+//! collection, just after a position (the `next` of another page), or just before one (a `previous`). A page before a
+//! position is read backward, from its end to its start, so that it ends next to the position however many items come
+//! before.
+
+use crate::db::range::Direction;
 
 /// The most items a page may have: 1 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +43,7 @@ impl PageLimit {
     }
 }
 
-/// A place in an ordered collection: just before or just after a sort key.
+/// A place in an ordered collection: a sort key, which need not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// Which word of a search drives the walk, as an index of its terms; `0` in every other collection.
@@ -56,16 +63,24 @@ impl Position {
             key: key.into(),
         }
     }
+
+    /// The position next to this one in `direction`.
+    fn neighbor(&self, direction: Direction) -> Self {
+        Self {
+            key: direction.next_key(&self.key),
+            ..self.clone()
+        }
+    }
 }
 
-/// Where a page begins and which way it is read.
+/// Where a page begins, and in which direction it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Window {
     /// The first page.
     First,
-    /// What comes after a position.
+    /// The page that begins just after a position.
     After(Position),
-    /// What comes before a position: the page that ends there.
+    /// The page that ends just before a position.
     Before(Position),
 }
 
@@ -76,7 +91,7 @@ impl Window {
         matches!(self, Self::Before(_))
     }
 
-    /// The position the page starts from.
+    /// The position that the page is next to.
     #[must_use]
     pub fn position(&self) -> Option<&Position> {
         match self {
@@ -84,16 +99,77 @@ impl Window {
             Self::After(position) | Self::Before(position) => Some(position),
         }
     }
+
+    /// The direction in which the page is read in a collection of this order.
+    #[must_use]
+    pub fn reading(&self, order: Direction) -> Direction {
+        if self.is_backward() {
+            order.reversed()
+        } else {
+            order
+        }
+    }
 }
 
-/// Part of an ordered walk: its items, and where to go on in each direction.
+/// What was read for a page, in the direction of reading.
+#[derive(Clone, Debug)]
+pub struct Reading<T> {
+    /// The items of the page.
+    pub items: Vec<T>,
+    /// The position of the first of them. `None` when there are none.
+    pub first: Option<Position>,
+    /// The position up to which the collection was read. `None` when nothing was found there.
+    pub last: Option<Position>,
+    /// Whether items may follow `last`.
+    pub more: bool,
+}
+
+impl<T> Reading<T> {
+    /// The page of `window`, in a collection of this order.
+    #[must_use]
+    pub fn into_slice(self, window: &Window, order: Direction) -> Slice<T> {
+        let Self {
+            mut items,
+            first,
+            last,
+            more,
+        } = self;
+        // The page that this one was reached from is named even if every item of it was deleted since. Its window then
+        // begins next to the position, on this page's side.
+        let (previous, next) = match window {
+            Window::First => (None, last.filter(|_| more).map(Window::After)),
+            Window::After(from) => {
+                let first = first.unwrap_or_else(|| from.neighbor(order));
+                (
+                    Some(Window::Before(first)),
+                    last.filter(|_| more).map(Window::After),
+                )
+            }
+            Window::Before(from) => {
+                items.reverse();
+                let end = first.unwrap_or_else(|| from.neighbor(order.reversed()));
+                (
+                    last.filter(|_| more).map(Window::Before),
+                    Some(Window::After(end)),
+                )
+            }
+        };
+        Slice {
+            items,
+            previous,
+            next,
+        }
+    }
+}
+
+/// A page's items, and the windows of its neighbors.
 #[derive(Clone, Debug)]
 pub struct Slice<T> {
     /// In the collection's order, whichever way they were read.
     pub items: Vec<T>,
-    /// The page before this one, if there is any.
+    /// The page before this one, if there may be one.
     pub previous: Option<Window>,
-    /// The page after this one, if there is any.
+    /// The page after this one, if there may be one.
     pub next: Option<Window>,
 }
 
@@ -107,7 +183,7 @@ pub struct Counted<T> {
 }
 
 impl<T> Counted<T> {
-    /// The same count, with each item as `change` makes it.
+    /// The same count, with each item replaced by what `change` makes of it.
     ///
     /// # Errors
     /// The first error of `change`.
@@ -139,7 +215,7 @@ impl<T> Default for Slice<T> {
 }
 
 impl<T> Slice<T> {
-    /// The items, and the same place with none.
+    /// The items, and the same slice without items.
     #[must_use]
     pub fn split<U>(self) -> (Vec<T>, Slice<U>) {
         let place = Slice {
@@ -150,24 +226,116 @@ impl<T> Slice<T> {
         (self.items, place)
     }
 
-    /// The same place with these items.
+    /// The same slice with these items.
     #[must_use]
     pub fn with_items(self, items: Vec<T>) -> Self {
         Self { items, ..self }
     }
 
-    /// The same place with each item as `change` makes it.
+    /// The same slice with each item replaced by what `change` makes of it.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Slice<U> {
         let (items, place) = self.split();
         place.with_items(items.into_iter().map(change).collect())
     }
 
-    /// Likewise, unless `change` fails.
+    /// As [`Slice::map`], for a `change` that can fail.
     ///
     /// # Errors
     /// The first error of `change`.
     pub fn try_map<U, E>(self, change: impl FnMut(T) -> Result<U, E>) -> Result<Slice<U>, E> {
         let (items, place) = self.split();
         Ok(place.with_items(items.into_iter().map(change).collect::<Result<_, E>>()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(key: &str) -> Position {
+        Position::at(key)
+    }
+
+    fn reading(keys: &[&str], more: bool) -> Reading<String> {
+        Reading {
+            items: keys.iter().map(ToString::to_string).collect(),
+            first: keys.first().map(|key| at(key)),
+            last: keys.last().map(|key| at(key)),
+            more,
+        }
+    }
+
+    #[test]
+    fn a_page_names_its_neighbors() {
+        for (window, keys, more, items, previous, next) in [
+            (Window::First, &["b#", "c#"][..], false, "b# c#", None, None),
+            (
+                Window::First,
+                &["b#", "c#"],
+                true,
+                "b# c#",
+                None,
+                Some(Window::After(at("c#"))),
+            ),
+            (
+                Window::After(at("a#")),
+                &["b#", "c#"],
+                true,
+                "b# c#",
+                Some(Window::Before(at("b#"))),
+                Some(Window::After(at("c#"))),
+            ),
+            (
+                Window::Before(at("d#")),
+                &["c#", "b#"],
+                true,
+                "b# c#",
+                Some(Window::Before(at("b#"))),
+                Some(Window::After(at("c#"))),
+            ),
+            (
+                Window::Before(at("d#")),
+                &["c#"],
+                false,
+                "c#",
+                None,
+                Some(Window::After(at("c#"))),
+            ),
+            // Nothing is left on this page. The one before it, or after it, is named all the same.
+            (
+                Window::After(at("a#")),
+                &[],
+                false,
+                "",
+                Some(Window::Before(at("a$"))),
+                None,
+            ),
+            (
+                Window::Before(at("d#")),
+                &[],
+                false,
+                "",
+                None,
+                Some(Window::After(at("d\""))),
+            ),
+        ] {
+            let slice = reading(keys, more).into_slice(&window, Direction::Ascending);
+            assert_eq!(slice.items.join(" "), items, "{window:?}");
+            assert_eq!(
+                (slice.previous, slice.next),
+                (previous, next),
+                "{window:?} {keys:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_limit_is_a_plain_number_from_1_to_100() {
+        for (text, limit) in [("1", Some(1)), ("007", Some(7)), ("100", Some(100))] {
+            assert_eq!(PageLimit::parse(text).ok().map(PageLimit::get), limit);
+        }
+        for text in ["", "0", "101", "+5", "-1", "1.0", "ten", "4294967297"] {
+            assert!(PageLimit::parse(text).is_err(), "{text}");
+        }
     }
 }

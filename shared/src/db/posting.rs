@@ -1,20 +1,33 @@
-//! The postings by which movies are found, as a search reads them: range by range, and by what that costs.
+//! Postings as a search reads them: what one Query of a range found, what it cost, and how long the range probably is.
+//!
+//! For example, the word `love` begins the words of about every hundredth movie of 1,000. A Query of the range
+//! `1#love…` in `WORD#lov`, with a limit of 3, reads
+//!
+//! ```text
+//! 1#love#0000000000000004
+//! 1#love#0000000000000009
+//! 1#love#0000000000000020
+//! ```
+//!
+//! The three postings have less than 4 KB, so the Query costs one unit. Postings of one word are sorted by id. Two of them
+//! have an id below 20, so [`RangeRead::weight`] estimates 2 × 1,000 / 20 = 100 in all.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     db::{
         carried::Carried,
+        item::{Item, corrupt},
         keys::{self, Key, id_text},
         range::{Direction, KeyRange},
-        store::{Item, QueryOutput, Store, corrupt},
+        store::{QueryOutput, Store},
     },
     domain::MovieId,
     error::Result,
 };
 
-/// What a read unit reads, in bytes (AWS: DynamoDB read consistency).
-pub const UNIT: usize = 4096;
+/// How many bytes a strongly consistent read unit reads (AWS: DynamoDB read consistency).
+pub const BYTES_PER_UNIT: usize = 4096;
 
 /// A posting that was read.
 pub struct Posting {
@@ -24,8 +37,8 @@ pub struct Posting {
     pub id: MovieId,
     /// The movie's words, as far as the posting carries them.
     pub words: Carried,
-    /// In bytes.
-    size: usize,
+    /// Its size, in bytes.
+    bytes: usize,
 }
 
 impl Posting {
@@ -41,98 +54,101 @@ impl Posting {
                 key,
                 id,
                 words,
-                size: size(item),
+                bytes: bytes(item),
             }),
             _ => Err(corrupt("a posting that isn't one")),
         }
     }
 
-    /// Its sort key up to the id.
+    /// The sort key up to the id: the same for all postings of one word.
     fn before_id(&self) -> &str {
         let sk = &self.key.sk;
         sk.strip_suffix(&id_text(self.id.get())).unwrap_or(sk)
     }
 }
 
-/// What an item of texts weighs when it is read, in bytes.
-fn size(item: &Item) -> usize {
+/// The size of an item of texts, in bytes: names and values (AWS: DynamoDB item sizes).
+fn bytes(item: &Item) -> usize {
     let value = |value: &AttributeValue| value.as_s().map_or(0, String::len);
     item.iter().map(|(name, text)| name.len() + value(text)).sum()
 }
 
 /// What was read of one range, in the direction of reading.
 pub struct RangeRead {
-    /// Its place among the walk's ranges.
-    pub range: usize,
+    /// The number of the range among the walk's ranges.
+    pub range: u8,
     /// The postings.
     pub postings: Vec<Posting>,
-    /// Whether it goes on.
+    /// Whether the range may have more postings.
     pub more: bool,
 }
 
 impl RangeRead {
-    /// What the postings weigh.
+    /// The size of the postings, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.postings.iter().map(|posting| posting.size).sum()
+        self.postings.iter().map(|posting| posting.bytes).sum()
     }
 
-    /// What one Query of these postings cost.
+    /// The read units that one Query of these postings costs. A Query that finds nothing costs one.
     #[must_use]
     pub fn units(&self) -> usize {
-        self.bytes().div_ceil(UNIT).max(1)
+        self.bytes().div_ceil(BYTES_PER_UNIT).max(1)
     }
 
-    /// The largest id read.
+    /// The largest id of a movie that was found, or zero if none was.
     #[must_use]
-    pub fn last_id(&self) -> u64 {
-        self.postings
-            .iter()
-            .map(|posting| posting.id.get())
-            .max()
-            .unwrap_or_default()
+    pub fn largest_id(&self) -> u64 {
+        let ids = self.postings.iter().map(|posting| posting.id.get());
+        ids.max().unwrap_or(0)
     }
 
-    /// How many postings the range has when ids go up to `ids`, by guess from its first ones. The postings of one word stand in the
-    /// order of their ids, so the last word's, which go on, are as many more as there are ids beyond its last one.
-    fn length(&self, ids: u64) -> u64 {
-        let count = |postings: usize| u64::try_from(postings).unwrap_or(u64::MAX);
+    /// Estimates how many postings the whole range has when ids go up to `largest_id`.
+    ///
+    /// A range holds one word after another, each in the order of ids. The words before the last one were read to their
+    /// ends. Of the last word, as many postings are expected below `largest_id`, in proportion, as were read below its
+    /// last id.
+    fn estimated_postings(&self, largest_id: u64) -> u64 {
         let read = count(self.postings.len());
         match self.postings.last() {
             Some(last) if self.more => {
-                let of_word = |posting: &&Posting| posting.before_id() == last.before_id();
-                // The last posting itself says where the count ends, not how close the postings stand.
-                let counted = count(self.postings.iter().rev().take_while(of_word).count() - 1);
-                read - counted + counted * ids / last.id.get().max(1)
+                let of_last_word = |posting: &&Posting| posting.before_id() == last.before_id();
+                // The last posting only sets the id below which the others are counted.
+                let counted = count(self.postings.iter().rev().take_while(of_last_word).count() - 1);
+                read - counted + counted * largest_id / last.id.get().max(1)
             }
             _ => read,
         }
     }
 
-    /// What the whole range weighs, in bytes, by the same guess.
+    /// Estimates the size of the whole range, in bytes, when ids go up to `largest_id`.
     #[must_use]
-    pub fn weight(&self, ids: u64) -> u64 {
-        let bytes = u64::try_from(self.bytes()).unwrap_or(u64::MAX);
-        let postings = u64::try_from(self.postings.len()).unwrap_or(u64::MAX);
-        self.length(ids) * (bytes / postings.max(1))
+    pub fn weight(&self, largest_id: u64) -> u64 {
+        let mean = count(self.bytes()) / count(self.postings.len()).max(1);
+        self.estimated_postings(largest_id) * mean
     }
 }
 
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
 impl Store {
-    /// Reads the first `limit` postings of a range in `direction`: one Query.
+    /// Reads the first `limit` postings of a range in `direction`: one Query. `number` is the range's number among the
+    /// walk's ranges.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
     pub async fn read_postings(
         &self,
-        at: usize,
+        number: u8,
         range: &KeyRange,
         direction: Direction,
         limit: usize,
     ) -> Result<RangeRead> {
         let QueryOutput { items, more } = self.query(range, direction, limit).await?;
         Ok(RangeRead {
-            range: at,
+            range: number,
             postings: items.iter().map(Posting::read).collect::<Result<_>>()?,
             more,
         })
@@ -173,18 +189,21 @@ mod tests {
     }
 
     #[test]
-    fn a_ranges_length_is_guessed_from_the_ids_that_its_last_word_has_reached() {
+    fn a_ranges_length_is_estimated_from_the_ids_that_its_last_word_has_reached() {
         let ids = 1_000;
-        assert_eq!(read(&[], false).length(ids), 0);
-        assert_eq!(read(&[("love", 10), ("love", 20)], false).length(ids), 2);
-        // Two within 20 ids, by which the third is found: a hundred in a thousand.
+        assert_eq!(read(&[], false).estimated_postings(ids), 0);
         assert_eq!(
-            read(&[("love", 4), ("love", 9), ("love", 20)], true).length(ids),
+            read(&[("love", 10), ("love", 20)], false).estimated_postings(ids),
+            2
+        );
+        // Two below id 20, which the third one has: a hundred below id 1,000.
+        assert_eq!(
+            read(&[("love", 4), ("love", 9), ("love", 20)], true).estimated_postings(ids),
             1 + 100
         );
-        // A word that is complete counts as it is, and one that has only begun says nothing.
+        // A word that was read to its end counts as it is. One posting of the next word doesn't allow an estimate.
         assert_eq!(
-            read(&[("love", 10), ("love", 900), ("lover", 5)], true).length(ids),
+            read(&[("love", 10), ("love", 900), ("lover", 5)], true).estimated_postings(ids),
             3
         );
     }

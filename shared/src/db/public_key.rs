@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     db::{
+        expression::Condition,
+        item::{from_item, to_item},
         keys::{KEYS, Key, TABLE},
         range::{Direction, KeyRange},
-        store::{Store, from_item, to_item},
+        store::Store,
     },
     error::Result,
 };
@@ -42,7 +44,8 @@ impl Store {
     pub async fn put_public_key(&self, key: &PublicKeyItem) -> Result<()> {
         let mut item = to_item(key)?;
         item.extend(Key::new(KEYS, &*key.kid).attributes());
-        self.put(item, None).await?;
+        let put = self.put(item, Condition::none()).await?;
+        debug_assert!(put.is_ok(), "no condition was sent");
         Ok(())
     }
 }

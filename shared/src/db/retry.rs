@@ -1,48 +1,55 @@
-//! Trying again: what a failed call to the table means, when it is repeated, and for how long.
+//! Retries: how calls to DynamoDB are retried after a failure, with which pauses, and until when.
 //!
-//! A request has one deadline. Every call it makes is repeated until then, as long as its failure is one that may pass:
-//! no connection, no answer, an answer that is cut off, a throttle, a `5xx`, a transaction in the way. So a table that is
-//! out of reach for some seconds costs time and no errors. The SDK's own retries are off
-//! ([`client`](crate::db::client)), so that nothing multiplies.
+//! A request has one deadline. Each of its calls is retried until then, as long as its failure may be temporary: no
+//! connection, no response, a response that is cut off, a throttle, a `5xx`, a transaction conflict. So if the table can't be
+//! reached for some seconds, a request takes longer but doesn't fail. The SDK's own retries are off
+//! ([`client`](crate::aws::client)), because two layers of retries would multiply.
+//!
+//! Every pause has *full jitter*: it is a random time up to a limit (AWS Architecture Blog, "Exponential Backoff And
+//! Jitter").
 
 use std::{future::Future, time::Duration};
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::DispatchFailure};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use rand::RngExt as _;
 use tokio::time::Instant;
 
-use crate::error::{Error, LogText, Result};
+use crate::{
+    db::failure::{Failure, NO_CODE, is_temporary},
+    error::{Error, LogText, Result},
+};
 
-/// How long a call that belongs to no request is tried: an import's, an operator's, the sweep's.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a call is retried that is not part of a request: one of an import, of an operator's command or of the sweep.
+const DEFAULT_TIME: Duration = Duration::from_secs(20);
 
-/// How long one attempt may take. A connection that has gone silent costs a request seconds, then, and not its deadline.
-/// Shorter would do harm: a table that is merely slow would be sent the same calls over and over, on top of those it has.
-const ATTEMPT: Duration = Duration::from_secs(3);
+/// How long one attempt may take. A silent connection then costs a request some seconds, and not its whole time. A shorter
+/// limit would do harm: a table that is only slow would receive the same calls again, in addition to those it has.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The longest pause, in milliseconds, after a first failure. It doubles with each further one.
+/// The longest pause after the first failure, in milliseconds. It doubles with each further failure.
 const FIRST_PAUSE: u64 = 25;
-/// The longest pause, in milliseconds, after however many failures.
+/// The longest pause after any number of failures, in milliseconds.
 const LAST_PAUSE: u64 = 800;
 
-/// The longest pause, in milliseconds, before each further attempt at what met a transaction; the last goes for all after.
+/// The longest pause after each conflict of a transaction, in milliseconds. The last one applies to all further conflicts.
 ///
-/// An item takes one transaction at a time, and who asks meanwhile learns nothing but that. So pauses grow at once to
-/// what many need who want the same item, lest their attempts alone use it up; and they shrink for who has waited
-/// longest, lest that one comes too late. `cargo measure contention` shows what another choice does.
+/// DynamoDB cancels a transaction that touches an item another one is changing. Waits start long, so that many contenders
+/// don't exhaust the item with retries, and shrink with each attempt, so that whoever has waited longest wins before its
+/// deadline. `cargo measure contention` measures other choices.
 const CONFLICT_PAUSES: [u64; 8] = [20, 200, 800, 800, 400, 400, 200, 100];
-/// The same for what goes first ([`Turn::First`]): so short that it finds the moment between two of the others' attempts.
-const FIRST_TURN_PAUSES: [u64; 2] = [10, 25];
-/// How many of the first of those pauses there are.
-const FIRST_TURN_QUICK: usize = 32;
+/// The longest pauses for [`Priority::High`], in milliseconds: so short that an attempt falls between two attempts of
+/// others.
+const HIGH_PRIORITY_PAUSES: [u64; 2] = [10, 25];
+/// After how many conflicts the second of [`HIGH_PRIORITY_PAUSES`] applies.
+const HIGH_PRIORITY_SHORT_PAUSES: usize = 32;
 
-/// Until when a request may make calls.
+/// The time after which a request makes no further calls.
 #[derive(Clone, Copy, Debug)]
 struct Deadline {
     /// The end of reads.
     reads: Instant,
-    /// The end of writes: earlier, so that there is time to read what became of a write whose answers were lost.
+    /// The end of writes. It is earlier, so that there is time to read whether a write without a response was made.
     writes: Instant,
 }
 
@@ -61,10 +68,11 @@ tokio::task_local! {
     static DEADLINE: Deadline;
 }
 
-/// Gives `work` this much time: the calls to the table within it are repeated until shortly before its end, so that what
-/// gave up is answered by who called it. Writes end at 85 % of it, reads at 97.5 %. Within another, the earlier end counts.
+/// Runs `work` with a deadline: its calls to the table are retried until shortly before `time` is over, so that `work`
+/// itself can still return the error. Writes end at 85 % of `time`, reads at 97.5 %. Inside another deadline, the earlier
+/// end applies.
 ///
-/// It doesn't cut `work` off, and doesn't reach into tasks that `work` spawns.
+/// The deadline doesn't cancel `work`, and doesn't apply to tasks that `work` spawns.
 pub async fn within<F: Future>(time: Duration, work: F) -> F::Output {
     let own = Deadline::after(time);
     let deadline = DEADLINE.try_with(|outer| Deadline {
@@ -74,243 +82,169 @@ pub async fn within<F: Future>(time: Duration, work: F) -> F::Output {
     DEADLINE.scope(deadline.unwrap_or(own), work).await
 }
 
-/// Whose turn it is when a transaction meets others.
+/// How soon a transaction is retried after a conflict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// One of many that want the same item.
+pub(crate) enum Priority {
+    /// It is one of many that want the same item.
     #[default]
-    Among,
-    /// Rare and waited for, such as an owner's edit: it goes before the many.
-    First,
+    Normal,
+    /// It is rare, such as an owner's edit, and is retried before the many.
+    High,
 }
 
-impl Turn {
-    /// The longest pause, in milliseconds, after so many meetings before the last.
-    fn window(self, met: usize) -> u64 {
+impl Priority {
+    /// The longest pause after a conflict, in milliseconds. `conflicts` is the number of conflicts before that one.
+    fn longest_pause(self, conflicts: usize) -> u64 {
         match self {
-            Self::Among => CONFLICT_PAUSES[met.min(CONFLICT_PAUSES.len() - 1)],
-            Self::First => FIRST_TURN_PAUSES[usize::from(met >= FIRST_TURN_QUICK)],
+            Self::Normal => CONFLICT_PAUSES[conflicts.min(CONFLICT_PAUSES.len() - 1)],
+            Self::High => HIGH_PRIORITY_PAUSES[usize::from(conflicts >= HIGH_PRIORITY_SHORT_PAUSES)],
         }
     }
 }
 
-/// The attempts at one call, or at several that are one to their caller.
+/// The retries of one call, or of several calls that are one operation for their caller.
 #[derive(Debug)]
-pub(crate) struct Tries {
+pub(crate) struct Retry {
     operation: &'static str,
-    until: Instant,
-    /// How many attempts have failed.
+    deadline: Instant,
+    /// How many attempts have failed since the last progress.
     failures: usize,
-    /// How many attempts have met a transaction.
-    met: usize,
-    in_doubt: bool,
-    /// Whether a call that may have been done is given up rather than repeated.
-    is_once: bool,
+    /// How many attempts had a transaction conflict.
+    conflicts: usize,
+    may_have_succeeded: bool,
+    /// Whether to give up as soon as an attempt may have succeeded.
+    is_at_most_once: bool,
 }
 
-impl Tries {
-    /// Attempts at a read.
-    pub(crate) fn to_read(operation: &'static str) -> Self {
+impl Retry {
+    /// The retries of a read.
+    pub(crate) fn of_read(operation: &'static str) -> Self {
         Self::until(operation, |deadline| deadline.reads)
     }
 
-    /// Attempts at a write.
-    pub(crate) fn to_write(operation: &'static str) -> Self {
+    /// The retries of a write.
+    pub(crate) fn of_write(operation: &'static str) -> Self {
         Self::until(operation, |deadline| deadline.writes)
     }
 
     fn until(operation: &'static str, end: impl Fn(&Deadline) -> Instant) -> Self {
         Self {
             operation,
-            until: DEADLINE
+            deadline: DEADLINE
                 .try_with(end)
-                .unwrap_or_else(|_| Instant::now() + PATIENCE),
+                .unwrap_or_else(|_| Instant::now() + DEFAULT_TIME),
             failures: 0,
-            met: 0,
-            in_doubt: false,
-            is_once: false,
+            conflicts: 0,
+            may_have_succeeded: false,
+            is_at_most_once: false,
         }
     }
 
-    /// The same for a call that changes more each time it is done: it is repeated only while it can't have been done.
-    pub(crate) fn once(self) -> Self {
+    /// Makes the call at most once: it is retried only while no attempt can have succeeded. For a call that changes more
+    /// each time it is made.
+    pub(crate) fn at_most_once(self) -> Self {
         Self {
-            is_once: true,
+            is_at_most_once: true,
             ..self
         }
     }
 
-    /// Whether an attempt may have been done though its answer didn't say so.
-    pub(crate) fn in_doubt(&self) -> bool {
-        self.in_doubt
+    /// Whether an attempt may have succeeded although no response said so.
+    pub(crate) fn may_have_succeeded(&self) -> bool {
+        self.may_have_succeeded
     }
 
-    /// Makes a call, and repeats it while it fails in a way that may pass. `Ok(Err(_))` is what the table refuses it with;
-    /// a transaction in its way is such a refusal, since how long to wait for those is the caller's to say.
+    /// Makes a call, and retries it while its failure may be temporary. `Ok(Err(_))` is an error that DynamoDB returned and
+    /// that a retry alone doesn't help: also a transaction conflict, because the caller chooses the pause after it.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the time is up; [`Error::Internal`] when the call can't be made.
+    /// [`Error::Internal`] when the request can't be built.
     pub(crate) async fn call<T, E, F>(&mut self, send: impl Fn() -> F) -> Result<std::result::Result<T, E>>
     where
         E: ProvideErrorMetadata,
         F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
     {
         loop {
-            let left = self.until.saturating_duration_since(Instant::now());
+            let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(self.gives_up("no time was left"));
+                return Err(self.unavailable("no time was left"));
             }
-            // In a box, since an SDK call's future is large and deeply nested, and every function's contains this one.
-            let failure = match tokio::time::timeout(ATTEMPT.min(left), Box::pin(send())).await {
+            // Boxed, because the future of an SDK call is large and deeply nested, and the future of every function contains
+            // this one.
+            let failure = match tokio::time::timeout(ATTEMPT_TIMEOUT.min(left), Box::pin(send())).await {
                 Ok(Ok(output)) => return Ok(Ok(output)),
                 Ok(Err(SdkError::ServiceError(e))) => {
-                    let answered = e.raw().status().as_u16();
-                    match Failure::of_code(e.err().code(), answered) {
+                    let status = e.raw().status().as_u16();
+                    match Failure::from_code(e.err().code(), status) {
                         Some(failure) => failure,
                         None => return Ok(Err(e.into_err())),
                     }
                 }
-                Ok(Err(SdkError::DispatchFailure(e))) if !may_pass(&e) => {
-                    return Err(self.gives_up("no connection can be made"));
+                Ok(Err(SdkError::DispatchFailure(e))) if !is_temporary(&e) => {
+                    return Err(self.unavailable("no connection can be made"));
                 }
-                Ok(Err(SdkError::DispatchFailure(_))) => Failure::open("no connection"),
-                Ok(Err(SdkError::ResponseError(_))) => Failure::open("an answer that can't be read"),
-                Ok(Err(SdkError::TimeoutError(_))) | Err(_) => Failure::open("no answer in time"),
+                Ok(Err(SdkError::DispatchFailure(_))) => Failure::unknown("no connection"),
+                Ok(Err(SdkError::ResponseError(_))) => Failure::unknown("the response can't be read"),
+                Ok(Err(SdkError::TimeoutError(_))) | Err(_) => Failure::unknown("no response in time"),
                 Ok(Err(_)) => {
                     let cause = LogText::from("the request can't be built");
                     return Err(Error::Internal(cause.during(self.operation)));
                 }
             };
-            self.in_doubt |= failure.leaves_open;
-            if self.is_once && self.in_doubt {
-                return Err(self.gives_up(failure.why));
+            self.may_have_succeeded |= failure.may_have_succeeded;
+            if self.is_at_most_once && self.may_have_succeeded {
+                return Err(self.unavailable(failure.reason));
             }
-            self.again(failure.why).await?;
+            self.pause_after_failure(failure.reason).await?;
         }
     }
 
-    /// Waits before another attempt after one that failed: full jitter over a window that doubles (AWS Architecture Blog,
-    /// "Exponential Backoff And Jitter").
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] with `why`, when the time would be up by then.
-    pub(crate) async fn again(&mut self, why: impl Into<LogText>) -> Result<()> {
-        let window = (FIRST_PAUSE << self.failures.min(8)).min(LAST_PAUSE);
+    /// Pauses after a failed attempt. The longest pause doubles with each failure. The error contains `reason` if the
+    /// deadline would pass during the pause.
+    pub(crate) async fn pause_after_failure(&mut self, reason: impl Into<LogText>) -> Result<()> {
+        let longest = (FIRST_PAUSE << self.failures.min(8)).min(LAST_PAUSE);
         self.failures += 1;
-        self.pause(window, why).await
+        self.pause(longest, reason).await
     }
 
-    /// Waits before asking for what a batch left, where it did some: as after a first failure.
-    ///
-    /// # Errors
-    /// As [`Tries::again`].
-    pub(crate) async fn go_on(&mut self, why: impl Into<LogText>) -> Result<()> {
+    /// Pauses after an attempt that did some of its work, as after a first failure.
+    pub(crate) async fn pause_after_progress(&mut self, reason: impl Into<LogText>) -> Result<()> {
         self.failures = 0;
-        self.again(why).await
+        self.pause_after_failure(reason).await
     }
 
-    /// Waits before another attempt after one that met a transaction: full jitter over windows by `turn`.
-    ///
-    /// # Errors
-    /// As [`Tries::again`].
-    pub(crate) async fn meet(&mut self, turn: Turn) -> Result<()> {
-        let window = turn.window(self.met);
-        self.met += 1;
-        self.pause(window, "it met transactions every time").await
+    /// Pauses after an attempt that had a transaction conflict.
+    pub(crate) async fn pause_after_conflict(&mut self, priority: Priority) -> Result<()> {
+        let longest = priority.longest_pause(self.conflicts);
+        self.conflicts += 1;
+        let reason = format!("transaction conflicted {} times", self.conflicts);
+        self.pause(longest, reason).await
     }
 
-    async fn pause(&self, milliseconds: u64, why: impl Into<LogText>) -> Result<()> {
-        let pause = jittered(milliseconds);
-        if Instant::now() + pause >= self.until {
-            return Err(self.gives_up(why));
+    async fn pause(&self, longest_ms: u64, reason: impl Into<LogText>) -> Result<()> {
+        let pause = jittered(longest_ms);
+        if Instant::now() + pause >= self.deadline {
+            return Err(self.unavailable(reason));
         }
         tokio::time::sleep(pause).await;
         Ok(())
     }
 
-    fn gives_up(&self, why: impl Into<LogText>) -> Error {
-        Error::Unavailable(why.into().during(self.operation))
+    fn unavailable(&self, reason: impl Into<LogText>) -> Error {
+        Error::Unavailable(reason.into().during(self.operation))
     }
 
-    /// What an error is that no further attempt mends. Only its code goes to the log: its message may quote keys, and
-    /// those may hold an email.
-    pub(crate) fn refusal(&self, error: &impl ProvideErrorMetadata) -> Error {
+    /// The error for a call that DynamoDB rejected. It contains only the error's code: the message may quote keys, and a key
+    /// may be an email.
+    pub(crate) fn rejected(&self, error: &impl ProvideErrorMetadata) -> Error {
         let code = error.code().unwrap_or(NO_CODE);
         Error::Internal(LogText::aws_error(code).during(self.operation))
     }
 }
 
-/// What the log has in place of an error code, if AWS answered without one.
-const NO_CODE: &str = "none";
-
-/// A failure that may pass.
-struct Failure {
-    why: LogText,
-    /// Whether the call may have been done.
-    leaves_open: bool,
-}
-
-impl Failure {
-    fn open(why: impl Into<LogText>) -> Self {
-        Self {
-            why: why.into(),
-            leaves_open: true,
-        }
-    }
-
-    /// The failure of an answer with this error code and status; `None` for one that stays.
-    fn of_code(code: Option<&str>, status: u16) -> Option<Self> {
-        let code = code.unwrap_or(NO_CODE);
-        let why = LogText::aws_error(code);
-        if is_throttle(code) {
-            let leaves_open = false;
-            return Some(Self { why, leaves_open });
-        }
-        // Whether a call that failed within DynamoDB was done is open (AWS: "Error handling with DynamoDB").
-        let is_open = status >= 500
-            || status == 408
-            || matches!(
-                code,
-                "TransactionInProgressException"
-                    | "InternalServerError"
-                    | "InternalServerErrorException"
-                    | "ServiceUnavailable"
-                    | "ServiceUnavailableException"
-                    | "RequestTimeout"
-                    | "RequestTimeoutException"
-            );
-        is_open.then(|| Self::open(why))
-    }
-}
-
-/// Whether this code, of an error or of a transaction's cancellation, says that the call wasn't done and may be soon.
-pub(crate) fn is_throttle(code: &str) -> bool {
-    matches!(
-        code,
-        "ThrottlingError"
-            | "ThrottlingException"
-            | "ProvisionedThroughputExceeded"
-            | "ProvisionedThroughputExceededException"
-            | "RequestLimitExceeded"
-            | "ReplicatedWriteConflictException"
-    )
-}
-
-/// Whether a connection that failed may be made, or kept, another time. It can't where there are no credentials.
-fn may_pass(failure: &DispatchFailure) -> bool {
-    failure.is_io() || failure.is_timeout() || failure.as_other().is_some()
-}
-
-/// Waits before attempt `attempt` at what is read and decided anew each time (none before the first): full jitter over a
-/// window that doubles from 20 to 250 ms.
-pub(crate) async fn pause_before(attempt: u32) {
-    if attempt > 0 {
-        tokio::time::sleep(jittered((10_u64 << attempt.min(5)).min(250))).await;
-    }
-}
-
-fn jittered(milliseconds: u64) -> Duration {
-    Duration::from_millis(rand::rng().random_range(1..=milliseconds))
+/// A random time from 1 ms to `longest_ms`.
+pub(crate) fn jittered(longest_ms: u64) -> Duration {
+    Duration::from_millis(rand::rng().random_range(1..=longest_ms))
 }
 
 #[cfg(test)]
@@ -325,35 +259,13 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn throttles_and_errors_of_the_table_pass_and_refusals_stay() {
-        let leaves_open = |code, status| Failure::of_code(Some(code), status).map(|f| f.leaves_open);
-        assert_eq!(leaves_open("ThrottlingException", 400), Some(false));
-        assert_eq!(
-            leaves_open("ProvisionedThroughputExceededException", 400),
-            Some(false)
-        );
-        assert_eq!(leaves_open("InternalServerError", 500), Some(true));
-        assert_eq!(leaves_open("SomethingNew", 502), Some(true));
-        assert_eq!(leaves_open("TransactionInProgressException", 400), Some(true));
-        for stays in [
-            "ValidationException",
-            "ConditionalCheckFailedException",
-            "TransactionCanceledException",
-            "TransactionConflictException",
-            "AccessDeniedException",
-        ] {
-            assert_eq!(leaves_open(stays, 400), None, "{stays}");
-        }
-    }
-
     #[tokio::test]
-    async fn writes_end_before_reads_and_both_before_the_time_is_up_and_within_another_the_earlier_end_counts()
+    async fn writes_end_before_reads_and_both_before_the_time_is_over_and_the_earlier_of_two_deadlines_applies()
      {
         let assert_left = |writes: u64, reads: u64| {
-            let tries = [Tries::to_write("Put"), Tries::to_read("Get")];
-            for (tries, expected) in tries.into_iter().zip([writes, reads]) {
-                let left = tries.until.saturating_duration_since(Instant::now());
+            let retries = [Retry::of_write("Put"), Retry::of_read("Get")];
+            for (retry, expected) in retries.into_iter().zip([writes, reads]) {
+                let left = retry.deadline.saturating_duration_since(Instant::now());
                 let expected = Duration::from_millis(expected);
                 assert!(left <= expected, "{left:?} of {expected:?}");
                 assert!(
@@ -372,8 +284,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_is_made_once_is_not_repeated_when_it_may_have_been_done() {
-        async fn attempts(mut tries: Tries) -> usize {
+    async fn a_call_made_at_most_once_is_not_retried_if_it_may_have_succeeded() {
+        async fn attempts(mut retry: Retry) -> usize {
             let made = AtomicUsize::new(0);
             let call = || {
                 made.fetch_add(1, Ordering::Relaxed);
@@ -381,39 +293,39 @@ mod tests {
                     "no answer",
                 )))
             };
-            assert!(tries.call(call).await.is_err());
+            assert!(retry.call(call).await.is_err());
             made.into_inner()
         }
         within(Duration::from_millis(600), async {
-            assert_eq!(attempts(Tries::to_write("Update").once()).await, 1);
-            assert!(attempts(Tries::to_write("Update")).await > 1);
+            assert_eq!(attempts(Retry::of_write("Update").at_most_once()).await, 1);
+            assert!(attempts(Retry::of_write("Update")).await > 1);
         })
         .await;
     }
 
     #[tokio::test]
-    async fn without_time_no_call_is_made_and_the_last_failure_is_the_reason() {
+    async fn without_time_nothing_is_retried_and_the_error_says_why() {
         within(Duration::ZERO, async {
-            let mut tries = Tries::to_write("Put");
-            let again = tries.again("it failed").await;
-            assert!(matches!(again, Err(Error::Unavailable(why)) if why.line() == "Put: it failed"));
-            let again = tries.meet(Turn::First).await;
+            let mut retry = Retry::of_write("Put");
+            let again = retry.pause_after_failure("it failed").await;
+            assert!(matches!(again, Err(Error::Unavailable(cause)) if cause.line() == "Put: it failed"));
+            let again = retry.pause_after_conflict(Priority::High).await;
             assert!(matches!(again, Err(Error::Unavailable(_))));
-            assert!(!tries.in_doubt());
+            assert!(!retry.may_have_succeeded());
         })
         .await;
     }
 
     #[test]
-    fn what_goes_first_waits_a_fraction_of_what_one_of_many_does() {
-        let waits = |turn: Turn| -> u64 { (0..20).map(|met| turn.window(met)).sum() };
-        assert!(waits(Turn::First) * 5 < waits(Turn::Among));
+    fn a_transaction_of_high_priority_waits_a_fraction_of_what_others_do() {
+        let waits = |priority: Priority| -> u64 { (0..20).map(|n| priority.longest_pause(n)).sum() };
+        assert!(waits(Priority::High) * 5 < waits(Priority::Normal));
         assert_eq!(
-            [0, 31, 32, 1000].map(|met| Turn::First.window(met)),
+            [0, 31, 32, 1000].map(|n| Priority::High.longest_pause(n)),
             [10, 10, 25, 25]
         );
         assert_eq!(
-            [0, 2, 7, 1000].map(|met| Turn::Among.window(met)),
+            [0, 2, 7, 1000].map(|n| Priority::Normal.longest_pause(n)),
             [20, 800, 100, 100]
         );
     }

@@ -1,4 +1,4 @@
-//! Sessions: one item each, with the hashes of its current refresh token and of the one before.
+//! Sessions: one item each, with the hashes of the session's current refresh token and of the previous one.
 
 use std::time::Duration;
 
@@ -10,52 +10,67 @@ use crate::{
     clock::{Instant, SKEW_MS},
     config::TokenConfig,
     db::{
-        keys,
+        expression::{Condition, Update},
+        item::{Item, from_item, number, text, to_item},
+        keys::{self, Key},
         retry::within,
-        store::{Expression, Item, Store, from_item, number, text, to_item},
+        store::Store,
     },
     domain::UserId,
     error::Result,
 };
 
-/// The least time that a rotation is tried for, in milliseconds.
+/// The least time for which a rotation is retried, in milliseconds.
 const LEAST_ROTATION_MS: u64 = 2_000;
 
-/// How long a rotation is tried. What was done by then and not answered can be sent again before the grace is over.
-fn rotation(grace_seconds: i64) -> Duration {
-    let grace = u64::try_from(grace_seconds).unwrap_or_default();
+/// How long a rotation is retried: 80 % of the grace period. A client whose response was lost can then send the same token
+/// again before the grace period is over.
+fn rotation_time(grace_seconds: i64) -> Duration {
+    debug_assert!(
+        grace_seconds >= 0,
+        "the configuration accepts no negative grace period"
+    );
+    let grace = grace_seconds.max(0).unsigned_abs();
     Duration::from_millis((grace * 800).max(LEAST_ROTATION_MS))
 }
 
 /// A session, as stored under `SESSION#<id>`. Times are in milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionItem {
-    /// Whose it is.
+    /// The user who signed in.
     pub user: UserId,
-    /// The hash of the refresh token that works now.
+    /// The hash of the current refresh token.
     pub current: String,
-    /// The hash of the one before it.
+    /// The hash of the refresh token before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
-    /// When the current token replaced the previous one, or began the session.
+    /// When the current token replaced the previous one; at first, when the session began.
     pub rotated: i64,
-    /// The session's absolute end. It never moves further away.
+    /// The session's absolute end. It is never moved to a later time.
     pub expires: i64,
-    /// When it began.
+    /// When the session began.
     pub created: i64,
-    /// When DynamoDB may remove the item, in seconds. It only cleans up.
+    /// When DynamoDB may delete the item, in seconds since 1970. Only for cleaning up: `expires` decides.
     pub ttl: i64,
 }
 
-/// What using a refresh token comes to.
+/// The result of using a refresh token.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// It worked, or it is an honest retry: its successor is the session's token now.
+    /// The token was the current one, or a retry within the grace period. Its successor is now the session's token.
     Rotated(UserId),
-    /// There is no such session any more, or it has expired.
+    /// The session no longer exists, or has expired.
     Gone,
-    /// It is an older token of a living session: somebody has a copy. The session is to be ended.
+    /// It is an older token of an existing session, so somebody has a copy of it. The session must be ended.
     Replayed(UserId),
+}
+
+/// The result of one conditional write of a rotation.
+enum Tried {
+    /// The result is known.
+    Ended(Rotation),
+    /// The condition failed on this session.
+    Found(SessionItem),
 }
 
 impl SessionItem {
@@ -74,9 +89,9 @@ impl SessionItem {
         }
     }
 
-    /// What becomes of the token of this hash, which isn't the current one.
+    /// The result for a token that isn't the current one, by its hash.
     fn judge(&self, hash: &str, now: Instant, grace_seconds: i64) -> Rotation {
-        // A stamp ahead of a clock that was set back says nothing about how long ago it was.
+        // If the clock was set back, `rotated` lies in the future and doesn't say how long ago the rotation was.
         let age = now.0.saturating_sub(self.rotated);
         let in_grace = (-SKEW_MS..=grace_seconds.saturating_mul(1000)).contains(&age);
         if self.expires <= now.0 {
@@ -90,34 +105,26 @@ impl SessionItem {
 }
 
 impl Store {
-    /// AP-17: the action that begins a session within a transaction.
-    ///
-    /// # Errors
-    /// [`crate::Error::Internal`] when it can't be built.
+    /// AP-17: the action that begins a session, for a transaction.
     pub fn begin_session(&self, token: &RefreshToken, session: &SessionItem) -> Result<TransactWriteItem> {
         self.on(keys::session(&token.session()))
-            .put(session, Expression::none())
+            .put(session, Condition::none())
     }
 
     /// AP-20: begins a session. 1 call, 1 unit.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`] when the table doesn't serve.
     pub async fn put_session(&self, token: &RefreshToken, session: &SessionItem) -> Result<()> {
         let mut item: Item = to_item(session)?;
         item.extend(keys::session(&token.session()).attributes());
-        self.put(item, None).await?;
+        let put = self.put(item, Condition::none()).await?;
+        debug_assert!(put.is_ok(), "no condition was sent");
         Ok(())
     }
 
-    /// AP-21: replaces a session's refresh token with its successor: one conditional write, so that of all who use the
-    /// token at once one does, and the others are told apart by what they find. 1 call, 1 unit.
+    /// AP-21: replaces a session's refresh token with its successor. It is one conditional write: if a token is used several
+    /// times at once, one write succeeds, and the others are judged by the item that failed their condition. 1 call, 1 unit.
     ///
-    /// A session that would live longer from now than a new one is cut to that, in a second call: its end was set by a
-    /// clock that was set back since, or when sessions lived longer.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`] when the table doesn't serve.
+    /// If the session would end later than a new one, a second call shortens it. This happens if the clock has been set back
+    /// since the session began, or if the configured lifetime was longer then.
     pub async fn rotate_session(
         &self,
         token: &RefreshToken,
@@ -129,43 +136,46 @@ impl Store {
         let hash = token.hash();
         let end = now.plus_seconds(config.session_seconds);
         let rotate = |update: &str| {
-            Expression::update(format!(
+            Update::new(format!(
                 "SET #previous = #current, #current = :next, #rotated = :now{update}"
             ))
             .when("#current = :hash AND #expires > :now")
             .value(":next", text(next.hash()))
-            .leaves("current", text(next.hash()))
+            .identified_by("current", text(next.hash()))
             .value(":hash", text(&hash))
             .value(":now", number(now.0))
             .value(":latest", number(end.0.saturating_add(SKEW_MS)))
         };
-        let short = rotate("").when("#expires <= :latest");
-        let time = rotation(config.grace_seconds);
-        let update = self.update(&key, &short, ReturnValue::AllNew);
-        let mut found = match within(time, update).await? {
-            Ok(item) => return Ok(Rotation::Rotated(from_item::<SessionItem>(item)?.user)),
-            Err(None) => return Ok(Rotation::Gone),
-            Err(Some(item)) => from_item::<SessionItem>(item)?,
+        let time = rotation_time(config.grace_seconds);
+        let keep_end = rotate("").when("#expires <= :latest");
+        let mut found = match within(time, self.try_rotation(&key, &keep_end)).await? {
+            Tried::Ended(rotation) => return Ok(rotation),
+            Tried::Found(session) => session,
         };
         if found.current == hash && found.expires > now.0 {
-            let cut = rotate(", #expires = :end, #ttl = :ttl")
+            let shorten = rotate(", #expires = :end, #ttl = :ttl")
                 .when("#expires > :latest")
                 .value(":end", number(end.0))
                 .value(":ttl", number(end.seconds().saturating_add(1)));
-            let update = self.update(&key, &cut, ReturnValue::AllNew);
-            found = match within(time, update).await? {
-                Ok(item) => return Ok(Rotation::Rotated(from_item::<SessionItem>(item)?.user)),
-                Err(None) => return Ok(Rotation::Gone),
-                Err(Some(item)) => from_item(item)?,
+            found = match within(time, self.try_rotation(&key, &shorten)).await? {
+                Tried::Ended(rotation) => return Ok(rotation),
+                Tried::Found(session) => session,
             };
         }
         Ok(found.judge(&hash, now, config.grace_seconds))
     }
 
-    /// AP-19: whose session this token is of, for one that doesn't say itself. `None` when it has gone. 1 call, 1 unit.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`] when the table doesn't serve.
+    async fn try_rotation(&self, key: &Key, rotation: &Update) -> Result<Tried> {
+        let updated = self.update(key, rotation, ReturnValue::AllNew).await?;
+        Ok(match updated.map_err(|failed| failed.item) {
+            Ok(item) => Tried::Ended(Rotation::Rotated(from_item::<SessionItem>(item)?.user)),
+            Err(None) => Tried::Ended(Rotation::Gone),
+            Err(Some(item)) => Tried::Found(from_item(item)?),
+        })
+    }
+
+    /// AP-19: the user of a token's session, for a token that doesn't contain its user. `None` if the session no longer
+    /// exists. 1 call, 1 unit.
     pub async fn session_user(&self, token: &RefreshToken) -> Result<Option<UserId>> {
         let item = self.get(&keys::session(&token.session())).await?;
         Ok(item
@@ -174,10 +184,7 @@ impl Store {
             .map(|session| session.user))
     }
 
-    /// AP-22: ends a session, if it is still there. 1 call, 1 unit.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`] when the table doesn't serve.
+    /// AP-22: ends a session, if it still exists. 1 call, 1 unit.
     pub async fn end_session(&self, token: &RefreshToken) -> Result<()> {
         self.delete(&keys::session(&token.session())).await
     }
@@ -190,7 +197,7 @@ mod tests {
 
     const ROTATED: i64 = 1_800_000_000_000;
 
-    /// What becomes of a token, `ms` after a rotation, in a session of an hour.
+    /// The result for a token, `ms` after a rotation, in a session of an hour.
     fn judge(hash: &str, ms: i64, grace_seconds: i64) -> Rotation {
         let user = UserId::try_from(7).unwrap();
         let token = RefreshToken::first(user).unwrap();

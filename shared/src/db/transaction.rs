@@ -1,4 +1,4 @@
-//! Transactions: what must agree changes together or not at all, once, however often it has to be sent.
+//! Transactions: writes of several items that happen together or not at all, and once, however often the request is sent.
 
 use std::collections::HashMap;
 
@@ -10,9 +10,12 @@ use serde::Serialize;
 
 use crate::{
     db::{
+        expression::{Condition, ConditionFailed, Update, has_all},
+        failure::is_throttle,
+        item::{Item, to_item},
         keys::Key,
-        retry::{Tries, Turn, is_throttle},
-        store::{Expression, Item, Store, build_error, to_item},
+        retry::{Priority, Retry},
+        store::{Store, build_error},
     },
     error::{Error, LogText, Result},
 };
@@ -25,9 +28,10 @@ pub const TRANSACTION: usize = 100;
 pub enum Outcome {
     /// Every action was written.
     Committed,
-    /// Nothing was written: the conditions of these actions failed, each with the item that failed it.
-    ConditionFailed(HashMap<usize, Option<Item>>),
-    /// Nothing was written: another transaction was changing one of the items. [`Store::transact`] retries it.
+    /// Nothing was written: the conditions of these actions failed.
+    ConditionFailed(HashMap<usize, ConditionFailed>),
+    /// Nothing was written: another transaction was changing one of the items. [`Store::transact`] returns this only for a
+    /// transaction with [`OnConflict::Return`].
     Conflict,
 }
 
@@ -40,99 +44,117 @@ impl Outcome {
 
     /// The item that failed the condition of this action.
     #[must_use]
-    pub fn found(&self, action: usize) -> Option<&Item> {
+    pub fn item(&self, action: usize) -> Option<&Item> {
         match self {
-            Self::ConditionFailed(failed) => failed.get(&action)?.as_ref(),
+            Self::ConditionFailed(failed) => failed.get(&action)?.item.as_ref(),
             _ => None,
         }
     }
 }
 
-/// What tells that a transaction has been done, where none of its answers arrived: it is looked for once, at the end.
+/// A read that finds out whether a transaction was committed. It is made once, after the last attempt, if an attempt had no
+/// response and the transaction may have been committed.
 #[derive(Clone, Debug)]
-pub enum Proof {
-    /// The item of this key has these attributes, which no other request would have given it.
+pub enum CommitCheck {
+    /// The transaction was committed if the item of this key has these attributes. No other request writes them.
     Has(Key, Item),
-    /// There is no item of this key any more. Somebody else may have deleted it as well, to the same effect.
+    /// The transaction was committed if no item has this key. Another request may have deleted it, to the same effect.
     Gone(Key),
 }
 
-impl Proof {
+impl CommitCheck {
     fn key(&self) -> &Key {
         match self {
             Self::Has(key, _) | Self::Gone(key) => key,
         }
     }
 
-    fn is_kept_by(&self, item: Option<&Item>) -> bool {
+    /// Whether the transaction was committed, by the item that was read.
+    fn is_committed(&self, item: Option<&Item>) -> bool {
         match self {
-            Self::Has(_, attributes) => item.is_some_and(|item| {
-                attributes
-                    .iter()
-                    .all(|(name, value)| item.get(name) == Some(value))
-            }),
+            Self::Has(_, attributes) => item.is_some_and(|item| has_all(item, attributes)),
             Self::Gone(_) => item.is_none(),
         }
     }
 }
 
-/// A TransactWriteItems in the making. Each action's place in it is handed back, to ask about in [`Outcome`].
+/// What [`Store::transact`] does after a conflict with another transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnConflict {
+    /// It pauses and retries until the deadline.
+    #[default]
+    Retry,
+    /// As [`OnConflict::Retry`], and it pauses before the first attempt too: the same request had a conflict with another
+    /// transaction just before.
+    PauseThenRetry,
+    /// It returns [`Outcome::Conflict`], unless an attempt may have been committed.
+    Return,
+}
+
+/// The actions of a TransactWriteItems, and how to run it.
 #[derive(Clone, Debug)]
 pub struct Transaction {
     actions: Vec<TransactWriteItem>,
     token: String,
-    turn: Turn,
-    proof: Option<Proof>,
+    priority: Priority,
+    on_conflict: OnConflict,
+    commit_check: Option<CommitCheck>,
 }
 
 impl Default for Transaction {
     fn default() -> Self {
         Self {
             actions: Vec::new(),
-            // The same over every retry of this transaction, so that one whose answer was lost is not done twice. DynamoDB
-            // knows it for ten minutes, longer than any request or import tries.
+            // All retries send the same token, so that a transaction whose response was lost is not made twice. DynamoDB keeps
+            // it for ten minutes, longer than any request or import retries.
             token: uuid::Uuid::new_v4().to_string(),
-            turn: Turn::Among,
-            proof: None,
+            priority: Priority::Normal,
+            on_conflict: OnConflict::Retry,
+            commit_check: None,
         }
     }
 }
 
 impl Transaction {
-    /// A transaction that goes before others which want the same items: one that is rare, and that many of the others
-    /// must not keep from its end.
+    /// A transaction that is retried sooner than others after a conflict, for one that is rare and wants items that many
+    /// others want.
     #[must_use]
-    pub fn first() -> Self {
+    pub fn with_priority() -> Self {
         Self {
-            turn: Turn::First,
+            priority: Priority::High,
             ..Self::default()
         }
     }
 
-    /// Adds an action.
+    /// Adds an action. Returns its index, by which [`Outcome`] refers to it.
     pub fn add(&mut self, action: TransactWriteItem) -> usize {
         self.actions.push(action);
         self.actions.len() - 1
     }
 
-    /// Says what tells that it has been done.
-    pub fn prove_by(&mut self, proof: Proof) {
-        self.proof = Some(proof);
+    /// Sets how to find out whether the transaction was committed if no response says so.
+    pub fn check_commit(&mut self, check: CommitCheck) {
+        self.commit_check = Some(check);
     }
 
-    /// Its actions.
+    /// Sets what happens after a conflict.
+    pub fn on_conflict(&mut self, on_conflict: OnConflict) {
+        self.on_conflict = on_conflict;
+    }
+
+    /// The actions, in order.
     #[must_use]
     pub fn actions(&self) -> &[TransactWriteItem] {
         &self.actions
     }
 
-    /// How many actions it has.
+    /// How many actions there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.actions.len()
     }
 
-    /// Whether it has none.
+    /// Whether there are no actions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.actions.is_empty()
@@ -140,59 +162,34 @@ impl Transaction {
 }
 
 impl Store {
-    /// Runs a transaction. One that met another, that was throttled, or whose answer didn't arrive is tried again, with the
-    /// same token, after jittered pauses until the request's deadline. Where no answer tells by then whether it was done,
-    /// its [`Proof`] does.
+    /// Runs a transaction. After a throttle, a missing response, or a conflict (see [`OnConflict`]), it pauses and sends the
+    /// transaction again with the same token, until the request's deadline. If by then no response says whether the
+    /// transaction was committed, its [`CommitCheck`] is read.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when it can't be done in time, or nothing tells whether it was; [`Error::Internal`] when
-    /// DynamoDB finds it wrong.
+    /// [`Error::Unavailable`] also if it stays unknown whether the transaction was committed; [`Error::Internal`] also if
+    /// DynamoDB rejects the transaction as invalid.
     pub async fn transact(&self, transaction: &Transaction) -> Result<Outcome> {
-        self.transact_after(false, transaction).await
-    }
-
-    /// Runs a transaction as [`Store::transact`] does, for a request that may have met another one already.
-    ///
-    /// # Errors
-    /// As [`Store::transact`].
-    pub(crate) async fn transact_after(
-        &self,
-        had_conflict: bool,
-        transaction: &Transaction,
-    ) -> Result<Outcome> {
-        let mut tries = Tries::to_write("TransactWriteItems");
-        let mut outcome = Ok(Outcome::Conflict);
-        if !had_conflict {
-            outcome = self.attempt(&mut tries, transaction).await;
-        }
+        let mut retry = Retry::of_write("TransactWriteItems");
+        let mut outcome = match transaction.on_conflict {
+            OnConflict::PauseThenRetry => Ok(Outcome::Conflict),
+            OnConflict::Retry | OnConflict::Return => self.attempt(&mut retry, transaction).await,
+        };
         while let Ok(Outcome::Conflict) = outcome {
-            outcome = match tries.meet(transaction.turn).await {
-                Ok(()) => self.attempt(&mut tries, transaction).await,
+            // A transaction that may have been committed must not be replaced by another one.
+            if transaction.on_conflict == OnConflict::Return && !retry.may_have_succeeded() {
+                break;
+            }
+            outcome = match retry.pause_after_conflict(transaction.priority).await {
+                Ok(()) => self.attempt(&mut retry, transaction).await,
                 Err(error) => Err(error),
             };
         }
-        self.settle(&tries, transaction, outcome).await
+        self.resolve(&retry, transaction, outcome).await
     }
 
-    /// Runs a transaction that is of no use once it has met another; for the rest as [`Store::transact`] does.
-    ///
-    /// # Errors
-    /// As [`Store::transact`].
-    pub(crate) async fn transact_once(&self, transaction: &Transaction) -> Result<Outcome> {
-        let mut tries = Tries::to_write("TransactWriteItems");
-        let mut outcome = self.attempt(&mut tries, transaction).await;
-        // What may have been done already isn't given up for another one.
-        while let (Ok(Outcome::Conflict), true) = (&outcome, tries.in_doubt()) {
-            outcome = match tries.meet(transaction.turn).await {
-                Ok(()) => self.attempt(&mut tries, transaction).await,
-                Err(error) => Err(error),
-            };
-        }
-        self.settle(&tries, transaction, outcome).await
-    }
-
-    /// Sends a transaction until an answer tells what became of it.
-    async fn attempt(&self, tries: &mut Tries, transaction: &Transaction) -> Result<Outcome> {
+    /// Sends a transaction until a response says how it ended.
+    async fn attempt(&self, retry: &mut Retry, transaction: &Transaction) -> Result<Outcome> {
         if transaction.len() > TRANSACTION {
             return Err(Error::internal(format!(
                 "a transaction of {} actions",
@@ -207,18 +204,21 @@ impl Store {
                 .send()
         };
         loop {
-            let Err(error) = tries.call(transact).await? else {
+            let Err(error) = retry.call(transact).await? else {
                 return Ok(Outcome::Committed);
             };
             let TransactWriteItemsError::TransactionCanceledException(canceled) = &error else {
-                return Err(tries.refusal(&error));
+                return Err(retry.rejected(&error));
             };
             let reasons = canceled.cancellation_reasons();
-            let failed: HashMap<usize, Option<Item>> = reasons
+            let failed: HashMap<usize, ConditionFailed> = reasons
                 .iter()
                 .enumerate()
-                .filter(|(_, r)| r.code() == Some("ConditionalCheckFailed"))
-                .map(|(at, r)| (at, r.item().cloned()))
+                .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
+                .map(|(action, reason)| {
+                    let item = reason.item().cloned();
+                    (action, ConditionFailed { item })
+                })
                 .collect();
             if !failed.is_empty() {
                 return Ok(Outcome::ConditionFailed(failed));
@@ -228,7 +228,7 @@ impl Store {
                 return Ok(Outcome::Conflict);
             }
             match codes().find(|code| is_throttle(code)) {
-                Some(code) => tries.again(LogText::aws_error(code)).await?,
+                Some(code) => retry.pause_after_failure(LogText::aws_error(code)).await?,
                 None => {
                     let codes = codes().collect::<Vec<_>>().join(", ");
                     let cause = LogText::aws_error(codes).during("TransactWriteItems");
@@ -238,51 +238,52 @@ impl Store {
         }
     }
 
-    /// Finds out by reading whether a transaction was done, where one of its attempts may have been and no answer said so.
-    async fn settle(
+    /// Reads the [`CommitCheck`] if an attempt may have been committed and no response said so.
+    async fn resolve(
         &self,
-        tries: &Tries,
+        retry: &Retry,
         transaction: &Transaction,
         outcome: Result<Outcome>,
     ) -> Result<Outcome> {
-        let is_open = match &outcome {
+        let is_unknown = match &outcome {
             Err(Error::Unavailable(_)) => true,
-            // A condition that fails may have failed for what an earlier attempt did, if the token was forgotten.
-            Ok(Outcome::ConditionFailed(_)) => matches!(transaction.proof, Some(Proof::Has(..))),
+            // If DynamoDB no longer knows the token, a condition may have failed because of what an earlier attempt wrote.
+            Ok(Outcome::ConditionFailed(_)) => {
+                matches!(transaction.commit_check, Some(CommitCheck::Has(..)))
+            }
             _ => false,
         };
-        let Some(proof) = transaction.proof.as_ref().filter(|_| is_open && tries.in_doubt()) else {
+        let check = transaction.commit_check.as_ref();
+        let Some(check) = check.filter(|_| is_unknown && retry.may_have_succeeded()) else {
             return outcome;
         };
-        // A batch of one: the roles of functions allow batches of every key that tells.
-        match self.batch_get(vec![proof.key().clone()]).await {
-            Ok(found) if proof.is_kept_by(found.get(proof.key())) => {
-                tracing::warn!("a transaction is found done, without an answer");
+        // A batch of one, because the functions' roles allow batches on all of these keys.
+        match self.batch_get(vec![check.key().clone()]).await {
+            Ok(found) if check.is_committed(found.get(check.key())) => {
+                tracing::warn!("a transaction without a response was committed");
                 Ok(Outcome::Committed)
             }
             _ => outcome,
         }
     }
 
-    /// Starts an action of a transaction on `key`.
+    /// Starts an action on the item of `key`, for a transaction.
     #[must_use]
     pub fn on(&self, key: Key) -> Action<'_> {
         Action { store: self, key }
     }
 }
 
-/// An action of a transaction, on one key.
+/// An action of a transaction, on the item of one key. Each of the functions fails with [`Error::Internal`] if the action
+/// can't be built.
 pub struct Action<'a> {
     store: &'a Store,
     key: Key,
 }
 
 impl Action<'_> {
-    /// Writes `item` with this key.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item can't be encoded.
-    pub fn put(self, item: &impl Serialize, condition: Expression) -> Result<TransactWriteItem> {
+    /// Puts `item` under the key.
+    pub fn put(self, item: &impl Serialize, condition: Condition) -> Result<TransactWriteItem> {
         let mut attributes = to_item(item)?;
         attributes.extend(self.key.attributes());
         let put = aws_sdk_dynamodb::types::Put::builder()
@@ -290,42 +291,38 @@ impl Action<'_> {
             .set_item(Some(attributes))
             .set_expression_attribute_names(condition.names())
             .set_expression_attribute_values(condition.values())
-            .set_condition_expression(condition.condition)
+            .set_condition_expression(condition.into_text())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(build_error)?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// Updates the item of this key.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the update can't be built.
-    pub fn update(self, expression: Expression) -> Result<TransactWriteItem> {
+    /// Updates the item.
+    pub fn update(self, update: Update) -> Result<TransactWriteItem> {
+        let (names, values) = (update.names(), update.values());
+        let (update, condition) = update.into_texts();
         let update = aws_sdk_dynamodb::types::Update::builder()
             .table_name(&*self.store.table)
             .set_key(Some(self.key.attributes()))
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .update_expression(expression.update)
-            .set_condition_expression(expression.condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .update_expression(update)
+            .set_condition_expression(condition)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(build_error)?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// Deletes the item of this key.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the delete can't be built.
-    pub fn delete(self, condition: Expression) -> Result<TransactWriteItem> {
+    /// Deletes the item.
+    pub fn delete(self, condition: Condition) -> Result<TransactWriteItem> {
         let delete = aws_sdk_dynamodb::types::Delete::builder()
             .table_name(&*self.store.table)
             .set_key(Some(self.key.attributes()))
             .set_expression_attribute_names(condition.names())
             .set_expression_attribute_values(condition.values())
-            .set_condition_expression(condition.condition)
+            .set_condition_expression(condition.into_text())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(build_error)?;

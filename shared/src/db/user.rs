@@ -1,8 +1,8 @@
-//! Users: one item each, and one item for each name they sign in with.
+//! Users: one item for each user, and one for each name they sign in with.
 //!
-//! Usernames and emails share one namespace, `LOGIN#<folded>`: each is unique, and no username is another user's email.
-//! Both items hold the password's hash, so that signing in is one read whichever name is typed; the user's own item holds
-//! none, and only the auth function reads the others.
+//! Usernames and emails share the keys `LOGIN#<folded>`: each is unique, and no username is another user's email. Both of a
+//! user's login items hold the hash of the password, so that signing in is one read whichever name is typed. The user's own
+//! item holds no hash, and only the auth function may read login items.
 
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
@@ -11,10 +11,13 @@ use crate::{
     auth::password::PasswordHash,
     db::{
         counter::Counter,
+        expression::{Condition, Update},
+        item::{Item, corrupt, from_item, number, text, to_attribute},
         keys,
         page::{Counted, PageLimit, Window},
         range::Direction,
-        store::{Expression, Item, Outcome, Proof, Store, Transaction, corrupt, from_item, number, text},
+        store::Store,
+        transaction::{CommitCheck, Outcome, Transaction},
     },
     domain::{Email, Role, UserId, Username, username::fold_name},
     error::{Error, FieldErrors, Result},
@@ -25,46 +28,43 @@ use crate::{
 pub struct UserItem {
     /// The user's id.
     pub id: UserId,
-    /// The username as it is shown.
+    /// The username as it was typed.
     pub username: String,
     /// The email as it was typed.
     pub email: String,
-    /// What they may do.
+    /// What the user may do.
     pub role: Role,
-    /// When they registered, RFC 3339.
+    /// When the user registered (RFC 3339).
     pub joined: String,
 }
 
 /// A name to sign in with, as stored under `LOGIN#<folded>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginItem {
-    /// What the name is.
+    /// Which of the user's names it is.
     pub kind: LoginKind,
-    /// Whose it is.
+    /// The user.
     pub user: UserId,
     /// The user's folded username.
     pub account: String,
-    /// The user's folded email; with `account` it finds both of their items.
+    /// The user's folded email. `account` and `email` are the keys of both login items.
     pub email: String,
-    /// The hash of their password.
+    /// The hash of the user's password.
     pub password_hash: PasswordHash,
 }
 
-/// What a name to sign in with is.
+/// Which of a user's names a login item is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoginKind {
-    /// The username, which may be the email as well.
+    /// The username. It may be equal to the email; then it is the only login item.
     Username,
     /// The email.
     Email,
 }
 
 impl Store {
-    /// AP-24: a page of all users by id, and how many there are.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the table doesn't serve.
+    /// AP-24: a page of all users by id, and the number of users.
     pub async fn list_users(&self, window: &Window, limit: PageLimit) -> Result<Counted<UserItem>> {
         let counters = [Counter::Users, Counter::UserIds];
         self.walk_buckets(keys::user_bucket, counters, Direction::Ascending, window, limit)
@@ -72,10 +72,10 @@ impl Store {
             .try_map(from_item)
     }
 
-    /// AP-17: which of two names are taken. 1 call, 2 units.
+    /// AP-17: checks that nobody has these names. 1 call, 2 units.
     ///
     /// # Errors
-    /// [`Error::Conflict`] with every name that is taken; [`Error::Unavailable`] when the table doesn't serve.
+    /// [`Error::Conflict`] with every name that is taken.
     pub async fn check_names_free(&self, username: &Username, email: &Email) -> Result<()> {
         let username = keys::login(&username.folded());
         let email = keys::login(&email.folded());
@@ -83,18 +83,16 @@ impl Store {
         taken(items.contains_key(&username), items.contains_key(&email))
     }
 
-    /// AP-17: adds a user with both their names and their first session, in one transaction. 5 actions, 10 units.
+    /// AP-17: adds a user with both names and a first session, in one transaction. 5 actions, 10 units.
     ///
     /// # Errors
-    /// [`Error::Conflict`] with every name that somebody else has taken meanwhile; [`Error::Unavailable`] when the table
-    /// doesn't serve.
+    /// [`Error::Conflict`] with every name that has been taken meanwhile.
     pub async fn create_user(
         &self,
         user: &UserItem,
         password_hash: PasswordHash,
         session: TransactWriteItem,
     ) -> Result<()> {
-        let absent = || Expression::none().when("attribute_not_exists(#pk)");
         let mut login = LoginItem {
             kind: LoginKind::Username,
             user: user.id,
@@ -103,43 +101,39 @@ impl Store {
             password_hash,
         };
         let mut transaction = Transaction::default();
-        transaction.add(self.on(keys::user(user.id)).put(user, absent())?);
+        transaction.add(self.on(keys::user(user.id)).put(user, Condition::not_exists())?);
         transaction.add(self.count(Counter::Users, 1)?);
         transaction.add(session);
-        let username = transaction.add(self.on(keys::login(&login.account)).put(&login, absent())?);
+        let put =
+            |login: &LoginItem, name: &str| self.on(keys::login(name)).put(login, Condition::not_exists());
+        let username = transaction.add(put(&login, &login.account)?);
         let mut email = username;
         if login.email != login.account {
             login.kind = LoginKind::Email;
-            email = transaction.add(self.on(keys::login(&login.email)).put(&login, absent())?);
+            email = transaction.add(put(&login, &login.email)?);
         }
-        // The id is this request's own.
-        let own = Item::from([("user".to_owned(), number(user.id))]);
-        transaction.prove_by(Proof::Has(keys::login(&login.account), own));
+        // No other request has this id.
+        let own_id = Item::from([("user".to_owned(), number(user.id))]);
+        transaction.check_commit(CommitCheck::Has(keys::login(&login.account), own_id));
         match self.transact(&transaction).await? {
             Outcome::Committed => Ok(()),
-            refused => {
-                taken(refused.failed(username), refused.failed(email))?;
+            outcome => {
+                taken(outcome.failed(username), outcome.failed(email))?;
                 Err(corrupt("a user whose id was just given out"))
             }
         }
     }
 
-    /// AP-18: whose name this is. 1 call, 1 unit.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the table doesn't serve.
+    /// AP-18: the login item of a folded username or email. 1 call, 1 unit.
     pub async fn find_login(&self, folded: &str) -> Result<Option<LoginItem>> {
         let item = self.get(&keys::login(folded)).await?;
         item.map(from_item).transpose()
     }
 
-    /// AP-18: replaces the hash of a user's password under both their names, if it is still the one that was read.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the table doesn't serve.
+    /// AP-18: replaces the hash of a user's password in both login items, if it is still the one that was read.
     pub async fn upgrade_hash(&self, login: &LoginItem, hash: &PasswordHash) -> Result<()> {
         let upgrade = |name: &str| {
-            let set = Expression::update("SET #password_hash = :new")
+            let set = Update::new("SET #password_hash = :new")
                 .when("#password_hash = :old")
                 .value(":new", text(hash.as_str()))
                 .value(":old", text(login.password_hash.as_str()));
@@ -150,33 +144,25 @@ impl Store {
         if login.email != login.account {
             transaction.add(upgrade(&login.email)?);
         }
-        // Refused when somebody else was quicker, which is as good.
+        // The condition fails if another request has replaced the hash, which is just as good.
         self.transact(&transaction).await?;
         Ok(())
     }
 
-    /// AP-23: a user. 1 call, 1 unit.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the table doesn't serve.
+    /// AP-23: a user by id. 1 call, 1 unit.
     pub async fn get_user(&self, id: UserId) -> Result<Option<UserItem>> {
         let item = self.get(&keys::user(id)).await?;
         item.map(from_item).transpose()
     }
 
-    /// AP-26: gives the user of this username, or email, a role. `None` when there is no such user.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the table doesn't serve.
+    /// AP-26: gives a role to the user with this username or email. `None` if there is no such user.
     pub async fn promote(&self, username: &str, role: Role) -> Result<Option<UserItem>> {
         let Some(login) = self.find_login(&fold_name(username.trim())).await? else {
             return Ok(None);
         };
-        let role =
-            serde_dynamo::to_attribute_value(role).map_err(|e| Error::internal(format!("encode: {e}")))?;
-        let set = Expression::update("SET #role = :role")
-            .when("attribute_exists(#pk)")
-            .value(":role", role);
+        let set = Update::new("SET #role = :role")
+            .only_if(Condition::exists())
+            .value(":role", to_attribute(&role)?);
         let user = self
             .update(&keys::user(login.user), &set, ReturnValue::AllNew)
             .await?
@@ -185,6 +171,7 @@ impl Store {
     }
 }
 
+/// An error with every name that is taken, or `Ok` if neither is.
 fn taken(username: bool, email: bool) -> Result<()> {
     let mut errors = FieldErrors::default();
     if username {

@@ -1,98 +1,24 @@
-//! Walking ordered collections a page at a time, in both directions, at a fixed ceiling of calls and units.
+//! Walks along ordered collections, a page at a time, in both directions, at a fixed ceiling of calls and units.
+//!
+//! A collection is a [range of keys](KeyRange), or a row of buckets by id. A page of 20 movies by date, for example, is one
+//! Query of 21 items of the partition `MOVIES` of the index by date. The 21st item isn't shown: it says that there is a next
+//! page, which begins after the 20th.
 
 use crate::{
     db::{
         counter::Counter,
+        item::{Item, corrupt},
         keys::{self, BUCKET, id_text},
-        page::{Counted, PageLimit, Position, Slice, Window},
+        page::{Counted, PageLimit, Position, Reading, Slice, Window},
         range::{Direction, KeyRange},
-        store::{Item, QueryOutput, Store, corrupt},
+        store::{QueryOutput, Store},
     },
     error::Result,
 };
 
-/// How many further buckets one request may look into when those it began with hold too few items. Longer gaps, of
-/// more than 2,000 ids deleted in a row, take another page.
+/// The most buckets that one request reads in its second round, when the first one found too few items. A longer gap, of
+/// more than 2,000 ids deleted in a row, takes another page.
 const FURTHER_BUCKETS: u64 = 8;
-
-impl Window {
-    /// The direction in which a page of this window is read, in a collection of this order.
-    #[must_use]
-    pub fn reading(&self, order: Direction) -> Direction {
-        if self.is_backward() {
-            order.reversed()
-        } else {
-            order
-        }
-    }
-}
-
-/// Where a page goes on: `first` and `last` are the positions of what was examined in the collection's order, and
-/// `more` says whether the reading stopped before its end.
-#[must_use]
-pub fn neighbors(
-    window: &Window,
-    order: Direction,
-    first: Option<Position>,
-    last: Option<Position>,
-    more: bool,
-) -> (Option<Window>, Option<Window>) {
-    // A cursor's own position stays reachable even when everything beyond it has gone since.
-    let beside = |position: &Position, direction: Direction| Position {
-        key: direction.next_key(&position.key),
-        ..position.clone()
-    };
-    match window {
-        Window::First => (None, last.filter(|_| more).map(Window::After)),
-        Window::After(from) => (
-            Some(Window::Before(first.unwrap_or_else(|| beside(from, order)))),
-            last.filter(|_| more).map(Window::After),
-        ),
-        Window::Before(from) => (
-            first.filter(|_| more).map(Window::Before),
-            Some(Window::After(
-                last.unwrap_or_else(|| beside(from, order.reversed())),
-            )),
-        ),
-    }
-}
-
-/// Cuts what was read to a page, puts it in the collection's order, and says where it goes on.
-fn page(
-    mut read: Vec<(String, Item)>,
-    mut more: bool,
-    limit: usize,
-    window: &Window,
-    order: Direction,
-    stopped_at: Option<String>,
-) -> Slice<Item> {
-    let mut stopped_at = stopped_at;
-    if read.len() > limit {
-        read.truncate(limit);
-        more = true;
-        stopped_at = None;
-    }
-    let reached = stopped_at.or_else(|| read.last().map(|(key, _)| key.clone()));
-    let begun = read.first().map(|(key, _)| key.clone());
-    let (first, last) = if window.is_backward() {
-        read.reverse();
-        (reached, begun)
-    } else {
-        (begun, reached)
-    };
-    let (previous, next) = neighbors(
-        window,
-        order,
-        first.map(Position::at),
-        last.map(Position::at),
-        more,
-    );
-    Slice {
-        items: read.into_iter().map(|(_, item)| item).collect(),
-        previous,
-        next,
-    }
-}
 
 impl Store {
     /// Reads a page of one range: one Query.
@@ -113,14 +39,19 @@ impl Store {
         };
         let limit = limit.get();
         let QueryOutput { items, more } = self.query(&range, direction, limit + 1).await?;
-        let read = with_keys(items, range.index.sk)?;
-        // Asked for one more than a page, DynamoDB may still stop earlier, at 1 MB (AWS: Query).
-        let cut = more && read.len() <= limit;
-        Ok(page(read, cut, limit, window, order, None))
+        let mut read = with_keys(items, range.index.sk)?;
+        // A Query of one item more than a page can still stop within the page, at 1 MB (AWS: Query).
+        let is_cut = more || read.len() > limit;
+        read.truncate(limit);
+        Ok(reading(read, None, is_cut).into_slice(window, order))
     }
 
-    /// Reads a page of what stands in buckets by id, and how many there are in all: the counters and one or two
-    /// buckets side by side; further buckets, side by side too, only where ids have been deleted.
+    /// Reads a page of items that are stored in buckets by id, and the number of all such items.
+    ///
+    /// One round reads the counters and the one or two buckets that the page begins in, side by side. Descending from the
+    /// end, the counters are read first, since only they know the last id. Where ids were deleted, another round reads up
+    /// to [`FURTHER_BUCKETS`] more buckets, side by side. For example, a page of 20 from id 250 on reads `MOVIES#0` from 250
+    /// to its end, 255, and `MOVIES#1` from 256 on.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the table doesn't serve.
@@ -134,113 +65,182 @@ impl Store {
     ) -> Result<Counted<Item>> {
         let limit = limit.get();
         let direction = window.reading(order);
-        let down = direction == Direction::Descending;
-        let from = window.position().map(|p| p.key.parse::<u64>());
+        let from = window.position().map(|position| position.key.parse::<u64>());
         let from = from
             .transpose()
             .map_err(|_| corrupt("a cursor of another walk"))?;
-        let begin = match from {
-            Some(id) if down => Some(id.saturating_sub(1)),
-            Some(id) => Some(id.saturating_add(1)),
-            None if down => None,
-            None => Some(1),
+        let begin = match (from, direction) {
+            (Some(id), Direction::Ascending) => Some(id.saturating_add(1)),
+            (Some(id), Direction::Descending) => Some(id.saturating_sub(1)),
+            (None, Direction::Ascending) => Some(1),
+            (None, Direction::Descending) => None,
         };
-        let (begin, [count, last], (mut read, mut cut)) = if let Some(begin) = begin {
+        let (begin, [count, last_id], first) = if let Some(begin) = begin {
             let first = first_buckets(begin, direction, limit);
-            let (counters, read) = tokio::try_join!(
+            let (counters, first) = tokio::try_join!(
                 self.read_counters([count, ids]),
-                self.read_buckets(bucket, &first, begin, direction, limit)
+                self.read_buckets(bucket, first, begin, direction, limit)
             )?;
-            (begin, counters, read)
+            (begin, counters, first)
         } else {
-            // Down from the end: only the counter knows where that is.
-            let counters = self.read_counters([count, ids]).await?;
-            let first = first_buckets(counters[1], direction, limit);
-            let read = self
-                .read_buckets(bucket, &first, counters[1], direction, limit)
+            let [count, last_id] = self.read_counters([count, ids]).await?;
+            let first = first_buckets(last_id, direction, limit);
+            let first = self
+                .read_buckets(bucket, first, last_id, direction, limit)
                 .await?;
-            (counters[1], counters, read)
+            (last_id, [count, last_id], first)
         };
-        let ends_at = if down { 0 } else { last / BUCKET };
-        let mut reached = first_buckets(begin, direction, limit)
-            .last()
-            .copied()
-            .unwrap_or_default();
-        if read.len() <= limit && !cut && before_end(reached, ends_at, direction) {
-            let further: Vec<u64> = if down {
-                (reached.saturating_sub(FURTHER_BUCKETS)..reached).rev().collect()
-            } else {
-                (reached + 1..=ends_at.min(reached + FURTHER_BUCKETS)).collect()
-            };
+        let BucketRead {
+            items: mut read,
+            mut is_cut,
+            mut reached,
+        } = first;
+        let last_bucket = last_id / BUCKET;
+        if read.len() <= limit
+            && !is_cut
+            && let Some(further) = further_buckets(reached, last_bucket, direction)
+        {
             let wanted = limit - read.len();
-            let (rest, rest_cut) = self
-                .read_buckets(bucket, &further, begin, direction, wanted)
+            let rest = self
+                .read_buckets(bucket, further, begin, direction, wanted)
                 .await?;
-            read.extend(rest);
-            cut = rest_cut;
-            reached = further.last().copied().unwrap_or(reached);
+            read.extend(rest.items);
+            is_cut = rest.is_cut;
+            reached = rest.reached;
         }
-        let unread = before_end(reached, ends_at, direction);
-        let boundary = if down {
-            reached * BUCKET
+        let is_unread = further_buckets(reached, last_bucket, direction).is_some();
+        let slice = if read.len() > limit {
+            read.truncate(limit);
+            reading(read, None, true)
         } else {
-            reached * BUCKET + BUCKET - 1
+            // What follows begins after the last item if a bucket was cut, and after the last bucket if none was.
+            let end = match direction {
+                Direction::Ascending => reached * BUCKET + BUCKET - 1,
+                Direction::Descending => reached * BUCKET,
+            };
+            let end = (is_unread && !is_cut).then(|| Position::at(id_text(end)));
+            reading(read, end, is_unread || is_cut)
         };
-        // A reading that was cut goes on at its last item, a complete one at the end of its last bucket.
-        let stopped_at = (unread && !cut).then(|| id_text(boundary));
         Ok(Counted {
             count,
-            slice: page(read, unread || cut, limit, window, order, stopped_at),
+            slice: slice.into_slice(window, order),
         })
     }
 
-    /// Reads buckets side by side, up to where a page is full or DynamoDB stopped at 1 MB; says whether it did.
+    /// Reads buckets side by side, up to the one in which more than `limit` items were read or DynamoDB stopped at 1 MB.
     async fn read_buckets(
         &self,
         bucket: fn(u64) -> String,
-        buckets: &[u64],
+        buckets: Buckets,
         begin: u64,
         direction: Direction,
         limit: usize,
-    ) -> Result<(Vec<(String, Item)>, bool)> {
+    ) -> Result<BucketRead> {
         let ranges: Vec<KeyRange> = buckets
-            .iter()
-            .map(|number| KeyRange::ids(bucket(*number)).starting_at_id(begin, direction))
+            .numbers(direction)
+            .map(|number| KeyRange::ids(bucket(number)).starting_at_id(begin, direction))
             .collect();
-        let mut read = Vec::new();
-        for QueryOutput { items, more } in self.query_all(&ranges, direction, limit + 1).await? {
-            read.extend(with_keys(items, keys::SK)?);
-            if more {
-                // Either way what comes after isn't next: this bucket goes on.
-                let cut = read.len() <= limit;
-                return Ok((read, cut));
+        let mut items = Vec::new();
+        let mut is_cut = false;
+        for output in self.query_all(&ranges, direction, limit + 1).await? {
+            items.extend(with_keys(output.items, keys::SK)?);
+            if output.more {
+                // The items of the buckets after this one don't follow: this one has more.
+                is_cut = items.len() <= limit;
+                break;
             }
         }
-        Ok((read, false))
+        Ok(BucketRead {
+            items,
+            is_cut,
+            reached: buckets.last(direction),
+        })
     }
 }
 
-/// Whether buckets are left to read between `reached` and the end.
-fn before_end(reached: u64, end: u64, direction: Direction) -> bool {
-    match direction {
-        Direction::Ascending => reached < end,
-        Direction::Descending => reached > end,
+/// What was read of some buckets, in the direction of reading.
+struct BucketRead {
+    /// The items, each with its sort key.
+    items: Vec<(String, Item)>,
+    /// Whether DynamoDB stopped within a bucket before a page was full.
+    is_cut: bool,
+    /// The number of the last bucket that was read.
+    reached: u64,
+}
+
+/// One bucket or several in a row, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Buckets {
+    low: u64,
+    high: u64,
+}
+
+impl Buckets {
+    /// The numbers, in the direction of reading.
+    fn numbers(self, direction: Direction) -> impl Iterator<Item = u64> {
+        (self.low..=self.high).map(move |number| match direction {
+            Direction::Ascending => number,
+            Direction::Descending => self.high - (number - self.low),
+        })
+    }
+
+    /// The number that is read last.
+    fn last(self, direction: Direction) -> u64 {
+        match direction {
+            Direction::Ascending => self.high,
+            Direction::Descending => self.low,
+        }
     }
 }
 
-/// The bucket that holds `begin`, and its neighbor when a page may run into it.
-fn first_buckets(begin: u64, direction: Direction, limit: usize) -> Vec<u64> {
+/// The bucket that holds `begin`, and the next one if a page may reach into it.
+fn first_buckets(begin: u64, direction: Direction, limit: usize) -> Buckets {
     let bucket = begin / BUCKET;
     let within = begin % BUCKET;
-    let (left, neighbor) = match direction {
-        Direction::Ascending => (BUCKET - within, Some(bucket + 1)),
-        Direction::Descending => (within + 1, bucket.checked_sub(1)),
+    let left = match direction {
+        Direction::Ascending => BUCKET - within,
+        Direction::Descending => within + 1,
     };
-    let neighbor = neighbor.filter(|_| left <= limit as u64);
-    [bucket].into_iter().chain(neighbor).collect()
+    let next = u64::from(left <= limit as u64);
+    match direction {
+        Direction::Ascending => Buckets {
+            low: bucket,
+            high: bucket + next,
+        },
+        Direction::Descending => Buckets {
+            low: bucket.saturating_sub(next),
+            high: bucket,
+        },
+    }
 }
 
-/// Items with the sort key they were found by.
+/// The buckets that may be read in one more round, beyond the one `reached`. `None` if there are none: descending, below
+/// bucket 0; ascending, above `last`.
+fn further_buckets(reached: u64, last: u64, direction: Direction) -> Option<Buckets> {
+    match direction {
+        Direction::Ascending => (reached < last).then(|| Buckets {
+            low: reached + 1,
+            high: last.min(reached + FURTHER_BUCKETS),
+        }),
+        Direction::Descending => reached.checked_sub(1).map(|high| Buckets {
+            low: reached.saturating_sub(FURTHER_BUCKETS),
+            high,
+        }),
+    }
+}
+
+/// What was read for a page: these items, up to `end` if it is given, otherwise up to the last of them.
+fn reading(read: Vec<(String, Item)>, end: Option<Position>, more: bool) -> Reading<Item> {
+    let at = |(key, _): &(String, Item)| Position::at(key.as_str());
+    Reading {
+        first: read.first().map(at),
+        last: end.or_else(|| read.last().map(at)),
+        items: read.into_iter().map(|(_, item)| item).collect(),
+        more,
+    }
+}
+
+/// The items, each with the sort key by which the Query found it.
 fn with_keys(items: Vec<Item>, attribute: &str) -> Result<Vec<(String, Item)>> {
     items
         .into_iter()
@@ -259,13 +259,38 @@ fn with_keys(items: Vec<Item>, attribute: &str) -> Result<Vec<(String, Item)>> {
 mod tests {
     use super::*;
 
+    fn numbers(buckets: Buckets, direction: Direction) -> Vec<u64> {
+        buckets.numbers(direction).collect()
+    }
+
     #[test]
     fn a_page_reads_the_next_bucket_only_when_it_may_run_into_it() {
-        assert_eq!(first_buckets(1, Direction::Ascending, 20), [0]);
-        assert_eq!(first_buckets(236, Direction::Ascending, 20), [0, 1]);
-        assert_eq!(first_buckets(235, Direction::Ascending, 20), [0]);
-        assert_eq!(first_buckets(256, Direction::Descending, 20), [1, 0]);
-        assert_eq!(first_buckets(5, Direction::Descending, 20), [0]);
-        assert_eq!(first_buckets(300, Direction::Descending, 20), [1]);
+        for (begin, direction, buckets) in [
+            (1, Direction::Ascending, &[0][..]),
+            (236, Direction::Ascending, &[0, 1]),
+            (235, Direction::Ascending, &[0]),
+            (256, Direction::Descending, &[1, 0]),
+            (5, Direction::Descending, &[0]),
+            (300, Direction::Descending, &[1]),
+        ] {
+            let first = first_buckets(begin, direction, 20);
+            assert_eq!(numbers(first, direction), buckets, "{begin} {direction:?}");
+        }
+    }
+
+    #[test]
+    fn a_further_round_reads_eight_buckets_at_most_and_none_beyond_the_end() {
+        for (reached, last, direction, buckets) in [
+            (0, 0, Direction::Ascending, &[][..]),
+            (0, 2, Direction::Ascending, &[1, 2]),
+            (1, 99, Direction::Ascending, &[2, 3, 4, 5, 6, 7, 8, 9]),
+            (0, 99, Direction::Descending, &[]),
+            (2, 99, Direction::Descending, &[1, 0]),
+            (9, 99, Direction::Descending, &[8, 7, 6, 5, 4, 3, 2, 1]),
+        ] {
+            let further = further_buckets(reached, last, direction);
+            let further = further.map_or_else(Vec::new, |further| numbers(further, direction));
+            assert_eq!(further, buckets, "{reached} {direction:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use utoipa::ToSchema;
 
-use crate::domain::{cover::CoverImage, genre::Genres, release_date::ReleaseDate, text};
+use crate::domain::{cover::CoverImage, genre::Genres, imdb_id::ImdbId, release_date::ReleaseDate, text};
 
 /// The most characters of a title, and of a director.
 pub const MAX_TITLE_CHARS: usize = 200;
@@ -76,6 +76,8 @@ pub struct MovieFields {
     pub director: Director,
     /// The genres.
     pub genres: Genres,
+    /// The id at IMDb. No other movie has it.
+    pub imdb_id: Option<ImdbId>,
     /// The cover image.
     pub cover_image: Option<CoverImage>,
 }

@@ -76,6 +76,9 @@ pub struct MovieBody {
     /// The genres, separated by a comma and a space.
     #[schema(min_length = 1, max_length = 208, example = "Crime, Drama")]
     pub genre: String,
+    /// The id at IMDb, or null if there is none. No two movies have the same id.
+    #[schema(required, pattern = "^tt[0-9]{7,10}$", example = "tt0068646")]
+    pub imdb_id: Option<String>,
     /// The URL of the cover image, or null if there is none.
     #[schema(
         required,
@@ -110,6 +113,7 @@ impl From<MovieView> for MovieBody {
             release_date: movie.release_date,
             director: movie.director,
             genre: movie.genre,
+            imdb_id: movie.imdb_id,
             cover_image: movie.cover_image,
             favorite: view.favorite,
             favorite_count,

@@ -93,6 +93,9 @@ pub(super) const DATES: &[&str] = &[
     "9999-12-31",
 ];
 
+/// So few that movies compete for them.
+pub(super) const IMDB_IDS: &[&str] = &["tt0068646", "tt12345678", "tt1234567890"];
+
 /// Text as it is written, and its words as they are compared.
 #[derive(Clone)]
 pub(super) struct Text {
@@ -132,4 +135,5 @@ pub(super) struct MovieText {
     pub(super) genres: Vec<GenreName>,
     pub(super) date: &'static str,
     pub(super) description: String,
+    pub(super) imdb_id: Option<&'static str>,
 }

@@ -1,6 +1,6 @@
-//! A bare function that makes the calls it is asked to make, and makes nothing of the answers: for
-//! `?calls=Query,Query-BatchGetItem` two queries side by side, and then it reads a batch. It stands beside a request that makes
-//! these calls.
+//! A bare function that makes the calls that its request names, and does nothing with the answers. For
+//! `?calls=Query,Query-BatchGetItem` it makes two queries in parallel, and then reads a batch. It is compared with a request that
+//! makes the same calls.
 
 use std::collections::HashMap;
 
@@ -54,7 +54,7 @@ async fn call(client: &Client, table: &str, operation: &str) -> Result<(), Error
             let put = TransactWriteItem::builder().put(put).build();
             client.transact_write_items().transact_items(put).send().await?;
         }
-        _ => return Err(format!("{operation} isn't a call that it makes").into()),
+        _ => return Err(format!("the bare function can't make a {operation}").into()),
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use marquee_shared::{
     AppState, Error, Result,
     auth::MaybeCaller,
     db::{
-        genre::Category,
+        categories::Category,
         page::{Counted, PageLimit, Slice},
         search::SearchQuery,
     },

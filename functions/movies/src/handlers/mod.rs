@@ -8,7 +8,7 @@ use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
 };
-use marquee_shared::{Error, Result, db::movie::no_movie, domain::MovieId};
+use marquee_shared::{Error, Result, db::movie::NO_MOVIE, domain::MovieId};
 
 /// The id of a movie in a path. Text that is not an id is `404`, even if the body is not valid either.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
-            .map_err(|_| no_movie())?;
-        MovieId::from_path(&text).map(Self).ok_or_else(no_movie)
+            .map_err(|_| NO_MOVIE)?;
+        MovieId::from_path(&text).map(Self).ok_or(NO_MOVIE)
     }
 }

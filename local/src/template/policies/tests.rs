@@ -70,7 +70,7 @@ fn need(action: Action, target: Target, keys: &[&str]) -> Need {
 }
 
 #[test]
-fn a_key_is_of_one_pattern_which_holds_nothing_past_its_hash() {
+fn a_key_matches_one_pattern_which_has_nothing_behind_its_hash() {
     let pattern = |key| KeyPattern::of_key(key).map(|pattern| pattern.to_string());
     assert_eq!(pattern("KEYS"), Some("KEYS".into()));
     assert_eq!(pattern("LOGIN#ripley@example.com#1"), Some("LOGIN#*".into()));
@@ -151,7 +151,7 @@ fn an_index_is_allowed_apart_from_the_table() {
 
 /// A table named by the parameter, as for a table that the stack doesn't create.
 #[test]
-fn the_table_goes_by_the_parameter_that_names_it_as_well() {
+fn the_table_is_also_named_by_its_parameter() {
     let arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Name}";
     let by_name = statement(
         "dynamodb:Query",
@@ -223,13 +223,13 @@ fn an_action_that_is_not_one_or_that_no_key_limits_is_refused() {
             "dynamodb:Query is listed twice",
         ),
         ("[]", "no action or no resource"),
-        ("\"*\"", "the condition on * isn't understood"),
-        ("!Ref Action", "Ref isn't understood here"),
+        ("\"*\"", "the condition on * isn't supported"),
+        ("!Ref Action", "Ref isn't supported here"),
     ];
     refused(&good, "dynamodb:Query", &cases);
     let all_but = [("NotAction: dynamodb:Query", "unknown field `NotAction`")];
     refused(&good, "Action: dynamodb:Query", &all_but);
-    let denied = [("Effect: Deny", "the effect Deny isn't understood")];
+    let denied = [("Effect: Deny", "the effect Deny isn't supported")];
     refused(&good, "Effect: Allow", &denied);
 }
 
@@ -290,7 +290,7 @@ fn a_condition_that_is_not_one_on_partition_keys_is_refused() {
         (
             "\"Null\": ",
             "Bool: {}, \"Null\": ",
-            "operator Bool isn't understood",
+            "operator Bool isn't supported",
         ),
         ("\"Null\": { ", "\"Null\": { x: \"true\", ", only_key),
         ("LeadingKeys\": [", "Attributes\": [", only_key),
@@ -298,7 +298,7 @@ fn a_condition_that_is_not_one_on_partition_keys_is_refused() {
         ("\"MOVIES#*\"", "\"MOVIES*\"", "\"MOVIES*\" is neither"),
         ("\"MOVIES#*\"", "KEYS", "KEYS is listed twice"),
         ("[KEYS, \"MOVIES#*\"]", "[]", "allows no key"),
-        ("[KEYS, \"MOVIES#*\"]", "!Ref Keys", "Ref isn't understood here"),
+        ("[KEYS, \"MOVIES#*\"]", "!Ref Keys", "Ref isn't supported here"),
         (", Condition: ", ", Unless: ", "unknown field `Unless`"),
     ] {
         refused(&good, from, &[(to, reason)]);

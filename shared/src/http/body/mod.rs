@@ -50,10 +50,13 @@ impl<S: Send + Sync, T: FromFields> FromRequest<S> for Form<T> {
     }
 }
 
+/// The media type of a request's body.
 enum Media {
     Json,
     UrlEncoded,
+    /// With the boundary between its parts (RFC 2046 §5.1.1).
     Multipart(String),
+    /// There is no `Content-Type`.
     None,
 }
 

@@ -1,4 +1,4 @@
-//! From what requests took in a small catalog to what ten thousand a second take in a large one.
+//! Scales the units of recorded requests in a small catalog to a rate in a large one.
 
 use std::collections::BTreeMap;
 
@@ -9,54 +9,54 @@ use super::{
     mix::Asked,
 };
 
-/// How many of the most popular movies and users are looked at one by one.
+/// How many of the most popular movies and users are computed one by one.
 const LOOKED_AT: u64 = 64;
 
-/// An odd number that no popular size has a divisor in common with: it scatters ranks over ids.
+/// Scatters ranks over ids. It is odd and has no divisor in common with the usual sizes.
 const SCATTER: u64 = 7_368_787;
 
-/// How large the catalog is taken to be, and how large the one that was recorded is.
+/// The sizes of the large catalog and of the recorded one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
     pub(crate) movies: u64,
     pub(crate) recorded_movies: u64,
-    /// Whether the movies that lists show are the latest ids together, as where movies are added when they come out, or
-    /// anywhere.
+    /// Whether the movies that lists show have the latest ids, as where movies are added when they are released. Otherwise
+    /// they have any ids.
     pub(crate) is_in_order: bool,
 }
 
 /// Units a second.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Heat {
+pub(crate) struct Load {
     pub(crate) reads: f64,
     pub(crate) writes: f64,
 }
 
-impl Heat {
+impl Load {
     fn add(&mut self, other: Self, times: f64) {
         self.reads += other.reads * times;
         self.writes += other.writes * times;
     }
 
-    /// How near this is to what a partition gives, by whichever is nearer.
+    /// The share of a partition's rate, of reads or of writes, whichever is larger.
     pub(crate) fn share(self) -> f64 {
         (self.reads / READS).max(self.writes / WRITES)
     }
 }
 
-/// Read units a second of one partition.
+/// The read units that a partition serves in a second.
 pub(crate) const READS: f64 = 3_000.0;
-/// Write units a second of one partition.
+/// The write units that a partition serves in a second.
 pub(crate) const WRITES: f64 = 1_000.0;
 
-/// A number below `size` that says nothing of the id, and is another for each.
+/// A number below `size`, a different one for each id, in no order.
 fn scattered(id: u64, size: u64) -> u64 {
     (u128::from(id) * u128::from(SCATTER) % u128::from(size)) as u64
 }
 
-/// Popularity by rank: Zipf's law. Ranks are scattered over the ids.
+/// Popularity by Zipf's law. The ranks are scattered over the ids.
 pub(crate) struct Zipf {
-    /// The share of requests that are for each id, from 1 on.
+    /// The share of the requests for each id, from id 1 on.
     shares: Vec<f64>,
 }
 
@@ -71,25 +71,25 @@ impl Zipf {
         Self { shares }
     }
 
-    /// The share of an id, which may be of a movie that was added since.
+    /// The share of an id; 0 for a movie that was added later.
     fn of_id(&self, id: u64) -> f64 {
         let at = usize::try_from(id).ok().and_then(|id| id.checked_sub(1));
         at.and_then(|at| self.shares.get(at)).copied().unwrap_or_default()
     }
 
-    /// Every id with its share.
+    /// Every id and its share.
     fn ids(&self) -> impl Iterator<Item = (u64, f64)> {
         (1..).zip(self.shares.iter().copied())
     }
 
-    /// The ids of the most popular.
+    /// The most popular ids.
     fn popular(&self) -> Vec<u64> {
         let size = self.shares.len() as u64;
         let popular = (1..=size).filter(|id| scattered(*id, size) < LOOKED_AT);
         popular.collect()
     }
 
-    /// What all ids have together that `group` says the same of, a small number.
+    /// The shares of all ids of each group, added up. `group` maps an id to a small number.
     fn of_groups(&self, group: impl Fn(u64) -> u64) -> Vec<f64> {
         let mut groups = Vec::new();
         for (id, share) in self.ids() {
@@ -103,22 +103,22 @@ impl Zipf {
     }
 }
 
-/// Keys whose heat follows that of movies or of users: what all of them take together, for one kind of key.
+/// A kind of key of which each movie or each user has one. Its load is divided by their popularity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Family {
-    /// The movie that a request asks for: its item.
+    /// The item of the movie in the path.
     Movie,
-    /// Its favorites.
+    /// The favorites of that movie.
     Favorites,
     /// Its entry in the index by likes.
     Likes,
-    /// The item of the user who asks.
+    /// The item of the user who sends the request.
     User,
-    /// Another key of the user's own, of this kind.
+    /// Another key of that user.
     Own(Space, OwnKind),
 }
 
-/// Keys of which each user has one of their own.
+/// Other kinds of key of which each user has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum OwnKind {
     Login,
@@ -138,23 +138,23 @@ impl OwnKind {
     }
 }
 
-/// The heat of every key.
+/// The load of every key, as far as it is known.
 pub(crate) struct Scale<'a> {
     size: Size,
     movies: &'a Zipf,
     users: &'a Zipf,
-    families: BTreeMap<Family, Heat>,
-    keys: BTreeMap<(Space, String), Heat>,
-    /// Those of the keys' items that are read or written one by one.
-    items: BTreeMap<(String, String), Heat>,
+    families: BTreeMap<Family, Load>,
+    keys: BTreeMap<(Space, String), Load>,
+    /// The load of items that are read or written one by one.
+    items: BTreeMap<(String, String), Load>,
 }
 
-/// A partition key, its heat, and its hottest item's.
-pub(crate) struct Hot {
+/// A partition key, its load, and the load of its hottest item.
+pub(crate) struct HotKey {
     pub(crate) space: Space,
     pub(crate) pk: String,
-    pub(crate) heat: Heat,
-    pub(crate) item: Heat,
+    pub(crate) load: Load,
+    pub(crate) item: Load,
 }
 
 impl<'a> Scale<'a> {
@@ -169,26 +169,26 @@ impl<'a> Scale<'a> {
         }
     }
 
-    /// An access that is made this often in a second.
+    /// Adds an access that is made this often in a second.
     pub(crate) fn take(&mut self, access: &Access, asked: Asked, rate: f64) {
-        let heat = Heat {
+        let load = Load {
             reads: access.reads,
             writes: access.writes,
         };
         if let Some(family) = family(access, asked) {
-            self.families.entry(family).or_default().add(heat, rate);
+            self.families.entry(family).or_default().add(load, rate);
             return;
         }
         let (pk, sk) = self.placed(access, asked);
         if let Some(sk) = sk {
             let item = self.items.entry((pk.clone(), sk)).or_default();
-            item.add(heat, rate);
+            item.add(load, rate);
         }
         let key = self.keys.entry((access.space, pk)).or_default();
-        key.add(heat, rate);
+        key.add(load, rate);
     }
 
-    /// Where a key that isn't the asker's own stands in the large catalog.
+    /// The key in the large catalog of a key that is neither the movie's in the path nor the user's.
     fn placed(&self, access: &Access, asked: Asked) -> (String, Option<String>) {
         let (kind, rest) = access.pk.split_once('#').unwrap_or((&access.pk, ""));
         if kind != "MOVIES" || access.space != Space::Table {
@@ -198,13 +198,13 @@ impl<'a> Scale<'a> {
         match (access.sk.as_deref().and_then(id_at_end), rest.parse::<u64>()) {
             (Some(_), _) if asked.is_new => of_movie(self.size.movies + 1),
             (Some(id), _) => of_movie(self.movie(id)),
-            // A page of all movies is of the first or of the last.
+            // A page of all movies is the first or the last one.
             (None, Ok(bucket)) if bucket > 0 => (format!("MOVIES#{}", self.size.movies / BUCKET), None),
             _ => (access.pk.clone(), None),
         }
     }
 
-    /// The id in the large catalog of a movie that a list of the recorded one showed.
+    /// The id in the large catalog of a movie that a recorded list showed.
     fn movie(&self, id: u64) -> u64 {
         if self.size.is_in_order {
             id + self.size.movies.saturating_sub(self.size.recorded_movies)
@@ -213,49 +213,49 @@ impl<'a> Scale<'a> {
         }
     }
 
-    /// The hottest partition key of every kind of key, hottest first.
-    pub(crate) fn hottest(&self) -> Vec<Hot> {
+    /// The hottest partition key of each kind, hottest first.
+    pub(crate) fn hottest(&self) -> Vec<HotKey> {
         let mut keys = self.keys.clone();
         let mut items = self.items.clone();
         self.spread_movies(&mut keys, &mut items);
         self.spread_users(&mut keys, &mut items);
 
-        let mut hottest: BTreeMap<(Space, String), Hot> = BTreeMap::new();
-        for ((space, pk), heat) in keys {
+        let mut hottest: BTreeMap<(Space, String), HotKey> = BTreeMap::new();
+        for ((space, pk), load) in keys {
             let kind = pk.split('#').next().unwrap_or_default().to_owned();
-            let share = heat.share();
-            let hot = Hot {
+            let share = load.share();
+            let hot = HotKey {
                 space,
                 pk,
-                heat,
-                item: Heat::default(),
+                load,
+                item: Load::default(),
             };
             match hottest.get(&(space, kind.clone())) {
-                Some(other) if other.heat.share() >= share => {}
+                Some(other) if other.load.share() >= share => {}
                 _ => {
                     hottest.insert((space, kind), hot);
                 }
             }
         }
-        let mut hottest: Vec<Hot> = hottest.into_values().collect();
+        let mut hottest: Vec<HotKey> = hottest.into_values().collect();
         for hot in hottest.iter_mut().filter(|hot| hot.space == Space::Table) {
             let own = items
                 .iter()
                 .filter(|((pk, _), _)| *pk == hot.pk)
-                .map(|(_, heat)| *heat);
+                .map(|(_, load)| *load);
             if let Some(item) = own.max_by(|a, b| a.share().total_cmp(&b.share())) {
                 hot.item = item;
             }
         }
-        hottest.sort_by(|a, b| b.heat.share().total_cmp(&a.heat.share()));
+        hottest.sort_by(|a, b| b.load.share().total_cmp(&a.load.share()));
         hottest
     }
 
-    /// Adds what is taken from the movies that are asked for, each as popular as it is.
+    /// Adds the load of the movies in paths, by their popularity.
     fn spread_movies(
         &self,
-        keys: &mut BTreeMap<(Space, String), Heat>,
-        items: &mut BTreeMap<(String, String), Heat>,
+        keys: &mut BTreeMap<(Space, String), Load>,
+        items: &mut BTreeMap<(String, String), Load>,
     ) {
         let of = |family| self.families.get(&family).copied().unwrap_or_default();
         let (movies, favorites, likes) = (of(Family::Movie), of(Family::Favorites), of(Family::Likes));
@@ -287,11 +287,11 @@ impl<'a> Scale<'a> {
         }
     }
 
-    /// Adds what is taken from the keys of the users who ask, each as often as they do.
+    /// Adds the load of the keys of users, by their popularity.
     fn spread_users(
         &self,
-        keys: &mut BTreeMap<(Space, String), Heat>,
-        items: &mut BTreeMap<(String, String), Heat>,
+        keys: &mut BTreeMap<(Space, String), Load>,
+        items: &mut BTreeMap<(String, String), Load>,
     ) {
         let users = self.families.get(&Family::User).copied().unwrap_or_default();
         for (bucket, share) in self.users.of_groups(|id| id / BUCKET).into_iter().enumerate() {
@@ -302,17 +302,17 @@ impl<'a> Scale<'a> {
             let share = self.users.of_id(id);
             let item = (format!("USERS#{}", id / BUCKET), id_text(id));
             items.entry(item).or_default().add(users, share);
-            for (family, heat) in &self.families {
+            for (family, load) in &self.families {
                 if let Family::Own(space, kind) = family {
                     let pk = format!("{}#{id}", kind.name());
-                    keys.entry((*space, pk)).or_default().add(*heat, share);
+                    keys.entry((*space, pk)).or_default().add(*load, share);
                 }
             }
         }
     }
 }
 
-/// The family of a key that is the asked movie's or the asking user's own.
+/// The family of a key of the movie in the path or of the user who sent the request.
 fn family(access: &Access, asked: Asked) -> Option<Family> {
     let (kind, rest) = access.pk.split_once('#')?;
     let id = access.sk.as_deref().and_then(id_at_end);
@@ -340,7 +340,7 @@ mod tests {
 
     use super::*;
 
-    /// The names of families follow the keys: a key of no family is not scaled, and its heat is not that of a large catalog.
+    /// The names of families follow the keys: a key of no family is not scaled, and its load is not that of a large catalog.
     #[test]
     fn a_key_of_the_asked_movie_or_the_asking_user_has_its_family() {
         let (movie, user) = (MovieId::try_from(7).unwrap(), UserId::try_from(9).unwrap());

@@ -1,5 +1,5 @@
-//! Where a test's table is: in an engine of the test's own, in memory, or at the DynamoDB endpoint that the environment
-//! names, under a name of its own.
+//! Where a test's table is: in an embedded engine of its own, or at the DynamoDB endpoint that the environment names,
+//! under a name of its own.
 
 use std::{
     thread,
@@ -9,32 +9,30 @@ use std::{
 use aws_sdk_dynamodb::{Client, error::DisplayErrorContext, operation::delete_table::DeleteTableError};
 use dynoxide::Database;
 use marquee::engine::{Engine, Storage};
-use marquee_shared::{
-    aws,
-    clock::Clock,
-    config::Config,
-    db::{Store, client},
-};
+use marquee_shared::{aws, aws::client, clock::Clock, config::Config, db::Store};
 use uuid::Uuid;
 
-/// The variable that names an endpoint for all tests: its URL, or `aws` for that of the environment's own region.
+/// The variable that names an endpoint for all tests: a URL, or `aws` for the endpoint of the environment's region.
 const VARIABLE: &str = "MARQUEE_TEST_DYNAMODB";
 
-/// What the name of every table at an endpoint begins with.
+/// The beginning of the name of every table at an endpoint.
 pub const PREFIX: &str = "marquee-test-";
 
-/// How long a table may be in the making, or others in the way, before its deletion is given up.
+/// How long the deletion of a table is tried while the table is being created or too many others are being changed.
 const DELETED_WITHIN: Duration = Duration::from_secs(120);
 
-/// The pause between two attempts to delete a table.
+/// The wait between two attempts to delete a table.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A client of an endpoint. Its calls belong to no store, so the SDK repeats them.
+/// A client of an endpoint. The SDK retries its calls, which a store would do itself.
 pub async fn connect(url: &str) -> Client {
     client::retrying(&client::of_operator(Some(url)).await.unwrap())
 }
 
-/// The endpoint's URL, if the environment names one.
+/// The URL of the endpoint that the environment names, if it names one.
+///
+/// # Panics
+/// When the variable is neither a URL nor `aws`.
 pub async fn endpoint() -> Option<String> {
     let named = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty())?;
     if named != "aws" {
@@ -49,40 +47,52 @@ pub async fn endpoint() -> Option<String> {
     Some(format!("https://dynamodb.{region}.amazonaws.com"))
 }
 
-/// A table of one test's own. It is gone with the test, whether that passes or panics.
+/// A table of one test's own. It is deleted when the test ends, whether the test passes or panics.
 pub enum TestTable {
-    /// The one table of an engine in memory.
+    /// The only table of an embedded engine.
     Engine(Engine),
-    /// One of many at an endpoint. It exists as soon as a server has started on it.
+    /// One of many at an endpoint. It exists once a server has started on it.
     Remote(RemoteTable),
 }
 
 impl TestTable {
     /// A table where the environment says.
     pub async fn new() -> Self {
-        match endpoint().await {
-            Some(url) => Self::Remote(RemoteTable::at(url)),
-            None => Self::Engine(Engine::start(Storage::Memory).unwrap()),
-        }
+        Self::at(endpoint().await)
+    }
+
+    /// A table at this endpoint, or in memory for `None`.
+    #[must_use]
+    pub fn at(endpoint: Option<String>) -> Self {
+        endpoint.map_or_else(Self::in_memory, |url| Self::Remote(RemoteTable::at(url)))
+    }
+
+    /// A table in memory.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::Engine(Engine::start(Storage::Memory).unwrap())
     }
 
     /// The URL of the endpoint.
+    #[must_use]
     pub fn url(&self) -> String {
         match self {
             Self::Engine(engine) => engine.endpoint(),
-            Self::Remote(guest) => guest.url.clone(),
+            Self::Remote(table) => table.url.clone(),
         }
     }
 
     /// The table's name.
+    #[must_use]
     pub fn name(&self) -> String {
         match self {
             Self::Engine(_) => Config::default().table,
-            Self::Remote(guest) => guest.name.clone(),
+            Self::Remote(table) => table.name.clone(),
         }
     }
 
-    /// The engine's database, for bulk loading.
+    /// The engine's database, for bulk loading. `None` at an endpoint.
+    #[must_use]
     pub fn database(&self) -> Option<Database> {
         match self {
             Self::Engine(engine) => Some(engine.database().clone()),
@@ -90,21 +100,31 @@ impl TestTable {
         }
     }
 
-    /// The table itself, with nothing in between.
+    /// A store of the table.
     pub async fn store(&self) -> Store {
         let client = connect(&self.url()).await;
         Store::new(client, self.name(), Clock::default())
+    }
+
+    /// Ends the engine and waits until it has ended. A table at an endpoint is deleted.
+    pub async fn close(self) {
+        if let Self::Engine(engine) = self {
+            engine.shutdown().await.unwrap();
+        }
     }
 }
 
 /// A table at an endpoint, which is deleted when this is dropped.
 pub struct RemoteTable {
+    /// The URL of the endpoint.
     pub url: String,
+    /// The table's name.
     pub name: String,
 }
 
 impl RemoteTable {
-    /// A name that no other table at this endpoint has.
+    /// A table with a new name at this endpoint. It isn't created here.
+    #[must_use]
     pub fn at(url: String) -> Self {
         let name = format!("{PREFIX}{}", Uuid::new_v4());
         Self { url, name }
@@ -114,7 +134,7 @@ impl RemoteTable {
 impl Drop for RemoteTable {
     fn drop(&mut self) {
         let (url, name) = (self.url.clone(), self.name.clone());
-        // The test's own runtime can't be blocked on from within it, and may be on its way down.
+        // A runtime can't be blocked on from within itself, and the test's runtime may be shutting down.
         let deleted = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(delete(&url, &name))
@@ -123,8 +143,11 @@ impl Drop for RemoteTable {
             .join()
             .unwrap_or_else(|_| Err("its thread panicked".into()));
         if let Err(reason) = deleted {
-            let text = format!("the table {} at {} is still there: {reason}", self.name, self.url);
-            // A second panic would end the process, and with it the other tests before their tables are deleted.
+            let text = format!(
+                "the table {} at {} was not deleted: {reason}",
+                self.name, self.url
+            );
+            // A second panic would end the process, and the other tests would not delete their tables.
             if thread::panicking() {
                 eprintln!("{text}");
             } else {
@@ -134,7 +157,7 @@ impl Drop for RemoteTable {
     }
 }
 
-/// Deletes a table, which may not have been made, or be in the making still.
+/// Deletes a table, which may not exist or may still be being created.
 async fn delete(url: &str, name: &str) -> Result<(), String> {
     let client = connect(url).await;
     let until = Instant::now() + DELETED_WITHIN;

@@ -1,12 +1,13 @@
-//! What a call to the table took from which partition key: read off the call and its answer, by DynamoDB's rules.
+//! The units that a call to the table took from each partition key: worked out from the call and its answer, by DynamoDB's
+//! rules.
 
 use std::error::Error;
 
-use fault_proxy::{Exchange, Record};
 use marquee_shared::db::keys::{BY_DATE, BY_LIKES, LIKES_SHARDS, PK, SK, id_at_end};
 use serde_json::Value;
+use test_kit::proxy::{Exchange, Record};
 
-/// Where a partition key is.
+/// The table, or an index of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Space {
     Table,
@@ -24,12 +25,12 @@ impl Space {
     }
 }
 
-/// What one call took from one partition key.
+/// The units that one call took from one partition key.
 #[derive(Clone, Debug)]
 pub(crate) struct Access {
     pub(crate) space: Space,
     pub(crate) pk: String,
-    /// The sort key, of an access to one item of the table.
+    /// The sort key, for an access to a single item of the table.
     pub(crate) sk: Option<String>,
     pub(crate) reads: f64,
     pub(crate) writes: f64,
@@ -38,10 +39,10 @@ pub(crate) struct Access {
 /// The accesses of a call.
 ///
 /// # Errors
-/// When it is one that the product isn't known to make.
+/// When the server isn't known to make this call.
 pub(crate) fn accesses(record: &Record) -> Result<Vec<Access>, Box<dyn Error>> {
     let Some(Exchange { call, answer }) = &record.exchange else {
-        return Err("a fault proxy that keeps nothing".into());
+        return Err("the fault proxy doesn't record bodies".into());
     };
     let units = Units::of(answer);
     let single = |key: &Value, reads: f64, writes: f64| {
@@ -56,11 +57,11 @@ pub(crate) fn accesses(record: &Record) -> Result<Vec<Access>, Box<dyn Error>> {
         "BatchGetItem" => batch(call, &units),
         "BatchWriteItem" => Ok(written(&batch_actions(call)?, &units)),
         "TransactWriteItems" => Ok(written(&transaction_actions(call)?, &units)),
-        other => Err(format!("{other} isn't counted").into()),
+        other => Err(format!("{other} isn't a call whose units are known").into()),
     }
 }
 
-/// What an answer says that was consumed.
+/// The consumed units that an answer reports.
 struct Units {
     table: f64,
     by_date: f64,
@@ -99,7 +100,7 @@ fn key_of(key: &Value) -> Result<(String, String), String> {
     text(PK).zip(text(SK)).ok_or_else(|| format!("no key: {key}"))
 }
 
-/// A Query takes all from one partition key, which its condition names first.
+/// A Query reads one partition key, which is the first value of its condition.
 fn query(call: &Value, units: &Units) -> Result<Access, String> {
     let condition = call["KeyConditionExpression"].as_str().unwrap_or_default();
     let value = condition.split_whitespace().nth(2).unwrap_or_default();
@@ -118,7 +119,7 @@ fn query(call: &Value, units: &Units) -> Result<Access, String> {
     })
 }
 
-/// A batch of reads, of rows that are alike in size.
+/// A batch of reads. The items are taken to be alike in size.
 fn batch(call: &Value, units: &Units) -> Result<Vec<Access>, Box<dyn Error>> {
     let tables = call["RequestItems"].as_object().ok_or("no batch")?;
     let keys = tables.values().filter_map(|table| table["Keys"].as_array());
@@ -132,12 +133,15 @@ fn batch(call: &Value, units: &Units) -> Result<Vec<Access>, Box<dyn Error>> {
         .collect()
 }
 
-/// A write of one item: its key, and whether it puts or deletes it.
+/// A write of one item.
 struct Action {
     pk: String,
     sk: String,
+    /// Whether it puts or deletes the item.
     is_whole: bool,
+    /// Whether it only checks a condition.
     is_checked_only: bool,
+    /// The item's partition key in the index by date, where the action names it.
     dated: Option<String>,
 }
 
@@ -155,19 +159,19 @@ fn batch_actions(call: &Value) -> Result<Vec<Action>, Box<dyn Error>> {
 }
 
 fn action_of(kind: &str, action: &Value) -> Result<Action, Box<dyn Error>> {
-    let row = action.get("Key").unwrap_or(&action["Item"]);
-    let (pk, sk) = key_of(row)?;
+    let item = action.get("Key").unwrap_or(&action["Item"]);
+    let (pk, sk) = key_of(item)?;
     Ok(Action {
         pk,
         sk,
         is_whole: kind != "Update",
         is_checked_only: kind == "ConditionCheck",
-        dated: row[BY_DATE.pk]["S"].as_str().map(str::to_owned),
+        dated: item[BY_DATE.pk]["S"].as_str().map(str::to_owned),
     })
 }
 
-/// What writes took: of the table, each action as much, for no row passes 1 KB but a movie with a long description; of an
-/// index, each row as much that has a place in it.
+/// The units of writes. Those of the table are divided evenly over the actions: no item exceeds 1 KB, except a movie with a long
+/// description. Those of an index are divided evenly over the items that are in it.
 fn written(actions: &[Action], units: &Units) -> Vec<Access> {
     let mut accesses = Vec::new();
     let each = units.table / actions.len() as f64;
@@ -197,7 +201,7 @@ fn written(actions: &[Action], units: &Units) -> Vec<Access> {
     accesses
 }
 
-/// The partition of a row in the index by date, if the row has one.
+/// The partition key of an item in the index by date, if it is in that index.
 fn dated(action: &Action) -> Option<String> {
     if action.dated.is_some() {
         return action.dated.clone();
@@ -213,7 +217,7 @@ fn dated(action: &Action) -> Option<String> {
     }
 }
 
-/// The partition of a movie in the index by likes.
+/// The partition key of a movie in the index by likes.
 fn liked(action: &Action) -> Option<String> {
     let (kind, _) = action.pk.split_once('#')?;
     let id = id_at_end(&action.sk).filter(|_| kind == "MOVIES")?;

@@ -1,5 +1,8 @@
-//! Heat: which partition keys are hottest when ten thousand requests a second come, and how near that is to what a
-//! partition gives.
+//! Hot keys: the partition keys with the most read and write units at ten thousand requests a second, as a share of what one
+//! partition serves.
+//!
+//! Each operation of a mix runs once or a few times against a small catalog, and the fault proxy records which keys it reads
+//! and writes ([`access`]). The units are then scaled to the rate and to a large catalog ([`scale`]).
 
 mod access;
 mod mix;
@@ -14,54 +17,54 @@ use serde_json::Value;
 
 use crate::bench_server::{BenchServer, json_of};
 use access::{Access, Space, accesses};
-use mix::{Asked, Asking, MIX, Movie, Operation};
-use scale::{Hot, READS, Scale, Size, WRITES, Zipf};
+use mix::{Asked, MIX, Movie, Operation, Workload};
+use scale::{HotKey, READS, Scale, Size, WRITES, Zipf};
 
-/// The demonstration catalog, which the recorded movies are from.
+/// The demonstration catalog, which the recorded movies are taken from.
 const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv");
 
-/// How many movies have favorites when the recording begins: enough for a page of the most liked.
+/// How many movies have favorites when the recording begins: enough for a page of the most liked movies.
 const LIKED: usize = 24;
 
 /// How often a warm process reads the public keys (AP-25).
 const KEYS_EVERY: Duration = Duration::from_secs(300);
 
-/// The page whose limits say which partition keys may pass the ceilings.
+/// The page whose table of limits names the partition keys that may exceed a partition's rate.
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/data-model.md");
 
-/// What says so in a row of that page's table.
-const PASSED: &str = "[passed](performance.md#heat)";
+/// The mark of such a row of that table.
+const PASSED: &str = "[passed](performance.md#hot-keys)";
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Requests a second that the mix is scaled to.
+    /// The rate that the mix is scaled to, in requests a second.
     #[arg(long, default_value_t = 10_000)]
     requests: u32,
-    /// Movies of the large catalog.
+    /// How many movies the large catalog has.
     #[arg(long, default_value_t = 1_000_000)]
     movies: u64,
-    /// Users.
+    /// How many users there are.
     #[arg(long, default_value_t = 1_000_000)]
     users: u64,
-    /// The exponent of Zipf's law, by which movies and users are popular.
+    /// The exponent of Zipf's law for the popularity of movies and users.
     #[arg(long, default_value_t = 1.0)]
     zipf: f64,
-    /// Warm processes, each of which reads the public keys every 5 minutes.
+    /// How many warm processes there are. Each reads the public keys every 5 minutes.
     #[arg(long, default_value_t = 1_000)]
     processes: u32,
-    /// Movies of the demonstration catalog, taken evenly over it, that requests are recorded with.
+    /// How many movies of the demonstration catalog the requests are recorded with, taken at even distances.
     #[arg(long, default_value_t = 2_000)]
     recorded_movies: usize,
-    /// The seed of everything that is drawn.
+    /// The seed of the random numbers.
     #[arg(long, default_value_t = 4)]
     seed: u64,
 }
 
-/// Records what each operation takes from which key, scales it, and reports the hottest.
+/// Records the units of each operation by key, scales them, and reports the hottest keys.
 ///
 /// # Errors
-/// When a partition key passes a ceiling that docs/data-model.md doesn't name.
+/// When a partition key exceeds a partition's rate and docs/data-model.md doesn't name it, or when a single item does.
 pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let (recorded, recorded_movies) = record(options).await?;
     let movies = Zipf::new(options.movies, options.zipf);
@@ -79,22 +82,22 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let model = fs::read_to_string(MODEL)?;
     let unnamed: Vec<&str> = hottest
         .iter()
-        .filter(|hot| hot.heat.share() > 1.0 && !is_named(&model, hot) || hot.item.share() > 1.0)
+        .filter(|hot| hot.load.share() > 1.0 && !is_named(&model, hot) || hot.item.share() > 1.0)
         .map(|hot| hot.pk.as_str())
         .collect();
     if unnamed.is_empty() {
         Ok(text)
     } else {
         Err(format!(
-            "{text}\nhotter than docs/data-model.md says: {}",
+            "{text}\nover the rate of a partition, and not named in docs/data-model.md: {}",
             unnamed.join(", ")
         )
         .into())
     }
 }
 
-/// The hottest keys, at the rate that is asked for.
-fn scaled(options: &Options, recorded: &[(Operation, Vec<Sample>)], mut scale: Scale<'_>) -> Vec<Hot> {
+/// The hottest keys at the rate of the options.
+fn scaled(options: &Options, recorded: &[(Operation, Vec<Sample>)], mut scale: Scale<'_>) -> Vec<HotKey> {
     for (operation, samples) in recorded {
         let each = f64::from(options.requests) * f64::from(operation.share) / 1000.0 / samples.len() as f64;
         for sample in samples {
@@ -103,7 +106,7 @@ fn scaled(options: &Options, recorded: &[(Operation, Vec<Sample>)], mut scale: S
             }
         }
     }
-    // The recorded process had its keys before.
+    // The recorded process had read the keys before the recording.
     let keys = Access {
         space: Space::Table,
         pk: keys::KEYS.into(),
@@ -116,8 +119,8 @@ fn scaled(options: &Options, recorded: &[(Operation, Vec<Sample>)], mut scale: S
     scale.hottest()
 }
 
-/// Whether a row of the limits says that keys of this kind pass their ceiling.
-fn is_named(model: &str, hot: &Hot) -> bool {
+/// Whether a row of the limits says that keys of this kind may exceed a partition's rate.
+fn is_named(model: &str, hot: &HotKey) -> bool {
     let kind = hot.pk.split('#').next().unwrap_or_default();
     let partition = match hot.space {
         Space::Table => format!("| `{kind}"),
@@ -129,41 +132,40 @@ fn is_named(model: &str, hot: &Hot) -> bool {
     rows.any(|row| row.contains(&partition))
 }
 
-/// One request as it was recorded.
+/// A recorded request.
 struct Sample {
     asked: Asked,
     accesses: Vec<Access>,
 }
 
-/// Runs every operation of the mix against a real server, and gives what each took; and how many movies there were.
+/// Runs every operation of the mix against a server. Returns what each took, and how many movies there were.
 async fn record(options: &Options) -> Result<(Vec<(Operation, Vec<Sample>)>, u64), Box<dyn Error>> {
-    let bench_server = BenchServer::open().await?;
+    let server = BenchServer::open().await?;
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("movies.csv");
     let movies = sample_of_catalog(&file, options.recorded_movies)?;
-    bench_server.import(file).await?;
-    let count = movies.len() as u64;
-    let mut asking = Asking {
-        user: bench_server.register("viewer").await?,
-        bench_server: &bench_server,
+    let count = server.import(file).await;
+    let mut workload = Workload {
+        user: server.register("viewer").await?,
+        server: &server,
         movies,
         own: Vec::new(),
         random: StdRng::seed_from_u64(options.seed),
     };
-    like_some(&asking).await?;
+    like_some(&workload).await?;
     for _ in 0..own_movies() {
-        asking.add_own().await?;
+        workload.add_own().await?;
     }
-    bench_server.proxy.record_bodies();
+    server.record_bodies();
     let mut recorded = Vec::new();
     for operation in MIX {
         let mut samples = Vec::new();
         for _ in 0..operation.samples {
-            let (request, asked) = asking.prepare(&operation).await?;
-            bench_server.proxy.take();
+            let (request, asked) = workload.prepare(&operation).await?;
+            server.take();
             let answer = json_of(request).await;
             answer.map_err(|e| format!("{}: {e}", operation.name))?;
-            let records = bench_server.proxy.take();
+            let records = server.take();
             let accesses: Result<Vec<_>, _> = records.iter().map(accesses).collect();
             samples.push(Sample {
                 asked,
@@ -172,17 +174,17 @@ async fn record(options: &Options) -> Result<(Vec<(Operation, Vec<Sample>)>, u64
         }
         recorded.push((operation, samples));
     }
-    bench_server.close().await?;
+    server.close().await;
     Ok((recorded, count))
 }
 
-/// As many movies of the user's own as the mix deletes, and one to change.
+/// How many movies of the user's own there are: as many as the mix deletes, and one to edit.
 fn own_movies() -> usize {
     let deleted = MIX.iter().filter(|operation| operation.name == "delete");
     1 + deleted.map(|operation| operation.samples).sum::<usize>()
 }
 
-/// Movies taken evenly from the demonstration catalog, in its order, written to `file`.
+/// Writes movies of the demonstration catalog to `file`, in its order and at even distances, and returns them.
 fn sample_of_catalog(file: &Path, count: usize) -> Result<Vec<Movie>, Box<dyn Error>> {
     let mut reader = csv::Reader::from_path(CATALOG)?;
     let mut writer = csv::Writer::from_path(file)?;
@@ -193,7 +195,7 @@ fn sample_of_catalog(file: &Path, count: usize) -> Result<Vec<Movie>, Box<dyn Er
         .zip(column("director"))
         .zip(column("genre"))
         .map(|((title, director), genre)| (title, director, genre))
-        .ok_or("the catalog lacks a column")?;
+        .ok_or("the demonstration catalog lacks a column")?;
     let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>()?;
     let step = rows.len().div_ceil(count.max(1));
     let mut movies = Vec::new();
@@ -211,19 +213,14 @@ fn sample_of_catalog(file: &Path, count: usize) -> Result<Vec<Movie>, Box<dyn Er
     Ok(movies)
 }
 
-/// Gives the last movies a favorite, and the warm process its keys.
-async fn like_some(asking: &Asking<'_>) -> Result<(), Box<dyn Error>> {
-    for movie in asking.movies.iter().rev().take(LIKED) {
+/// Adds the last movies to the user's favorites, and lets the functions read the public keys.
+async fn like_some(workload: &Workload<'_>) -> Result<(), Box<dyn Error>> {
+    for movie in workload.movies.iter().rev().take(LIKED) {
         let path = format!("/api/movies/{}/favorite/", movie.id);
-        json_of(
-            asking
-                .bench_server
-                .request(Method::PUT, &path, Some(&asking.user)),
-        )
-        .await?;
+        json_of(workload.server.request(Method::PUT, &path, Some(&workload.user))).await?;
     }
     for path in ["/api/movies/", "/api/users/", "/api/users/me/favorites/?limit=5"] {
-        let page: Value = json_of(asking.bench_server.request(Method::GET, path, Some(&asking.user))).await?;
+        let page: Value = json_of(workload.server.request(Method::GET, path, Some(&workload.user))).await?;
         if page["results"].as_array().is_none_or(Vec::is_empty) {
             return Err(format!("{path} is empty").into());
         }
@@ -234,8 +231,8 @@ async fn like_some(asking: &Asking<'_>) -> Result<(), Box<dyn Error>> {
 fn report(
     options: &Options,
     recorded: &[(Operation, Vec<Sample>)],
-    hottest: &[Hot],
-    scattered: &[Hot],
+    hottest: &[HotKey],
+    scattered: &[HotKey],
 ) -> Result<String, Box<dyn Error>> {
     let mut text = format!(
         "A partition provides {READS:.0} read units and {WRITES:.0} write units per second. Each operation of the mix below runs through the whole\n\
@@ -263,10 +260,10 @@ fn report(
             "| {} | `{}` | {:.0} | {:.0} % | {:.0} | {:.0} % | {item} |",
             hot.space.name(),
             hot.pk,
-            hot.heat.reads,
-            100.0 * hot.heat.reads / READS,
-            hot.heat.writes,
-            100.0 * hot.heat.writes / WRITES,
+            hot.load.reads,
+            100.0 * hot.load.reads / READS,
+            hot.load.writes,
+            100.0 * hot.load.writes / WRITES,
         )?;
     }
     if let Some(movies) = scattered.iter().find(|hot| hot.pk.starts_with("MOVIES#")) {
@@ -274,7 +271,7 @@ fn report(
             text,
             "\nIf the movies that lists show had ids anywhere in the catalog, the hottest partition key of movies would be\n\
             `{}`, with {:.0} reads per second.",
-            movies.pk, movies.heat.reads
+            movies.pk, movies.load.reads
         )?;
     }
     text.push_str(AFTERWORD);

@@ -1,19 +1,25 @@
-//! The auditor: reads the whole table and says where its items don't agree with each other.
+//! The auditor: reads the whole table and reports every item that disagrees with another.
+//!
+//! It scans, which no request does. Where DynamoDB has limits that the embedded engine lacks, it checks them too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use marquee_shared::{
     db::{
-        Key, Store, index, keys,
-        movie::{MovieItem, ONE_LIKE},
-        store::{Item, from_item, to_item},
+        Key, Store,
+        imdb_id::ImdbIdItem,
+        index,
+        item::{Item, from_item, to_item},
+        keys,
+        likes::ONE_LIKE,
+        movie::MovieItem,
         user::{LoginItem, LoginKind, UserItem},
     },
-    domain::{Genre, MovieId, UserId, username::fold_name},
+    domain::{Genre, ImdbId, MovieId, UserId, username::fold_name},
 };
 
-/// Asserts that every item of the table agrees with every other.
+/// Asserts that no item of the table disagrees with another.
 pub async fn audit(store: &Store) {
     let found = discrepancies(store).await;
     assert!(
@@ -23,15 +29,16 @@ pub async fn audit(store: &Store) {
     );
 }
 
-/// Where the items of the table don't agree with each other.
+/// The disagreements between the items of the table, a sentence each.
 pub async fn discrepancies(store: &Store) -> Vec<String> {
     let mut items = Items::default();
     for item in scan(store).await {
-        items.take(item);
+        items.add(item);
     }
     items.movies();
     items.postings();
     items.genres();
+    items.imdb_ids();
     items.favorites();
     items.users();
     items.counters();
@@ -60,7 +67,7 @@ pub async fn scan(store: &Store) -> Vec<Item> {
     }
 }
 
-/// The table, sorted by what its items are.
+/// The items of the table, by their class.
 #[derive(Default)]
 struct Items {
     movies: BTreeMap<MovieId, MovieItem>,
@@ -68,8 +75,9 @@ struct Items {
     logins: BTreeMap<String, LoginItem>,
     /// Postings and genre memberships.
     index: BTreeMap<Key, Item>,
-    /// By identity: the name and the count.
+    /// The name and the count of each genre, by its identity.
     genres: BTreeMap<String, (String, u64)>,
+    imdb_ids: BTreeMap<Key, MovieId>,
     favorites: BTreeMap<(MovieId, UserId), Item>,
     sweeps: BTreeSet<MovieId>,
     counters: BTreeMap<String, u64>,
@@ -78,14 +86,15 @@ struct Items {
 }
 
 impl Items {
-    fn say(&mut self, text: impl Into<String>) {
+    /// Reports a disagreement.
+    fn report(&mut self, text: impl Into<String>) {
         self.found.push(text.into());
     }
 
-    /// Says which keys of an item DynamoDB wouldn't take, and which postings are larger than a search counts on. The
-    /// embedded engine takes any.
+    /// Reports keys that DynamoDB would refuse, and postings that are larger than a search reckons with. The embedded engine
+    /// accepts both.
     fn sizes(&mut self, key: &Key, item: &Item) {
-        // AWS: Constraints, of the table's keys and the indexes'.
+        // AWS: "Constraints in Amazon DynamoDB", for the keys of the table and of its indexes.
         for (name, most) in [
             (keys::PK, 2048),
             (keys::SK, 1024),
@@ -95,7 +104,7 @@ impl Items {
         ] {
             let bytes = text_or_none(item, name).map_or(0, str::len);
             if bytes > most || (item.contains_key(name) && bytes == 0) {
-                self.say(format!("a key of {bytes} bytes: {name} of {key:?}"));
+                self.report(format!("a key of {bytes} bytes: {name} of {key:?}"));
             }
         }
         let most = match (key.pk.split('#').next(), key.sk.chars().next()) {
@@ -109,12 +118,12 @@ impl Items {
             .map(|name| name.len() + text_or_none(item, name).map_or(0, str::len))
             .sum();
         if bytes > most {
-            self.say(format!("a posting of {bytes} bytes, more than {most}: {key:?}"));
+            self.report(format!("a posting of {bytes} bytes, more than {most}: {key:?}"));
         }
     }
 
-    /// Files an item. Its keys are taken off it.
-    fn take(&mut self, mut item: Item) {
+    /// Adds an item to its class, without its keys.
+    fn add(&mut self, mut item: Item) {
         let key = Key::of(&item).unwrap();
         self.sizes(&key, &item);
         item.remove(keys::PK);
@@ -125,24 +134,24 @@ impl Items {
             "MOVIES" => match from_item::<MovieItem>(item) {
                 Ok(movie) => {
                     if keys::movie(movie.id) != key {
-                        self.say(format!("movie {} is at {key:?}", movie.id));
+                        self.report(format!("movie {} has the key {key:?}", movie.id));
                     }
                     self.movies.insert(movie.id, movie);
                 }
-                Err(e) => self.say(format!("no movie: {key:?}: {e:?}")),
+                Err(e) => self.report(format!("{key:?} is not a valid movie: {e:?}")),
             },
             "USERS" => {
                 if item.contains_key("password_hash") {
-                    self.say(format!("{key:?} holds a password's hash"));
+                    self.report(format!("{key:?} has a password hash"));
                 }
                 match from_item::<UserItem>(item) {
                     Ok(user) => {
                         if keys::user(user.id) != key {
-                            self.say(format!("user {} is at {key:?}", user.id));
+                            self.report(format!("user {} has the key {key:?}", user.id));
                         }
                         self.users.insert(user.id, user);
                     }
-                    Err(e) => self.say(format!("no user: {key:?}: {e:?}")),
+                    Err(e) => self.report(format!("{key:?} is not a valid user: {e:?}")),
                 }
             }
             "LOGIN" => match from_item::<LoginItem>(item) {
@@ -150,7 +159,7 @@ impl Items {
                     let name = key.pk.split_once('#').unwrap().1;
                     self.logins.insert(name.to_owned(), login);
                 }
-                Err(e) => self.say(format!("no login: {key:?}: {e:?}")),
+                Err(e) => self.report(format!("{key:?} is not a valid login: {e:?}")),
             },
             "WORD" | "GENRE" => {
                 self.index.insert(key, item);
@@ -158,14 +167,23 @@ impl Items {
             "GENRES" => {
                 let identity = key.sk.trim_end_matches(keys::END).to_owned();
                 if text(&item, "identity") != identity {
-                    self.say(format!("genre {identity} says it is {}", text(&item, "identity")));
+                    self.report(format!(
+                        "genre {identity} has the identity {}",
+                        text(&item, "identity")
+                    ));
                 }
                 let name = text(&item, "name");
                 if Genre::parse(&name).map(|g| g.identity()) != Ok(identity.clone()) {
-                    self.say(format!("genre {identity} is shown as {name}"));
+                    self.report(format!("genre {identity} has the name {name}"));
                 }
                 self.genres.insert(identity, (name, number(&item, "n")));
             }
+            "IMDB" => match from_item::<ImdbIdItem>(item) {
+                Ok(item) => {
+                    self.imdb_ids.insert(key, item.movie);
+                }
+                Err(e) => self.report(format!("{key:?} is not a valid imdb_id: {e:?}")),
+            },
             "FAVORITES" => {
                 let movie = key.pk.split_once('#').and_then(|(_, id)| id.parse().ok());
                 let user = id().and_then(|id| UserId::try_from(id).ok());
@@ -173,25 +191,25 @@ impl Items {
                     (Some(movie), Some(user)) => {
                         self.favorites.insert((movie, user), item);
                     }
-                    _ => self.say(format!("no favorite: {key:?}")),
+                    _ => self.report(format!("{key:?} is not a favorite's key")),
                 }
             }
             "SWEEP" => match movie_id(id()) {
                 Some(id) => {
                     self.sweeps.insert(id);
                 }
-                None => self.say(format!("no sweep: {key:?}")),
+                None => self.report(format!("{key:?} is not a sweep's key")),
             },
             "META" => {
                 self.counters.insert(key.sk, number(&item, "n"));
             }
             "SESSION" => self.sessions.push((key, item)),
             "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
-            _ => self.say(format!("what is {key:?}?")),
+            _ => self.report(format!("{key:?} is of no known class")),
         }
     }
 
-    /// Every movie is one, its count is that of its favorites, and its index keys are its own.
+    /// Checks that the count of each movie is the number of its favorites, and that its index keys are right.
     fn movies(&mut self) {
         let mut found = Vec::new();
         for movie in self.movies.values() {
@@ -208,13 +226,13 @@ impl Items {
                 || (favorites > 0 && movie.liked.is_none())
             {
                 found.push(format!(
-                    "movie {id} with {favorites} favorites is liked {:?}",
+                    "movie {id} with {favorites} favorites is in the shard {:?}",
                     movie.liked
                 ));
             }
             if movie.dated != keys::MOVIES_DATED || movie.date != keys::dated(&movie.release_date, id) {
                 found.push(format!(
-                    "movie {id} of {} is dated {} {}",
+                    "movie {id} of {} has the date keys {} and {}",
                     movie.release_date, movie.dated, movie.date
                 ));
             }
@@ -222,13 +240,16 @@ impl Items {
                 found.push(format!("movie {id} has version 0"));
             }
             if movie.user.is_some_and(|user| !self.users.contains_key(&user)) {
-                found.push(format!("movie {id} is nobody's: {:?}", movie.user));
+                found.push(format!(
+                    "the owner of movie {id} does not exist: {:?}",
+                    movie.user
+                ));
             }
         }
         self.found.extend(found);
     }
 
-    /// The items by which movies are found are those of the movies there are, and no others.
+    /// Checks that the postings and genre memberships are those of the movies, and no others.
     fn postings(&mut self) {
         let mut found = Vec::new();
         let mut expected = BTreeMap::new();
@@ -239,14 +260,14 @@ impl Items {
                         expected.insert(key, to_item(&item).unwrap());
                     }
                 }
-                Err(e) => found.push(format!("movie {} isn't valid: {e:?}", movie.id)),
+                Err(e) => found.push(format!("movie {} is not valid: {e:?}", movie.id)),
             }
         }
         for (key, item) in &expected {
             match self.index.get(key) {
                 None => found.push(format!("missing: {key:?}")),
                 Some(there) if there != item => {
-                    found.push(format!("{key:?} holds {there:?} instead of {item:?}"));
+                    found.push(format!("{key:?} is {there:?} instead of {item:?}"));
                 }
                 Some(_) => {}
             }
@@ -257,7 +278,7 @@ impl Items {
         self.found.extend(found);
     }
 
-    /// Every genre has as many movies as it says, by the movies and by its memberships.
+    /// Checks that the count of each genre is the number of its movies and of its memberships.
     fn genres(&mut self) {
         let mut by_movies: BTreeMap<String, u64> = BTreeMap::new();
         for movie in self.movies.values().filter_map(|movie| movie.fields().ok()) {
@@ -277,16 +298,44 @@ impl Items {
             .map(|(identity, (_, n))| (identity.clone(), *n))
             .collect();
         if counted != by_movies {
-            self.say(format!("genres count {counted:?}, movies have {by_movies:?}"));
+            self.report(format!(
+                "the genres count {counted:?}, the movies have {by_movies:?}"
+            ));
         }
         if counted != by_members {
-            self.say(format!(
-                "genres count {counted:?}, their memberships are {by_members:?}"
+            self.report(format!(
+                "the genres count {counted:?}, the memberships are {by_members:?}"
             ));
         }
     }
 
-    /// Every favorite is a living user's on a living movie, or on one whose favorites are still to be swept.
+    /// Checks that each movie with an IMDb id has the item of that id, and that no other movie has one.
+    fn imdb_ids(&mut self) {
+        let mut items = self.imdb_ids.clone();
+        let mut found = Vec::new();
+        for movie in self.movies.values() {
+            let Some(imdb_id) = movie.imdb_id.as_deref() else {
+                continue;
+            };
+            if ImdbId::parse(imdb_id).is_err() {
+                found.push(format!("movie {} has the imdb_id {imdb_id}", movie.id));
+            }
+            let holder = items.remove(&keys::imdb_id(&ImdbId::from_stored(imdb_id)));
+            if holder != Some(movie.id) {
+                found.push(format!(
+                    "movie {} has {imdb_id}, whose item names {holder:?}",
+                    movie.id
+                ));
+            }
+        }
+        for (key, movie) in items {
+            found.push(format!("orphan: {key:?} names movie {movie}"));
+        }
+        self.found.extend(found);
+    }
+
+    /// Checks that each favorite is an existing user's, on an existing movie or on a deleted one that the sweep has yet to
+    /// finish.
     fn favorites(&mut self) {
         let mut found = Vec::new();
         for ((movie, user), favorite) in &self.favorites {
@@ -294,24 +343,28 @@ impl Items {
                 found.push(format!("orphan: user {user}'s favorite on movie {movie}"));
             }
             if !self.users.contains_key(user) {
-                found.push(format!("movie {movie} has a favorite of nobody, {user}"));
+                found.push(format!(
+                    "movie {movie} has a favorite of user {user}, who does not exist"
+                ));
             }
             let date = text(favorite, "date");
-            let at_its_place = text(favorite, "dated") == keys::user_favorites(*user)
+            let is_right = text(favorite, "dated") == keys::user_favorites(*user)
                 && date.ends_with(&format!("Z#{}", keys::id_text(movie.get())))
                 && number(favorite, "movie") == movie.get()
                 && number(favorite, "user") == user.get();
-            if !at_its_place {
+            if !is_right {
                 found.push(format!("user {user}'s favorite on movie {movie} is {favorite:?}"));
             }
         }
         for movie in self.sweeps.iter().filter(|movie| self.movies.contains_key(movie)) {
-            found.push(format!("movie {movie} lives, and its favorites are to be swept"));
+            found.push(format!(
+                "movie {movie} exists, and its favorites are to be deleted by the sweep"
+            ));
         }
         self.found.extend(found);
     }
 
-    /// Users and the names they sign in with belong to each other, one to one.
+    /// Checks that each user has the logins of their username and their email, and that each login and session has a user.
     fn users(&mut self) {
         let mut found = Vec::new();
         let mut names = BTreeMap::new();
@@ -321,7 +374,7 @@ impl Items {
             own.insert(username.clone(), LoginKind::Username);
             for (name, kind) in own {
                 if let Some(other) = names.insert(name.clone(), user.id) {
-                    found.push(format!("users {other} and {} are both {name}", user.id));
+                    found.push(format!("users {other} and {} both have the name {name}", user.id));
                 }
                 let right = self.logins.get(&name).is_some_and(|login| {
                     login.user == user.id
@@ -330,7 +383,7 @@ impl Items {
                         && login.email == email
                 });
                 if !right {
-                    found.push(format!("user {} can't sign in as {name}", user.id));
+                    found.push(format!("user {} has no right login {name}", user.id));
                 }
             }
             let hash = |name| self.logins.get(name).map(|login| login.password_hash.as_str());
@@ -339,18 +392,21 @@ impl Items {
             }
         }
         for (name, login) in self.logins.iter().filter(|(name, _)| !names.contains_key(*name)) {
-            found.push(format!("{name} signs in nobody, {}", login.user));
+            found.push(format!(
+                "the login {name} is of user {}, who does not exist",
+                login.user
+            ));
         }
         for (key, session) in &self.sessions {
             let user = UserId::try_from(number(session, "user")).ok();
             if !user.is_some_and(|user| self.users.contains_key(&user)) {
-                found.push(format!("{key:?} is nobody's session"));
+                found.push(format!("the user of the session {key:?} does not exist"));
             }
         }
         self.found.extend(found);
     }
 
-    /// The counters count what is there, and no id is above the last one given out.
+    /// Checks that the counters are right, and that no id is above the last one that was given out.
     fn counters(&mut self) {
         let counter = |name: &str| self.counters.get(name).copied().unwrap_or_default();
         let mut found = Vec::new();
@@ -360,14 +416,14 @@ impl Items {
             ("GENRES", self.genres.len()),
         ] {
             if counter(name) != there as u64 {
-                found.push(format!("META {name} says {}, there are {there}", counter(name)));
+                found.push(format!("META {name} is {}, there are {there}", counter(name)));
             }
         }
         let last_movie = self.movies.keys().last().map_or(0, |id| id.get());
         let last_user = self.users.keys().last().map_or(0, |id| id.get());
         for (name, last) in [("MOVIE_IDS", last_movie), ("USER_IDS", last_user)] {
             if counter(name) < last {
-                found.push(format!("META {name} says {}, there is {last}", counter(name)));
+                found.push(format!("META {name} is {}, the last id is {last}", counter(name)));
             }
         }
         self.found.extend(found);

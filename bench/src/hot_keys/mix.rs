@@ -1,4 +1,4 @@
-//! The mixed workload: what is asked, how often, and how each is asked of the real server.
+//! The mix: which operations are requested, how often, and with what.
 
 use std::error::Error;
 
@@ -12,18 +12,18 @@ use crate::bench_server::{BenchServer, PASSWORD, User, json_of};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
-    /// Of a thousand requests.
+    /// How many of a thousand requests are of this kind.
     pub(crate) share: u32,
-    /// How often it is recorded, where what it takes depends on what is asked.
+    /// How often it is recorded. More than once where its units depend on the request.
     pub(crate) samples: usize,
     ask: Ask,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Ask {
-    /// A path, by nobody or by a user.
+    /// A path, by an anonymous caller or by a user.
     Get(&'static str, bool),
-    /// The page after a path's first.
+    /// The page after the first one of a path.
     Next(&'static str),
     Movie(bool),
     Search(bool),
@@ -60,7 +60,7 @@ const fn some(name: &'static str, share: u32, samples: usize, ask: Ask) -> Opera
     }
 }
 
-/// The mix, for a catalog that is mostly looked at, by nobody in two cases of three. An assumption, in thousandths.
+/// The mix, in thousandths: a catalog that is mostly read, by anonymous callers in two cases of three. It is an assumption.
 pub(crate) const MIX: [Operation; 31] = [
     one("get a movie", 280, Ask::Movie(false)),
     one("get a movie, signed in", 120, Ask::Movie(true)),
@@ -114,18 +114,18 @@ pub(crate) const MIX: [Operation; 31] = [
     some("delete", 1, 8, Ask::Delete),
 ];
 
-/// Who asks, and for which movie, so that their keys can be told from others.
+/// The movie and the user of a request, whose keys are told apart from other keys.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Asked {
-    /// The movie that was asked for; what a list shows isn't.
+    /// The movie in the path. `None` for a list, whatever it shows.
     pub(crate) movie: Option<u64>,
-    /// The user who asked.
+    /// The user who sent it.
     pub(crate) user: u64,
-    /// Whether the movie is new with the request.
+    /// Whether the request adds a movie.
     pub(crate) is_new: bool,
 }
 
-/// A movie of the sample.
+/// A movie of the small catalog.
 pub(crate) struct Movie {
     pub(crate) id: u64,
     pub(crate) title: String,
@@ -133,19 +133,22 @@ pub(crate) struct Movie {
     pub(crate) genre: String,
 }
 
-/// Everything that requests are made of.
-pub(crate) struct Asking<'a> {
-    pub(crate) bench_server: &'a BenchServer,
-    /// The sample's movies that no request changes.
+/// What requests are made from.
+pub(crate) struct Workload<'a> {
+    pub(crate) server: &'a BenchServer,
+    /// The movies of the small catalog, which no request changes.
     pub(crate) movies: Vec<Movie>,
-    /// Movies of the user's own, to be changed and deleted.
+    /// Movies of the user's own, which requests edit and delete.
     pub(crate) own: Vec<Movie>,
     pub(crate) user: User,
     pub(crate) random: StdRng,
 }
 
-impl Asking<'_> {
-    /// Makes the calls that `operation` needs beforehand and aren't to be counted, and gives the request itself.
+impl Workload<'_> {
+    /// Makes the requests that `operation` needs beforehand, and returns the request itself, which isn't sent yet.
+    ///
+    /// # Errors
+    /// When one of them fails.
     pub(crate) async fn prepare(
         &mut self,
         operation: &Operation,
@@ -159,14 +162,14 @@ impl Asking<'_> {
         let viewer = self.user.clone();
         let signed_in = |yes: bool| yes.then_some(&viewer);
         let path = |id: u64| format!("/api/movies/{id}/");
-        let bench_server = self.bench_server;
-        let get = |path: &str, by| bench_server.request(Method::GET, path, by);
+        let server = self.server;
+        let get = |path: &str, by| server.request(Method::GET, path, by);
         Ok(match operation.ask {
             Ask::Get(path, by) => (get(path, signed_in(by)), of(None)),
             Ask::Next(path) => {
                 let first = json_of(get(path, None)).await?;
-                let next = first["next"].as_str().ok_or("there is one page")?;
-                (self.bench_server.http.get(next), of(None))
+                let next = first["next"].as_str().ok_or("there is only one page")?;
+                (self.server.http.get(next), of(None))
             }
             Ask::Movie(by) => {
                 let movie = self.movies.first().ok_or("no movies")?.id;
@@ -181,14 +184,14 @@ impl Asking<'_> {
                 let movie = self.movies.first().ok_or("no movies")?.id;
                 let path = format!("/api/movies/{movie}/favorite/");
                 (
-                    self.bench_server.request(Method::POST, &path, Some(&self.user)),
+                    self.server.request(Method::POST, &path, Some(&self.user)),
                     of(Some(movie)),
                 )
             }
             Ask::Create => {
                 let body = self.like_another();
                 let request = self
-                    .bench_server
+                    .server
                     .request(Method::POST, "/api/movies/", Some(&self.user));
                 let asked = Asked {
                     is_new: true,
@@ -197,18 +200,18 @@ impl Asking<'_> {
                 (request.json(&body), asked)
             }
             Ask::Describe => {
-                let id = self.own.first().ok_or("no movie of one's own")?.id;
+                let id = self.own.first().ok_or("the user has no movie")?.id;
                 let body =
                     json!({"description": format!("Described anew, {}.", self.random.random::<u32>())});
                 (self.change(Method::PATCH, id).json(&body), of(Some(id)))
             }
             Ask::Retitle => {
-                let id = self.own.first().ok_or("no movie of one's own")?.id;
+                let id = self.own.first().ok_or("the user has no movie")?.id;
                 let body = json!({"title": self.like_another()["title"]});
                 (self.change(Method::PATCH, id).json(&body), of(Some(id)))
             }
             Ask::Delete => {
-                let id = self.own.pop().ok_or("no movie of one's own")?.id;
+                let id = self.own.pop().ok_or("the user has no movie")?.id;
                 (self.change(Method::DELETE, id), of(Some(id)))
             }
             Ask::Register => {
@@ -235,16 +238,16 @@ impl Asking<'_> {
     }
 
     fn post(&self, path: &str) -> reqwest::RequestBuilder {
-        self.bench_server.request(Method::POST, path, None)
+        self.server.request(Method::POST, path, None)
     }
 
     fn change(&self, method: Method, id: u64) -> reqwest::RequestBuilder {
-        self.bench_server
+        self.server
             .request(method, &format!("/api/movies/{id}/"), Some(&self.user))
     }
 
-    /// What somebody may look for: the first words of a movie's title, so that common words are common here; sometimes
-    /// the director, sometimes the genre.
+    /// A search that a user may send: the first words of a title, so that common words are common in searches too; in one
+    /// case of ten a director, and in one a genre.
     fn words(&mut self) -> String {
         let at = self.random.random_range(0..self.movies.len());
         let movie = &self.movies[at];
@@ -259,29 +262,32 @@ impl Asking<'_> {
         words.join(" ")
     }
 
-    /// A new movie with the words and genres of one that is there.
+    /// A new movie with the words and genres of one of the catalog.
     fn like_another(&mut self) -> Value {
         let at = self.random.random_range(0..self.movies.len());
         let movie = &self.movies[at];
         json!({
             "title": movie.title,
-            "description": "A movie of the mixed workload.",
+            "description": "A movie of the mix.",
             "release_date": "2026-01-01",
             "director": movie.director,
             "genre": movie.genre,
         })
     }
 
-    /// Adds a movie of the user's own, which isn't counted.
+    /// Adds a movie of the user's own.
+    ///
+    /// # Errors
+    /// When it is refused.
     pub(crate) async fn add_own(&mut self) -> Result<(), Box<dyn Error>> {
         let body = self.like_another();
         let request = self
-            .bench_server
+            .server
             .request(Method::POST, "/api/movies/", Some(&self.user));
         let movie = json_of(request.json(&body)).await?;
         let text = |name: &str| movie[name].as_str().unwrap_or_default().to_owned();
         self.own.push(Movie {
-            id: movie["id"].as_u64().ok_or("no id")?,
+            id: movie["id"].as_u64().ok_or("the movie has no id")?,
             title: text("title"),
             director: text("director"),
             genre: text("genre"),

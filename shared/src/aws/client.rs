@@ -1,5 +1,6 @@
-//! The DynamoDB client. It makes each call once: the [store](crate::db::Store) repeats what failed, until the request's
-//! deadline ([`retry`](crate::db::retry)).
+//! The clients of DynamoDB: a function's, an operator's, and one for an endpoint on this machine.
+//!
+//! They make each call once, because the [store](crate::db::Store) itself retries ([`retry`](crate::db::retry)).
 
 use aws_config::{Region, SdkConfig, retry::RetryConfig};
 use aws_sdk_dynamodb::{
@@ -10,24 +11,24 @@ use aws_smithy_http_client::{Builder, HttpClientError};
 
 use crate::aws;
 
-/// The region of an engine on this machine, which has none.
+/// The region for an engine on this machine. The SDK needs one, and the engine ignores it.
 const REGION: Region = Region::from_static("us-east-1");
 
-/// A function's client: of the environment's region and credentials, or of `endpoint` when one is given.
+/// A function's client, for the region and credentials of its environment. With `endpoint`, its calls go there.
 ///
-/// A loopback endpoint takes any credentials, so none need be configured for it.
+/// A loopback endpoint accepts any credentials, so for it none need to be configured.
 #[must_use]
 pub fn connect(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
     made_of(&settings(aws, endpoint))
 }
 
-/// A client of these settings that makes each call once.
+/// A client with these settings that makes each call once.
 fn made_of(settings: &SdkConfig) -> Client {
     let config = config::Builder::from(settings).retry_config(RetryConfig::disabled());
     Client::from_conf(config.build())
 }
 
-/// The same client, for calls that nobody else repeats: the SDK does.
+/// The same client, but the SDK retries its calls. For calls that are not made by the store.
 #[must_use]
 pub fn retrying(client: &Client) -> Client {
     let config = client.config().to_builder().retry_config(aws::retries());
@@ -48,8 +49,8 @@ fn settings(aws: &SdkConfig, endpoint: Option<&str>) -> SdkConfig {
         .build()
 }
 
-/// An operator's client: of the region and the credentials that the AWS command line finds, or of `endpoint` when one is
-/// given.
+/// An operator's client, for the region and credentials that the AWS command line finds. With `endpoint`, its calls go
+/// there.
 ///
 /// # Errors
 /// As [`settings_of_operator`].
@@ -57,13 +58,13 @@ pub async fn of_operator(endpoint: Option<&str>) -> Result<Client, HttpClientErr
     Ok(made_of(&settings_of_operator(endpoint).await?))
 }
 
-/// What [`of_operator`] makes its client of.
+/// The settings of [`of_operator`].
 ///
-/// For a loopback endpoint nothing is looked for, neither region nor credentials nor a proxy: not in the environment, not in
-/// files, and not at any other address, such as the instance metadata service's.
+/// For a loopback endpoint no region, credentials or proxy are looked up: not in the environment, not in files, and not at
+/// another address such as the instance metadata service's.
 ///
 /// # Errors
-/// When rustls takes none of the system's roots.
+/// If rustls accepts none of the system's root certificates.
 pub async fn settings_of_operator(endpoint: Option<&str>) -> Result<SdkConfig, HttpClientError> {
     match endpoint {
         Some(endpoint) if is_loopback(endpoint) => {
@@ -78,7 +79,7 @@ pub async fn settings_of_operator(endpoint: Option<&str>) -> Result<SdkConfig, H
     }
 }
 
-/// A client of an endpoint on this machine: plain HTTP, any credentials.
+/// A client for an endpoint on this machine, over plain HTTP and with made-up credentials.
 #[must_use]
 pub fn local(endpoint: &str) -> Client {
     Client::new(&settings_of_loopback(endpoint, Builder::new().build_http()))
@@ -107,7 +108,7 @@ fn is_loopback(endpoint: &str) -> bool {
     }
 }
 
-/// The SDK signs every request; an engine on this machine reads no signature.
+/// Made-up credentials. The SDK signs every request, but an engine on this machine doesn't check the signature.
 fn credentials() -> Credentials {
     Credentials::new("local", "local", None, None, "local")
 }

@@ -1,0 +1,125 @@
+//! The calls on many items: BatchGetItem and BatchWriteItem. They retry what DynamoDB leaves unprocessed.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, WriteRequest};
+use futures_util::future::try_join_all;
+
+use crate::{
+    db::{
+        item::{Item, corrupt},
+        keys::Key,
+        retry::Retry,
+        store::{Store, build_error},
+    },
+    error::Result,
+};
+
+/// The most keys of one BatchGetItem (AWS: BatchGetItem).
+pub const BATCH_GET: usize = 100;
+/// The most writes of one BatchWriteItem (AWS: BatchWriteItem).
+pub const BATCH_WRITE: usize = 25;
+
+impl Store {
+    /// Reads many items, strongly consistent, in parallel batches of [`BATCH_GET`]. Keys without an item are missing from the
+    /// result.
+    pub async fn batch_get(&self, mut keys: Vec<Key>) -> Result<HashMap<Key, Item>> {
+        // DynamoDB rejects a batch that names a key twice.
+        keys.sort_unstable();
+        keys.dedup();
+        let batches = keys.chunks(BATCH_GET).map(|batch| self.get_batch(batch));
+        let mut found = HashMap::with_capacity(keys.len());
+        for items in try_join_all(batches).await? {
+            for item in items {
+                let key = Key::of(&item).ok_or_else(|| corrupt("an item without keys"))?;
+                found.insert(key, item);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn get_batch(&self, keys: &[Key]) -> Result<Vec<Item>> {
+        let mut wanted: Vec<Item> = keys.iter().map(Key::attributes).collect();
+        let mut items = Vec::with_capacity(wanted.len());
+        let mut retry = Retry::of_read("BatchGetItem");
+        loop {
+            let sent = wanted.len();
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(wanted))
+                .consistent_read(true)
+                .build()
+                .map_err(build_error)?;
+            let get = || {
+                self.client
+                    .batch_get_item()
+                    .request_items(&*self.table, request.clone())
+                    .send()
+            };
+            let mut output = retry.call(get).await?.map_err(|e| retry.rejected(&e))?;
+            items.extend(
+                output
+                    .responses
+                    .as_mut()
+                    .and_then(|tables| tables.remove(&*self.table))
+                    .unwrap_or_default(),
+            );
+            let unprocessed = output
+                .unprocessed_keys
+                .as_mut()
+                .and_then(|tables| tables.remove(&*self.table));
+            match unprocessed {
+                Some(unprocessed) if !unprocessed.keys.is_empty() => wanted = unprocessed.keys,
+                _ => return Ok(items),
+            }
+            if wanted.len() < sent {
+                retry.pause_after_progress("some keys were not processed").await?;
+            } else {
+                retry.pause_after_failure("no key was processed").await?;
+            }
+        }
+    }
+
+    /// Puts and deletes many items without conditions, in batches of [`BATCH_WRITE`], one after another.
+    pub async fn batch_write(&self, mut requests: Vec<WriteRequest>) -> Result<()> {
+        let mut retry = Retry::of_write("BatchWriteItem");
+        while !requests.is_empty() {
+            let rest = requests.split_off(requests.len().min(BATCH_WRITE));
+            let write = || {
+                self.client
+                    .batch_write_item()
+                    .request_items(&*self.table, requests.clone())
+                    .send()
+            };
+            let mut output = retry.call(write).await?.map_err(|e| retry.rejected(&e))?;
+            let unprocessed = output
+                .unprocessed_items
+                .as_mut()
+                .and_then(|tables| tables.remove(&*self.table))
+                .unwrap_or_default();
+            match unprocessed.len() {
+                0 => {}
+                some if some < requests.len() => {
+                    retry
+                        .pause_after_progress("some writes were not processed")
+                        .await?;
+                }
+                _ => retry.pause_after_failure("no write was processed").await?,
+            }
+            requests = unprocessed;
+            requests.extend(rest);
+        }
+        Ok(())
+    }
+
+    /// Deletes many items.
+    pub async fn batch_delete(&self, keys: &[Key]) -> Result<()> {
+        let requests = keys.iter().map(|key| {
+            let delete = DeleteRequest::builder()
+                .set_key(Some(key.attributes()))
+                .build()
+                .map_err(build_error)?;
+            Ok(WriteRequest::builder().delete_request(delete).build())
+        });
+        self.batch_write(requests.collect::<Result<_>>()?).await
+    }
+}

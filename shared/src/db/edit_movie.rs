@@ -1,0 +1,310 @@
+//! Editing a movie: AP-11.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    clock::Instant,
+    db::{
+        expression::{Condition, Update},
+        favorite::FavoriteItem,
+        genre::GenreChanges,
+        imdb_id::ImdbIdChange,
+        index::{self, PostingItem},
+        item::{Item, from_item, number, text, to_item},
+        keys::{self, Key},
+        likes::{LikeChange, LikesCondition},
+        movie::{MovieItem, MovieView, NO_MOVIE},
+        optimistic::{Attempts, Commit, Plan, Revision},
+        store::Store,
+        transaction::{CommitCheck, OnConflict, Outcome, Transaction},
+        user::UserItem,
+    },
+    domain::{MovieFields, MovieId, UserId},
+    error::{Error, Result},
+};
+
+/// What an edit makes of a movie.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// The movie's fields after the edit.
+    pub fields: MovieFields,
+    /// The movie's owner after the edit.
+    pub user: Option<UserId>,
+    /// Whether the movie is a favorite of the caller after the edit. `None` leaves that as it is.
+    pub favorite: Option<bool>,
+}
+
+/// What an edit is decided on: the movie as it is, and who asks.
+#[derive(Clone, Debug)]
+pub struct EditView {
+    /// The movie as the caller sees it.
+    pub view: MovieView,
+    /// The caller.
+    pub caller: UserItem,
+    /// The user whom the request names as the owner, if it names one who exists.
+    pub named: Option<UserItem>,
+}
+
+impl Store {
+    /// AP-11: edits a movie. `decide` returns the edit for the movie as it is. If the movie is edited meanwhile, `decide` is
+    /// called again. Only postings whose key or text changes are written.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`](crate::Error::NotFound) if there is no such movie, before `decide` is called; any error of
+    /// `decide`; [`Error::Conflict`](crate::Error::Conflict) if another movie has the IMDb id.
+    pub async fn edit_movie(
+        &self,
+        id: MovieId,
+        caller: UserId,
+        named: Option<UserId>,
+        decide: impl Fn(&EditView) -> Result<Edit>,
+    ) -> Result<MovieView> {
+        let mut attempts = Attempts::at("edit_movie");
+        loop {
+            attempts.next().await?;
+            let seen = self.read_for_edit(id, caller, named).await?;
+            let edit = decide(&seen)?;
+            let mut plan = EditPlan::new(&seen.view, &edit, caller, self.clock.now())?;
+            if self.commit(&mut plan).await? == Commit::Outdated {
+                continue;
+            }
+            let EditPlan {
+                mut new,
+                like,
+                likes,
+                favorite,
+                ..
+            } = plan;
+            if like.is_some() && likes == LikesCondition::Any {
+                new = self.with_current_likes(new).await?;
+            }
+            return Ok(MovieView { movie: new, favorite });
+        }
+    }
+
+    /// Reads what an edit is decided on, in one batch.
+    pub(crate) async fn read_for_edit(
+        &self,
+        id: MovieId,
+        caller: UserId,
+        named: Option<UserId>,
+    ) -> Result<EditView> {
+        let mut wanted = vec![keys::movie(id), keys::favorite(id, caller), keys::user(caller)];
+        wanted.extend(named.map(keys::user));
+        let mut found = self.batch_get(wanted).await?;
+        let named = named
+            .and_then(|user| found.get(&keys::user(user)).cloned())
+            .map(from_item)
+            .transpose()?;
+        let movie = found.remove(&keys::movie(id)).ok_or(NO_MOVIE)?;
+        let caller_item = found.remove(&keys::user(caller)).ok_or(Error::UNKNOWN_USER)?;
+        Ok(EditView {
+            view: MovieView {
+                movie: from_item(movie)?,
+                favorite: found.contains_key(&keys::favorite(id, caller)),
+            },
+            caller: from_item(caller_item)?,
+            named,
+        })
+    }
+}
+
+/// Whether the item that failed a condition is a movie that still has this version.
+pub(crate) fn is_version(item: Option<&Item>, version: u64) -> bool {
+    item.is_some_and(|item| item.get("version") == Some(&number(version)))
+}
+
+/// An edit of a movie, of its postings and genres, and of the caller's favorite.
+///
+/// Other users' favorites don't fail an edit: it doesn't write the likes, or adds to them. An edit that changes the caller's
+/// favorite is first sent under the condition that the likes are those that were read, so that the count in the response is
+/// the one at that moment. Without that condition the count is read after the edit.
+struct EditPlan<'a> {
+    old: &'a MovieItem,
+    new: MovieItem,
+    now: Instant,
+    caller: UserId,
+    /// Whether the movie is a favorite of the caller after the edit.
+    favorite: bool,
+    /// The change of the caller's favorite.
+    like: Option<LikeChange>,
+    likes: LikesCondition,
+    on_conflict: OnConflict,
+    postings: BTreeMap<Key, Option<PostingItem>>,
+    genres: GenreChanges,
+    imdb_id: ImdbIdChange,
+    /// The index of the action on the movie.
+    movie_action: usize,
+    /// The index of the action on the caller's favorite.
+    favorite_action: Option<usize>,
+}
+
+impl<'a> EditPlan<'a> {
+    fn new(seen: &'a MovieView, edit: &Edit, caller: UserId, now: Instant) -> Result<Self> {
+        let old = &seen.movie;
+        let mut new = old.edited(&edit.fields, edit.user, &now.to_string());
+        let favorite = edit.favorite.unwrap_or(seen.favorite);
+        let like = LikeChange::between(seen.favorite, favorite);
+        if let Some(like) = like {
+            new.count_like(like);
+        }
+        let (likes, on_conflict) = match like {
+            Some(_) => (LikesCondition::Unchanged, OnConflict::Return),
+            None => (LikesCondition::Any, OnConflict::Retry),
+        };
+        let old_fields = old.fields()?;
+        Ok(Self {
+            old,
+            new,
+            now,
+            caller,
+            favorite,
+            like,
+            likes,
+            on_conflict,
+            postings: changed_postings(
+                index::postings(&old_fields, old.id),
+                index::postings(&edit.fields, old.id),
+            ),
+            genres: GenreChanges::of_edited(&old_fields.genres, &edit.fields.genres),
+            imdb_id: ImdbIdChange::between(old.id, old_fields.imdb_id.as_ref(), edit.fields.imdb_id.as_ref()),
+            movie_action: 0,
+            favorite_action: None,
+        })
+    }
+
+    /// The update that makes the old movie into the new one, and the attributes that it leaves on the item. The likes are only
+    /// added to, because other users' favorites may change them meanwhile.
+    fn update(&self) -> Result<(Update, Item)> {
+        // Every attribute that an edit can change.
+        const EDITED: [&str; 11] = [
+            "title",
+            "description",
+            "release_date",
+            "director",
+            "genre",
+            "imdb_id",
+            "cover_image",
+            "user",
+            "updated_at",
+            "version",
+            "date",
+        ];
+        let (before, mut after) = (to_item(self.old)?, to_item(&self.new)?);
+        let (mut set, mut remove, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        let mut written = Item::new();
+        for name in EDITED {
+            let value = after.remove(name);
+            written.extend(value.clone().map(|value| (name.to_owned(), value)));
+            match value {
+                Some(value) if before.get(name) != Some(&value) => {
+                    set.push(format!("#{name} = :{name}"));
+                    values.push((format!(":{name}"), value));
+                }
+                None if before.contains_key(name) => remove.push(format!("#{name}")),
+                _ => {}
+            }
+        }
+        let mut add = "";
+        if let Some(like) = self.like {
+            add = " ADD #likes :step";
+            values.push((":step".to_owned(), like.step()));
+            if let Some(shard) = self.new.liked.as_ref().filter(|_| like.is_favorite()) {
+                set.push("#liked = :liked".into());
+                values.push((":liked".to_owned(), text(shard)));
+            }
+        }
+        let mut update = format!("SET {}", set.join(", "));
+        if !remove.is_empty() {
+            update.push_str(&format!(" REMOVE {}", remove.join(", ")));
+        }
+        update.push_str(add);
+        let mut update = Update::new(update)
+            .when("#version = :seen_version")
+            .value(":seen_version", number(self.old.version));
+        if self.likes == LikesCondition::Unchanged {
+            update = update
+                .when("#likes = :seen_likes")
+                .value(":seen_likes", number(self.old.likes));
+        }
+        let update = values
+            .into_iter()
+            .fold(update, |update, (name, value)| update.value(&name, value));
+        Ok((update, written))
+    }
+}
+
+impl Plan for EditPlan<'_> {
+    fn transaction(&mut self, store: &Store) -> Result<Transaction> {
+        let mut transaction = Transaction::with_priority();
+        // Only the first attempt after a conflict pauses before it is sent.
+        transaction.on_conflict(self.on_conflict);
+        if self.on_conflict == OnConflict::PauseThenRetry {
+            self.on_conflict = OnConflict::Retry;
+        }
+        let (update, written) = self.update()?;
+        transaction.check_commit(CommitCheck::Has(self.old.key(), written));
+        self.movie_action = transaction.add(store.on(self.old.key()).update(update)?);
+        for (key, posting) in &self.postings {
+            let on = store.on(key.clone());
+            transaction.add(match posting {
+                Some(posting) => on.put(posting, Condition::none())?,
+                None => on.delete(Condition::none())?,
+            });
+        }
+        if let Some(like) = self.like {
+            let on = store.on(keys::favorite(self.old.id, self.caller));
+            self.favorite_action = Some(transaction.add(match like {
+                LikeChange::Add => {
+                    let favorite = FavoriteItem::new(self.old.id, self.caller, self.now);
+                    on.put(&favorite, Condition::not_exists())?
+                }
+                LikeChange::Remove => on.delete(Condition::exists())?,
+            }));
+        }
+        self.genres.add_to(store, &mut transaction)?;
+        self.imdb_id.add_to(store, &mut transaction)?;
+        Ok(transaction)
+    }
+
+    fn revise(&mut self, outcome: &Outcome) -> Result<Revision> {
+        if let Outcome::Conflict = outcome {
+            self.likes = LikesCondition::Any;
+            self.on_conflict = OnConflict::PauseThenRetry;
+            return Ok(Revision::Retry);
+        }
+        let is_revised = self.genres.revise(outcome);
+        let only_likes_changed = self.likes == LikesCondition::Unchanged
+            && is_version(outcome.item(self.movie_action), self.old.version);
+        if only_likes_changed {
+            self.likes = LikesCondition::Any;
+            self.on_conflict = OnConflict::Retry;
+        }
+        let is_edited = outcome.failed(self.movie_action) && !only_likes_changed;
+        let favorite_failed = self.favorite_action.is_some_and(|action| outcome.failed(action));
+        if is_edited || favorite_failed {
+            return Ok(Revision::Reread);
+        }
+        // The movie is the one that was read, so the id is not its own.
+        self.imdb_id.check(outcome)?;
+        if !(is_revised || only_likes_changed) {
+            return Ok(Revision::Reread);
+        }
+        Ok(Revision::Retry)
+    }
+}
+
+/// The postings to put and (`None`) to delete, to get from the old ones to the new ones.
+fn changed_postings(
+    mut old: BTreeMap<Key, PostingItem>,
+    new: BTreeMap<Key, PostingItem>,
+) -> BTreeMap<Key, Option<PostingItem>> {
+    let mut changes = BTreeMap::new();
+    for (key, posting) in new {
+        if old.remove(&key).as_ref() != Some(&posting) {
+            changes.insert(key, Some(posting));
+        }
+    }
+    changes.extend(old.into_keys().map(|key| (key, None)));
+    changes
+}

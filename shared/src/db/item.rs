@@ -1,0 +1,62 @@
+//! Items, and the conversion of entities to items and back.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    db::keys,
+    error::{Error, Result},
+};
+
+/// An item as DynamoDB stores it: its attributes by name.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// A string attribute.
+pub fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// A number attribute.
+pub fn number(value: impl std::fmt::Display) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// Encodes an entity as an item.
+///
+/// # Errors
+/// [`Error::Internal`] when the entity can't be encoded, which is a bug. The error quotes no value.
+pub fn to_item<T: Serialize>(entity: &T) -> Result<Item> {
+    serde_dynamo::to_item(entity)
+        .map_err(|_| Error::internal(format!("a {} can't be encoded", entity_name::<T>())))
+}
+
+/// Encodes one value of an entity as an attribute.
+///
+/// # Errors
+/// [`Error::Internal`] when the value can't be encoded, which is a bug. The error doesn't quote the value.
+pub fn to_attribute<T: Serialize>(value: &T) -> Result<AttributeValue> {
+    serde_dynamo::to_attribute_value(value)
+        .map_err(|_| Error::internal(format!("a {} can't be encoded", entity_name::<T>())))
+}
+
+/// Decodes an item as an entity. The error names the entity and the class of the item's key. It quotes no value, because a
+/// value may be an email or a password's hash.
+pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
+    let class = keys::class_of(&item);
+    serde_dynamo::from_item(item)
+        .map_err(|_| corrupt(&format!("an item of {class} that isn't a {}", entity_name::<T>())))
+}
+
+/// The error for an item that isn't as this code writes it.
+#[must_use]
+pub fn corrupt(what: &str) -> Error {
+    Error::internal(format!("the table holds {what}"))
+}
+
+/// The name of a type, without its path.
+fn entity_name<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    name.rsplit_once("::").map_or(name, |(_, name)| name)
+}

@@ -1,0 +1,118 @@
+//! Likes: how a movie counts its favorites.
+//!
+//! A movie's `likes` attribute is its number of favorites × 10¹⁰ + its id. So one number orders movies by favorites, and
+//! movies with equally many by id. 64 bits hold it for ten billion movies with up to 1.8 billion favorites each.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::{
+    db::{
+        expression::{Condition, Update},
+        item::{number, text},
+        keys,
+    },
+    domain::MovieId,
+};
+
+/// What one favorite adds to `likes`. Every movie's id is smaller.
+pub const ONE_LIKE: u64 = 10_000_000_000;
+
+/// The number of favorites in `likes`.
+#[must_use]
+pub fn favorite_count(likes: u64) -> u64 {
+    likes / ONE_LIKE
+}
+
+/// One favorite more or one less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LikeChange {
+    /// A favorite is added.
+    Add,
+    /// A favorite is removed.
+    Remove,
+}
+
+impl LikeChange {
+    /// The change that makes a favorite that is there (or not) be there (or not). `None` if it is so already.
+    pub(crate) fn between(before: bool, after: bool) -> Option<Self> {
+        match (before, after) {
+            (false, true) => Some(Self::Add),
+            (true, false) => Some(Self::Remove),
+            _ => None,
+        }
+    }
+
+    /// Whether the favorite is there after the change.
+    pub(crate) fn is_favorite(self) -> bool {
+        self == Self::Add
+    }
+
+    /// `likes` after the change. Saturates at 0: a batch reads a movie and a favorite, but not at one moment, so it may return
+    /// a new favorite with likes that don't count it yet.
+    pub(crate) fn apply(self, likes: u64) -> u64 {
+        match self {
+            Self::Add => likes + ONE_LIKE,
+            Self::Remove => likes.saturating_sub(ONE_LIKE),
+        }
+    }
+
+    /// What an update adds to `likes`, as a number attribute.
+    pub(crate) fn step(self) -> AttributeValue {
+        match self {
+            Self::Add => number(ONE_LIKE),
+            Self::Remove => number(format_args!("-{ONE_LIKE}")),
+        }
+    }
+
+    /// The update of movie `id` that makes the change. The first favorite also puts the movie into the likes index.
+    pub(crate) fn update(self, id: MovieId) -> Update {
+        let update = match self {
+            Self::Add => {
+                Update::new("SET #liked = :shard ADD #likes :step").value(":shard", text(keys::liked(id)))
+            }
+            Self::Remove => Update::new("ADD #likes :step"),
+        };
+        update.value(":step", self.step())
+    }
+}
+
+/// Whether a write that changes a movie's likes depends on the likes that were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LikesCondition {
+    /// The likes are still those that were read. The number after the write is then known without another read.
+    Unchanged,
+    /// The likes may have changed. Then other users' favorites can only delay the write, but the number must be read after
+    /// it.
+    Any,
+}
+
+impl LikesCondition {
+    /// The condition on a movie that was read with these likes.
+    pub(crate) fn condition(self, likes: u64) -> Condition {
+        match self {
+            Self::Unchanged => Condition::new("#likes = :seen").value(":seen", number(likes)),
+            Self::Any => Condition::exists(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_like_more_and_a_like_less_leave_the_id() {
+        let none = 7;
+        let one = LikeChange::Add.apply(none);
+        assert_eq!((favorite_count(none), favorite_count(one)), (0, 1));
+        assert_eq!(LikeChange::Remove.apply(one), none);
+    }
+
+    #[test]
+    fn a_favorite_that_is_as_it_should_be_changes_nothing() {
+        assert_eq!(LikeChange::between(true, true), None);
+        assert_eq!(LikeChange::between(false, false), None);
+        assert_eq!(LikeChange::between(false, true), Some(LikeChange::Add));
+        assert_eq!(LikeChange::between(true, false), Some(LikeChange::Remove));
+    }
+}

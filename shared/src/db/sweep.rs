@@ -1,0 +1,64 @@
+//! The sweep: removes the favorites of deleted movies.
+//!
+//! A movie may have more favorites than one transaction can delete. So the transaction that deletes the movie writes a
+//! `SWEEP` item for it. Its favorites are deleted afterwards in *passes*: a pass is one Query and the deletes of what it
+//! returned. The `SWEEP` item is deleted last, so the sweep can be cut off at any point and continues the next time.
+
+use std::time::Duration;
+
+use crate::{
+    db::{
+        keys::{self, Key},
+        movie::movie_id,
+        range::{Direction, KeyRange},
+        retry::within,
+        store::Store,
+    },
+    domain::MovieId,
+    error::Result,
+    telemetry,
+};
+
+/// How many favorites one pass deletes.
+const PASS: usize = 100;
+/// How many passes the deletion of a movie makes itself. The scheduled sweep does the rest.
+const PASSES_OF_DELETE: usize = 3;
+/// How long these passes may take, so that a deletion is answered while the table can't be reached.
+const TIME_OF_DELETE: Duration = Duration::from_secs(2);
+/// How many passes the scheduled sweep makes for one movie before it turns to the next one.
+const PASSES_OF_SWEEP: usize = 100;
+
+impl Store {
+    /// AP-16: removes the favorites of a movie that was just deleted, as many as the time allows. Doesn't fail: the `SWEEP`
+    /// item stays for what is left.
+    pub(crate) async fn sweep_after_delete(&self, movie: MovieId) {
+        let sweep = self.sweep_favorites_of(movie, PASSES_OF_DELETE);
+        if let Err(error) = within(TIME_OF_DELETE, sweep).await {
+            telemetry::warn(&error, "favorites of a deleted movie are left to the sweep");
+        }
+    }
+
+    /// AP-16: removes the favorites of deleted movies. Returns the number of movies it looked at; 0 when nothing is left.
+    pub async fn sweep_favorites(&self) -> Result<usize> {
+        let range = KeyRange::ids(keys::SWEEP);
+        let items = self.query(&range, Direction::Ascending, PASS).await?.items;
+        for item in &items {
+            self.sweep_favorites_of(movie_id(item)?, PASSES_OF_SWEEP).await?;
+        }
+        Ok(items.len())
+    }
+
+    /// AP-16: removes the favorites of a deleted movie, and then its `SWEEP` item.
+    async fn sweep_favorites_of(&self, movie: MovieId, passes: usize) -> Result<()> {
+        let range = KeyRange::ids(keys::favorites(movie));
+        for _ in 0..passes {
+            let read = self.query(&range, Direction::Ascending, PASS).await?;
+            let favorites: Vec<Key> = read.items.iter().filter_map(Key::of).collect();
+            self.batch_delete(&favorites).await?;
+            if favorites.len() < PASS {
+                return self.delete(&keys::sweep(movie)).await;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,30 @@
+//! Prints the sample requests of every operation as JSON, in an order in which each finds what the ones before it made.
+//!
+//! `.ci/smoke` sends them. `{movie}` and `{refresh}` stand for what an answer gave, and the status is the owner's.
+
+use serde_json::{Value, json};
+use test_kit::operations::{CALLERS, Subject, operations};
+
+fn main() {
+    let subject = Subject {
+        movie: "{movie}".into(),
+        username: "smoke".into(),
+        new_username: "smoke".into(),
+        refresh: "{refresh}".into(),
+    };
+    let owner = CALLERS.iter().position(|caller| *caller == "owner");
+    let mut requests: Vec<Value> = Vec::new();
+    for operation in operations() {
+        for query in operation.sample.queries {
+            let path = operation.path.replace("{id}", &subject.movie);
+            requests.push(json!({
+                "operation": operation.id,
+                "method": operation.method,
+                "path": format!("{path}{query}"),
+                "body": operation.sample.body(&subject),
+                "status": owner.map(|owner| operation.sample.expected[owner]),
+            }));
+        }
+    }
+    println!("{}", Value::from(requests));
+}

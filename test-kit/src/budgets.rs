@@ -1,0 +1,242 @@
+//! What requests may cost: the one list of budgets, for the tests and for the benchmarks.
+//!
+//! A budget is a ceiling that was measured, over catalogs of 100 to a million movies: the fewest calls one after another and
+//! the fewest units that hold for all of them. `exactness::budgets` holds every request of the list to its budget among 100
+//! and 10,020 movies, and `cargo measure growth` among up to a million.
+
+use fault_proxy::Cost;
+
+/// What a request may cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget {
+    /// Calls to the table one after another.
+    pub trips: usize,
+    /// Read units.
+    pub reads: f64,
+    /// Write units.
+    pub writes: f64,
+    /// Write units for each posting of the movie that is added, changed or deleted.
+    pub writes_per_posting: f64,
+}
+
+impl Budget {
+    /// The budget of a request about a movie with this many postings.
+    #[must_use]
+    pub fn for_postings(self, postings: u32) -> Self {
+        Self {
+            writes: self.writes + self.writes_per_posting * f64::from(postings),
+            writes_per_posting: 0.0,
+            ..self
+        }
+    }
+
+    /// Whether a cost is over this budget in any of the three.
+    #[must_use]
+    pub fn is_exceeded_by(self, cost: &Cost) -> bool {
+        cost.trips > self.trips || cost.reads > self.reads || cost.writes > self.writes
+    }
+}
+
+/// What a measured request asks for.
+#[derive(Clone, Copy, Debug)]
+pub enum Ask {
+    /// The first page of this query. A word in braces is the catalog's own.
+    First(&'static str),
+    /// The page after the first one of this query.
+    Second(&'static str),
+    /// A page of this query from the middle of the movies by id.
+    MiddleById(&'static str),
+    /// A page of this query from the middle of the movies by date, latest first.
+    MiddleByDate(&'static str),
+    /// This movie, by the catalog's own name for it.
+    Movie(&'static str),
+    /// The favorite on this movie, after this other operation has undone it.
+    Favorite(&'static str, Option<&'static str>),
+    /// The addition of the catalog's measured movie.
+    Addition,
+    /// The same, with an `imdb_id`.
+    AdditionWithImdbId,
+    /// Another `imdb_id` of a movie that was just added with one.
+    ImdbId,
+    /// A new description of a movie that was just added.
+    Description,
+    /// A title with another word of a movie that was just added.
+    Title,
+    /// Another title, director and genres of a movie that was just added. No word stays.
+    Everything,
+    /// The deletion of a movie that was just added.
+    Deletion,
+    /// The deletion of a movie that was just added with an `imdb_id`.
+    DeletionWithImdbId,
+    /// The sample request, with a session that was just opened.
+    Sample,
+}
+
+/// A request that is measured.
+#[derive(Debug)]
+pub struct Case {
+    /// What the tables call it.
+    pub name: &'static str,
+    /// The operation's id.
+    pub operation: &'static str,
+    /// Whether the caller is signed in.
+    pub signed_in: bool,
+    /// What it asks for.
+    pub ask: Ask,
+    /// What it may cost.
+    pub budget: Budget,
+}
+
+/// A request that only reads, by an anonymous caller.
+const fn read(name: &'static str, operation: &'static str, ask: Ask, trips: usize, reads: f64) -> Case {
+    let budget = Budget {
+        trips,
+        reads,
+        writes: 0.0,
+        writes_per_posting: 0.0,
+    };
+    Case {
+        name,
+        operation,
+        signed_in: false,
+        ask,
+        budget,
+    }
+}
+
+/// A request that only reads, by a user.
+const fn own(name: &'static str, operation: &'static str, ask: Ask, trips: usize, reads: f64) -> Case {
+    Case {
+        signed_in: true,
+        ..read(name, operation, ask, trips, reads)
+    }
+}
+
+/// A request that writes, by a user.
+const fn write(
+    name: &'static str,
+    operation: &'static str,
+    ask: Ask,
+    [trips, reads]: [usize; 2],
+    [writes, writes_per_posting]: [f64; 2],
+) -> Case {
+    let case = own(name, operation, ask, trips, reads as f64);
+    Case {
+        budget: Budget {
+            writes,
+            writes_per_posting,
+            ..case.budget
+        },
+        ..case
+    }
+}
+
+/// A request about a session, by an anonymous caller.
+const fn session(name: &'static str, operation: &'static str, calls: [usize; 2], writes: f64) -> Case {
+    Case {
+        signed_in: false,
+        ..write(name, operation, Ask::Sample, calls, [writes, 0.0])
+    }
+}
+
+use Ask::{
+    Addition, AdditionWithImdbId, Deletion, DeletionWithImdbId, Description, Everything, Favorite, First,
+    ImdbId, MiddleByDate, MiddleById, Movie, Second, Title,
+};
+
+const BY_ID: &str = "";
+const BY_DATE: &str = "?ordering=-release_date";
+const GENRE: &str = "?genre={genre}";
+const GENRE_BY_DATE: &str = "?genre={genre}&ordering=-release_date";
+
+/// Every request that is measured, in the order in which it is.
+///
+/// - A page by id reads one bucket of 256 movies, or two when it begins in one and ends in another.
+/// - An order from an index of keys costs a unit for each movie, and one more for each when the caller is signed in.
+/// - A page by `-id` reads the counter first, which alone knows the last id.
+/// - A search reads up to 40 units, one unit more for each movie when the caller is signed in. It takes two trips unless every
+///   word is common; then the walk may continue for two more.
+/// - A write of a movie costs two units for each posting (docs/data-model.md, "Costs").
+#[rustfmt::skip]
+pub const CASES: &[Case] = &[
+    read("get a movie",                                       "get_movie",   Movie("movie"), 1, 1.0),
+    own( "get a movie, signed in",                            "get_movie",   Movie("movie"), 1, 2.0),
+    read("20 movies by id",                                   "list_movies", First(BY_ID), 1, 5.0),
+    own( "20 movies by id, signed in",                        "list_movies", First(BY_ID), 2, 25.0),
+    read("by id, page 2",                                     "list_movies", Second(BY_ID), 1, 5.0),
+    own( "by id, page 2, signed in",                          "list_movies", Second(BY_ID), 2, 25.0),
+    read("by id, a page in the middle",                       "list_movies", MiddleById(BY_ID), 1, 7.0),
+    own( "by id, a page in the middle, signed in",            "list_movies", MiddleById(BY_ID), 2, 27.0),
+    read("20 movies by -id",                                  "list_movies", First("?ordering=-id"), 2, 7.0),
+    own( "20 movies by -id, signed in",                       "list_movies", First("?ordering=-id"), 3, 27.0),
+    read("20 movies by release_date",                         "list_movies", First("?ordering=release_date"), 2, 21.5),
+    own( "20 movies by release_date, signed in",              "list_movies", First("?ordering=release_date"), 2, 41.5),
+    read("20 movies by -release_date",                        "list_movies", First(BY_DATE), 2, 21.5),
+    own( "20 movies by -release_date, signed in",             "list_movies", First(BY_DATE), 2, 41.5),
+    read("by -release_date, page 2",                          "list_movies", Second(BY_DATE), 2, 21.5),
+    own( "by -release_date, page 2, signed in",               "list_movies", Second(BY_DATE), 2, 41.5),
+    read("by -release_date, a page in the middle",            "list_movies", MiddleByDate(BY_DATE), 2, 21.5),
+    own( "by -release_date, a page in the middle, signed in", "list_movies", MiddleByDate(BY_DATE), 2, 41.5),
+    read("a genre's movies by id",                            "list_movies", First(GENRE), 2, 22.0),
+    own( "a genre's movies by id, signed in",                 "list_movies", First(GENRE), 2, 42.0),
+    read("a genre's movies by -release_date",                 "list_movies", First(GENRE_BY_DATE), 2, 21.5),
+    own( "a genre's movies by -release_date, signed in",      "list_movies", First(GENRE_BY_DATE), 2, 41.5),
+    read("5 movies of a genre by id",                         "list_movies", First("?genre={small_genre}&limit=5"), 2, 7.0),
+    own( "5 movies of a genre by date, signed in",            "list_movies", First("?genre={small_genre}&ordering=release_date&limit=5"), 2, 11.5),
+    read("the movie with an imdb_id",                         "list_movies", First("?imdb_id={imdb_id}"), 2, 2.0),
+    own( "the movie with an imdb_id, signed in",              "list_movies", First("?imdb_id={imdb_id}"), 2, 3.0),
+    read("newest",                                            "list_newest_movies", First(""), 2, 5.5),
+    own( "newest, signed in",                                 "list_newest_movies", First(""), 2, 10.5),
+    read("most liked",                                        "list_most_liked_movies", First(""), 2, 14.0),
+    own( "most liked, signed in",                             "list_most_liked_movies", First(""), 2, 24.0),
+    read("categories",                                        "list_categories", First(""), 3, 112.5),
+    own( "categories, signed in",                             "list_categories", First(""), 3, 212.5),
+    own( "my favorites",                                      "list_my_favorites", First(""), 2, 40.5),
+    own( "me",                                                "get_me", First(""), 1, 1.0),
+    own( "20 users",                                          "list_users", First(""), 1, 4.0),
+
+    read("search, a rare word",                               "search_movies", First("?q={rare}"), 2, 7.0),
+    read("search, a rare word and a common one",              "search_movies", First("?q={rare}+{everywhere}"), 2, 12.0),
+    // Each of its words is common, so it reads on where there is enough to read.
+    read("search, an exact title",                            "search_movies", First("?q={title}"), 4, 40.0),
+    read("search, an absent word",                            "search_movies", First("?q=xylographically"), 1, 4.0),
+    read("search, an absent word and a common one",           "search_movies", First("?q={everywhere}+xylographically"), 1, 10.0),
+    read("search, a common word",                             "search_movies", First("?q={common}"), 2, 25.0),
+    own( "search, a common word, signed in",                  "search_movies", First("?q={common}"), 2, 45.0),
+    read("search, a common word, page 2",                     "search_movies", Second("?q={common}"), 2, 25.0),
+    read("search, the commonest genre",                       "search_movies", First("?q={common_genre}"), 2, 25.0),
+    read("search, an unfinished word",                        "search_movies", First("?q={unfinished}"), 2, 25.0),
+    read("search, one letter",                                "search_movies", First("?q={letter}"), 2, 25.0),
+    read("search, another letter",                            "search_movies", First("?q={other_letter}"), 2, 25.0),
+    read("search, a letter that no movie has",                "search_movies", First("?q=ж"), 1, 4.0),
+    read("search, two common words",                          "search_movies", First("?q={two}"), 4, 40.0),
+    own( "search, two common words, signed in",               "search_movies", First("?q={two}"), 4, 60.0),
+    read("search, two common words that no movie has together", "search_movies", First("?q={apart}"), 4, 40.0),
+    read("search, a common word and a common genre",          "search_movies", First("?q={common}+{common_genre}"), 4, 40.0),
+    read("search, two common genres",                         "search_movies", First("?q={two_genres}"), 4, 40.0),
+    read("search, three common words",                        "search_movies", First("?q={three}"), 4, 40.0),
+    read("search, a letter and a genre",                      "search_movies", First("?q={letter}+{common_genre}"), 4, 40.0),
+    read("search, three genres that few movies combine", "search_movies", First("?q={three_genres}"), 4, 40.0),
+
+    write("add a movie's first favorite",                 "add_favorite",    Favorite("unliked", Some("remove_favorite")), [2, 2], [7.0, 0.0]),
+    write("remove a movie's only favorite",              "remove_favorite", Favorite("unliked", Some("add_favorite")), [2, 2], [7.0, 0.0]),
+    write("add a favorite, the most liked movie",             "add_favorite",    Favorite("most_liked", Some("remove_favorite")), [2, 2], [7.0, 0.0]),
+    write("remove a favorite, the most liked movie",          "remove_favorite", Favorite("most_liked", Some("add_favorite")), [2, 2], [7.0, 0.0]),
+    write("toggle a favorite",                                "toggle_favorite", Favorite("most_liked", None), [2, 2], [7.0, 0.0]),
+    write("create",                                           "create_movie",  Addition, [2, 0], [12.0, 2.0]),
+    write("create, with an imdb_id",                          "create_movie",  AdditionWithImdbId, [2, 0], [14.0, 2.0]),
+    write("update the imdb_id",                               "update_movie",  ImdbId, [2, 3], [6.0, 0.0]),
+    write("update the description",                           "update_movie",  Description, [2, 3], [2.0, 0.0]),
+    write("update the title",                                 "update_movie",  Title, [2, 3], [6.0, 2.0]),
+    // The items of one movie are deleted and those of another are added.
+    write("update every word and genre",                      "replace_movie", Everything, [2, 3], [16.0, 4.0]),
+    write("delete",                                           "delete_movie",  Deletion, [2, 3], [11.0, 2.0]),
+    write("delete, with an imdb_id",                          "delete_movie",  DeletionWithImdbId, [2, 3], [13.0, 2.0]),
+    session("register",                                       "register_user",   [3, 2], 12.0),
+    session("login",                                          "log_in",          [3, 3], 3.0),
+    session("refresh",                                        "refresh_session", [1, 0], 1.0),
+    session("logout",                                         "log_out",         [1, 0], 1.0),
+    read("public keys",                                       "get_jwks",    First(""), 1, 1.0),
+    // It is part of the program.
+    read("the OpenAPI document",                              "get_openapi", First(""), 0, 0.0),
+];
