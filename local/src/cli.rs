@@ -178,7 +178,9 @@ fn failed(error: &dyn Error, status: u8) -> ExitCode {
 
 /// Parses `FIELD=NAME`.
 fn column(text: &str) -> Result<(Field, String), String> {
-    let (field, name) = text.split_once('=').ok_or("write it as FIELD=NAME, such as title=Name")?;
+    let (field, name) = text
+        .split_once('=')
+        .ok_or("write it as FIELD=NAME, such as title=Name")?;
     Ok((field.trim().parse()?, name.trim().to_owned()))
 }
 

@@ -47,8 +47,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use marquee_shared::db::{Store, counter::Counter};
 use tokio::{runtime::Handle, sync::mpsc};
 
-use self::{commit::Commits, read::Reading, source::Survey, write::Writer};
 pub use self::{columns::Field, dates::DateOrder, error::ImportError, options::Options, source::Source};
+use self::{commit::Commits, read::Reading, source::Survey, write::Writer};
 use crate::bulk::Bulk;
 
 /// What an import did.
@@ -86,7 +86,12 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { there, left_out, rejected, .. } = &self.counts;
+        let Counts {
+            there,
+            left_out,
+            rejected,
+            ..
+        } = &self.counts;
         let plural = |count: u64| if count == 1 { "" } else { "s" };
         write!(f, "imported {} movie{}", self.movies, plural(self.movies))?;
         if *there > 0 {

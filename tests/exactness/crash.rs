@@ -409,7 +409,10 @@ async fn import(data: &Path, file: &Path, kill_at: Option<usize>) -> (Vec<usize>
     let rejected = file.with_extension("csv.rejected.csv");
     let lines = || -> Vec<usize> {
         let text = std::fs::read_to_string(&rejected).unwrap_or_default();
-        let lines = text.lines().skip(1).filter_map(|row| row.split(',').next()?.parse().ok());
+        let lines = text
+            .lines()
+            .skip(1)
+            .filter_map(|row| row.split(',').next()?.parse().ok());
         lines.collect()
     };
     let mut child = command.spawn().unwrap();
@@ -468,7 +471,10 @@ async fn an_import_that_is_killed_goes_on_and_every_good_row_is_there_once_and_e
 
     let (rejected, output) = import(data.path(), &file, None).await;
     assert_eq!(output.status.code(), Some(1));
-    let skipped = format!("imported 0 movies, skipped {} already there{ending}", titles.len());
+    let skipped = format!(
+        "imported 0 movies, skipped {} already there{ending}",
+        titles.len()
+    );
     assert_eq!(text(&output), skipped);
     assert_eq!(rejected, bad);
     assert_eq!(stored(data.path()).await.len(), titles.len());

@@ -366,7 +366,10 @@ async fn an_import_through_the_fault_proxy_that_loses_answers_adds_every_movie_o
     let report = importer.run(&source).await.unwrap();
     assert_eq!(report, Report::of_all(2_000));
     let again = importer.run(&source).await.unwrap();
-    assert_eq!((again.movies, again.counts.there, again.counts.left_out), (0, 2_000, 0));
+    assert_eq!(
+        (again.movies, again.counts.there, again.counts.left_out),
+        (0, 2_000, 0)
+    );
     proxy.clear_faults();
     audit(&proxy.store().await).await;
     let drama = proxied.app.anonymous().get("/api/movies/?genre=drama&limit=1");

@@ -2,10 +2,10 @@
 //!
 //! A case is text with these parts, each below a line that begins with `== `:
 //!
-//! - `== import NAME OPTIONS`: the file NAME, and the options with which it is imported. Among the options are words that say
-//!   how the text becomes bytes: `{crlf}` and `{cr}` are the line ends, `{utf-16le}`, `{utf-16be}` and `{latin-1}` the
+//! - `== import NAME OPTIONS`: the file NAME, and the options with which it is imported; `~` is a space in an option. Among
+//!   the options are words that say how the text becomes bytes: `{crlf}` and `{cr}` are the line ends, `{utf-16le}`, `{utf-16be}` and `{latin-1}` the
 //!   encodings, `{bom}` adds a byte order mark, `{cut}` leaves out the last line end, `{docs}` takes the file from
-//!   docs/import.md. `\x00` in the text is a byte.
+//!   docs/import.md.
 //! - `== status N`: the exit status, and what was printed: standard error, then standard output.
 //! - `== rejected`: the file of rejected rows, if there is one.
 //! - `== movies`: the table, after all imports of the case.
@@ -31,8 +31,8 @@ async fn run(case: &str) -> String {
             continue;
         };
         let (options, content) = part.split_once('\n').unwrap_or((part, ""));
-        let mut words = options.split_whitespace().map(|word| word.replace('_', " "));
-        let name = words.next().unwrap().replace(' ', "_");
+        let mut words = options.split_whitespace().map(|word| word.replace('~', " "));
+        let name = words.next().unwrap();
         let (encodings, options): (Vec<_>, Vec<_>) = words.partition(|word| word.starts_with('{'));
         fs::write(directory.path().join(&name), bytes(&name, content, &encodings)).unwrap();
         let mut arguments = vec![name.as_str()];
@@ -79,16 +79,38 @@ fn bytes(name: &str, content: &str, encodings: &[String]) -> Vec<u8> {
         return text.encode_utf16().flat_map(u16::to_be_bytes).collect();
     }
     if has("{latin-1}") {
-        return text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+        return text
+            .chars()
+            .map(|c| u8::try_from(u32::from(c)).unwrap())
+            .collect();
     }
     text.into_bytes()
 }
 
 fn line(movie: &MovieItem) -> String {
-    let MovieItem { id, title, description, release_date, director, genre, .. } = movie;
-    let cover = movie.cover_image.as_deref().unwrap_or_default();
-    let line = format!("{id} | {title} | {description} | {release_date} | {director} | {genre} | {cover}");
-    line.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'").trim_end().to_owned()
+    let optional = |value: &Option<String>| {
+        value
+            .as_deref()
+            .map(|value| format!(" | {value}"))
+            .unwrap_or_default()
+    };
+    let line = format!(
+        "{} | {} | {} | {} | {} | {}{}{}",
+        movie.id,
+        movie.title,
+        movie.description,
+        movie.release_date,
+        movie.director,
+        movie.genre,
+        optional(&movie.imdb_id),
+        optional(&movie.cover_image)
+    );
+    line.escape_debug()
+        .to_string()
+        .replace("\\\"", "\"")
+        .replace("\\'", "'")
+        .trim_end()
+        .to_owned()
 }
 
 fn all() -> Vec<std::path::PathBuf> {

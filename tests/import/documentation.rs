@@ -31,8 +31,12 @@ fn blocks() -> Vec<Block> {
 
 /// A file of the page.
 pub(super) fn file(name: &str) -> String {
-    let block = blocks().into_iter().find(|block| block.info.ends_with(&format!(" {name}")));
-    block.unwrap_or_else(|| panic!("docs/import.md has no file {name}")).text
+    let block = blocks()
+        .into_iter()
+        .find(|block| block.info.ends_with(&format!(" {name}")));
+    block
+        .unwrap_or_else(|| panic!("docs/import.md has no file {name}"))
+        .text
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,7 +47,10 @@ async fn each_example_of_the_page_can_be_imported_and_prints_what_the_page_says(
         let (at, Block { text: command, .. }) = command;
         let directory = tempfile::tempdir().unwrap();
         let (Block { info, text: file }, output) = (&blocks[at - 1], &blocks[at + 1]);
-        let name = info.split(' ').nth(1).unwrap_or_else(|| panic!("no file precedes {command}"));
+        let name = info
+            .split(' ')
+            .nth(1)
+            .unwrap_or_else(|| panic!("no file precedes {command}"));
         assert_eq!(output.info, "text", "no output follows {command}");
         fs::write(directory.path().join(name), file).unwrap();
         let arguments = command.trim().strip_prefix("marquee import ").unwrap();

@@ -28,7 +28,8 @@ const HEADER: [&str; 5] = ["title", "description", "release_date", "director", "
 
 /// Characters that CSV, spreadsheets or this import could mistake for something else.
 const PIECES: [&str; 24] = [
-    "a", "B", "7", " ", ",", ";", "|", "\"", "\"\"", "'", "`", "/", "\\", "#", "=", "-", "é", "映", "😀", "[", "}", "sep=", "N/A", "\u{200d}",
+    "a", "B", "7", " ", ",", ";", "|", "\"", "\"\"", "'", "`", "/", "\\", "#", "=", "-", "é", "映", "😀",
+    "[", "}", "sep=", "N/A", "\u{200d}",
 ];
 
 /// The same, for a text of several lines.
@@ -40,7 +41,10 @@ fn text(pieces: Vec<&'static str>) -> impl Strategy<Value = String> {
 
 fn movie() -> impl Strategy<Value = Movie> {
     let lines = PIECES.iter().chain(&BREAKS).copied().collect();
-    let genres = prop::sample::subsequence(vec!["Drama", "Sci-Fi", "Action/Adventure", "Children's", "科幻"], 1..4);
+    let genres = prop::sample::subsequence(
+        vec!["Drama", "Sci-Fi", "Action/Adventure", "Children's", "科幻"],
+        1..4,
+    );
     (
         text(PIECES.to_vec()),
         text(lines),
@@ -215,7 +219,13 @@ fn whatever_python_or_a_spreadsheet_writes_is_imported_exactly() {
 }
 
 /// What an import of the first `cut` bytes must do.
-fn check_cut(tables: &Tables, movies: &[Movie], file: &[u8], ends: &[usize], cut: usize) -> Result<(), TestCaseError> {
+fn check_cut(
+    tables: &Tables,
+    movies: &[Movie],
+    file: &[u8],
+    ends: &[usize],
+    cut: usize,
+) -> Result<(), TestCaseError> {
     let whole = ends.iter().filter(|end| **end <= cut).count();
     let (report, imported) = tables.import(&file[..cut]);
     let Some(whole) = whole.checked_sub(1) else {
@@ -251,7 +261,13 @@ fn a_file_that_is_cut_off_anywhere_loses_only_what_follows_and_says_so() {
 fn a_file_that_is_cut_off_at_any_byte_loses_only_what_follows_and_says_so() {
     let tables = Tables::new();
     let movies: Vec<Movie> = [
-        ["Amélie", "A \"waitress\",\nin two lines.", "2001-04-25", "Jean-Pierre Jeunet", "Comedy, Romance"],
+        [
+            "Amélie",
+            "A \"waitress\",\nin two lines.",
+            "2001-04-25",
+            "Jean-Pierre Jeunet",
+            "Comedy, Romance",
+        ],
         ["千と千尋", "x", "2001-07-20", "宮崎駿", "Animation"],
         ["Alien", "\"Quoted\"", "1979-05-25", "Ridley Scott", "Horror"],
     ]

@@ -29,16 +29,27 @@ async fn rows_that_are_there_or_bad_use_no_ids() {
     assert_eq!(importer.run(&source).await.unwrap(), Report::of_all(3_000));
     for _ in 0..2 {
         let again = importer.run(&source).await.unwrap();
-        assert_eq!((again.movies, again.counts.there, again.counts.left_out), (0, 3_000, 0));
+        assert_eq!(
+            (again.movies, again.counts.there, again.counts.left_out),
+            (0, 3_000, 0)
+        );
     }
     let bad = "Bad,x,soon,Somebody,Drama\n".repeat(3_000);
     std::fs::write(&file, csv(3_000) + &bad + "New,x,2002-01-01,Somebody,Drama\n").unwrap();
     let report = importer.run(&source).await.unwrap();
-    assert_eq!((report.movies, report.counts.there, report.counts.left_out), (1, 3_000, 3_000));
+    assert_eq!(
+        (report.movies, report.counts.there, report.counts.left_out),
+        (1, 3_000, 3_000)
+    );
     let counters = store.read_counters([Counter::MovieIds, Counter::Movies, Counter::Genres]);
     assert_eq!(counters.await.unwrap(), [3_001, 3_001, 1]);
     audit(&store).await;
-    let last = proxied.app.anonymous().get("/api/movies/?ordering=-id&limit=2").send().await;
+    let last = proxied
+        .app
+        .anonymous()
+        .get("/api/movies/?ordering=-id&limit=2")
+        .send()
+        .await;
     assert_eq!(last.is(200).ids(), [3_001, 3_000]);
 }
 
@@ -47,7 +58,9 @@ async fn rows_that_are_there_or_bad_use_no_ids() {
 async fn a_movie_that_somebody_added_is_there_and_one_that_somebody_deleted_is_not() {
     let proxied = ProxiedApp::new().await;
     let owner = proxied.app.admin().await;
-    let added = owner.add(&movie("Movie 1", "Somebody", "War", "2001-01-02")).await;
+    let added = owner
+        .add(&movie("Movie 1", "Somebody", "War", "2001-01-02"))
+        .await;
     let files = tempfile::tempdir().unwrap();
     let file = files.path().join("movies.csv");
     std::fs::write(&file, csv(3)).unwrap();

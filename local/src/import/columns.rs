@@ -147,7 +147,9 @@ impl Columns {
     pub(super) fn recognized<S: AsRef<str>>(header: &[S], named: &[(Field, String)]) -> usize {
         let known = |name: &S| {
             let name = normalized(name.as_ref());
-            let is_known = Field::ALL.iter().any(|field| field.names().contains(&name.as_str()));
+            let is_known = Field::ALL
+                .iter()
+                .any(|field| field.names().contains(&name.as_str()));
             is_known || named.iter().any(|(_, own)| normalized(own) == name)
         };
         header.iter().filter(|name| known(name)).count()
@@ -212,7 +214,9 @@ mod tests {
 
     #[test]
     fn all_that_is_missing_and_all_that_was_found_is_said_at_once() {
-        let error = Columns::of(&["Title", "date_added", "Genres "], &[]).unwrap_err().to_string();
+        let error = Columns::of(&["Title", "date_added", "Genres "], &[])
+            .unwrap_err()
+            .to_string();
         for part in [
             "no column for description, release_date, director;",
             "Title, date_added, Genres",
@@ -222,6 +226,9 @@ mod tests {
         }
         let named = [(Field::Title, "Nom".to_owned()), (Field::Genre, "x".to_owned())];
         let error = Columns::of(&["title"], &named).unwrap_err().to_string();
-        assert!(error.contains("no column \"Nom\", \"x\"; its columns are title"), "{error}");
+        assert!(
+            error.contains("no column \"Nom\", \"x\"; its columns are title"),
+            "{error}"
+        );
     }
 }

@@ -72,6 +72,11 @@ impl Complaint {
         }
     }
 
+    /// Whether the row is left out because of it.
+    pub(super) fn loses_row(&self) -> bool {
+        self.loses == Loses::Row
+    }
+
     /// The complaint as text, without a line.
     pub(super) fn text(&self) -> String {
         let mut text = String::from(match self.loses {
@@ -139,7 +144,8 @@ impl Complaints {
     /// Returns a line for each kind of which not all complaints were printed.
     pub(super) fn summary(&self) -> Vec<String> {
         let more = self.kinds.iter().filter(|(_, count)| **count > PRINTED);
-        more.map(|(kind, count)| format!("and {} more: {kind}", count - PRINTED)).collect()
+        more.map(|(kind, count)| format!("and {} more: {kind}", count - PRINTED))
+            .collect()
     }
 }
 

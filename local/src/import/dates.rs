@@ -37,7 +37,8 @@ const WEEKDAYS: [&str; 7] = [
 ];
 
 /// The message for what is not a date.
-const NOT_A_DATE: &str = "Must be a date, written YYYY-MM-DD or in another way that has one meaning, such as 31 December 1999.";
+const NOT_A_DATE: &str =
+    "Must be a date, written YYYY-MM-DD or in another way that has one meaning, such as 31 December 1999.";
 
 /// The message for a date that doesn't exist.
 const NOT_REAL: &str = "Must be a date that exists.";
@@ -66,12 +67,36 @@ pub(super) fn parse(text: &str, order: Option<DateOrder>) -> Result<ReleaseDate,
     }
     let parts = parts(date).ok_or(NOT_A_DATE)?;
     match *parts.as_slice() {
-        [Part::Number(year, 4), Part::Number(month, 1 | 2), Part::Number(day, 1 | 2)]
-        | [Part::Number(year, 4), Part::Month(month), Part::Number(day, 1 | 2)]
-        | [Part::Number(year, 4), Part::Number(day, 1 | 2), Part::Month(month)]
-        | [Part::Number(day, 1 | 2), Part::Month(month), Part::Number(year, 4)]
-        | [Part::Month(month), Part::Number(day, 1 | 2), Part::Number(year, 4)] => real(year, month, day),
-        [Part::Number(first, 1 | 2), Part::Number(second, 1 | 2), Part::Number(year, 4)] => match order {
+        [
+            Part::Number(year, 4),
+            Part::Number(month, 1 | 2),
+            Part::Number(day, 1 | 2),
+        ]
+        | [
+            Part::Number(year, 4),
+            Part::Month(month),
+            Part::Number(day, 1 | 2),
+        ]
+        | [
+            Part::Number(year, 4),
+            Part::Number(day, 1 | 2),
+            Part::Month(month),
+        ]
+        | [
+            Part::Number(day, 1 | 2),
+            Part::Month(month),
+            Part::Number(year, 4),
+        ]
+        | [
+            Part::Month(month),
+            Part::Number(day, 1 | 2),
+            Part::Number(year, 4),
+        ] => real(year, month, day),
+        [
+            Part::Number(first, 1 | 2),
+            Part::Number(second, 1 | 2),
+            Part::Number(year, 4),
+        ] => match order {
             Some(DateOrder::Mdy) => real(year, first, second),
             Some(DateOrder::Dmy) => real(year, second, first),
             None => Err(
@@ -81,7 +106,9 @@ pub(super) fn parse(text: &str, order: Option<DateOrder>) -> Result<ReleaseDate,
         },
         [Part::Number(_, 4)] => Err("Must have a day and a month, not only a year."),
         [Part::Number(_, 4), _] | [_, Part::Number(_, 4)] => Err("Must have a day, a month and a year."),
-        [Part::Number(_, 1 | 2) | Part::Month(_), _, Part::Number(_, 2)] => Err("Must have a year of four digits."),
+        [Part::Number(_, 1 | 2) | Part::Month(_), _, Part::Number(_, 2)] => {
+            Err("Must have a year of four digits.")
+        }
         _ => Err(NOT_A_DATE),
     }
 }
@@ -89,7 +116,10 @@ pub(super) fn parse(text: &str, order: Option<DateOrder>) -> Result<ReleaseDate,
 /// The text in front of a time of day, as in `1999-12-31T00:00:00Z`.
 fn without_time(text: &str) -> &str {
     let is_time = |time: &str| {
-        let time = time.trim_end_matches("UTC").trim_end_matches(['Z', 'z']).trim_end();
+        let time = time
+            .trim_end_matches("UTC")
+            .trim_end_matches(['Z', 'z'])
+            .trim_end();
         let known = |c: char| c.is_ascii_digit() || matches!(c, ':' | '.' | '+' | '-' | ' ');
         let hour = time.split_once(':').map(|(hour, _)| hour);
         let is_hour = |hour: &str| matches!(hour.len(), 1 | 2) && hour.bytes().all(|b| b.is_ascii_digit());
@@ -152,7 +182,9 @@ fn parts(text: &str) -> Option<Vec<Part>> {
 /// The place of a name among `names`, from 1. It may be abbreviated to three letters or more.
 fn named(run: &str, names: &[&str]) -> Option<u32> {
     let run = run.to_lowercase();
-    let found = names.iter().position(|name| run.len() >= 3 && name.starts_with(&run))?;
+    let found = names
+        .iter()
+        .position(|name| run.len() >= 3 && name.starts_with(&run))?;
     u32::try_from(found + 1).ok()
 }
 
@@ -165,7 +197,11 @@ fn real(year: u32, month: u32, day: u32) -> Result<ReleaseDate, &'static str> {
         return Err(NOT_REAL);
     }
     ReleaseDate::parse(&format!("{year:04}-{month:02}-{day:02}")).map_err(|message| {
-        if message.contains("1870") { message } else { NOT_REAL }
+        if message.contains("1870") {
+            message
+        } else {
+            NOT_REAL
+        }
     })
 }
 
@@ -212,8 +248,17 @@ mod tests {
 
     #[test]
     fn a_numeric_date_with_the_year_last_needs_its_order() {
-        for text in ["12/10/1999", "12.10.1999", "12-10-1999", "12 10 1999", "12/10/1999 00:00"] {
-            assert!(read(text, None).is_err_and(|m| m.contains("--dates dmy")), "{text}");
+        for text in [
+            "12/10/1999",
+            "12.10.1999",
+            "12-10-1999",
+            "12 10 1999",
+            "12/10/1999 00:00",
+        ] {
+            assert!(
+                read(text, None).is_err_and(|m| m.contains("--dates dmy")),
+                "{text}"
+            );
             assert_eq!(read(text, Some(DateOrder::Mdy)), Ok("1999-12-10".into()));
             assert_eq!(read(text, Some(DateOrder::Dmy)), Ok("1999-10-12".into()));
         }
@@ -248,7 +293,11 @@ mod tests {
             ("１９９９-12-31", "YYYY-MM-DD"),
             ("99999999999999999999-01-01", "YYYY-MM-DD"),
         ] {
-            assert!(read(text, None).is_err_and(|m| m.contains(part)), "{text}: {:?}", read(text, None));
+            assert!(
+                read(text, None).is_err_and(|m| m.contains(part)),
+                "{text}: {:?}",
+                read(text, None)
+            );
         }
     }
 }

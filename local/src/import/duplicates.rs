@@ -69,7 +69,12 @@ impl Identity {
 
     /// What equal movies have in common: one of these texts.
     fn keys(&self) -> impl Iterator<Item = &str> {
-        [Some(self.texts.as_str()), self.imdb_id.as_ref().map(ImdbId::as_str)].into_iter().flatten()
+        [
+            Some(self.texts.as_str()),
+            self.imdb_id.as_ref().map(ImdbId::as_str),
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
@@ -87,7 +92,9 @@ impl Bloom {
     fn for_rows(rows: u64) -> Self {
         let bits = rows.saturating_mul(BITS_PER_ROW).clamp(MIN_BITS, MAX_BITS);
         let words = usize::try_from(bits.next_power_of_two() / 64).unwrap_or(1);
-        Self { words: vec![0; words] }
+        Self {
+            words: vec![0; words],
+        }
     }
 
     /// The bits of a text (Kirsch and Mitzenmacher, "Less Hashing, Same Performance").
@@ -150,7 +157,9 @@ impl Duplicates {
         committed: u64,
     ) -> Result<Vec<bool>, ImportError> {
         while self.order.front().is_some_and(|(row, _)| *row < committed) {
-            let Some((_, key)) = self.order.pop_front() else { break };
+            let Some((_, key)) = self.order.pop_front() else {
+                break;
+            };
             if let Entry::Occupied(mut rows) = self.uncommitted.entry(key) {
                 rows.get_mut().retain(|(row, _)| *row >= committed);
                 if rows.get().is_empty() {
@@ -162,7 +171,10 @@ impl Duplicates {
         let mut wanted = Vec::new();
         for (same, (row, fields)) in same.iter_mut().zip(rows) {
             let identity = Identity::of(fields);
-            let mut near = identity.keys().filter_map(|key| self.uncommitted.get(key)).flatten();
+            let mut near = identity
+                .keys()
+                .filter_map(|key| self.uncommitted.get(key))
+                .flatten();
             *same = near.any(|(_, other)| identity.is_same(other));
             if *same {
                 continue;
@@ -180,7 +192,10 @@ impl Duplicates {
                 others.push((*row, identity.clone()));
             }
         }
-        let imdb_ids: Vec<ImdbId> = wanted.iter().filter_map(|(.., own)| own.imdb_id.clone()).collect();
+        let imdb_ids: Vec<ImdbId> = wanted
+            .iter()
+            .filter_map(|(.., own)| own.imdb_id.clone())
+            .collect();
         let given = store.find_imdb_ids(&imdb_ids).await?;
         wanted.retain_mut(|(same, _, own)| {
             **same = own.imdb_id.as_ref().is_some_and(|id| given.contains_key(id));
@@ -200,7 +215,9 @@ impl Duplicates {
 /// Whether the table has the movie under another IMDb id than its own, or under none.
 async fn is_there(store: &Store, fields: &MovieFields, identity: &Identity) -> Result<bool, ImportError> {
     let alike = store.alike(fields).await?;
-    Ok(alike.iter().any(|movie| identity.is_same(&Identity::of_item(movie))))
+    Ok(alike
+        .iter()
+        .any(|movie| identity.is_same(&Identity::of_item(movie))))
 }
 
 #[cfg(test)]
@@ -214,7 +231,9 @@ mod tests {
             bloom.add(&format!("movie {n}"));
         }
         assert!((0..10_000).all(|n| bloom.may_have(&format!("movie {n}"))));
-        let wrong = (10_000..110_000).filter(|n| bloom.may_have(&format!("movie {n}"))).count();
+        let wrong = (10_000..110_000)
+            .filter(|n| bloom.may_have(&format!("movie {n}")))
+            .count();
         assert!(wrong < 400, "{wrong} of 100,000");
         assert_eq!(Bloom::for_rows(u64::MAX).words.len() * 64, 1 << 27);
     }
@@ -233,7 +252,11 @@ mod tests {
             (identity(Some("1"), "a"), identity(Some("1"), "b"), true),
             (identity(Some("1"), "a"), identity(Some("2"), "a"), false),
         ] {
-            assert_eq!((one.is_same(&other), other.is_same(&one)), (same, same), "{one:?} {other:?}");
+            assert_eq!(
+                (one.is_same(&other), other.is_same(&one)),
+                (same, same),
+                "{one:?} {other:?}"
+            );
         }
     }
 }

@@ -5,7 +5,8 @@ use marquee_shared::domain::Genres;
 use super::lists;
 
 /// The message for a list that can't be read.
-const NOT_A_LIST: &str = "Must be genres separated by commas, or a JSON or Python list of names or of objects with a name.";
+const NOT_A_LIST: &str =
+    "Must be genres separated by commas, or a JSON or Python list of names or of objects with a name.";
 
 /// Parses genres that are separated by `,`, `|`, `;` or ` / `, or are a list in the notation of JSON or Python. The names in
 /// a list are separated by commas only.
@@ -45,13 +46,26 @@ mod tests {
             (r#"["Drama / Comedy", "A;B", "C|D"]"#, "Drama / Comedy, A;B, C|D"),
             (r#"["Drama, Comedy"]"#, "Drama, Comedy"),
         ] {
-            assert_eq!(parse(text).map(|g| g.to_string()).as_deref(), Ok(expected), "{text}");
+            assert_eq!(
+                parse(text).map(|g| g.to_string()).as_deref(),
+                Ok(expected),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_list_of_genres_is_refused() {
-        for text in ["[]", "[Drama]", "['Drama'", "[{'id': 28}]", "{Drama,Comedy}", "Drama]", "", " | ; / "] {
+        for text in [
+            "[]",
+            "[Drama]",
+            "['Drama'",
+            "[{'id': 28}]",
+            "{Drama,Comedy}",
+            "Drama]",
+            "",
+            " | ; / ",
+        ] {
             assert!(parse(text).is_err(), "{text}: {:?}", parse(text));
         }
     }

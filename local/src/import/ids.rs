@@ -40,7 +40,9 @@ impl Ids {
             let mut numbers = span.split(['+', '@']).map(str::parse);
             match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
                 (Some(Ok(row)), Some(Ok(count)), Some(Ok(base)), None) => Ok(Span { row, count, base }),
-                _ => Err(ImportError::Table(format!("the import's job has a wrong span {span}"))),
+                _ => Err(ImportError::Table(format!(
+                    "the import's job has a wrong span {span}"
+                ))),
             }
         });
         Ok(Self {
@@ -101,7 +103,11 @@ impl Ids {
 
     /// The id of a row, if it has one.
     fn id(&self, row: u64) -> Option<u64> {
-        let span = self.spans.iter().rev().find(|span| (span.row..span.row + span.count).contains(&row));
+        let span = self
+            .spans
+            .iter()
+            .rev()
+            .find(|span| (span.row..span.row + span.count).contains(&row));
         span.map(|span| span.base + (row - span.row))
     }
 }
@@ -119,7 +125,10 @@ mod tests {
         };
         assert_eq!(Ids::stored(&ids.text()).unwrap(), ids);
         assert_eq!(Ids::stored("").unwrap(), Ids::default());
-        assert_eq!([0, 511, 512, 702].map(|row| ids.id(row)), [Some(1), Some(512), None, Some(515)]);
+        assert_eq!(
+            [0, 511, 512, 702].map(|row| ids.id(row)),
+            [Some(1), Some(512), None, Some(515)]
+        );
         for wrong in ["1", "1+2", "1+2@x", "1+2@3@4"] {
             assert!(Ids::stored(wrong).is_err(), "{wrong}");
         }

@@ -21,9 +21,9 @@ enum Value {
 /// Whether text looks like a list or an object in another notation, whether it can be read or not.
 pub(super) fn is_list(text: &str) -> bool {
     let text = text.trim();
-    [('[', ']'), ('{', '}'), ('(', ')')]
-        .iter()
-        .any(|(open, close)| text.starts_with(*open) && (*open != '(' || text.contains('\'')) && text.ends_with(*close))
+    [('[', ']'), ('{', '}'), ('(', ')')].iter().any(|(open, close)| {
+        text.starts_with(*open) && (*open != '(' || text.contains('\'')) && text.ends_with(*close)
+    })
 }
 
 /// Returns the names in a list of texts or of objects with `name`. `None` if the text isn't such a list.
@@ -202,11 +202,23 @@ mod tests {
             ("['Drama', 'Comedy',]", vec!["Drama", "Comedy"]),
             ("('Drama',)", vec!["Drama"]),
             ("{'Drama', 'Comedy'}", vec!["Drama", "Comedy"]),
-            (r#"['Drama', "Children's", 'Rock \'n\' Roll']"#, vec!["Drama", "Children's", "Rock 'n' Roll"]),
-            (r#"[{"id": 28, "name": "Action"}, {"id": 12, "name": "Adventure"}]"#, vec!["Action", "Adventure"]),
-            (r"[{'id': 28, 'name': 'Action', 'x': None, 'y': [1.5, -2]}]", vec!["Action"]),
+            (
+                r#"['Drama', "Children's", 'Rock \'n\' Roll']"#,
+                vec!["Drama", "Children's", "Rock 'n' Roll"],
+            ),
+            (
+                r#"[{"id": 28, "name": "Action"}, {"id": 12, "name": "Adventure"}]"#,
+                vec!["Action", "Adventure"],
+            ),
+            (
+                r"[{'id': 28, 'name': 'Action', 'x': None, 'y': [1.5, -2]}]",
+                vec!["Action"],
+            ),
             (r#"{"id": 28, "name": "Action"}"#, vec!["Action"]),
-            (r#"["Com\u00e9die", "\ud83d\ude00", "\"A\" \\ B\/C"]"#, vec!["Comédie", "😀", "\"A\" \\ B/C"]),
+            (
+                r#"["Com\u00e9die", "\ud83d\ude00", "\"A\" \\ B\/C"]"#,
+                vec!["Comédie", "😀", "\"A\" \\ B/C"],
+            ),
             (r"['Com\xe9die', '\U0001f600']", vec!["Comédie", "😀"]),
             (" [ ] ", vec![]),
         ] {

@@ -57,12 +57,16 @@ pub(super) fn parse(values: &Values, imdb_id_is_id: bool, options: &Options) -> 
     let fields = match fields.map(MovieFields::check) {
         Some(Ok(fields)) => Some(fields),
         Some(Err(error)) => {
-            let message = "Title, director and genre together have too many words.";
-            complaints.push(Complaint::of_row(message, Some(error.to_string())));
+            let message = "Title, director and genre together must have at most 30 different words.";
+            complaints.push(Complaint::of_row(message, Some(format!("{} words", error.words))));
             None
         }
         None => None,
     };
+    if fields.is_none() {
+        // An optional value is only left out if its movie is not.
+        complaints.retain(Complaint::loses_row);
+    }
     Parsed { fields, complaints }
 }
 
@@ -82,7 +86,9 @@ impl Reading<'_> {
     /// A field's value. Empty if the row has none. A title can be any text, so none of it stands for no value except `\N`.
     fn value(&self, field: Field) -> &str {
         let values = self.values.iter().zip(Field::ALL);
-        let value = values.filter(|(_, own)| *own == field).find_map(|(value, _)| value.as_deref());
+        let value = values
+            .filter(|(_, own)| *own == field)
+            .find_map(|(value, _)| value.as_deref());
         value.unwrap_or_default().trim()
     }
 
@@ -94,12 +100,14 @@ impl Reading<'_> {
             _ => NO_VALUE.contains(&value),
         };
         let parsed = if value.is_empty() || stands_for_none {
-            Err("Must not be blank.".to_owned())
+            Err("This field may not be blank.".to_owned())
         } else {
             parse(value)
         };
         let complaint = parsed.map_err(|message| Complaint::of_field(field, message, value));
-        complaint.map_err(|complaint| self.complaints.push(complaint)).ok()
+        complaint
+            .map_err(|complaint| self.complaints.push(complaint))
+            .ok()
     }
 
     /// A field that a movie can be without.
@@ -109,6 +117,8 @@ impl Reading<'_> {
             return None;
         }
         let complaint = parse(value).map_err(|message| Complaint::of_field(field, message, value));
-        complaint.map_err(|complaint| self.complaints.push(complaint.left_out())).ok()
+        complaint
+            .map_err(|complaint| self.complaints.push(complaint.left_out()))
+            .ok()
     }
 }

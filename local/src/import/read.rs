@@ -221,7 +221,13 @@ impl Run {
     /// Puts the movies of the group that aren't in the table yet into chunks.
     fn flush(&mut self) -> Result<(), Stop> {
         let mut group = std::mem::take(&mut self.group);
-        let Reading { store, hash, committed, runtime, .. } = &self.reading;
+        let Reading {
+            store,
+            hash,
+            committed,
+            runtime,
+            ..
+        } = &self.reading;
         let committed = committed.load(Ordering::SeqCst);
         let rows: Vec<(u64, &MovieFields)> = group.iter().map(|read| (read.row, &read.fields)).collect();
         let there = runtime.block_on(self.duplicates.find(store, &rows, committed))?;
@@ -231,7 +237,15 @@ impl Run {
         self.counts.there += (read - group.len()) as u64;
         let rows: Vec<u64> = group.iter().map(|read| read.row).collect();
         let ids = runtime.block_on(self.ids.assign(store, hash, &rows, committed))?;
-        for (Read { row, left_out, fields }, id) in group.into_iter().zip(ids) {
+        for (
+            Read {
+                row,
+                left_out,
+                fields,
+            },
+            id,
+        ) in group.into_iter().zip(ids)
+        {
             if !self.chunk.has_room_for(&fields) {
                 self.end_chunk(row, left_out);
                 if self.chunks.len() == CHUNKS_PER_BATCH {
@@ -275,7 +289,10 @@ impl Run {
             postings: items.collect::<Result<_, marquee_shared::Error>>()?,
             chunks: std::mem::take(&mut self.chunks),
         };
-        self.reading.batches.blocking_send(batch).map_err(|_| Stop::Unheard)
+        self.reading
+            .batches
+            .blocking_send(batch)
+            .map_err(|_| Stop::Unheard)
     }
 
     /// Opens the file of rejected rows. `line` is that of the first row that isn't done.

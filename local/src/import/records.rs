@@ -142,14 +142,19 @@ fn is_row(line: &[u8], delimiter: u8, fields: usize) -> bool {
     let mut rest = line;
     loop {
         if let Some(quoted) = rest.strip_prefix(b"\"") {
-            let Some(after) = closing(quoted) else { return false };
+            let Some(after) = closing(quoted) else {
+                return false;
+            };
             rest = after;
             if rest.first().is_some_and(|byte| *byte != delimiter) {
                 return false;
             }
         }
         let end = memchr(delimiter, rest);
-        if rest.get(..end.unwrap_or(rest.len())).is_some_and(|field| field.contains(&b'"')) {
+        if rest
+            .get(..end.unwrap_or(rest.len()))
+            .is_some_and(|field| field.contains(&b'"'))
+        {
             return false;
         }
         match end {

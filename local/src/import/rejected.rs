@@ -71,7 +71,9 @@ impl Rejected {
         writer.write_record(this.whole_header()).map_err(failed)?;
         for record in reader.byte_records() {
             let record = record.map_err(failed)?;
-            let own = record.get(0).and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
+            let own = record
+                .get(0)
+                .and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
             if own.is_some_and(|own| own < line) {
                 writer.write_byte_record(&record).map_err(failed)?;
             }
@@ -88,7 +90,11 @@ impl Rejected {
             Format::Csv { header, .. } => header.clone(),
             Format::JsonLines => Field::ALL.iter().map(|field| field.name().to_owned()).collect(),
         };
-        let earlier = if header.starts_with(&OWN.map(str::to_owned)) { OWN.len() } else { 0 };
+        let earlier = if header.starts_with(&OWN.map(str::to_owned)) {
+            OWN.len()
+        } else {
+            0
+        };
         header.drain(..earlier);
         Self {
             path,
@@ -118,7 +124,9 @@ impl Rejected {
             self.writer = Some(created);
         }
         let line = line.to_string();
-        let row = [line.as_str(), because].into_iter().chain(cells.iter().skip(self.earlier));
+        let row = [line.as_str(), because]
+            .into_iter()
+            .chain(cells.iter().skip(self.earlier));
         match &mut self.writer {
             Some(writer) => writer.write_record(row).map_err(failed),
             None => Ok(()),
@@ -148,7 +156,9 @@ fn create(path: &Path) -> io::Result<File> {
 }
 
 fn writer(file: File) -> csv::Writer<BufWriter<File>> {
-    csv::WriterBuilder::new().flexible(true).from_writer(BufWriter::new(file))
+    csv::WriterBuilder::new()
+        .flexible(true)
+        .from_writer(BufWriter::new(file))
 }
 
 fn with_path(path: &Path, error: &io::Error) -> io::Error {

@@ -116,7 +116,10 @@ impl<R: Read> Rows<R> {
             Some(_) => header(&mut records, options)?,
         };
         let mut reader = FieldReader::new(b',');
-        if let Format::Csv { header, delimiter, .. } = &format {
+        if let Format::Csv {
+            header, delimiter, ..
+        } = &format
+        {
             reader = FieldReader::new(*delimiter);
             records.set_syntax(Syntax::Csv {
                 delimiter: *delimiter,
@@ -178,7 +181,10 @@ fn header<R: Read>(records: &mut Records<R>, options: &Options) -> Result<Format
     let text = records.peek()?;
     let mut best: Option<(usize, usize, u8)> = None;
     for delimiter in said.map_or(DELIMITERS.to_vec(), |said| vec![said]) {
-        let syntax = Syntax::Csv { delimiter, fields: None };
+        let syntax = Syntax::Csv {
+            delimiter,
+            fields: None,
+        };
         let mut slice = Records::new(text, syntax);
         let Some(record) = slice.next()? else {
             continue;
@@ -191,7 +197,10 @@ fn header<R: Read>(records: &mut Records<R>, options: &Options) -> Result<Format
         }
     }
     let delimiter = best.map_or(b',', |(.., delimiter)| delimiter);
-    records.set_syntax(Syntax::Csv { delimiter, fields: None });
+    records.set_syntax(Syntax::Csv {
+        delimiter,
+        fields: None,
+    });
     let Some(record) = records.next()? else {
         return Err(ImportError::File("the file has no header".into()));
     };
@@ -219,10 +228,15 @@ fn header<R: Read>(records: &mut Records<R>, options: &Options) -> Result<Format
 
 /// The delimiter that a line `sep=;` names, as Excel writes and reads it.
 fn separator(line: &[u8]) -> Option<u8> {
-    let line = line.strip_prefix(b"\"").and_then(|l| l.strip_suffix(b"\"")).unwrap_or(line);
+    let line = line
+        .strip_prefix(b"\"")
+        .and_then(|l| l.strip_suffix(b"\""))
+        .unwrap_or(line);
     let (name, delimiter) = line.split_at_checked(4)?;
     match delimiter {
-        [delimiter] if name.eq_ignore_ascii_case(b"sep=") && DELIMITERS.contains(delimiter) => Some(*delimiter),
+        [delimiter] if name.eq_ignore_ascii_case(b"sep=") && DELIMITERS.contains(delimiter) => {
+            Some(*delimiter)
+        }
         _ => None,
     }
 }
@@ -290,7 +304,13 @@ impl FieldReader {
                 }
                 Some((line, RowFault::NeverClosed))
             }
-            Some(Fault::Fields(fields)) => Some((record.line, RowFault::Fields { fields, columns: count })),
+            Some(Fault::Fields(fields)) => Some((
+                record.line,
+                RowFault::Fields {
+                    fields,
+                    columns: count,
+                },
+            )),
             Some(Fault::TooLong) => {
                 cells = StringRecord::new();
                 Some((record.line, RowFault::TooLong))
@@ -317,7 +337,10 @@ fn json_row(record: &Record<'_>) -> Row {
         None => json_values(&text).map_err(RowFault::NotJson),
     };
     let cells = match &values {
-        Ok(values) => values.iter().map(|value| value.as_deref().unwrap_or_default()).collect(),
+        Ok(values) => values
+            .iter()
+            .map(|value| value.as_deref().unwrap_or_default())
+            .collect(),
         // Its columns aren't known.
         Err(RowFault::NotJson(_)) => StringRecord::from(vec![&*text]),
         Err(_) => StringRecord::new(),
@@ -332,8 +355,8 @@ fn json_row(record: &Record<'_>) -> Row {
 
 /// The values of a JSON object, whose names are those of the API.
 fn json_values(line: &str) -> Result<Values, String> {
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line)
-        .map_err(|error| format!("column {}: {}", error.column(), what_is_wrong(&error)))?;
+    let object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(line).map_err(|error| what_is_wrong(&error))?;
     let mut values = Values::default();
     for (value, field) in values.iter_mut().zip(Field::ALL) {
         *value = match object.get(field.name()) {
@@ -351,10 +374,11 @@ fn json_values(line: &str) -> Result<Values, String> {
 }
 
 /// What is wrong with JSON, in words.
-fn what_is_wrong(error: &serde_json::Error) -> &'static str {
+fn what_is_wrong(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
     match error.classify() {
-        serde_json::error::Category::Eof => "the line ends within the object",
-        serde_json::error::Category::Data => "this is not an object",
-        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "this is not JSON",
+        Category::Eof => "the line ends within the object".into(),
+        Category::Data => "this is no object".into(),
+        Category::Syntax | Category::Io => format!("this is no JSON at column {}", error.column()),
     }
 }

@@ -87,13 +87,11 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] when the table cannot be read or written.
     pub async fn restart_import(&self, hash: &str) -> Result<ImportJob> {
-        let restart = Update::new(
-            "SET #done = :none, #left_out = :none, #spans = :no_spans, #began = :now",
-        )
-        .when("#done = #rows")
-        .value(":none", number(0))
-        .value(":no_spans", text(""))
-        .value(":now", text(self.clock.now().to_string()));
+        let restart = Update::new("SET #done = :none, #left_out = :none, #spans = :no_spans, #began = :now")
+            .when("#done = #rows")
+            .value(":none", number(0))
+            .value(":no_spans", text(""))
+            .value(":now", text(self.clock.now().to_string()));
         let stored = self
             .update(&keys::import(hash), &restart, ReturnValue::AllNew)
             .await?;
@@ -170,7 +168,10 @@ impl Store {
             for item in self.batch_get(keys).await?.into_values() {
                 movies.push(from_item(item)?);
             }
-            let last = read.items.last().and_then(|item| item.get(range.index.sk)?.as_s().ok());
+            let last = read
+                .items
+                .last()
+                .and_then(|item| item.get(range.index.sk)?.as_s().ok());
             match last.filter(|_| read.more) {
                 Some(last) => range = range.beyond(last, Direction::Ascending),
                 None => break,

@@ -54,16 +54,29 @@ fn quotes_are_read_as_pythons_csv_reads_them() {
         r#"a,"""""#,
         r#"a, "b"#,
     ] {
-        assert_eq!(read(format!("{record}\nx,y").as_bytes(), 2), [good(1, record), good(2, "x,y")]);
+        assert_eq!(
+            read(format!("{record}\nx,y").as_bytes(), 2),
+            [good(1, record), good(2, "x,y")]
+        );
     }
 }
 
 #[test]
 fn a_quote_that_is_never_closed_loses_its_own_line_only() {
     for bad in ["\"a,b", "a,\"b", "a,\"b\"\"", "a\",\"b"] {
-        for rest in ["c,d\ne,f\n", "c,\"d\"\ne,f\n", "\"c\",d\n\"e\",f", "c,\"d\nd\"\ne,\"f,\"\n", "c,\"d\"\"\"\ne,\"\"\n"] {
+        for rest in [
+            "c,d\ne,f\n",
+            "c,\"d\"\ne,f\n",
+            "\"c\",d\n\"e\",f",
+            "c,\"d\nd\"\ne,\"f,\"\n",
+            "c,\"d\"\"\"\ne,\"\"\n",
+        ] {
             let all = read(format!("{bad}\n{rest}").as_bytes(), 2);
-            assert_eq!(all[0], (1, bad.to_owned(), Some(Fault::NeverClosed(1))), "{bad} {rest}");
+            assert_eq!(
+                all[0],
+                (1, bad.to_owned(), Some(Fault::NeverClosed(1))),
+                "{bad} {rest}"
+            );
             assert_eq!(all.len(), 3, "{bad} {rest} {all:?}");
             assert!(all[1..].iter().all(|(.., fault)| fault.is_none()), "{all:?}");
             assert_eq!(all[1].0, 2);
@@ -86,7 +99,10 @@ fn a_quote_that_is_open_at_the_end_is_reported_where_it_opened() {
 fn a_record_with_another_number_of_fields_is_one_record() {
     assert_eq!(
         read(b"a,\"b\nb\",c\nd,e", 2),
-        [(1, "a,\"b\nb\",c".to_owned(), Some(Fault::Fields(3))), good(3, "d,e")]
+        [
+            (1, "a,\"b\nb\",c".to_owned(), Some(Fault::Fields(3))),
+            good(3, "d,e")
+        ]
     );
 }
 
@@ -100,7 +116,11 @@ fn a_quote_that_another_row_closes_by_chance_loses_its_own_line_only() {
 #[test]
 fn a_record_that_is_too_long_loses_no_other() {
     let long = "x".repeat(3 * MAX_RECORD);
-    for bad in [format!("a,{long}"), format!("a,\"{long}\""), format!("a,\"{long}")] {
+    for bad in [
+        format!("a,{long}"),
+        format!("a,\"{long}\""),
+        format!("a,\"{long}"),
+    ] {
         for end in ["\n", "\r\n", "\r"] {
             let text = format!("{bad}{end}c,d{end}");
             let syntax = Syntax::Csv {
@@ -122,7 +142,10 @@ fn a_quote_that_is_not_closed_within_the_longest_record_is_never_closed() {
     let rows = "c,d\n".repeat(MAX_RECORD / 2);
     let text = format!("a,\"b\n{rows}");
     let all = read_fast(text.as_bytes());
-    assert_eq!((all.len(), all[0].1), (1 + MAX_RECORD / 2, Some(Fault::NeverClosed(1))));
+    assert_eq!(
+        (all.len(), all[0].1),
+        (1 + MAX_RECORD / 2, Some(Fault::NeverClosed(1)))
+    );
     assert!(all[1..].iter().all(|(_, fault)| fault.is_none()));
 }
 
