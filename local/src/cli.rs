@@ -145,7 +145,7 @@ impl Cli {
     }
 }
 
-/// Imports a file. The exit status is that of the contract with scripts: see the help of `marquee import`.
+/// Imports a file. The help of `marquee import` says what its exit status means.
 async fn import(source: &Source, options: Import, table: OperatorTable) -> Result<ExitCode, Box<dyn Error>> {
     const LEFT_OUT: u8 = 1;
     const NOTHING_READ: u8 = 2;

@@ -27,8 +27,8 @@ pub(super) fn parse(values: &Values, imdb_id_is_id: bool, options: &Options) -> 
         values,
         complaints: Vec::new(),
     };
-    let title = reading.field(Field::Title, |text| Title::parse(text));
-    let description = reading.field(Field::Description, |text| Description::parse(text));
+    let title = reading.field(Field::Title, Title::parse);
+    let description = reading.field(Field::Description, Description::parse);
     let release_date = reading.field(Field::ReleaseDate, |text| {
         dates::parse(text, options.dates).map_err(str::to_owned)
     });

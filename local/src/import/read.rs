@@ -170,7 +170,7 @@ impl Run {
                 self.open_rejected(&rows.format, row.line);
                 first = false;
             }
-            self.row(row, &rows.format)?;
+            self.row(&row, &rows.format)?;
             self.row += 1;
             if self.group.len() == GROUP {
                 self.flush()?;
@@ -183,7 +183,7 @@ impl Run {
     }
 
     /// Reads a row into the group, or rejects it.
-    fn row(&mut self, row: Row, format: &Format) -> Result<(), Stop> {
+    fn row(&mut self, row: &Row, format: &Format) -> Result<(), Stop> {
         let imdb_id_is_id = matches!(format, Format::Csv { columns, .. } if columns.imdb_id_is_id);
         let (fields, complaints) = match &row.values {
             Ok(values) => {

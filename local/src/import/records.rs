@@ -377,5 +377,5 @@ pub(super) fn lines(text: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "records/tests.rs"]
+#[allow(clippy::unwrap_used)]
 mod tests;
