@@ -1,4 +1,5 @@
-//! What `Cargo.toml` says to cargo-lambda, which builds the functions and stands in for the gateway in its watch.
+//! The settings in `Cargo.toml` for cargo-lambda, which builds the functions and replaces the gateway in `cargo lambda
+//! watch`.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +7,15 @@ use marquee::{server::TEMPLATE, template::Template};
 
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
-/// The keys and values of one table of the manifest.
+/// Returns the keys and values of a table of the manifest.
 fn table(name: &str) -> BTreeMap<&'static str, &'static str> {
     let (_, rest) = MANIFEST.split_once(&format!("\n[{name}]\n")).unwrap();
     let lines = rest.lines().take_while(|line| !line.starts_with('['));
     lines.filter_map(|line| line.split_once(" = ")).collect()
 }
 
-/// It adds what isn't said, and says nothing of it: among that `panic = "abort"`, which would end the process where one
-/// request should be answered `500`.
+/// cargo-lambda silently adds settings that the profile lacks. One is `panic = "abort"`, with which a panic would end the
+/// process instead of answering one request with `500`.
 #[test]
 fn the_release_profile_leaves_nothing_for_cargo_lambda_to_add() {
     let profile = table("profile.release");
@@ -26,15 +27,15 @@ fn the_release_profile_leaves_nothing_for_cargo_lambda_to_add() {
 }
 
 #[test]
-fn its_watch_has_the_templates_routes_and_no_other() {
+fn cargo_lambda_watch_has_exactly_the_templates_routes() {
     let mut expected = BTreeMap::new();
     for route in Template::parse(TEMPLATE).unwrap().routes.iter() {
         assert_eq!(
             route.method, None,
-            "{}: a path here stands for any method",
+            "{}: the router of cargo-lambda does not distinguish methods",
             route.key
         );
-        // Its paths are matched whole: a trailing slash is another path, and `{*proxy}` is never empty.
+        // The router of cargo-lambda matches a trailing slash literally, and `{*proxy}` is never empty.
         let paths = match (route.path.as_str(), route.path.strip_suffix("{proxy+}")) {
             ("$default", _) => vec!["/".to_owned(), "/{*proxy}".to_owned()],
             (_, Some(prefix)) => vec![format!("{prefix}{{*proxy}}")],
@@ -54,9 +55,9 @@ fn its_watch_has_the_templates_routes_and_no_other() {
     assert_eq!(router.collect::<BTreeMap<_, _>>(), expected);
 }
 
-/// It moves every binary that it finds built, so that builds side by side take each other's.
+/// In a parallel build, SAM moves every built binary that it finds, including those of other functions.
 #[test]
-fn sam_builds_one_function_after_another() {
+fn sam_does_not_build_functions_in_parallel() {
     let settings = include_str!("../samconfig.toml");
     assert!(!settings.contains("parallel = true"), "{settings}");
 }

@@ -1,4 +1,4 @@
-//! The documents agree with the code: access patterns, keys, costs, and everything that they name.
+//! The documents agree with the code: access patterns, keys, costs, and all names of tests, files, constants and settings.
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +8,7 @@ use std::{
 
 const DATA_MODEL: &str = "docs/data-model.md";
 
-/// The root of the repository.
+/// Returns the root directory of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -19,7 +19,7 @@ pub fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// Every file with this extension in these directories and below them.
+/// Returns every file with this extension in these directories and below them.
 pub fn files(directories: &[&str], extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut left: Vec<PathBuf> = directories.iter().map(|d| root().join(d)).collect();
@@ -37,7 +37,7 @@ pub fn files(directories: &[&str], extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Every id of an access pattern (`AP-…`) in a text.
+/// Returns every id of an access pattern (`AP-…`) in a text.
 fn patterns(text: &str) -> BTreeSet<String> {
     text.match_indices("AP-")
         .map(|(at, _)| {
@@ -179,7 +179,7 @@ fn every_attribute_of_keys_and_indexes_is_in_the_data_model() {
     assert!(model.contains(&format!("LIKES#<id mod {LIKES_SHARDS}>")));
 }
 
-/// The fragment by which a link names a heading.
+/// Returns the fragment of a link to a heading.
 pub fn fragment(heading: &str) -> String {
     let kept = heading.trim().to_lowercase();
     kept.chars()
@@ -188,7 +188,7 @@ pub fn fragment(heading: &str) -> String {
         .collect()
 }
 
-/// Every Markdown document of the project.
+/// Returns every Markdown document of the project.
 fn documents() -> Vec<PathBuf> {
     let mut documents: Vec<PathBuf> = fs::read_dir(root())
         .unwrap()
@@ -199,7 +199,7 @@ fn documents() -> Vec<PathBuf> {
     documents
 }
 
-/// Every Rust file of the project with its text.
+/// Returns every Rust file of the project with its text.
 fn sources() -> Vec<(PathBuf, String)> {
     const DIRECTORIES: [&str; 6] = [
         "shared/src",
@@ -380,7 +380,7 @@ fn every_constant_and_setting_that_the_documents_name_exists() {
 
 const DEPLOY: &str = "docs/deploy.md";
 
-/// The rows of the first table below a heading, without the table's head. Each cell is trimmed.
+/// Returns the rows of the first table below a heading, without the table's head. Each cell is trimmed.
 pub fn table<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
     let below = text
         .split_once(&format!("\n{heading}\n"))
@@ -394,7 +394,7 @@ pub fn table<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
         .collect()
 }
 
-/// The texts in backticks.
+/// Returns the texts in backticks.
 pub fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -440,8 +440,8 @@ fn the_page_on_deploying_names_every_parameter_output_and_alarm_and_no_other() {
     );
 }
 
-/// The data model's table of costs: trips, read units and write units of each request, by the request's name. A row for
-/// two requests, `a · b`, has a value for each. The name `signed in` stands for the first request by a signed-in user.
+/// Returns the data model's table of costs: trips, read units and write units of each request, by the request's name. A row
+/// for two requests, `a · b`, has a value for each. The name `signed in` is the first request by a signed-in user.
 fn measured() -> std::collections::BTreeMap<String, [f64; 3]> {
     let mut costs = std::collections::BTreeMap::new();
     let model = read(DATA_MODEL);

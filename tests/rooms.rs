@@ -193,17 +193,11 @@ fn the_map_of_the_database_names_every_file_after_those_it_uses() {
         .filter_map(|row| row.split('`').nth(1))
         .map(|file| format!("db::{file}"))
         .collect();
-    // A folder is one place on the map.
-    let place_of = |module: &str| module.split("::").take(2).collect::<Vec<_>>().join("::");
     let mut room: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (module, uses) in dependencies() {
         if module.starts_with("db::") {
-            let used = room.entry(place_of(&module)).or_default();
-            used.extend(
-                uses.iter()
-                    .filter(|used| used.starts_with("db::"))
-                    .map(|used| place_of(used)),
-            );
+            let used = uses.into_iter().filter(|used| used.starts_with("db::"));
+            room.entry(module).or_default().extend(used);
         }
     }
     let places: BTreeSet<&String> = room.keys().collect();

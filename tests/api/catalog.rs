@@ -1,4 +1,4 @@
-//! The demonstration catalog: 16,975 real movies, as the first `cargo run` imports them.
+//! The demonstration catalog: the 16,975 real movies that the first `cargo run` imports.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ async fn search(caller: &Caller, q: &str) -> crate::support::Answer {
         .is(200)
 }
 
-// One import, for it takes longer than everything that is asked of it.
+// All checks share one import, because it takes longer than the checks.
 #[tokio::test]
 async fn the_demonstration_catalog_is_listed_found_and_counted() {
     let app = TestApp::with(|options| options.catalog = Catalog::Demonstration).await;
@@ -26,13 +26,14 @@ async fn the_demonstration_catalog_is_listed_found_and_counted() {
     the_lists_hold_all_movies(&nobody).await;
     the_genres_are_counted(&nobody).await;
     real_names_find_real_movies(&nobody).await;
-    a_rare_word_leads_before_a_common_genre(&nobody).await;
+    the_rarest_word_drives_a_search(&nobody).await;
     common_words_are_paged_to_the_end(&nobody).await;
-    a_movie_is_added_among_them(&app).await;
+    a_movie_can_be_added_to_the_catalog(&app).await;
 }
 
-/// Thousands of comedies, dozens of Allens: the first page already has movies of both.
-async fn a_rare_word_leads_before_a_common_genre(nobody: &Caller) {
+/// There are thousands of comedies and dozens of movies by somebody called Allen. The first page must already have movies
+/// that match both words, so the search must start from the rare word.
+async fn the_rarest_word_drives_a_search(nobody: &Caller) {
     for q in ["comedy allen", "drama lumet", "drama smith"] {
         let path = format!("/api/movies/search/?q={}", encode(q));
         let first = nobody.get(&path).send().await.is(200);
@@ -132,7 +133,7 @@ async fn real_names_find_real_movies(nobody: &Caller) {
     assert_eq!(
         texts(&found, "title")[0],
         "The Young Kieslowski",
-        "a title before a director"
+        "a match in a title precedes a match in a director"
     );
     assert_eq!(search(nobody, "KIEŚLOWSKI").await.ids(), found.ids());
 
@@ -167,7 +168,7 @@ async fn common_words_are_paged_to_the_end(nobody: &Caller) {
     }
 }
 
-async fn a_movie_is_added_among_them(app: &TestApp) {
+async fn a_movie_can_be_added_to_the_catalog(app: &TestApp) {
     let member = app.member().await;
     let movie = crate::support::movie("The Godfather", "Somebody Else", "Drama, Western", "2024-01-01");
     let made = member.add(&movie).await;
@@ -178,7 +179,7 @@ async fn a_movie_is_added_among_them(app: &TestApp) {
         member.get("/api/movies/?genre=western&limit=1").send().await.body["count"],
         312
     );
-    // Nobody's movies are for admins to change.
+    // Only admins may change movies without an owner.
     member
         .patch("/api/movies/1/")
         .json(&json!({"title": "Mine"}))

@@ -1,8 +1,8 @@
-//! The same handlers, reached by the events that API Gateway sends.
+//! Requests that reach the handlers as API Gateway's events instead of over HTTP.
 
 use serde_json::{Value, json};
 
-use super::{MEDIA, body_of};
+use super::{MEDIA_TYPES, body_of};
 use crate::support::{
     Answer, Caller, TestApp,
     event::{DOMAIN, Event, Request},
@@ -10,7 +10,7 @@ use crate::support::{
     replay::{self, Target as _},
 };
 
-/// A caller's request.
+/// Returns a request with the caller's access token.
 fn request(caller: &Caller, method: &str, path: &str) -> Request {
     let request = Request::new(method, path);
     match &caller.access {
@@ -19,17 +19,17 @@ fn request(caller: &Caller, method: &str, path: &str) -> Request {
     }
 }
 
-fn event(request: &Request) -> Event {
+fn event_of(request: &Request) -> Event {
     request.event("a test's")
 }
 
-/// The answer to the request's event.
+/// Returns the answer to the request's event.
 async fn invoke(app: &TestApp, request: &Request) -> Answer {
-    answered(app, &event(request)).await
+    invoke_event(app, &event_of(request)).await
 }
 
-/// The answer to an event, with the gateway's own id.
-async fn answered(app: &TestApp, event: &Event) -> Answer {
+/// Returns the answer to an event, after checking that it has the gateway's request id.
+async fn invoke_event(app: &TestApp, event: &Event) -> Answer {
     let answer = app.answer(event).await;
     answer.check(event.request_context.http.method == "HEAD");
     assert_eq!(answer.header("x-request-id"), event.request_context.request_id);
@@ -41,16 +41,16 @@ fn stalker() -> Value {
 }
 
 #[tokio::test]
-async fn a_body_may_come_as_text_or_in_base64() {
+async fn a_body_may_be_text_or_base64() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let mut id = 0;
-    for media in MEDIA {
+    for media in MEDIA_TYPES {
         for is_base64 in [true, false] {
             for path in ["/api/movies", "/api/movies/"] {
                 let (kind, body) = body_of(media, &stalker());
                 let request = request(&member, "POST", path).body(&kind, body).base64(is_base64);
-                assert_eq!(event(&request).is_base64_encoded, is_base64);
+                assert_eq!(event_of(&request).is_base64_encoded, is_base64);
                 let reply = invoke(&app, &request).await.is(201);
                 id += 1;
                 assert_eq!(
@@ -67,7 +67,7 @@ async fn a_body_may_come_as_text_or_in_base64() {
 }
 
 #[tokio::test]
-async fn both_spellings_of_a_path_answer_alike() {
+async fn a_path_gives_the_same_answer_with_or_without_a_trailing_slash() {
     let app = TestApp::new().await;
     let member = app.member().await;
     member.add(&stalker()).await;
@@ -86,7 +86,7 @@ async fn both_spellings_of_a_path_answer_alike() {
         let slash = request(&member, "GET", &format!("{path}/")).query(query);
         let slash = invoke(&app, &slash).await;
         assert_eq!((plain.status, &plain.body), (slash.status, &slash.body), "{path}");
-        // The same that HTTP gives.
+        // HTTP gives the same answer.
         let sent = member.get(&format!("{path}?{query}")).send().await;
         assert_eq!(sent.status, plain.status, "{path}");
         if plain.status == 200 {
@@ -99,7 +99,7 @@ async fn both_spellings_of_a_path_answer_alike() {
 }
 
 #[tokio::test]
-async fn a_pages_url_names_the_domain_of_the_event() {
+async fn page_urls_use_the_domain_of_the_event() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for _ in 0..2 {
@@ -115,13 +115,13 @@ async fn a_pages_url_names_the_domain_of_the_event() {
 }
 
 #[tokio::test]
-async fn cookies_are_nobodys_credentials() {
+async fn cookies_are_not_credentials() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let access = member.access.as_deref().unwrap();
     let cookies = format!("access={access}; authorization=Bearer {access}");
     let of = |caller: &Caller| request(caller, "GET", "/api/users/me/").header("cookie", &cookies);
-    assert_eq!(event(&of(&member)).cookies.len(), 2);
+    assert_eq!(event_of(&of(&member)).cookies.len(), 2);
     invoke(&app, &of(&app.anonymous()))
         .await
         .is_problem(401, "unauthenticated");
@@ -129,9 +129,9 @@ async fn cookies_are_nobodys_credentials() {
     assert_eq!(reply.body["id"], member.id);
 }
 
-/// The gateway joins a header's values by commas.
+/// The gateway joins the values of a header with commas.
 #[tokio::test]
-async fn a_header_of_several_values_is_read_and_written_whole() {
+async fn a_header_with_several_values_is_read_and_written_completely() {
     let app = TestApp::new().await;
     let member = app.member().await;
     member.add(&stalker()).await;
@@ -144,7 +144,7 @@ async fn a_header_of_several_values_is_read_and_written_whole() {
             .body("application/json", "{\"title\": \"Stalker!\"}")
     };
     let stale = patch(["\"7\"", "\"8\""]);
-    assert_eq!(event(&stale).headers["if-match"], "\"7\",\"8\"");
+    assert_eq!(event_of(&stale).headers["if-match"], "\"7\",\"8\"");
     invoke(&app, &stale).await.is_problem(412, "stale_precondition");
     let reply = invoke(&app, &patch(["\"7\"", "\"1\""])).await.is(200);
     assert_eq!(reply.body["title"], "Stalker!");
@@ -165,9 +165,9 @@ async fn a_header_of_several_values_is_read_and_written_whole() {
 }
 
 #[tokio::test]
-async fn what_is_empty_may_be_left_out_or_null() {
+async fn empty_members_of_an_event_may_be_missing_or_null() {
     let app = TestApp::new().await;
-    let mut bare = event(&Request::new("GET", "/api/movies")).to_value();
+    let mut bare = event_of(&Request::new("GET", "/api/movies")).to_value();
     bare.as_object_mut().unwrap().remove("rawQueryString");
     for name in ["body", "cookies", "queryStringParameters"] {
         bare[name] = Value::Null;
@@ -177,9 +177,11 @@ async fn what_is_empty_may_be_left_out_or_null() {
     assert_eq!(reply.body["count"], 0);
     let login = Request::new("POST", "/api/auth/login").body("application/json", "{}");
     for (body, is_base64) in [("not base64", false), ("eyJ0aXRsZSI6", true)] {
-        let mut broken = event(&login);
+        let mut broken = event_of(&login);
         broken.body = Some(body.to_owned());
         broken.is_base64_encoded = is_base64;
-        answered(&app, &broken).await.is_problem(400, "malformed_request");
+        invoke_event(&app, &broken)
+            .await
+            .is_problem(400, "malformed_request");
     }
 }

@@ -1,4 +1,4 @@
-//! Favorites: toggled, set and taken off, counted exactly.
+//! Favorites: adding, removing, toggling, and exact counts.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn ran() -> Value {
 
 const FAVORITE: &str = "/api/movies/1/favorite/";
 
-/// The answer's favorite and count, if the answer has the documented form.
+/// Returns `favorite` and `favorite_count` of an answer. Panics unless the answer has the documented form.
 fn favorite(answer: Answer) -> (bool, u64) {
     let answer = answer.is(200);
     let body = answer.body.as_object().unwrap();
@@ -26,6 +26,7 @@ fn favorite(answer: Answer) -> (bool, u64) {
     )
 }
 
+/// Returns `favorite` and `favorite_count` as the movie shows them to this caller.
 async fn seen(caller: &Caller) -> (bool, u64) {
     let movie = caller.get("/api/movies/1/").send().await.is(200).body;
     (
@@ -50,7 +51,7 @@ async fn toggling_twice_restores_the_count() {
 }
 
 #[tokio::test]
-async fn setting_and_taking_off_can_be_repeated() {
+async fn adding_and_removing_can_be_repeated() {
     let app = TestApp::new().await;
     let (one, two) = (app.member().await, app.member().await);
     one.add(&ran()).await;
@@ -90,7 +91,7 @@ async fn a_favorite_needs_a_caller_and_a_movie() {
 }
 
 #[tokio::test]
-async fn a_favorite_takes_any_body_or_none() {
+async fn a_favorite_request_may_have_any_body_or_none() {
     let app = TestApp::new().await;
     let member = app.member().await;
     member.add(&ran()).await;

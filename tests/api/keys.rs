@@ -1,4 +1,4 @@
-//! The keys of a deployment: made from secrets that Secrets Manager holds, published, rotated, withdrawn.
+//! The keys of a deployment: derived from secrets in Secrets Manager, published, rotated and withdrawn.
 
 use std::{
     net::Ipv4Addr,
@@ -21,18 +21,18 @@ use crate::support::{Answer, Caller, NothingRefused, PASSWORD, TestApp, secrets_
 
 const JWKS: &str = "/.well-known/jwks.json";
 
-/// The secrets' names.
+/// The names of the secrets.
 const SIGNING: &str = "marquee/signing";
 const REFRESH: &str = "marquee/refresh";
 
 /// A day, in seconds.
 const DAY: i64 = 24 * 60 * 60;
 
-/// Two texts that a signing key can be made of.
+/// Two values of the signing secret.
 const FIRST: &str = "Rk3vQ8wXz1LmNp5TyB7HcJ9dSfG2aEuV";
 const SECOND: &str = "m9XhT4qLw2ZcV6bNk8RjP1sDyF3gAe5U";
 
-/// A table and a Secrets Manager, and processes of the functions that share them.
+/// A table and a Secrets Manager, which the processes of all functions share.
 struct Deployment {
     app: TestApp,
     secrets: SecretsManager,
@@ -51,7 +51,7 @@ impl Deployment {
         }
     }
 
-    /// New processes of all functions, which remember nothing; somebody who calls them.
+    /// Starts new processes of all functions, with empty caches, and returns a caller of them.
     async fn start(&self) -> Caller {
         let template = Template::parse(TEMPLATE).unwrap();
         let functions = Functions::new(&template, &self.app.running.state);
@@ -98,21 +98,22 @@ fn kid(access: &Value) -> String {
     header["kid"].as_str().unwrap().to_owned()
 }
 
-/// The token under the id of a key that nobody has: a verifier that meets it looks at the keys, if it may.
-fn of_an_unknown_key(access: &Value) -> Value {
+/// Returns the token with the id of a key that does not exist. A verifier reads the keys again when it sees such a token,
+/// unless it read them a moment ago.
+fn with_unknown_kid(access: &Value) -> Value {
     let (_, rest) = access.as_str().unwrap().split_once('.').unwrap();
     let header = URL_SAFE_NO_PAD.encode(json!({"alg": "EdDSA", "kid": "unknown"}).to_string());
     json!(format!("{header}.{rest}"))
 }
 
-async fn published(caller: &Caller) -> Vec<String> {
+async fn published_kids(caller: &Caller) -> Vec<String> {
     let answer = caller.get(JWKS).send().await.is(200);
     let keys = answer.body["keys"].as_array().unwrap().iter();
     keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
-async fn the_public_keys_verify_access_tokens() {
+async fn the_published_keys_verify_access_tokens() {
     let app = TestApp::new().await;
     let first_caller = app.anonymous().get(JWKS).send().await.is(200);
     assert_eq!(first_caller.header("content-type"), "application/json");
@@ -137,7 +138,7 @@ async fn the_public_keys_verify_access_tokens() {
 }
 
 #[tokio::test]
-async fn nothing_else_is_well_known() {
+async fn no_other_well_known_path_exists() {
     let app = TestApp::new().await;
     app.anonymous().get("/.well-known/").send().await.is(404);
     app.anonymous()
@@ -153,31 +154,31 @@ async fn a_rotation_signs_nobody_out() {
     let deployment = Deployment::new().await;
     let old = deployment.start().await;
     let before = register(&old, "before").await.is(201).body;
-    // So much later that only the rotation is new.
+    // Some time later, so that only the rotation is recent.
     deployment.app.clock.advance(3600);
     let before = refresh(&old, &before["refresh"]).await.is(200).body;
-    assert_eq!(published(&old).await.len(), 1);
+    assert_eq!(published_kids(&old).await.len(), 1);
 
     deployment.secrets.put(SIGNING, SECOND);
     let new = deployment.start().await;
-    // The new key is published at once and signs only when every verifier has had time to find it.
+    // The new key is published immediately, but signs only after every verifier has had time to read it.
     let during = register(&new, "during").await.is(201).body;
     assert_eq!(kid(&during["access"]), kid(&before["access"]));
-    assert_eq!(published(&new).await.len(), 2);
+    assert_eq!(published_kids(&new).await.len(), 2);
     deployment.app.clock.advance(45);
     let during = refresh(&new, &during["refresh"]).await.is(200).body;
     assert_eq!(kid(&during["access"]), kid(&before["access"]));
     deployment.app.clock.advance(45);
     let after = register(&new, "after").await.is(201).body;
     assert_ne!(kid(&after["access"]), kid(&before["access"]));
-    // A process that remembers the old key signs with it for five minutes, and everybody verifies both.
+    // A process that has cached the old key signs with it for up to five minutes. Every process verifies both.
     let late = register(&old, "late").await.is(201).body;
     assert_eq!(kid(&late["access"]), kid(&before["access"]));
     for process in [&old, &new, &deployment.start().await] {
         for tokens in [&before, &during, &after, &late] {
             me(process, &tokens["access"]).await.is(200);
         }
-        assert_eq!(published(process).await.len(), 2);
+        assert_eq!(published_kids(process).await.len(), 2);
     }
 
     deployment.app.clock.advance(5 * 60);
@@ -186,7 +187,7 @@ async fn a_rotation_signs_nobody_out() {
     me(&new, &before["access"]).await.is(200);
     refresh(&new, &noticed["refresh"]).await.is(200);
 
-    // Whoever comes back weeks later may attach the old access token to the call that refreshes it.
+    // A client that returns weeks later may send the old access token with the call that refreshes it.
     deployment.app.clock.advance(20 * DAY);
     let returning = Caller {
         access: Some(late["access"].as_str().unwrap().into()),
@@ -194,15 +195,15 @@ async fn a_rotation_signs_nobody_out() {
     };
     let back = refresh(&returning, &late["refresh"]).await.is(200).body;
     me(&old, &back["access"]).await.is(200);
-    // When all sessions that began under it have ended, the old key is gone.
+    // The old key is removed once all sessions that began under it have ended.
     deployment.app.clock.advance(41 * DAY);
     register(&new, "stranger").await.is(201);
-    assert_eq!(published(&new).await, [kid(&after["access"])]);
+    assert_eq!(published_kids(&new).await, [kid(&after["access"])]);
 }
 
-/// However long nobody signed in, a client that has a session goes on with it, whatever it attaches.
+/// A client can continue its session even if nobody has signed in for a long time, whichever access token it sends.
 #[tokio::test]
-async fn a_quiet_month_signs_nobody_out() {
+async fn a_month_without_logins_signs_nobody_out() {
     let deployment = Deployment::new().await;
     let caller = deployment.start().await;
     let tokens = register(&caller, "ripley").await.is(201).body;
@@ -220,7 +221,7 @@ async fn a_quiet_month_signs_nobody_out() {
     me(&caller, &tokens["access"]).await.is(200);
 }
 
-/// A key that nobody has had the time to find doesn't sign, be it the current one or the one before it.
+/// A key does not sign before every verifier has had time to read it. This holds for the current and the previous key.
 #[tokio::test]
 async fn two_rotations_in_a_row_sign_nobody_out() {
     let deployment = Deployment::new().await;
@@ -228,18 +229,18 @@ async fn two_rotations_in_a_row_sign_nobody_out() {
     let mut tokens = register(&verifier, "ripley").await.is(201).body;
     let first = kid(&tokens["access"]);
     deployment.app.clock.advance(400);
-    // A process that has the first key in use sees the second and the third come, within its five minutes.
+    // A process that uses the first key sees the second and the third key appear before its cache expires.
     let signer = deployment.start().await;
     tokens = refresh(&signer, &tokens["refresh"]).await.is(200).body;
     deployment.app.clock.advance(300);
-    let unknown = of_an_unknown_key(&tokens["access"]);
+    let unknown = with_unknown_kid(&tokens["access"]);
     me(&verifier, &unknown).await.is(401);
     for text in [SECOND, "Tt5rD8wQz2KmHp6LyV9NcX3bSfJ1aGuE"] {
         deployment.secrets.put(SIGNING, text);
-        published(&deployment.start().await).await;
+        published_kids(&deployment.start().await).await;
     }
     for _ in 0..30 {
-        // Makes the verifier look at the keys whenever it may, at first before either is there.
+        // Makes the verifier read the keys as often as it may, for the first time before either new key exists.
         me(&verifier, &unknown).await.is(401);
         tokens = refresh(&signer, &tokens["refresh"]).await.is(200).body;
         me(&verifier, &tokens["access"]).await.is(200);
@@ -249,9 +250,9 @@ async fn two_rotations_in_a_row_sign_nobody_out() {
 }
 
 /// Guarantee 6.
-/// A verifier that has just looked, and then meets the new key, would refuse it for ten seconds.
+/// A verifier reads the keys at most once in ten seconds. It would refuse a token of a key that was published since then.
 #[tokio::test]
-async fn a_verifier_that_has_just_looked_knows_the_new_key_before_it_signs() {
+async fn a_verifier_that_has_just_read_the_keys_knows_the_new_key_before_it_signs() {
     let deployment = Deployment::new().await;
     let verifier = deployment.start().await;
     let mut tokens = register(&verifier, "ripley").await.is(201).body;
@@ -259,9 +260,9 @@ async fn a_verifier_that_has_just_looked_knows_the_new_key_before_it_signs() {
     deployment.secrets.put(SIGNING, SECOND);
     let signer = deployment.start().await;
     let first = kid(&tokens["access"]);
-    let unknown = of_an_unknown_key(&tokens["access"]);
+    let unknown = with_unknown_kid(&tokens["access"]);
     for _ in 0..30 {
-        // Makes the verifier look at the keys whenever it may.
+        // Makes the verifier read the keys as often as it may.
         me(&verifier, &unknown).await.is(401);
         tokens = refresh(&signer, &tokens["refresh"]).await.is(200).body;
         me(&verifier, &tokens["access"]).await.is(200);
@@ -278,16 +279,16 @@ async fn a_key_in_use_stays_published() {
     for _ in 0..20 {
         deployment.app.clock.advance(3 * 60 * 60);
         tokens = refresh(&caller, &tokens["refresh"]).await.is(200).body;
-        // Near the token's end.
+        // Shortly before the token expires.
         deployment.app.clock.advance(800);
         me(&deployment.start().await, &tokens["access"]).await.is(200);
-        assert_eq!(published(&caller).await.len(), 1);
+        assert_eq!(published_kids(&caller).await.len(), 1);
     }
 }
 
 /// Guarantee 6.
 #[tokio::test]
-async fn a_key_that_is_withdrawn_after_a_rotation_verifies_no_more_and_does_not_come_back() {
+async fn a_withdrawn_key_no_longer_verifies_and_is_not_published_again() {
     let deployment = Deployment::new().await;
     let caller = deployment.start().await;
     let stolen = register(&caller, "ripley").await.is(201).body;
@@ -295,26 +296,26 @@ async fn a_key_that_is_withdrawn_after_a_rotation_verifies_no_more_and_does_not_
     deployment.secrets.put(SIGNING, SECOND);
     let item = Key::new("KEYS", kid(&stolen["access"]));
     deployment.app.running.state.store.delete(&item).await.unwrap();
-    // What a process has read it believes for five minutes.
+    // A process caches the keys for five minutes.
     me(&caller, &stolen["access"]).await.is(200);
-    // A process that hasn't noticed the rotation, and looks at the keys, doesn't publish the old one again.
-    published(&caller).await;
+    // A process that still has the old secret must not publish the old key again when it reads the keys.
+    published_kids(&caller).await;
     register(&caller, "newt").await.is(201);
-    assert_eq!(published(&caller).await, Vec::<String>::new());
+    assert_eq!(published_kids(&caller).await, Vec::<String>::new());
 
     deployment.app.clock.advance(5 * 60);
     me(&caller, &stolen["access"])
         .await
         .is_problem(401, "unauthenticated");
     let safe = refresh(&caller, &stolen["refresh"]).await.is(200).body;
-    assert_eq!(published(&caller).await, [kid(&safe["access"])]);
-    // Who has looked for a key just now doesn't look again for ten seconds.
+    assert_eq!(published_kids(&caller).await, [kid(&safe["access"])]);
+    // A verifier reads the keys at most once in ten seconds.
     deployment.app.clock.advance(10);
     me(&caller, &safe["access"]).await.is(200);
 }
 
 #[tokio::test]
-async fn secrets_that_cannot_be_read_are_503_and_those_that_were_read_are_kept_for_an_hour() {
+async fn unreadable_secrets_are_503_and_secrets_once_read_are_kept_for_an_hour() {
     let deployment = Deployment::new().await;
     deployment.secrets.fail(Some("InternalServiceError"));
     let caller = deployment.start().await;
@@ -326,7 +327,7 @@ async fn secrets_that_cannot_be_read_are_503_and_those_that_were_read_are_kept_f
     deployment.app.clock.advance(45 * 60);
     let tokens = refresh(&caller, &tokens["refresh"]).await.is(200).body;
     me(&caller, &tokens["access"]).await.is(200);
-    // Not asked for again with every request.
+    // The secrets are not read again for every request.
     let reads = deployment.secrets.reads();
     let tokens = refresh(&caller, &tokens["refresh"]).await.is(200).body;
     assert_eq!(deployment.secrets.reads(), reads);
@@ -339,7 +340,7 @@ async fn secrets_that_cannot_be_read_are_503_and_those_that_were_read_are_kept_f
 }
 
 #[tokio::test]
-async fn a_secret_that_is_missing_or_too_short_is_503_until_it_is_mended() {
+async fn a_missing_or_short_secret_is_503_until_it_is_fixed() {
     let deployment = Deployment::new().await;
     let caller = deployment.start().await;
     deployment.secrets.put(SIGNING, "short");
@@ -347,12 +348,12 @@ async fn a_secret_that_is_missing_or_too_short_is_503_until_it_is_mended() {
     caller.get(JWKS).send().await.is_problem(503, "unavailable");
     deployment.secrets.put(SIGNING, SECOND);
     register(&caller, "ripley").await.is(201);
-    // Reading needs no secret.
+    // An anonymous read needs no secret.
     caller.get("/api/movies/").send().await.is(200);
 }
 
 #[tokio::test]
-async fn the_secrets_are_read_once_in_five_minutes_by_each_process() {
+async fn each_process_reads_the_secrets_once_in_five_minutes() {
     let deployment = Deployment::new().await;
     let caller = deployment.start().await;
     let mut tokens = register(&caller, "ripley").await.is(201).body;

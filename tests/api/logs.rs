@@ -1,7 +1,7 @@
-//! Guarantee 39: nothing that a client wrote, and nothing that is stored, reaches the log or a problem document.
+//! Guarantee 39: nothing that a client sent and nothing that is stored reaches the log or a problem document.
 //!
-//! The functions log in the test's own thread, as they do on AWS. A canary stands wherever a client can write: in paths,
-//! queries, headers, bodies, and in what is stored.
+//! The functions log in the test's own thread, as they do on AWS. The tests put a canary, which is a text to search for,
+//! wherever a client can write: in paths, queries, headers, bodies and stored items.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,17 +34,17 @@ use crate::support::{
     proxy::{Fault, ProxiedApp, TABLE_CALLS},
 };
 
-/// What every planted text holds, in any case.
+/// The text that every planted value contains, in any case.
 const CANARY: &str = "canary";
 
-/// A password, as good as any.
+/// An acceptable password that contains the canary.
 const CANARY_PASSWORD: &str = "the canary sings no password";
 
-/// A movie that nobody has.
+/// The id of a movie that does not exist.
 const NO_MOVIE: u64 = 9_007_199_254_740_991;
 
-/// Which of a call's texts hold the canary: all but what the case itself is about.
-fn dressed(call: Call) -> Call {
+/// Adds the canary in every header that the test case does not set itself.
+fn with_canary_headers(call: Call) -> Call {
     call.header("x-request-id", "canary-request-id")
         .header("user-agent", "canary/1.0")
         .header("cookie", "session=canary")
@@ -55,14 +55,14 @@ fn dressed(call: Call) -> Call {
         .header("accept-language", "canary")
 }
 
-/// The log of this thread, as a function writes it.
+/// Captures the log of this thread, in the format of the deployed functions.
 struct Log {
     written: Arc<Mutex<Vec<u8>>>,
     _guard: DefaultGuard,
 }
 
 impl Log {
-    fn begin() -> Self {
+    fn capture() -> Self {
         let written = Arc::default();
         let writer = Writer(Arc::clone(&written));
         let log = tracing_subscriber::fmt()
@@ -87,7 +87,7 @@ impl Log {
         lines.collect()
     }
 
-    /// The route that each operation's lines name.
+    /// Returns the route that the log lines of each operation name.
     fn routes(&self) -> BTreeMap<String, String> {
         let named = self.lines().into_iter().filter_map(|line| {
             let span = line.get("span")?;
@@ -112,31 +112,31 @@ impl io::Write for Writer {
     }
 }
 
-/// Fails when a canary or a part of one of these tokens is in the text.
+/// Panics if the text contains a canary or a part of one of these tokens.
 #[track_caller]
-fn assert_silent(what: &str, text: &str, tokens: &BTreeSet<String>) {
+fn assert_no_secrets(what: &str, text: &str, tokens: &BTreeSet<String>) {
     let lower = text.to_lowercase();
     if let Some(at) = lower.find(CANARY) {
         let around: String = lower.chars().skip(at.saturating_sub(200)).take(400).collect();
-        panic!("{what} holds a canary: {around}");
+        panic!("{what} contains the canary: {around}");
     }
     for token in tokens {
-        // Of a JWT, the claims and the signature; its header is the same for all.
+        // The last part of a token. The header of a JWT is the same for all.
         let secret = token.rsplit('.').next().unwrap_or(token);
-        assert!(!text.contains(&secret[..24]), "{what} holds a token: {text}");
+        assert!(!text.contains(&secret[..24]), "{what} contains a token: {text}");
     }
 }
 
-/// Who acts, and on what.
-struct Cast {
+/// The callers of a test and a stored movie, whose texts all contain the canary.
+struct Fixture {
     anonymous: Caller,
     member: Caller,
     owner: Caller,
     movie: Value,
 }
 
-impl Cast {
-    async fn of(app: &TestApp, tokens: &mut BTreeSet<String>) -> Self {
+impl Fixture {
+    async fn new(app: &TestApp, tokens: &mut BTreeSet<String>) -> Self {
         let member = register(app, "Canary.Member").await;
         let owner = register(app, "Canary.Owner").await;
         let movie = owner.add(&stored_movie()).await;
@@ -149,8 +149,9 @@ impl Cast {
         }
     }
 
-    /// A request of this operation that is answered with this status, unless nothing but the table or a throttle gives it.
-    fn refused(&self, operation: &Operation, status: u16) -> Option<Call> {
+    /// Returns a request of this operation whose answer has this status. Returns `None` if only the table or a throttle
+    /// causes that status.
+    fn request_answered_with(&self, operation: &Operation, status: u16) -> Option<Call> {
         let has_body =
             ["POST", "PUT", "PATCH"].contains(&&*operation.method) && !operation.path.ends_with("/favorite/");
         let good = |caller: &Caller| operation.request(caller, &self.movie["id"], &self.anonymous);
@@ -193,7 +194,7 @@ impl Cast {
                 .call(method(), &path)
                 .body("application/x-canary", CANARY),
             429 | 503 => return None,
-            other => panic!("{}: how is {other} made?", operation.id),
+            other => panic!("{}: no request for status {other}", operation.id),
         })
     }
 }
@@ -202,12 +203,12 @@ fn tokens_of(caller: &Caller) -> [String; 2] {
     [caller.access.clone().unwrap(), caller.refresh.clone()]
 }
 
-/// Registers a member whose every text holds the canary.
+/// Registers a member all of whose texts contain the canary.
 async fn register(app: &TestApp, username: &str) -> Caller {
     let body = json!({
         "username": username, "email": format!("{username}@canary.example"), "password": CANARY_PASSWORD,
     });
-    let answer = dressed(app.anonymous().post("/api/auth/register/").json(&body))
+    let answer = with_canary_headers(app.anonymous().post("/api/auth/register/").json(&body))
         .send()
         .await
         .is(201);
@@ -225,33 +226,33 @@ fn stored_movie() -> Value {
     movie("Canary", "Director Canary", "Canary Drama", "1979-05-25")
 }
 
-/// Sends a request and looks through its answer, if that is a refusal.
+/// Sends a request. Panics if its answer is an error that contains the canary or a token.
 async fn send(what: &str, call: Call, tokens: &BTreeSet<String>) -> Answer {
-    let answer = dressed(call).send().await;
+    let answer = with_canary_headers(call).send().await;
     if !answer.status.is_success() {
-        assert_silent(what, &answer.text, tokens);
+        assert_no_secrets(what, &answer.text, tokens);
     }
     answer
 }
 
 #[tokio::test]
-async fn nothing_that_a_client_wrote_is_in_the_log_or_in_a_refusal() {
-    let log = Log::begin();
+async fn nothing_that_a_client_sent_is_in_the_log_or_in_an_error_answer() {
+    let log = Log::capture();
     let app = TestApp::new().await;
     let mut tokens = BTreeSet::new();
-    let cast = Cast::of(&app, &mut tokens).await;
+    let fixture = Fixture::new(&app, &mut tokens).await;
     let operations = operations();
     for operation in &operations {
         for status in operation.statuses.iter().copied().filter(|status| *status >= 400) {
-            if let Some(call) = cast.refused(operation, status) {
+            if let Some(call) = fixture.request_answered_with(operation, status) {
                 let what = format!("{} {status}", operation.id);
                 let answer = send(&what, call, &tokens).await;
                 assert_eq!(answer.status, status, "{what}: {}", answer.text);
             }
         }
     }
-    // What no operation is for: secrets where a client has put them by mistake.
-    let (refresh, access) = (&cast.member.refresh, cast.member.access.as_ref().unwrap());
+    // Requests without an operation, where a client has put secrets into the path or the query by mistake.
+    let (refresh, access) = (&fixture.member.refresh, fixture.member.access.as_ref().unwrap());
     for (method, path) in [
         ("POST", format!("/api/auth/refresh/{refresh}/")),
         (
@@ -267,22 +268,22 @@ async fn nothing_that_a_client_wrote_is_in_the_log_or_in_a_refusal() {
         ("CANARY", "/api/movies/".into()),
         ("CANARY", "/canary/".into()),
     ] {
-        let call = cast.anonymous.call(method.parse().unwrap(), &path);
+        let call = fixture.anonymous.call(method.parse().unwrap(), &path);
         let answer = send(&path, call, &tokens).await;
         assert!([404, 405].contains(&answer.status.as_u16()), "{path}");
     }
-    // And what succeeds, with the tokens that it answers.
+    // Requests that succeed, and the tokens in their answers.
     for operation in &operations {
         let guest = register(&app, &format!("Canary.{}", operation.id)).await;
         tokens.extend(tokens_of(&guest));
-        let movie = cast.owner.add(&stored_movie()).await;
+        let movie = fixture.owner.add(&stored_movie()).await;
         let call = match operation.id.as_str() {
-            "log_in" => cast.anonymous.post("/api/auth/login/").json(&json!({
+            "log_in" => fixture.anonymous.post("/api/auth/login/").json(&json!({
                 "username": guest.username, "password": CANARY_PASSWORD,
             })),
-            "search_movies" => cast.owner.get("/api/movies/search/?q=canary"),
-            "list_movies" => cast.owner.get("/api/movies/?genre=canary+drama"),
-            _ => operation.request(&cast.owner, &movie["id"], &guest),
+            "search_movies" => fixture.owner.get("/api/movies/search/?q=canary"),
+            "list_movies" => fixture.owner.get("/api/movies/?genre=canary+drama"),
+            _ => operation.request(&fixture.owner, &movie["id"], &guest),
         };
         let answer = send(&operation.id, call, &tokens).await;
         assert!(answer.status.is_success(), "{}: {}", operation.id, answer.text);
@@ -290,8 +291,8 @@ async fn nothing_that_a_client_wrote_is_in_the_log_or_in_a_refusal() {
             tokens.extend(answer.body[name].as_str().map(str::to_owned));
         }
     }
-    assert_silent("the log", &log.text(), &tokens);
-    // What the log has instead of a path.
+    assert_no_secrets("the log", &log.text(), &tokens);
+    // The log contains the route instead of the path.
     let routes = log.routes();
     for operation in &operations {
         let route = routes
@@ -307,11 +308,11 @@ async fn nothing_that_a_client_wrote_is_in_the_log_or_in_a_refusal() {
 }
 
 #[tokio::test]
-async fn nothing_that_a_client_wrote_is_in_the_log_when_the_table_fails() {
-    let log = Log::begin();
+async fn nothing_that_a_client_sent_is_in_the_log_when_the_table_fails() {
+    let log = Log::capture();
     let proxied = ProxiedApp::with(|options| options.config.http.deadline = Duration::from_secs(1)).await;
     let mut tokens = BTreeSet::new();
-    let cast = Cast::of(&proxied.app, &mut tokens).await;
+    let fixture = Fixture::new(&proxied.app, &mut tokens).await;
     for fault in [
         Fault::CallLost,
         Fault::AnswerLost,
@@ -319,15 +320,15 @@ async fn nothing_that_a_client_wrote_is_in_the_log_when_the_table_fails() {
         Fault::Refused(400, "ProvisionedThroughputExceededException"),
         Fault::Refused(500, "InternalServerError"),
     ] {
-        // So long that the keys that verify tokens are read again.
+        // After this time the cached keys that verify tokens are read again.
         proxied.app.clock.advance(6 * 60);
-        let cast = Cast {
-            member: log_in(&cast.member).await,
-            owner: log_in(&cast.owner).await,
-            anonymous: cast.anonymous.clone(),
-            movie: cast.movie.clone(),
+        let fixture = Fixture {
+            member: log_in(&fixture.member).await,
+            owner: log_in(&fixture.owner).await,
+            anonymous: fixture.anonymous.clone(),
+            movie: fixture.movie.clone(),
         };
-        tokens.extend([&cast.member, &cast.owner].into_iter().flat_map(tokens_of));
+        tokens.extend([&fixture.member, &fixture.owner].into_iter().flat_map(tokens_of));
         proxied.app.clock.advance(6 * 60);
         for name in TABLE_CALLS {
             proxied.proxy.inject(name, 0..usize::MAX, fault);
@@ -338,14 +339,14 @@ async fn nothing_that_a_client_wrote_is_in_the_log_when_the_table_fails() {
             .filter(|operation| operation.statuses.contains(&503));
         join_all(failing.map(async |operation| {
             let what = format!("{} {fault:?}", operation.id);
-            let call = operation.request(&cast.owner, &cast.movie["id"], &cast.member);
+            let call = operation.request(&fixture.owner, &fixture.movie["id"], &fixture.member);
             let answer = send(&what, call, &tokens).await;
             assert_eq!(answer.status, 503, "{what}: {}", answer.text);
         }))
         .await;
         proxied.proxy.clear_faults();
     }
-    assert_silent("the log", &log.text(), &tokens);
+    assert_no_secrets("the log", &log.text(), &tokens);
 }
 
 async fn log_in(caller: &Caller) -> Caller {
@@ -369,13 +370,13 @@ async fn log_in(caller: &Caller) -> Caller {
 }
 
 #[tokio::test]
-async fn nothing_that_is_stored_is_in_the_log_when_it_cannot_be_read() {
-    let log = Log::begin();
+async fn nothing_stored_is_in_the_log_when_an_item_cannot_be_decoded() {
+    let log = Log::capture();
     let app = TestApp::new().await;
     let mut tokens = BTreeSet::new();
-    let cast = Cast::of(&app, &mut tokens).await;
-    let favorite = format!("/api/movies/{}/favorite/", cast.movie["id"]);
-    cast.owner.put(&favorite).send().await.is(200);
+    let fixture = Fixture::new(&app, &mut tokens).await;
+    let favorite = format!("/api/movies/{}/favorite/", fixture.movie["id"]);
+    fixture.owner.put(&favorite).send().await.is(200);
     let store = &app.running.state.store;
     let put = async |item: Item| {
         let put = store
@@ -397,24 +398,24 @@ async fn nothing_that_is_stored_is_in_the_log_when_it_cannot_be_read() {
         .flat_map(|class| spoiled_texts.iter().map(move |text| (class, text)))
     {
         for item in items {
-            put(spoiled(item, text, &canary())).await;
+            put(corrupted(item, text, &canary())).await;
         }
         for operation in operations() {
             let call = match operation.id.as_str() {
-                "log_in" => cast.anonymous.post("/api/auth/login/").json(&json!({
-                    "username": cast.owner.username, "password": CANARY_PASSWORD,
+                "log_in" => fixture.anonymous.post("/api/auth/login/").json(&json!({
+                    "username": fixture.owner.username, "password": CANARY_PASSWORD,
                 })),
-                "search_movies" => cast.owner.get("/api/movies/search/?q=canary"),
-                // What it would delete or rename is needed again.
+                "search_movies" => fixture.owner.get("/api/movies/search/?q=canary"),
+                // The next requests need the movie and the session.
                 "delete_movie" | "log_out" => continue,
-                _ => operation.request(&cast.owner, &cast.movie["id"], &cast.owner),
+                _ => operation.request(&fixture.owner, &fixture.movie["id"], &fixture.owner),
             };
-            // A bug's answer, which no other test accepts.
-            let (client, request) = dressed(call).0.build_split();
+            // The answer may be a 500, which `Call::send` does not accept.
+            let (client, request) = with_canary_headers(call).0.build_split();
             let response = client.execute(request.unwrap()).await.unwrap();
             let (status, text) = (response.status().as_u16(), response.text().await.unwrap());
             if status >= 400 {
-                assert_silent(&format!("{} over {class}", operation.id), &text, &tokens);
+                assert_no_secrets(&format!("{} over {class}", operation.id), &text, &tokens);
             }
             if status == 500 {
                 unreadable.insert(class.as_str());
@@ -424,7 +425,7 @@ async fn nothing_that_is_stored_is_in_the_log_when_it_cannot_be_read() {
             put(item.clone()).await;
         }
     }
-    assert_silent("the log", &log.text(), &tokens);
+    assert_no_secrets("the log", &log.text(), &tokens);
     let noticed = ["GENRES", "LOGIN", "META", "MOVIES", "SESSION", "USERS"];
     assert!(
         noticed.iter().all(|class| unreadable.contains(class)),
@@ -433,22 +434,23 @@ async fn nothing_that_is_stored_is_in_the_log_when_it_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn a_panic_about_what_a_client_wrote_is_not_in_the_log() {
+async fn the_message_of_a_panic_is_not_in_the_log() {
     async fn panics(path: axum::extract::Path<String>) {
         panic!("{}", path.0)
     }
-    let log = Log::begin();
+    let log = Log::capture();
     let config = Config::default().http;
     let router = with_layers(Router::new().route("/{text}/", get(panics)), &config).unwrap();
     let request = axum::http::Request::get("/canary/").body(Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
     assert_eq!(response.status(), 500);
-    assert_silent("the log", &log.text(), &BTreeSet::new());
+    assert_no_secrets("the log", &log.text(), &BTreeSet::new());
     assert!(log.text().contains("a panic"), "{}", log.text());
 }
 
-/// The item with `text` in place of each text and `other` in place of all else. What an index needs stays.
-fn spoiled(item: &Item, text: &AttributeValue, other: &AttributeValue) -> Item {
+/// Returns the item with `text` in place of each string and `other` in place of all other values. The keys of the table
+/// and of its indexes stay.
+fn corrupted(item: &Item, text: &AttributeValue, other: &AttributeValue) -> Item {
     const KEYS: [&str; 6] = [PK, SK, "dated", "date", "liked", "likes"];
     let spoil = |(name, value): (&String, &AttributeValue)| {
         let value = match value {
@@ -462,17 +464,29 @@ fn spoiled(item: &Item, text: &AttributeValue, other: &AttributeValue) -> Item {
 }
 
 #[tokio::test]
-async fn the_cause_of_a_failure_is_logged_with_the_operation_and_the_error_code_in_fields_of_their_own() {
-    let log = Log::begin();
+async fn the_cause_of_a_failure_is_logged_with_separate_fields_for_operation_and_error_code() {
+    let log = Log::capture();
     let proxied = ProxiedApp::new().await;
     for name in TABLE_CALLS {
         let refused = Fault::Refused(400, "AccessDeniedException");
         proxied.proxy.inject(name, 0..usize::MAX, refused);
     }
-    // Not by a caller of the tests, which fails at any 500.
-    let url = format!("{}/api/movies/", proxied.app.base);
-    let answer = reqwest::get(url).await.unwrap();
-    assert_eq!(answer.status(), 500);
+    // `Call::send` does not accept a 500.
+    let response = proxied
+        .app
+        .anonymous()
+        .get("/api/movies/")
+        .0
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 500);
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let problem: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    assert_eq!(
+        (&problem["status"], &problem["code"]),
+        (&json!(500), &json!("internal_error"))
+    );
     let lines = log.lines();
     let line = |message: &str| {
         let found = lines.iter().find(|line| line["message"] == message);

@@ -1,8 +1,7 @@
-//! Every operation over HTTP: what it does, whom it lets, and how it refuses.
+//! Tests of every operation over HTTP: its results, its permissions and its errors.
 
 mod auth;
 mod catalog;
-mod ceilings;
 mod coverage;
 mod events;
 mod favorites;
@@ -23,14 +22,14 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Caller, encode};
 
-/// The media types that every endpoint with a body takes.
-pub const MEDIA: [&str; 3] = [
+/// The media types that every endpoint with a body accepts.
+pub const MEDIA_TYPES: [&str; 3] = [
     "application/json",
     "application/x-www-form-urlencoded",
     "multipart/form-data",
 ];
 
-/// A body of one of the [`MEDIA`] with these fields, and its content type.
+/// Returns the content type and the body that encode these fields in one of the [`MEDIA_TYPES`].
 pub fn body_of(media: &str, fields: &Value) -> (String, String) {
     let fields = fields.as_object().unwrap();
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -57,8 +56,8 @@ pub fn body_of(media: &str, fields: &Value) -> (String, String) {
     }
 }
 
-/// An answer's status and body, without the id that every answer has of its own.
-pub fn settled(answer: Answer) -> (u16, Value) {
+/// Returns an answer's status and body. The body has no `request_id`, which is unique to each answer.
+pub fn without_request_id(answer: Answer) -> (u16, Value) {
     let mut body = answer.body;
     if let Some(problem) = body.as_object_mut() {
         problem.remove("request_id");
@@ -66,8 +65,8 @@ pub fn settled(answer: Answer) -> (u16, Value) {
     (answer.status.as_u16(), body)
 }
 
-/// `movie` with some fields replaced, or taken out where the new value is null.
-pub fn but(movie: &Value, changes: &Value) -> Value {
+/// Returns `movie` with some fields replaced. A field whose new value is null is removed.
+pub fn with_changes(movie: &Value, changes: &Value) -> Value {
     let mut movie = movie.clone();
     for (name, value) in changes.as_object().unwrap() {
         if value.is_null() {
@@ -79,19 +78,19 @@ pub fn but(movie: &Value, changes: &Value) -> Value {
     movie
 }
 
-/// A result's texts under `field`.
+/// Returns `field` of each result, which must be a string.
 pub fn texts<'a>(answer: &'a Answer, field: &str) -> Vec<&'a str> {
     let results = answer.body["results"].as_array().unwrap();
     results.iter().map(|item| item[field].as_str().unwrap()).collect()
 }
 
-/// The ids on every page from `path` on, following `next` or `previous`, page by page.
+/// Returns the ids of each page, from `path` until `direction` (`next` or `previous`) is null.
 pub async fn pages(caller: &Caller, path: &str, direction: &str) -> Vec<Vec<u64>> {
     let (mut pages, mut at) = (Vec::new(), path.to_owned());
     loop {
         let answer = caller.get(&at).send().await.is(200);
         pages.push(answer.ids());
-        assert!(pages.len() < 200, "{path} has no end");
+        assert!(pages.len() < 200, "{path} does not end");
         match answer.body[direction].as_str() {
             Some(url) => url.clone_into(&mut at),
             None => return pages,
@@ -99,7 +98,7 @@ pub async fn pages(caller: &Caller, path: &str, direction: &str) -> Vec<Vec<u64>
     }
 }
 
-/// The URL of the last page.
+/// Returns the URL of the last page.
 pub async fn last_page(caller: &Caller, path: &str) -> String {
     let mut at = path.to_owned();
     loop {

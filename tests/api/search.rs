@@ -1,11 +1,11 @@
-//! Search, rule by rule.
+//! Search: which movies a query finds, and in which order.
 
 use serde_json::{Value, json};
 
-use super::{but, last_page, pages, texts};
+use super::{last_page, pages, texts, with_changes};
 use crate::support::{Caller, TestApp, encode, movie};
 
-/// Adds movies of a title, a director and a genre; their ids are 1, 2 and so on.
+/// Returns a member who has added movies with this title, director and genre. Their ids are 1, 2 and so on.
 async fn member_with(app: &TestApp, movies: &[(&str, &str, &str)]) -> Caller {
     let member = app.member().await;
     for (title, director, genre) in movies {
@@ -18,7 +18,7 @@ fn path(q: &str) -> String {
     format!("/api/movies/search/?limit=100&q={}", encode(q))
 }
 
-/// The ids that `q` finds, in order.
+/// Returns the ids that `q` finds, in order.
 async fn find(caller: &Caller, q: &str) -> Vec<u64> {
     let answer = caller.get(&path(q)).send().await.is(200);
     assert_eq!(
@@ -29,7 +29,7 @@ async fn find(caller: &Caller, q: &str) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn neither_case_nor_accents_count() {
+async fn search_ignores_case_and_accents() {
     let app = TestApp::new().await;
     let member = member_with(
         &app,
@@ -81,7 +81,7 @@ async fn neither_case_nor_accents_count() {
 }
 
 #[tokio::test]
-async fn a_word_of_three_characters_or_more_may_be_unfinished_and_a_shorter_one_not() {
+async fn words_of_three_or_more_characters_match_as_prefixes_and_shorter_ones_exactly() {
     let app = TestApp::new().await;
     let member = member_with(
         &app,
@@ -108,7 +108,7 @@ async fn a_word_of_three_characters_or_more_may_be_unfinished_and_a_shorter_one_
         ("sci fi", vec![4, 5]),
         ("sci-fi", vec![4, 5]),
         ("scif", vec![]),
-        // Not in the middle of a word.
+        // A query does not match in the middle of a word.
         ("lian", vec![]),
         ("element", vec![5]),
         ("elements", vec![]),
@@ -121,7 +121,7 @@ async fn a_word_of_three_characters_or_more_may_be_unfinished_and_a_shorter_one_
 }
 
 #[tokio::test]
-async fn several_words_may_be_of_several_fields_and_must_all_be_there() {
+async fn all_words_must_match_but_may_match_different_fields() {
     let app = TestApp::new().await;
     let member = member_with(
         &app,
@@ -147,14 +147,14 @@ async fn several_words_may_be_of_several_fields_and_must_all_be_there() {
         ("mystery rash", vec![2]),
     ] {
         let mut found = find(&member, q).await;
-        // What no clause orders may come in any order.
+        // The order of these movies is not documented.
         found.sort_unstable();
         assert_eq!(found, expected, "{q}");
     }
 }
 
 #[tokio::test]
-async fn the_exact_title_comes_first_then_titles_that_begin_so_then_the_rest() {
+async fn exact_titles_come_first_then_title_prefixes_then_other_matches() {
     let app = TestApp::new().await;
     let member = member_with(
         &app,
@@ -180,7 +180,7 @@ async fn the_exact_title_comes_first_then_titles_that_begin_so_then_the_rest() {
     assert_eq!(
         sorted(found[2..4].to_vec()),
         [2, 7],
-        "titles that begin so: {found:?}"
+        "titles that begin with the query: {found:?}"
     );
     assert_eq!(
         sorted(found[4..6].to_vec()),
@@ -189,7 +189,7 @@ async fn the_exact_title_comes_first_then_titles_that_begin_so_then_the_rest() {
     );
     assert_eq!(found[6], 4, "director matches: {found:?}");
     assert_eq!(sorted(found[7..].to_vec()), [3, 9], "genre matches: {found:?}");
-    // Always the same.
+    // The order is stable.
     for _ in 0..3 {
         assert_eq!(find(&member, "drama").await, found);
     }
@@ -197,7 +197,7 @@ async fn the_exact_title_comes_first_then_titles_that_begin_so_then_the_rest() {
 }
 
 #[tokio::test]
-async fn of_several_words_the_exact_title_comes_first_and_titles_that_begin_so_next() {
+async fn with_several_words_exact_titles_come_first_and_title_prefixes_next() {
     let app = TestApp::new().await;
     let member = member_with(
         &app,
@@ -225,7 +225,7 @@ async fn of_several_words_the_exact_title_comes_first_and_titles_that_begin_so_n
 }
 
 #[tokio::test]
-async fn a_movie_that_matches_many_times_comes_once() {
+async fn a_movie_with_many_matches_is_listed_once() {
     let app = TestApp::new().await;
     let member = member_with(
         &app,
@@ -250,7 +250,7 @@ async fn a_movie_that_matches_many_times_comes_once() {
 }
 
 #[tokio::test]
-async fn a_blank_q_is_400_and_one_of_punctuation_finds_nothing() {
+async fn a_blank_query_is_400_and_punctuation_finds_nothing() {
     let app = TestApp::new().await;
     let member = member_with(&app, &[("…", "?!", "x"), ("Movie", "Somebody", "Drama")]).await;
     for query in ["", "?", "?q=", "?q=%20", "?q=%09%0A+", "?q=%C2%A0", "?other=x"] {
@@ -267,12 +267,12 @@ async fn a_blank_q_is_400_and_one_of_punctuation_finds_nothing() {
             "{q}"
         );
     }
-    // A movie without a word in its title is found by what else it says.
+    // A movie whose title has no words is found by its other fields.
     assert_eq!(find(&member, "x").await, [1]);
 }
 
 #[tokio::test]
-async fn any_text_is_only_text() {
+async fn no_character_of_a_query_has_a_special_meaning() {
     let app = TestApp::new().await;
     let member = member_with(&app, &[("Movie", "Somebody", "Drama")]).await;
     let long = "longword".repeat(70);
@@ -300,7 +300,7 @@ async fn any_text_is_only_text() {
 
 /// Guarantee 44.
 #[tokio::test]
-async fn a_change_can_be_found_as_soon_as_it_is_answered() {
+async fn search_finds_a_change_as_soon_as_it_is_answered() {
     let app = TestApp::new().await;
     let member = member_with(&app, &[("Alpha Beta", "Gamma", "Delta")]).await;
     assert_eq!(find(&member, "alpha beta gamma delta").await, [1]);
@@ -321,7 +321,7 @@ async fn a_change_can_be_found_as_soon_as_it_is_answered() {
             "theta",
             "kappa beta epsilon",
         ),
-        // The same words in other fields.
+        // The same words move to other fields.
         (
             json!({"title": "Epsilon", "director": "Kappa", "genre": "Beta"}),
             "zeta",
@@ -341,7 +341,7 @@ async fn a_change_can_be_found_as_soon_as_it_is_answered() {
     assert_eq!(find(&member, "lambda mu nunu").await, [1]);
     let shown = member.get(&path("lambda")).send().await;
     assert_eq!(texts(&shown, "director"), ["Mu Mumu"]);
-    // What a search shows is what stands in the movie, whatever it was found by.
+    // A search shows the stored movie, not the words of its postings.
     member
         .patch("/api/movies/1/")
         .json(&json!({"description": "New."}))
@@ -358,12 +358,12 @@ async fn a_change_can_be_found_as_soon_as_it_is_answered() {
     }
 }
 
-/// Words and titles are longer than the keys they are found by.
+/// These words and titles are longer than the keys of their postings.
 #[tokio::test]
-async fn the_longest_words_and_titles_are_told_apart() {
+async fn the_longest_words_and_titles_are_distinguished() {
     let app = TestApp::new().await;
     let long = "x".repeat(199);
-    // One character that spells out into four words of eighteen letters.
+    // One character that normalizes to four words with eighteen letters in total.
     let wide = "\u{fdfa}".repeat(30);
     let movies = [
         (format!("{long}a"), "Somebody"),
@@ -395,9 +395,9 @@ async fn the_longest_words_and_titles_are_told_apart() {
 }
 
 /// Guarantee 45.
-/// More movies than one request reads items, with one word in different fields.
+/// There are more matching movies than one request reads items. The word is in different fields.
 #[tokio::test]
-async fn paging_through_a_common_word_finds_every_movie_once_both_ways() {
+async fn paging_through_a_common_word_finds_every_movie_once_in_both_directions() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let add = |n: u64| {
@@ -410,7 +410,7 @@ async fn paging_through_a_common_word_finds_every_movie_once_both_ways() {
             4 => json!({"genre": "Common"}),
             _ => json!({"title": format!("Rare {n}"), "genre": "Drama, Commonplace"}),
         };
-        but(&base, &change)
+        with_changes(&base, &change)
     };
     for n in 1..=120 {
         member.add(&add(n)).await;
@@ -427,7 +427,7 @@ async fn paging_through_a_common_word_finds_every_movie_once_both_ways() {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!((whole.len(), ids.len()), (expected, expected), "{q}");
-        // The order doesn't depend on the page's size.
+        // The order does not depend on the limit.
         let path = path(q).replace("limit=100", "limit=9");
         let forward = pages(&member, &path, "next").await;
         assert_eq!(forward.concat(), whole, "{q}, 9 a page");

@@ -1,4 +1,4 @@
-//! Answers as large as they can be: each is one that Lambda takes.
+//! The largest possible answers: each is within Lambda's limit.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::support::{Caller, TestApp, event::Request, proxy::ProxiedApp};
 
-/// The bytes of a function's whole answer to this request, and its body.
+/// Returns the size of a function's whole answer to this request, in bytes, and its body.
 async fn answer(app: &TestApp, caller: &Caller, target: &str) -> (usize, Value) {
     let url = Url::parse("https://x").unwrap().join(target).unwrap();
     let mut request = Request::new("GET", url.path());
@@ -24,8 +24,8 @@ async fn answer(app: &TestApp, caller: &Caller, target: &str) -> (usize, Value) 
     (serde_json::to_vec(&answer).unwrap().len(), body)
 }
 
-/// A hundred genres of five movies, whose texts are as long as they may be and grow most on their way: a `"` takes four
-/// bytes of an answer.
+/// Returns a server with a hundred genres of five movies each. Their texts are as long as allowed and repeat `text`,
+/// such as a `"`, which takes four bytes in an answer.
 async fn server(text: &str) -> ProxiedApp {
     let proxied = ProxiedApp::new().await;
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
@@ -34,7 +34,7 @@ async fn server(text: &str) -> ProxiedApp {
         let tail = |chars: usize| text.repeat(chars);
         let fields = [
             format!("amber{n:03}{}", tail(192)),
-            // Line breaks at its end would be trimmed.
+            // The `x` keeps line breaks at the end from being trimmed.
             format!("{}x", tail(4_999)),
             format!("d{}", tail(199)),
             "2000-01-01".to_owned(),
@@ -54,7 +54,7 @@ async fn server(text: &str) -> ProxiedApp {
 
 /// Guarantee 46.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_answer_is_larger_than_lambda_takes() {
+async fn no_answer_is_larger_than_lambda_allows() {
     for text in ["\"", "😀"] {
         let proxied = server(text).await;
         let app = &proxied.app;
@@ -76,12 +76,15 @@ async fn no_answer_is_larger_than_lambda_takes() {
             let (bytes, body) = answer(app, &user, target).await;
             println!("{text} {target}: {bytes} bytes");
             assert!(bytes <= MAX_ANSWER_BYTES, "{text} {target}: {bytes}");
-            // A Query reads 1 MB at most, and the page goes on.
+            // A Query reads at most 1 MB. A page that ends there has a `next`.
             let is_full = body["results"].as_array().unwrap().len() == 100;
             assert!(is_full || body["next"].is_string(), "{target}");
-            assert!(bytes > 1_000_000, "{target}: the texts are the longest");
+            assert!(
+                bytes > 1_000_000,
+                "{target}: {bytes} bytes are not the worst case"
+            );
         }
-        // Five of the longest for each of a hundred genres are too many: a page comes out short, and nothing is lost.
+        // A hundred genres with five of the longest movies each are too many. So a page is short, and the rest follows.
         let mut genres: [Vec<String>; 2] = Default::default();
         let mut target = "/api/movies/categories/".to_owned();
         for (found, link) in genres.iter_mut().zip(["next", "previous"]) {
@@ -96,7 +99,7 @@ async fn no_answer_is_larger_than_lambda_takes() {
                             .all(|genre| genre["movies"].as_array().unwrap().len() == 5)
                 );
                 println!("{text} categories: {} genres, {bytes} bytes", page.len());
-                // As much as fits, but for the last page.
+                // Every page but the last one is as full as possible.
                 let is_last = body[link].is_null();
                 assert!(
                     is_last || link == "previous" || bytes > MAX_ANSWER_BYTES - 200_000,
@@ -120,7 +123,7 @@ async fn no_answer_is_larger_than_lambda_takes() {
         assert_eq!(forward.iter().collect::<BTreeSet<_>>().len(), 100);
         assert!(forward.is_sorted() && forward.len() == 100);
         backward.reverse();
-        // The way back begins with the last page itself, whose `previous` is what comes before it.
+        // The way back begins with the last page itself.
         assert_eq!(backward.len(), backward.iter().collect::<BTreeSet<_>>().len());
         assert!(
             forward.ends_with(&backward),
@@ -133,7 +136,7 @@ async fn no_answer_is_larger_than_lambda_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_of_the_longest_users_are_no_large_answer() {
+async fn a_page_of_100_of_the_longest_users_is_within_lambdas_limit() {
     let app = TestApp::new().await;
     let admin = app.admin().await;
     let letter = "\u{10400}";
@@ -152,7 +155,7 @@ async fn a_hundred_of_the_longest_users_are_no_large_answer() {
     let (all, body) = answer(&app, &admin, "/api/users/?limit=100").await;
     assert_eq!(body["results"].as_array().unwrap().len(), 3);
     let (one, _) = answer(&app, &admin, "/api/users/?limit=1").await;
-    // Two of the longest, and links that only the other answer has, which make it larger.
+    // The difference is at least the size of one of the longest users; 2,000 bytes allow for its links.
     let largest = all.saturating_sub(one) + 2_000;
     assert!(largest * 100 <= MAX_ANSWER_BYTES, "{all} {one}");
 }

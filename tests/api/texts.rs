@@ -1,4 +1,4 @@
-//! What a text may be: names that show and leave other text alone, in every script, as long as their limits say.
+//! Texts: invisible and direction-changing characters are refused, and every script is accepted up to the length limits.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use marquee_shared::{
@@ -7,14 +7,14 @@ use marquee_shared::{
 };
 use serde_json::{Value, json};
 
-use super::but;
+use super::with_changes;
 use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, encode, movie};
 
 fn heat() -> Value {
     movie("Heat", "Michael Mann", "Crime", "1995-12-15")
 }
 
-/// The message for a field that was refused.
+/// Returns the first error message for a field.
 fn message(answer: &Answer, field: &str) -> String {
     let message = &answer.body["errors"][field][0];
     message
@@ -23,10 +23,10 @@ fn message(answer: &Answer, field: &str) -> String {
         .to_owned()
 }
 
-/// The answers to a movie with this change: added, replaced and updated.
-async fn refused(member: &Caller, path: &str, field: &str, text: &str) -> Vec<String> {
+/// Sends this change in a POST, a PUT and a PATCH, and returns the error messages for the field.
+async fn error_messages(member: &Caller, path: &str, field: &str, text: &str) -> Vec<String> {
     let change = json!({ field: text });
-    let whole = but(&heat(), &change);
+    let whole = with_changes(&heat(), &change);
     let calls = [
         member.post("/api/movies/").json(&whole),
         member.put(path).json(&whole),
@@ -42,7 +42,7 @@ async fn refused(member: &Caller, path: &str, field: &str, text: &str) -> Vec<St
 
 /// Guarantee 50.
 #[tokio::test]
-async fn a_name_that_cannot_be_seen_or_turns_other_text_is_refused_and_the_message_says_which() {
+async fn an_invisible_or_direction_changing_name_is_refused_and_the_message_says_which() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let path = format!("/api/movies/{}/", member.add(&heat()).await["id"]);
@@ -55,7 +55,7 @@ async fn a_name_that_cannot_be_seen_or_turns_other_text_is_refused_and_the_messa
             "\u{e0020}",
             " \u{ad} ",
         ] {
-            for message in refused(&member, &path, field, text).await {
+            for message in error_messages(&member, &path, field, text).await {
                 assert!(
                     message.contains("visible character"),
                     "{field} {text:?}: {message}"
@@ -68,7 +68,7 @@ async fn a_name_that_cannot_be_seen_or_turns_other_text_is_refused_and_the_messa
             "Heat\u{202c}",
             "\u{202a}Heat",
         ] {
-            for message in refused(&member, &path, field, text).await {
+            for message in error_messages(&member, &path, field, text).await {
                 assert!(
                     message.contains("direction of text"),
                     "{field} {text:?}: {message}"
@@ -118,7 +118,7 @@ async fn a_cover_with_credentials_quotes_spaces_or_control_characters_is_refused
         ("https://example.org/<b>", "angle brackets"),
         ("ftp://example.org/a.jpg", "https"),
     ] {
-        for message in refused(&member, &path, "cover_image", cover).await {
+        for message in error_messages(&member, &path, "cover_image", cover).await {
             assert!(message.contains(why), "{cover}: {message}");
         }
     }
@@ -133,10 +133,10 @@ async fn a_cover_with_credentials_quotes_spaces_or_control_characters_is_refused
 }
 
 #[tokio::test]
-async fn texts_of_every_script_are_taken_up_to_their_limits_and_found() {
+async fn texts_in_every_script_are_accepted_up_to_their_limits_and_found() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    // Words of ten characters, as many as fit.
+    // Words of ten characters, as many as the limit allows.
     let of = |word: &str, most: usize| {
         let word: String = word.chars().cycle().take(9).collect();
         let words = (0..9).map(|n| format!("{word}{n}")).collect::<Vec<_>>().join(" ");
@@ -166,7 +166,7 @@ async fn texts_of_every_script_are_taken_up_to_their_limits_and_found() {
         let mut movie = movie(&of(word, 200), &of(word, 200), &of(word, 40), "2000-01-01");
         movie["description"] = json!(word.chars().cycle().take(5_000).collect::<String>());
         if word.starts_with('\u{10400}') {
-            // The one kind of text that is too long in bytes: 40 letters of four.
+            // Genres also have a limit in bytes, which 40 letters of four bytes exceed.
             movie["genre"] = json!(of(word, 30));
         }
         let id = member.add(&movie).await["id"].clone();
@@ -188,7 +188,7 @@ async fn texts_of_every_script_are_taken_up_to_their_limits_and_found() {
             .await;
         assert_eq!(listed.is(200).ids(), [id.as_u64().unwrap()], "{genre}");
     }
-    // Signs are never too long.
+    // Punctuation and symbols up to the limit in characters are accepted.
     for sign in ["\"", "\\", "🎬", "'", "…"] {
         let text = |chars: usize| sign.repeat(chars);
         let movie = movie(
@@ -197,7 +197,7 @@ async fn texts_of_every_script_are_taken_up_to_their_limits_and_found() {
             &format!("{}x{n}", text(35), n = sign.len()),
             "2000-01-01",
         );
-        let movie = but(&movie, &json!({"description": text(5_000)}));
+        let movie = with_changes(&movie, &json!({"description": text(5_000)}));
         let id = member.add(&movie).await["id"].clone();
         let shown = member
             .get(&format!("/api/movies/{id}/"))
@@ -212,7 +212,7 @@ async fn texts_of_every_script_are_taken_up_to_their_limits_and_found() {
     let long = json!({"genre": "\u{10400}".repeat(40)});
     let answer = member
         .post("/api/movies/")
-        .json(&but(&heat(), &long))
+        .json(&with_changes(&heat(), &long))
         .send()
         .await;
     let message = message(
@@ -223,7 +223,7 @@ async fn texts_of_every_script_are_taken_up_to_their_limits_and_found() {
     audit(&app.running.state.store).await;
 }
 
-/// What an earlier version took stays readable, editable and deletable.
+/// A movie that an earlier version accepted can still be read, edited and deleted.
 #[tokio::test]
 async fn a_stored_movie_that_would_be_refused_today_can_be_read_edited_and_deleted() {
     let app = TestApp::new().await;
@@ -231,7 +231,7 @@ async fn a_stored_movie_that_would_be_refused_today_can_be_read_edited_and_delet
     let id = member.add(&heat()).await["id"].as_u64().unwrap();
     let path = format!("/api/movies/{id}/");
     let store = &app.running.state.store;
-    // The same words, so that its postings are still its own.
+    // The words stay the same, so that the postings still match.
     for (name, old) in [
         ("title", "\u{202e}Heat\u{3164}".to_owned()),
         ("director", "Michael\u{2066} Mann".to_owned()),

@@ -1,4 +1,4 @@
-//! Users: who sees whom, and the caller's favorites.
+//! Users: which fields each caller sees, and the list of the caller's favorites.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ const PUBLIC: [&str; 4] = ["date_joined", "id", "role", "username"];
 const OWN: [&str; 5] = ["date_joined", "email", "id", "role", "username"];
 
 #[tokio::test]
-async fn a_caller_sees_their_own_record_with_its_email() {
+async fn a_caller_sees_their_own_email() {
     let app = TestApp::new().await;
     let (member, admin) = (app.register("Ellen.Ripley").await, app.admin().await);
     let me = member.get("/api/users/me/").send().await.is(200).body;
@@ -34,7 +34,7 @@ async fn a_caller_sees_their_own_record_with_its_email() {
 
 /// Guarantee 24.
 #[tokio::test]
-async fn emails_are_shown_to_admins_alone_and_nothing_else_is_shown_to_anyone() {
+async fn only_admins_see_emails_and_nobody_sees_a_hash() {
     let app = TestApp::new().await;
     let (one, two, admin) = (app.member().await, app.member().await, app.admin().await);
     for caller in [&one, &two, &admin] {
@@ -70,7 +70,7 @@ async fn emails_are_shown_to_admins_alone_and_nothing_else_is_shown_to_anyone() 
 }
 
 #[tokio::test]
-async fn users_are_for_those_who_are_signed_in() {
+async fn users_are_shown_only_to_signed_in_callers() {
     let app = TestApp::new().await;
     for path in ["/api/users/", "/api/users/me/", "/api/users/me/favorites/"] {
         let answer = app
@@ -84,7 +84,7 @@ async fn users_are_for_those_who_are_signed_in() {
 }
 
 #[tokio::test]
-async fn users_are_walked_by_id_both_ways() {
+async fn users_are_listed_by_id_in_both_directions() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for _ in 0..4 {
@@ -101,11 +101,11 @@ async fn users_are_walked_by_id_both_ways() {
 }
 
 #[tokio::test]
-async fn favorites_come_latest_favorite_first() {
+async fn favorites_are_listed_latest_first() {
     let app = TestApp::new().await;
     let (member, other) = (app.member().await, app.member().await);
     for n in 1..=6 {
-        // The older the id, the newer the movie: neither order is that of the favorites.
+        // Dates descend while ids ascend. Neither is the order of the favorites.
         member
             .add(&movie(
                 &format!("Movie {n}"),
@@ -134,14 +134,14 @@ async fn favorites_come_latest_favorite_first() {
     }
     other.put("/api/movies/4/favorite/").send().await.is(200);
     assert_eq!(list().await, [5, 2, 6, 1, 3]);
-    // A favorite that is there stays where it is; one that is made anew is the latest.
+    // Adding an existing favorite does not move it. Removing and adding it again makes it the latest.
     favorite(1).await;
     assert_eq!(list().await, [5, 2, 6, 1, 3]);
     member.delete("/api/movies/6/favorite/").send().await.is(200);
     assert_eq!(list().await, [5, 2, 1, 3]);
     favorite(6).await;
     assert_eq!(list().await, [6, 5, 2, 1, 3]);
-    // An edit moves nothing, and a movie that has gone is gone.
+    // An edit moves nothing. A deleted movie disappears.
     app.clock.advance(1);
     member
         .patch("/api/movies/3/")
@@ -168,7 +168,7 @@ async fn favorites_come_latest_favorite_first() {
 }
 
 #[tokio::test]
-async fn a_favorite_made_with_the_movie_is_among_the_favorites() {
+async fn a_favorite_added_with_its_movie_is_listed() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let mut movie = movie("Movie", "Somebody", "Drama", "2000-01-01");

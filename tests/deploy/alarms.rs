@@ -1,4 +1,4 @@
-//! Guarantee 38: whatever goes wrong is noticed.
+//! Guarantee 38: every kind of failure has an alarm.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::stack::{Stack, number, placeholders, texts};
 
-/// One metric that an alarm watches: namespace, name, the statistic, and what its dimensions name.
+/// A metric that an alarm watches: namespace, name, statistic and the values of its dimensions.
 type Watched = (String, String, String, Vec<String>);
 
-/// What an alarm watches. A query stands for its own metrics.
+/// Returns the metrics that an alarm watches. A query counts as the metrics that it selects.
 fn watched(alarm: &Value) -> Vec<Watched> {
     let one = |metric: &Value, statistic: &Value| -> Watched {
         let text = |value: &Value| {
@@ -41,7 +41,7 @@ fn watched(alarm: &Value) -> Vec<Watched> {
 }
 
 #[test]
-fn there_is_an_alarm_for_whatever_goes_wrong() {
+fn every_kind_of_failure_has_an_alarm() {
     let stack = Stack::new(&[]);
     let alarms = stack.alarms();
     let seen: Vec<Watched> = alarms.values().flat_map(|alarm| watched(alarm)).collect();
@@ -55,7 +55,7 @@ fn there_is_an_alarm_for_whatever_goes_wrong() {
         );
         assert!(
             seen.contains(&expected),
-            "nothing watches {expected:?}: {seen:#?}"
+            "no alarm watches {expected:?}: {seen:#?}"
         );
     };
     let api = ["HttpApi", "$default"];
@@ -63,7 +63,7 @@ fn there_is_an_alarm_for_whatever_goes_wrong() {
     expect("AWS/ApiGateway", "Count", "Sum", &api);
     expect("AWS/ApiGateway", "Latency", "p99", &api);
     expect("${AWS::StackName}/gateway", "Throttled", "Sum", &[]);
-    for id in stack.answering().keys() {
+    for id in stack.request_functions().keys() {
         expect("AWS/Lambda", "Throttles", "Sum", &[id]);
         expect("AWS/Lambda", "ConcurrentExecutions", "Maximum", &[id]);
     }
@@ -89,7 +89,7 @@ fn there_is_an_alarm_for_whatever_goes_wrong() {
 }
 
 #[test]
-fn the_gateways_refusals_are_counted_where_their_alarm_looks() {
+fn the_gateways_throttled_requests_are_counted_in_the_metric_of_their_alarm() {
     let stack = Stack::new(&[]);
     let filter = stack.properties("GatewayThrottles");
     assert_eq!(filter["LogGroupName"], json!({"Ref": "AccessLogs"}));
@@ -106,7 +106,7 @@ fn the_gateways_refusals_are_counted_where_their_alarm_looks() {
 }
 
 #[test]
-fn every_alarm_says_where_to_look_and_is_sent_where_a_parameter_says() {
+fn every_alarm_is_described_and_sent_to_the_configured_address() {
     let silent = Stack::new(&[]);
     let heard = Stack::new(&[("AlarmEmail", "ops@example.com")]);
     assert!(silent.resources("AWS::SNS::Topic").is_empty());
@@ -138,14 +138,17 @@ fn every_alarm_says_where_to_look_and_is_sent_where_a_parameter_says() {
             {
                 let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"${}.:".contains(c));
                 for word in words.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())) {
-                    assert!(ids.contains(word), "{id}: {word} of {text:?} is no metric of it");
+                    assert!(
+                        ids.contains(word),
+                        "{id}: {text:?} names {word}, which is not one of its metrics"
+                    );
                 }
             }
         }
     }
 }
 
-/// A function without a limit of its own has the account's.
+/// A function without reserved concurrency has the limit of the account.
 #[test]
 fn concurrency_is_measured_against_the_limit_that_applies() {
     let stack = Stack::new(&[("AccountConcurrency", "500"), ("AuthConcurrency", "20")]);
@@ -162,7 +165,7 @@ fn concurrency_is_measured_against_the_limit_that_applies() {
 }
 
 #[test]
-fn the_dashboard_shows_every_alarm_and_only_what_is_there() {
+fn the_dashboard_shows_every_alarm_and_names_only_existing_resources() {
     let stack = Stack::new(&[]);
     let body = stack.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
         .as_str()
@@ -173,9 +176,9 @@ fn the_dashboard_shows_every_alarm_and_only_what_is_there() {
             || ["Resources", "Parameters"]
                 .iter()
                 .any(|section| stack.0[section].get(id).is_some());
-        assert!(known, "there is no {name}");
+        assert!(known, "the template has no {name}");
     }
-    // CloudWatch takes the text as JSON once names stand in it.
+    // CloudWatch parses the text as JSON after the substitution of names.
     let dashboard: Value = serde_json::from_str(body).unwrap();
     let widgets = dashboard["widgets"].as_array().unwrap();
     let shown = texts(&widgets[0]["properties"]["alarms"]);
@@ -191,7 +194,7 @@ fn the_dashboard_shows_every_alarm_and_only_what_is_there() {
             for y in at("y")..at("y") + at("height") {
                 assert!(
                     x < 24 && taken.insert((x, y)),
-                    "{} stands on another",
+                    "{} overlaps another widget",
                     widget["properties"]["title"]
                 );
             }

@@ -1,11 +1,11 @@
-//! A domain, and CloudFront in front of it.
+//! A custom domain, and CloudFront in front of the API.
 
 use marquee_shared::http::{extract::VIEWER_ADDRESS, layers::EDGE_KEY};
 use serde_json::{Value, json};
 
 use super::stack::{Stack, number};
 
-/// What a stack behind CloudFront needs besides.
+/// The additional parameters of a stack behind CloudFront.
 const EDGE: [(&str, &str); 4] = [
     ("Edge", "true"),
     ("DomainName", "api.example.com"),
@@ -18,7 +18,7 @@ const EDGE: [(&str, &str); 4] = [
 
 /// Guarantee 21: behind CloudFront the gateway's source address is CloudFront's.
 #[test]
-fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() {
+fn behind_cloudfront_the_web_acl_counts_clients_and_cannot_be_bypassed() {
     let stack = Stack::new(&EDGE);
     let key = json!({"Fn::Sub": "{{resolve:secretsmanager:${EdgeKey}}}"});
     for (id, variables) in stack.variables() {
@@ -32,14 +32,14 @@ fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() 
     );
     assert_eq!(distribution["WebACLId"], json!({"Fn::GetAtt": "WebAcl.Arn"}));
     assert_eq!(distribution["Aliases"], json!(["api.example.com"]));
-    // The managed policies CachingDisabled and AllViewer: nothing is cached unless it is said, and Host is handed on.
+    // The managed policies CachingDisabled and AllViewer: nothing is cached by default, and `Host` is forwarded.
     let other = &distribution["DefaultCacheBehavior"];
     assert_eq!(other["CachePolicyId"], "4135ea2d-6df8-44a3-9df3-4b5a84be39ad");
     assert_eq!(
         other["OriginRequestPolicyId"],
         "216adef6-5c7f-47e4-b989-5492eafa07d3"
     );
-    // Every request that may sign somebody in says which client it is from, whatever that has sent.
+    // CloudFront's function sets the client's address in every request that may sign a user in, whatever the client sent.
     assert_eq!(
         other["FunctionAssociations"],
         json!([{
@@ -55,7 +55,7 @@ fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() 
     let cached: Vec<&Value> = cached.map(|behavior| &behavior["PathPattern"]).collect();
     assert_eq!(cached, ["/api/openapi.json*", "/.well-known/*"]);
 
-    // Nor is an error, which CloudFront would keep for 10 seconds whatever the policy says.
+    // Errors are not cached either. By default CloudFront caches them for 10 seconds, whatever the policy says.
     let errors = distribution["CustomErrorResponses"].as_array().unwrap();
     let kept = errors
         .iter()
@@ -64,7 +64,7 @@ fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() 
     let none = codes.map(|code| (f64::from(code), 0.0));
     assert_eq!(kept.collect::<Vec<_>>(), none);
 
-    // A key is published for 90 seconds before it signs, so that no cache of the key set is older than it.
+    // A key is published 90 seconds before it signs. A cached key set is at most 60 seconds old, so it contains that key.
     let kept = &stack.properties("BriefCache")["CachePolicyConfig"];
     assert_eq!((&kept["DefaultTTL"], &kept["MaxTTL"]), (&json!(60), &json!(60)));
 
@@ -85,9 +85,10 @@ fn behind_cloudfront_its_web_acl_counts_the_clients_and_nobody_goes_around_it() 
     }
 }
 
-/// A page reads an answer of another origin only where that names the page's own, or any.
+/// A page can read an answer of another origin only if the answer allows the page's origin or any origin. The web ACL
+/// can only send a fixed header.
 #[test]
-fn pages_of_any_origin_can_read_the_web_acls_refusals() {
+fn pages_can_read_the_web_acls_refusals_if_every_origin_is_allowed() {
     for (origins, readable) in [("*", true), ("https://a.example", false), ("", false)] {
         let stack = Stack::new(&[EDGE.as_slice(), &[("CorsOrigins", origins)]].concat());
         for rule in &stack.properties("WebAcl")["Rules"].as_array().unwrap()[..2] {
@@ -102,7 +103,7 @@ fn pages_of_any_origin_can_read_the_web_acls_refusals() {
 }
 
 #[test]
-fn without_cloudfront_the_function_counts_addresses_and_nothing_of_it_is_made() {
+fn without_cloudfront_the_function_counts_addresses_and_no_edge_resource_exists() {
     let stack = Stack::new(&[]);
     for kind in [
         "AWS::CloudFront::Distribution",
@@ -132,7 +133,7 @@ fn without_cloudfront_the_function_counts_addresses_and_nothing_of_it_is_made() 
 }
 
 #[test]
-fn a_domain_of_ones_own_is_where_the_api_answers() {
+fn the_api_answers_at_a_custom_domain() {
     let stack = Stack::new(&EDGE[1..]);
     assert_eq!(
         stack.0["Outputs"]["ApiUrl"]["Value"],

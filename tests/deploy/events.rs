@@ -1,4 +1,4 @@
-//! `events/`: complete, as API Gateway sends them, and answered alike by whatever runs the functions.
+//! The files in `events/` are complete, equal to what API Gateway sends, and answered alike wherever the functions run.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,10 +18,10 @@ use crate::support::{
     scenario::{self, Kept, SCENARIO},
 };
 
-/// Events whose body is in base64 where the gateway would leave it as text. A function must take either.
+/// Events with a base64 body that the gateway would send as text. A function must accept both.
 const IN_BASE64_THOUGH_TEXT: [&str; 2] = ["auth/log_in_base64", "movies/create_movie_base64"];
 
-/// `cargo events` runs this. It completes what is there, and begins what a new operation lacks.
+/// `cargo events` runs this. It completes the existing files and creates those that a new operation lacks.
 #[test]
 #[ignore = "writes events/"]
 fn refresh() {
@@ -51,7 +51,7 @@ fn refresh() {
     }
 }
 
-/// The name of an operation's event for one of the spellings of its path.
+/// Returns the name of an operation's event for its path with or without a trailing slash.
 fn name(template: &Template, operation: &Operation, path: &str) -> String {
     let method = operation.method.parse().unwrap();
     let group = &template.routes.resolve(&method, path).unwrap().route.function;
@@ -64,9 +64,10 @@ fn name(template: &Template, operation: &Operation, path: &str) -> String {
 }
 
 /// Guarantee 56.
-/// What AWS adds and changes stands in the files; what the local gateway makes of the same request must be that.
+/// The files contain everything that AWS adds and changes. The local gateway must make the same event of the same
+/// request.
 #[test]
-fn every_file_is_what_the_gateway_makes_of_its_request() {
+fn every_event_file_equals_the_gateways_event_for_its_request() {
     for name in event::names() {
         let text = event::text(&name);
         let file = event::read(&name);
@@ -74,7 +75,7 @@ fn every_file_is_what_the_gateway_makes_of_its_request() {
         assert_eq!(
             difference(&name, &complete.to_value(), &file.to_value()),
             [""; 0],
-            "the file isn't complete (`cargo events`), or the gateway makes another event than AWS"
+            "the file is incomplete (run `cargo events`), or the gateway makes a different event than AWS"
         );
         assert_eq!(text, complete.to_text(), "{name}: run `cargo events`");
         let as_sent = file.request().base64_as_the_gateway_does().event(&name);
@@ -93,8 +94,8 @@ fn all_events() -> Events {
     names.map(|name| (name.clone(), event::read(&name))).collect()
 }
 
-/// What is missing for every operation to have an event in both spellings that succeeds, and for every event to stand
-/// in the scenario once.
+/// Returns what is missing. Every operation needs a succeeding event for its path with and without a trailing slash,
+/// and every event needs exactly one step in the scenario.
 fn missing(operations: &[Operation], events: &Events, scenario: &[(&str, u16)]) -> Vec<String> {
     let succeeding: Vec<&Event> = scenario
         .iter()
@@ -118,7 +119,7 @@ fn missing(operations: &[Operation], events: &Events, scenario: &[(&str, u16)]) 
     missing.extend(files.difference(&steps).map(|name| format!("a step for {name}")));
     missing.extend(steps.difference(&files).map(|name| format!("the event {name}")));
     if steps.len() < scenario.len() {
-        missing.push("an event of its own for every step".into());
+        missing.push("a different event for every step".into());
     }
     missing
 }
@@ -135,7 +136,7 @@ fn every_operation_has_its_events_and_every_event_its_step() {
         if let Some(operation) = operations.iter().find(|operation| operation.takes(method, path)) {
             assert!(
                 operation.statuses.contains(status),
-                "{name}: {} doesn't document {status}",
+                "{name}: {} does not document {status}",
                 operation.id
             );
         }
@@ -143,7 +144,7 @@ fn every_operation_has_its_events_and_every_event_its_step() {
 }
 
 #[test]
-fn without_any_one_event_or_step_something_is_missing() {
+fn a_missing_event_or_step_is_noticed() {
     let (operations, events) = (operations(), all_events());
     for name in events.keys() {
         let mut events = events.clone();
@@ -174,7 +175,7 @@ fn without_any_one_event_or_step_something_is_missing() {
 
 /// Guarantee 56.
 #[tokio::test]
-async fn every_event_is_answered_as_the_scenario_says() {
+async fn every_event_gets_the_status_of_its_step() {
     let app = TestApp::new().await;
     let mut kept = Kept::default();
     for (name, status, event) in scenario::events() {
@@ -186,8 +187,8 @@ async fn every_event_is_answered_as_the_scenario_says() {
     }
 }
 
-/// Asserts that all answers of the scenario are those given in process.
-async fn assert_same(target: &impl Target) {
+/// Asserts that the target answers every step of the scenario like the functions in process.
+async fn assert_answers_as_in_process(target: &impl Target) {
     let differences = differences(target).await;
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
@@ -197,12 +198,12 @@ async fn assert_same(target: &impl Target) {
 async fn every_event_is_answered_over_http_by_the_local_server_as_in_process() {
     let app = TestApp::new().await;
     let gateway = Gateway::new(&app.base);
-    assert_same(&gateway).await;
+    assert_answers_as_in_process(&gateway).await;
 }
 
-/// As with `sed`, which leaves the `content-length` of the placeholder.
+/// `sed` can do this. The `content-length` of the placeholder then remains and must not matter.
 #[tokio::test]
-async fn a_token_may_be_put_into_a_files_text() {
+async fn a_token_can_be_put_into_the_text_of_an_event_file() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let access = member.access.as_deref().unwrap();
@@ -215,16 +216,16 @@ async fn a_token_may_be_put_into_a_files_text() {
     }
 }
 
-/// The text of a variable of the environment that a test can't do without.
-fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} isn't set: CONTRIBUTING.md says what to"))
+/// Returns a variable of the environment that a test needs.
+fn required_variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("{name} is not set; CONTRIBUTING.md describes it"))
 }
 
-/// A path from the environment, relative to the repository's root.
+/// Returns a path from the environment, relative to the root of the repository.
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("..")
-        .join(variable(name))
+        .join(required_variable(name))
 }
 
 /// Guarantee 56.
@@ -232,12 +233,12 @@ fn path(name: &str) -> PathBuf {
 #[ignore = "needs MARQUEE_RIE and MARQUEE_BOOTSTRAPS"]
 async fn every_event_is_answered_by_the_release_binaries() {
     let functions = Functions::start(&path("MARQUEE_RIE"), &path("MARQUEE_BOOTSTRAPS")).await;
-    assert_same(&functions).await;
+    assert_answers_as_in_process(&functions).await;
 }
 
 #[tokio::test]
 #[ignore = "needs MARQUEE_URL"]
 async fn every_event_is_answered_over_http_as_in_process() {
-    let gateway = Gateway::new(&variable("MARQUEE_URL"));
-    assert_same(&gateway).await;
+    let gateway = Gateway::new(&required_variable("MARQUEE_URL"));
+    assert_answers_as_in_process(&gateway).await;
 }

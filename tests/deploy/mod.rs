@@ -1,4 +1,4 @@
-//! What `template.yaml` deploys, held against what the code does.
+//! `template.yaml` and the other files of the deployment, checked against the code.
 
 mod alarms;
 mod edge;

@@ -1,4 +1,4 @@
-//! Guarantees 5 and 37: what each function's role allows is what the function's calls need, no less and no more.
+//! Guarantees 5 and 37: the role of each function allows exactly what the function's calls need.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,11 +19,11 @@ use tokio::sync::OnceCell;
 
 use super::sweep::put_favorites;
 use crate::{
-    api::{but, last_page, pages},
+    api::{last_page, pages, with_changes},
     support::{Caller, PASSWORD, TestApp, movie, tokens::without_user},
 };
 
-/// The functions, and what of each is the same but for the name.
+/// The functions, and the prefix of each function's logical ids in the template.
 const FUNCTIONS: [(&str, &str); 5] = [
     ("auth", "Auth"),
     ("docs", "Docs"),
@@ -40,7 +40,7 @@ fn grants(role: &Role) -> BTreeSet<Grant> {
     role.statements.iter().flat_map(Statement::grants).collect()
 }
 
-/// What every function asked of its role while two deployments did all that one can.
+/// Returns what every function needed of its role while two deployments ran every kind of request.
 async fn seen() -> &'static BTreeMap<&'static str, Seen> {
     static SEEN: OnceCell<BTreeMap<&'static str, Seen>> = OnceCell::const_new();
     SEEN.get_or_init(|| async {
@@ -58,9 +58,9 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         favorite(&app, &owner, &movies).await;
         edit(&owner, &admin, &movies).await;
         delete(&app, &owner, &movies).await;
-        let swept = marquee_sweep::sweep(&app.running.functions.sweep.state.store, LONG).await;
+        let swept = marquee_sweep::sweep(&app.running.functions.sweep.state.store, AMPLE_TIME).await;
         assert!(swept.unwrap().is_done);
-        // The cursor key is made by whoever needs it first: movies above, users here.
+        // The first function that needs the cursor key creates it: `movies` above, `users` here.
         let other = TestApp::new().await;
         other.member().await;
         pages(&other.member().await, "/api/users/?limit=1", "next").await;
@@ -79,11 +79,11 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
     .await
 }
 
-/// More than a sweep takes here.
-const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+/// Longer than a sweep takes here.
+const AMPLE_TIME: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Registering, signing in by a right, a wrong and a weakly hashed password, and with a token; waiting, and being refused
-/// with everybody; refreshing, a replay, signing out. The server keeps its secrets in `data`.
+/// Runs registration; login with a right, a wrong and a weakly hashed password, and with a token; throttled logins from
+/// one address and from all; refresh, replay and logout. The server keeps its secrets in `data`.
 async fn sign_in_and_out(app: &TestApp, data: &Path) {
     let user = app.register("ripley").await;
     let taken = json!({"username": "ripley", "email": "r@example.com", "password": PASSWORD});
@@ -113,9 +113,13 @@ async fn sign_in_and_out(app: &TestApp, data: &Path) {
 
     let store = &app.running.state.store;
     let login = async || store.find_login("ripley").await.unwrap().unwrap();
-    store.upgrade_hash(&login().await, &weak()).await.unwrap();
+    store.upgrade_hash(&login().await, &weak_hash()).await.unwrap();
     log_in(PASSWORD).await.is(200);
-    assert_ne!(login().await.password_hash, weak(), "the hash stays weak");
+    assert_ne!(
+        login().await.password_hash,
+        weak_hash(),
+        "the weak hash was not replaced"
+    );
 
     let refresh = |token: &str| {
         let body = json!({"refresh": token});
@@ -129,8 +133,8 @@ async fn sign_in_and_out(app: &TestApp, data: &Path) {
     other.post("/api/auth/logout/").json(&body).send().await.is(204);
 }
 
-/// A hash of the password as nobody should make it any more.
-fn weak() -> PasswordHash {
+/// Returns a hash of the password with weak parameters.
+fn weak_hash() -> PasswordHash {
     let params = Params::new(1024, 1, 1, None).unwrap();
     let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_with_salt(PASSWORD.as_bytes(), b"salt salt salt")
@@ -138,20 +142,24 @@ fn weak() -> PasswordHash {
     serde_json::from_value(json!(hash.to_string())).unwrap()
 }
 
-/// Movies of new genres and of known ones, favorites and not, and one in another's name.
+/// Adds movies with new and existing genres, with and without a favorite, and one for another owner.
 async fn add_movies(owner: &Caller, admin: &Caller) -> Vec<u64> {
     let alien = movie("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25");
     let mut ids = Vec::new();
     let with_imdb_id = json!({"title": "Aliens", "imdb_id": "tt0090605", "favorite": true});
     for changes in [json!({}), with_imdb_id] {
-        ids.push(owner.add(&but(&alien, &changes)).await["id"].as_u64().unwrap());
+        ids.push(
+            owner.add(&with_changes(&alien, &changes)).await["id"]
+                .as_u64()
+                .unwrap(),
+        );
     }
-    let named = but(&alien, &json!({"title": "Alien³", "user": owner.id}));
+    let named = with_changes(&alien, &json!({"title": "Alien³", "user": owner.id}));
     ids.push(admin.add(&named).await["id"].as_u64().unwrap());
     ids
 }
 
-/// Every list by every order, from page to page and back, and single movies; signed in and not.
+/// Reads every list in every order, page by page and back, and single movies, both signed in and anonymous.
 async fn browse(app: &TestApp, member: &Caller) {
     for caller in [&app.anonymous(), member] {
         for path in [
@@ -183,7 +191,7 @@ async fn browse(app: &TestApp, member: &Caller) {
     pages(member, "/api/users/?limit=1", "next").await;
 }
 
-/// Favorites put on and taken off, by several users at once as well, and listed.
+/// Adds, removes and lists favorites, also by several users concurrently.
 async fn favorite(app: &TestApp, member: &Caller, movies: &[u64]) {
     let path = format!("/api/movies/{}/favorite/", movies[0]);
     for _ in 0..2 {
@@ -201,7 +209,7 @@ async fn favorite(app: &TestApp, member: &Caller, movies: &[u64]) {
     member.delete(&path).send().await.is(200);
 }
 
-/// Edits that change words, genres, the favorite and the owner; among them one that takes the last movie from a genre.
+/// Edits words, genres, the favorite and the owner. One edit removes the last movie from a genre.
 async fn edit(owner: &Caller, admin: &Caller, movies: &[u64]) {
     for id in movies {
         let path = format!("/api/movies/{id}/");
@@ -234,7 +242,7 @@ async fn edit(owner: &Caller, admin: &Caller, movies: &[u64]) {
     admin.get("/api/users/").send().await.is(200);
 }
 
-/// Deletions of a movie without favorites, of one with a few, and of one with more than its deletion removes.
+/// Deletes a movie without favorites, one with a favorite, and one with more favorites than its deletion removes.
 async fn delete(app: &TestApp, owner: &Caller, movies: &[u64]) {
     let mut favorites = [0, 1, 350].into_iter();
     for id in movies {
@@ -248,7 +256,7 @@ async fn delete(app: &TestApp, owner: &Caller, movies: &[u64]) {
     }
 }
 
-/// What a role lacks of what was needed, and what of it wasn't.
+/// Returns the needs that a role does not allow, and its grants that were not needed.
 fn differences(role: &Role, needs: &BTreeSet<Need>) -> (Vec<Need>, BTreeSet<Grant>) {
     let (allowed, missing): (Vec<Need>, Vec<Need>) =
         needs.iter().cloned().partition(|need| role.allows(need));
@@ -274,32 +282,33 @@ fn grant(action: Action, target: Target, keys: &str) -> Grant {
 }
 
 #[tokio::test]
-async fn every_function_needs_all_that_its_role_allows_and_nothing_else() {
+async fn every_role_allows_exactly_what_its_function_needs() {
     let (roles, seen) = (roles(), seen().await);
     for (name, seen) in seen {
         assert_eq!(seen.refusals, BTreeSet::new(), "{name}");
         let (missing, unused) = differences(&roles[*name], &seen.needs);
-        assert_eq!(missing, [], "{name} may not do what it does");
-        assert_eq!(unused, BTreeSet::new(), "{name} may do what it doesn't");
+        assert_eq!(missing, [], "the role of {name} lacks permissions");
+        assert_eq!(
+            unused,
+            BTreeSet::new(),
+            "the role of {name} has superfluous permissions"
+        );
     }
     let names = FUNCTIONS.map(|(name, _)| name);
-    assert!(seen.keys().eq(names.iter()), "the program's functions are others");
-    assert!(
-        roles.keys().eq(names.iter()),
-        "the template's functions are others"
-    );
+    assert!(seen.keys().eq(names.iter()), "the program has other functions");
+    assert!(roles.keys().eq(names.iter()), "the template has other functions");
 }
 
-/// The comparison above notices every change of a role: without an action, without a key or with one more.
+/// The test above notices every change of a role: a missing action, a missing key and a superfluous key.
 #[tokio::test]
-async fn a_role_that_lacks_an_action_or_a_key_or_has_one_too_many_is_noticed() {
+async fn a_missing_or_superfluous_action_or_key_of_a_role_is_noticed() {
     let seen = seen().await;
     let notices = |function: &str, text: &str, what: &str| {
         let roles = Template::parse(text).unwrap().roles;
         let (missing, unused) = differences(&roles[function], &seen[function].needs);
         assert!(
             !missing.is_empty() || !unused.is_empty(),
-            "nobody notices {function} {what}"
+            "the change is not noticed: {function} {what}"
         );
     };
     let template: Value = serde_norway::from_str(TEMPLATE).unwrap();
@@ -334,7 +343,7 @@ async fn a_role_that_lacks_an_action_or_a_key_or_has_one_too_many_is_noticed() {
                 let keys = leading_keys(statement).as_sequence_mut().unwrap();
                 keys.push("IMPORT#*".into());
             });
-            notices(function, &text, &format!("with a key more in statement {at}"));
+            notices(function, &text, &format!("with one more key in statement {at}"));
         }
     }
     let parsed = roles();
@@ -342,7 +351,7 @@ async fn a_role_that_lacks_an_action_or_a_key_or_has_one_too_many_is_noticed() {
     assert!(actions >= all.count() && keys > actions, "{actions} {keys}");
 }
 
-/// The statements of a role, in the template's own form.
+/// Returns the statements of a role as the template has them.
 fn statements<'a>(template: &'a mut Value, role: &str) -> &'a mut Vec<Value> {
     let policy = &mut template["Resources"][role]["Properties"]["Policies"][0]["PolicyDocument"];
     policy["Statement"].as_sequence_mut().unwrap()
@@ -359,14 +368,14 @@ fn list(value: &Value) -> Vec<Value> {
         .unwrap_or_else(|| vec![value.clone()])
 }
 
-/// Takes an element out of a list, or the only one.
+/// Removes an element from a value that is a list or a single element.
 fn remove(value: &mut Value, at: usize) {
     let mut rest = list(value);
     rest.remove(at);
     *value = Value::Sequence(rest);
 }
 
-/// A statement without an action or a key says nothing, and isn't valid.
+/// Removes statements without an action or a key, which are not valid.
 fn drop_empty(statements: &mut Vec<Value>) {
     statements.retain_mut(|statement| {
         let has_keys = statement.get("Condition").is_none() || !list(leading_keys(statement)).is_empty();
@@ -374,9 +383,10 @@ fn drop_empty(statements: &mut Vec<Value>) {
     });
 }
 
-/// What the guard can't see, since nothing but the table is on this machine: logs, secrets, and who takes a role on.
+/// Permissions that are not measured, because only the table is on this machine: logs, secrets, and who may assume a
+/// role.
 #[test]
-fn a_function_has_a_role_of_its_own_with_its_own_logs_and_only_auth_has_secrets() {
+fn every_function_has_its_own_role_and_logs_and_only_auth_reads_secrets() {
     let roles = roles();
     for (name, prefix) in FUNCTIONS {
         let role = &roles[name];
@@ -416,16 +426,16 @@ fn a_function_writes_to_the_log_group_that_its_role_names() {
 }
 
 #[test]
-fn no_permission_is_given_twice() {
+fn no_permission_is_granted_twice() {
     for (name, role) in roles() {
         let count: usize = role.statements.iter().map(|s| s.grants().count()).sum();
         assert_eq!(grants(&role).len(), count, "{name}");
     }
 }
 
-/// No function can do with the table what no request needs, and only auth what signs people in.
+/// No function has access to items that it does not need. Only `auth` has access to what signs users in.
 #[test]
-fn only_auth_reaches_logins_sessions_and_attempts_and_only_auth_publishes_keys() {
+fn only_auth_accesses_logins_sessions_and_attempts_and_publishes_keys() {
     let roles = roles();
     let who = |is: &dyn Fn(&Grant) -> bool| -> Vec<&str> {
         let of = roles.iter().filter(|(_, role)| grants(role).iter().any(is));
@@ -444,7 +454,7 @@ fn only_auth_reaches_logins_sessions_and_attempts_and_only_auth_publishes_keys()
     assert_eq!(writes_keys, ["auth"]);
     assert_eq!(about("CURSOR"), ["movies", "users"]);
     assert_eq!(grants(&roles["docs"]), BTreeSet::new());
-    // A user's item is made by auth alone: nobody becomes an admin through the API.
+    // Only `auth` writes a user's item, and only when it creates it. So nobody becomes an admin through the API.
     let writes_users = |grant: &Grant| {
         let is_read = matches!(
             grant.action,
@@ -458,9 +468,9 @@ fn only_auth_reaches_logins_sessions_and_attempts_and_only_auth_publishes_keys()
     assert_eq!(made.collect::<Vec<_>>(), [put]);
 }
 
-/// Whatever it says elsewhere, the text has none of these.
+/// This test searches the text of the template, in case the parsed roles omit something.
 #[test]
-fn the_template_has_no_wildcard_no_scan_and_no_policy_of_others() {
+fn the_template_has_no_wildcard_no_scan_and_no_managed_policy() {
     let policies = TEMPLATE
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'));
@@ -480,9 +490,10 @@ fn the_template_has_no_wildcard_no_scan_and_no_policy_of_others() {
     assert!(actions > 20, "{actions}");
 }
 
-/// `.github/deploy-role.yaml`: GitHub's protection of prod holds for prod's role alone, which no deployment may change.
+/// `.github/deploy-role.yaml`: GitHub protects the environment `prod`, so only that environment may assume the role of
+/// `prod`, and no deployment may change the role.
 #[test]
-fn github_deploys_each_environment_by_a_role_of_its_own_that_cannot_change_itself() {
+fn each_github_environment_has_its_own_role_that_cannot_change_itself() {
     let text = include_str!("../../.github/deploy-role.yaml");
     let parameters = [
         ("Repository", "o/r"),

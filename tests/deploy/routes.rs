@@ -1,5 +1,5 @@
-//! The template's routes, held against every documented operation by API Gateway's own rules ("Create routes for HTTP
-//! APIs" in its developer guide), which are written down here once more and apart from the local gateway's.
+//! The template's routes lead every documented operation to its function. The tests select routes by API Gateway's rules
+//! ("Create routes for HTTP APIs" in its developer guide), in an implementation separate from the local gateway's.
 
 use http::Method;
 use marquee::{server::TEMPLATE, template::Template};
@@ -9,15 +9,15 @@ use crate::support::operations::{Operation, operations};
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
-/// The groups, each with its function. Whatever is under a group's path is the function's, be there an operation or not,
-/// so that its own `404` and `405` answer.
+/// The path of each group and its function. Every path below a group belongs to its function, even without an
+/// operation, so that the function answers `404` and `405`.
 const GROUPS: [(&str, &str); 3] = [
     ("/api/auth", "auth"),
     ("/api/movies", "movies"),
     ("/api/users", "users"),
 ];
 
-/// Paths that are nobody's.
+/// Paths of no function.
 const UNKNOWN: [&str; 9] = [
     "/",
     "/api",
@@ -30,27 +30,27 @@ const UNKNOWN: [&str; 9] = [
     "/favicon.ico",
 ];
 
-/// The operations that reach their own route under the lenient reading alone. Under the strict one the last still
-/// reaches its function, which `$default` leads to as well.
-const LENIENT_ALONE: [&str; 4] = [
+/// The operations that reach their own route only under the lenient reading. Under the strict reading, `$default` still
+/// leads the last one to its function.
+const LENIENT_ONLY: [&str; 4] = [
     "GET /api/movies/",
     "POST /api/movies/",
     "GET /api/users/",
     "GET /api/openapi.json/",
 ];
 
-/// Whether `/x/` is a full match for the route `/x` has been reported both ways.
+/// A reading of API Gateway's rules. Reports differ on whether `/x/` is a full match for the route `/x`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Reading {
-    /// It is: a trailing slash is ignored.
+    /// A trailing slash is ignored.
     Lenient,
-    /// It isn't.
+    /// A trailing slash is significant.
     Strict,
 }
 
-/// The key of the route that takes a request: a full match, else a greedy one, else `$default`. Of several, the one with
-/// more fixed segments; of these, the one for this very method.
-fn taken_by<'a>(keys: &[&'a str], reading: Reading, method: &str, path: &str) -> Option<&'a str> {
+/// Returns the key of the route that API Gateway selects: a full match, otherwise a greedy match, otherwise `$default`.
+/// Among several, more fixed segments win; among these, a route for the request's method wins over one for any method.
+fn selected_route<'a>(keys: &[&'a str], reading: Reading, method: &str, path: &str) -> Option<&'a str> {
     let rank = |key: &str| {
         if key == "$default" {
             return Some((0, 0, false));
@@ -65,7 +65,7 @@ fn taken_by<'a>(keys: &[&'a str], reading: Reading, method: &str, path: &str) ->
         if !is_greedy && reading == Reading::Lenient && asked.len() > 1 && asked.last()?.is_empty() {
             asked.pop();
         }
-        // A greedy variable takes whatever is left, but not nothing.
+        // A greedy variable matches one or more segments.
         let fixed = if is_greedy {
             &route[..route.len() - 1]
         } else {
@@ -91,7 +91,7 @@ fn taken_by<'a>(keys: &[&'a str], reading: Reading, method: &str, path: &str) ->
 }
 
 #[test]
-fn a_full_match_goes_before_a_greedy_one_and_that_before_the_default() {
+fn a_full_match_precedes_a_greedy_match_and_that_precedes_the_default() {
     let guide = [
         "GET /pets/dog/1",
         "GET /pets/dog/{id}",
@@ -101,7 +101,7 @@ fn a_full_match_goes_before_a_greedy_one_and_that_before_the_default() {
     ];
     let group = ["ANY /a", "GET /a", "ANY /a/{proxy+}", "$default"];
     for (keys, request, lenient, strict) in [
-        // The guide's own example.
+        // The example in the guide.
         (
             &guide[..],
             "GET /pets/dog/1",
@@ -122,7 +122,7 @@ fn a_full_match_goes_before_a_greedy_one_and_that_before_the_default() {
         ),
         (&guide, "POST /test/5", "ANY /{proxy+}", "ANY /{proxy+}"),
         (&guide, "GET /", "$default", "$default"),
-        // The readings differ where nothing but a slash is left.
+        // The readings differ only in a trailing slash.
         (&group, "GET /a", "GET /a", "GET /a"),
         (&group, "GET /a/", "GET /a", "$default"),
         (&group, "POST /a/", "ANY /a", "$default"),
@@ -134,13 +134,13 @@ fn a_full_match_goes_before_a_greedy_one_and_that_before_the_default() {
     ] {
         let (method, path) = request.split_once(' ').unwrap();
         for (reading, expected) in [(Reading::Lenient, lenient), (Reading::Strict, strict)] {
-            let taken = taken_by(keys, reading, method, path).unwrap_or("nothing");
+            let taken = selected_route(keys, reading, method, path).unwrap_or("nothing");
             assert_eq!(taken, expected, "{request}, {reading:?}");
         }
     }
 }
 
-/// Every route: its key and its function.
+/// Returns the key and the function of every route.
 fn routes() -> Vec<(String, String)> {
     let template = Template::parse(TEMPLATE).unwrap();
     let routes = template.routes.iter();
@@ -149,8 +149,8 @@ fn routes() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Every operation, and the function whose router has it.
-fn owned() -> Vec<(Operation, &'static str)> {
+/// Returns every operation, and the function whose router has it.
+fn operations_by_function() -> Vec<(Operation, &'static str)> {
     let documents = [
         ("auth", marquee_auth::openapi()),
         ("movies", marquee_movies::openapi()),
@@ -182,23 +182,27 @@ fn owned() -> Vec<(Operation, &'static str)> {
         .collect()
 }
 
-/// What doesn't reach where it belongs.
-fn astray(owned: &[(Operation, &str)], routes: &[(String, String)], reading: Reading) -> Vec<String> {
+/// Returns the requests that do not reach the right function or route.
+fn misrouted(
+    operations_by_function: &[(Operation, &str)],
+    routes: &[(String, String)],
+    reading: Reading,
+) -> Vec<String> {
     let keys: Vec<&str> = routes.iter().map(|(key, _)| key.as_str()).collect();
-    let mut astray = Vec::new();
+    let mut misrouted = Vec::new();
     let mut check = |method: &str, path: &str, is_fallback: bool, function: &str| {
-        let taken = taken_by(&keys, reading, method, path).unwrap_or("nothing");
+        let taken = selected_route(&keys, reading, method, path).unwrap_or("nothing");
         let reached = routes.iter().find(|(key, _)| key == taken);
         let reached = reached.map_or("nothing", |(_, function)| function.as_str());
         if (taken == "$default") != is_fallback || reached != function {
-            astray.push(format!("{method} {path} reaches {reached} by {taken}"));
+            misrouted.push(format!("{method} {path} reaches {reached} by {taken}"));
         }
     };
-    for (operation, owner) in owned {
+    for (operation, owner) in operations_by_function {
         for spelling in operation.spellings() {
             let path = spelling.replace("{id}", "1");
             let is_lenient_alone = reading == Reading::Strict
-                && LENIENT_ALONE.contains(&format!("{} {path}", operation.method).as_str());
+                && LENIENT_ONLY.contains(&format!("{} {path}", operation.method).as_str());
             let function = if is_lenient_alone { "docs" } else { owner };
             check(&operation.method, &path, is_lenient_alone, function);
         }
@@ -213,14 +217,18 @@ fn astray(owned: &[(Operation, &str)], routes: &[(String, String)], reading: Rea
             check(method, path, true, "docs");
         }
     }
-    astray
+    misrouted
 }
 
 /// Guarantee 55.
 #[test]
-fn every_operation_reaches_its_own_function_in_both_spellings() {
+fn every_operation_reaches_its_function_with_and_without_a_trailing_slash() {
     for reading in [Reading::Lenient, Reading::Strict] {
-        assert_eq!(astray(&owned(), &routes(), reading), [""; 0], "{reading:?}");
+        assert_eq!(
+            misrouted(&operations_by_function(), &routes(), reading),
+            [""; 0],
+            "{reading:?}"
+        );
     }
     let documented: Vec<String> = operations()
         .iter()
@@ -230,24 +238,24 @@ fn every_operation_reaches_its_own_function_in_both_spellings() {
                 .map(|path| format!("{} {path}", operation.method))
         })
         .collect();
-    for listed in LENIENT_ALONE {
+    for listed in LENIENT_ONLY {
         assert!(
             documented.iter().any(|known| known == listed),
-            "{listed} isn't documented"
+            "{listed} is not documented"
         );
     }
 }
 
 /// Guarantee 55.
 #[test]
-fn without_any_one_route_something_goes_astray() {
-    let (owned, routes) = (owned(), routes());
+fn a_missing_route_is_noticed() {
+    let (operations_by_function, routes) = (operations_by_function(), routes());
     for at in 0..routes.len() {
         let mut routes = routes.clone();
         let (key, _) = routes.remove(at);
         for reading in [Reading::Lenient, Reading::Strict] {
             assert_ne!(
-                astray(&owned, &routes, reading),
+                misrouted(&operations_by_function, &routes, reading),
                 [""; 0],
                 "without {key}, {reading:?}"
             );
@@ -255,9 +263,9 @@ fn without_any_one_route_something_goes_astray() {
     }
 }
 
-/// The local gateway reads the rules leniently, and otherwise as they are read here.
+/// The local gateway follows the lenient reading.
 #[test]
-fn the_local_gateway_takes_the_same_routes() {
+fn the_local_gateway_selects_the_same_routes() {
     let template = Template::parse(TEMPLATE).unwrap();
     let routes = routes();
     let keys: Vec<&str> = routes.iter().map(|(key, _)| key.as_str()).collect();
@@ -276,7 +284,7 @@ fn the_local_gateway_takes_the_same_routes() {
                 .unwrap();
             assert_eq!(
                 Some(found.route.key.as_str()),
-                taken_by(&keys, Reading::Lenient, method, path),
+                selected_route(&keys, Reading::Lenient, method, path),
                 "{method} {path}"
             );
         }

@@ -1,11 +1,11 @@
-//! The template as SAM reads it, for given parameters.
+//! The template as SAM resolves it for given parameters.
 
 use std::collections::BTreeMap;
 
 use marquee::{server::TEMPLATE, template::resolve};
 use serde_json::Value;
 
-/// The template with these parameters, and the others at their defaults.
+/// The template with these parameters. Other parameters have their defaults.
 pub struct Stack(pub Value);
 
 impl Stack {
@@ -13,7 +13,7 @@ impl Stack {
         Self(serde_json::to_value(resolve(TEMPLATE, parameters).unwrap()).unwrap())
     }
 
-    /// The resources of a type, by logical id.
+    /// Returns the resources of a type, by logical id.
     pub fn resources(&self, kind: &str) -> BTreeMap<&str, &Value> {
         let resources = self.0["Resources"].as_object().unwrap().iter();
         resources
@@ -22,12 +22,12 @@ impl Stack {
             .collect()
     }
 
-    /// A resource's properties; null without it.
+    /// Returns a resource's properties, or null if the resource does not exist.
     pub fn properties(&self, id: &str) -> &Value {
         &self.0["Resources"][id]["Properties"]
     }
 
-    /// Every function's properties with those of `Globals`, by logical id.
+    /// Returns every function's properties, merged with `Globals`, by logical id.
     pub fn functions(&self) -> BTreeMap<&str, Value> {
         let globals = &self.0["Globals"]["Function"];
         self.resources("AWS::Serverless::Function")
@@ -36,8 +36,8 @@ impl Stack {
             .collect()
     }
 
-    /// The functions with a route, whose answer somebody waits for.
-    pub fn answering(&self) -> BTreeMap<&str, Value> {
+    /// Returns the functions that answer requests, which are those with a route.
+    pub fn request_functions(&self) -> BTreeMap<&str, Value> {
         let mut functions = self.functions();
         functions.retain(|_, function| {
             let mut events = function["Events"].as_object().unwrap().values();
@@ -46,7 +46,7 @@ impl Stack {
         functions
     }
 
-    /// Every function's variables, by its logical id.
+    /// Returns every function's environment variables, by logical id.
     pub fn variables(&self) -> BTreeMap<&str, Value> {
         let functions = self.functions().into_iter();
         functions
@@ -54,14 +54,14 @@ impl Stack {
             .collect()
     }
 
-    /// The alarms' properties, by logical id.
+    /// Returns the properties of the alarms, by logical id.
     pub fn alarms(&self) -> BTreeMap<&str, &Value> {
         let alarms = self.resources("AWS::CloudWatch::Alarm").into_iter();
         alarms.map(|(id, alarm)| (id, &alarm["Properties"])).collect()
     }
 }
 
-/// What SAM makes of a function's own properties and those for all: mappings are merged, anything else replaced.
+/// Merges a function's properties with those of `Globals`, as SAM does: mappings are merged, other values are replaced.
 fn merged(all: &Value, own: &Value) -> Value {
     match (all, own) {
         (Value::Object(all), Value::Object(own)) => {
@@ -78,7 +78,7 @@ fn merged(all: &Value, own: &Value) -> Value {
     }
 }
 
-/// Every text within a value, whether it is a key or a value.
+/// Returns every string in a value, keys included.
 pub fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
@@ -96,10 +96,10 @@ pub fn number(value: &Value) -> f64 {
     value
         .as_f64()
         .or(text)
-        .unwrap_or_else(|| panic!("{value} isn't a number"))
+        .unwrap_or_else(|| panic!("{value} is not a number"))
 }
 
-/// The names within `${…}`.
+/// Returns the names in `${…}`.
 pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     let parts = text.split("${").skip(1);
     parts.map(|part| part.split('}').next().unwrap())

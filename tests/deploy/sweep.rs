@@ -1,4 +1,4 @@
-//! The sweep function, which no request reaches: an invocation goes on until nothing is left or its time is up.
+//! The sweep function, which a schedule invokes: an invocation continues until nothing is left or its time is over.
 
 use std::time::{Duration, SystemTime};
 
@@ -26,10 +26,10 @@ use crate::support::{
     proxy::{Fault, FaultProxy},
 };
 
-/// More than any of these tests takes.
-const LONG: Duration = Duration::from_secs(60);
+/// Longer than any of these tests takes.
+const AMPLE_TIME: Duration = Duration::from_secs(60);
 
-/// Puts favorites on a movie past the API, which count nowhere, of as many users whom there isn't.
+/// Writes favorites of a movie directly to the table, for this number of users, who do not exist. They are not counted.
 pub(super) async fn put_favorites(store: &Store, movie: u64, users: u64) {
     let movie = MovieId::try_from(movie).unwrap();
     for user in 1..=users {
@@ -39,8 +39,8 @@ pub(super) async fn put_favorites(store: &Store, movie: u64, users: u64) {
     }
 }
 
-/// Leaves a deleted movie's favorites to the sweep.
-async fn leave(store: &Store, movie: u64, users: u64) {
+/// Writes favorites of a deleted movie, and the item that leaves them to the sweep.
+async fn leave_favorites(store: &Store, movie: u64, users: u64) {
     put_favorites(store, movie, users).await;
     put(store, keys::sweep(MovieId::try_from(movie).unwrap()), Item::new()).await;
 }
@@ -50,8 +50,8 @@ async fn put(store: &Store, key: Key, mut item: Item) {
     assert!(store.put(item, Condition::none()).await.unwrap().is_ok());
 }
 
-/// How many favorites and how many movies to sweep the table holds.
-async fn left(store: &Store) -> (usize, usize) {
+/// Returns how many favorites the table has, and how many movies wait for the sweep.
+async fn remaining(store: &Store) -> (usize, usize) {
     let items = scan(store).await;
     let of = |kind: &str| {
         let keys = items.iter().map(|item| Key::of(item).unwrap());
@@ -60,7 +60,7 @@ async fn left(store: &Store) -> (usize, usize) {
     (of("FAVORITES#"), of(keys::SWEEP))
 }
 
-/// An invocation whose deadline is after `time`.
+/// Returns an invocation whose deadline is in `time`.
 fn invocation(time: Duration) -> LambdaEvent<serde_json::Value> {
     let mut context = Context::default();
     let deadline = SystemTime::now() + time;
@@ -69,7 +69,8 @@ fn invocation(time: Duration) -> LambdaEvent<serde_json::Value> {
     LambdaEvent::new(json!({"detail-type": "Scheduled Event"}), context)
 }
 
-/// A table without a server, which would sweep it too, and the way in which the sweep function reaches it.
+/// Returns a proxied table and the sweep function's store on it. There is no server, because it would sweep the table
+/// too.
 async fn table_and_function() -> (FaultProxy, Store) {
     let proxy = FaultProxy::new().await;
     let template = Template::parse(TEMPLATE).unwrap();
@@ -86,7 +87,7 @@ async fn table_and_function() -> (FaultProxy, Store) {
 }
 
 #[tokio::test]
-async fn what_a_deletion_leaves_of_very_many_favorites_the_sweep_removes() {
+async fn the_sweep_removes_the_favorites_that_a_deletion_leaves() {
     let app = TestApp::new().await;
     let owner = app.member().await;
     let added = owner
@@ -97,56 +98,60 @@ async fn what_a_deletion_leaves_of_very_many_favorites_the_sweep_removes() {
     let store = &app.running.state.store;
     put_favorites(store, added["id"].as_u64().unwrap(), 350).await;
     owner.delete(&path).send().await.is(204);
-    let (favorites, movies) = left(store).await;
+    let (favorites, movies) = remaining(store).await;
     assert!(
         favorites > 0 && movies == 1,
         "{favorites} favorites of {movies} movies"
     );
     let function = &app.running.functions.sweep.state.store;
-    marquee_sweep::handle(function, invocation(LONG)).await.unwrap();
-    assert_eq!(left(store).await, (0, 0));
+    marquee_sweep::handle(function, invocation(AMPLE_TIME))
+        .await
+        .unwrap();
+    assert_eq!(remaining(store).await, (0, 0));
     audit(store).await;
 }
 
 #[tokio::test]
-async fn the_sweep_goes_on_until_no_movie_is_left() {
+async fn the_sweep_continues_until_no_movie_is_left() {
     let (proxy, function) = table_and_function().await;
     let table = proxy.store().await;
-    // More than it finds at one look.
+    // More than one Query returns.
     for movie in 1..=120 {
-        leave(&table, movie, 1).await;
+        leave_favorites(&table, movie, 1).await;
     }
     for movies in [120, 0] {
         let is_done = true;
-        let swept = marquee_sweep::sweep(&function, LONG).await.unwrap();
+        let swept = marquee_sweep::sweep(&function, AMPLE_TIME).await.unwrap();
         assert_eq!(swept, Swept { movies, is_done });
-        assert_eq!(left(&table).await, (0, 0));
+        assert_eq!(remaining(&table).await, (0, 0));
     }
 }
 
 #[tokio::test]
-async fn an_invocation_that_has_no_time_left_ends_well_and_leaves_the_rest_to_the_next() {
+async fn an_invocation_without_time_left_succeeds_and_leaves_the_rest_to_the_next() {
     let (proxy, function) = table_and_function().await;
     let table = proxy.store().await;
-    leave(&table, 1, 3).await;
+    leave_favorites(&table, 1, 3).await;
     for time in [Duration::ZERO, Duration::from_secs(1)] {
         marquee_sweep::handle(&function, invocation(time)).await.unwrap();
-        assert_eq!(left(&table).await, (3, 1));
+        assert_eq!(remaining(&table).await, (3, 1));
     }
     let swept = marquee_sweep::sweep(&function, Duration::ZERO).await.unwrap();
     assert!(!swept.is_done);
-    marquee_sweep::handle(&function, invocation(LONG)).await.unwrap();
-    assert_eq!(left(&table).await, (0, 0));
+    marquee_sweep::handle(&function, invocation(AMPLE_TIME))
+        .await
+        .unwrap();
+    assert_eq!(remaining(&table).await, (0, 0));
 }
 
 #[tokio::test]
-async fn an_invocation_fails_when_the_table_does() {
+async fn an_invocation_fails_if_the_table_fails() {
     let (proxy, function) = table_and_function().await;
-    leave(&proxy.store().await, 1, 1).await;
+    leave_favorites(&proxy.store().await, 1, 1).await;
     for operation in ["Query", "BatchWriteItem", "DeleteItem"] {
         let fault = Fault::Refused(400, "AccessDeniedException");
         proxy.inject(operation, 0..1, fault);
-        let failed = marquee_sweep::handle(&function, invocation(LONG))
+        let failed = marquee_sweep::handle(&function, invocation(AMPLE_TIME))
             .await
             .unwrap_err();
         assert_eq!(
@@ -155,6 +160,8 @@ async fn an_invocation_fails_when_the_table_does() {
         );
         proxy.clear_faults();
     }
-    marquee_sweep::handle(&function, invocation(LONG)).await.unwrap();
-    assert_eq!(left(&proxy.store().await).await, (0, 0));
+    marquee_sweep::handle(&function, invocation(AMPLE_TIME))
+        .await
+        .unwrap();
+    assert_eq!(remaining(&proxy.store().await).await, (0, 0));
 }

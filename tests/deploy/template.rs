@@ -1,4 +1,4 @@
-//! Guarantee 38: what protects the data, bounds the load, and is logged.
+//! Guarantee 38: the protection of the data, limits on the load, logs, and names in the template.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,11 +14,11 @@ use tower::ServiceExt as _;
 
 use super::stack::{Stack, number, placeholders, texts};
 
-/// API Gateway's own limit for an answer.
+/// API Gateway's time limit for an answer.
 const GATEWAY_GIVES_UP: Duration = Duration::from_secs(30);
 
 #[test]
-fn the_table_can_be_set_back_to_any_second_is_encrypted_and_loses_expired_items() {
+fn the_table_has_point_in_time_recovery_encryption_and_expiry() {
     let stack = Stack::new(&[]);
     let table = stack.properties("Table");
     assert_eq!(
@@ -34,7 +34,7 @@ fn the_table_can_be_set_back_to_any_second_is_encrypted_and_loses_expired_items(
 }
 
 #[test]
-fn in_prod_the_table_cannot_be_deleted_and_it_outlives_its_stack_everywhere() {
+fn the_table_outlives_its_stack_and_cannot_be_deleted_in_prod() {
     for (stage, protected) in [("dev", false), ("prod", true)] {
         let stack = Stack::new(&[("Stage", stage)]);
         assert_eq!(
@@ -44,16 +44,16 @@ fn in_prod_the_table_cannot_be_deleted_and_it_outlives_its_stack_everywhere() {
         );
         for id in ["Table", "SigningSecret", "RefreshSecret"] {
             let resource = &stack.0["Resources"][id];
-            // Retained but where the operation that made it fails, which could not be repeated then.
+            // Retained, unless the operation that created it fails. Otherwise that operation could not be repeated.
             assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{id}");
             assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{id}");
         }
     }
 }
 
-/// After a restoration the data is in a table that CloudFormation didn't make.
+/// After a point-in-time recovery, the data is in a table that CloudFormation did not create.
 #[test]
-fn a_table_that_exists_is_used_under_its_name_and_left_alone() {
+fn an_existing_table_is_used_by_name_and_left_unchanged() {
     let stack = Stack::new(&[("ManageTable", "false"), ("TableName", "restored")]);
     assert!(stack.resources("AWS::DynamoDB::Table").is_empty());
     for section in ["Resources", "Outputs"] {
@@ -74,7 +74,7 @@ fn a_table_that_exists_is_used_under_its_name_and_left_alone() {
 }
 
 #[test]
-fn every_log_is_kept_for_as_long_as_was_asked() {
+fn every_log_is_kept_for_the_configured_days() {
     for (parameters, days) in [(&[][..], 30.0), (&[("LogRetentionDays", "7")], 7.0)] {
         let stack = Stack::new(parameters);
         let groups = stack.resources("AWS::Logs::LogGroup");
@@ -86,7 +86,7 @@ fn every_log_is_kept_for_as_long_as_was_asked() {
 }
 
 #[test]
-fn every_function_logs_json_to_a_group_of_its_own() {
+fn every_function_logs_json_to_its_own_group() {
     let stack = Stack::new(&[]);
     for (id, function) in stack.functions() {
         let name = function["CodeUri"].as_str().unwrap().rsplit('/').next().unwrap();
@@ -101,9 +101,9 @@ fn every_function_logs_json_to_a_group_of_its_own() {
     }
 }
 
-/// Guarantee 39: a path, a query or a header may hold anything.
+/// Guarantee 39: a path, a query or a header may contain secrets.
 #[test]
-fn the_access_log_holds_nothing_that_a_client_wrote() {
+fn the_access_log_contains_nothing_that_a_client_sent() {
     let stack = Stack::new(&[]);
     let settings = &stack.properties("HttpApi")["AccessLogSettings"];
     assert_eq!(
@@ -131,13 +131,13 @@ fn the_access_log_holds_nothing_that_a_client_wrote() {
             "$context.error.message",
         ])
     );
-    // What counts the gateway's refusals reads these two.
+    // The metric filter for throttled requests reads these two fields.
     assert_eq!(format["status"], "$context.status");
     assert_eq!(format["integrationStatus"], "$context.integrationStatus");
 }
 
 #[test]
-fn the_gateway_throttles_every_route_and_those_of_auth_more() {
+fn the_gateway_throttles_every_route_and_the_routes_of_auth_more() {
     let stack = Stack::new(&[
         ("DefaultRateLimit", "90"),
         ("DefaultBurstLimit", "91"),
@@ -168,9 +168,9 @@ fn the_gateway_throttles_every_route_and_those_of_auth_more() {
 }
 
 #[test]
-fn concurrency_is_reserved_where_a_parameter_says_so() {
+fn concurrency_is_reserved_if_a_parameter_sets_it() {
     let reserved = |stack: &Stack| -> BTreeMap<String, Option<String>> {
-        let functions = stack.answering().into_iter();
+        let functions = stack.request_functions().into_iter();
         functions
             .map(|(id, function)| {
                 let limit = function.get("ReservedConcurrentExecutions");
@@ -192,11 +192,11 @@ fn concurrency_is_reserved_where_a_parameter_says_so() {
     }
 }
 
-/// Guarantee 35: so the client gets the function's own `503`, and not the gateway's.
+/// Guarantee 35: the client gets the function's `503` instead of the gateway's.
 #[test]
-fn every_function_outlasts_its_own_deadline_and_not_the_gateway() {
+fn every_functions_timeout_is_between_its_deadline_and_the_gateways() {
     let deadline = Config::default().http.deadline;
-    for (id, function) in Stack::new(&[]).answering() {
+    for (id, function) in Stack::new(&[]).request_functions() {
         let timeout = Duration::from_secs(function["Timeout"].as_u64().unwrap());
         assert!(deadline < timeout && timeout < GATEWAY_GIVES_UP, "{id}");
         assert!(
@@ -207,7 +207,7 @@ fn every_function_outlasts_its_own_deadline_and_not_the_gateway() {
     }
 }
 
-/// The header's values, in lowercase: HTTP doesn't tell the cases of header names apart.
+/// Returns the values of a header in lower case, because header names are case-insensitive.
 fn list(header: &str) -> BTreeSet<String> {
     header.split(',').map(|part| part.trim().to_lowercase()).collect()
 }
@@ -269,7 +269,7 @@ async fn the_gateway_answers_cors_as_the_functions_do() {
 }
 
 #[test]
-fn cors_is_for_any_origin_unless_it_is_said_and_for_none_when_that_is_said() {
+fn cors_allows_any_origin_by_default_and_none_if_the_parameter_is_empty() {
     let origins = |stack: &Stack| -> Vec<Value> {
         let variables = stack.variables();
         variables
@@ -286,9 +286,9 @@ fn cors_is_for_any_origin_unless_it_is_said_and_for_none_when_that_is_said() {
     assert!(origins(&none).iter().all(|origin| origin == ""));
 }
 
-/// Guarantee 5, as far as it isn't the roles': `tests/deploy/privileges.rs`.
+/// Guarantee 5. `tests/deploy/privileges.rs` checks the roles.
 #[test]
-fn only_auth_is_told_where_the_keys_are() {
+fn only_auth_knows_the_names_of_the_secrets() {
     for (id, variables) in Stack::new(&[]).variables() {
         for (variable, secret) in [
             ("SIGNING_SECRET", "SigningSecret"),
@@ -308,9 +308,9 @@ fn only_auth_is_told_where_the_keys_are() {
     }
 }
 
-/// CloudFront's policies and CloudWatch's dashboards have names that are an account's, whatever the region.
+/// The names of CloudFront's policies and CloudWatch's dashboards must be unique in an account across all regions.
 #[test]
-fn names_that_all_regions_share_name_the_region() {
+fn names_shared_by_all_regions_contain_the_region() {
     let stack = Stack::new(&[
         ("Edge", "true"),
         ("DomainName", "api.example.com"),
@@ -326,9 +326,9 @@ fn names_that_all_regions_share_name_the_region() {
     }
 }
 
-/// The role that deploys one environment is held to names that begin with its stack's.
+/// The role that deploys an environment may access resources whose names begin with the name of its stack.
 #[test]
-fn no_environments_stack_or_table_is_named_as_if_it_were_anothers() {
+fn no_environments_names_begin_with_those_of_another() {
     let names = ["default", "prod"].map(|environment| {
         let settings = settings(environment);
         let value = |key: &str| {
@@ -350,7 +350,7 @@ fn no_environments_stack_or_table_is_named_as_if_it_were_anothers() {
     );
 }
 
-/// The settings of `samconfig.toml` for an environment, one line each.
+/// Returns the lines of an environment's settings in `samconfig.toml`.
 fn settings(environment: &str) -> Vec<String> {
     let text = include_str!("../../samconfig.toml");
     let section = format!("[{environment}.deploy.parameters]\n");
@@ -365,7 +365,7 @@ fn settings(environment: &str) -> Vec<String> {
 }
 
 #[test]
-fn dev_is_what_is_deployed_unless_prod_is_asked_for() {
+fn dev_is_deployed_by_default() {
     for (environment, stage) in [("default", "dev"), ("prod", "prod")] {
         let settings = settings(environment);
         let overrides = settings
@@ -378,15 +378,15 @@ fn dev_is_what_is_deployed_unless_prod_is_asked_for() {
             .filter(|(name, _)| !name.contains(' '))
             .collect();
         assert_eq!(overrides["Stage"], stage);
-        // A parameter that the template lacks stops here.
+        // `Stack::new` panics if the template does not have a parameter.
         let parameters: Vec<_> = overrides.into_iter().collect();
         Stack::new(&parameters);
     }
 }
 
-/// checkov runs in CI; what it is told to pass over says why, at the resource it is about.
+/// CI runs checkov. A comment at the resource skips a check and says why.
 #[test]
-fn every_check_that_is_passed_over_gives_its_reason() {
+fn every_skipped_check_gives_a_reason() {
     let skips = TEMPLATE
         .lines()
         .filter_map(|line| line.split_once("checkov:skip="));

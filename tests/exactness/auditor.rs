@@ -1,4 +1,4 @@
-//! The auditor reports every disagreement that it is meant to find, and no other.
+//! The auditor, with which other tests end, reports every kind of inconsistency.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use marquee_shared::{
@@ -19,7 +19,7 @@ use crate::support::{
     movie,
 };
 
-/// Puts `item` in the place of what has this key, or nothing.
+/// Replaces the item with this key, or deletes it if `item` is `None`.
 async fn replace(store: &Store, key: &Key, item: Option<Item>) {
     match item {
         Some(mut item) => {
@@ -30,39 +30,40 @@ async fn replace(store: &Store, key: &Key, item: Option<Item>) {
     }
 }
 
-/// A change of one item.
-type Break = Box<dyn Fn(Option<Item>) -> Option<Item>>;
+/// A change that makes one item inconsistent.
+type Mutation = Box<dyn Fn(Option<Item>) -> Option<Item>>;
 
-fn set(name: &'static str, value: AttributeValue) -> Break {
+fn set(name: &'static str, value: AttributeValue) -> Mutation {
     Box::new(move |item| {
         let mut item = item.unwrap();
         item.insert(name.into(), value.clone())
-            .expect("an attribute that was there");
+            .expect("the attribute exists");
         Some(item)
     })
 }
 
-fn gone() -> Break {
+fn removed() -> Mutation {
     Box::new(|item| {
-        item.expect("an item that was there");
+        item.expect("the item exists");
         None
     })
 }
 
-fn another(item: &[(&'static str, AttributeValue)]) -> Break {
+fn inserted(item: &[(&'static str, AttributeValue)]) -> Mutation {
     let new: Item = item
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.clone()))
         .collect();
     Box::new(move |item| {
-        assert_eq!(item, None, "an item that was there");
+        assert_eq!(item, None, "the item must not exist");
         Some(new.clone())
     })
 }
 
-/// Guarantee 32: the audit finds every kind of orphan and disagreement. Each is made by a raw write and undone again.
+/// Guarantee 32: the audit finds every kind of orphan and inconsistency. A raw write makes each of them, and another
+/// undoes it.
 #[tokio::test]
-async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
+async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
     let app = TestApp::new().await;
     let (ripley, dallas) = (app.register("ripley").await, app.register("dallas").await);
     let mut alien = movie("Alien Nation", "Ridley Scott", "Sci-Fi, Horror", "1979-05-25");
@@ -82,11 +83,11 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
     let nobody = UserId::try_from(99).unwrap();
     let nothing = MovieId::try_from(99).unwrap();
     let item = |pk: &str, sk: &str| Key::new(pk, format!("{sk}#{}", keys::id_text(alien)));
-    let breaks: Vec<(&str, Key, Break)> = vec![
+    let breaks: Vec<(&str, Key, Mutation)> = vec![
         ("META MOVIES", Counter::Movies.key(), set("n", number(3))),
         ("META USERS", Counter::Users.key(), set("n", number(1))),
         ("META GENRES", Counter::Genres.key(), set("n", number(0))),
-        ("META MOVIE_IDS", Counter::MovieIds.key(), gone()),
+        ("META MOVIE_IDS", Counter::MovieIds.key(), removed()),
         ("META USER_IDS", Counter::UserIds.key(), set("n", number(1))),
         (
             "has 1 favorites and likes",
@@ -107,17 +108,17 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
         ),
         ("the owner of movie", keys::movie(id), set("user", number(99))),
         ("missing", keys::movie(id), set("title", text("Aliens"))),
-        ("orphan", keys::movie(id), gone()),
+        ("orphan", keys::movie(id), removed()),
         (
             "more than 292",
             item("WORD#ali", "0#alien-nation"),
             set("text", text("x".repeat(292))),
         ),
-        ("missing", item("WORD#ali", "0#alien-nation"), gone()),
-        ("missing", item("WORD#nat", "1#nation"), gone()),
-        ("missing", item("WORD#rid", "2#ridley"), gone()),
-        ("memberships", item("GENRE#sci", "sci-fi"), gone()),
-        ("missing", item("GENRE#fi", "fi+"), gone()),
+        ("missing", item("WORD#ali", "0#alien-nation"), removed()),
+        ("missing", item("WORD#nat", "1#nation"), removed()),
+        ("missing", item("WORD#rid", "2#ridley"), removed()),
+        ("memberships", item("GENRE#sci", "sci-fi"), removed()),
+        ("missing", item("GENRE#fi", "fi+"), removed()),
         (
             "instead of",
             item("WORD#nat", "1#nation"),
@@ -136,22 +137,22 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
         (
             "orphan",
             item("WORD#ghi", "1#ghibli"),
-            another(&[("text", text("ghibli||"))]),
+            inserted(&[("text", text("ghibli||"))]),
         ),
         (
             "orphan",
             item("GENRE#war", "war"),
-            another(&[("text", text("||war"))]),
+            inserted(&[("text", text("||war"))]),
         ),
         ("genres count", keys::genre("sci-fi"), set("n", number(2))),
-        ("genres count", keys::genre("sci-fi"), gone()),
+        ("genres count", keys::genre("sci-fi"), removed()),
         ("has the name", keys::genre("sci-fi"), set("name", text("Drama"))),
         (
             "has the identity",
             keys::genre("sci-fi"),
             set("identity", text("drama")),
         ),
-        ("whose item names None", keys::imdb_id(&imdb_id), gone()),
+        ("whose item names None", keys::imdb_id(&imdb_id), removed()),
         (
             "whose item names Some",
             keys::imdb_id(&imdb_id),
@@ -166,14 +167,14 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
         (
             "orphan",
             Key::new("IMDB#tt0090605", "IMDB"),
-            another(&[("movie", number(alien))]),
+            inserted(&[("movie", number(alien))]),
         ),
         (
             "is not a valid imdb_id",
             keys::imdb_id(&imdb_id),
             set("movie", text("x")),
         ),
-        ("has 0 favorites", keys::favorite(id, user), gone()),
+        ("has 0 favorites", keys::favorite(id, user), removed()),
         (
             "'s favorite on movie",
             keys::favorite(id, user),
@@ -184,11 +185,15 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
             keys::favorite(id, user),
             set("dated", text("USER_FAVORITES#9")),
         ),
-        ("orphan", keys::favorite(nothing, user), another(&[])),
-        ("has a favorite of user", keys::favorite(id, nobody), another(&[])),
-        ("by the sweep", keys::sweep(id), another(&[])),
-        ("has no right login", keys::login("ripley"), gone()),
-        ("has no right login", keys::login("ripley@example.com"), gone()),
+        ("orphan", keys::favorite(nothing, user), inserted(&[])),
+        (
+            "has a favorite of user",
+            keys::favorite(id, nobody),
+            inserted(&[]),
+        ),
+        ("by the sweep", keys::sweep(id), inserted(&[])),
+        ("has no right login", keys::login("ripley"), removed()),
+        ("has no right login", keys::login("ripley@example.com"), removed()),
         (
             "has no right login",
             keys::login("ripley"),
@@ -199,7 +204,7 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
             keys::login("ripley"),
             set("password_hash", text("x")),
         ),
-        ("the login", keys::user(user), gone()),
+        ("the login", keys::user(user), removed()),
         (
             "both have the name",
             keys::user(user),
@@ -213,10 +218,10 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
         (
             "the user of the session",
             keys::session("x"),
-            another(&[("user", number(99))]),
+            inserted(&[("user", number(99))]),
         ),
-        ("of no known class", Key::new("ELSE", "x"), another(&[])),
-        ("not a valid movie", Key::new("MOVIES#0", "x"), another(&[])),
+        ("of no known class", Key::new("ELSE", "x"), inserted(&[])),
+        ("not a valid movie", Key::new("MOVIES#0", "x"), inserted(&[])),
     ];
     for (what, key, change) in breaks {
         let item = store.get(&key).await.unwrap();
@@ -230,7 +235,7 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
     }
     audit(store).await;
 
-    // The favorites of a movie whose deletion was cut off wait for the sweep.
+    // The favorites of a movie whose deletion was interrupted wait for the sweep.
     replace(store, &keys::sweep(nothing), Some(Item::new())).await;
     let favorite = store.get(&keys::favorite(id, user)).await.unwrap().unwrap();
     let moved = |name: &str, value: AttributeValue| (name.to_owned(), value);
@@ -246,9 +251,9 @@ async fn the_auditor_notices_whatever_is_wrong_and_nothing_else() {
     audit(store).await;
 }
 
-/// Guarantee 32. The embedded engine takes a key that DynamoDB refuses, so the audit looks at their lengths.
+/// Guarantee 32. The embedded engine accepts keys that are too long for DynamoDB, so the audit checks their lengths.
 #[tokio::test]
-async fn the_auditor_notices_a_key_that_dynamodb_would_refuse() {
+async fn the_auditor_reports_a_key_that_dynamodb_would_refuse() {
     let app = TestApp::new().await;
     let ripley = app.register("ripley").await;
     let alien = movie("Alien", "Ridley Scott", "Horror", "1979-05-25");

@@ -1,4 +1,5 @@
-//! Contention: an owner among many who want the same movie, and what a change meets between its read and its write.
+//! Contention: an owner's changes to a movie that many members toggle, and favorites between the read and the write of a
+//! change.
 
 use std::{
     sync::{
@@ -23,26 +24,27 @@ use crate::support::{
     proxy::{Fault, ProxiedApp},
 };
 
-/// How many toggle one movie without a pause.
+/// The number of members who toggle one movie without pause.
 const MEMBERS: usize = 40;
 
-/// How many times as long as their toggles an owner's edit may take on average. Theirs take less than a second here, so this
-/// is within the documented 4 s; and it holds on a machine that is busy with other tests.
-const EDIT_OF_TOGGLES: u32 = 4;
-/// The same of a deletion.
-const DELETION_OF_TOGGLES: u32 = 6;
-/// What an edit or a deletion may take besides.
-const BESIDES: Duration = Duration::from_millis(300);
+/// The limit for an owner's edit, as a multiple of the average time of a toggle. A toggle takes less than a second
+/// here, so this limit is within the documented 4 s. Being relative, it also holds on a machine that is busy with other
+/// tests.
+const EDIT_LIMIT_IN_TOGGLES: u32 = 4;
+/// The same for a deletion.
+const DELETION_LIMIT_IN_TOGGLES: u32 = 6;
+/// A constant that is added to both limits.
+const FIXED_ALLOWANCE: Duration = Duration::from_millis(300);
 
-/// Members who toggle one movie, each again as soon as the answer has come.
-struct Crowd {
+/// Members who toggle one movie. Each sends the next toggle as soon as the previous one is answered.
+struct Togglers {
     is_over: Arc<AtomicBool>,
     toggled: Arc<AtomicUsize>,
     members: JoinSet<()>,
 }
 
-impl Crowd {
-    fn gather(members: &[Caller], movie: u64) -> Self {
+impl Togglers {
+    fn start(members: &[Caller], movie: u64) -> Self {
         let (is_over, toggled) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let mut tasks = JoinSet::new();
         for member in members {
@@ -56,7 +58,7 @@ impl Crowd {
                         .await;
                     match answer.status.as_u16() {
                         200 => toggled.fetch_add(1, Ordering::Relaxed),
-                        // The owner comes first, and in the end the movie is gone.
+                        // The owner's changes have priority, and in the end the movie is deleted.
                         404 | 503 => 0,
                         _ => panic!("{}", answer.text),
                     };
@@ -70,15 +72,15 @@ impl Crowd {
         }
     }
 
-    /// Waits until this many more toggles have been answered.
-    async fn goes_on(&self, toggles: usize) {
+    /// Waits until this number of further toggles have been answered.
+    async fn wait_for_toggles(&self, toggles: usize) {
         let enough = self.toggled.load(Ordering::Relaxed) + toggles;
         while self.toggled.load(Ordering::Relaxed) < enough {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    async fn leaves(mut self) {
+    async fn stop(mut self) {
         self.is_over.store(true, Ordering::Relaxed);
         while let Some(member) = self.members.join_next().await {
             member.unwrap();
@@ -86,7 +88,7 @@ impl Crowd {
     }
 }
 
-/// Asserts that nothing in the table is about this movie, once the sweep has run.
+/// Runs the sweep, and asserts that no item of the table is about this movie.
 async fn assert_gone(store: &Store, movie: u64) {
     while store.sweep_favorites().await.unwrap() > 0 {}
     let id = MovieId::try_from(movie).unwrap();
@@ -100,13 +102,12 @@ async fn assert_gone(store: &Store, movie: u64) {
 }
 
 /// Guarantee 47.
-/// "A movie that many people favorite at the moment can be edited within 4 s and deleted within 6 s." With
-/// conflicts as DynamoDB makes them, and as the embedded engine runs transactions, one after another.
+/// The test runs with the embedded engine, which runs transactions one after another, and with conflicts as in DynamoDB.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_a_pause() {
+async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_pause() {
     for window in [None, Some(Duration::from_millis(10))] {
-        let patient = Duration::from_secs(60);
-        let proxied = ProxiedApp::with(|options| options.config.http.deadline = patient).await;
+        let deadline = Duration::from_secs(60);
+        let proxied = ProxiedApp::with(|options| options.config.http.deadline = deadline).await;
         let owner = proxied.app.member().await;
         let mut members = Vec::new();
         for _ in 0..MEMBERS {
@@ -115,8 +116,8 @@ async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_a_pa
         let movie = owner.add(&alien()).await["id"].as_u64().unwrap();
         let path = format!("/api/movies/{movie}/");
         proxied.proxy.conflict(window);
-        let crowd = Crowd::gather(&members, movie);
-        crowd.goes_on(MEMBERS).await;
+        let togglers = Togglers::start(&members, movie);
+        togglers.wait_for_toggles(MEMBERS).await;
 
         let mut whole = alien();
         whole["favorite"] = json!(false);
@@ -128,7 +129,7 @@ async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_a_pa
             (json!({"favorite": true, "description": "In space."}), true),
             (json!({"favorite": false}), false),
         ];
-        let (begun, before) = (Instant::now(), crowd.toggled.load(Ordering::Relaxed));
+        let (begun, before) = (Instant::now(), togglers.toggled.load(Ordering::Relaxed));
         let mut took = Duration::ZERO;
         for (change, favorite) in &edits {
             let call = match change["director"] {
@@ -142,24 +143,23 @@ async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_a_pa
             let count = answer.body["favorite_count"].as_u64().unwrap();
             let own = u64::from(*favorite);
             assert!((own..=MEMBERS as u64 + own).contains(&count), "{count}");
-            crowd.goes_on(MEMBERS / 4).await;
+            togglers.wait_for_toggles(MEMBERS / 4).await;
         }
-        let toggles = crowd.toggled.load(Ordering::Relaxed) - before;
+        let toggles = togglers.toggled.load(Ordering::Relaxed) - before;
         let toggle = begun.elapsed() * MEMBERS as u32 / u32::try_from(toggles).unwrap();
         took /= u32::try_from(edits.len()).unwrap();
         assert!(
-            took < toggle * EDIT_OF_TOGGLES + BESIDES,
-            "{took:?} of {toggle:?} ({window:?})"
+            took < toggle * EDIT_LIMIT_IN_TOGGLES + FIXED_ALLOWANCE,
+            "{took:?} in total, {toggle:?} per toggle (conflict window {window:?})"
         );
-        // Their count is of one moment, whatever it was, and the audit below holds it to the favorites.
         let begun = Instant::now();
         owner.delete(&path).send().await.is(204);
         let took = begun.elapsed();
         assert!(
-            took < toggle * DELETION_OF_TOGGLES + BESIDES,
-            "{took:?} of {toggle:?} ({window:?})"
+            took < toggle * DELETION_LIMIT_IN_TOGGLES + FIXED_ALLOWANCE,
+            "{took:?} in total, {toggle:?} per toggle (conflict window {window:?})"
         );
-        crowd.leaves().await;
+        togglers.stop().await;
         proxied.proxy.conflict(None);
         owner.get(&path).send().await.is(404);
         let store = proxied.proxy.store().await;
@@ -169,10 +169,10 @@ async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_a_pa
     }
 }
 
-/// An owner's change that meets as many transactions as a favorite does is done in a fraction of the time: it has its turn
-/// before the many.
+/// After the same number of conflicts, an owner's change has waited less than half as long as a favorite, so the owner
+/// has priority.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_by_its_owner_waits_a_fraction_of_what_a_favorite_does_for_as_many_transactions() {
+async fn an_owners_change_waits_less_than_a_favorite_after_as_many_conflicts() {
     let proxied = ProxiedApp::new().await;
     let owner = proxied.app.member().await;
     let movie = owner.add(&alien()).await["id"].as_u64().unwrap();
@@ -199,9 +199,9 @@ async fn a_change_by_its_owner_waits_a_fraction_of_what_a_favorite_does_for_as_m
     audit(&proxied.proxy.store().await).await;
 }
 
-/// Guarantee 29. Movies that nobody has favored yet, so that first favorites and deletions meet.
+/// Guarantee 29. The movies have no favorites yet, so that first favorites and deletions conflict.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_movie_deleted_by_two_amid_favorites_and_edits_is_deleted_once_and_leaves_nothing() {
+async fn a_movie_deleted_twice_amid_favorites_and_edits_is_deleted_once_without_a_trace() {
     let proxied = ProxiedApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;
     let owner = proxied.app.member().await;
     let mut fans = Vec::new();
@@ -224,7 +224,7 @@ async fn a_movie_deleted_by_two_amid_favorites_and_edits_is_deleted_once_and_lea
         }
         let (editor, edited) = (owner.clone(), path.clone());
         tasks.spawn(async move {
-            // Bounded: unlike favorites, edits make a deletion start over.
+            // Their number is bounded because, unlike a favorite, an edit makes a deletion start over.
             for edit in 0..6 {
                 let change = json!({"title": format!("Doomed {n} {edit}"), "favorite": edit % 2 == 0});
                 match editor.patch(&edited).json(&change).send().await.status.as_u16() {
@@ -260,17 +260,17 @@ async fn a_movie_deleted_by_two_amid_favorites_and_edits_is_deleted_once_and_lea
     audit(&store).await;
 }
 
-/// A movie with a number of favorites, and who is about to add one while another request is between its read and its write.
-struct Between {
+/// A movie, and a fan who adds it to their favorites while another change is between its read and its write.
+struct Interleaving {
     app: TestApp,
     store: Store,
     movie: MovieId,
     owner: UserId,
     fan: UserId,
-    decided: AtomicUsize,
+    decisions: AtomicUsize,
 }
 
-impl Between {
+impl Interleaving {
     async fn new(favorites: usize) -> Self {
         let app = TestApp::new().await;
         let owner = app.member().await;
@@ -288,14 +288,14 @@ impl Between {
             movie: MovieId::try_from(movie).unwrap(),
             owner: UserId::try_from(owner.id).unwrap(),
             fan: UserId::try_from(fan.id).unwrap(),
-            decided: AtomicUsize::new(0),
+            decisions: AtomicUsize::new(0),
             app,
         }
     }
 
-    /// Adds the favorite, the first time that this is called.
+    /// Counts a decision of the change. Adds the fan's favorite at the first one.
     fn add_favorite(&self) {
-        if self.decided.fetch_add(1, Ordering::Relaxed) == 0 {
+        if self.decisions.fetch_add(1, Ordering::Relaxed) == 0 {
             let adding = self.store.set_favorite(self.movie, self.fan, FavoriteChange::Add);
             let added = tokio::task::block_in_place(|| Handle::current().block_on(adding));
             assert!(added.unwrap().favorite);
@@ -306,7 +306,7 @@ impl Between {
         self.store
             .edit_movie(self.movie, self.owner, None, |seen| {
                 self.add_favorite();
-                let fields: MovieFields = seen.view.movie.fields()?;
+                let fields: MovieFields = seen.view.movie.fields.clone();
                 Ok(Edit {
                     fields,
                     user: seen.view.movie.user,
@@ -318,31 +318,33 @@ impl Between {
     }
 }
 
-/// A favorite that comes between is counted, and is no reason to read and decide anew: however many come, an edit is done.
+/// Such a favorite is counted and does not make the edit start over, so favorites cannot delay an edit for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_favorite_between_an_edits_read_and_its_write_is_counted_and_delays_it_by_no_read() {
+async fn a_favorite_between_the_read_and_the_write_of_an_edit_is_counted_without_another_read() {
     for (favorites, change, count) in [(0, Some(true), 2), (2, Some(true), 4), (2, None, 2)] {
-        let between = Between::new(favorites).await;
-        let view = between.edit(change).await;
-        assert_eq!(between.decided.load(Ordering::Relaxed), 1, "{change:?}");
+        let interleaving = Interleaving::new(favorites).await;
+        let view = interleaving.edit(change).await;
+        assert_eq!(interleaving.decisions.load(Ordering::Relaxed), 1, "{change:?}");
         assert_eq!(view.movie.favorite_count(), count, "{change:?}");
         assert_eq!(view.favorite, change.unwrap_or(false));
-        audit(&between.app.running.state.store).await;
+        audit(&interleaving.app.running.state.store).await;
     }
 }
 
-/// The same of a deletion, which then leaves the favorite to the sweep.
+/// The same for a deletion. It leaves the favorite to the sweep.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_favorite_between_a_deletions_read_and_its_write_goes_with_the_movie() {
+async fn a_favorite_between_the_read_and_the_write_of_a_deletion_is_removed_with_the_movie() {
     for favorites in [0, 2] {
-        let between = Between::new(favorites).await;
-        let deleting = between.store.delete_movie(between.movie, between.owner, |_| {
-            between.add_favorite();
-            Ok(())
-        });
+        let interleaving = Interleaving::new(favorites).await;
+        let deleting = interleaving
+            .store
+            .delete_movie(interleaving.movie, interleaving.owner, |_| {
+                interleaving.add_favorite();
+                Ok(())
+            });
         deleting.await.unwrap();
-        assert_eq!(between.decided.load(Ordering::Relaxed), 1);
-        audit(&between.store).await;
-        assert_gone(&between.store, between.movie.get()).await;
+        assert_eq!(interleaving.decisions.load(Ordering::Relaxed), 1);
+        audit(&interleaving.store).await;
+        assert_gone(&interleaving.store, interleaving.movie.get()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Crashes: the real program, killed while it writes, and what it finds when it starts again.
+//! Crashes: the real program is killed while it writes, and started again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,7 +35,7 @@ use crate::support::{
     movie,
 };
 
-/// The program.
+/// Returns a command that serves this data directory.
 fn marquee(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_marquee"));
     command
@@ -48,15 +48,15 @@ fn marquee(data: &Path) -> Command {
     command
 }
 
-/// The program, serving.
-struct Served {
+/// The running program.
+struct RunningServer {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
     base: String,
     table: Store,
 }
 
-impl Served {
+impl RunningServer {
     async fn start(data: &Path) -> Self {
         let mut child = marquee(data)
             .args(["--catalog", "none", "--port", "0"])
@@ -119,8 +119,8 @@ impl Served {
         assert!(sent.unwrap().success());
     }
 
-    /// Waits for the end, and gives what was still printed.
-    async fn ended(mut self) -> (ExitStatus, Vec<String>) {
+    /// Waits until the program exits. Returns its status and the remaining lines of its standard output.
+    async fn wait_for_exit(mut self) -> (ExitStatus, Vec<String>) {
         let mut rest = Vec::new();
         while let Some(line) = self.stdout.next_line().await.unwrap() {
             rest.push(line);
@@ -129,7 +129,7 @@ impl Served {
     }
 }
 
-/// Sends a request; `None` when there was no whole answer.
+/// Sends a request. Returns `None` if there was no complete answer.
 async fn send(caller: &Caller, method: Method, path: &str, body: Option<Value>) -> Option<Value> {
     let mut call = caller.call(method, path);
     if let Some(body) = &body {
@@ -142,34 +142,34 @@ async fn send(caller: &Caller, method: Method, path: &str, body: Option<Value>) 
     Some(serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 
-/// A movie as a writer knows it.
+/// A movie as a writer expects it.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Known {
+struct ExpectedMovie {
     title: String,
     favorite: bool,
     deleted: bool,
 }
 
-/// Somebody who writes without rest, one request after another, and notes what was acknowledged.
+/// A user who sends one write after another and records which were acknowledged.
 struct Writer {
     user: Caller,
-    movies: BTreeMap<u64, Known>,
-    /// What was sent and not answered: the movie, and what it would be.
-    open: Option<(u64, Known)>,
+    movies: BTreeMap<u64, ExpectedMovie>,
+    /// The write that was sent and not answered: the movie and its new state.
+    unacknowledged: Option<(u64, ExpectedMovie)>,
     added: usize,
 }
 
 impl Writer {
-    async fn new(served: &Served, name: &str) -> Self {
+    async fn new(server: &RunningServer, name: &str) -> Self {
         Self {
-            user: served.register(name).await,
+            user: server.register(name).await,
             movies: BTreeMap::new(),
-            open: None,
+            unacknowledged: None,
             added: 0,
         }
     }
 
-    /// Writes until there is no answer. `acknowledged` counts what was.
+    /// Writes until a request is not answered. Adds the acknowledged writes to `acknowledged`.
     async fn write(mut self, acknowledged: Arc<AtomicUsize>) -> Self {
         for step in 0.. {
             let known = self.movies.iter().rfind(|(_, movie)| !movie.deleted);
@@ -184,9 +184,9 @@ impl Writer {
                     return self;
                 };
                 let id = added["id"].as_u64().unwrap();
-                let known = Known {
+                let known = ExpectedMovie {
                     title,
-                    ..Known::default()
+                    ..ExpectedMovie::default()
                 };
                 self.movies.insert(id, known);
                 acknowledged.fetch_add(1, Ordering::Relaxed);
@@ -197,7 +197,7 @@ impl Writer {
                 1 | 3 => {
                     let favorite = !known.favorite;
                     let path = format!("{path}favorite/");
-                    (Method::POST, body, path, Known { favorite, ..known })
+                    (Method::POST, body, path, ExpectedMovie { favorite, ..known })
                 }
                 2 => {
                     let title = format!("{} again", known.title);
@@ -205,70 +205,70 @@ impl Writer {
                         method,
                         Some(json!({"title": title})),
                         path,
-                        Known { title, ..known },
+                        ExpectedMovie { title, ..known },
                     )
                 }
                 _ if step % 3 > 0 => (
                     Method::DELETE,
                     body,
                     path,
-                    Known {
+                    ExpectedMovie {
                         deleted: true,
                         ..known
                     },
                 ),
                 _ => continue,
             };
-            self.open = Some((id, will_be.clone()));
+            self.unacknowledged = Some((id, will_be.clone()));
             if send(&self.user, method, &path, body).await.is_none() {
                 return self;
             }
-            self.open = None;
+            self.unacknowledged = None;
             self.movies.insert(id, will_be);
             acknowledged.fetch_add(1, Ordering::Relaxed);
         }
         self
     }
 
-    /// Everything acknowledged is there, and what was under way is there whole or not at all.
-    async fn check(&mut self, served: &Served) {
-        self.user.base.clone_from(&served.base);
+    /// Asserts that every acknowledged write is stored, and an unacknowledged one completely or not at all.
+    async fn check(&mut self, server: &RunningServer) {
+        self.user.base.clone_from(&server.base);
         for (id, known) in &mut self.movies {
             let answer = self.user.get(&format!("/api/movies/{id}/")).send().await;
             let is = match answer.status.as_u16() {
-                404 => Known {
+                404 => ExpectedMovie {
                     deleted: true,
                     ..known.clone()
                 },
-                _ => Known {
+                _ => ExpectedMovie {
                     title: answer.body["title"].as_str().unwrap().to_owned(),
                     favorite: answer.body["favorite"].as_bool().unwrap(),
                     deleted: false,
                 },
             };
             let may_be = self
-                .open
+                .unacknowledged
                 .as_ref()
-                .filter(|(open, _)| open == id)
+                .filter(|(unacknowledged, _)| unacknowledged == id)
                 .map(|(_, will_be)| will_be);
             assert!(
                 is == *known || Some(&is) == may_be,
-                "movie {id} is {is:?}, was {known:?}, or {may_be:?}"
+                "movie {id} is {is:?}; expected {known:?} or {may_be:?}"
             );
             *known = is;
         }
-        self.open = None;
+        self.unacknowledged = None;
     }
 }
 
-/// Guarantees 32 and 43. The process is killed at some moment while four users write, three times over.
+/// Guarantees 32 and 43. The process is killed three times while four users write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
     let data = tempfile::tempdir().unwrap();
-    let mut served = Served::start(data.path()).await;
+    let mut server = RunningServer::start(data.path()).await;
     let mut writers = Vec::new();
     for name in ["ripley", "dallas", "lambert", "parker"] {
-        writers.push(Writer::new(&served, name).await);
+        writers.push(Writer::new(&server, name).await);
     }
     for _ in 0..3 {
         let acknowledged = Arc::new(AtomicUsize::new(0));
@@ -280,18 +280,18 @@ async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
         while acknowledged.load(Ordering::Relaxed) < enough {
             tokio::task::yield_now().await;
         }
-        served.child.start_kill().unwrap();
-        let (status, _) = served.ended().await;
+        server.child.start_kill().unwrap();
+        let (status, _) = server.wait_for_exit().await;
         assert!(!status.success());
         writers = Vec::new();
         for task in tasks {
             writers.push(task.await.unwrap());
         }
 
-        served = Served::start(data.path()).await;
-        audit(&served.table).await;
+        server = RunningServer::start(data.path()).await;
+        audit(&server.table).await;
         for writer in &mut writers {
-            writer.check(&served).await;
+            writer.check(&server).await;
         }
         let known: BTreeSet<u64> = writers
             .iter()
@@ -299,9 +299,9 @@ async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
             .filter(|(_, movie)| !movie.deleted)
             .map(|(id, _)| *id)
             .collect();
-        let there = movies(&served.table).await;
+        let there = movies(&server.table).await;
         assert!(known.iter().all(|id| there.contains_key(id)));
-        // A movie that was under way may be there as well, one for each writer and kill.
+        // An unacknowledged movie may be stored too, one for each writer and kill.
         assert!(
             there.len() <= known.len() + 12,
             "{} of {}",
@@ -309,7 +309,7 @@ async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
             there.len()
         );
     }
-    // The sessions live on too.
+    // The sessions continue too.
     for writer in &writers {
         let body = json!({"refresh": writer.user.refresh});
         writer
@@ -320,41 +320,41 @@ async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
             .await
             .is(200);
     }
-    served.signal("TERM").await;
-    assert!(served.ended().await.0.success());
+    server.signal("TERM").await;
+    assert!(server.wait_for_exit().await.0.success());
 }
 
-/// Every movie's title, by id.
+/// Returns the titles of all movies, by id.
 async fn movies(table: &Store) -> BTreeMap<u64, String> {
     let items = scan(table).await.into_iter();
     let movies = items.filter(|item| item["pk"].as_s().unwrap().starts_with("MOVIES#"));
     movies
         .map(|item| from_item::<MovieItem>(item).unwrap())
-        .map(|movie| (movie.id.get(), movie.title))
+        .map(|movie| (movie.id.get(), movie.fields.title.as_str().to_owned()))
         .collect()
 }
 
 #[tokio::test]
-async fn sigterm_and_ctrl_c_end_the_program_cleanly_and_it_prints_two_lines_and_nothing_else() {
+async fn sigterm_and_ctrl_c_stop_the_program_cleanly_and_it_prints_only_two_lines() {
     let data = tempfile::tempdir().unwrap();
     for signal in ["TERM", "INT"] {
-        let served = Served::start(data.path()).await;
-        let user = served.register(&format!("user-{}", signal.to_lowercase())).await;
+        let server = RunningServer::start(data.path()).await;
+        let user = server.register(&format!("user-{}", signal.to_lowercase())).await;
         user.add(&movie(signal, "A. Writer", "Drama", "2001-01-01")).await;
-        served.signal(signal).await;
-        let (status, rest) = served.ended().await;
+        server.signal(signal).await;
+        let (status, rest) = server.wait_for_exit().await;
         assert_eq!(status.code(), Some(0));
         assert_eq!(rest, [""; 0]);
     }
-    let served = Served::start(data.path()).await;
+    let server = RunningServer::start(data.path()).await;
     assert_eq!(
-        movies(&served.table).await.into_values().collect::<Vec<_>>(),
+        movies(&server.table).await.into_values().collect::<Vec<_>>(),
         ["TERM", "INT"]
     );
-    audit(&served.table).await;
+    audit(&server.table).await;
 }
 
-/// A catalog of this many rows with the titles of its good ones, and the lines of its bad ones.
+/// Returns a CSV catalog with this number of rows, the titles of its valid rows, and the lines of its invalid rows.
 fn catalog(rows: usize) -> (String, Vec<String>, Vec<usize>) {
     let mut csv = String::from("title,description,release_date,director,genre\n");
     let (mut titles, mut bad) = (Vec::new(), Vec::new());
@@ -372,7 +372,7 @@ fn catalog(rows: usize) -> (String, Vec<String>, Vec<usize>) {
             });
             continue;
         }
-        // Some rows take two lines. Many genres make small chunks, and so many commits.
+        // Some rows have two lines. With many genres the import commits small chunks, so it can be killed between them.
         let description = if n % 7 == 0 {
             line += 1;
             "Two\nlines."
@@ -429,7 +429,7 @@ async fn import(data: &Path, file: &Path, kill_at: Option<usize>) -> (Vec<usize>
 
 /// Guarantee 43.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_that_is_killed_goes_on_and_every_good_row_is_there_once_and_every_bad_one_reported() {
+async fn a_killed_import_continues_and_imports_or_reports_every_row_once() {
     let data = tempfile::tempdir().unwrap();
     let file = data.path().join("movies.csv");
     let (csv, titles, bad) = catalog(10_000);
@@ -459,7 +459,7 @@ async fn an_import_that_is_killed_goes_on_and_every_good_row_is_there_once_and_e
     let known: BTreeSet<_> = there.iter().collect();
     let lost: Vec<_> = titles.iter().filter(|title| !known.contains(title)).collect();
     assert!(lost.is_empty(), "{lost:?}");
-    assert!(there == titles, "twice, or in another order");
+    assert!(there == titles, "a movie is there twice, or the order differs");
     let engine = Engine::start(Storage::File(table_file(data.path()))).unwrap();
     audit(&Store::new(
         client::local(&engine.endpoint()),
@@ -480,7 +480,7 @@ async fn an_import_that_is_killed_goes_on_and_every_good_row_is_there_once_and_e
     assert_eq!(stored(data.path()).await.len(), titles.len());
 }
 
-/// The movies in a data directory that no process serves.
+/// Returns the movies in a data directory that no process serves.
 async fn stored(data: &Path) -> BTreeMap<u64, String> {
     let engine = Engine::start(Storage::File(table_file(data))).unwrap();
     let table = Store::new(client::local(&engine.endpoint()), "marquee", Clock::default());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::races::{all, app_with_long_deadline, count};
+use super::races::{app_with_long_deadline, count, run_all};
 use crate::support::{Answer, Caller, audit::audit, movie, proxy::ProxiedApp};
 
 const IMDB_ID: &str = "tt0069293";
@@ -43,10 +43,10 @@ fn one_of(answers: Vec<Answer>, status: StatusCode) -> Answer {
 
 /// Guarantee 31.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_60_movies_that_are_added_with_one_imdb_id_one_is_there() {
+async fn one_of_60_concurrent_additions_of_an_imdb_id_succeeds() {
     let app = app_with_long_deadline().await;
     let user = app.member().await;
-    let answers = all((0..60).map(|n| {
+    let answers = run_all((0..60).map(|n| {
         let mut body = numbered(n, IMDB_ID);
         body["favorite"] = json!(n % 2 == 0);
         let call = user.post("/api/movies/").json(&body);
@@ -67,11 +67,11 @@ async fn of_60_movies_that_are_added_with_one_imdb_id_one_is_there() {
 
 /// Guarantee 31, with conflicts as DynamoDB makes them, which the embedded engine doesn't.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_imdb_id_is_one_movies_also_when_transactions_conflict() {
+async fn one_of_16_additions_of_an_imdb_id_succeeds_when_transactions_conflict() {
     let proxied = ProxiedApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;
     let user = proxied.app.member().await;
     proxied.proxy.conflict(Some(Duration::from_millis(10)));
-    let answers = all((0..16).map(|n| {
+    let answers = run_all((0..16).map(|n| {
         let call = user.post("/api/movies/").json(&numbered(n, IMDB_ID));
         async move { call.send().await }
     }))
@@ -87,14 +87,14 @@ async fn an_imdb_id_is_one_movies_also_when_transactions_conflict() {
 
 /// Guarantee 31.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_24_movies_that_are_given_one_imdb_id_one_has_it_and_the_others_are_as_they_were() {
+async fn one_of_24_movies_that_are_edited_to_one_imdb_id_gets_it() {
     let app = app_with_long_deadline().await;
     let user = app.member().await;
     let mut movies = Vec::new();
     for n in 0..24 {
         movies.push(user.add(&numbered(n, &format!("tt000000{n:02}"))).await);
     }
-    let answers = all(movies.iter().map(|movie| {
+    let answers = run_all(movies.iter().map(|movie| {
         let changes =
             json!({"imdb_id": IMDB_ID, "title": "Changed", "genre": "Shared, Changed", "favorite": true});
         let call = user
@@ -123,11 +123,11 @@ async fn of_24_movies_that_are_given_one_imdb_id_one_has_it_and_the_others_are_a
 
 /// Guarantee 31. Ids move between movies that are edited and deleted at the same time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ids_that_change_hands_all_the_time_are_of_one_movie_each() {
+async fn an_imdb_id_has_at_most_one_movie_while_many_requests_move_it() {
     const IDS: [&str; 3] = ["tt0000001", "tt0000002", "tt0000003"];
     let app = app_with_long_deadline().await;
     let user = app.member().await;
-    all((0..6).map(|worker| {
+    run_all((0..6).map(|worker| {
         let user = user.clone();
         async move {
             for n in 0..8 {

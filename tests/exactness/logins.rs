@@ -1,4 +1,4 @@
-//! What signing in costs in trips and units, whatever it meets.
+//! The cost of a login in round trips and capacity units, in every state of the throttles.
 
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use crate::support::{
     proxy::{Cost, ProxiedApp},
 };
 
-/// Longer than lies between two calls that are sent off together, also on a machine with other work.
+/// Longer than the time between two calls of one round trip, even on a busy machine.
 const HOLD: Duration = Duration::from_millis(60);
 
-/// How often each is measured; a busy machine may pull apart what was sent off together, so the fewest trips count.
+/// The number of measurements of each case. On a busy machine, calls of one trip can look like two, so the fewest trips
+/// count.
 const RUNS: u8 = 3;
 
 const LOGIN: &str = "/api/auth/login/";
@@ -25,7 +26,7 @@ async fn login(caller: &Caller, name: &str, password: &str, refresh: Option<&str
     caller.post(LOGIN).json(&body).send().await.is(status);
 }
 
-/// Attempts at a name from as many networks.
+/// Makes one attempt at a name from each of these networks.
 async fn attempt(proxied: &ProxiedApp, name: &str, networks: impl Iterator<Item = String>) {
     let store = &proxied.app.running.state.store;
     let attempts = networks.map(|network| async move {
@@ -42,7 +43,7 @@ async fn attempt(proxied: &ProxiedApp, name: &str, networks: impl Iterator<Item 
 
 /// Guarantee 36.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_login_is_within_its_budget_whatever_it_meets() {
+async fn every_kind_of_login_is_within_its_budget() {
     let proxied = ProxiedApp::new().await;
     let app = &proxied.app;
     let user = app.member().await;
@@ -58,7 +59,7 @@ async fn a_login_is_within_its_budget_whatever_it_meets() {
     }
     let full = "closed";
     attempt(&proxied, full, (0..110).map(|n| n.to_string())).await;
-    // Half a minute of waits, so that none is over soon.
+    // Lets the waits grow to half a minute, so that none ends soon.
     for seconds in [0, 1, 2, 4, 8, 16] {
         app.clock.advance(seconds);
         let tries = if seconds == 0 { 9 } else { 1 };
@@ -117,7 +118,9 @@ async fn a_login_is_within_its_budget_whatever_it_meets() {
         let (read, written) = (most(|cost| cost.reads), most(|cost| cost.writes));
         println!("| {what} | {fewest} | {read} | {written} |");
         if fewest > trips || read > reads || written > writes {
-            wrong.push(format!("{what} is over {trips}, {reads}, {writes}: {runs:?}"));
+            wrong.push(format!(
+                "{what} exceeds {trips} trips, {reads} read units or {writes} write units: {runs:?}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

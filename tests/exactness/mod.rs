@@ -1,4 +1,5 @@
-//! Exactness: under a model, in races, after crashes, through faults, and within budgets.
+//! Exactness: answers equal to a model's, exact counts in races, no lost writes after crashes and faults, and costs
+//! within their budgets.
 
 mod auditor;
 mod budgets;

@@ -1,5 +1,5 @@
-//! Outages: a table that is out of reach for seconds costs a request time, and no error; one that stays out of reach costs
-//! it a `503` within the deadline; and a change is never made twice.
+//! Outages of the table. An outage of a few seconds delays requests and fails none. During a longer one, requests are
+//! answered `503` within the deadline. No change is made twice.
 
 use std::{
     future::Future,
@@ -16,18 +16,18 @@ use crate::support::{
     proxy::{Fault, FaultProxy, ProxiedApp},
 };
 
-/// How long the outages last that a request outlives.
+/// The duration of an outage that requests survive.
 const OUTAGE: Duration = Duration::from_secs(3);
 
-/// The gateway gives up after this time.
+/// The gateway's time limit. A request that takes longer hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(30);
 
-/// How the table is out of reach.
+/// A kind of outage.
 #[derive(Clone, Copy, Debug)]
 enum Outage {
-    /// Every call meets this.
+    /// Every call to the table has this fault.
     Fault(Fault),
-    /// Connections are cut, and new ones refused.
+    /// Connections are closed, and new ones are refused.
     Down,
 }
 
@@ -57,29 +57,30 @@ impl Outage {
     }
 }
 
-/// What a movie has become of a change.
+/// The state of a movie after a change.
 #[derive(Clone, Copy, Debug)]
-struct Became {
+struct ExpectedMovie {
     title: &'static str,
     edits: u64,
     favorite: bool,
 }
 
-/// A request, and what is to come of it.
+/// The name of a request and its expected result.
 #[derive(Clone, Copy, Debug)]
 struct Change {
     name: &'static str,
-    /// What it is answered with.
+    /// The expected status.
     status: u16,
-    /// The movie that it is made to, and what that becomes; nothing, of one that is deleted.
-    movie: Option<(u64, Option<Became>)>,
+    /// The movie that the request changes, and its state afterward. The state is `None` if the movie is deleted.
+    movie: Option<(u64, Option<ExpectedMovie>)>,
 }
 
-/// How a change of one movie is asked for.
-type Ask = fn(&Caller, &str) -> Call;
+/// Makes a request of the user that changes the movie at this path.
+type MakeCall = fn(&Caller, &str) -> Call;
 
-/// Every kind of change that a user may make, each with a movie or a session of its own, so that all can be made at once.
-struct Stage {
+/// A user with the movies and sessions for every kind of change. Each change has its own movie or session, so that all
+/// changes can be made at the same time.
+struct Fixture {
     proxied: ProxiedApp,
     user: Caller,
     movies: u64,
@@ -88,7 +89,7 @@ struct Stage {
     logout: String,
 }
 
-impl Stage {
+impl Fixture {
     async fn new(deadline: Duration) -> Self {
         let (proxied, user, _) = proxied_with(|options| options.config.http.deadline = deadline).await;
         let mut tokens = Vec::new();
@@ -106,7 +107,7 @@ impl Stage {
         }
     }
 
-    /// A movie of the user's, and whether it is among their favorites.
+    /// Adds a movie, and adds it to the user's favorites if `favorite` is true. Returns its id.
     async fn movie(&mut self, favorite: bool) -> u64 {
         let mut movie = alien();
         movie["favorite"] = json!(favorite);
@@ -114,18 +115,18 @@ impl Stage {
         self.user.add(&movie).await["id"].as_u64().unwrap()
     }
 
-    /// Changes of movies that are one transaction each.
+    /// Returns the changes of movies that take one transaction each.
     async fn changes(&mut self) -> Vec<(Change, Call)> {
-        let was = Became {
+        let was = ExpectedMovie {
             title: "Alien",
             edits: 0,
             favorite: false,
         };
-        let liked = Became {
+        let liked = ExpectedMovie {
             favorite: true,
             ..was
         };
-        let edited = Became {
+        let edited = ExpectedMovie {
             title: "Aliens",
             edits: 1,
             ..was
@@ -135,7 +136,7 @@ impl Stage {
         let without_favorite = json!({"title": "Aliens", "favorite": false});
         let mut whole = alien();
         whole["title"] = json!("Aliens");
-        let kinds: [(_, _, Ask, Value, _); 10] = [
+        let kinds: [(_, _, MakeCall, Value, _); 10] = [
             (
                 "toggle on",
                 false,
@@ -170,7 +171,7 @@ impl Stage {
                 false,
                 |u, m| u.patch(m),
                 with_favorite,
-                Some(Became {
+                Some(ExpectedMovie {
                     favorite: true,
                     ..edited
                 }),
@@ -187,22 +188,22 @@ impl Stage {
             ("delete a favorite", true, |u, m| u.delete(m), Value::Null, None),
         ];
         let mut changes = Vec::new();
-        for (name, favorite, call, body, became) in kinds {
+        for (name, favorite, call, body, expected) in kinds {
             let id = self.movie(favorite).await;
             let mut call = call(&self.user, &format!("/api/movies/{id}/"));
             if !body.is_null() {
                 call = call.json(&body);
             }
-            let status = if became.is_some() { 200 } else { 204 };
-            self.movies -= u64::from(became.is_none());
-            let movie = Some((id, became));
+            let status = if expected.is_some() { 200 } else { 204 };
+            self.movies -= u64::from(expected.is_none());
+            let movie = Some((id, expected));
             changes.push((Change { name, status, movie }, call));
         }
         changes
     }
 
-    /// What is more than one transaction: what takes an id first, and what is about sessions.
-    fn others(&mut self) -> Vec<(Change, Call)> {
+    /// Returns the other changes: those that reserve an id first, and those of sessions.
+    fn other_changes(&mut self) -> Vec<(Change, Call)> {
         let user = &self.user;
         let mut liked = alien();
         liked["favorite"] = json!(true);
@@ -222,7 +223,7 @@ impl Stage {
         others.map(change).into()
     }
 
-    /// Every kind of read.
+    /// Returns every kind of read.
     fn reads(&self, movie: u64) -> impl Iterator<Item = (Change, Call)> {
         let requests = every_request(&self.user, movie).into_iter();
         let reads = requests.filter(|request| request.is_read);
@@ -232,26 +233,26 @@ impl Stage {
         })
     }
 
-    /// Whether every change was answered, and has been made once.
+    /// Asserts that every change was answered and was made once.
     async fn check(&self, what: &str, answers: &[(Change, Answer, Duration)]) {
         let (user, store) = (&self.user, self.proxied.proxy.store().await);
         for (Change { name, status, movie }, answer, took) in answers {
             let context = format!("{name} in {what} after {took:?}: {}", answer.text);
             assert_eq!(answer.status.as_u16(), *status, "{context}");
-            let Some((id, became)) = movie else { continue };
+            let Some((id, expected)) = movie else { continue };
             let shown = user.get(&format!("/api/movies/{id}/")).send().await;
-            let Some(became) = became else {
+            let Some(expected) = expected else {
                 shown.is(404);
                 continue;
             };
-            assert_eq!(shown.body["title"], became.title, "{context}");
-            assert_eq!(shown.body["favorite"], became.favorite, "{context}");
+            assert_eq!(shown.body["title"], expected.title, "{context}");
+            assert_eq!(shown.body["favorite"], expected.favorite, "{context}");
             assert_eq!(
                 shown.body["favorite_count"],
-                u64::from(became.favorite),
+                u64::from(expected.favorite),
                 "{context}"
             );
-            let version = format!("\"{}\"", became.edits + 1);
+            let version = format!("\"{}\"", expected.edits + 1);
             assert_eq!(shown.header("etag"), version, "{context}");
             for field in ["favorite", "favorite_count"] {
                 assert_eq!(answer.body[field], shown.body[field], "{context}");
@@ -276,8 +277,8 @@ impl Stage {
     }
 }
 
-/// Sends all of these at once.
-async fn all(changes: Vec<(Change, Call)>) -> Vec<(Change, Answer, Duration)> {
+/// Sends all requests at the same time.
+async fn send_all(changes: Vec<(Change, Call)>) -> Vec<(Change, Answer, Duration)> {
     let sent = changes.into_iter().map(|(change, call)| {
         tokio::spawn(async move {
             let begun = Instant::now();
@@ -293,9 +294,9 @@ async fn all(changes: Vec<(Change, Call)>) -> Vec<(Change, Answer, Duration)> {
     answers
 }
 
-/// Lets every outage happen to a server of its own; a few at a time, since the requests of all of them together would keep
-/// two cores busy for longer than the outage.
-async fn side_by_side<F: Future<Output = ()> + Send + 'static>(test: fn(Outage) -> F) {
+/// Runs the test for every outage, each with its own server. A few run at a time, because the requests of all of them
+/// would keep two cores busy for longer than the outage.
+async fn for_every_outage<F: Future<Output = ()> + Send + 'static>(test: fn(Outage) -> F) {
     for outages in Outage::ALL.chunks(3) {
         let outages: Vec<_> = outages.iter().map(|outage| tokio::spawn(test(*outage))).collect();
         for outage in outages {
@@ -308,41 +309,43 @@ async fn sweep_all(store: &Store) {
     while store.sweep_favorites().await.unwrap() > 0 {}
 }
 
-/// Guarantees 30, 32, 33 and 35. All requests at once and outages side by side, so that the suite waits but a few times.
+/// Guarantees 30, 32, 33 and 35. Requests and outages run concurrently, so that the suite waits only a few times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_keeps_the_table_away_for_3_seconds_every_change_is_made_once_and_everything_answered() {
-    side_by_side(outlive).await;
+async fn every_request_is_answered_and_every_change_made_once_despite_an_outage_of_3_seconds() {
+    for_every_outage(survive).await;
 }
 
-async fn outlive(outage: Outage) {
-    // Twice the default, for this machine may be busy.
-    let mut stage = Stage::new(Duration::from_secs(20)).await;
-    let movie = stage.movie(false).await;
-    let mut calls = stage.changes().await;
-    calls.extend(stage.others());
-    calls.extend(stage.reads(movie));
-    outage.begin(&stage.proxied.proxy);
-    let answers = tokio::spawn(all(calls));
+async fn survive(outage: Outage) {
+    // Twice the default, because this machine may be busy.
+    let mut fixture = Fixture::new(Duration::from_secs(20)).await;
+    let movie = fixture.movie(false).await;
+    let mut calls = fixture.changes().await;
+    calls.extend(fixture.other_changes());
+    calls.extend(fixture.reads(movie));
+    outage.begin(&fixture.proxied.proxy);
+    let answers = tokio::spawn(send_all(calls));
     tokio::time::sleep(OUTAGE).await;
-    outage.end(&stage.proxied.proxy);
-    stage.check(&format!("{outage:?}"), &answers.await.unwrap()).await;
+    outage.end(&fixture.proxied.proxy);
+    fixture
+        .check(&format!("{outage:?}"), &answers.await.unwrap())
+        .await;
 }
 
 /// Guarantees 33 and 35.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_that_stays_away_is_503_with_retry_after_within_the_deadline() {
-    side_by_side(give_up).await;
+async fn an_outage_that_lasts_is_503_with_retry_after_within_the_deadline() {
+    for_every_outage(fail_within_deadline).await;
 }
 
-async fn give_up(outage: Outage) {
-    let mut stage = Stage::new(SHORT).await;
-    let movie = stage.movie(false).await;
-    let mut calls = stage.changes().await;
-    calls.extend(stage.others());
-    calls.extend(stage.reads(movie));
-    outage.begin(&stage.proxied.proxy);
-    let answers = all(calls).await;
-    outage.end(&stage.proxied.proxy);
+async fn fail_within_deadline(outage: Outage) {
+    let mut fixture = Fixture::new(SHORT).await;
+    let movie = fixture.movie(false).await;
+    let mut calls = fixture.changes().await;
+    calls.extend(fixture.other_changes());
+    calls.extend(fixture.reads(movie));
+    outage.begin(&fixture.proxied.proxy);
+    let answers = send_all(calls).await;
+    outage.end(&fixture.proxied.proxy);
     for (change, answer, took) in answers {
         let context = format!("{} in {outage:?}: {}", change.name, answer.text);
         assert_eq!(answer.status.as_u16(), 503, "{context}");
@@ -354,72 +357,73 @@ async fn give_up(outage: Outage) {
         // This machine may be busy.
         assert!(took < SHORT * 2, "{took:?}: {context}");
     }
-    let movie = stage.user.get(&format!("/api/movies/{movie}/"));
+    let movie = fixture.user.get(&format!("/api/movies/{movie}/"));
     movie.send().await.is(200);
-    audit(&stage.proxied.proxy.store().await).await;
+    audit(&fixture.proxied.proxy.store().await).await;
 }
 
-/// Guarantee 30. No answer to a transaction arrives before the deadline, and the table tells what became of it.
+/// Guarantee 30. No answer to a transaction arrives before the deadline. Reading the table shows whether it was
+/// committed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_done_without_an_answer_is_found_by_reading_and_answered_as_done() {
-    let mut stage = Stage::new(SHORT).await;
-    let mut calls = stage.changes().await;
-    let others = stage.others().into_iter();
+async fn a_committed_change_without_an_answer_is_found_by_reading_and_answered_as_made() {
+    let mut fixture = Fixture::new(SHORT).await;
+    let mut calls = fixture.changes().await;
+    let others = fixture.other_changes().into_iter();
     calls.extend(others.filter(|(change, _)| change.status == 201));
-    stage
+    fixture
         .proxied
         .proxy
         .inject("TransactWriteItems", FOR_EVER, Fault::AnswerLost);
-    let answers = all(calls).await;
-    stage.proxied.proxy.clear_faults();
-    stage.check("lost answers", &answers).await;
+    let answers = send_all(calls).await;
+    fixture.proxied.proxy.clear_faults();
+    fixture.check("lost answers", &answers).await;
 }
 
-/// Guarantee 30: what wasn't done isn't found, either, and leaves nothing behind.
+/// Guarantee 30: reading does not find a change that was not committed, so the answer is `503`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_not_done_is_not_found_by_reading_and_leaves_nothing_behind() {
-    let mut stage = Stage::new(SHORT).await;
+async fn a_change_that_was_not_committed_is_503_and_leaves_nothing_behind() {
+    let mut fixture = Fixture::new(SHORT).await;
     let mut before = Vec::new();
-    let mut calls = stage.changes().await;
+    let mut calls = fixture.changes().await;
     for (change, _) in &calls {
         let (id, _) = change.movie.unwrap();
-        let shown = stage.user.get(&format!("/api/movies/{id}/")).send().await;
+        let shown = fixture.user.get(&format!("/api/movies/{id}/")).send().await;
         before.push((id, shown.text));
     }
-    let count = stage.user.count("/api/movies/").await;
-    let others = stage.others().into_iter();
+    let count = fixture.user.count("/api/movies/").await;
+    let others = fixture.other_changes().into_iter();
     calls.extend(others.filter(|(change, _)| change.status == 201));
-    stage
+    fixture
         .proxied
         .proxy
         .inject("TransactWriteItems", FOR_EVER, Fault::CallLost);
-    for (change, answer, _) in all(calls).await {
+    for (change, answer, _) in send_all(calls).await {
         assert_eq!(answer.status.as_u16(), 503, "{}: {}", change.name, answer.text);
     }
-    stage.proxied.proxy.clear_faults();
+    fixture.proxied.proxy.clear_faults();
     for (id, text) in before {
-        let shown = stage.user.get(&format!("/api/movies/{id}/")).send().await;
+        let shown = fixture.user.get(&format!("/api/movies/{id}/")).send().await;
         assert_eq!(shown.text, text);
     }
-    assert_eq!(stage.user.count("/api/movies/").await, count);
-    audit(&stage.proxied.proxy.store().await).await;
+    assert_eq!(fixture.user.count("/api/movies/").await, count);
+    audit(&fixture.proxied.proxy.store().await).await;
 }
 
-/// Guarantee 10: a refresh that was done and not answered is answered `503` early enough to be sent again.
+/// Guarantee 10: if the table does not answer a refresh, the client gets `503` early enough to send it again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refresh_that_is_answered_503_can_be_sent_again_within_the_grace() {
-    let stage = Stage::new(Duration::from_secs(60)).await;
-    let proxy = &stage.proxied.proxy;
+async fn a_refresh_that_is_answered_503_can_be_sent_again_within_the_grace_period() {
+    let fixture = Fixture::new(Duration::from_secs(60)).await;
+    let proxy = &fixture.proxied.proxy;
     proxy.inject("UpdateItem", FOR_EVER, Fault::AnswerLost);
     let begun = Instant::now();
-    let refresh = stage.user.with_token("refresh", &stage.refresh);
+    let refresh = fixture.user.with_token("refresh", &fixture.refresh);
     bounded(refresh.send()).await.is_problem(503, "unavailable");
     let took = begun.elapsed();
     proxy.clear_faults();
     assert!(took < Duration::from_secs(9), "{took:?}");
-    let again = stage.user.with_token("refresh", &stage.refresh);
+    let again = fixture.user.with_token("refresh", &fixture.refresh);
     let next = again.send().await.is(200).body["refresh"].clone();
-    let next = stage.user.with_token("refresh", next.as_str().unwrap());
+    let next = fixture.user.with_token("refresh", next.as_str().unwrap());
     next.send().await.is(200);
     audit(&proxy.store().await).await;
 }

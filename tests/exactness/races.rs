@@ -1,4 +1,4 @@
-//! Races: many at once, and afterwards every number is exact.
+//! Races: many concurrent requests, after which every count is exact.
 
 use std::{collections::BTreeSet, future::Future, time::Duration};
 
@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, movie, proxy::ProxiedApp, table};
 
-/// A server that gives a request as long as it takes: here many share two cores, and none may fail for that.
+/// Returns a server with a long deadline. Many requests share two cores here, and none may fail because of that.
 pub(super) async fn app_with_long_deadline() -> TestApp {
     TestApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await
 }
 
-/// Runs all of these at once.
-pub(super) async fn all<T: Send + 'static>(
+/// Runs all tasks concurrently.
+pub(super) async fn run_all<T: Send + 'static>(
     tasks: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
     let tasks: Vec<_> = tasks.map(tokio::spawn).collect();
@@ -29,23 +29,23 @@ pub(super) async fn all<T: Send + 'static>(
     results
 }
 
-/// How many of the answers have this status.
+/// Returns how many answers have this status.
 pub(super) fn count(answers: &[Answer], status: StatusCode) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
 }
 
-/// Registers all of these at once.
+/// Sends registrations for all names concurrently.
 async fn register(app: &TestApp, names: impl Iterator<Item = (String, String)>) -> Vec<Answer> {
     let calls = names.map(|(username, email)| {
         let body = json!({"username": username, "email": email, "password": PASSWORD});
         let call = app.anonymous().post("/api/auth/register/").json(&body);
         async move { call.send().await }
     });
-    all(calls).await
+    run_all(calls).await
 }
 
-/// `text` with the letters that `bits` says in upper case.
-fn in_case(text: &str, bits: usize) -> String {
+/// Returns `text` with those letters in upper case whose bit in `bits` is set.
+fn with_case_of(text: &str, bits: usize) -> String {
     let letters = text.chars().enumerate();
     letters
         .map(|(at, c)| {
@@ -60,7 +60,7 @@ fn in_case(text: &str, bits: usize) -> String {
 
 /// Guarantee 31.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_60_who_register_one_name_one_gets_it() {
+async fn one_of_60_concurrent_registrations_of_a_name_succeeds() {
     let app = app_with_long_deadline().await;
     let names = |n: usize| ("ripley".to_owned(), format!("ripley{n}@example.com"));
     let answers = register(&app, (0..60).map(names)).await;
@@ -73,10 +73,10 @@ async fn of_60_who_register_one_name_one_gets_it() {
 
 /// Guarantee 31.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn names_that_differ_in_case_are_one_name_and_so_are_emails() {
+async fn names_or_emails_that_differ_only_in_case_are_registered_once() {
     let app = app_with_long_deadline().await;
-    let by_name = (0..24).map(|n| (in_case("ripley", n), format!("crew{n}@example.com")));
-    let by_email = (0..24).map(|n| (format!("crew{n}"), in_case("nostromo@example.com", n)));
+    let by_name = (0..24).map(|n| (with_case_of("ripley", n), format!("crew{n}@example.com")));
+    let by_email = (0..24).map(|n| (format!("crew{n}"), with_case_of("nostromo@example.com", n)));
     let (by_name, by_email) = tokio::join!(register(&app, by_name), register(&app, by_email));
     for (answers, field) in [(by_name, "username"), (by_email, "email")] {
         assert_eq!(count(&answers, StatusCode::CREATED), 1, "{field}");
@@ -89,7 +89,7 @@ async fn names_that_differ_in_case_are_one_name_and_so_are_emails() {
 
 /// Guarantee 29.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_1200_toggles_by_12_users_every_favorite_and_count_is_exact() {
+async fn every_favorite_and_count_is_exact_after_1200_toggles_by_12_users() {
     let app = app_with_long_deadline().await;
     let owner = app.member().await;
     let mut movies = Vec::new();
@@ -102,19 +102,20 @@ async fn after_1200_toggles_by_12_users_every_favorite_and_count_is_exact() {
         users.push(app.member().await);
     }
 
-    // Of each user's 100 toggles, two lanes race on the first movie; on the others each of their answers is known.
-    let lanes = users.iter().enumerate().flat_map(|(n, user)| {
+    // Each user has 100 toggles. Two tasks of a user race on the first movie. On the other movies, each answer is
+    // predictable.
+    let tasks = users.iter().enumerate().flat_map(|(n, user)| {
         let odd = n % 2;
-        let lanes = [
+        let tasks = [
             (movies[0], 25),
             (movies[0], 25 + odd),
             (movies[1], 25),
             (movies[2], 25 - odd),
         ];
-        lanes.map(|(movie, times)| (user.clone(), movie, times))
+        tasks.map(|(movie, times)| (user.clone(), movie, times))
     });
     let racing = movies[0];
-    all(lanes.map(|(user, movie, times)| async move {
+    run_all(tasks.map(|(user, movie, times)| async move {
         for time in 0..times {
             let path = format!("/api/movies/{movie}/favorite/");
             let answer = user.post(&path).send().await.is(200);
@@ -148,7 +149,7 @@ async fn after_1200_toggles_by_12_users_every_favorite_and_count_is_exact() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_240_movies_added_at_once_each_is_there_once() {
+async fn each_of_240_movies_added_at_once_is_listed_once() {
     let app = app_with_long_deadline().await;
     let user = app.member().await;
     let genres = ["Drama", "DRAMA, Crime", "crime", "Sci-Fi, drama", "Sci-Fi"];
@@ -157,7 +158,7 @@ async fn of_240_movies_added_at_once_each_is_there_once() {
         let user = user.clone();
         async move { user.add(&movie).await }
     });
-    let movies: Vec<Value> = all(movies).await;
+    let movies: Vec<Value> = run_all(movies).await;
     let ids: BTreeSet<u64> = movies.iter().map(|movie| movie["id"].as_u64().unwrap()).collect();
     assert_eq!(ids.len(), 240);
     let list = user.get("/api/movies/").send().await.is(200);
@@ -179,7 +180,7 @@ async fn of_240_movies_added_at_once_each_is_there_once() {
 
 /// Guarantee 42.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_60_renames_at_once_a_movie_has_one_of_the_names_and_is_found_by_no_other() {
+async fn a_movie_is_found_only_by_its_last_name_after_60_concurrent_renames() {
     let app = app_with_long_deadline().await;
     let user = app.member().await;
     let added = user
@@ -191,13 +192,13 @@ async fn after_60_renames_at_once_a_movie_has_one_of_the_names_and_is_found_by_n
         let call = user.patch(&path).json(&json!({"title": title(n)}));
         async move { call.send().await }
     });
-    let answers = all(renames).await;
+    let answers = run_all(renames).await;
     for (n, answer) in answers.iter().enumerate() {
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         assert_eq!(answer.body["title"], json!(title(n)));
     }
     let is = user.get(&path).send().await.is(200);
-    // Every edit is there: the version counts them.
+    // The version counts the edits, so all of them are stored.
     assert_eq!(is.header("etag"), "\"61\"");
     let is = is.body["title"].as_str().unwrap().to_owned();
     assert!((0..60).any(|n| title(n) == is), "{is}");
@@ -211,14 +212,14 @@ async fn after_60_renames_at_once_a_movie_has_one_of_the_names_and_is_found_by_n
 
 /// Guarantees 9 and 10.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_30_refreshes_of_one_token_all_get_the_one_session_that_lives() {
+async fn thirty_concurrent_refreshes_of_one_token_get_the_same_new_token() {
     let app = app_with_long_deadline().await;
     let user = app.member().await;
     let refresh = |user: Caller, token: &str| {
         let call = user.post("/api/auth/refresh/").json(&json!({"refresh": token}));
         async move { call.send().await }
     };
-    let answers = all((0..30).map(|_| refresh(app.anonymous(), &user.refresh))).await;
+    let answers = run_all((0..30).map(|_| refresh(app.anonymous(), &user.refresh))).await;
     let mut next = BTreeSet::new();
     for answer in answers {
         let answer = answer.is(200);
@@ -229,12 +230,12 @@ async fn of_30_refreshes_of_one_token_all_get_the_one_session_that_lives() {
         };
         caller.get("/api/users/me/").send().await.is(200);
     }
-    // One session, so one token: whichever answer a client kept, it can go on.
+    // All answers contain the same token, so a client can continue with any of them.
     assert_eq!(next.len(), 1);
     let next = next.pop_first().unwrap();
     assert_ne!(next, user.refresh);
     refresh(app.anonymous(), &next).await.is(200);
-    // The first one is two steps old by now.
+    // The first token is now older than the previous one.
     refresh(app.anonymous(), &user.refresh).await.is(401);
     audit(&app.running.state.store).await;
 }
@@ -277,7 +278,7 @@ async fn movies_deleted_amid_favorites_and_edits_leave_no_trace() {
         if n < 10 {
             let (owner, fan) = (owner.clone(), fans[n % 4].clone());
             tasks.spawn(async move {
-                // Each movie dies after a different number of somebody's favorites.
+                // The number of favorite requests before the deletion differs from movie to movie.
                 for _ in 0..n {
                     fan.put(&format!("/api/movies/{id}/favorite/"))
                         .send()
@@ -310,9 +311,9 @@ async fn movies_deleted_amid_favorites_and_edits_leave_no_trace() {
     audit(&app.running.state.store).await;
 }
 
-/// Guarantees 29 and 33, with conflicts as DynamoDB makes them, which the embedded engine doesn't.
+/// Guarantees 29 and 33, with conflicts as in DynamoDB. The embedded engine alone has none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn toggles_that_meet_each_other_are_exact() {
+async fn conflicting_toggles_are_counted_exactly() {
     let proxied = ProxiedApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;
     let mut users = Vec::new();
     for _ in 0..8 {
@@ -325,7 +326,7 @@ async fn toggles_that_meet_each_other_are_exact() {
     let path = format!("/api/movies/{id}/favorite/");
     proxied.proxy.record_bodies();
     proxied.proxy.conflict(Some(Duration::from_millis(10)));
-    all(users.iter().cloned().map(|user| {
+    run_all(users.iter().cloned().map(|user| {
         let path = path.clone();
         async move {
             for time in 0..5 {
@@ -337,19 +338,19 @@ async fn toggles_that_meet_each_other_are_exact() {
     .await;
     proxied.proxy.conflict(None);
 
-    let met = proxied.proxy.take().into_iter().filter(|record| {
+    let conflicts = proxied.proxy.take().into_iter().filter(|record| {
         let exchange = record.exchange.as_ref();
         exchange.is_some_and(|exchange| exchange.answer.to_string().contains("TransactionConflict"))
     });
-    assert!(met.count() > 0, "no toggle met another");
+    assert!(conflicts.count() > 0, "no toggle conflicted");
     let shown = users[0].get(&format!("/api/movies/{id}/")).send().await.is(200);
     assert_eq!(shown.body["favorite_count"], 8);
     audit(&proxied.proxy.store().await).await;
 }
 
-/// What a transaction under way keeps from others, by DynamoDB's rules; the tests and measurements of conflicts stand on it.
+/// The fault proxy applies DynamoDB's rules of conflicts. The tests and measurements of conflicts depend on it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn behind_the_fault_proxy_a_transaction_under_way_conflicts_with_just_what_touches_its_items() {
+async fn a_running_transaction_conflicts_only_with_calls_on_its_items_behind_the_fault_proxy() {
     let proxied = ProxiedApp::new().await;
     let client = table::connect(&proxied.proxy.url).await;
     let name = proxied.proxy.table.name();
@@ -362,7 +363,7 @@ async fn behind_the_fault_proxy_a_transaction_under_way_conflicts_with_just_what
         }
         transaction
     };
-    // For ever, as far as this test goes.
+    // Longer than this test.
     proxied.proxy.conflict(Some(Duration::from_secs(600)));
     let under_way = transaction(&["a", "b"]);
     let under_way = {
@@ -374,14 +375,14 @@ async fn behind_the_fault_proxy_a_transaction_under_way_conflicts_with_just_what
     }
 
     let items = ["c", "b", "d"].map(|key| store.on(Key::new("RACE", key)).update(add()).unwrap());
-    let met = client
+    let canceled = client
         .transact_write_items()
         .set_transact_items(Some(items.into()))
         .send()
         .await;
-    let met = met.unwrap_err().into_service_error();
-    let TransactWriteItemsError::TransactionCanceledException(canceled) = met else {
-        panic!("{met:?}");
+    let canceled = canceled.unwrap_err().into_service_error();
+    let TransactWriteItemsError::TransactionCanceledException(canceled) = canceled else {
+        panic!("{canceled:?}");
     };
     let codes: Vec<_> = canceled
         .cancellation_reasons()
@@ -398,9 +399,12 @@ async fn behind_the_fault_proxy_a_transaction_under_way_conflicts_with_just_what
     assert!(refused.is_transaction_conflict_exception(), "{refused:?}");
     put("c").await.unwrap();
     let read = store.get(&Key::new("RACE", "a")).await.unwrap();
-    assert!(read.is_none(), "its writes aren't seen yet");
+    assert!(
+        read.is_none(),
+        "the writes of a running transaction are not visible"
+    );
 
-    // Whoever sent it goes.
+    // The client of the transaction disconnects.
     under_way.abort();
     while proxied.proxy.under_way() > 0 {
         tokio::task::yield_now().await;

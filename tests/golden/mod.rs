@@ -1,8 +1,8 @@
-//! Golden requests: the exact calls that each access pattern sends to DynamoDB, one file for each request of the API. The
-//! files document the data model; tests/golden/README.md says how to read them. `cargo golden` writes them anew.
+//! Golden requests: one file for each request of the API, with the exact calls that it sends to DynamoDB. The files document
+//! the access patterns. `tests/golden/README.md` describes their format, and `cargo golden` writes them.
 //!
-//! Values that differ from run to run, such as times and random ids, are replaced by names in angle brackets. A value is
-//! only replaced if it has the shape that its name stands for, so the replacement checks it too.
+//! Values that differ from run to run, such as times and random ids, are replaced by placeholders. A value is replaced only
+//! if it has the expected shape, so a value of another shape fails the comparison.
 
 mod placeholders;
 mod steps;
@@ -24,14 +24,14 @@ use crate::docs;
 /// Access patterns without a file, each with the reason.
 const EXCEPTIONS: [(&str, &str); 0] = [];
 
-/// The calls of one request, as its file holds them.
+/// The content of a file: the calls of one request.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 struct Golden {
-    /// What was asked of the API, or of the library where no request does it.
+    /// The request of the API, or a description of what was run instead.
     request: String,
-    /// The access patterns that it uses.
+    /// The ids of the access patterns that it uses.
     patterns: BTreeSet<String>,
-    /// The calls, one list for each round trip. Calls in one list run side by side.
+    /// The calls of each round trip, in order. Calls of one trip run at the same time.
     trips: Vec<Vec<GoldenCall>>,
 }
 
@@ -45,6 +45,8 @@ struct GoldenCall {
 }
 
 impl Golden {
+    /// Groups the recorded calls into round trips. A call belongs to the trip after the last one that ended before it
+    /// started.
     fn of(request: &str, patterns: &[&str], table: &str, mut records: Vec<Record>) -> Self {
         records.sort_by_key(|record| record.start);
         let mut trips: Vec<Vec<GoldenCall>> = Vec::new();
@@ -54,7 +56,7 @@ impl Golden {
             let trip = before.map(|(_, trip)| trip + 1).max().unwrap_or_default();
             ended.push((record.end, trip));
             let mut body = record.exchange.expect("bodies are recorded").call;
-            placeholders::put(&mut body, table);
+            placeholders::substitute(&mut body, table);
             trips.resize_with(trips.len().max(trip + 1), Vec::new);
             trips[trip].push(GoldenCall {
                 operation: record.operation,
@@ -71,8 +73,8 @@ impl Golden {
         }
     }
 
-    /// The calls in one order, whichever of them ran side by side: on a busy machine calls of one trip can look like two.
-    /// The budgets hold the number of trips.
+    /// Returns the calls of all trips in a fixed order. The trips themselves are not compared, because on a busy machine one
+    /// trip can look like two. `tests/exactness/budgets.rs` checks the number of trips.
     fn calls(&self) -> Vec<GoldenCall> {
         let mut calls: Vec<GoldenCall> = self.trips.iter().flatten().cloned().collect();
         calls.sort_by_key(sort_key);
@@ -80,8 +82,8 @@ impl Golden {
     }
 }
 
-/// The access patterns that the data model defines.
-fn defined() -> BTreeSet<String> {
+/// Returns the ids of the access patterns that the data model defines.
+fn defined_patterns() -> BTreeSet<String> {
     let model = docs::read("docs/data-model.md");
     let rows = model.lines().filter(|line| line.starts_with("| AP-"));
     rows.map(|line| line[2..].split(' ').next().unwrap().to_owned())
@@ -96,6 +98,7 @@ fn folder() -> PathBuf {
     docs::root().join("tests/golden")
 }
 
+/// Returns the content of every file, by its name without the extension.
 fn checked_in() -> BTreeMap<String, Golden> {
     let files = docs::files(&["tests/golden"], "json").into_iter();
     files
@@ -128,7 +131,11 @@ async fn every_request_sends_the_calls_of_its_golden_file() {
     let checked_in = checked_in();
     let recorded = steps::record().await;
     let names = |all: &BTreeMap<String, Golden>| all.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(&recorded), names(&checked_in), "run `cargo golden`");
+    assert_eq!(
+        names(&recorded),
+        names(&checked_in),
+        "left: recorded; right: files; run `cargo golden`"
+    );
     for (name, golden) in &recorded {
         let expected = &checked_in[name];
         assert_eq!(
@@ -140,10 +147,14 @@ async fn every_request_sends_the_calls_of_its_golden_file() {
         for (call, expected) in sent.iter().zip(&expected) {
             assert_eq!(
                 call, expected,
-                "{name}: if the change is meant, run `cargo golden`"
+                "{name}: if this change is intended, run `cargo golden`"
             );
         }
-        assert_eq!(sent.len(), expected.len(), "{name}: {sent:#?}");
+        assert_eq!(
+            sent.len(),
+            expected.len(),
+            "{name} sent other calls than its file has: {sent:#?}"
+        );
     }
 }
 
@@ -154,5 +165,9 @@ fn every_access_pattern_has_a_golden_file() {
         .flat_map(|golden| golden.patterns)
         .chain(EXCEPTIONS.iter().map(|(id, _)| (*id).to_owned()))
         .collect();
-    assert_eq!(covered, defined());
+    assert_eq!(
+        covered,
+        defined_patterns(),
+        "left: in a golden file; right: in the data model"
+    );
 }

@@ -1,11 +1,12 @@
-//! Placeholders: what stands in a golden file for a value that differs from run to run.
+//! Placeholders, which replace values that differ from run to run.
 
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
 use serde_json::Value;
 
-/// The shapes of such texts, each with the name that replaces it. What matches earlier isn't looked at again.
+/// The shapes of the strings that are replaced, each with its placeholder. They are applied in this order. No
+/// placeholder matches a later shape.
 static SHAPES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let shapes = [
         (
@@ -29,8 +30,9 @@ static SHAPES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         .into()
 });
 
-/// Numbers of a time: ten digits are seconds since 1970, thirteen are milliseconds. A movie's `likes` has eleven.
-fn time(number: &str) -> Option<&'static str> {
+/// Returns the placeholder for a number that is a time: ten digits are seconds since 1970, thirteen are milliseconds. No
+/// other number has as many digits. A movie's `likes` has eleven.
+fn time_placeholder(number: &str) -> Option<&'static str> {
     let digits = number.bytes().all(|b| b.is_ascii_digit());
     match number.len() {
         10 if digits => Some("<seconds>"),
@@ -39,30 +41,31 @@ fn time(number: &str) -> Option<&'static str> {
     }
 }
 
-/// Puts placeholders into the body of a call. The table's name is `marquee` in every file.
-pub(super) fn put(body: &mut Value, table: &str) {
+/// Replaces values in the body of a call by placeholders, and the name of the table by `marquee`.
+pub(super) fn substitute(body: &mut Value, table: &str) {
     match body {
-        Value::String(text) => *text = replaced(text, table),
-        Value::Array(values) => values.iter_mut().for_each(|value| put(value, table)),
+        Value::String(text) => *text = substituted(text, table),
+        Value::Array(values) => values.iter_mut().for_each(|value| substitute(value, table)),
         Value::Object(members) => {
             let old = std::mem::take(members);
             for (name, mut value) in old {
                 match (name.as_str(), &mut value) {
                     ("N", Value::String(number)) => {
-                        if let Some(name) = time(number) {
+                        if let Some(name) = time_placeholder(number) {
                             name.clone_into(number);
                         }
                     }
-                    _ => put(&mut value, table),
+                    _ => substitute(&mut value, table),
                 }
-                members.insert(replaced(&name, table), value);
+                members.insert(substituted(&name, table), value);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-fn replaced(text: &str, table: &str) -> String {
+/// Returns a string with placeholders.
+fn substituted(text: &str, table: &str) -> String {
     if text == table {
         return "marquee".into();
     }

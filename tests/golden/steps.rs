@@ -1,4 +1,4 @@
-//! The requests that are recorded, in an order in which each finds what it needs.
+//! The requests that are recorded. They run in this order on one table, because later ones need the data of earlier ones.
 
 use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use super::Golden;
 use crate::support::{Call, Caller, PASSWORD, movie, proxy::ProxiedApp};
 
-/// Longer than lies between two calls of one trip.
+/// Longer than the time between two calls of one trip.
 const SIDE_BY_SIDE: Duration = Duration::from_millis(40);
 
+/// Sends requests and collects their calls.
 struct Recorder {
     proxied: ProxiedApp,
     table: String,
@@ -19,21 +20,22 @@ struct Recorder {
 }
 
 impl Recorder {
-    /// Sends a request and keeps the calls that it made under this name.
+    /// Sends a request and stores its calls for the file with this name. Returns the body of the answer.
     async fn send(&mut self, name: &str, patterns: &[&str], request: &str, call: Call, status: u16) -> Value {
         self.proxied.proxy.take();
         let body = call.send().await.is(status).body;
-        self.keep(name, patterns, request);
+        self.store_calls(name, patterns, request);
         body
     }
 
-    fn keep(&mut self, name: &str, patterns: &[&str], request: &str) {
+    /// Stores the calls since the last request for the file with this name.
+    fn store_calls(&mut self, name: &str, patterns: &[&str], request: &str) {
         let golden = Golden::of(request, patterns, &self.table, self.proxied.proxy.take());
         assert!(self.golden.insert(name.to_owned(), golden).is_none(), "{name}");
     }
 }
 
-/// Runs every step and returns the calls of each, by the name of its file.
+/// Runs all steps and returns the content of each file, by its name.
 pub(super) async fn record() -> BTreeMap<String, Golden> {
     let proxied = ProxiedApp::new().await;
     proxied.proxy.record_bodies();
@@ -215,13 +217,13 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             .send(name, patterns, &format!("GET {path}"), call, 200)
             .await;
     }
-    let own: [(&str, &[&str], &str); 4] = [
+    let signed_in: [(&str, &[&str], &str); 4] = [
         ("get_movie_signed_in", &["AP-14"], "/api/movies/1/"),
         ("list_favorites", &["AP-14", "AP-15"], "/api/users/me/favorites/"),
         ("get_current_user", &["AP-23"], "/api/users/me/"),
         ("list_users", &["AP-24", "AP-29"], "/api/users/"),
     ];
-    for (name, patterns, path) in own {
+    for (name, patterns, path) in signed_in {
         let call = owner.get(path);
         recorder
             .send(name, patterns, &format!("GET {path}, signed in"), call, 200)
@@ -252,13 +254,13 @@ async fn sessions(recorder: &mut Recorder, owner: &Caller) {
         .await;
 }
 
-/// What the operator and the schedule do.
+/// The sweep, which a schedule runs, and the commands of an operator.
 async fn operator(recorder: &mut Recorder, owner: &Caller) {
     let store = recorder.proxied.app.running.state.store.clone();
     store.sweep_favorites().await.unwrap();
-    recorder.keep("sweep", &["AP-16"], "the sweep's run, with nothing to remove");
+    recorder.store_calls("sweep", &["AP-16"], "a run of the sweep, with nothing to remove");
     store.promote(&owner.username, Role::Admin).await.unwrap();
-    recorder.keep("promote", &["AP-18", "AP-26"], "marquee promote ripley");
+    recorder.store_calls("promote", &["AP-18", "AP-26"], "marquee promote ripley");
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(
         file,
@@ -269,5 +271,5 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     let source = Source::File(file.path().to_owned());
     Importer::new(store, None).run(&source).await.unwrap();
     let patterns = ["AP-10", "AP-27", "AP-28", "AP-29", "AP-31", "AP-32"];
-    recorder.keep("import", &patterns, "marquee import of one movie");
+    recorder.store_calls("import", &patterns, "marquee import of one movie");
 }

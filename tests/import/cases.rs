@@ -14,7 +14,10 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use marquee_shared::db::movie::MovieItem;
+use marquee_shared::{
+    db::movie::MovieItem,
+    domain::{CoverImage, ImdbId},
+};
 
 use super::{documentation, import, movies, printed};
 use crate::docs;
@@ -88,23 +91,23 @@ fn bytes(name: &str, content: &str, encodings: &[String]) -> Vec<u8> {
 }
 
 fn line(movie: &MovieItem) -> String {
-    let optional = |value: &Option<String>| {
-        value
-            .as_deref()
-            .map(|value| format!(" | {value}"))
-            .unwrap_or_default()
-    };
-    let line = format!(
-        "{} | {} | {} | {} | {} | {}{}{}",
+    let fields = &movie.fields;
+    let mut line = format!(
+        "{} | {} | {} | {} | {} | {}",
         movie.id,
-        movie.title,
-        movie.description,
-        movie.release_date,
-        movie.director,
-        movie.genre,
-        optional(&movie.imdb_id),
-        optional(&movie.cover_image)
+        fields.title.as_str(),
+        fields.description.as_str(),
+        fields.release_date,
+        fields.director.as_str(),
+        fields.genres
     );
+    let imdb_id = fields.imdb_id.as_ref().map(ImdbId::as_str);
+    for optional in [imdb_id, fields.cover_image.as_ref().map(CoverImage::as_str)]
+        .into_iter()
+        .flatten()
+    {
+        write!(line, " | {optional}").unwrap();
+    }
     line.escape_debug()
         .to_string()
         .replace("\\\"", "\"")

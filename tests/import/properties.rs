@@ -12,6 +12,7 @@ use marquee_shared::{
     aws::client,
     clock::Clock,
     db::{Store, item::from_item, movie::MovieItem},
+    domain::MovieFields,
 };
 use proptest::{
     prelude::*,
@@ -191,7 +192,23 @@ impl Tables {
             let movies = items.filter(|item| item["pk"].as_s().unwrap().starts_with("MOVIES#"));
             let mut movies: Vec<MovieItem> = movies.map(|item| from_item(item).unwrap()).collect();
             movies.sort_by_key(|movie| movie.id);
-            let values = |m: MovieItem| [m.title, m.description, m.release_date, m.director, m.genre];
+            let values = |movie: MovieItem| {
+                let MovieFields {
+                    title,
+                    description,
+                    release_date,
+                    director,
+                    genres,
+                    ..
+                } = movie.fields;
+                [
+                    title.as_str().to_owned(),
+                    description.as_str().to_owned(),
+                    release_date.to_string(),
+                    director.as_str().to_owned(),
+                    genres.to_string(),
+                ]
+            };
             (report, movies.into_iter().map(values).collect())
         })
     }

@@ -1,4 +1,4 @@
-//! The embedded engine's endpoint answers DynamoDB's tools, and nothing that a web page can send.
+//! The embedded engine's endpoint answers DynamoDB's tools and refuses every request that a web page can send.
 
 use std::{
     io::{Read as _, Write as _},
@@ -10,15 +10,15 @@ use marquee::engine::{Engine, Storage};
 use marquee_shared::aws::client;
 use serde_json::{Value, json};
 
-/// A request in the making: what a tool would send, changed in some way.
+/// A request as a tool sends it, which a test changes before it is sent.
 #[derive(Clone)]
-struct Raw {
+struct RawRequest {
     start: String,
     headers: Vec<(String, String)>,
     body: String,
 }
 
-impl Raw {
+impl RawRequest {
     fn new(operation: &str, body: &Value) -> Self {
         let headers = [
             ("Host", "127.0.0.1"),
@@ -42,14 +42,14 @@ impl Raw {
         self
     }
 
-    /// In place of what it has of this name.
+    /// Replaces the headers with this name.
     fn set(mut self, name: &str, value: &str) -> Self {
         self = self.without(name);
-        self.and(name, value)
+        self.add(name, value)
     }
 
-    /// Beside what it has of this name.
-    fn and(mut self, name: &str, value: &str) -> Self {
+    /// Adds a header and keeps the others with this name.
+    fn add(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
@@ -74,14 +74,14 @@ impl Raw {
         )
     }
 
-    /// Its answer's status, head in lower case, and body.
+    /// Sends the request. Returns the answer's status, its head in lower case, and its body.
     fn send(&self, to: SocketAddr) -> (u16, String, String) {
         let mut stream = TcpStream::connect(to).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         stream.write_all(self.text().as_bytes()).unwrap();
         let mut answer = Vec::new();
         let mut part = [0; 4096];
-        // A tool's connection stays open, so this reads as much as the answer says that it has.
+        // The connection stays open, so this reads as many bytes as the answer's `Content-Length` says.
         loop {
             let text = String::from_utf8_lossy(&answer).into_owned();
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
@@ -101,7 +101,7 @@ impl Raw {
     }
 }
 
-/// An engine with a table in it that must not get out.
+/// Returns an engine with a table that no web page may read.
 async fn engine() -> (Engine, SocketAddr) {
     let engine = Engine::start(Storage::Memory).unwrap();
     let addr = engine
@@ -116,23 +116,23 @@ async fn engine() -> (Engine, SocketAddr) {
         "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
     });
-    assert_eq!(Raw::new("CreateTable", &table).send(addr).0, 200);
+    assert_eq!(RawRequest::new("CreateTable", &table).send(addr).0, 200);
     let item = json!({"TableName": "secret-table", "Item": {"pk": {"S": "a hash"}}});
-    assert_eq!(Raw::new("PutItem", &item).send(addr).0, 200);
+    assert_eq!(RawRequest::new("PutItem", &item).send(addr).0, 200);
     (engine, addr)
 }
 
-fn read() -> Raw {
-    Raw::new("Scan", &json!({"TableName": "secret-table"}))
+fn read() -> RawRequest {
+    RawRequest::new("Scan", &json!({"TableName": "secret-table"}))
 }
 
-fn delete() -> Raw {
-    Raw::new("DeleteTable", &json!({"TableName": "secret-table"}))
+fn delete() -> RawRequest {
+    RawRequest::new("DeleteTable", &json!({"TableName": "secret-table"}))
 }
 
-/// Sends a request that reads everything and one that deletes everything, each changed in a way in which a browser
-/// changes them, and holds that neither is done and that no script could read the answer.
-fn is_refused(addr: SocketAddr, status: u16, what: &str, change: impl Fn(Raw) -> Raw) {
+/// Sends a request that reads everything and one that deletes everything, both with this change. Asserts that both are
+/// refused and that no script could read the answers.
+fn assert_refused(addr: SocketAddr, status: u16, what: &str, change: impl Fn(RawRequest) -> RawRequest) {
     for request in [read(), delete()] {
         let (got, head, body) = change(request).send(addr);
         assert_eq!(got, status, "{what}: {body}");
@@ -151,7 +151,7 @@ fn is_refused(addr: SocketAddr, status: u16, what: &str, change: impl Fn(Raw) ->
 
 /// Guarantee 51.
 #[tokio::test]
-async fn a_request_with_an_origin_is_refused_whatever_else_it_has() {
+async fn a_request_with_an_origin_is_always_refused() {
     let (_engine, addr) = engine().await;
     for origin in [
         "https://example.com",
@@ -161,15 +161,15 @@ async fn a_request_with_an_origin_is_refused_whatever_else_it_has() {
         "",
         &format!("http://{addr}"),
     ] {
-        is_refused(addr, 403, origin, |request| request.set("Origin", origin));
-        is_refused(addr, 403, origin, |request| {
+        assert_refused(addr, 403, origin, |request| request.set("Origin", origin));
+        assert_refused(addr, 403, origin, |request| {
             request.set("Origin", origin).set("Content-Type", "text/plain")
         });
     }
-    is_refused(addr, 403, "cross-site", |request| {
+    assert_refused(addr, 403, "cross-site", |request| {
         request.set("Sec-Fetch-Site", "cross-site")
     });
-    is_refused(addr, 403, "typed in", |request| {
+    assert_refused(addr, 403, "typed in", |request| {
         request.set("sec-fetch-site", "none")
     });
 }
@@ -178,7 +178,7 @@ async fn a_request_with_an_origin_is_refused_whatever_else_it_has() {
 #[tokio::test]
 async fn no_preflight_is_granted() {
     let (_engine, addr) = engine().await;
-    let preflight = |request: Raw| {
+    let preflight = |request: RawRequest| {
         request
             .start("OPTIONS / HTTP/1.1")
             .set("Origin", "https://example.com")
@@ -188,24 +188,24 @@ async fn no_preflight_is_granted() {
                 "content-type,x-amz-target,authorization",
             )
     };
-    is_refused(addr, 403, "a preflight", preflight);
-    is_refused(addr, 403, "a preflight to a private network", |request| {
+    assert_refused(addr, 403, "a preflight", preflight);
+    assert_refused(addr, 403, "a preflight to a private network", |request| {
         preflight(request).set("Access-Control-Request-Private-Network", "true")
     });
-    is_refused(addr, 403, "a preflight without an origin", |request| {
+    assert_refused(addr, 403, "a preflight without an origin", |request| {
         preflight(request).without("Origin")
     });
-    is_refused(addr, 405, "another OPTIONS", |request| {
+    assert_refused(addr, 405, "another OPTIONS", |request| {
         request.start("OPTIONS / HTTP/1.1")
     });
-    is_refused(addr, 403, "OPTIONS *", |request| {
+    assert_refused(addr, 403, "OPTIONS *", |request| {
         preflight(request).start("OPTIONS * HTTP/1.1")
     });
 }
 
 /// Guarantee 51.
 #[tokio::test]
-async fn a_host_that_a_name_server_can_point_here_is_refused() {
+async fn a_host_name_that_dns_can_point_here_is_refused() {
     let (_engine, addr) = engine().await;
     for host in [
         "example.com".to_owned(),
@@ -218,23 +218,23 @@ async fn a_host_that_a_name_server_can_point_here_is_refused() {
         "[::2]:8000".to_owned(),
         String::new(),
     ] {
-        is_refused(addr, 403, &host, |request| request.set("Host", &host));
+        assert_refused(addr, 403, &host, |request| request.set("Host", &host));
     }
-    is_refused(addr, 403, "no host", |request| request.without("Host"));
-    is_refused(addr, 403, "no host in HTTP/1.0", |request| {
+    assert_refused(addr, 403, "no host", |request| request.without("Host"));
+    assert_refused(addr, 403, "no host in HTTP/1.0", |request| {
         request.start("POST / HTTP/1.0").without("Host")
     });
-    is_refused(addr, 403, "two hosts", |request| {
-        request.and("Host", "example.com")
+    assert_refused(addr, 403, "two hosts", |request| {
+        request.add("Host", "example.com")
     });
-    is_refused(addr, 403, "another host in the target", |request| {
+    assert_refused(addr, 403, "another host in the target", |request| {
         request.start("POST http://example.com/ HTTP/1.1")
     });
 }
 
 /// Guarantee 51.
 #[tokio::test]
-async fn what_a_page_can_send_without_a_preflight_is_refused() {
+async fn a_request_that_needs_no_preflight_is_refused() {
     let (_engine, addr) = engine().await;
     for media in [
         "text/plain",
@@ -247,33 +247,33 @@ async fn what_a_page_can_send_without_a_preflight_is_refused() {
         "application/x-amz-json-1.1",
         "",
     ] {
-        is_refused(addr, 415, media, |request| request.set("Content-Type", media));
+        assert_refused(addr, 415, media, |request| request.set("Content-Type", media));
     }
-    is_refused(addr, 415, "no content type", |request| {
+    assert_refused(addr, 415, "no content type", |request| {
         request.without("Content-Type")
     });
-    is_refused(addr, 415, "two content types", |request| {
-        request.and("Content-Type", "text/plain")
+    assert_refused(addr, 415, "two content types", |request| {
+        request.add("Content-Type", "text/plain")
     });
     for method in ["GET", "PUT", "DELETE", "PATCH", "TRACE", "QUERY"] {
-        is_refused(addr, 405, method, |request| {
+        assert_refused(addr, 405, method, |request| {
             request
                 .start(&format!("{method} / HTTP/1.1"))
                 .set("X-HTTP-Method-Override", "POST")
         });
     }
-    is_refused(addr, 404, "another path", |request| {
+    assert_refused(addr, 404, "another path", |request| {
         request.start("POST /x HTTP/1.1")
     });
-    // Neither can a page set these, and nothing is done without them.
-    is_refused(addr, 400, "no target", |request| request.without("X-Amz-Target"));
-    is_refused(addr, 400, "no signature", |request| {
+    // A page cannot set these headers, and a request without them is refused.
+    assert_refused(addr, 400, "no target", |request| request.without("X-Amz-Target"));
+    assert_refused(addr, 400, "no signature", |request| {
         request.without("Authorization")
     });
 }
 
 #[tokio::test]
-async fn a_tool_is_answered_by_any_name_of_this_machine_and_without_any_cors_header() {
+async fn a_tool_is_answered_under_every_name_of_this_machine_without_cors_headers() {
     let (_engine, addr) = engine().await;
     for host in [
         addr.to_string(),
@@ -305,7 +305,7 @@ async fn a_tool_is_answered_by_any_name_of_this_machine_and_without_any_cors_hea
     ] {
         assert_eq!(read().set("Content-Type", media).send(addr).0, 200, "{media}");
     }
-    // Node.js sends it with every `fetch`.
+    // Node.js sends this header with every `fetch`.
     assert_eq!(read().set("Sec-Fetch-Mode", "cors").send(addr).0, 200);
     // A presigned request.
     let presigned = "POST /?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a%2F20260101%2Fus-east-1%2Fdynamodb%2F\
@@ -314,7 +314,7 @@ async fn a_tool_is_answered_by_any_name_of_this_machine_and_without_any_cors_hea
 }
 
 #[tokio::test]
-async fn what_dynamodb_refuses_has_dynamodbs_error() {
+async fn a_refused_request_gets_dynamodbs_error() {
     let (engine, addr) = engine().await;
     for (operation, body, kind) in [
         (
@@ -364,7 +364,7 @@ async fn what_dynamodb_refuses_has_dynamodbs_error() {
         ("Scan", json!([]), "SerializationException"),
         ("NoSuchOperation", json!({}), "UnknownOperationException"),
     ] {
-        let (status, _, answer) = Raw::new(operation, &body).send(addr);
+        let (status, _, answer) = RawRequest::new(operation, &body).send(addr);
         assert_eq!(status, 400, "{operation} {body}: {answer}");
         let answer: Value = serde_json::from_str(&answer).unwrap();
         let named = answer["__type"].as_str().unwrap();
@@ -374,7 +374,7 @@ async fn what_dynamodb_refuses_has_dynamodbs_error() {
         );
         assert!(!answer.to_string().contains("VALIDATION"), "{answer}");
     }
-    // And the SDK reads it.
+    // The SDK understands the error.
     let missing = client::local(&engine.endpoint())
         .delete_table()
         .table_name("none-such")

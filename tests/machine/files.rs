@@ -1,4 +1,4 @@
-//! What is kept on this machine is readable by its owner only, whichever command makes it; and what is lost is missed.
+//! The data directory: only its owner can read it, whichever command creates it, and every command reports lost files.
 #![cfg(unix)]
 
 use std::{
@@ -11,9 +11,9 @@ use std::{
 use marquee::engine::{Engine, Storage};
 use tokio::{process::Command, time::sleep};
 
-use super::{ended, marquee, movies_csv, said, serving, signal, stop};
+use super::{marquee, movies_csv, run_to_end, signal, start, stderr_of, stop};
 
-/// The program on this directory, serving on any port and importing nothing.
+/// Returns a command that serves this directory on any port, without the demonstration catalog.
 fn serve(data: &Path) -> Command {
     let mut command = marquee(["--port", "0", "--catalog", "none", "--data"]);
     command.arg(data);
@@ -32,25 +32,25 @@ fn promote(data: &Path) -> Command {
     command
 }
 
-/// Every path below a directory and itself, with its permissions.
+/// Returns a directory and every path below it, with their permissions.
 fn modes(path: &Path) -> Vec<(PathBuf, u32)> {
     let found = fs::symlink_metadata(path).unwrap();
     let mut modes = vec![(path.to_owned(), found.mode() & 0o7777)];
     if found.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
-            modes.extend(modes_of(&entry.unwrap().path()));
+            modes.extend(modes_if_present(&entry.unwrap().path()));
         }
     }
     modes
 }
 
-/// As [`modes`], of a path that may go away meanwhile, as SQLite's journals do.
-fn modes_of(path: &Path) -> Vec<(PathBuf, u32)> {
+/// Like [`modes`], for a path that may disappear, as SQLite's journals do.
+fn modes_if_present(path: &Path) -> Vec<(PathBuf, u32)> {
     if path.exists() { modes(path) } else { Vec::new() }
 }
 
 #[track_caller]
-fn are_private(data: &Path) {
+fn assert_private(data: &Path) {
     let modes = modes(data);
     for (path, mode) in &modes {
         let private = if path.is_dir() { 0o700 } else { 0o600 };
@@ -68,47 +68,51 @@ fn names(data: &Path) -> Vec<String> {
     names
 }
 
-fn widen(path: &Path) {
+fn make_world_readable(path: &Path) {
     let mode = if path.is_dir() { 0o777 } else { 0o666 };
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 /// Guarantee 52.
 #[tokio::test]
-async fn whichever_command_is_the_first_only_its_owner_can_read_what_it_keeps() {
+async fn only_the_owner_can_read_the_data_whichever_command_creates_it() {
     let root = tempfile::tempdir().unwrap();
     let csv = movies_csv(root.path());
     let data = |name: &str| root.path().join(name).join("data");
 
-    let output = ended(import(&data("import"), &csv)).await;
-    assert!(output.status.success(), "{}", said(&output));
-    let output = ended(promote(&data("promote"))).await;
-    assert!(said(&output).contains("there is no user"), "{}", said(&output));
+    let output = run_to_end(import(&data("import"), &csv)).await;
+    assert!(output.status.success(), "{}", stderr_of(&output));
+    let output = run_to_end(promote(&data("promote"))).await;
+    assert!(
+        stderr_of(&output).contains("there is no user"),
+        "{}",
+        stderr_of(&output)
+    );
     for name in ["import", "promote", "serve"] {
         if name != "serve" {
-            are_private(&data(name));
+            assert_private(&data(name));
             assert_eq!(names(&data(name)), ["secrets.json", "table.sqlite"]);
         }
-        // After the others it goes on with what they made.
-        let (child, _) = serving(serve(&data(name))).await.unwrap();
+        // Serving continues with the files that the other commands created.
+        let (child, _) = start(serve(&data(name))).await.unwrap();
         assert!(
             names(&data(name)).contains(&"table.sqlite-wal".to_owned()),
-            "no journal to look at"
+            "there is no journal to check"
         );
-        are_private(&data(name));
+        assert_private(&data(name));
         stop(child).await;
-        are_private(&data(name));
+        assert_private(&data(name));
         assert_eq!(
             fs::metadata(root.path().join(name)).unwrap().mode() & 0o7777,
             0o700
         );
     }
 
-    // With the table elsewhere, the secrets.
+    // With a remote table, the directory has only the secrets.
     let engine = Engine::start(Storage::Memory).unwrap();
     let mut command = serve(&data("endpoint"));
     command.args(["--dynamodb", &engine.endpoint()]);
-    let (child, _) = serving(command).await.unwrap();
+    let (child, _) = start(command).await.unwrap();
     assert_eq!(names(&data("endpoint")), ["secrets.json"]);
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
     assert_eq!(mode(&data("endpoint")), 0o700);
@@ -118,39 +122,43 @@ async fn whichever_command_is_the_first_only_its_owner_can_read_what_it_keeps() 
 
 /// Guarantee 52.
 #[tokio::test]
-async fn what_others_could_read_is_narrowed_journals_included() {
+async fn files_that_others_could_read_are_made_private_journals_included() {
     let root = tempfile::tempdir().unwrap();
     let data = root.path().join("data");
-    let (mut child, _) = serving(serve(&data)).await.unwrap();
-    // Killed, so that it leaves its journals.
+    let (mut child, _) = start(serve(&data)).await.unwrap();
+    // A killed program leaves its journals.
     signal(&child, "KILL").await;
     child.wait().await.unwrap();
     let left = names(&data);
     assert!(left.iter().any(|name| name.ends_with("-wal")), "{left:?}");
     for (path, _) in modes(&data) {
-        widen(&path);
+        make_world_readable(&path);
     }
-    let (child, _) = serving(serve(&data)).await.unwrap();
-    are_private(&data);
+    let (child, _) = start(serve(&data)).await.unwrap();
+    assert_private(&data);
     stop(child).await;
-    // A directory that somebody made for this, which is open as usual.
+    // A directory that the user created with the usual permissions.
     for name in ["empty", "with a file"] {
         let data = root.path().join(name);
         fs::create_dir(&data).unwrap();
-        widen(&data);
+        make_world_readable(&data);
         if name != "empty" {
             movies_csv(&data);
         }
-        let output = ended(promote(&data)).await;
-        assert!(said(&output).contains("there is no user"), "{}", said(&output));
+        let output = run_to_end(promote(&data)).await;
+        assert!(
+            stderr_of(&output).contains("there is no user"),
+            "{}",
+            stderr_of(&output)
+        );
         assert_eq!(fs::metadata(&data).unwrap().mode() & 0o7777, 0o700);
     }
 }
 
 /// Guarantee 52.
-/// Only the superuser can give a directory away; for others there is nothing to look at but that of the system.
+/// Only the superuser can change the owner of a directory. Other users test only the directory that everybody can write.
 #[tokio::test]
-async fn a_directory_that_is_not_ours_or_is_for_everybody_is_refused_with_its_name() {
+async fn a_directory_of_another_user_or_for_everybody_is_refused_by_name() {
     let root = tempfile::tempdir().unwrap();
     let csv = movies_csv(root.path());
     let foreign = root.path().join("foreign");
@@ -170,8 +178,8 @@ async fn a_directory_that_is_not_ours_or_is_for_everybody_is_refused_with_its_na
         let mut elsewhere = serve(data);
         elsewhere.args(["--dynamodb", &engine.endpoint()]);
         for command in [serve(data), elsewhere, import(data, &csv), promote(data)] {
-            let output = ended(command).await;
-            let text = said(&output);
+            let output = run_to_end(command).await;
+            let text = stderr_of(&output);
             assert!(!output.status.success() && output.stdout.is_empty(), "{text}");
             assert!(
                 text.contains(data.to_str().unwrap()) && text.contains("--data"),
@@ -184,19 +192,19 @@ async fn a_directory_that_is_not_ours_or_is_for_everybody_is_refused_with_its_na
 }
 
 #[tokio::test]
-async fn a_lost_table_and_lost_secrets_are_missed_by_every_command() {
+async fn every_command_reports_a_lost_table_or_lost_secrets() {
     let root = tempfile::tempdir().unwrap();
     let csv = movies_csv(root.path());
     let data = root.path().join("data");
-    let (child, _) = serving(serve(&data)).await.unwrap();
+    let (child, _) = start(serve(&data)).await.unwrap();
     stop(child).await;
     for lost in ["table.sqlite", "secrets.json"] {
         let (path, aside) = (data.join(lost), root.path().join("aside"));
         fs::rename(&path, &aside).unwrap();
         let before = names(&data);
         for command in [serve(&data), import(&data, &csv), promote(&data)] {
-            let output = ended(command).await;
-            let text = said(&output);
+            let output = run_to_end(command).await;
+            let text = stderr_of(&output);
             assert!(!output.status.success() && output.stdout.is_empty(), "{text}");
             let named = text.contains(&format!("{lost} is missing"));
             assert!(
@@ -204,39 +212,39 @@ async fn a_lost_table_and_lost_secrets_are_missed_by_every_command() {
                 "{text}"
             );
         }
-        assert_eq!(names(&data), before, "something was made anew");
-        // Given back, all is as it was.
+        assert_eq!(names(&data), before, "a file was created");
+        // Once the file is restored, the program starts as before.
         fs::rename(&aside, &path).unwrap();
-        let (child, _) = serving(serve(&data)).await.unwrap();
+        let (child, _) = start(serve(&data)).await.unwrap();
         stop(child).await;
     }
 
-    // Each way on that the messages name.
+    // The remedies that the messages suggest.
     fs::write(data.join("secrets.json"), "").unwrap();
-    let (child, _) = serving(serve(&data)).await.unwrap();
+    let (child, _) = start(serve(&data)).await.unwrap();
     stop(child).await;
-    are_private(&data);
+    assert_private(&data);
     fs::remove_file(data.join("secrets.json")).unwrap();
     fs::remove_file(data.join("table.sqlite")).unwrap();
-    let (child, _) = serving(serve(&data)).await.unwrap();
+    let (child, _) = start(serve(&data)).await.unwrap();
     stop(child).await;
     fs::remove_file(data.join("table.sqlite")).unwrap();
     let engine = Engine::start(Storage::Memory).unwrap();
     let mut command = serve(&data);
     command.args(["--dynamodb", &engine.endpoint()]);
-    let (child, _) = serving(command).await.unwrap();
+    let (child, _) = start(command).await.unwrap();
     stop(child).await;
     assert_eq!(names(&data), ["secrets.json"]);
 }
 
 #[tokio::test]
-async fn a_first_start_that_is_killed_at_any_moment_leaves_a_directory_that_can_be_used() {
+async fn a_first_start_killed_at_any_moment_leaves_a_usable_directory() {
     let root = tempfile::tempdir().unwrap();
     let mut unfinished = 0;
     for round in 0..24_u64 {
         let data = root.path().join(round.to_string());
         let mut child = serve(&data).spawn().unwrap();
-        // The moments that matter come soon after the directory does.
+        // The critical moments come soon after the directory is created.
         while !data.exists() {
             sleep(Duration::from_millis(1)).await;
         }
@@ -244,12 +252,12 @@ async fn a_first_start_that_is_killed_at_any_moment_leaves_a_directory_that_can_
         signal(&child, "KILL").await;
         child.wait().await.unwrap();
         unfinished += usize::from(!data.join("secrets.json").exists());
-        let (child, _) = serving(serve(&data))
+        let (child, _) = start(serve(&data))
             .await
-            .unwrap_or_else(|said| panic!("killed after {round} ms: {said}"));
+            .unwrap_or_else(|stderr| panic!("killed after {round} ms: {stderr}"));
         stop(child).await;
-        are_private(&data);
+        assert_private(&data);
         assert_eq!(names(&data), ["secrets.json", "table.sqlite"]);
     }
-    assert!(unfinished > 0, "every start was done before it was killed");
+    assert!(unfinished > 0, "every start was complete before it was killed");
 }

@@ -1,4 +1,4 @@
-//! With a loopback `--dynamodb`, nothing but that endpoint is contacted.
+//! With a loopback `--dynamodb`, the program contacts no other address.
 
 use std::{
     net::TcpListener,
@@ -11,9 +11,9 @@ use std::{
 use marquee::engine::{Engine, Storage};
 use tokio::process::Command;
 
-use super::{ended, marquee, movies_csv, said, serving, stop};
+use super::{marquee, movies_csv, run_to_end, start, stderr_of, stop};
 
-/// A listener that everything in the environment leads to, and how many connections it has seen.
+/// A listener to which every setting in the environment points. It counts connections.
 struct Trap {
     url: String,
     seen: Arc<AtomicUsize>,
@@ -27,7 +27,7 @@ impl Trap {
         let seen = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&seen);
         std::thread::spawn(move || {
-            // Each connection is closed at once.
+            // Each connection is closed immediately.
             for _ in listener.incoming() {
                 counted.fetch_add(1, Ordering::SeqCst);
             }
@@ -38,9 +38,9 @@ impl Trap {
         Self { url, seen, home }
     }
 
-    /// Sets the trap for a program: wherever the AWS command line would look for a region, for credentials, for an endpoint
-    /// or for a proxy.
-    fn around(&self, mut command: Command) -> Command {
+    /// Points a command to the trap in every place where the AWS SDK looks for a region, credentials, an endpoint or a
+    /// proxy.
+    fn apply_to(&self, mut command: Command) -> Command {
         for name in [
             "AWS_REGION",
             "AWS_DEFAULT_REGION",
@@ -74,14 +74,14 @@ impl Trap {
         command
     }
 
-    fn seen(&self) -> usize {
+    fn connections(&self) -> usize {
         self.seen.load(Ordering::SeqCst)
     }
 }
 
 /// Guarantee 54.
 #[tokio::test]
-async fn a_loopback_endpoint_needs_nothing_and_no_other_address_is_contacted() {
+async fn with_a_loopback_endpoint_no_other_address_is_contacted() {
     let engine = Engine::start(Storage::Memory).unwrap();
     let url = engine.endpoint();
     let by_name = url.replace("127.0.0.1", "localhost");
@@ -90,34 +90,38 @@ async fn a_loopback_endpoint_needs_nothing_and_no_other_address_is_contacted() {
     let data = directory.path().join("data");
     let csv = movies_csv(directory.path());
 
-    // This makes the table, and needs the catalog for nothing.
+    // The first run creates the table.
     for url in [&url, &by_name] {
         let mut command = marquee(["--port", "0", "--catalog", "none", "--dynamodb", url, "--data"]);
         command.arg(&data);
-        let (child, [_, dynamodb]) = serving(trap.around(command)).await.unwrap();
+        let (child, [_, dynamodb]) = start(trap.apply_to(command)).await.unwrap();
         assert_eq!(dynamodb, *url);
         stop(child).await;
-        assert_eq!(trap.seen(), 0, "marquee --dynamodb {url}");
+        assert_eq!(trap.connections(), 0, "marquee --dynamodb {url}");
     }
 
     let mut import = marquee(["import"]);
     import.arg(&csv).args(["--dynamodb", &url]);
-    let output = ended(trap.around(import)).await;
-    assert!(output.status.success(), "{}", said(&output));
-    assert_eq!(trap.seen(), 0, "marquee import");
+    let output = run_to_end(trap.apply_to(import)).await;
+    assert!(output.status.success(), "{}", stderr_of(&output));
+    assert_eq!(trap.connections(), 0, "marquee import");
 
     let promote = marquee(["promote", "nobody", "--dynamodb", &by_name]);
-    let output = ended(trap.around(promote)).await;
+    let output = run_to_end(trap.apply_to(promote)).await;
     assert!(
-        said(&output).contains("there is no user nobody"),
+        stderr_of(&output).contains("there is no user nobody"),
         "{}",
-        said(&output)
+        stderr_of(&output)
     );
-    assert_eq!(trap.seen(), 0, "marquee promote");
+    assert_eq!(trap.connections(), 0, "marquee promote");
 
-    // The trap is where an operator's command would have gone.
+    // Without a loopback endpoint, a command connects to the trap.
     let aws = marquee(["promote", "nobody", "--aws"]);
-    let output = ended(trap.around(aws)).await;
+    let output = run_to_end(trap.apply_to(aws)).await;
     assert!(!output.status.success());
-    assert!(trap.seen() > 0, "the trap catches nothing: {}", said(&output));
+    assert!(
+        trap.connections() > 0,
+        "the trap catches nothing: {}",
+        stderr_of(&output)
+    );
 }

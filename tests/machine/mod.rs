@@ -1,6 +1,8 @@
-//! What is special about one machine: its files, its engine's endpoint, and the addresses it speaks to.
+//! The program on one machine: its files, its engine's endpoint, the addresses that it contacts, and its ceilings on
+//! connections and memory.
 
 mod browsers;
+mod ceilings;
 mod files;
 mod loopback;
 
@@ -18,10 +20,10 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a command may take that isn't there to stay.
+/// The time limit of a command that ends by itself.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
-/// The program, under a umask that would let everybody read and write.
+/// Returns a command of the program with a umask under which everybody could read and write its files.
 fn marquee<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new("sh");
     command
@@ -40,32 +42,32 @@ fn marquee<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     command
 }
 
-/// Starts the program and waits for its two ready lines. What it prints instead, if it ends, is the error.
-async fn serving(mut command: Command) -> Result<(Child, [String; 2]), String> {
+/// Starts the program and waits for its two ready lines. If it ends before, the error is what it wrote to standard error.
+async fn start(mut command: Command) -> Result<(Child, [String; 2]), String> {
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut ready = Vec::new();
     while ready.len() < 2 {
         match lines.next_line().await.unwrap() {
             Some(line) => ready.push(line),
-            None => return Err(said(&child.wait_with_output().await.unwrap())),
+            None => return Err(stderr_of(&child.wait_with_output().await.unwrap())),
         }
     }
     let url = |line: &String, begins: &str| line.strip_prefix(begins).unwrap().to_owned();
     let urls = [url(&ready[0], "listening on "), url(&ready[1], "dynamodb on ")];
-    // Held until the program ends, for it may not write into a closed pipe.
+    // Reads until the program ends, because it fails to write into a closed pipe.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     Ok((child, urls))
 }
 
-/// Runs a program to its end, which must come by itself.
-async fn ended(mut command: Command) -> Output {
+/// Runs a program until it ends by itself.
+async fn run_to_end(mut command: Command) -> Output {
     let output = timeout(ENDS_WITHIN, command.output()).await;
-    output.expect("it goes on, where it had to end").unwrap()
+    output.expect("the program did not end").unwrap()
 }
 
-/// What a program wrote to standard error.
-fn said(output: &Output) -> String {
+/// Returns what a program wrote to standard error.
+fn stderr_of(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -78,13 +80,13 @@ async fn signal(child: &Child, name: &str) {
     assert!(sent.unwrap().success());
 }
 
-/// Ends the program as Ctrl-C does.
+/// Stops the program with SIGTERM, as Ctrl-C does with SIGINT.
 async fn stop(mut child: Child) {
     signal(&child, "TERM").await;
     assert!(child.wait().await.unwrap().success());
 }
 
-/// A file with two movies to import.
+/// Writes a CSV file with two movies and returns its path.
 fn movies_csv(directory: &Path) -> PathBuf {
     let path = directory.join("movies.csv");
     let mut file = std::fs::File::create(&path).unwrap();

@@ -1,5 +1,5 @@
-//! The sweep: removes the favorites that the deletions of movies left behind. It runs on a schedule and answers
-//! nobody.
+//! The sweep function: removes favorites of deleted movies that the deletions left behind. It runs on a schedule and serves
+//! no requests.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,26 +7,26 @@ use lambda_runtime::{Diagnostic, LambdaEvent};
 use marquee_shared::{Error, db::Store};
 use serde_json::Value;
 
-/// How long before its deadline an invocation stops, so that it ends by itself and says how far it came.
+/// How long before its deadline an invocation stops, so that it can log how far it got.
 const IN_TIME: Duration = Duration::from_secs(1);
 
-/// What a sweep came to.
+/// The result of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Swept {
-    /// How many movies it looked at. One with very many favorites counts each time it is looked at.
+    /// How many movies were examined. A movie with very many favorites is examined, and counted, several times.
     pub movies: usize,
-    /// Whether nothing is left. Otherwise the time was up, and the next sweep goes on.
+    /// Whether nothing is left to remove. If not, the time was up, and the next sweep continues.
     pub is_done: bool,
 }
 
-/// AP-16: removes what favorites of deleted movies there are, for no longer than `time`. It may be cut off anywhere: a movie's
-/// `SWEEP` item goes last.
+/// AP-16: removes the favorites of deleted movies, for at most `time`. It may be interrupted at any point, because a movie's
+/// `SWEEP` item is removed last.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when the table doesn't serve.
+/// [`Error::Unavailable`] when the table does not answer in time.
 pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
     let mut movies = 0;
-    // Boxed, since the compiler computes no layout of so many nested futures.
+    // Boxed, because the compiler gives up on the layout of futures that are nested this deep.
     let sweeping = Box::pin(async {
         loop {
             match store.sweep_favorites().await? {
@@ -42,10 +42,10 @@ pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
     Ok(Swept { movies, is_done })
 }
 
-/// One invocation. Nothing in the event matters but its deadline.
+/// Handles one invocation. It uses only the deadline of the event.
 ///
 /// # Errors
-/// Whatever the sweep fails with, so that the invocation fails: Lambda then tries again, and its count of errors shows it.
+/// The error of the sweep, so that the invocation fails: Lambda then tries again and counts an error.
 pub async fn handle(store: &Store, event: LambdaEvent<Value>) -> Result<(), Diagnostic> {
     let left = event.context.deadline().duration_since(SystemTime::now());
     let time = left.unwrap_or_default().saturating_sub(IN_TIME);

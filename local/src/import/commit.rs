@@ -44,12 +44,14 @@ pub(super) struct Commits<'a> {
     pub(super) progress: ProgressBar,
 }
 
-/// The actions of a chunk's transaction whose conditions may fail.
+/// The actions of a chunk's transaction whose conditions may fail, each by its index.
 #[derive(Default)]
 struct Actions {
-    /// The identity of each genre, and the index of its action.
+    /// The movies, whose ids are the import's own, and the job. They fail if another import of the file has added them.
+    own: Vec<usize>,
+    /// The genres, by identity.
     genres: Vec<(String, usize)>,
-    /// The place in the chunk of each movie with an IMDb id, and the index of the action that claims the id.
+    /// The IMDb ids, by the place of the movie in the chunk.
     claims: Vec<(usize, usize)>,
 }
 
@@ -98,34 +100,37 @@ impl Commits<'_> {
                 self.shared.store(self.committed, Ordering::SeqCst);
                 return Ok(chunk.movies.len() as u64);
             }
+            // The job first: if another import of this file has added these movies, their ids are those of the chunk.
+            if actions.own.iter().any(|action| outcome.failed(*action)) {
+                return Err(ImportError::Table(
+                    "another import of the same file is running".into(),
+                ));
+            }
             let mut is_revised = false;
-            for (identity, _) in actions
-                .genres
-                .iter()
-                .filter(|(_, action)| outcome.failed(*action))
-            {
+            let genres = actions.genres.iter();
+            for (identity, _) in genres.filter(|(_, action)| outcome.failed(*action)) {
                 is_revised = true;
                 if !self.genres.remove(identity) {
                     self.genres.insert(identity.clone());
                 }
             }
-            let claims = actions
-                .claims
-                .iter()
-                .filter(|(_, action)| outcome.failed(*action));
-            let claimed: BTreeSet<usize> = claims.map(|(place, _)| *place).collect();
+            let claims = actions.claims.iter();
+            let claimed: BTreeSet<usize> = claims
+                .filter(|(_, action)| outcome.failed(*action))
+                .map(|(place, _)| *place)
+                .collect();
             if !claimed.is_empty() {
                 is_revised = true;
                 self.skip(chunk.take(&claimed)).await?;
             }
             if !is_revised {
                 return Err(ImportError::Table(
-                    "another import of the same file is running".into(),
+                    "a chunk was rejected by a condition that can't fail".into(),
                 ));
             }
         }
         Err(ImportError::Table(
-            "the genres of a chunk were changed too often meanwhile".into(),
+            "the genres or IMDb ids of a chunk were changed too often meanwhile".into(),
         ))
     }
 
@@ -145,7 +150,7 @@ impl Commits<'_> {
         let mut transaction = Transaction::default();
         let mut actions = Actions::default();
         for (place, movie) in chunk.movies.iter().enumerate() {
-            transaction.add(movie.put.clone());
+            actions.own.push(transaction.add(movie.put.clone()));
             if let Some(claim) = &movie.claim {
                 actions.claims.push((place, transaction.add(claim.clone())));
             }
@@ -165,7 +170,12 @@ impl Commits<'_> {
             transaction.add(store.count(Counter::Genres, new_genres)?);
         }
         let end = chunk.end.max(self.committed);
-        transaction.add(store.advance_import(self.hash, self.committed, end, chunk.left_out)?);
+        actions.own.push(transaction.add(store.advance_import(
+            self.hash,
+            self.committed,
+            end,
+            chunk.left_out,
+        )?));
         Ok((transaction, actions))
     }
 }

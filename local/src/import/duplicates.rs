@@ -14,7 +14,7 @@ use std::{
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use marquee_shared::{
-    db::{Store, movie::MovieItem},
+    db::Store,
     domain::{ImdbId, MovieFields},
 };
 
@@ -42,20 +42,11 @@ struct Identity {
 
 impl Identity {
     fn of(fields: &MovieFields) -> Self {
+        // None of the three has a line break.
+        let (title, director) = (fields.title.as_str(), fields.director.as_str());
         Self {
             imdb_id: fields.imdb_id.clone(),
-            texts: texts(
-                fields.title.as_str(),
-                &fields.release_date.to_string(),
-                fields.director.as_str(),
-            ),
-        }
-    }
-
-    fn of_item(movie: &MovieItem) -> Self {
-        Self {
-            imdb_id: movie.imdb_id.as_deref().map(ImdbId::from_stored),
-            texts: texts(&movie.title, &movie.release_date, &movie.director),
+            texts: format!("{title}\n{}\n{director}", fields.release_date),
         }
     }
 
@@ -76,11 +67,6 @@ impl Identity {
         .into_iter()
         .flatten()
     }
-}
-
-/// None of the three has a line break.
-fn texts(title: &str, release_date: &str, director: &str) -> String {
-    format!("{title}\n{release_date}\n{director}")
 }
 
 /// A set that can say of a text that it may be in it, although it isn't.
@@ -217,7 +203,7 @@ async fn is_there(store: &Store, fields: &MovieFields, identity: &Identity) -> R
     let alike = store.alike(fields).await?;
     Ok(alike
         .iter()
-        .any(|movie| identity.is_same(&Identity::of_item(movie))))
+        .any(|movie| identity.is_same(&Identity::of(&movie.fields))))
 }
 
 #[cfg(test)]
@@ -241,16 +227,24 @@ mod tests {
     #[test]
     fn movies_are_the_same_by_their_imdb_id_or_by_their_texts_where_one_has_none() {
         let identity = |imdb_id: Option<&str>, texts: &str| Identity {
-            imdb_id: imdb_id.map(ImdbId::from_stored),
+            imdb_id: imdb_id.and_then(|id| ImdbId::parse(id).ok()),
             texts: texts.to_owned(),
         };
         for (one, other, same) in [
             (identity(None, "a"), identity(None, "a"), true),
             (identity(None, "a"), identity(None, "b"), false),
-            (identity(Some("1"), "a"), identity(None, "a"), true),
-            (identity(Some("1"), "a"), identity(None, "b"), false),
-            (identity(Some("1"), "a"), identity(Some("1"), "b"), true),
-            (identity(Some("1"), "a"), identity(Some("2"), "a"), false),
+            (identity(Some("tt0000001"), "a"), identity(None, "a"), true),
+            (identity(Some("tt0000001"), "a"), identity(None, "b"), false),
+            (
+                identity(Some("tt0000001"), "a"),
+                identity(Some("tt0000001"), "b"),
+                true,
+            ),
+            (
+                identity(Some("tt0000001"), "a"),
+                identity(Some("tt0000002"), "a"),
+                false,
+            ),
         ] {
             assert_eq!(
                 (one.is_same(&other), other.is_same(&one)),

@@ -28,6 +28,8 @@ struct Span {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Ids {
     spans: Vec<Span>,
+    /// The spans as the job has them.
+    stored: String,
 }
 
 impl Ids {
@@ -47,6 +49,7 @@ impl Ids {
         });
         Ok(Self {
             spans: spans.collect::<Result<_, _>>()?,
+            stored: text.to_owned(),
         })
     }
 
@@ -92,7 +95,13 @@ impl Ids {
                 base += span.count;
             }
             self.spans.append(&mut new);
-            store.keep_import_spans(hash, &self.text()).await?;
+            let text = self.text();
+            if !store.keep_import_spans(hash, &self.stored, &text).await? {
+                return Err(ImportError::Table(
+                    "another import of the same file is running".into(),
+                ));
+            }
+            self.stored = text;
         }
         let ids = rows.iter().map(|row| {
             let id = self.id(*row).unwrap_or_default();
@@ -122,7 +131,9 @@ mod tests {
         let span = |row, count, base| Span { row, count, base };
         let ids = Ids {
             spans: vec![span(0, 512, 1), span(700, 3, 513)],
+            stored: "0+512@1 700+3@513 ".into(),
         };
+        assert_eq!(ids.text(), ids.stored);
         assert_eq!(Ids::stored(&ids.text()).unwrap(), ids);
         assert_eq!(Ids::stored("").unwrap(), Ids::default());
         assert_eq!(

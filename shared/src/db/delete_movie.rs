@@ -17,7 +17,7 @@ use crate::{
         store::Store,
         transaction::{CommitCheck, Outcome, Transaction},
     },
-    domain::{MovieFields, MovieId, UserId},
+    domain::{MovieId, UserId},
     error::Result,
 };
 
@@ -38,7 +38,7 @@ impl Store {
             attempts.next().await?;
             let seen = self.read_for_edit(id, caller, None).await?;
             decide(&seen)?;
-            let mut plan = DeletePlan::new(&seen.view.movie)?;
+            let mut plan = DeletePlan::new(&seen.view.movie);
             if self.commit(&mut plan).await? == Commit::Committed {
                 // The movie no longer exists, and its favorites are shown nowhere. So the deletion has succeeded, even if
                 // some of them are left to the sweep.
@@ -58,7 +58,6 @@ impl Store {
 /// would change its count. So the sweep finds all favorites there are.
 struct DeletePlan<'a> {
     movie: &'a MovieItem,
-    fields: MovieFields,
     genres: GenreChanges,
     imdb_id: ImdbIdChange,
     has_favorites: bool,
@@ -67,16 +66,14 @@ struct DeletePlan<'a> {
 }
 
 impl<'a> DeletePlan<'a> {
-    fn new(movie: &'a MovieItem) -> Result<Self> {
-        let fields = movie.fields()?;
-        Ok(Self {
+    fn new(movie: &'a MovieItem) -> Self {
+        Self {
             movie,
-            genres: GenreChanges::of_deleted(&fields.genres),
-            imdb_id: ImdbIdChange::between(movie.id, fields.imdb_id.as_ref(), None),
-            fields,
+            genres: GenreChanges::of_deleted(&movie.fields.genres),
+            imdb_id: ImdbIdChange::between(movie.id, movie.fields.imdb_id.as_ref(), None),
             has_favorites: movie.favorite_count() > 0,
             movie_action: 0,
-        })
+        }
     }
 
     /// The condition that the movie was not edited, and still has no favorites if it had none.
@@ -96,7 +93,7 @@ impl Plan for DeletePlan<'_> {
         let movie = store.on(self.movie.key()).delete(self.unchanged())?;
         self.movie_action = transaction.add(movie);
         transaction.add(store.count(Counter::Movies, -1)?);
-        for key in index::postings(&self.fields, self.movie.id).into_keys() {
+        for key in index::postings(&self.movie.fields, self.movie.id).into_keys() {
             transaction.add(store.on(key).delete(Condition::none())?);
         }
         if self.has_favorites {

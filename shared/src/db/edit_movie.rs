@@ -64,7 +64,7 @@ impl Store {
             attempts.next().await?;
             let seen = self.read_for_edit(id, caller, named).await?;
             let edit = decide(&seen)?;
-            let mut plan = EditPlan::new(&seen.view, &edit, caller, self.clock.now())?;
+            let mut plan = EditPlan::new(&seen.view, &edit, caller, self.clock.now());
             if self.commit(&mut plan).await? == Commit::Outdated {
                 continue;
             }
@@ -140,7 +140,7 @@ struct EditPlan<'a> {
 }
 
 impl<'a> EditPlan<'a> {
-    fn new(seen: &'a MovieView, edit: &Edit, caller: UserId, now: Instant) -> Result<Self> {
+    fn new(seen: &'a MovieView, edit: &Edit, caller: UserId, now: Instant) -> Self {
         let old = &seen.movie;
         let mut new = old.edited(&edit.fields, edit.user, &now.to_string());
         let favorite = edit.favorite.unwrap_or(seen.favorite);
@@ -152,8 +152,7 @@ impl<'a> EditPlan<'a> {
             Some(_) => (LikesCondition::Unchanged, OnConflict::Return),
             None => (LikesCondition::Any, OnConflict::Retry),
         };
-        let old_fields = old.fields()?;
-        Ok(Self {
+        Self {
             old,
             new,
             now,
@@ -163,14 +162,14 @@ impl<'a> EditPlan<'a> {
             likes,
             on_conflict,
             postings: changed_postings(
-                index::postings(&old_fields, old.id),
+                index::postings(&old.fields, old.id),
                 index::postings(&edit.fields, old.id),
             ),
-            genres: GenreChanges::of_edited(&old_fields.genres, &edit.fields.genres),
-            imdb_id: ImdbIdChange::between(old.id, old_fields.imdb_id.as_ref(), edit.fields.imdb_id.as_ref()),
+            genres: GenreChanges::of_edited(&old.fields.genres, &edit.fields.genres),
+            imdb_id: ImdbIdChange::between(old.id, old.fields.imdb_id.as_ref(), edit.fields.imdb_id.as_ref()),
             movie_action: 0,
             favorite_action: None,
-        })
+        }
     }
 
     /// The update that makes the old movie into the new one, and the attributes that it leaves on the item. The likes are only

@@ -75,8 +75,8 @@ impl GenreChanges {
         Self::between(&old.iter().collect::<Vec<_>>(), &new.iter().collect::<Vec<_>>())
     }
 
-    fn between(old: &[&Genre], new: &[&Genre]) -> Self {
-        let has = |genres: &[&Genre], identity: &str| genres.iter().any(|g| g.identity() == identity);
+    fn between(old: &[Genre], new: &[Genre]) -> Self {
+        let has = |genres: &[Genre], identity: &str| genres.iter().any(|g| g.identity() == identity);
         let added = new.iter().filter(|genre| !has(old, &genre.identity()));
         let removed = old.iter().filter(|genre| !has(new, &genre.identity()));
         Self {

@@ -97,7 +97,7 @@ impl Store {
             .get_movie(from_item::<ImdbIdItem>(item)?.movie, caller)
             .await?;
         // Between the two reads the movie may have been given another id.
-        Ok(view.filter(|view| view.movie.imdb_id.as_deref() == Some(id.as_str())))
+        Ok(view.filter(|view| view.movie.fields.imdb_id.as_ref() == Some(id)))
     }
 
     /// AP-31: which of these IMDb ids movies have, for an import. The number of calls grows with the number of ids.

@@ -104,17 +104,20 @@ impl Store {
         }
     }
 
-    /// AP-27: stores which ids were taken for which rows. An import that was interrupted writes the same movies under the
-    /// same ids again.
+    /// AP-27: stores which ids were taken for which rows, if the job has `old` so far. An import that was interrupted writes
+    /// the same movies under the same ids again. Returns `false` if another import of the same file has stored others.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the table cannot be written.
-    pub async fn keep_import_spans(&self, hash: &str, spans: &str) -> Result<()> {
-        let keep = Update::new("SET #spans = :spans").value(":spans", text(spans));
-        self.update(&keys::import(hash), &keep, ReturnValue::None)
-            .await?
-            .map(|_| ())
-            .map_err(|_| Error::internal("an update without a condition failed its condition"))
+    pub async fn keep_import_spans(&self, hash: &str, old: &str, new: &str) -> Result<bool> {
+        let keep = Update::new("SET #spans = :new")
+            .when("#spans = :old")
+            .value(":new", text(new))
+            .value(":old", text(old))
+            // Ids are never taken twice.
+            .identified_by("spans", text(new));
+        let kept = self.update(&keys::import(hash), &keep, ReturnValue::None).await?;
+        Ok(kept.is_ok())
     }
 
     /// AP-27: the action of a chunk's transaction that moves the job from `committed` rows to `end`, of which `left_out`

@@ -40,7 +40,7 @@ use crate::{
         range::KeyRange,
         words::Words,
     },
-    domain::{Genre, MovieFields, MovieId},
+    domain::{MovieFields, MovieId},
 };
 
 /// The largest size of a new posting of each [kind](PostingKind), in bytes: attribute names, keys and texts, as DynamoDB
@@ -110,7 +110,7 @@ pub fn keys_with_words(words: &Words, id: MovieId) -> BTreeMap<Key, &str> {
 pub fn postings(fields: &MovieFields, id: MovieId) -> BTreeMap<Key, PostingItem> {
     let words = Words::of(fields);
     let date = keys::dated(&fields.release_date.to_string(), id);
-    let identities = fields.genres.iter().map(Genre::identity);
+    let identities = fields.genres.iter().map(|genre| genre.identity());
     let mut dated: HashMap<Key, String> = identities
         .map(|identity| {
             let key = posting_keys::genre_membership(&identity, id);
@@ -211,8 +211,8 @@ mod tests {
             postings(&fields.check().unwrap(), id()).len()
         };
         let genre_postings = 9;
-        // The movie, the caller's favorite, and the count of genres.
-        let others = 3;
+        // The movie, the caller's favorite, the count of genres, and the old and the new IMDb id.
+        let others = 5;
         let actions = posting_count("a") + posting_count("b") + 2 * genre_postings + others;
         assert!(actions <= crate::db::transaction::TRANSACTION, "{actions}");
     }

@@ -23,13 +23,15 @@ pub fn number(value: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// Encodes an entity as an item.
+/// Encodes an entity as an item. A value that is null is no attribute of the item.
 ///
 /// # Errors
 /// [`Error::Internal`] when the entity can't be encoded, which is a bug. The error quotes no value.
 pub fn to_item<T: Serialize>(entity: &T) -> Result<Item> {
-    serde_dynamo::to_item(entity)
-        .map_err(|_| Error::internal(format!("a {} can't be encoded", entity_name::<T>())))
+    let mut item: Item = serde_dynamo::to_item(entity)
+        .map_err(|_| Error::internal(format!("a {} can't be encoded", entity_name::<T>())))?;
+    item.retain(|_, value| !value.is_null());
+    Ok(item)
 }
 
 /// Encodes one value of an entity as an attribute.

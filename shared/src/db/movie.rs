@@ -12,9 +12,7 @@ use crate::{
         page::Slice,
         store::Store,
     },
-    domain::{
-        CoverImage, Description, Director, Genres, ImdbId, MovieFields, MovieId, ReleaseDate, Title, UserId,
-    },
+    domain::{MovieFields, MovieId, UserId},
     error::{Error, Result},
     telemetry,
 };
@@ -27,22 +25,9 @@ pub const NO_MOVIE: Error = Error::not_found("There is no movie with this id.");
 pub struct MovieItem {
     /// The movie's id.
     pub id: MovieId,
-    /// The title.
-    pub title: String,
-    /// The description.
-    pub description: String,
-    /// The release date, `YYYY-MM-DD`.
-    pub release_date: String,
-    /// The director.
-    pub director: String,
-    /// The genres, separated by `, `.
-    pub genre: String,
-    /// The id at IMDb. No other movie has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub imdb_id: Option<String>,
-    /// The URL of the cover image.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cover_image: Option<String>,
+    /// The fields that a client sets. Each is an attribute of the item.
+    #[serde(flatten)]
+    pub fields: MovieFields,
     /// The user who added the movie. `None` for an imported one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
@@ -67,15 +52,9 @@ impl MovieItem {
     /// The item of a new movie.
     #[must_use]
     pub fn new(id: MovieId, fields: &MovieFields, user: Option<UserId>, now: &str) -> Self {
-        let release_date = fields.release_date.to_string();
         Self {
             id,
-            title: fields.title.as_str().to_owned(),
-            description: fields.description.as_str().to_owned(),
-            director: fields.director.as_str().to_owned(),
-            genre: fields.genres.to_string(),
-            imdb_id: fields.imdb_id.as_ref().map(|id| id.as_str().to_owned()),
-            cover_image: fields.cover_image.as_ref().map(|c| c.as_str().to_owned()),
+            fields: fields.clone(),
             user,
             created_at: now.to_owned(),
             updated_at: now.to_owned(),
@@ -83,8 +62,7 @@ impl MovieItem {
             likes: id.get(),
             liked: None,
             dated: keys::MOVIES_DATED.to_owned(),
-            date: keys::dated(&release_date, id),
-            release_date,
+            date: keys::dated(&fields.release_date.to_string(), id),
         }
     }
 
@@ -92,20 +70,6 @@ impl MovieItem {
     #[must_use]
     pub fn favorite_count(&self) -> u64 {
         likes::favorite_count(self.likes)
-    }
-
-    /// The fields that an edit can change. Fails with [`Error::Internal`] if the stored text isn't as this code writes it.
-    pub fn fields(&self) -> Result<MovieFields> {
-        let wrong = |what: &str| corrupt(&format!("movie {} with a wrong {what}", self.id));
-        Ok(MovieFields {
-            title: Title::from_stored(&self.title),
-            description: Description::from_stored(&self.description),
-            release_date: ReleaseDate::parse(&self.release_date).map_err(|_| wrong("date"))?,
-            director: Director::from_stored(&self.director),
-            genres: Genres::from_stored(&self.genre).map_err(|_| wrong("genre"))?,
-            imdb_id: self.imdb_id.as_deref().map(ImdbId::from_stored),
-            cover_image: self.cover_image.as_deref().map(CoverImage::from_stored),
-        })
     }
 
     /// The movie's key.
@@ -246,4 +210,56 @@ pub(crate) fn movie_id(item: &Item) -> Result<MovieId> {
 /// Sorts by release date, newest first; equal dates by id, largest first.
 pub(crate) fn newest_first(views: &mut [MovieView]) {
     views.sort_by(|a, b| b.movie.date.cmp(&a.movie.date));
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
+    use super::*;
+    use crate::db::item::to_item;
+    use crate::domain::{CoverImage, Description, Director, Genres, ReleaseDate, Title};
+
+    fn item(cover_image: Option<CoverImage>) -> MovieItem {
+        let fields = MovieFields {
+            title: Title::parse("Alien").unwrap(),
+            description: Description::parse("In space\nno one can hear you.").unwrap(),
+            release_date: ReleaseDate::parse("1979-05-25").unwrap(),
+            director: Director::parse("Ridley Scott").unwrap(),
+            genres: Genres::parse("Sci-Fi,Horror").unwrap(),
+            imdb_id: None,
+            cover_image,
+        };
+        let (id, user) = (MovieId::try_from(7).unwrap(), UserId::try_from(2).ok());
+        MovieItem::new(id, &fields, user, "2026-11-22T21:34:01.250Z")
+    }
+
+    #[test]
+    fn each_field_is_an_attribute_and_a_missing_cover_is_none() {
+        let stored = to_item(&item(None)).unwrap();
+        let text = |name: &str| stored[name].as_s().unwrap().as_str();
+        assert_eq!(text("title"), "Alien");
+        assert_eq!(text("release_date"), "1979-05-25");
+        assert_eq!(text("genre"), "Sci-Fi, Horror");
+        assert!(!stored.contains_key("cover_image") && !stored.contains_key("fields"));
+    }
+
+    #[test]
+    fn a_movie_is_read_as_it_was_stored() {
+        for cover in [None, CoverImage::parse("https://example.org/a.jpg").ok()] {
+            let movie = item(cover);
+            let stored = to_item(&movie).unwrap();
+            assert_eq!(from_item::<MovieItem>(stored).unwrap(), movie);
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_longer_accepted_are_still_read() {
+        let mut stored = to_item(&item(None)).unwrap();
+        let long = "x".repeat(300);
+        stored.insert("title".into(), AttributeValue::S(long.clone()));
+        let movie: MovieItem = from_item(stored).unwrap();
+        assert_eq!(movie.fields.title.as_str(), long);
+    }
 }

@@ -229,7 +229,7 @@ impl Store {
                 continue;
             };
             let is_hit = hit.is_sure || {
-                let words = Words::of(&view.movie.fields()?);
+                let words = Words::of(&view.movie.fields);
                 query.is_hit(driver, hit.position.range, &hit.key, hit.id, &words)
             };
             if is_hit {

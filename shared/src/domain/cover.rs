@@ -1,5 +1,6 @@
 //! Cover images.
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 use utoipa::ToSchema;
 
@@ -11,7 +12,7 @@ const MAX_BYTES: usize = 2048;
 const NOT_HTTPS: &str = "Must be an https URL.";
 
 /// An https URL without a username, a password, quotes, spaces or control characters.
-#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(
     value_type = String,
     format = "uri",
@@ -63,12 +64,6 @@ impl CoverImage {
             Ok(url) if url.scheme() == "https" && url.has_host() => Ok(Self(text.to_owned())),
             _ => Err(NOT_HTTPS),
         }
-    }
-
-    /// Returns a stored URL without checking it: an earlier version may have accepted what [`CoverImage::parse`] refuses.
-    #[must_use]
-    pub fn from_stored(text: &str) -> Self {
-        Self(text.to_owned())
     }
 
     /// The URL.

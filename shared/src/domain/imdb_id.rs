@@ -24,12 +24,6 @@ impl ImdbId {
             .ok_or("Must be tt and 7 to 10 digits.")
     }
 
-    /// Returns a stored id without checking it.
-    #[must_use]
-    pub fn from_stored(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-
     /// Returns the id.
     #[must_use]
     pub fn as_str(&self) -> &str {

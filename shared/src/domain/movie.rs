@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::{cover::CoverImage, genre::Genres, imdb_id::ImdbId, release_date::ReleaseDate, text};
@@ -16,7 +17,7 @@ pub const MAX_WORDS: usize = 30;
 
 macro_rules! text {
     ($(#[$attribute:meta])* $name:ident, $parse:expr) => {
-        #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         $(#[$attribute])*
         pub struct $name(String);
 
@@ -27,13 +28,6 @@ macro_rules! text {
             /// The message for the field.
             pub fn parse(text: &str) -> Result<Self, String> {
                 $parse(text).map(Self)
-            }
-
-            /// Returns a stored text without checking it: an earlier version may have accepted what [`Self::parse`]
-            /// refuses.
-            #[must_use]
-            pub fn from_stored(text: &str) -> Self {
-                Self(text.to_owned())
             }
 
             /// Returns the text.
@@ -63,22 +57,29 @@ text!(
     Description, |text| text::trimmed(text, MAX_DESCRIPTION_CHARS, &['\n', '\r', '\t'])
 );
 
-/// The fields of a movie that a client sets, each of them valid.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The fields of a movie that a client sets.
+// A request is parsed field by field. Only stored movies are deserialized, without the checks of `parse`: an earlier version
+// may have accepted what it refuses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MovieFields {
     /// The title.
     pub title: Title,
     /// The description.
     pub description: Description,
-    /// The day it was released.
+    /// The date of the release.
     pub release_date: ReleaseDate,
-    /// The director.
+    /// The director, or several directors.
     pub director: Director,
-    /// The genres.
+    /// The genres, separated by a comma and a space.
+    #[serde(rename = "genre")]
     pub genres: Genres,
-    /// The id at IMDb. No other movie has it.
+    /// The id at IMDb, or null if there is none. No two movies have the same id.
+    #[serde(default)]
+    #[schema(required)]
     pub imdb_id: Option<ImdbId>,
-    /// The cover image.
+    /// The URL of the cover image, or null if there is none.
+    #[serde(default)]
+    #[schema(required)]
     pub cover_image: Option<CoverImage>,
 }
 
@@ -108,7 +109,7 @@ impl MovieFields {
     pub fn check(self) -> Result<Self, TooManyWords> {
         let mut words: BTreeSet<String> = text::words(self.title.as_str()).into_iter().collect();
         words.extend(text::words(self.director.as_str()));
-        words.extend(self.genres.iter().flat_map(|g| g.words().iter().cloned()));
+        words.extend(self.genres.iter().flat_map(|genre| genre.words().to_vec()));
         if words.len() > MAX_WORDS {
             return Err(TooManyWords { words: words.len() });
         }

@@ -1,5 +1,6 @@
 //! Release dates.
 
+use serde::{Deserialize, Serialize, Serializer};
 use time::{Date, format_description::FormatItem, macros::format_description};
 use utoipa::ToSchema;
 
@@ -9,7 +10,8 @@ const FORMAT: &[FormatItem<'_>] = format_description!("[year repr:full range:sta
 pub const FIRST_YEAR: i32 = 1870;
 
 /// A date that exists, `YYYY-MM-DD`, not before 1870-01-01.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
 #[schema(value_type = String, format = Date, example = "1972-03-24")]
 pub struct ReleaseDate(Date);
 
@@ -29,6 +31,20 @@ impl ReleaseDate {
             return Err("Must be 1870-01-01 or later.");
         }
         Ok(Self(date))
+    }
+}
+
+impl TryFrom<String> for ReleaseDate {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl Serialize for ReleaseDate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     db::{movie::MovieView, page::Slice, user::UserItem},
-    domain::{MovieId, Role, UserId},
+    domain::{MovieFields, MovieId, Role, UserId},
 };
 
 /// A user.
@@ -57,35 +57,9 @@ impl UserBody {
 pub struct MovieBody {
     /// The id.
     pub id: MovieId,
-    /// The title.
-    #[schema(min_length = 1, max_length = 200, example = "The Godfather")]
-    pub title: String,
-    /// The description.
-    #[schema(
-        min_length = 1,
-        max_length = 5000,
-        example = "A family, and the price of its business."
-    )]
-    pub description: String,
-    /// The date of the release.
-    #[schema(format = Date, example = "1972-03-24")]
-    pub release_date: String,
-    /// The director, or several directors.
-    #[schema(min_length = 1, max_length = 200, example = "Francis Ford Coppola")]
-    pub director: String,
-    /// The genres, separated by a comma and a space.
-    #[schema(min_length = 1, max_length = 208, example = "Crime, Drama")]
-    pub genre: String,
-    /// The id at IMDb, or null if there is none. No two movies have the same id.
-    #[schema(required, pattern = "^tt[0-9]{7,10}$", example = "tt0068646")]
-    pub imdb_id: Option<String>,
-    /// The URL of the cover image, or null if there is none.
-    #[schema(
-        required,
-        format = "uri",
-        example = "https://example.org/covers/the-godfather.jpg"
-    )]
-    pub cover_image: Option<String>,
+    /// The fields that a client sets.
+    #[serde(flatten)]
+    pub fields: MovieFields,
     /// Whether the movie is among the caller's favorites. False for an anonymous caller.
     pub favorite: bool,
     /// The exact number of users who have the movie among their favorites.
@@ -108,13 +82,7 @@ impl From<MovieView> for MovieBody {
         let movie = view.movie;
         Self {
             id: movie.id,
-            title: movie.title,
-            description: movie.description,
-            release_date: movie.release_date,
-            director: movie.director,
-            genre: movie.genre,
-            imdb_id: movie.imdb_id,
-            cover_image: movie.cover_image,
+            fields: movie.fields,
             favorite: view.favorite,
             favorite_count,
             user: movie.user,

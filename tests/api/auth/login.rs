@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{bearing, keys, login, refresh, register, text};
-use crate::api::settled;
+use super::{caller_with, keys, login, refresh, register, text};
+use crate::api::without_request_id;
 use crate::support::{PASSWORD, TestApp};
 
 #[tokio::test]
-async fn signing_in_takes_the_username_or_the_email_in_any_case() {
+async fn login_accepts_the_username_or_the_email_in_any_case() {
     let app = TestApp::new().await;
     let registered = register(&app, json!({})).await.is(201).body;
     for name in [
@@ -23,11 +23,14 @@ async fn signing_in_takes_the_username_or_the_email_in_any_case() {
         assert_eq!(keys(&answer.body), keys(&registered));
         assert_eq!(answer.body["user"], registered["user"]);
         for token in ["access", "refresh"] {
-            assert_ne!(answer.body[token], registered[token], "each session has its own");
+            assert_ne!(
+                answer.body[token], registered[token],
+                "each session has its own tokens"
+            );
         }
         assert_eq!(answer.header("cache-control"), "no-store");
         refresh(&app, &text(&answer.body["refresh"])).await.is(200);
-        bearing(&app, &text(&answer.body["access"]))
+        caller_with(&app, &text(&answer.body["access"]))
             .get("/api/users/me/")
             .send()
             .await
@@ -59,7 +62,7 @@ async fn an_unknown_user_and_a_wrong_password_get_the_same_answer() {
             .await
             .is_problem(401, "unauthenticated");
         let challenge = answer.header("www-authenticate").to_owned();
-        answers.push((challenge, settled(answer)));
+        answers.push((challenge, without_request_id(answer)));
     }
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");

@@ -1,4 +1,4 @@
-//! Registering, signing in, staying signed in, signing out; and tokens that aren't ours.
+//! Registration, login, refresh and logout, and the tokens that are refused.
 
 mod login;
 mod registration;
@@ -8,7 +8,7 @@ mod tokens;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::api::but;
+use crate::api::with_changes;
 use crate::support::{Answer, Caller, PASSWORD, TestApp};
 
 pub(super) const REGISTER: &str = "/api/auth/register/";
@@ -16,7 +16,7 @@ pub(super) const LOGIN: &str = "/api/auth/login/";
 pub(super) const REFRESH: &str = "/api/auth/refresh/";
 pub(super) const LOGOUT: &str = "/api/auth/logout/";
 
-pub(super) fn ripley() -> Value {
+pub(super) fn registration_body() -> Value {
     json!({"username": "Ripley", "email": "Ellen@Example.com", "password": PASSWORD})
 }
 
@@ -25,7 +25,7 @@ pub(super) async fn post(app: &TestApp, path: &str, body: Value) -> Answer {
 }
 
 pub(super) async fn register(app: &TestApp, changes: Value) -> Answer {
-    post(app, REGISTER, but(&ripley(), &changes)).await
+    post(app, REGISTER, with_changes(&registration_body(), &changes)).await
 }
 
 pub(super) async fn login(app: &TestApp, username: &str, password: &str) -> Answer {
@@ -40,16 +40,16 @@ pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-/// The parts of a JWT: header and claims.
-pub(super) fn decoded(token: &str) -> (Value, Value) {
+/// Returns the header and the claims of a JWT.
+pub(super) fn decode_jwt(token: &str) -> (Value, Value) {
     let parts: Vec<&str> = token.split('.').collect();
     assert_eq!(parts.len(), 3);
     let part = |text: &str| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap();
     (part(parts[0]), part(parts[1]))
 }
 
-/// A caller with this access token.
-pub(super) fn bearing(app: &TestApp, access: &str) -> Caller {
+/// Returns a caller who sends this access token.
+pub(super) fn caller_with(app: &TestApp, access: &str) -> Caller {
     Caller {
         access: Some(access.to_owned()),
         ..app.anonymous()

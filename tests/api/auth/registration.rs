@@ -3,12 +3,12 @@
 use marquee_shared::domain::Role;
 use serde_json::json;
 
-use super::{LOGIN, LOGOUT, REFRESH, REGISTER, bearing, decoded, keys, login, post, register, text};
-use crate::api::but;
+use super::{LOGIN, LOGOUT, REFRESH, REGISTER, caller_with, decode_jwt, keys, login, post, register, text};
+use crate::api::with_changes;
 use crate::support::{PASSWORD, TestApp};
 
 #[tokio::test]
-async fn registering_answers_the_user_and_their_tokens() {
+async fn registration_returns_the_user_and_their_tokens() {
     let app = TestApp::new().await;
     let answer = register(&app, json!({})).await.is(201);
     let body = &answer.body;
@@ -30,7 +30,7 @@ async fn registering_answers_the_user_and_their_tokens() {
     assert!(!answer.text.contains(PASSWORD) && !answer.text.contains("argon2"));
     assert_eq!(answer.header("cache-control"), "no-store");
 
-    let (header, claims) = decoded(&text(&body["access"]));
+    let (header, claims) = decode_jwt(&text(&body["access"]));
     assert!(header["kid"].is_string());
     assert_eq!(
         keys(&claims),
@@ -47,7 +47,7 @@ async fn registering_answers_the_user_and_their_tokens() {
         900
     );
     assert_eq!(claims["nbf"], claims["iat"]);
-    let me = bearing(&app, &text(&body["access"]))
+    let me = caller_with(&app, &text(&body["access"]))
         .get("/api/users/me/")
         .send()
         .await
@@ -56,7 +56,7 @@ async fn registering_answers_the_user_and_their_tokens() {
 }
 
 #[tokio::test]
-async fn every_field_that_is_wrong_is_named_at_once() {
+async fn every_invalid_field_is_named_in_one_answer() {
     let app = TestApp::new().await;
     let all = ["email", "password", "username"];
     for body in [
@@ -71,7 +71,7 @@ async fn every_field_that_is_wrong_is_named_at_once() {
             .is_problem(400, "invalid_input")
             .names(&all);
     }
-    // The password is compared with what is right of the two names.
+    // The password is compared with the valid one of the two names only.
     let body = json!({"username": "a b", "email": "ripley@example.com", "password": "Ripley@Example.com"});
     post(&app, REGISTER, body)
         .await
@@ -198,7 +198,7 @@ async fn a_password_is_any_8_to_128_characters_exactly_as_typed() {
 
 /// Guarantee 16.
 #[tokio::test]
-async fn a_password_that_is_guessed_first_is_refused() {
+async fn a_common_password_or_one_of_the_users_names_is_refused() {
     let app = TestApp::new().await;
     for password in [
         "password",
@@ -221,23 +221,23 @@ async fn a_password_that_is_guessed_first_is_refused() {
         "ellen.ripley@example.com",
         "Ellen.Ripley@Example.COM",
     ] {
-        let answer = register(&app, but(&long, &json!({"password": password}))).await;
+        let answer = register(&app, with_changes(&long, &json!({"password": password}))).await;
         answer.is_problem(400, "invalid_input").names(&["password"]);
     }
-    // Even while another field is wrong.
+    // This holds even if another field is invalid.
     let change = json!({"email": "nobody", "password": "ellenripley"});
-    register(&app, but(&long, &change))
+    register(&app, with_changes(&long, &change))
         .await
         .is_problem(400, "invalid_input")
         .names(&["email", "password"]);
-    register(&app, but(&long, &json!({"password": "ellenripley2"})))
+    register(&app, with_changes(&long, &json!({"password": "ellenripley2"})))
         .await
         .is(201);
 }
 
 /// Guarantee 19.
 #[tokio::test]
-async fn a_name_that_is_taken_in_any_case_is_409_and_named() {
+async fn a_taken_username_or_email_is_409_in_any_case() {
     let app = TestApp::new().await;
     register(&app, json!({})).await.is(201);
     for (username, email, taken) in [
@@ -247,13 +247,13 @@ async fn a_name_that_is_taken_in_any_case_is_409_and_named() {
         ("newt", "ellen@example.com", &["email"]),
         ("newt", "ELLEN@EXAMPLE.COM", &["email"]),
         ("riPley", "eLLen@example.com", &["email", "username"]),
-        // One's username can't be the other's email: either may be typed to sign in.
+        // A username cannot be another user's email, because both can be used to sign in.
         ("ellen@example.com", "new@example.com", &["username"]),
     ] {
         let answer = register(&app, json!({"username": username, "email": email})).await;
         answer.is_problem(409, "conflict").names(taken);
     }
-    // What was refused has taken nothing.
+    // The refused registrations reserved no name.
     register(&app, json!({"username": "newt", "email": "new@example.com"}))
         .await
         .is(201);
@@ -266,7 +266,7 @@ async fn a_name_that_is_taken_in_any_case_is_409_and_named() {
     );
 }
 
-/// A name is the same with white space at its ends, wherever it is sent; a password isn't.
+/// White space around a name is ignored in every request. White space in a password is significant.
 #[tokio::test]
 async fn names_are_trimmed_and_passwords_are_not() {
     let app = TestApp::new().await;
@@ -297,7 +297,7 @@ async fn names_are_trimmed_and_passwords_are_not() {
 
 /// Guarantee 25.
 #[tokio::test]
-async fn a_new_user_cannot_choose_what_the_server_owns() {
+async fn a_new_user_cannot_set_server_owned_fields() {
     let app = TestApp::new().await;
     app.member().await;
     let forged = json!({

@@ -1,13 +1,13 @@
-//! Sessions: refresh, rotation, grace, expiry and logout.
+//! Sessions: refresh, rotation, grace period, expiry and logout.
 
 use serde_json::json;
 
-use super::{LOGOUT, bearing, decoded, keys, login, post, refresh, register, text};
+use super::{LOGOUT, caller_with, decode_jwt, keys, login, post, refresh, register, text};
 use crate::support::{PASSWORD, TestApp};
 
 /// Guarantee 7.
 #[tokio::test]
-async fn a_refresh_answers_new_tokens() {
+async fn a_refresh_returns_new_tokens() {
     let app = TestApp::new().await;
     let first = register(&app, json!({})).await.is(201).body;
     app.clock.advance(60);
@@ -25,13 +25,13 @@ async fn a_refresh_answers_new_tokens() {
         assert_ne!(answer.body[token], first[token]);
     }
     let (old, new) = (
-        decoded(&text(&first["access"])).1,
-        decoded(&text(&answer.body["access"])).1,
+        decode_jwt(&text(&first["access"])).1,
+        decode_jwt(&text(&answer.body["access"])).1,
     );
     assert_eq!(old["sub"], new["sub"]);
     assert_ne!(old["jti"], new["jti"]);
     for access in [&first["access"], &answer.body["access"]] {
-        bearing(&app, &text(access))
+        caller_with(&app, &text(access))
             .get("/api/users/me/")
             .send()
             .await
@@ -41,7 +41,7 @@ async fn a_refresh_answers_new_tokens() {
 
 /// Guarantee 10.
 #[tokio::test]
-async fn a_refresh_whose_answer_was_lost_can_be_sent_again_within_the_grace() {
+async fn a_refresh_whose_answer_was_lost_can_be_sent_again_within_the_grace_period() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let lost = refresh(&app, &member.refresh).await.is(200).body;
@@ -49,9 +49,9 @@ async fn a_refresh_whose_answer_was_lost_can_be_sent_again_within_the_grace() {
     let again = refresh(&app, &member.refresh).await.is(200).body;
     assert_eq!(
         again["refresh"], lost["refresh"],
-        "both know the one token that works"
+        "both answers contain the one valid token"
     );
-    bearing(&app, &text(&again["access"]))
+    caller_with(&app, &text(&again["access"]))
         .get("/api/users/me/")
         .send()
         .await
@@ -65,7 +65,7 @@ async fn a_refresh_whose_answer_was_lost_can_be_sent_again_within_the_grace() {
 #[tokio::test]
 async fn an_older_refresh_token_ends_its_session() {
     let app = TestApp::new().await;
-    // The one just replaced, after the grace.
+    // The previous token, after the grace period.
     let member = app.member().await;
     let next = refresh(&app, &member.refresh).await.is(200).body;
     app.clock.advance(11);
@@ -76,7 +76,7 @@ async fn an_older_refresh_token_ends_its_session() {
         .await
         .is_problem(401, "unauthenticated");
 
-    // One older than that, within the grace of the last.
+    // A token before the previous one, within the grace period.
     let signed_in = login(&app, &member.username, PASSWORD).await.is(200).body;
     let other = login(&app, &member.username, PASSWORD).await.is(200).body;
     let second = refresh(&app, &text(&signed_in["refresh"])).await.is(200).body;
@@ -89,13 +89,13 @@ async fn an_older_refresh_token_ends_its_session() {
             .await
             .is_problem(401, "unauthenticated");
     }
-    // The user's other session is another.
+    // The user's other session continues.
     refresh(&app, &text(&other["refresh"])).await.is(200);
 }
 
 /// Guarantees 8 and 10.
 #[tokio::test]
-async fn the_grace_is_configurable() {
+async fn the_grace_period_is_configurable() {
     let app = TestApp::with(|options| options.config.tokens.grace_seconds = 60).await;
     let member = app.member().await;
     let next = refresh(&app, &member.refresh).await.is(200).body;
@@ -107,25 +107,25 @@ async fn the_grace_is_configurable() {
     refresh(&app, &text(&next["refresh"])).await.is(401);
 }
 
-/// Guarantee 8: a stamp ahead of the clock says nothing about how long ago it was.
+/// Guarantee 8: the age of a rotation is unknown if its timestamp is in the future.
 #[tokio::test]
-async fn a_rotation_before_the_clock_was_set_back_grants_no_grace() {
+async fn a_rotation_before_the_clock_was_set_back_has_no_grace_period() {
     let app = TestApp::new().await;
     let (member, other) = (app.member().await, app.member().await);
     let next = refresh(&app, &member.refresh).await.is(200).body;
     let others = refresh(&app, &other.refresh).await.is(200).body;
     app.clock.advance(-3600);
-    // The token that works works as ever.
+    // The current token still works.
     let others = refresh(&app, &text(&others["refresh"])).await.is(200).body;
     refresh(&app, &text(&others["refresh"])).await.is(200);
-    // The one before it may be in anybody's hands.
+    // The previous token may have been stolen.
     refresh(&app, &member.refresh).await.is(401);
     refresh(&app, &text(&next["refresh"])).await.is(401);
 }
 
-/// Guarantee 13: nor does a session live longer because it began before the clock was set back.
+/// Guarantee 13: setting the clock back does not extend a session.
 #[tokio::test]
-async fn a_session_ends_after_30_days_though_the_clock_was_set_back() {
+async fn a_session_ends_after_30_days_even_if_the_clock_is_set_back() {
     const DAY: i64 = 24 * 3600;
     let app = TestApp::new().await;
     app.clock.advance(100 * DAY);
@@ -157,7 +157,7 @@ async fn a_session_ends_30_days_after_it_began_however_often_it_is_refreshed() {
 
 /// Guarantee 12.
 #[tokio::test]
-async fn signing_out_ends_the_sessions_refresh_tokens_and_no_others() {
+async fn logout_revokes_the_refresh_tokens_of_its_session_only() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let other = login(&app, &member.username, PASSWORD).await.is(200).body;
@@ -169,7 +169,7 @@ async fn signing_out_ends_the_sessions_refresh_tokens_and_no_others() {
     }
     refresh(&app, &text(&other["refresh"])).await.is(200);
     member.get("/api/users/me/").send().await.is(200);
-    // Once more is no error, and what is no token is refused.
+    // A second logout succeeds. An invalid token is refused.
     post(&app, LOGOUT, json!({"refresh": next})).await.is(204);
     for wrong in ["x", "", &member.access.clone().unwrap(), &"A".repeat(100_000)] {
         let answer = post(&app, LOGOUT, json!({"refresh": wrong})).await;

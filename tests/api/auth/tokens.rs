@@ -1,4 +1,4 @@
-//! Access tokens: their lifetime, and every token that is refused.
+//! Access tokens: their lifetime, and which tokens are refused.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use marquee::server::Place;
@@ -8,13 +8,13 @@ use ring::{
 };
 use serde_json::{Value, json};
 
-use super::{LOGIN, LOGOUT, REFRESH, bearing, decoded, post, refresh, register, text};
-use crate::api::but;
+use super::{LOGIN, LOGOUT, REFRESH, caller_with, decode_jwt, post, refresh, register, text};
+use crate::api::with_changes;
 use crate::support::{Call, PASSWORD, TestApp};
 
 /// Guarantee 3.
 #[tokio::test]
-async fn an_access_token_is_good_for_15_minutes() {
+async fn an_access_token_is_valid_for_15_minutes() {
     let app = TestApp::new().await;
     let member = app.member().await;
     app.clock.advance(880);
@@ -28,14 +28,14 @@ async fn an_access_token_is_good_for_15_minutes() {
                 .contains("error=\"invalid_token\"")
         );
     }
-    // A client that attaches it to the very call that replaces it is helped.
+    // A client may send the expired token with the call that refreshes it.
     let answer = member
         .post(REFRESH)
         .json(&json!({"refresh": member.refresh}))
         .send()
         .await
         .is(200);
-    bearing(&app, &text(&answer.body["access"]))
+    caller_with(&app, &text(&answer.body["access"]))
         .get("/api/users/me/")
         .send()
         .await
@@ -43,7 +43,7 @@ async fn an_access_token_is_good_for_15_minutes() {
 }
 
 #[tokio::test]
-async fn lifetimes_are_configurable() {
+async fn token_lifetimes_are_configurable() {
     let app = TestApp::with(|options| {
         options.config.tokens.access_seconds = 60;
         options.config.tokens.session_seconds = 120;
@@ -52,7 +52,7 @@ async fn lifetimes_are_configurable() {
     let body = register(&app, json!({})).await.is(201).body;
     assert_eq!(body["expires_in"], 60);
     app.clock.advance(60);
-    bearing(&app, &text(&body["access"]))
+    caller_with(&app, &text(&body["access"]))
         .get("/api/movies/")
         .send()
         .await
@@ -63,7 +63,7 @@ async fn lifetimes_are_configurable() {
     refresh(&app, &text(&next["refresh"])).await.is(401);
 }
 
-/// The key that a deployment's secret text stands for, derived as `marquee_shared::auth::secrets` says it is.
+/// Returns the key that `marquee_shared::auth::secrets` derives from the text of a deployment's secret.
 fn signing_key(text: &str) -> Ed25519KeyPair {
     let mut seed = [0; 32];
     hkdf::Salt::new(hkdf::HKDF_SHA256, b"marquee")
@@ -75,8 +75,8 @@ fn signing_key(text: &str) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&seed).unwrap()
 }
 
-/// A server whose secrets are known, and the key it signs with.
-struct Forge {
+/// A server and the key with which it signs, so that a test can sign tokens of its own.
+struct SigningFixture {
     app: TestApp,
     _data: tempfile::TempDir,
     kid: String,
@@ -86,7 +86,7 @@ struct Forge {
     claims: Value,
 }
 
-impl Forge {
+impl SigningFixture {
     async fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         let path = data.path().to_owned();
@@ -102,7 +102,7 @@ impl Forge {
             })
             .unwrap();
         let member = app.member().await;
-        let (header, claims) = decoded(member.access.as_deref().unwrap());
+        let (header, claims) = decode_jwt(member.access.as_deref().unwrap());
         Self {
             app,
             _data: data,
@@ -114,7 +114,7 @@ impl Forge {
         }
     }
 
-    /// A token with this header and these claims, signed by `sign`.
+    /// Returns a token with this header and these claims, signed by `sign`.
     fn token(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(header), part(claims));
@@ -122,22 +122,24 @@ impl Forge {
         format!("{signed}.{signature}")
     }
 
-    /// A token signed with the server's own key.
+    /// Returns a token signed with the server's key.
     fn signed(&self, header: &Value, claims: &Value) -> String {
         Self::token(header, claims, |text| self.key.sign(text).as_ref().to_vec())
     }
 
-    fn header_but(&self, changes: &Value) -> String {
-        self.signed(&but(&self.header, changes), &self.claims)
+    /// Returns a correctly signed token whose header is changed.
+    fn with_header(&self, changes: &Value) -> String {
+        self.signed(&with_changes(&self.header, changes), &self.claims)
     }
 
-    fn claims_but(&self, changes: &Value) -> String {
-        self.signed(&self.header, &but(&self.claims, changes))
+    /// Returns a correctly signed token whose claims are changed.
+    fn with_claims(&self, changes: &Value) -> String {
+        self.signed(&self.header, &with_changes(&self.claims, changes))
     }
 
-    /// Asserts that nobody takes this for credentials, on public routes and on others.
-    async fn is_refused(&self, what: &str, token: &str) {
-        let caller = bearing(&self.app, token);
+    /// Asserts that public and other routes answer this token with `401`.
+    async fn assert_refused(&self, what: &str, token: &str) {
+        let caller = caller_with(&self.app, token);
         for call in [
             caller.get("/api/users/me/"),
             caller.get("/api/movies/"),
@@ -158,59 +160,59 @@ impl Forge {
 /// Guarantees 1, 2 and 3.
 #[tokio::test]
 async fn a_token_that_is_not_ours_is_401_even_on_a_public_route() {
-    let forge = Forge::new().await;
-    // The forge works: what follows is refused for the one thing that is wrong.
-    let good = forge.claims_but(&json!({"jti": "forged"}));
-    let me = bearing(&forge.app, &good)
+    let fixture = SigningFixture::new().await;
+    // A token that the fixture signs is accepted. So each token below is refused for its one change only.
+    let good = fixture.with_claims(&json!({"jti": "forged"}));
+    let me = caller_with(&fixture.app, &good)
         .get("/api/users/me/")
         .send()
         .await
         .is(200);
-    assert_eq!(me.body["id"], forge.user);
+    assert_eq!(me.body["id"], fixture.user);
 
-    let public = forge.key.public_key().as_ref().to_vec();
+    let public = fixture.key.public_key().as_ref().to_vec();
     let hmac = |text: &[u8]| {
         hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &public), text)
             .as_ref()
             .to_vec()
     };
     for alg in ["none", "None", "NONE", "nOnE", ""] {
-        let header = but(&forge.header, &json!({"alg": alg}));
-        forge
-            .is_refused(
+        let header = with_changes(&fixture.header, &json!({"alg": alg}));
+        fixture
+            .assert_refused(
                 &format!("alg {alg}, no signature"),
-                &Forge::token(&header, &forge.claims, |_| Vec::new()),
+                &SigningFixture::token(&header, &fixture.claims, |_| Vec::new()),
             )
             .await;
-        forge
-            .is_refused(&format!("alg {alg}"), &forge.signed(&header, &forge.claims))
+        fixture
+            .assert_refused(&format!("alg {alg}"), &fixture.signed(&header, &fixture.claims))
             .await;
     }
     for alg in ["HS256", "HS512", "RS256", "ES256", "PS256"] {
-        let header = but(&forge.header, &json!({"alg": alg}));
-        forge
-            .is_refused(
+        let header = with_changes(&fixture.header, &json!({"alg": alg}));
+        fixture
+            .assert_refused(
                 &format!("{alg} with the public key"),
-                &Forge::token(&header, &forge.claims, hmac),
+                &SigningFixture::token(&header, &fixture.claims, hmac),
             )
             .await;
-        forge
-            .is_refused(
+        fixture
+            .assert_refused(
                 &format!("{alg} with our key"),
-                &forge.signed(&header, &forge.claims),
+                &fixture.signed(&header, &fixture.claims),
             )
             .await;
     }
 
-    let stranger = Ed25519KeyPair::from_pkcs8(
+    let other_key = Ed25519KeyPair::from_pkcs8(
         Ed25519KeyPair::generate_pkcs8(&ring::rand::SystemRandom::new())
             .unwrap()
             .as_ref(),
     )
     .unwrap();
-    let strange = |text: &[u8]| stranger.sign(text).as_ref().to_vec();
+    let sign_with_other_key = |text: &[u8]| other_key.sign(text).as_ref().to_vec();
     let jwk =
-        json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(stranger.public_key().as_ref())});
+        json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(other_key.public_key().as_ref())});
     for (what, header) in [
         ("another key", json!({})),
         ("its own key", json!({"jwk": jwk})),
@@ -223,28 +225,37 @@ async fn a_token_that_is_not_ours_is_401_even_on_a_public_route() {
             json!({"x5u": "https://attacker.example/cert.pem"}),
         ),
     ] {
-        let header = but(&forge.header, &header);
-        forge
-            .is_refused(what, &Forge::token(&header, &forge.claims, strange))
+        let header = with_changes(&fixture.header, &header);
+        fixture
+            .assert_refused(
+                what,
+                &SigningFixture::token(&header, &fixture.claims, sign_with_other_key),
+            )
             .await;
     }
     for (what, token) in [
-        ("no kid", forge.header_but(&json!({"kid": null}))),
-        ("an unknown kid", forge.header_but(&json!({"kid": "other"}))),
-        ("the cursor key's id", forge.header_but(&json!({"kid": "CURSOR"}))),
+        ("no kid", fixture.with_header(&json!({"kid": null}))),
+        ("an unknown kid", fixture.with_header(&json!({"kid": "other"}))),
+        (
+            "the cursor key's id",
+            fixture.with_header(&json!({"kid": "CURSOR"})),
+        ),
         (
             "a kid that is a path",
-            forge.header_but(&json!({"kid": format!("../{}", forge.kid)})),
+            fixture.with_header(&json!({"kid": format!("../{}", fixture.kid)})),
         ),
-        ("a long kid", forge.header_but(&json!({"kid": "k".repeat(2500)}))),
+        (
+            "a long kid",
+            fixture.with_header(&json!({"kid": "k".repeat(2500)})),
+        ),
         (
             "a critical extension",
-            forge.header_but(&json!({"crit": ["x"], "x": 1})),
+            fixture.with_header(&json!({"crit": ["x"], "x": 1})),
         ),
     ] {
-        forge.is_refused(what, &token).await;
+        fixture.assert_refused(what, &token).await;
     }
-    let now = forge.claims["iat"].as_i64().unwrap();
+    let now = fixture.claims["iat"].as_i64().unwrap();
     for changes in [
         json!({"aud": "another-api"}),
         json!({"aud": null}),
@@ -253,34 +264,37 @@ async fn a_token_that_is_not_ours_is_401_even_on_a_public_route() {
         json!({"sub": "0"}),
         json!({"sub": "x"}),
         json!({"sub": null}),
-        json!({"sub": forge.user}),
+        json!({"sub": fixture.user}),
         json!({"exp": null}),
         json!({"nbf": now + 3600}),
         json!({"token_type": "refresh"}),
         json!({"token_type": null}),
     ] {
-        forge
-            .is_refused(&changes.to_string(), &forge.claims_but(&changes))
+        fixture
+            .assert_refused(&changes.to_string(), &fixture.with_claims(&changes))
             .await;
     }
-    // Ours, and over: it says so, so that a client knows to refresh it.
-    let over = forge.claims_but(&json!({"exp": now - 1}));
-    let answer = bearing(&forge.app, &over).get("/api/movies/").send().await;
+    // The answer to an expired token has its own code, so that a client knows to refresh it.
+    let expired = fixture.with_claims(&json!({"exp": now - 1}));
+    let answer = caller_with(&fixture.app, &expired)
+        .get("/api/movies/")
+        .send()
+        .await;
     answer.is_problem(401, "token_expired");
-    // Of a user who isn't there: signed by us, and yet nobody.
-    let ghost = bearing(&forge.app, &forge.claims_but(&json!({"sub": "999"})));
-    ghost.get("/api/users/me/").send().await.is(401);
-    ghost.get("/api/users/").send().await.is(401);
+    // The user of a valid token may not exist.
+    let unknown_user = caller_with(&fixture.app, &fixture.with_claims(&json!({"sub": "999"})));
+    unknown_user.get("/api/users/me/").send().await.is(401);
+    unknown_user.get("/api/users/").send().await.is(401);
 }
 
 /// Guarantee 4.
 #[tokio::test]
-async fn neither_token_is_the_other() {
+async fn access_and_refresh_tokens_are_not_interchangeable() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let access = member.access.clone().unwrap();
     for path in ["/api/users/me/", "/api/movies/"] {
-        bearing(&app, &member.refresh)
+        caller_with(&app, &member.refresh)
             .get(path)
             .send()
             .await
@@ -293,7 +307,7 @@ async fn neither_token_is_the_other() {
 }
 
 #[tokio::test]
-async fn credentials_that_are_none_are_401_everywhere() {
+async fn malformed_credentials_are_401_everywhere() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let access = member.access.clone().unwrap();
@@ -339,7 +353,7 @@ async fn credentials_that_are_none_are_401_everywhere() {
             .header("authorization", &format!("{scheme} {access}"));
         call.send().await.is(200);
     }
-    // Two at once are nobody's.
+    // Two `Authorization` headers are refused.
     let twice = Call(
         nobody
             .get("/api/users/me/")

@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::{bodies, stalker};
-use crate::api::{MEDIA, body_of, but};
+use super::{accepted_bodies, stalker};
+use crate::api::{MEDIA_TYPES, body_of, with_changes};
 use crate::support::{Call, TestApp};
 
 #[tokio::test]
-async fn every_body_may_be_json_or_either_form() {
+async fn every_body_may_be_json_or_a_form() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    for media in MEDIA {
-        for (method, path, fields, status) in bodies(&app, &member).await {
+    for media in MEDIA_TYPES {
+        for (method, path, fields, status) in accepted_bodies(&app, &member).await {
             let (kind, body) = body_of(media, &fields);
             let answer = member.call(method.clone(), &path).body(&kind, body).send().await;
             assert_eq!(
@@ -30,7 +30,7 @@ async fn every_body_may_be_json_or_either_form() {
 }
 
 #[tokio::test]
-async fn a_media_type_is_the_same_in_any_case_and_with_parameters() {
+async fn a_media_type_is_accepted_in_any_case_and_with_parameters() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for kind in [
@@ -48,10 +48,10 @@ async fn a_media_type_is_the_same_in_any_case_and_with_parameters() {
 }
 
 #[tokio::test]
-async fn another_media_type_is_415() {
+async fn an_unsupported_media_type_is_415() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    for (method, path, fields, _) in bodies(&app, &member).await {
+    for (method, path, fields, _) in accepted_bodies(&app, &member).await {
         for kind in [
             "text/plain",
             "application/xml",
@@ -68,16 +68,21 @@ async fn another_media_type_is_415() {
 }
 
 #[tokio::test]
-async fn a_body_past_256_kib_is_413() {
+async fn a_body_over_256_kib_is_413() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let padded = |media, fields: &Value, size: usize| {
-        let bare = body_of(media, &but(fields, &json!({"padding": ""}))).1.len();
-        body_of(media, &but(fields, &json!({"padding": "x".repeat(size - bare)})))
+        let bare = body_of(media, &with_changes(fields, &json!({"padding": ""})))
+            .1
+            .len();
+        body_of(
+            media,
+            &with_changes(fields, &json!({"padding": "x".repeat(size - bare)})),
+        )
     };
-    for media in MEDIA {
-        for (method, path, fields, _) in bodies(&app, &member).await {
-            // The percent-encoded padding is three times as long.
+    for media in MEDIA_TYPES {
+        for (method, path, fields, _) in accepted_bodies(&app, &member).await {
+            // Percent-encoding makes the padding three times as long.
             let size = if media.ends_with("urlencoded") {
                 400_000
             } else {
@@ -88,16 +93,16 @@ async fn a_body_past_256_kib_is_413() {
             answer.is_problem(413, "body_too_large");
         }
     }
-    let (kind, body) = padded(MEDIA[0], &stalker(), 256 * 1024);
+    let (kind, body) = padded(MEDIA_TYPES[0], &stalker(), 256 * 1024);
     assert_eq!(body.len(), 256 * 1024);
     member.post("/api/movies/").body(&kind, body).send().await.is(201);
 }
 
 #[tokio::test]
-async fn a_json_body_that_cannot_be_read_is_400() {
+async fn an_unreadable_json_body_is_400() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    let endpoints = bodies(&app, &member).await;
+    let endpoints = accepted_bodies(&app, &member).await;
     let nested = |open: &str| open.repeat(100_000);
     let bodies: Vec<Vec<u8>> = [
         String::new(),
@@ -136,7 +141,7 @@ async fn a_json_body_that_cannot_be_read_is_400() {
                 .call(method.clone(), &path)
                 .body("application/json", body.clone());
             let answer = call.send().await;
-            // Some of it is a known field's wrong type at one endpoint, and unreadable at another.
+            // The code depends on the endpoint: a known field with a wrong type, or an unreadable body.
             assert_eq!(answer.status, 400, "{method} {path} {sent}: {}", answer.text);
             assert!(answer.text.len() < 600, "{method} {path} {sent}: {}", answer.text);
         }
@@ -145,7 +150,7 @@ async fn a_json_body_that_cannot_be_read_is_400() {
 
 /// Guarantee 27.
 #[tokio::test]
-async fn a_value_nested_too_deep_is_400_whether_its_field_is_read_or_not() {
+async fn a_value_nested_too_deep_is_400_even_in_an_unknown_field() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for (open, close, depth) in [("[", "]", 1000), ("[", "]", 100_000), ("{\"a\":", "}", 40_000)] {
@@ -163,7 +168,7 @@ async fn a_value_nested_too_deep_is_400_whether_its_field_is_read_or_not() {
 }
 
 #[tokio::test]
-async fn text_that_is_no_text_is_400() {
+async fn invalid_characters_in_a_json_string_are_400() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let movie = stalker().to_string();
@@ -194,7 +199,7 @@ async fn text_that_is_no_text_is_400() {
             .await;
         answer.is_problem(400, code);
     }
-    // 400 KB of it are too many before they are anything else.
+    // The size is checked first.
     let body = movie.replace("Stalker", &"x".repeat(400_000));
     let answer = member
         .post("/api/movies/")
@@ -205,7 +210,7 @@ async fn text_that_is_no_text_is_400() {
 }
 
 #[tokio::test]
-async fn of_a_key_that_is_there_twice_the_last_counts() {
+async fn the_last_of_two_equal_json_keys_wins() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let twice = stalker().to_string().replace('{', "{\"title\": \"first\", ");
@@ -219,7 +224,7 @@ async fn of_a_key_that_is_there_twice_the_last_counts() {
 }
 
 #[tokio::test]
-async fn a_value_of_another_type_names_its_field() {
+async fn a_value_of_the_wrong_type_is_400_and_names_its_field() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let path = format!("/api/movies/{}/", member.add(&stalker()).await["id"]);
@@ -254,7 +259,7 @@ async fn a_value_of_another_type_names_its_field() {
         ),
     ] {
         for value in values {
-            let body = but(&stalker(), &json!({field: value}));
+            let body = with_changes(&stalker(), &json!({field: value}));
             for call in [member.post("/api/movies/"), member.put(&path)] {
                 call.json(&body)
                     .send()
@@ -281,7 +286,7 @@ async fn a_value_of_another_type_names_its_field() {
             let fields: Vec<&str> = fields
                 .iter()
                 .copied()
-                // A login may do without a refresh token.
+                // The refresh token of a login is optional.
                 .filter(|field| !(value.is_null() && path.ends_with("/login/") && *field == "refresh"))
                 .collect();
             answer.is_problem(400, "invalid_input").names(&fields);
@@ -290,10 +295,10 @@ async fn a_value_of_another_type_names_its_field() {
 }
 
 #[tokio::test]
-async fn a_body_of_more_than_100_fields_is_400() {
+async fn a_body_with_more_than_100_fields_is_400() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    for media in MEDIA {
+    for media in MEDIA_TYPES {
         for (extra, status) in [(95, 201), (96, 400), (2000, 400)] {
             let mut fields = stalker();
             for n in 0..extra {

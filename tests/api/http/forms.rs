@@ -4,16 +4,16 @@ use reqwest::multipart;
 use serde_json::{Value, json};
 
 use super::stalker;
-use crate::api::{MEDIA, body_of};
+use crate::api::{MEDIA_TYPES, body_of};
 use crate::support::{Call, TestApp};
 
 /// Guarantee 27.
 #[tokio::test]
-async fn a_form_of_more_fields_than_a_hundred_is_400_in_each_media_type() {
+async fn a_form_with_more_than_100_fields_is_400_in_each_media_type() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let movies = "/api/movies/";
-    // As many pairs as a body has room for, named and not.
+    // As many pairs as fit into a body, with and without names.
     for pairs in ["&a".repeat(131_000), "a=1&".repeat(60_000), "a&".repeat(101)] {
         let call = member
             .post(movies)
@@ -21,7 +21,7 @@ async fn a_form_of_more_fields_than_a_hundred_is_400_in_each_media_type() {
         let answer = call.send().await.is_problem(400, "malformed_request");
         assert!(answer.text.contains("at most 100 fields"), "{}", answer.text);
     }
-    for media in MEDIA {
+    for media in MEDIA_TYPES {
         for (others, status) in [(95, 201), (96, 400), (2_000, 400)] {
             let mut fields = stalker();
             for n in 0..others {
@@ -34,7 +34,7 @@ async fn a_form_of_more_fields_than_a_hundred_is_400_in_each_media_type() {
 }
 
 #[tokio::test]
-async fn a_form_that_cannot_be_read_is_400() {
+async fn an_unreadable_form_is_400() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let form = "application/x-www-form-urlencoded";
@@ -76,7 +76,7 @@ async fn a_form_that_cannot_be_read_is_400() {
 }
 
 #[tokio::test]
-async fn a_file_is_refused_by_the_name_of_its_field() {
+async fn an_uploaded_file_is_400_and_names_its_field() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let path = format!("/api/movies/{}/", member.add(&stalker()).await["id"]);
@@ -105,14 +105,14 @@ async fn a_file_is_refused_by_the_name_of_its_field() {
             .await;
         answer.is_problem(400, "invalid_input").names(&["cover_image"]);
     }
-    // Of an input in which nothing was chosen, a browser sends a file without a name or a byte.
+    // For a file input without a chosen file, a browser sends an empty file without a name.
     let call = member.post("/api/movies/");
     let nothing = multipart::Part::bytes(&[][..]).file_name("");
     let answer = Call(call.0.multipart(form().part("cover_image", nothing)))
         .send()
         .await;
     assert_eq!(answer.is(201).body["cover_image"], Value::Null);
-    // Unknown fields are ignored, files too.
+    // Unknown fields are ignored, even if they are files.
     let call = member.post("/api/movies/");
     Call(call.0.multipart(form().part("attachment", file())))
         .send()

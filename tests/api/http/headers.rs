@@ -7,7 +7,7 @@ use super::{member_with_movies, stalker};
 use crate::support::{Answer, TestApp};
 
 #[tokio::test]
-async fn every_answer_has_a_request_id_of_its_own() {
+async fn every_answer_has_a_unique_request_id() {
     let app = TestApp::new().await;
     let caller = app.anonymous();
     let one = caller
@@ -24,7 +24,7 @@ async fn every_answer_has_a_request_id_of_its_own() {
     assert_ne!(ids[0], ids[1]);
     assert!(
         !ids.contains(&"mine"),
-        "a client can't name its request: it would write in our log"
+        "a client must not choose the request id, because it is logged"
     );
     assert_eq!(one.header("content-type"), "application/json");
 }
@@ -69,7 +69,7 @@ async fn any_origin_may_call_without_credentials() {
 }
 
 #[tokio::test]
-async fn every_answer_shows_its_headers_to_other_origins() {
+async fn every_answer_exposes_its_headers_to_other_origins() {
     let app = TestApp::new().await;
     let member = member_with_movies(&app).await;
     let nobody = app.anonymous();
@@ -130,7 +130,7 @@ async fn only_the_configured_origins_may_call() {
         assert_eq!(answer.header("access-control-allow-origin"), allowed);
         assert!(
             list(&answer, "vary").contains(&"origin"),
-            "a cache must tell origins apart"
+            "a cache must distinguish origins"
         );
     }
 }

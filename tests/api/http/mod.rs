@@ -1,4 +1,4 @@
-//! What holds for every path: spellings, methods, media types, limits, broken input, headers.
+//! HTTP rules that apply to every path: trailing slashes, methods, media types, limits, malformed input, headers.
 
 mod bodies;
 mod forms;
@@ -16,7 +16,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::api::but;
+use crate::api::with_changes;
 use crate::support::{Caller, PASSWORD, TestApp, movie};
 
 pub(super) fn method(name: &str) -> Method {
@@ -27,19 +27,23 @@ pub(super) fn stalker() -> Value {
     movie("Stalker", "Andrei Tarkovsky", "Sci-Fi, Drama", "1979-05-25")
 }
 
-/// A member with two movies, the first of them a favorite.
+/// Returns a member with two movies, the first of which is a favorite.
 pub(super) async fn member_with_movies(app: &TestApp) -> Caller {
     let member = app.member().await;
-    member.add(&but(&stalker(), &json!({"favorite": true}))).await;
-    member.add(&but(&stalker(), &json!({"title": "Stalker 2"}))).await;
+    member
+        .add(&with_changes(&stalker(), &json!({"favorite": true})))
+        .await;
+    member
+        .add(&with_changes(&stalker(), &json!({"title": "Stalker 2"})))
+        .await;
     member
 }
 
-/// Every endpoint that takes a body, with one that it accepts.
-pub(super) async fn bodies(app: &TestApp, member: &Caller) -> [(Method, String, Value, u16); 7] {
+/// Returns every endpoint with a body: its method, its path, a body that it accepts, and the status of the answer.
+pub(super) async fn accepted_bodies(app: &TestApp, member: &Caller) -> [(Method, String, Value, u16); 7] {
     let movie = member.add(&stalker()).await;
     let path = format!("/api/movies/{}/", movie["id"]);
-    // A session of its own, since logging out ends it.
+    // A separate session, because logout ends it.
     let guest = app.member().await;
     let name = format!("new-{}", guest.username);
     let register = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
@@ -54,12 +58,12 @@ pub(super) async fn bodies(app: &TestApp, member: &Caller) -> [(Method, String, 
         call(post("/api/auth/logout/"), token, 204),
         call(
             post("/api/movies/"),
-            but(&stalker(), &json!({"favorite": true, "user": member.id})),
+            with_changes(&stalker(), &json!({"favorite": true, "user": member.id})),
             201,
         ),
         call(
             (Method::PUT, path.clone()),
-            but(&stalker(), &json!({"favorite": true})),
+            with_changes(&stalker(), &json!({"favorite": true})),
             200,
         ),
         call(
@@ -70,8 +74,8 @@ pub(super) async fn bodies(app: &TestApp, member: &Caller) -> [(Method, String, 
     ]
 }
 
-/// Sends these bytes and returns all that comes back.
-pub(super) async fn raw(app: &TestApp, request: &[u8]) -> String {
+/// Sends these bytes over a new connection and returns everything that is received.
+pub(super) async fn send_raw(app: &TestApp, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(app.running.address).await.unwrap();
     stream.write_all(request).await.unwrap();
     stream.shutdown().await.unwrap();

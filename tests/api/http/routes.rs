@@ -1,13 +1,13 @@
-//! Paths and methods: slashes, HEAD, 404 and 405.
+//! Paths and methods: trailing slashes, HEAD, 404 and 405.
 
 use reqwest::Method;
 use serde_json::json;
 
-use super::{member_with_movies, method, raw, stalker};
-use crate::api::settled;
+use super::{member_with_movies, method, send_raw, stalker};
+use crate::api::without_request_id;
 use crate::support::TestApp;
 
-/// Every path with the methods it takes; `1` is a movie.
+/// Every path with its allowed methods. `1` is the id of a movie.
 const PATHS: [(&str, &[&str]); 17] = [
     ("/api/auth/register", &["POST"]),
     ("/api/auth/login", &["POST"]),
@@ -32,11 +32,11 @@ const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "MOVIE",
 ];
 
-/// A query that has an answer wherever one is asked for.
+/// A query that every path accepts.
 const QUERY: &str = "?q=stalker&limit=1";
 
 #[tokio::test]
-async fn every_path_answers_alike_with_and_without_its_slash() {
+async fn every_path_gives_the_same_answer_with_and_without_a_trailing_slash() {
     let app = TestApp::new().await;
     let member = member_with_movies(&app).await;
     for caller in [&member, &app.anonymous()] {
@@ -50,8 +50,8 @@ async fn every_path_answers_alike_with_and_without_its_slash() {
                     } else {
                         call.json(&json!({"user": "nobody"}))
                     };
-                    let (status, mut body) = settled(call.send().await);
-                    // Every page has a cursor of its own, sealed anew.
+                    let (status, mut body) = without_request_id(call.send().await);
+                    // Cursors are encrypted with a new nonce each time, so they differ between answers.
                     for page in ["next", "previous"] {
                         if let Some(url) = body[page].as_str() {
                             body[page] = json!(url.split("cursor=").next());
@@ -59,7 +59,7 @@ async fn every_path_answers_alike_with_and_without_its_slash() {
                     }
                     answers.push((status, body));
                 }
-                // The toggle's second answer differs from its first, whatever the spelling.
+                // A second toggle reverts the first, so its answers alternate.
                 assert_eq!(answers[0].0, answers[1].0, "{name} {path}");
                 if *name == "POST" && path.ends_with("favorite") {
                     assert_eq!(answers[0], answers[2], "{name} {path}");
@@ -73,7 +73,7 @@ async fn every_path_answers_alike_with_and_without_its_slash() {
 }
 
 #[tokio::test]
-async fn both_spellings_create_and_delete() {
+async fn creation_and_deletion_work_with_and_without_a_trailing_slash() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for slash in ["", "/"] {
@@ -99,7 +99,7 @@ async fn both_spellings_create_and_delete() {
 }
 
 #[tokio::test]
-async fn head_answers_as_get_does_without_the_body() {
+async fn head_gives_the_answer_of_get_without_the_body() {
     let app = TestApp::new().await;
     let member = member_with_movies(&app).await;
     for caller in [&member, &app.anonymous()] {
@@ -119,7 +119,7 @@ async fn head_answers_as_get_does_without_the_body() {
 }
 
 #[tokio::test]
-async fn another_method_is_405_and_names_those_that_are_taken() {
+async fn an_unsupported_method_is_405_and_lists_the_allowed_ones() {
     let app = TestApp::new().await;
     let caller = app.anonymous();
     for (path, taken) in PATHS {
@@ -140,7 +140,7 @@ async fn another_method_is_405_and_names_those_that_are_taken() {
 }
 
 #[tokio::test]
-async fn a_path_of_nothing_is_404() {
+async fn an_unknown_path_is_404() {
     let app = TestApp::new().await;
     let caller = app.anonymous();
     for path in [
@@ -168,9 +168,9 @@ async fn a_path_of_nothing_is_404() {
     }
 }
 
-/// A URL parser on the way would find the movie in these.
+/// A URL parser that normalizes paths would turn these into the path of the movie.
 #[tokio::test]
-async fn a_path_that_only_resembles_a_movies_is_404() {
+async fn a_path_that_only_resembles_a_movie_path_is_404() {
     let app = TestApp::new().await;
     let member = member_with_movies(&app).await;
     let access = member.access.as_deref().unwrap();
@@ -188,7 +188,7 @@ async fn a_path_that_only_resembles_a_movies_is_404() {
         let request = format!(
             "DELETE {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {access}\r\nconnection: close\r\n\r\n"
         );
-        let answer = raw(&app, request.as_bytes()).await;
+        let answer = send_raw(&app, request.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
         member.get("/api/movies/1/").send().await.is(200);
     }

@@ -1,4 +1,4 @@
-//! The server itself: old clients, bad hosts, panics, deadlines.
+//! The server: HTTP/1.0 clients, bad hosts, panics, deadlines and CloudFront's key.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use marquee_shared::http::with_layers;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::{config, member_with_movies, raw};
+use super::{config, member_with_movies, send_raw};
 use crate::support::TestApp;
 
 #[tokio::test]
-async fn a_request_of_http_1_0_is_answered() {
+async fn an_http_1_0_request_is_answered() {
     let app = TestApp::new().await;
-    let answer = raw(&app, b"GET /api/movies HTTP/1.0\r\n\r\n").await;
+    let answer = send_raw(&app, b"GET /api/movies HTTP/1.0\r\n\r\n").await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(
         head.starts_with("HTTP/1.0 200 OK") || head.starts_with("HTTP/1.1 200 OK"),
@@ -29,10 +29,10 @@ async fn a_request_of_http_1_0_is_answered() {
 }
 
 #[tokio::test]
-async fn a_bad_host_is_a_problem_and_the_server_goes_on() {
+async fn a_bad_host_is_400_and_the_server_continues() {
     let app = TestApp::new().await;
     for host in ["a b", "[::1", "x:99999", "a/b", "user@x", "\u{e9}", "1.2.3.4.5"] {
-        let answer = raw(
+        let answer = send_raw(
             &app,
             format!("GET /api/movies/ HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes(),
         )
@@ -49,7 +49,7 @@ async fn a_bad_host_is_a_problem_and_the_server_goes_on() {
         "GET \u{0} HTTP/1.1",
         "GET /api/movies/ HTTP/9.9",
     ] {
-        let answer = raw(&app, format!("{line}\r\n\r\n").as_bytes()).await;
+        let answer = send_raw(&app, format!("{line}\r\n\r\n").as_bytes()).await;
         assert!(
             answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
             "{line:?}: {answer}"
@@ -58,20 +58,20 @@ async fn a_bad_host_is_a_problem_and_the_server_goes_on() {
     app.anonymous().get("/api/movies/").send().await.is(200);
 }
 
-/// The pages' URLs lead back to the host that was asked.
+/// A client reaches the next page at the host to which it sent the request.
 #[tokio::test]
-async fn a_next_url_names_the_host_of_the_request() {
+async fn page_urls_use_the_host_of_the_request() {
     let app = TestApp::new().await;
     member_with_movies(&app).await;
     let request = b"GET /api/movies?limit=1 HTTP/1.1\r\nhost: movies.example:81\r\nconnection: close\r\n\r\n";
-    let answer = raw(&app, request).await;
+    let answer = send_raw(&app, request).await;
     assert!(
         answer.contains("\"next\":\"http://movies.example:81/api/movies/?limit=1&cursor="),
         "{answer}"
     );
 }
 
-async fn ask(router: &Router, path: &str) -> (u16, String, Value) {
+async fn send_to(router: &Router, path: &str) -> (u16, String, Value) {
     let request = axum::http::Request::get(path).body(Body::empty()).unwrap();
     let response = router.clone().oneshot(request).await.unwrap();
     let status = response.status().as_u16();
@@ -96,7 +96,7 @@ async fn ask(router: &Router, path: &str) -> (u16, String, Value) {
 
 /// Guarantee 48.
 #[tokio::test]
-async fn a_panic_is_a_500_and_the_process_lives() {
+async fn a_panic_is_500_and_the_process_continues() {
     async fn panics() -> &'static str {
         panic!("a handler's own secret")
     }
@@ -105,7 +105,7 @@ async fn a_panic_is_a_500_and_the_process_lives() {
         .route("/well/", get(|| async { "\"well\"" }));
     let router = with_layers(router, &config(Duration::from_secs(10))).unwrap();
     for _ in 0..2 {
-        let (status, kind, problem) = ask(&router, "/panic").await;
+        let (status, kind, problem) = send_to(&router, "/panic").await;
         assert_eq!((status, kind.as_str()), (500, "application/problem+json"));
         assert_eq!(
             (&problem["code"], &problem["status"]),
@@ -113,26 +113,26 @@ async fn a_panic_is_a_500_and_the_process_lives() {
         );
         assert!(
             !problem.to_string().contains("secret"),
-            "the panic's text isn't for the client"
+            "the message of a panic must not reach the client"
         );
-        assert_eq!(ask(&router, "/well").await.2, "well");
+        assert_eq!(send_to(&router, "/well").await.2, "well");
     }
 }
 
 /// Guarantee 35.
 #[tokio::test]
-async fn a_handler_that_does_not_end_is_a_503_before_the_gateway_gives_up() {
+async fn a_handler_that_never_ends_is_503_before_the_gateway_times_out() {
     let router = Router::new().route("/endless/", get(std::future::pending::<String>));
     let router = with_layers(router, &config(Duration::ZERO)).unwrap();
-    let (status, kind, problem) = ask(&router, "/endless/").await;
+    let (status, kind, problem) = send_to(&router, "/endless/").await;
     assert_eq!((status, kind.as_str()), (503, "application/problem+json1"));
     assert_eq!(problem["code"], "unavailable");
     assert!(marquee_shared::config::Config::default().http.deadline < Duration::from_secs(30));
 }
 
-/// Where CloudFront stands in front, its web ACL counts the clients, so nobody may go around it.
+/// Behind CloudFront its web ACL throttles clients, so a request that bypasses CloudFront is refused.
 #[tokio::test]
-async fn behind_cloudfront_a_request_without_its_key_is_refused() {
+async fn behind_cloudfront_a_request_without_the_edge_key_is_403() {
     let key = |text: &str| {
         let text = text.to_owned();
         marquee_shared::config::Config::from_lookup(move |name| (name == "EDGE_KEY").then(|| text.clone()))

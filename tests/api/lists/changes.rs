@@ -9,7 +9,7 @@ use super::member_with;
 use crate::api::pages;
 use crate::support::{TestApp, movie};
 
-/// A table with movies 1 to `count` without an owner.
+/// Returns a server with the movies 1 to `count`, which have no owner.
 async fn imported(count: u64) -> TestApp {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "imdb_id,title,description,release_date,director,genre").unwrap();
@@ -76,7 +76,7 @@ async fn movies_deleted_between_two_pages_hide_no_other() {
             expected.extend((691..=694).chain(697..=700));
         }
         assert_eq!(walked, expected, "{next}");
-        // Back from the first of what is left, and from the end.
+        // Backward from the first page of what is left, and from the end.
         let back = nobody.get(&next).send().await.is(200);
         let before = nobody
             .get(back.body["previous"].as_str().unwrap())

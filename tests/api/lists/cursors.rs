@@ -1,11 +1,11 @@
-//! Cursors: each belongs to one collection, and none can be changed.
+//! Cursors: each works for one collection only, and a changed one is refused.
 
 use super::{cursor, member_with};
 use crate::support::TestApp;
 
 /// Guarantee 26.
 #[tokio::test]
-async fn a_cursor_is_good_for_its_own_collection_alone() {
+async fn a_cursor_works_only_for_its_own_collection() {
     let app = TestApp::new().await;
     let one = member_with(&app, 6).await;
     let two = app.member().await;
@@ -54,7 +54,7 @@ async fn a_cursor_is_good_for_its_own_collection_alone() {
 
 /// Guarantee 26.
 #[tokio::test]
-async fn a_cursor_with_anything_changed_is_400() {
+async fn a_changed_cursor_is_400() {
     let app = TestApp::new().await;
     let member = member_with(&app, 2).await;
     let whole = cursor(&member, "/api/movies/?").await;
@@ -87,7 +87,7 @@ async fn a_cursor_with_anything_changed_is_400() {
         let answer = member.get(&format!("/api/movies/?cursor={cursor}")).send().await;
         answer.is_problem(400, "invalid_input").names(&["cursor"]);
     }
-    // And one whose movie has gone since goes on from where it was.
+    // A cursor still works after its movie has been deleted.
     member.delete("/api/movies/1/").send().await.is(204);
     let rest = member
         .get(&format!("/api/movies/?cursor={whole}"))

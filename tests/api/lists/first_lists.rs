@@ -1,16 +1,16 @@
-//! The lists people open first: categories, most liked, newest.
+//! The lists of a start page: categories, most liked, newest.
 
 use serde_json::json;
 
 use super::member_with;
-use crate::api::{but, texts};
+use crate::api::{texts, with_changes};
 use crate::support::{TestApp, encode, movie};
 
 #[tokio::test]
-async fn categories_are_the_genres_in_alphabetical_order_with_five_newest_movies() {
+async fn categories_are_the_genres_in_alphabetical_order_with_their_five_newest_movies() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    // "drama" comes second, and is the same genre.
+    // "drama" is the same genre as "Drama", which was added before.
     for (n, genre) in [
         "western",
         "Drama, War",
@@ -45,7 +45,7 @@ async fn categories_are_the_genres_in_alphabetical_order_with_five_newest_movies
     );
     let dramas = results[1]["movies"].as_array().unwrap();
     let ids: Vec<u64> = dramas.iter().map(|f| f["id"].as_u64().unwrap()).collect();
-    // The newest by date, and of one date the latest id first.
+    // By descending date, then by descending id.
     assert_eq!(ids, [8, 6, 2, 7, 5]);
     assert_eq!(
         (&dramas[0]["favorite"], &dramas[0]["favorite_count"]),
@@ -53,7 +53,7 @@ async fn categories_are_the_genres_in_alphabetical_order_with_five_newest_movies
     );
     assert_eq!(dramas[0], member.get("/api/movies/8/").send().await.body);
 
-    // A page at a time, forward and back.
+    // One category per page, forward and backward.
     let (mut names, mut at) = (Vec::new(), "/api/movies/categories/?limit=1".to_owned());
     let last = loop {
         let page = member.get(&at).send().await.is(200);
@@ -74,12 +74,12 @@ async fn categories_are_the_genres_in_alphabetical_order_with_five_newest_movies
 }
 
 #[tokio::test]
-async fn a_category_follows_every_edit_and_goes_with_its_last_movie() {
+async fn a_category_follows_every_edit_and_disappears_with_its_last_movie() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let one = movie("One", "Somebody", "Drama, War", "2000-01-01");
     member.add(&one).await;
-    member.add(&but(&one, &json!({"title": "Two"}))).await;
+    member.add(&with_changes(&one, &json!({"title": "Two"}))).await;
     let state = async |expected: &[(&str, u64)]| {
         let answer = member.get("/api/movies/categories/").send().await.is(200);
         let found: Vec<(&str, u64)> = texts(&answer, "genre")
@@ -114,7 +114,7 @@ async fn a_category_follows_every_edit_and_goes_with_its_last_movie() {
     state(&[("Drama", 2), ("Film-Noir", 1), ("War", 1)]).await;
     member
         .put("/api/movies/1/")
-        .json(&but(&one, &json!({"genre": "Western"})))
+        .json(&with_changes(&one, &json!({"genre": "Western"})))
         .send()
         .await
         .is(200);
@@ -124,7 +124,7 @@ async fn a_category_follows_every_edit_and_goes_with_its_last_movie() {
 }
 
 #[tokio::test]
-async fn the_most_liked_come_by_favorites_and_then_the_newest_id() {
+async fn most_liked_is_ordered_by_favorites_and_then_by_descending_id() {
     let app = TestApp::new().await;
     let member = member_with(&app, 14).await;
     let (two, three) = (app.member().await, app.member().await);
@@ -172,7 +172,7 @@ async fn the_most_liked_come_by_favorites_and_then_the_newest_id() {
 }
 
 #[tokio::test]
-async fn the_newest_come_by_release_date_and_then_the_newest_id() {
+async fn newest_is_ordered_by_release_date_and_then_by_descending_id() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for date in [

@@ -1,15 +1,15 @@
-//! Lists of the longest movies and over the largest gaps.
+//! Lists of the longest movies, and of ids with a large gap.
 
 use marquee_shared::db::counter::Counter;
 use serde_json::json;
 
-use super::{member_with, numbered, reversed};
+use super::{member_with, numbered_movie, reversed};
 use crate::api::{last_page, pages};
 use crate::support::{TestApp, movie};
 
-/// DynamoDB ends a page of its own at 1 MB; ours may end there too, and then says where it goes on.
+/// A Query of DynamoDB returns at most 1 MB. A page of the API may end there too, if its `next` continues at that place.
 #[tokio::test]
-async fn pages_of_the_longest_movies_leave_none_out() {
+async fn pages_of_the_longest_movies_omit_none() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let mut long = movie("Long", "Somebody", "Drama", "2000-01-01");
@@ -36,15 +36,15 @@ async fn pages_of_the_longest_movies_leave_none_out() {
     assert_eq!(newest.ids(), reversed(all));
 }
 
-/// More ids than one request looks through lie between the two parts.
+/// The gap has more ids than one request reads.
 #[tokio::test]
-async fn a_gap_of_thousands_of_ids_is_walked_across_both_ways() {
+async fn a_gap_of_thousands_of_ids_is_crossed_in_both_directions() {
     let app = TestApp::new().await;
     let member = member_with(&app, 3).await;
     let ids = &app.running.state.store;
     ids.take_ids(Counter::MovieIds, 6000).await.unwrap();
     for n in 4..=6 {
-        member.add(&numbered(n)).await;
+        member.add(&numbered_movie(n)).await;
     }
     let all = vec![1, 2, 3, 6004, 6005, 6006];
     for (path, expected) in [
@@ -53,11 +53,11 @@ async fn a_gap_of_thousands_of_ids_is_walked_across_both_ways() {
     ] {
         assert_eq!(pages(&member, path, "next").await.concat(), expected, "{path}");
         let last = last_page(&member, path).await;
-        // Each page is in order; the pages come from the end.
+        // `pages` returns the last page first.
         let mut backward = pages(&member, &last, "previous").await;
         backward.reverse();
         assert_eq!(backward.concat(), expected, "{path}, backward");
-        // From within the gap, either way.
+        // An empty page is inside the gap. From there the list continues in both directions.
         let mut at = path.to_owned();
         loop {
             let page = member.get(&at).send().await.is(200);
@@ -76,8 +76,8 @@ async fn a_gap_of_thousands_of_ids_is_walked_across_both_ways() {
     }
 }
 
-/// A posting has a largest size, so one Query reads a page of a genre: one ligature spells out into eighteen characters of
-/// two bytes.
+/// The size of a posting is bounded, so one Query reads a whole page of a genre. The text is the worst case: its ligature
+/// normalizes to eighteen characters of two bytes.
 #[tokio::test]
 async fn one_page_holds_a_genre_whose_movies_have_the_longest_texts() {
     let app = TestApp::new().await;

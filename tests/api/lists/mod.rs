@@ -1,4 +1,4 @@
-//! Collections: orders, filters, counts, pages in both directions; categories, most liked, newest.
+//! Lists: orders, filters, counts, pages in both directions, categories, most liked and newest.
 
 mod changes;
 mod cursors;
@@ -10,19 +10,19 @@ use serde_json::Value;
 
 use crate::support::{Caller, TestApp, movie};
 
-/// A movie that differs from others in what lists are ordered by.
-pub(super) fn numbered(n: u64) -> Value {
-    // Dates fall while ids rise, and three movies share each.
+/// Returns movie number `n`. The numbers determine the date and the genre, by which lists are ordered and filtered.
+pub(super) fn numbered_movie(n: u64) -> Value {
+    // Dates descend while ids ascend. Three movies share each date.
     let date = format!("{}-05-05", 2000 - n / 3);
     let genre = ["Drama", "Sci-Fi, drama", "Comedy"][usize::try_from(n % 3).unwrap()];
     movie(&format!("Movie {n}"), "Somebody", genre, &date)
 }
 
-/// A member who has added movies of the numbers 1 to `count`, which are their ids too.
+/// Returns a member who has added the movies number 1 to `count`. Their ids equal their numbers.
 pub(super) async fn member_with(app: &TestApp, count: u64) -> Caller {
     let member = app.member().await;
     for n in 1..=count {
-        assert_eq!(member.add(&numbered(n)).await["id"], n);
+        assert_eq!(member.add(&numbered_movie(n)).await["id"], n);
     }
     member
 }
@@ -36,7 +36,7 @@ pub(super) fn chunks(ids: &[u64], size: usize) -> Vec<Vec<u64>> {
     ids.chunks(size).map(<[u64]>::to_vec).collect()
 }
 
-/// The cursor of a first page.
+/// Returns the cursor in `next` of the first page.
 pub(super) async fn cursor(caller: &Caller, path: &str) -> String {
     let body = caller.get(&format!("{path}limit=1")).send().await.is(200).body;
     body["next"]

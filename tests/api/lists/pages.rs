@@ -41,7 +41,7 @@ async fn an_empty_collection_is_one_empty_page() {
 
 /// Guarantee 45.
 #[tokio::test]
-async fn every_order_and_filter_is_walked_both_ways_with_every_movie_once() {
+async fn every_order_and_filter_lists_every_movie_once_in_both_directions() {
     let app = TestApp::new().await;
     let member = member_with(&app, 25).await;
     let all: Vec<u64> = (1..=25).collect();
@@ -76,7 +76,7 @@ async fn every_order_and_filter_is_walked_both_ways_with_every_movie_once() {
 }
 
 #[tokio::test]
-async fn previous_and_next_are_null_at_the_ends_alone() {
+async fn previous_and_next_are_null_only_at_the_ends() {
     let app = TestApp::new().await;
     let member = member_with(&app, 6).await;
     for query in [
@@ -111,7 +111,7 @@ async fn previous_and_next_are_null_at_the_ends_alone() {
             .body;
         assert_eq!(same["results"], second["results"], "{query}");
     }
-    // A page's URL keeps what was asked for.
+    // The URL of a page keeps the parameters of the request.
     let first = member
         .get("/api/movies?limit=1&genre=DRAMA&other=%26")
         .send()
@@ -122,7 +122,7 @@ async fn previous_and_next_are_null_at_the_ends_alone() {
     for part in ["limit=1", "genre=DRAMA", "other=%26", "cursor="] {
         assert_eq!(next.matches(part).count(), 1, "{next}");
     }
-    // The page may grow on the way.
+    // The limit may change between pages.
     let rest = member
         .get(&next.replace("limit=1", "limit=100"))
         .send()
@@ -188,7 +188,7 @@ async fn an_unknown_ordering_is_400_and_an_unknown_genre_is_empty() {
             .await;
         answer.is_problem(400, "invalid_input").names(&["ordering"]);
     }
-    // The last is longer than any genre, and than a key may be.
+    // The last one is longer than a genre or a key may be.
     let long = "a".repeat(1100);
     for genre in ["Dram", "Dramas", "War", "%3F", "Drama%2CComedy", &long] {
         let body = member
@@ -203,7 +203,7 @@ async fn an_unknown_ordering_is_400_and_an_unknown_genre_is_empty() {
             "{genre}"
         );
     }
-    // Everything that is wrong with a query is said at once.
+    // All invalid parameters are named in one answer.
     for (query, names) in [
         (
             "movies/?ordering=x&limit=0&genre=",

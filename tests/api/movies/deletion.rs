@@ -1,13 +1,13 @@
-//! Deletion: nothing of the movie remains.
+//! Deletion of movies: nothing of the movie remains.
 
 use serde_json::{Value, json};
 
 use super::{create, path};
-use crate::api::settled;
+use crate::api::without_request_id;
 use crate::support::{Caller, TestApp};
 
-/// Everything that anyone can see of the catalog.
-async fn everything(callers: &[&Caller]) -> Vec<(u16, Value)> {
+/// Returns the answers to all requests that show the catalog to these callers.
+async fn visible_state(callers: &[&Caller]) -> Vec<(u16, Value)> {
     let mut seen = Vec::new();
     for caller in callers {
         for path in [
@@ -26,7 +26,7 @@ async fn everything(callers: &[&Caller]) -> Vec<(u16, Value)> {
             "/api/movies/newest/",
             "/api/users/me/favorites/",
         ] {
-            seen.push(settled(caller.get(path).send().await));
+            seen.push(without_request_id(caller.get(path).send().await));
         }
     }
     seen
@@ -43,13 +43,13 @@ async fn a_deleted_movie_leaves_no_trace() {
     .await
     .is(201);
     let callers = [&owner, &fan, &app.anonymous()];
-    let before = everything(&callers).await;
+    let before = visible_state(&callers).await;
     for _ in 0..2 {
         let path = path(&create(&owner, json!({"favorite": true})).await.is(201).body);
         fan.post(&format!("{path}favorite/")).send().await.is(200);
-        assert_ne!(everything(&callers).await, before);
+        assert_ne!(visible_state(&callers).await, before);
         owner.delete(&path).send().await.is(204);
-        assert_eq!(everything(&callers).await, before);
+        assert_eq!(visible_state(&callers).await, before);
         for caller in callers {
             caller.get(&path).send().await.is(404);
         }
@@ -61,18 +61,18 @@ async fn a_deleted_movie_leaves_no_trace() {
             .await
             .is(404);
         fan.post(&format!("{path}favorite/")).send().await.is(404);
-        assert_eq!(everything(&callers).await, before);
+        assert_eq!(visible_state(&callers).await, before);
     }
     owner.delete(&path(&other.body)).send().await.is(204);
-    for (_, body) in everything(&callers).await {
+    for (_, body) in visible_state(&callers).await {
         assert_ne!(body["count"], 1, "{body}");
         assert!(body["results"].as_array().is_none_or(Vec::is_empty), "{body}");
     }
 }
 
-/// An id isn't given out twice: what someone bookmarked never becomes another movie.
+/// A bookmarked URL never leads to a different movie.
 #[tokio::test]
-async fn a_deleted_movies_id_is_not_given_to_another() {
+async fn the_id_of_a_deleted_movie_is_not_reused() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let one = create(&member, json!({})).await.is(201).body;

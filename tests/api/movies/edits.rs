@@ -1,13 +1,13 @@
-//! Edits: who may make them, PUT, PATCH and If-Match.
+//! Edits of movies: permissions, PUT, PATCH and If-Match.
 
 use serde_json::json;
 
 use super::{COVER, create, path, solaris};
-use crate::api::but;
+use crate::api::with_changes;
 use crate::support::{TestApp, movie};
 
 #[tokio::test]
-async fn only_an_admin_may_name_another_user() {
+async fn only_an_admin_may_set_another_owner() {
     let app = TestApp::new().await;
     let (member, other, admin) = (app.member().await, app.member().await, app.admin().await);
     let naming = |user: u64| json!({"user": user});
@@ -18,7 +18,7 @@ async fn only_an_admin_may_name_another_user() {
     create(&member, naming(other.id))
         .await
         .is_problem(403, "forbidden");
-    // A member isn't told which users there are either.
+    // The answer does not reveal to a member which users exist.
     create(&member, naming(999)).await.is_problem(403, "forbidden");
     assert_eq!(create(&admin, json!({})).await.is(201).body["user"], admin.id);
     let given = create(&admin, naming(other.id)).await.is(201).body;
@@ -29,7 +29,7 @@ async fn only_an_admin_may_name_another_user() {
         .names(&["user"]);
 
     let path = path(&given);
-    let put = |user: u64| but(&solaris(), &naming(user));
+    let put = |user: u64| with_changes(&solaris(), &naming(user));
     assert_eq!(
         other.put(&path).json(&put(other.id)).send().await.is(200).body["user"],
         other.id
@@ -50,7 +50,7 @@ async fn only_an_admin_may_name_another_user() {
         .send()
         .await
         .is_problem(403, "forbidden");
-    // An edit by an admin doesn't take the movie over.
+    // An edit by an admin does not change the owner.
     assert_eq!(
         admin.put(&path).json(&solaris()).send().await.is(200).body["user"],
         other.id
@@ -74,7 +74,7 @@ async fn only_an_admin_may_name_another_user() {
             .body["user"],
         member.id
     );
-    // It is the member's from now on.
+    // The other member is the owner from now on.
     other
         .patch(&path)
         .json(&json!({"title": "Mine"}))
@@ -130,7 +130,11 @@ async fn only_the_owner_and_admins_may_change_a_movie() {
             .is_problem(status, code);
         caller.delete(&path).send().await.is_problem(status, code);
     }
-    assert_eq!(owner.get(&path).send().await.body, made, "nothing has changed");
+    assert_eq!(
+        owner.get(&path).send().await.body,
+        made,
+        "a refused edit changes nothing"
+    );
     for caller in [&owner, &admin] {
         caller.put(&path).json(&solaris()).send().await.is(200);
         let answer = caller
@@ -152,7 +156,7 @@ async fn only_the_owner_and_admins_may_change_a_movie() {
 }
 
 #[tokio::test]
-async fn replacing_needs_every_required_field_and_keeps_the_others() {
+async fn put_needs_every_required_field_and_keeps_the_others() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let made = create(&member, json!({"cover_image": COVER, "favorite": true}))
@@ -163,7 +167,7 @@ async fn replacing_needs_every_required_field_and_keeps_the_others() {
     for name in ["title", "description", "release_date", "director", "genre"] {
         let answer = member
             .put(&path)
-            .json(&but(&solaris(), &json!({name: null})))
+            .json(&with_changes(&solaris(), &json!({name: null})))
             .send()
             .await;
         answer.is_problem(400, "invalid_input").names(&[name]);
@@ -189,7 +193,7 @@ async fn replacing_needs_every_required_field_and_keeps_the_others() {
 }
 
 #[tokio::test]
-async fn updating_changes_what_is_given_and_nothing_else() {
+async fn patch_changes_only_the_given_fields() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let mut expected = create(&member, json!({"cover_image": COVER, "favorite": true}))
@@ -234,7 +238,7 @@ async fn updating_changes_what_is_given_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_edit_of_a_version_that_is_gone_is_412() {
+async fn an_edit_of_an_outdated_version_is_412() {
     let app = TestApp::new().await;
     let (member, other) = (app.member().await, app.member().await);
     let made = create(&member, json!({})).await.is(201);
@@ -261,7 +265,7 @@ async fn an_edit_of_a_version_that_is_gone_is_412() {
             .await
             .is_problem(412, "stale_precondition");
     }
-    // A favorite is no edit.
+    // Adding to favorites does not change the version.
     other.put(&format!("{path}favorite/")).send().await.is(200);
     assert_eq!(member.get(&path).send().await.header("etag"), second);
     let edit = async |tag: &str| {
@@ -277,7 +281,7 @@ async fn an_edit_of_a_version_that_is_gone_is_412() {
         .send()
         .await
         .is_problem(412, "stale_precondition");
-    // Whoever may not change the movie isn't told about its version.
+    // The answer does not reveal the version to users who may not change the movie.
     other
         .delete(&path)
         .header("if-match", &first)
@@ -294,7 +298,7 @@ async fn an_edit_of_a_version_that_is_gone_is_412() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_none_is_404() {
+async fn an_invalid_id_is_404() {
     let app = TestApp::new().await;
     let member = app.member().await;
     create(&member, json!({})).await.is(201);
@@ -333,11 +337,11 @@ async fn an_id_that_is_none_is_404() {
             call.send().await.is_problem(404, "not_found");
         }
     }
-    // What isn't an id names nothing, whatever is sent to it.
+    // An invalid id is 404, whatever the body is.
     for id in ["0", "abc", "%FF"] {
         let call = member.put(&format!("/api/movies/{id}/")).json(&json!({}));
         call.send().await.is_problem(404, "not_found");
     }
-    // However it is spelled, it is 1.
+    // A percent-encoded `1` is the id 1.
     app.anonymous().get("/api/movies/%31/").send().await.is(200);
 }

@@ -1,9 +1,9 @@
-//! The fields of a movie: what each accepts, and how it is refused.
+//! The fields of a movie: which values each accepts, and the errors for the others.
 
 use serde_json::{Value, json};
 
 use super::{COVER, create, path, solaris};
-use crate::api::but;
+use crate::api::with_changes;
 use crate::support::TestApp;
 
 const FIELDS: [&str; 13] = [
@@ -28,7 +28,7 @@ fn is_instant(value: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn a_new_movie_has_every_field_of_the_contract_and_no_other() {
+async fn a_new_movie_has_exactly_the_documented_fields() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let answer = create(&member, json!({})).await.is(201);
@@ -60,7 +60,7 @@ async fn a_new_movie_has_every_field_of_the_contract_and_no_other() {
 
 /// Guarantee 25.
 #[tokio::test]
-async fn what_the_server_owns_cannot_be_set() {
+async fn server_owned_fields_of_a_movie_cannot_be_set() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let forged = json!({
@@ -68,7 +68,7 @@ async fn what_the_server_owns_cannot_be_set() {
         "updated_at": "2000-01-01T00:00:00.000Z", "role": "admin", "version": 9, "likes": 90_000_000_000_u64,
         "liked": "LIKES#0", "dated": "x", "date": "x", "pk": "x", "sk": "x",
     });
-    let whole = but(&solaris(), &forged);
+    let whole = with_changes(&solaris(), &forged);
     let made = member.post("/api/movies/").json(&whole).send().await.is(201).body;
     let path = path(&made);
     let put = member.put(&path).json(&whole).send().await.is(200).body;
@@ -92,12 +92,12 @@ async fn what_the_server_owns_cannot_be_set() {
 }
 
 #[tokio::test]
-async fn text_may_be_as_long_as_its_limit_and_no_longer() {
+async fn a_text_may_be_as_long_as_its_limit_and_no_longer() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let path = path(&create(&member, json!({})).await.is(201).body);
     let genres = |count: usize| (0..count).map(|n| format!("g{n}")).collect::<Vec<_>>().join(", ");
-    // Four of 40 and one more, with commas and spaces.
+    // Four genres of 40 characters and one more, with commas and spaces.
     let long = |last: usize| ["a", "b", "c", "d"].map(|g| g.repeat(40)).join(", ") + ", " + &"e".repeat(last);
     assert_eq!(long(32).chars().count(), 200);
     for (field, fits, too_long) in [
@@ -123,12 +123,12 @@ async fn text_may_be_as_long_as_its_limit_and_no_longer() {
             .await
             .is_problem(400, "invalid_input")
             .names(&[field]);
-        let put = but(&solaris(), &json!({field: fits}));
+        let put = with_changes(&solaris(), &json!({field: fits}));
         assert_eq!(
             member.put(&path).json(&put).send().await.is(200).body[field],
             fits
         );
-        let put = but(&solaris(), &json!({field: too_long}));
+        let put = with_changes(&solaris(), &json!({field: too_long}));
         member
             .put(&path)
             .json(&put)
@@ -172,13 +172,13 @@ async fn text_is_trimmed_and_never_blank() {
             answer.is_problem(400, "invalid_input").names(&[field]);
         }
     }
-    // Past its limit only by what is taken off.
+    // Over the limit only before it is trimmed.
     let wide = format!("{}{}", " ".repeat(300), "x".repeat(200));
     create(&member, json!({"title": wide})).await.is(201);
 }
 
 #[tokio::test]
-async fn control_characters_are_refused_but_for_a_descriptions_line_breaks_and_tabs() {
+async fn control_characters_are_refused_except_line_breaks_and_tabs_in_a_description() {
     let app = TestApp::new().await;
     let member = app.member().await;
     for control in ["\0", "\u{7}", "\u{1b}", "\u{7f}", "\u{85}", "\n", "\t", "\r"] {
@@ -225,7 +225,7 @@ async fn a_release_date_is_a_real_day_from_1870_on() {
 }
 
 #[tokio::test]
-async fn a_genre_that_is_named_twice_counts_once() {
+async fn a_genre_named_twice_is_stored_once() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let body = create(&member, json!({"genre": "Drama,, sci-fi , DRAMA,drama"}))
@@ -250,11 +250,11 @@ async fn a_genre_that_is_named_twice_counts_once() {
 }
 
 #[tokio::test]
-async fn a_movie_of_more_than_30_different_words_is_refused_and_told_why() {
+async fn a_movie_with_more_than_30_different_words_is_400_with_the_reason() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let words = |count: usize| (0..count).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
-    // With the director's two and the genres' three (sci, fi, drama), and every word again in the director.
+    // The director has two more words and the genres three (sci, fi, drama).
     let fits = json!({"title": words(25)});
     let path = path(&create(&member, fits.clone()).await.is(201).body);
     create(
@@ -266,7 +266,11 @@ async fn a_movie_of_more_than_30_different_words_is_refused_and_told_why() {
     let too_many = json!({"title": words(26)});
     let answers = [
         create(&member, too_many.clone()).await,
-        member.put(&path).json(&but(&solaris(), &too_many)).send().await,
+        member
+            .put(&path)
+            .json(&with_changes(&solaris(), &too_many))
+            .send()
+            .await,
         member.patch(&path).json(&too_many).send().await,
         member
             .patch(&path)
@@ -279,7 +283,7 @@ async fn a_movie_of_more_than_30_different_words_is_refused_and_told_why() {
         let message = answer.body["errors"].to_string();
         assert!(message.contains("30 different words"), "{message}");
     }
-    // The widest edit: every word, genre and date changed.
+    // The largest edit: every word, genre and the date change.
     let whole = json!({
         "title": words(20).replace('w', "v"), "director": "a b c d e f g h i j", "genre": "a,b,c,d,e,f,g,h,i",
         "release_date": "1999-09-09", "favorite": true,
@@ -289,7 +293,7 @@ async fn a_movie_of_more_than_30_different_words_is_refused_and_told_why() {
 }
 
 #[tokio::test]
-async fn every_field_that_is_wrong_is_named_at_once() {
+async fn every_invalid_field_is_named_in_one_answer() {
     let app = TestApp::new().await;
     let member = app.member().await;
     let path = path(&create(&member, json!({})).await.is(201).body);
@@ -393,7 +397,7 @@ async fn a_cover_image_is_an_https_url_or_null() {
 }
 
 #[tokio::test]
-async fn favorite_adds_the_movie_to_the_callers_favorites_or_removes_it() {
+async fn the_field_favorite_adds_to_or_removes_from_the_callers_favorites() {
     let app = TestApp::new().await;
     let (owner, admin) = (app.member().await, app.admin().await);
     let made = create(&owner, json!({"favorite": true})).await.is(201).body;
@@ -408,7 +412,7 @@ async fn favorite_adds_the_movie_to_the_callers_favorites_or_removes_it() {
         (&json!(false), &json!(0))
     );
 
-    let put = |favorite: bool| but(&solaris(), &json!({"favorite": favorite}));
+    let put = |favorite: bool| with_changes(&solaris(), &json!({"favorite": favorite}));
     for (caller, body, favorite, count) in [
         (&owner, solaris(), true, 1),
         (&admin, solaris(), false, 1),

@@ -3,11 +3,16 @@
 use std::io::Write as _;
 
 use marquee::import::{Importer, Source};
+use marquee_shared::db::{expression::Condition, item::number, keys::class_of};
 use serde_json::{Value, json};
 
 use super::{create, path, solaris};
-use crate::api::{MEDIA, body_of, but};
-use crate::support::{Caller, TestApp, audit::audit, proxy::ProxiedApp};
+use crate::api::{MEDIA_TYPES, body_of, with_changes};
+use crate::support::{
+    Caller, TestApp,
+    audit::{audit, scan},
+    proxy::ProxiedApp,
+};
 
 const SOLARIS: &str = "tt0069293";
 const STALKER: &str = "tt0079944";
@@ -62,7 +67,7 @@ async fn an_imdb_id_is_tt_and_7_to_10_digits_in_every_media_type() {
         for call in [
             member
                 .put(&path(&stored))
-                .json(&but(&solaris(), &json!({"imdb_id": bad}))),
+                .json(&with_changes(&solaris(), &json!({"imdb_id": bad}))),
             member.patch(&path(&stored)).json(&json!({"imdb_id": bad})),
         ] {
             call.send()
@@ -71,9 +76,9 @@ async fn an_imdb_id_is_tt_and_7_to_10_digits_in_every_media_type() {
                 .names(&["imdb_id"]);
         }
     }
-    for (n, media) in MEDIA.into_iter().enumerate() {
+    for (n, media) in MEDIA_TYPES.into_iter().enumerate() {
         let imdb_id = format!("tt000001{n}");
-        let (kind, body) = body_of(media, &but(&solaris(), &json!({"imdb_id": imdb_id})));
+        let (kind, body) = body_of(media, &with_changes(&solaris(), &json!({"imdb_id": imdb_id})));
         let movie = member
             .post("/api/movies/")
             .body(&kind, body)
@@ -92,7 +97,7 @@ async fn an_imdb_id_stays_until_it_is_cleared_or_replaced() {
     let member = app.member().await;
     let movie = create(&member, json!({"imdb_id": SOLARIS})).await.is(201).body;
     let path = path(&movie);
-    let put = |changes: Value| member.put(&path).json(&but(&solaris(), &changes)).send();
+    let put = |changes: Value| member.put(&path).json(&with_changes(&solaris(), &changes)).send();
     let patch = |changes: Value| member.patch(&path).json(&changes).send();
     let now = async |answer: crate::support::Answer, imdb_id: Value| {
         assert_eq!(answer.is(200).body["imdb_id"], imdb_id);
@@ -118,9 +123,9 @@ async fn an_imdb_id_stays_until_it_is_cleared_or_replaced() {
     // A form has no null.
     for empty in ["", " ", "null"] {
         let form = json!({"imdb_id": empty});
-        let (kind, body) = body_of(MEDIA[1], &form);
+        let (kind, body) = body_of(MEDIA_TYPES[1], &form);
         now(member.patch(&path).body(&kind, body).send().await, json!(null)).await;
-        let (kind, body) = body_of(MEDIA[1], &but(&solaris(), &form));
+        let (kind, body) = body_of(MEDIA_TYPES[1], &with_changes(&solaris(), &form));
         let other = member.post("/api/movies/").body(&kind, body).send().await.is(201);
         assert_eq!(other.body["imdb_id"], json!(null));
         now(patch(json!({"imdb_id": SOLARIS})).await, json!(SOLARIS)).await;
@@ -129,7 +134,7 @@ async fn an_imdb_id_stays_until_it_is_cleared_or_replaced() {
 
 /// Guarantee 31.
 #[tokio::test]
-async fn no_two_movies_have_one_imdb_id() {
+async fn no_two_movies_have_the_same_imdb_id() {
     let app = TestApp::new().await;
     let (member, other) = (app.member().await, app.member().await);
     let solaris = create(&member, json!({"imdb_id": SOLARIS})).await.is(201).body;
@@ -141,7 +146,7 @@ async fn no_two_movies_have_one_imdb_id() {
 
     // With a genre of its own and a favorite, so that more than one condition can fail.
     let taken = json!({"imdb_id": SOLARIS, "genre": "Mystery, Drama", "favorite": true});
-    let all = but(&super::solaris(), &taken);
+    let all = with_changes(&super::solaris(), &taken);
     for call in [
         member.post("/api/movies/").json(&all),
         other.post("/api/movies/").json(&all),
@@ -216,7 +221,7 @@ async fn the_list_is_filtered_by_imdb_id() {
             .is(200);
         assert_eq!(
             answer.body["results"][0],
-            but(&movie, &json!({"favorite": favorite}))
+            with_changes(&movie, &json!({"favorite": favorite}))
         );
     }
     for bad in ["", "%20", "tt", "tt006929", "69293", "TT0069293", "tt12345678901"] {
@@ -266,6 +271,29 @@ async fn an_import_leaves_out_a_row_whose_imdb_id_a_movie_has_and_no_other() {
         let list = member.get("/api/movies/").send().await.is(200);
         let titles = crate::api::texts(&list, "title");
         assert_eq!(titles, ["Solaris", "Stalker", "Nostalghia", "Mirror"]);
+        audit(&store).await;
+    }
+}
+
+/// The slower of two imports of one file finds its movies added, with the same `imdb_id`s, and must leave them alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_does_not_undo_what_another_import_of_the_same_file_added() {
+    for is_direct in [true, false] {
+        let proxied = ProxiedApp::new().await;
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(ROWS.as_bytes()).unwrap();
+        let source = Source::File(file.path().to_owned());
+        let database = proxied.proxy.table.database().filter(|_| is_direct);
+        let store = proxied.proxy.store().await;
+        let importer = Importer::new(store.clone(), database);
+        importer.run(&source).await.unwrap();
+        // As the job was when the slower one read it.
+        let mut items = scan(&store).await.into_iter();
+        let mut job = items.rfind(|item| class_of(item) == "IMPORT").unwrap();
+        job.insert("done".to_owned(), number(0));
+        assert!(store.put(job, Condition::none()).await.unwrap().is_ok());
+        let report = importer.run(&source).await.unwrap();
+        assert_eq!((report.movies, report.counts.there), (0, 6));
         audit(&store).await;
     }
 }

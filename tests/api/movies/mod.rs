@@ -1,4 +1,4 @@
-//! Movies: adding, reading, replacing, updating, deleting.
+//! Movies: creation, reading, PUT, PATCH and deletion.
 
 mod deletion;
 mod edits;
@@ -7,7 +7,7 @@ mod imdb_ids;
 
 use serde_json::Value;
 
-use crate::api::but;
+use crate::api::with_changes;
 use crate::support::{Answer, Caller, movie};
 
 pub(super) const COVER: &str = "https://example.org/covers/solaris.jpg?size=2";
@@ -23,7 +23,7 @@ pub(super) fn path(movie: &Value) -> String {
 pub(super) async fn create(caller: &Caller, changes: Value) -> Answer {
     caller
         .post("/api/movies/")
-        .json(&but(&solaris(), &changes))
+        .json(&with_changes(&solaris(), &changes))
         .send()
         .await
 }

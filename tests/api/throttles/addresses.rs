@@ -1,16 +1,19 @@
-//! Addresses: which one a request is counted by.
+//! Throttles by address: which address a request has.
 
 use marquee_shared::domain::password::Secret;
 use serde_json::json;
 
-use super::{FREE, LOGIN, WRONG, at_once, begin_window, fill, use_up, wait};
+use super::{
+    FREE, LOGIN, WRONG, attempt_3_seconds_earlier, attempt_until_throttled, fill_window, retry_after,
+    start_window,
+};
 use crate::support::{PASSWORD, TestApp};
 
 const REGISTER: &str = "/api/auth/register/";
 
 /// Guarantee 21.
 #[tokio::test]
-async fn no_header_makes_a_guesser_another() {
+async fn no_header_changes_the_address_of_a_client() {
     let app = TestApp::new().await;
     let owner = app.member().await;
     let attempt = async |n: usize| {
@@ -33,12 +36,13 @@ async fn no_header_makes_a_guesser_another() {
     for n in 0..FREE {
         attempt(n).await.is(401);
     }
-    wait(at_once(&app, async || attempt(FREE).await).await);
+    retry_after(attempt_3_seconds_earlier(&app, async || attempt(FREE).await).await);
 }
 
-/// Guarantees 21 and 22: the gateway sees CloudFront's address, where it stands in front, and CloudFront says the client's.
+/// Guarantees 21 and 22: behind CloudFront, the gateway sees CloudFront's address, and a header of CloudFront has the
+/// client's.
 #[tokio::test]
-async fn behind_cloudfront_a_client_is_who_cloudfront_says() {
+async fn behind_cloudfront_a_clients_address_is_the_one_that_cloudfront_reports() {
     let app = TestApp::with(|options| {
         options.config.http.edge_key = Some(Secret::new("the key".into()));
     })
@@ -56,23 +60,23 @@ async fn behind_cloudfront_a_client_is_who_cloudfront_says() {
         let body = json!({"username": "ripley", "password": password});
         call(LOGIN, address).json(&body).send().await
     };
-    use_up(&app, async || attempt("198.51.100.1", WRONG).await).await;
-    use_up(&app, async || attempt("2001:db8::1", WRONG).await).await;
-    // A client has a subnet of addresses.
-    wait(attempt("2001:db8:0:1::2", WRONG).await);
+    attempt_until_throttled(&app, async || attempt("198.51.100.1", WRONG).await).await;
+    attempt_until_throttled(&app, async || attempt("2001:db8::1", WRONG).await).await;
+    // All addresses of an IPv6 subnet are one client.
+    retry_after(attempt("2001:db8:0:1::2", WRONG).await);
     attempt("2001:db8:0:100::2", WRONG).await.is(401);
-    // What is no address, or isn't there, is the gateway's own.
-    use_up(&app, async || attempt("", WRONG).await).await;
-    wait(attempt("x", PASSWORD).await);
-    begin_window(&app);
-    fill(&app, "ripley", "guess").await;
-    wait(attempt("198.51.100.2", PASSWORD).await);
+    // If the header is missing or invalid, the address is the one that the gateway sees.
+    attempt_until_throttled(&app, async || attempt("", WRONG).await).await;
+    retry_after(attempt("x", PASSWORD).await);
+    start_window(&app);
+    fill_window(&app, "ripley", "guess").await;
+    retry_after(attempt("198.51.100.2", PASSWORD).await);
     attempt("192.0.2.1", PASSWORD).await.is(200);
 }
 
 /// Guarantees 19 and 21.
 #[tokio::test]
-async fn an_address_may_be_limited_and_cannot_pretend_to_be_another() {
+async fn an_address_can_be_limited_and_cannot_be_spoofed() {
     let app = TestApp::with(|options| options.config.throttle.address_per_minute = 3).await;
     let attempt = async |n: u64| {
         let call = app
@@ -83,7 +87,7 @@ async fn an_address_may_be_limited_and_cannot_pretend_to_be_another() {
             .send()
             .await
     };
-    // A window may end between two of these, but not between all.
+    // The window may end once during these attempts. One of seven is refused nevertheless.
     let mut refused = None;
     for n in 0..7 {
         let answer = attempt(n).await;
@@ -93,7 +97,7 @@ async fn an_address_may_be_limited_and_cannot_pretend_to_be_another() {
         }
         answer.is(401);
     }
-    let left = wait(refused.unwrap());
+    let left = retry_after(refused.unwrap());
     assert!(left <= 60, "{left}");
     app.clock.advance(left);
     attempt(9).await.is(401);
@@ -105,5 +109,5 @@ async fn an_address_may_be_limited_and_cannot_pretend_to_be_another() {
             return;
         }
     }
-    panic!("registering has no limit");
+    panic!("no registration was refused");
 }

@@ -1,21 +1,22 @@
-//! Guesses: how many are free, how long the waits are.
+//! Password guesses: how many are free, and how long the waits are.
 
 use std::time::Instant;
 
 use futures_util::future::join_all;
 
 use super::{
-    DAY, FREE, LIMIT, WINDOW, WRONG, at_once, begin_window, email, fill, login, refreshed, use_up, wait,
+    DAY, FREE, LIMIT, WINDOW, WRONG, attempt_3_seconds_earlier, attempt_until_throttled, email, fill_window,
+    login, refreshed, retry_after, start_window,
 };
-use crate::api::settled;
+use crate::api::without_request_id;
 use crate::support::{
     Caller, PASSWORD, TestApp,
     audit::scan,
     proxy::{Cost, ProxiedApp},
 };
 
-/// How many waits may be over since then on a slow machine: of one second, of two more, of four more.
-fn waits_over(begun: Instant) -> usize {
+/// Returns how many waits may have ended since `begun` on a slow machine. Waits take 1, 2, 4, 8 … seconds.
+fn waits_ended(begun: Instant) -> usize {
     let seconds = begun.elapsed().as_secs();
     [1, 3, 7, 15, 31, 63]
         .into_iter()
@@ -23,8 +24,8 @@ fn waits_over(begun: Instant) -> usize {
         .count()
 }
 
-/// How many items attempts take in the table.
-async fn items(app: &TestApp) -> usize {
+/// Returns the number of items in the table that count attempts.
+async fn attempt_items(app: &TestApp) -> usize {
     let items = scan(&app.running.state.store).await;
     let is_attempts = |pk: &String| pk.starts_with("ATTEMPTS#");
     items
@@ -35,7 +36,7 @@ async fn items(app: &TestApp) -> usize {
 
 /// Guarantees 20 and 22: waits from one address.
 #[tokio::test]
-async fn guessing_is_slowed_before_the_tenth_by_waits_that_grow_to_15_minutes() {
+async fn waits_begin_before_the_tenth_guess_and_grow_to_15_minutes() {
     let app = TestApp::new().await;
     let (owner, other) = (app.member().await, app.member().await);
     let guesser = app.anonymous();
@@ -46,12 +47,12 @@ async fn guessing_is_slowed_before_the_tenth_by_waits_that_grow_to_15_minutes() 
         let answer = login(&guesser, &owner.username, WRONG).await;
         if answer.status == 401 {
             guesses += 1;
-            let most = FREE + waits_over(begun);
+            let most = FREE + waits_ended(begun);
             assert!(guesses <= most || !waits.is_empty(), "{guesses} without a wait");
             continue;
         }
-        let wait = wait(answer);
-        // The right password waits as well, or waiting would tell it. A short wait may be over by now.
+        let wait = retry_after(answer);
+        // The right password must wait too, or the wait would reveal it. A short wait may have ended by now.
         if wait > 60 {
             let right = login(&guesser, &owner.username, PASSWORD).await;
             right.is_problem(429, "too_many_requests");
@@ -59,36 +60,36 @@ async fn guessing_is_slowed_before_the_tenth_by_waits_that_grow_to_15_minutes() 
         waits.push(wait);
         app.clock.advance(wait);
     }
-    // Of each some seconds may be over on a slow machine.
+    // Some seconds of each wait may have passed on a slow machine.
     assert!(waits.last() > Some(&890), "{waits:?}");
     assert!(waits.iter().step_by(4).is_sorted(), "{waits:?}");
 
-    // Meanwhile the owner's session lives, and nobody else has to wait.
+    // Meanwhile the owner's session continues, and other users do not have to wait.
     login(&guesser, &owner.username, WRONG).await.is(401);
     login(&guesser, &owner.username, PASSWORD).await.is(429);
     login(&guesser, &other.username, PASSWORD).await.is(200);
     refreshed(&owner, &owner.refresh).await;
 
-    // The wait over, the right password is taken, and wipes the slate clean.
+    // After the wait, the right password is accepted and resets the count.
     app.clock.advance(900);
     login(&guesser, &owner.username, PASSWORD).await.is(200);
-    use_up(&app, async || login(&guesser, &owner.username, WRONG).await).await;
-    // So does a day.
+    attempt_until_throttled(&app, async || login(&guesser, &owner.username, WRONG).await).await;
+    // A day resets the count too.
     app.clock.advance(DAY);
-    use_up(&app, async || login(&guesser, &owner.username, WRONG).await).await;
+    attempt_until_throttled(&app, async || login(&guesser, &owner.username, WRONG).await).await;
 }
 
-/// Guarantee 20: of many at once no more are checked than of many one after another, and they don't use up what is taken
-/// from everywhere.
+/// Guarantee 20: no more concurrent guesses are checked than sequential ones. The refused guesses do not count toward the
+/// limit of all addresses together.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_200_guesses_at_once_nine_are_checked() {
+async fn nine_of_200_concurrent_guesses_are_checked() {
     let app = TestApp::new().await;
     let owner = app.member().await;
     let attacker = app.anonymous().at([127, 0, 1, 1]);
-    begin_window(&app);
+    start_window(&app);
     let begun = Instant::now();
     let answers = join_all((0..200).map(|_| login(&attacker, &owner.username, WRONG))).await;
-    // A wait may be over before the last is counted: of a second, two more, four more.
+    // On a slow machine, waits of 1, 2, 4 … seconds may end before the last guess is counted.
     let waited = [1, 3, 7, 15, 31].into_iter();
     let waited = waited
         .filter(|seconds| begun.elapsed().as_secs() >= *seconds)
@@ -96,38 +97,38 @@ async fn of_200_guesses_at_once_nine_are_checked() {
     let checked = answers.iter().filter(|answer| answer.status == 401).count();
     assert!(
         (FREE..=FREE + waited).contains(&checked),
-        "{checked} of {waited} waits"
+        "{checked} checked, {waited} waits ended"
     );
     for answer in answers {
         if answer.status != 401 {
-            wait(answer);
+            retry_after(answer);
         }
     }
-    // Of those from everywhere, what was checked is gone and nothing else.
-    assert_eq!(fill(&app, &owner.username, "after").await, LIMIT - checked);
+    // Only the checked guesses count toward the limit of all addresses.
+    assert_eq!(fill_window(&app, &owner.username, "after").await, LIMIT - checked);
 }
 
-/// Guarantees 20 and 22: a name takes 50 attempts in 15 minutes from all addresses that it isn't known at. What is refused
-/// then adds no item to the table, from however many addresses it comes.
+/// Guarantees 20 and 22: a name has 50 attempts in 15 minutes from all addresses together where the account is not known.
+/// Refused attempts add no items to the table, from however many addresses they come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn from_all_addresses_together_a_name_takes_50_attempts_in_15_minutes() {
+async fn a_name_has_50_attempts_in_15_minutes_from_all_addresses_together() {
     let app = TestApp::new().await;
     for name in [app.member().await.username, "nobody".into()] {
-        begin_window(&app);
-        let before = items(&app).await;
+        start_window(&app);
+        let before = attempt_items(&app).await;
         let callers: Vec<Caller> = (1..=12).map(|n| app.anonymous().at([127, 0, 1, n])).collect();
         let guesses = callers.iter().flat_map(|caller| [caller; FREE]);
         let answers = join_all(guesses.map(|caller| login(caller, &name, WRONG))).await;
         let checked = answers.iter().filter(|answer| answer.status == 401).count();
         assert_eq!(checked, LIMIT);
-        // An item for each address, and one for the window.
-        assert!(items(&app).await <= before + 13);
+        // One item for each address, and one for the window.
+        assert!(attempt_items(&app).await <= before + 13);
 
-        let before = items(&app).await;
+        let before = attempt_items(&app).await;
         let more: Vec<Caller> = (1..=60).map(|n| app.anonymous().at([127, 0, 2, n])).collect();
         let refused = join_all(more.iter().map(|caller| login(caller, &name, WRONG))).await;
-        let longest = refused.into_iter().map(wait).max().unwrap();
-        assert_eq!(items(&app).await, before);
+        let longest = refused.into_iter().map(retry_after).max().unwrap();
+        assert_eq!(attempt_items(&app).await, before);
         app.clock.advance(longest);
         login(&app.anonymous().at([127, 0, 3, 1]), &name, WRONG)
             .await
@@ -135,16 +136,16 @@ async fn from_all_addresses_together_a_name_takes_50_attempts_in_15_minutes() {
     }
 }
 
-/// Guarantee 20: the most that anybody can guess at one name, with all the addresses of the world.
+/// Guarantee 20: this limit holds for an attacker with any number of addresses.
 #[tokio::test]
-async fn in_no_hour_an_account_takes_more_than_500_attempts() {
+async fn an_account_has_at_most_500_attempts_in_any_hour() {
     const STEP: i64 = 300;
     let app = TestApp::new().await;
     app.clock
         .advance(WINDOW - app.clock.now().seconds().rem_euclid(WINDOW) - STEP / 2);
     let mut taken = Vec::new();
     for step in 0..30 {
-        taken.push(fill(&app, "ripley", &format!("step{step}")).await);
+        taken.push(fill_window(&app, "ripley", &format!("step{step}")).await);
         app.clock.advance(STEP);
     }
     let hour = usize::try_from(3600 / STEP).unwrap();
@@ -155,27 +156,27 @@ async fn in_no_hour_an_account_takes_more_than_500_attempts() {
     assert!((LIMIT * 4..=LIMIT * 5).contains(&most.unwrap()), "{taken:?}");
 }
 
-/// Guarantee 18: neither how long a name waits nor what is asked of the table tells whether it is anybody's.
+/// Guarantee 18: neither the waits nor the calls to the table reveal whether a user has the name.
 #[tokio::test]
-async fn guessing_at_an_unknown_name_is_slowed_alike() {
+async fn guesses_at_an_unknown_name_are_throttled_alike() {
     let proxied = ProxiedApp::new().await;
     let app = &proxied.app;
     let member = app.member().await;
     let mut seen = Vec::new();
     for name in [&member.username, &email(&member), "nobody"] {
         let attacker = app.anonymous().at([127, 0, 1, 1]);
-        begin_window(app);
-        // The keys are read again after some minutes, whoever comes first.
+        start_window(app);
+        // The first request after some minutes reads the keys again. This one does, so that the measured requests do not.
         login(&app.anonymous(), "somebody else", WRONG).await.is(401);
         let mut calls = Vec::new();
         let mut attempt = async |caller: &Caller| {
             proxied.proxy.take();
-            let answer = at_once(app, async || login(caller, name, WRONG).await).await;
+            let answer = attempt_3_seconds_earlier(app, async || login(caller, name, WRONG).await).await;
             let mut cost = Cost::of(proxied.proxy.take());
             cost.calls.sort_unstable();
             calls.push((cost.calls, cost.reads, cost.writes));
-            let (status, mut body) = settled(answer);
-            // How long is for the clock to say.
+            let (status, mut body) = without_request_id(answer);
+            // The detail contains the remaining seconds, which depend on the clock.
             body.as_object_mut().unwrap().remove("detail");
             (status, body)
         };
@@ -183,7 +184,7 @@ async fn guessing_at_an_unknown_name_is_slowed_alike() {
         for _ in 0..=FREE {
             answers.push(attempt(&attacker).await);
         }
-        fill(app, name, "elsewhere").await;
+        fill_window(app, name, "elsewhere").await;
         let elsewhere = app.anonymous().at([127, 0, 1, 2]);
         answers.push(attempt(&elsewhere).await);
         assert_eq!((answers[FREE].0, answers[FREE + 1].0), (429, 429));
@@ -193,7 +194,7 @@ async fn guessing_at_an_unknown_name_is_slowed_alike() {
     assert_eq!(seen[1], seen[2]);
 }
 
-/// Guarantee 22: a clock that was set back makes nobody wait for what is ahead of it.
+/// Guarantee 22: after the clock is set back, nobody waits because of timestamps in the future.
 #[tokio::test]
 async fn waits_survive_a_clock_that_is_set_back() {
     for back in [60, 3600, 400 * DAY] {
@@ -205,23 +206,23 @@ async fn waits_survive_a_clock_that_is_set_back() {
             while answer.status == 401 {
                 answer = login(&guesser, &owner.username, WRONG).await;
             }
-            app.clock.advance(wait(answer));
+            app.clock.advance(retry_after(answer));
         }
         login(&guesser, &owner.username, WRONG).await.is(401);
-        wait(login(&guesser, &owner.username, WRONG).await);
+        retry_after(login(&guesser, &owner.username, WRONG).await);
         app.clock.advance(-back);
-        // Guessing is as slow as it was, by this clock.
+        // Guessing is throttled as before, by the clock that was set back.
         login(&guesser, &owner.username, WRONG).await.is(401);
-        let left = wait(login(&guesser, &owner.username, WRONG).await);
+        let left = retry_after(login(&guesser, &owner.username, WRONG).await);
         assert!(left > 60, "{left}");
         app.clock.advance(left);
         login(&guesser, &owner.username, PASSWORD).await.is(200);
 
-        fill(&app, &owner.username, "guess").await;
+        fill_window(&app, &owner.username, "guess").await;
         app.clock.advance(-back);
         login(&guesser, &owner.username, PASSWORD).await.is(200);
-        let left = fill(&app, &owner.username, "more").await;
+        let left = fill_window(&app, &owner.username, "more").await;
         assert!(left <= LIMIT);
-        wait(login(&app.anonymous().at([127, 0, 9, 1]), &owner.username, PASSWORD).await);
+        retry_after(login(&app.anonymous().at([127, 0, 9, 1]), &owner.username, PASSWORD).await);
     }
 }

@@ -1,7 +1,7 @@
-//! Guessing is slow, and nobody can lock an owner out by it: guarantees 18 to 22.
+//! Password guessing is slow, and guessing does not lock the owner out (guarantees 18 to 22).
 //!
-//! A client's address is one of the loopback network's own, `127.0.0.0/8`, all of which Linux takes for this machine.
-//! Attackers here never pause while the owner signs in, and never break a rule: they ask again when `Retry-After` is over.
+//! Clients have different addresses of the network `127.0.0.0/8`, all of which are this machine on Linux. Attackers do
+//! not pause while the owner signs in. They always wait for `Retry-After`, which is the fastest way to guess.
 
 mod addresses;
 mod guesses;
@@ -17,10 +17,10 @@ pub(super) const LOGIN: &str = "/api/auth/login/";
 pub(super) const REFRESH: &str = "/api/auth/refresh/";
 pub(super) const WRONG: &str = "a wrong passphrase";
 
-/// How many attempts a name has from one address before the first wait.
+/// The number of attempts that a name has from one address before the first wait.
 pub(super) const FREE: usize = 9;
 
-/// The window of all addresses, in seconds, and how many attempts it takes.
+/// The window for all addresses together, in seconds, and the number of attempts in it.
 pub(super) const WINDOW: i64 = 900;
 pub(super) const LIMIT: usize = 50;
 pub(super) const DAY: i64 = 24 * 3600;
@@ -40,37 +40,39 @@ pub(super) fn email(of: &Caller) -> String {
     format!("{}@example.com", of.username)
 }
 
-/// The seconds that a refused attempt has to wait.
-pub(super) fn wait(answer: Answer) -> i64 {
+/// Returns the seconds in `Retry-After`. Panics unless the answer is `429`.
+pub(super) fn retry_after(answer: Answer) -> i64 {
     let answer = answer.is_problem(429, "too_many_requests");
     let wait = answer.header("retry-after").parse().unwrap();
     assert!((1..=900).contains(&wait), "{wait}");
     wait
 }
 
-/// An attempt before the clock goes on, so that no wait is over because this machine is slow.
-pub(super) async fn at_once(app: &TestApp, attempt: impl AsyncFn() -> Answer) -> Answer {
+/// Makes an attempt with the clock set back by 3 seconds, so that no wait has ended because this machine is slow.
+pub(super) async fn attempt_3_seconds_earlier(app: &TestApp, attempt: impl AsyncFn() -> Answer) -> Answer {
     app.clock.advance(-3);
     let answer = attempt().await;
     app.clock.advance(3);
     answer
 }
 
-/// Attempts until the next has to wait, for longer than a test takes: nine that are free, and a few more in their time.
-pub(super) async fn use_up(app: &TestApp, attempt: impl AsyncFn() -> Answer) {
+/// Makes attempts until the next one has to wait longer than a test takes: nine free ones, and a few more after their
+/// waits.
+pub(super) async fn attempt_until_throttled(app: &TestApp, attempt: impl AsyncFn() -> Answer) {
     for _ in 0..FREE {
         attempt().await.is(401);
     }
-    let mut left = wait(at_once(app, &attempt).await);
+    let mut left = retry_after(attempt_3_seconds_earlier(app, &attempt).await);
     while left < 20 {
         app.clock.advance(left);
         attempt().await.is(401);
-        left = wait(at_once(app, &attempt).await);
+        left = retry_after(attempt_3_seconds_earlier(app, &attempt).await);
     }
 }
 
-/// Attempts at a name from ever new addresses until all are refused, past the API, where none has its password hashed.
-pub(super) async fn fill(app: &TestApp, name: &str, series: &str) -> usize {
+/// Makes attempts at a name from new addresses until one is refused, and returns how many were accepted. It calls the
+/// store instead of the API, so no password is hashed.
+pub(super) async fn fill_window(app: &TestApp, name: &str, series: &str) -> usize {
     let store = &app.running.state.store;
     let mut taken = 0;
     loop {
@@ -92,8 +94,8 @@ pub(super) async fn fill(app: &TestApp, name: &str, series: &str) -> usize {
     }
 }
 
-/// Puts the clock to some seconds after the beginning of a window, so that none ends or began in the middle of a test.
-pub(super) fn begin_window(app: &TestApp) {
+/// Sets the clock to 10 seconds after the beginning of a window, so that no window begins or ends during a test.
+pub(super) fn start_window(app: &TestApp) {
     let into = app.clock.now().seconds().rem_euclid(WINDOW);
     app.clock.advance(WINDOW - into + 10);
 }

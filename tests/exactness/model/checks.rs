@@ -1,14 +1,14 @@
-//! Checks of the server's lists and searches against the reference.
+//! Comparisons of the server's lists and searches with the reference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{requests::*, vocabulary::*, world::World};
+use super::{comparison::Comparison, requests::*, vocabulary::*};
 use crate::support::{Caller, audit::audit, encode};
 
-impl World {
-    /// Walks a list page by page, forwards and back.
+impl Comparison {
+    /// Compares a list with the reference page by page, forward and backward.
     pub(super) async fn walk(&self, who: Who, list: &List, limit: usize) {
         let caller = self.caller(who);
         let (path, count, expected) = self.list(list, &caller);
@@ -17,12 +17,12 @@ impl World {
             caller.get(&path).send().await.is(401);
             return;
         }
-        let (forwards, back) = self.both_ways(&caller, &path, count, limit).await;
-        assert_eq!(forwards, expected, "{path}");
-        assert_eq!(back, expected, "{path}, backwards");
+        let (forward, back) = self.both_ways(&caller, &path, count, limit).await;
+        assert_eq!(forward, expected, "{path}");
+        assert_eq!(back, expected, "{path}, backward");
     }
 
-    /// Everything in a collection, first by `next`, then from the last page back by `previous`.
+    /// Returns all results of a collection twice: by following `next`, and from the last page by following `previous`.
     pub(super) async fn both_ways(
         &self,
         caller: &Caller,
@@ -32,13 +32,13 @@ impl World {
     ) -> (Vec<Value>, Vec<Value>) {
         let mut page = caller.get(path).send().await.is(200);
         assert_eq!(page.body["previous"], Value::Null, "{path}");
-        let mut forwards = Vec::new();
+        let mut forward = Vec::new();
         loop {
             let results = page.body["results"].as_array().unwrap();
             assert!(results.len() <= limit);
             assert_eq!(page.body["count"], json!(count), "{path}");
-            forwards.extend(results.iter().cloned());
-            assert!(forwards.len() <= 1000, "{path} doesn't end");
+            forward.extend(results.iter().cloned());
+            assert!(forward.len() <= 1000, "{path} does not end");
             match page.body["next"].as_str() {
                 Some(next) => page = caller.get(next).send().await.is(200),
                 None => break,
@@ -48,35 +48,36 @@ impl World {
         while let Some(previous) = page.body["previous"].as_str() {
             page = caller.get(previous).send().await.is(200);
             pages.push(page.body["results"].as_array().unwrap().clone());
-            assert!(pages.len() <= 1000, "{path} doesn't begin");
+            assert!(pages.len() <= 1000, "{path} does not begin");
         }
         pages.reverse();
-        (forwards, pages.concat())
+        (forward, pages.concat())
     }
 
-    /// What was there throughout is met exactly once.
+    /// Walks a list while movies are deleted and added. Asserts that every movie that existed throughout is seen
+    /// exactly once.
     pub(super) async fn walk_amid_changes(&mut self, list: &List, limit: usize, movies: &[usize]) {
         let admin = self.caller(Some(0));
         let (path, _, _) = self.list(list, &admin);
         let mut throughout: BTreeSet<u64> = self.movies.keys().copied().collect();
-        let (mut met, mut movies) = (Vec::new(), movies.iter());
+        let (mut listed, mut movies) = (Vec::new(), movies.iter());
         let mut next = Some(format!("{path}&limit={limit}"));
         while let Some(path) = next {
             let page = admin.get(&path).send().await.is(200);
             let ids = page.ids();
-            met.extend(ids.iter().copied());
+            listed.extend(ids.iter().copied());
             next = page.body["next"].as_str().map(str::to_owned);
             if let Some(n) = movies.next() {
-                // The movie at which the page ended, or any.
+                // Deletes the movie at the end of the page, or another one.
                 let gone = ids
                     .last()
                     .copied()
                     .filter(|_| n % 2 == 0)
-                    .unwrap_or_else(|| self.pick(*n));
+                    .unwrap_or_else(|| self.movie_id(*n));
                 self.app.clock.advance(1);
                 if self.movies.contains_key(&gone) {
                     admin.delete(&format!("/api/movies/{gone}/")).send().await.is(204);
-                    self.forget(gone);
+                    self.remove_movie(gone);
                     throughout.remove(&gone);
                 }
                 let new = MovieText {
@@ -90,15 +91,19 @@ impl World {
                 self.create(Some(0), &new, None, None).await;
             }
         }
-        let distinct: BTreeSet<u64> = met.iter().copied().collect();
-        assert_eq!(distinct.len(), met.len(), "met twice: {met:?}");
+        let distinct: BTreeSet<u64> = listed.iter().copied().collect();
+        assert_eq!(
+            distinct.len(),
+            listed.len(),
+            "a movie is listed twice: {listed:?}"
+        );
         assert!(
             distinct.is_superset(&throughout),
-            "{met:?} without some of {throughout:?}"
+            "{listed:?} lacks some of {throughout:?}"
         );
     }
 
-    /// Searches with everything on one page.
+    /// Compares a search on one page with the reference.
     pub(super) async fn search_once(&self, words: &[String]) {
         let path = format!("/api/movies/search/?q={}&limit=100", encode(&words.join(" ")));
         let answer = self.app.anonymous().get(&path).send().await.is(200);
@@ -109,20 +114,21 @@ impl World {
         self.check_found(words, answer.body["results"].as_array().unwrap());
     }
 
-    /// Searches page by page, forwards and back, and with everything on one page: always in the same order.
+    /// Compares a search with the reference page by page, forward and backward, and on one page. The order is always
+    /// the same.
     pub(super) async fn search(&self, q: &Text, limit: usize) {
         let path = format!("/api/movies/search/?q={}", encode(&q.written));
         let nobody = self.app.anonymous();
-        let (forwards, back) = self
+        let (forward, back) = self
             .both_ways(&nobody, &format!("{path}&limit={limit}"), None, limit)
             .await;
-        assert_eq!(forwards, back, "{q:?}, backwards");
-        self.check_found(&q.words, &forwards);
+        assert_eq!(forward, back, "{q:?}, backward");
+        self.check_found(&q.words, &forward);
         let whole = nobody.get(&format!("{path}&limit=100")).send().await.is(200);
-        assert_eq!(whole.body["results"], json!(forwards), "{q:?}");
+        assert_eq!(whole.body["results"], json!(forward), "{q:?}");
     }
 
-    /// Whether a search of these words found what it should, class by class.
+    /// Asserts that a search of these words found exactly the expected movies, rank by rank.
     pub(super) fn check_found(&self, words: &[String], movies: &[Value]) {
         let found: Vec<u64> = movies.iter().map(|movie| movie["id"].as_u64().unwrap()).collect();
         assert_eq!(movies, self.bodies(&found, 0), "{words:?}");
@@ -136,17 +142,17 @@ impl World {
         for (rank, class) in &expected {
             let (these, others) = rest.split_at(class.len().min(rest.len()));
             let these: BTreeSet<u64> = these.iter().copied().collect();
-            assert_eq!(these, *class, "{words:?}: class {rank} of {found:?}");
+            assert_eq!(these, *class, "{words:?}: rank {rank} of {found:?}");
             rest = others;
         }
         assert!(
             rest.is_empty(),
-            "{words:?} finds {found:?}, and not only {expected:?}"
+            "{words:?} finds {found:?}, expected only {expected:?}"
         );
     }
 
-    /// After every step: the lists that show everything at once, as different users see them.
-    pub(super) async fn look_around(&self) {
+    /// Compares every list after a step. The caller and the order vary from step to step.
+    pub(super) async fn check_all_lists(&self) {
         let turn = self.movies.len() + self.users.len();
         let caller = self.caller(Some(turn));
         let order = ORDERS[turn % ORDERS.len()];
@@ -176,9 +182,10 @@ impl World {
         }
     }
 
-    /// At the end: every list page by page, every movie by its own title, and the audit.
-    pub(super) async fn conclude(&self) {
-        let orders = if self.look == Look::Lists { ORDERS } else { &[] };
+    /// At the end of a sequence: compares every list page by page, every movie, and searches for some of their titles.
+    /// Then audits the table.
+    pub(super) async fn check_final_state(&self) {
+        let orders = if self.focus == Focus::Lists { ORDERS } else { &[] };
         for (n, order) in orders.iter().enumerate() {
             self.walk(Some(n), &List::All(order), 3).await;
             self.walk(Some(n), &List::Genre(GENRES[n], order), 2).await;

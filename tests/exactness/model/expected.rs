@@ -1,12 +1,12 @@
-//! The lists of the reference, as a caller must see them.
+//! The lists of the reference, as a caller sees them.
 
 use serde_json::{Value, json};
 
-use super::{reference::*, requests::*, vocabulary::*, world::World};
+use super::{comparison::Comparison, reference::*, requests::*, vocabulary::*};
 use crate::support::{Caller, encode};
 
-impl World {
-    /// The movies of a list, in its order.
+impl Comparison {
+    /// Returns the movies for which `keep` is true, in this order.
     pub(super) fn ordered(&self, order: &str, keep: impl Fn(&Movie) -> bool) -> Vec<u64> {
         let mut movies: Vec<(&str, u64)> = self
             .movies
@@ -51,7 +51,7 @@ impl World {
         liked.into_iter().take(limit).map(|(_, id)| id).collect()
     }
 
-    /// A list's path, its count and its items as `caller` sees them.
+    /// Returns the path of a list, its count and its results as `caller` sees them.
     pub(super) fn list(&self, list: &List, caller: &Caller) -> (String, Option<usize>, Vec<Value>) {
         match list {
             List::All(order) => {

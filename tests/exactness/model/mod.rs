@@ -1,24 +1,26 @@
-//! The API against a model: random sequences of requests by several users, each answer and then every list compared
-//! with a plain reference in memory. The reference is written from the API's documented rules. It knows no keys and no items,
-//! and how text compares is said by the vocabulary itself, letter by letter.
+//! The API against a model. Several users send random sequences of requests. Each answer, and after each step every
+//! list, is compared with a simple reference in memory.
+//!
+//! The reference is written from the documented rules of the API. It has no keys and no items. It does not normalize text
+//! either: the vocabulary contains the normalized form of each word and letter.
 
 mod checks;
+mod comparison;
 mod expected;
 mod reference;
 mod requests;
 mod vocabulary;
-mod world;
 
-use self::{requests::*, world::World};
+use self::{comparison::Comparison, requests::*};
 use proptest::{
     collection::vec,
     prelude::*,
     test_runner::{Config, TestRunner},
 };
 
-/// Runs sequences against the API and the reference. A failure prints the shortest that was found to fail.
-fn compare(cases: u32, look: Look, sequences: impl Strategy<Value = (Vec<Op>, Vec<Op>)>) {
-    // The variable that proptest has for it.
+/// Runs sequences against the API and the reference. On failure, prints the shortest failing sequence that was found.
+fn compare(cases: u32, focus: Focus, sequences: impl Strategy<Value = (Vec<Op>, Vec<Op>)>) {
+    // The variable with which proptest configures the number of cases.
     let named = std::env::var("PROPTEST_CASES").ok();
     let config = Config {
         cases: named.map_or(cases, |n| n.parse().unwrap()),
@@ -34,11 +36,11 @@ fn compare(cases: u32, look: Look, sequences: impl Strategy<Value = (Vec<Op>, Ve
         .unwrap();
     let result = TestRunner::new(config).run(&sequences, |(begin, then)| {
         runtime.block_on(async {
-            let mut world = World::new(look).await;
+            let mut comparison = Comparison::new(focus).await;
             for op in begin.iter().chain(&then) {
-                world.run(op).await;
+                comparison.run(op).await;
             }
-            world.conclude().await;
+            comparison.check_final_state().await;
         });
         Ok(())
     });
@@ -49,17 +51,17 @@ fn compare(cases: u32, look: Look, sequences: impl Strategy<Value = (Vec<Op>, Ve
 
 /// Guarantees 29, 32 and 41.
 #[test]
-fn every_request_and_every_list_is_as_the_reference_says_after_every_step() {
+fn every_answer_and_every_list_matches_the_reference_after_every_step() {
     compare(
         8,
-        Look::Lists,
-        (movies_to_begin_with(1..4), vec(anything(), 30..38)),
+        Focus::Lists,
+        (initial_movies(1..4), vec(any_request(), 30..38)),
     );
 }
 
 /// Guarantees 32 and 41.
 #[test]
 fn search_finds_what_the_reference_finds_after_every_change() {
-    let steps = vec(prop_oneof![3 => change_of_a_movie(), 2 => search()], 20..30);
-    compare(8, Look::Searches, (movies_to_begin_with(6..12), steps));
+    let steps = vec(prop_oneof![3 => movie_change(), 2 => search()], 20..30);
+    compare(8, Focus::Searches, (initial_movies(6..12), steps));
 }

@@ -12,14 +12,14 @@ use crate::support::Caller;
 pub(super) struct Movie {
     pub(super) text: MovieText,
     pub(super) owner: u64,
-    /// Who holds it as a favorite.
+    /// The ids of the users who have it as a favorite.
     pub(super) favorites: BTreeSet<u64>,
     pub(super) created_at: String,
     pub(super) updated_at: String,
 }
 
 impl Movie {
-    /// What the API shows to `caller`, 0 being nobody.
+    /// Returns the movie as the API shows it to `caller`. 0 is an anonymous caller.
     pub(super) fn body(&self, id: u64, caller: u64) -> Value {
         json!({
             "id": id,
@@ -27,7 +27,7 @@ impl Movie {
             "description": self.text.description.trim(),
             "release_date": self.text.date,
             "director": self.text.director.written,
-            "genre": shown(&self.text.genres),
+            "genre": shown_genres(&self.text.genres),
             "imdb_id": self.text.imdb_id,
             "cover_image": null,
             "favorite": self.favorites.contains(&caller),
@@ -42,7 +42,8 @@ impl Movie {
         self.text.genres.iter().map(|genre| genre.1).collect()
     }
 
-    /// The class in which a search answers this movie, in order; `None` when it doesn't.
+    /// Returns the rank of this movie in the results of a search, or `None` if the search does not find it. Lower ranks
+    /// come first.
     pub(super) fn rank(&self, q: &[String]) -> Option<u32> {
         let has = |words: &[String], q: &String| words.iter().any(|word| satisfies(word, q));
         let (title, director) = (&self.text.title.words, &self.text.director.words);
@@ -58,7 +59,7 @@ impl Movie {
         if title == q {
             return Some(0);
         }
-        if begins(title, q) {
+        if title_begins_with(title, q) {
             return Some(1);
         }
         match q {
@@ -70,7 +71,8 @@ impl Movie {
     }
 }
 
-/// Whether a word begins with a word of a search; one of one or two characters it must be.
+/// Returns whether a word matches a word of a query: as a prefix, or exactly if the query's word has one or two
+/// characters.
 pub(super) fn satisfies(word: &str, q: &str) -> bool {
     if q.chars().count() <= 2 {
         word == q
@@ -79,14 +81,14 @@ pub(super) fn satisfies(word: &str, q: &str) -> bool {
     }
 }
 
-/// Whether the title has these words first, the last of which may go on unless it is short.
-pub(super) fn begins(title: &[String], q: &[String]) -> bool {
+/// Returns whether the title begins with these words. The last one may be a prefix, as in [`satisfies`].
+pub(super) fn title_begins_with(title: &[String], q: &[String]) -> bool {
     let last = q.len() - 1;
     title.len() > last && title[..last] == q[..last] && satisfies(&title[last], &q[last])
 }
 
-/// Genres as a movie shows them: as they were written, each once.
-pub(super) fn shown(genres: &[GenreName]) -> String {
+/// Returns genres as a movie shows them: as they were written, without duplicates.
+pub(super) fn shown_genres(genres: &[GenreName]) -> String {
     let mut seen = BTreeSet::new();
     let once: Vec<_> = genres
         .iter()
@@ -100,6 +102,6 @@ pub(super) fn shown(genres: &[GenreName]) -> String {
 pub(super) struct User {
     pub(super) caller: Caller,
     pub(super) body: Value,
-    /// Favorites, the latest last.
+    /// The user's favorites. The latest is last.
     pub(super) favorites: Vec<u64>,
 }

@@ -1,10 +1,10 @@
-//! Random requests: what a sequence may hold, and the strategies that draw it.
+//! Random requests: the steps of a sequence, and the strategies that generate them.
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::vocabulary::*;
 
-/// Who acts: nobody for `None`, otherwise the number of a user; 0 is the admin.
+/// The caller of a request: the index of a user, of whom 0 is the admin, or `None` for an anonymous caller.
 pub(super) type Who = Option<usize>;
 
 #[derive(Clone, Debug)]
@@ -17,18 +17,18 @@ pub(super) enum Op {
     Favorite(Who, usize, FavoriteChange),
     Search(Text, usize),
     Walk(Who, List, usize),
-    /// Walks a list of all movies, and between its pages movies come and go.
+    /// Walks a list of movies while movies are deleted and added between its pages.
     WalkAmidChanges(List, usize, Vec<usize>),
 }
 
-/// What is compared after every step.
+/// What is compared after every step: all lists, or the searches in [`QUERIES`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Look {
+pub(super) enum Focus {
     Lists,
     Searches,
 }
 
-/// What is searched for after every step: words that titles, directors and genres share.
+/// Queries after every step. Titles, directors and genres share these words.
 pub(super) const QUERIES: &[&[&str]] = &[
     &["kid"],
     &["drama"],
@@ -51,8 +51,8 @@ pub(super) enum Change {
     Description(String),
     ImdbId(Option<&'static str>),
     Nothing,
-    /// Not valid: nothing may change.
-    Wrong,
+    /// Invalid values, which must change nothing.
+    Invalid,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +99,7 @@ pub(super) fn text(words: std::ops::Range<usize>) -> impl Strategy<Value = Text>
     vec(part(), words).prop_map(|parts| Text::of(&parts))
 }
 
-/// What is searched for: words of the vocabulary, the last perhaps cut short.
+/// Generates queries: words of the vocabulary, the last of which may be cut short.
 pub(super) fn query() -> impl Strategy<Value = Text> {
     let cut = select(WORDS).prop_flat_map(|(_, plain)| {
         let chars = plain.chars().count();
@@ -159,8 +159,8 @@ pub(super) fn list() -> impl Strategy<Value = List> {
     ]
 }
 
-/// Whatever changes a movie.
-pub(super) fn change_of_a_movie() -> impl Strategy<Value = Op> {
+/// Generates requests that change movies.
+pub(super) fn movie_change() -> impl Strategy<Value = Op> {
     let favorite = || option::weighted(0.3, any::<bool>());
     let movie = || 0_usize..1000;
     let change = prop_oneof![
@@ -171,7 +171,7 @@ pub(super) fn change_of_a_movie() -> impl Strategy<Value = Op> {
         1 => description().prop_map(Change::Description),
         2 => option::weighted(0.7, select(IMDB_IDS)).prop_map(Change::ImdbId),
         1 => Just(Change::Nothing),
-        1 => Just(Change::Wrong),
+        1 => Just(Change::Invalid),
     ];
     prop_oneof![
         10 => (who(), movie_text(), favorite(), option::weighted(0.1, 0_usize..6))
@@ -186,8 +186,8 @@ pub(super) fn search() -> impl Strategy<Value = Op> {
     (query(), 1_usize..5).prop_map(|(q, limit)| Op::Search(q, limit))
 }
 
-/// Anything that the API does.
-pub(super) fn anything() -> impl Strategy<Value = Op> {
+/// Generates all kinds of requests.
+pub(super) fn any_request() -> impl Strategy<Value = Op> {
     let movie = || 0_usize..1000;
     let change = select(
         &[
@@ -198,7 +198,7 @@ pub(super) fn anything() -> impl Strategy<Value = Op> {
         ][..],
     );
     prop_oneof![
-        21 => change_of_a_movie(),
+        21 => movie_change(),
         2 => (0_usize..1000).prop_map(Op::Register),
         8 => (who(), movie(), change).prop_map(|(who, movie, change)| Op::Favorite(who, movie, change)),
         4 => search(),
@@ -208,8 +208,8 @@ pub(super) fn anything() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Some movies to begin with, all of them added by one who may.
-pub(super) fn movies_to_begin_with(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Op>> {
+/// Generates the movies that exist at the beginning of a sequence.
+pub(super) fn initial_movies(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Op>> {
     vec(
         (0_usize..3, movie_text()).prop_map(|(who, movie)| Op::Create(Some(who), movie, None, None)),
         count,

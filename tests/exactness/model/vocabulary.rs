@@ -1,8 +1,8 @@
-//! The vocabulary: words, genres and dates, each as it is written and as it is compared.
+//! The vocabulary of the random requests: words and genres in their written and normalized forms, and dates.
 
 use std::fmt;
 
-/// Whole words, each as it is written and as it is compared.
+/// Words, each with its normalized form.
 pub(super) const WORDS: &[(&str, &str)] = &[
     ("The", "the"),
     ("the", "the"),
@@ -39,7 +39,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("千と", "千と"),
 ];
 
-/// Single letters, likewise, to make any words of. An empty one is none: it parts words.
+/// Single letters with their normalized forms, from which other words are made. An empty form separates words.
 pub(super) const LETTERS: &[(&str, &str)] = &[
     ("k", "k"),
     ("K", "k"),
@@ -67,7 +67,7 @@ pub(super) const LETTERS: &[(&str, &str)] = &[
     ("#", ""),
 ];
 
-/// Genres as they may be written, and what tells one from another. Those that differ in case alone are the same.
+/// Genres, each with its identity. Genres that differ only in case are the same genre.
 pub(super) const GENRES: &[(&str, &str)] = &[
     ("Drama", "drama"),
     ("DRAMA", "drama"),
@@ -83,7 +83,7 @@ pub(super) const GENRES: &[(&str, &str)] = &[
     ("2", "2"),
 ];
 
-/// Few, so that movies share them.
+/// Release dates. There are few, so that movies share them.
 pub(super) const DATES: &[&str] = &[
     "1870-01-01",
     "1972-03-24",
@@ -93,10 +93,10 @@ pub(super) const DATES: &[&str] = &[
     "9999-12-31",
 ];
 
-/// So few that movies compete for them.
+/// Few IMDb ids, so that movies compete for them.
 pub(super) const IMDB_IDS: &[&str] = &["tt0068646", "tt12345678", "tt1234567890"];
 
-/// Text as it is written, and its words as they are compared.
+/// A text as it is written, and its normalized words.
 #[derive(Clone)]
 pub(super) struct Text {
     pub(super) written: String,
@@ -125,7 +125,7 @@ impl fmt::Debug for Text {
     }
 }
 
-/// A genre's name and identity.
+/// The written name of a genre and its identity.
 pub(super) type GenreName = (&'static str, &'static str);
 
 #[derive(Clone, Debug)]

@@ -86,7 +86,7 @@ pub(crate) async fn list_movies(
         }
         (Some(id), genre) => {
             let view = store.get_movie_by_imdb_id(&id, caller).await?;
-            one_of_genre(view, genre.flatten().as_deref())?
+            one_of_genre(view, genre.flatten().as_deref())
         }
     };
     let slice = MovieBody::slice(slice);
@@ -148,8 +148,8 @@ pub(crate) async fn get_movie(
 
 /// Replace a movie
 ///
-/// Replaces the fields of a movie. Every required field must be sent; an optional field that is left out keeps its value.
-/// Only the owner of the movie and admins may do this.
+/// Every required field must be sent. An optional field that is left out keeps its value. Only the owner of the movie and
+/// admins may do this.
 #[utoipa::path(
     put,
     path = "/api/movies/{id}/",
@@ -173,10 +173,10 @@ pub(crate) async fn replace_movie(
         if_match.check(seen.view.movie.version)?;
         let mut fields = new.fields.clone();
         if !new.has_imdb_id_field {
-            fields.imdb_id = seen.view.movie.fields()?.imdb_id;
+            fields.imdb_id.clone_from(&seen.view.movie.fields.imdb_id);
         }
         if !new.has_cover_field {
-            fields.cover_image = seen.view.movie.fields()?.cover_image;
+            fields.cover_image.clone_from(&seen.view.movie.fields.cover_image);
         }
         edit(seen, fields, new.user, new.favorite)
     };
@@ -207,7 +207,7 @@ pub(crate) async fn update_movie(
 ) -> Result<Response> {
     let decide = |seen: &EditView| {
         if_match.check(seen.view.movie.version)?;
-        let fields = patch.apply(&seen.view.movie.fields()?)?;
+        let fields = patch.apply(&seen.view.movie.fields)?;
         edit(seen, fields, patch.user, patch.favorite)
     };
     change(&state, &caller, id, patch.user, decide).await
@@ -215,8 +215,8 @@ pub(crate) async fn update_movie(
 
 /// Delete a movie
 ///
-/// Deletes a movie. It disappears from search, categories, favorites and counts. Only the owner of the movie and admins may
-/// do this.
+/// The movie also disappears from search, categories, favorites and counts. Only the owner of the movie and admins may do
+/// this.
 #[utoipa::path(
     delete,
     path = "/api/movies/{id}/",
@@ -320,20 +320,19 @@ fn movie_response(view: MovieView) -> Response {
 }
 
 /// Returns the list of this one movie, or an empty list if it is not of the genre.
-fn one_of_genre(view: Option<MovieView>, genre: Option<&str>) -> Result<Counted<MovieView>> {
-    let mut items = Vec::from_iter(view);
-    if let (Some(view), Some(genre)) = (items.first(), genre) {
-        let genres = view.movie.fields()?.genres;
-        if genres.iter().all(|own| own.identity() != genre) {
-            items.clear();
-        }
-    }
-    let count = items.len() as u64;
-    let slice = Slice {
-        items,
-        ..Slice::default()
+fn one_of_genre(view: Option<MovieView>, genre: Option<&str>) -> Counted<MovieView> {
+    let is_of_genre = |view: &MovieView| {
+        let mut genres = view.movie.fields.genres.iter();
+        genre.is_none_or(|genre| genres.any(|own| own.identity() == genre))
     };
-    Ok(Counted { count, slice })
+    let items = Vec::from_iter(view.filter(is_of_genre));
+    Counted {
+        count: items.len() as u64,
+        slice: Slice {
+            items,
+            ..Slice::default()
+        },
+    }
 }
 
 fn parse_order(text: &str) -> Result<MovieOrder, &'static str> {

@@ -1,4 +1,4 @@
-//! The real program against clients that take all they can get: its descriptors, and its memory.
+//! The program's ceilings on connections and memory, under clients that exhaust its descriptors or its memory.
 #![cfg(target_os = "linux")]
 
 use std::{process::Stdio, time::Duration};
@@ -15,21 +15,21 @@ use tokio::{
 
 use crate::support::PASSWORD;
 
-/// Nobody waits longer than this for an answer, whatever others do.
-const SOON: Duration = Duration::from_secs(5);
+/// Every well-behaved client gets its answer within this time, whatever other clients do.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The program, with a table in memory.
+/// The running program, with a table in memory.
 struct Program {
     child: Child,
-    /// Open for as long as the program runs, or it could not print.
+    /// Kept open while the program runs, so that it can print.
     _stdout: Lines<BufReader<ChildStdout>>,
     address: String,
-    /// Where its engine's endpoint listens.
+    /// The address of the engine's endpoint.
     engine: String,
 }
 
 impl Program {
-    /// With at most so many descriptors, as soft limit and as hard one.
+    /// Starts the program with this soft and hard limit on descriptors.
     async fn start(descriptors: u64) -> Self {
         let mut child = Command::new("sh")
             .args(["-c", &format!(r#"ulimit -n {descriptors} && exec "$0" "$@""#)])
@@ -60,18 +60,21 @@ impl Program {
     }
 
     async fn send_to(address: &str, bytes: &[u8]) -> TcpStream {
-        let mut stream = timeout(SOON, TcpStream::connect(address)).await.unwrap().unwrap();
-        // It may be refused before all of it is sent.
-        let _ = timeout(SOON, stream.write_all(bytes)).await;
+        let mut stream = timeout(RESPONSE_TIMEOUT, TcpStream::connect(address))
+            .await
+            .unwrap()
+            .unwrap();
+        // The server may close the connection before all is sent.
+        let _ = timeout(RESPONSE_TIMEOUT, stream.write_all(bytes)).await;
         stream
     }
 
-    /// Lists and registers over connections of their own, and returns the longest that either took.
-    async fn is_served(&self, name: &str) -> Duration {
+    /// Sends a list request and a registration over separate connections, and returns the longer duration.
+    async fn time_to_serve(&self, name: &str) -> Duration {
         let client = || {
             reqwest::Client::builder()
                 .no_proxy()
-                .timeout(SOON)
+                .timeout(RESPONSE_TIMEOUT)
                 .build()
                 .unwrap()
         };
@@ -86,17 +89,18 @@ impl Program {
         listed.max(begun.elapsed() - listed)
     }
 
-    /// Asserts that it serves others beside `what` is held, and has descriptors left.
-    async fn goes_on(&self, what: &str) {
+    /// Asserts that other clients are served while the connections of case `what` are held, and that descriptors are
+    /// left.
+    async fn assert_serves_others(&self, what: &str) {
         for round in 0..3 {
-            let took = self.is_served(&format!("{what}-{round}")).await;
+            let took = self.time_to_serve(&format!("{what}-{round}")).await;
             eprintln!("{what}: {took:?}, {} descriptors", self.descriptors());
-            assert!(took < SOON, "{what}: {took:?}");
+            assert!(took < RESPONSE_TIMEOUT, "{what}: {took:?}");
         }
         assert!(self.descriptors() < 512, "{what}: {}", self.descriptors());
     }
 
-    /// A figure of `/proc/<id>/status`, in bytes.
+    /// Returns a value of `/proc/<id>/status`, in bytes.
     fn memory(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -111,20 +115,20 @@ impl Program {
     }
 }
 
-/// Raises the test's own limit on descriptors, which must be above this, and returns it.
-fn needs_descriptors(least: u64) -> u64 {
+/// Raises this process's limit on descriptors and returns it. Panics unless it is above `least`.
+fn require_descriptors(least: u64) -> u64 {
     let limit = raise_descriptor_limit();
     assert!(
         limit > least,
-        "the test needs more descriptors itself; raise `ulimit -Hn`"
+        "this test needs more descriptors; raise `ulimit -Hn`"
     );
     limit
 }
 
 /// Guarantee 53.
 #[tokio::test]
-async fn under_1024_descriptors_1200_clients_that_hold_on_do_not_stop_the_server() {
-    needs_descriptors(1_500);
+async fn with_1024_descriptors_1200_idle_or_stalled_clients_do_not_stop_the_server() {
+    require_descriptors(1_500);
     for (what, bytes) in [
         ("idle", &b""[..]),
         ("idle-after-a-request", b"GET /api/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n"),
@@ -140,23 +144,23 @@ async fn under_1024_descriptors_1200_clients_that_hold_on_do_not_stop_the_server
             let mut stream = program.send(bytes).await;
             if bytes.ends_with(b"\r\n\r\n") {
                 let mut some = [0; 64];
-                timeout(SOON, stream.read(&mut some)).await.unwrap().unwrap();
+                timeout(RESPONSE_TIMEOUT, stream.read(&mut some)).await.unwrap().unwrap();
             }
             held.push(stream);
             if what == "half-a-body" && index % 200 == 199 {
-                // They are closed for others once they have stalled for a second.
+                // The server closes connections that have stalled for a second when it needs them for others.
                 sleep(Duration::from_millis(1_100)).await;
             }
         }
-        program.goes_on(what).await;
+        program.assert_serves_others(what).await;
     }
 }
 
 /// Guarantee 53.
-/// The API's calls to its table take connections of the engine's endpoint, which any program of the machine can reach.
+/// The API calls its table through the engine's endpoint, to which any program of the machine can connect.
 #[tokio::test]
-async fn under_1024_descriptors_1200_clients_of_the_engine_do_not_stop_the_api() {
-    needs_descriptors(1_500);
+async fn with_1024_descriptors_1200_clients_of_the_engine_do_not_stop_the_api() {
+    require_descriptors(1_500);
     for (what, bytes) in [
         ("idle", &b""[..]),
         ("half-a-head", b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-half:"),
@@ -173,28 +177,28 @@ async fn under_1024_descriptors_1200_clients_of_the_engine_do_not_stop_the_api()
         for index in 0..1_200 {
             held.push(Program::send_to(&program.engine, bytes).await);
             if what == "half-a-body" && index % 100 == 99 {
-                // They are closed for others once they have stalled for a second.
+                // The server closes connections that have stalled for a second when it needs them for others.
                 sleep(Duration::from_millis(1_100)).await;
             }
         }
-        program.goes_on(what).await;
+        program.assert_serves_others(what).await;
     }
 }
 
 /// Guarantee 53.
 #[tokio::test]
-async fn unfinished_bodies_of_any_number_hold_less_than_100_mb_and_hold_nobody_up() {
-    let limit = needs_descriptors(3_000);
-    // As many connections as there ever are.
+async fn unfinished_bodies_use_less_than_100_mb_and_delay_nobody() {
+    let limit = require_descriptors(3_000);
+    // The largest number of connections that the server accepts.
     let program = Program::start(limit.min(8192)).await;
-    program.is_served("before").await;
+    program.time_to_serve("before").await;
     let before = program.memory("VmRSS:");
     let megabyte = vec![b'x'; 1 << 20];
     let mut held = Vec::new();
     for (count, length, kind) in [
-        // Told at once.
+        // Refused because of the length in the head.
         (60, 9_900_000, "content-length: 9900001"),
-        // Told when it is too much.
+        // Refused once the body exceeds the limit.
         (60, 9_900_000, "transfer-encoding: chunked"),
         (60, 5_900_000, "content-length: 5900001"),
         (60, 5_900_000, "transfer-encoding: chunked"),
@@ -219,18 +223,18 @@ async fn unfinished_bodies_of_any_number_hold_less_than_100_mb_and_hold_nobody_u
                 }
                 std::io::Result::Ok(())
             };
-            // Some are cut off.
+            // The server cuts some of them off.
             let _ = timeout(Duration::from_secs(1), all).await;
             stream
         });
         held.extend(futures_util::future::join_all(sending).await);
-        let took = program.is_served(&format!("after-{}", held.len())).await;
+        let took = program.time_to_serve(&format!("after-{}", held.len())).await;
         let peak = program.memory("VmHWM:") - before;
         eprintln!(
             "{count} of {length}, {kind}: {took:?}, {} MB at most",
             peak / 1_000_000
         );
-        assert!(took < SOON, "{took:?}");
+        assert!(took < RESPONSE_TIMEOUT, "{took:?}");
         assert!(peak < 100_000_000, "{peak} bytes more at the peak");
     }
 }

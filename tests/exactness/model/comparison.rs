@@ -1,4 +1,4 @@
-//! The server beside the reference: each request changes both, and their answers are compared.
+//! Sends each request to the server, applies it to the reference, and compares the answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,39 +10,39 @@ use super::{reference::*, requests::*, vocabulary::*};
 use crate::support::{Answer, Caller, PASSWORD, TestApp};
 
 /// The server and the reference.
-pub(super) struct World {
+pub(super) struct Comparison {
     pub(super) app: TestApp,
-    pub(super) look: Look,
+    pub(super) focus: Focus,
     pub(super) steps: usize,
     pub(super) users: Vec<User>,
     pub(super) movies: BTreeMap<u64, Movie>,
-    /// Genres that have movies: the name as it was first written.
+    /// The genres that have movies: the identity and the name as it was first written.
     pub(super) genres: BTreeMap<&'static str, &'static str>,
 }
 
-impl World {
-    pub(super) async fn new(look: Look) -> Self {
-        let mut world = Self {
+impl Comparison {
+    pub(super) async fn new(focus: Focus) -> Self {
+        let mut comparison = Self {
             app: TestApp::new().await,
-            look,
+            focus,
             steps: 0,
             users: Vec::new(),
             movies: BTreeMap::new(),
             genres: BTreeMap::new(),
         };
         for n in 0..3 {
-            world.register(n).await;
+            comparison.register(n).await;
         }
-        let store = &world.app.running.state.store;
+        let store = &comparison.app.running.state.store;
         assert!(
             store
-                .promote(&world.users[0].caller.username, Role::Admin)
+                .promote(&comparison.users[0].caller.username, Role::Admin)
                 .await
                 .unwrap()
                 .is_some()
         );
-        world.users[0].body["role"] = json!("admin");
-        world
+        comparison.users[0].body["role"] = json!("admin");
+        comparison
     }
 
     pub(super) fn caller(&self, who: Who) -> Caller {
@@ -59,8 +59,9 @@ impl World {
         caller.id == self.users[0].caller.id
     }
 
-    /// The movie that a number stands for; at times one that isn't there.
-    pub(super) fn pick(&self, n: usize) -> u64 {
+    /// Returns the id of the movie to which a random number maps. Every twentieth number maps to a movie that does not
+    /// exist.
+    pub(super) fn movie_id(&self, n: usize) -> u64 {
         let ids: Vec<u64> = self.movies.keys().copied().collect();
         match n % 20 {
             0 => ids.last().unwrap_or(&0) + 1,
@@ -70,7 +71,7 @@ impl World {
     }
 
     pub(super) async fn run(&mut self, op: &Op) {
-        // Every moment is another, and no token outlives its quarter of an hour.
+        // Every step gets a different time. A sequence is short enough that no access token expires.
         self.app.clock.advance(1);
         match op {
             Op::Register(n) => self.register(*n).await,
@@ -96,7 +97,7 @@ impl World {
                     Change::Description(text) => json!({"description": text}),
                     Change::ImdbId(imdb_id) => json!({"imdb_id": imdb_id}),
                     Change::Nothing => json!({}),
-                    Change::Wrong => json!({"title": " ", "release_date": "2001-02-29"}),
+                    Change::Invalid => json!({"title": " ", "release_date": "2001-02-29"}),
                 };
                 self.edit(Method::PATCH, *who, *n, body, *favorite, |text| {
                     match change.clone() {
@@ -106,7 +107,7 @@ impl World {
                         Change::Date(date) => text.date = date,
                         Change::Description(description) => text.description = description,
                         Change::ImdbId(imdb_id) => text.imdb_id = imdb_id,
-                        Change::Nothing | Change::Wrong => {}
+                        Change::Nothing | Change::Invalid => {}
                     }
                 })
                 .await;
@@ -118,9 +119,9 @@ impl World {
             Op::WalkAmidChanges(list, limit, movies) => self.walk_amid_changes(list, *limit, movies).await,
         }
         self.steps += 1;
-        match self.look {
-            Look::Lists => self.look_around().await,
-            Look::Searches => {
+        match self.focus {
+            Focus::Lists => self.check_all_lists().await,
+            Focus::Searches => {
                 for n in 0..3 {
                     let words = QUERIES[(3 * self.steps + n) % QUERIES.len()];
                     self.search_once(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
@@ -130,7 +131,7 @@ impl World {
         }
     }
 
-    /// Registers a user whose name may be taken, perhaps in other letters.
+    /// Registers a user whose names may be taken, possibly in different case.
     pub(super) async fn register(&mut self, n: usize) {
         let taken = self.users.len();
         let (name, mail) = (n % (taken + 2), n / 3 % (taken + 2));
@@ -223,7 +224,7 @@ impl World {
         assert_eq!(answer.header("location"), format!("/api/movies/{id}/"));
         assert!(
             self.movies.keys().all(|other| *other < id),
-            "an id that isn't the latest"
+            "a new id must be greater than all others"
         );
         let movie = Movie {
             text: text.clone(),
@@ -234,7 +235,7 @@ impl World {
         };
         self.movies.insert(id, movie);
         self.record_favorite(id, caller.id, favorite == Some(true));
-        self.genres_change(&text.genres);
+        self.update_genres(&text.genres);
         assert_eq!(answer.body, self.movies[&id].body(id, caller.id));
     }
 
@@ -247,7 +248,7 @@ impl World {
         favorite: Option<bool>,
         change: impl Fn(&mut MovieText),
     ) {
-        let (caller, id) = (self.caller(who), self.pick(n));
+        let (caller, id) = (self.caller(who), self.movie_id(n));
         let wrong = body["title"] == json!(" ");
         if let Some(favorite) = favorite {
             body["favorite"] = json!(favorite);
@@ -277,11 +278,11 @@ impl World {
         if let Some(favorite) = favorite {
             self.record_favorite(id, caller.id, favorite);
         }
-        self.genres_change(&genres);
+        self.update_genres(&genres);
         assert_eq!(answer.body, self.movies[&id].body(id, caller.id));
     }
 
-    /// The movie that has this IMDb id.
+    /// Returns the movie that has this IMDb id.
     fn holder_of(&self, imdb_id: Option<&str>) -> Option<u64> {
         let imdb_id = imdb_id?;
         let mut movies = self.movies.iter();
@@ -290,29 +291,30 @@ impl World {
     }
 
     pub(super) async fn delete(&mut self, who: Who, n: usize) {
-        let (caller, id) = (self.caller(who), self.pick(n));
+        let (caller, id) = (self.caller(who), self.movie_id(n));
         let answer = caller.delete(&format!("/api/movies/{id}/")).send().await;
         if !self.allowed(&caller, id, &answer, false) {
             return;
         }
         let answer = answer.is(204);
         assert_eq!(answer.text, "");
-        self.forget(id);
+        self.remove_movie(id);
     }
 
-    pub(super) fn forget(&mut self, id: u64) {
+    pub(super) fn remove_movie(&mut self, id: u64) {
         self.movies.remove(&id);
         for user in &mut self.users {
             user.favorites.retain(|movie| *movie != id);
         }
-        self.genres_change(&[]);
+        self.update_genres(&[]);
     }
 
-    /// Whether this change of this movie was to be done; otherwise the answer says why not.
+    /// Returns whether this caller may make this change of this movie. Otherwise asserts that the answer is the right
+    /// error.
     pub(super) fn allowed(&self, caller: &Caller, id: u64, answer: &Answer, wrong: bool) -> bool {
         let expected = match self.movies.get(&id) {
             _ if caller.id == 0 => 401,
-            // What is wrong with the values may be said before anything is looked up.
+            // Invalid values may be refused before the movie is read.
             _ if wrong && answer.status == 400 => 400,
             None => 404,
             Some(movie) if movie.owner != caller.id && !self.is_admin(caller) => 403,
@@ -324,7 +326,7 @@ impl World {
     }
 
     pub(super) async fn favorite(&mut self, who: Who, n: usize, change: FavoriteChange) {
-        let (caller, id) = (self.caller(who), self.pick(n));
+        let (caller, id) = (self.caller(who), self.movie_id(n));
         let method = match change {
             FavoriteChange::Toggle => Method::POST,
             FavoriteChange::Add => Method::PUT,
@@ -365,8 +367,8 @@ impl World {
         }
     }
 
-    /// Genres without movies go; those that are new are called as they were just written.
-    pub(super) fn genres_change(&mut self, written: &[GenreName]) {
+    /// Removes genres without movies, and adds new genres as they were written.
+    pub(super) fn update_genres(&mut self, written: &[GenreName]) {
         let movies = &self.movies;
         self.genres
             .retain(|identity, _| movies.values().any(|movie| movie.identities().contains(identity)));
