@@ -18,6 +18,7 @@ mod endpoint;
 mod exactness;
 mod golden;
 mod guarantees;
+mod import;
 mod machine;
 mod openapi;
 mod rooms;

@@ -213,9 +213,10 @@ async fn import(csv: &Path, store: Store, database: Option<Database>) -> Result<
     let begun = Instant::now();
     let report = importer.run(&Source::File(csv.to_owned())).await?;
     let seconds = begun.elapsed().as_secs_f64();
-    let Report::Imported { movies, bad: 0 } = report else {
+    let movies = report.movies;
+    if report != Report::of_all(movies) {
         return Err(format!("not every row was imported: {report}").into());
-    };
+    }
     let [counted] = store.read_counters([Counter::Movies]).await.map_err(boxed)?;
     if counted != movies {
         return Err(format!("{movies} movies were imported, {counted} counted").into());

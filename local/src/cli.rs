@@ -6,6 +6,7 @@ use std::{
     io::{self, Write as _},
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
+    process::ExitCode,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -20,7 +21,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::{
     engine::Engine,
-    import::{Importer, Source},
+    import::{DateOrder, Field, ImportError, Importer, Options as Import, Source},
     server::{self, Catalog, Options, Place},
     start_error::{StartError, TablePlace, warning_of},
 };
@@ -56,7 +57,7 @@ struct Serve {
     /// Keep the table in memory and write nothing to disk.
     #[arg(long, conflicts_with_all = ["data", "dynamodb"])]
     memory: bool,
-    /// CSV file to import into an empty table, or `none` [default: the demonstration catalog]
+    /// File to import into an empty table, or `none` [default: the demonstration catalog]
     #[arg(long, value_name = "FILE.csv|none")]
     catalog: Option<String>,
 }
@@ -103,14 +104,29 @@ enum Command {
         #[command(flatten)]
         table: OperatorTable,
     },
-    /// Import movies from a CSV file.
+    /// Import movies from a CSV or JSON Lines file.
     ///
-    /// Required columns: title, description, release_date, director, genre. Optional: imdb_id, cover_image.
+    /// CSV has a header and is separated by commas, semicolons or tabs, in UTF-8, or in UTF-16 with a byte order mark. It has
+    /// columns for title, description, release_date, director and genre; imdb_id and cover_image are optional. Names are
+    /// read without case, and these names too: overview, plot (description); genres, listed_in (genre); directors
+    /// (director); released (release_date); primarytitle, name (title); const, tconst, imdb_title_id, id (imdb_id);
+    /// poster, poster_url, cover (cover_image). JSON Lines has one object on each line, with these fields.
     ///
-    /// Bad rows are reported with their line and skipped. Run an interrupted import again to continue it.
+    /// A row that is in the table already is skipped. A bad row is reported with its line, and written to
+    /// FILE.rejected.csv; corrected, that file can be imported. An import that was interrupted continues when it is run
+    /// again.
+    ///
+    /// The exit status is 0 if every row is in the table, 1 if rows were left out, and 2 if nothing could be read.
+    /// docs/import.md describes the format, with examples.
     Import {
-        /// CSV file to import.
+        /// File to import.
         file: PathBuf,
+        /// Column that holds a field under another name; can be given for each field.
+        #[arg(long = "column", value_name = "FIELD=NAME", value_parser = column)]
+        columns: Vec<(Field, String)>,
+        /// Order of day and month in numeric dates whose year is last, such as 12/31/1999.
+        #[arg(long, value_enum, value_name = "ORDER")]
+        dates: Option<DateOrder>,
         #[command(flatten)]
         table: OperatorTable,
     },
@@ -130,22 +146,59 @@ impl Cli {
     ///
     /// # Errors
     /// A message for the operator that says why the command failed.
-    pub async fn run(self) -> Result<(), Box<dyn Error>> {
+    pub async fn run(self) -> Result<ExitCode, Box<dyn Error>> {
         match self.command {
-            None => self.serve.run().await,
-            Some(Command::Promote { username, table }) => table.set_role(&username, Role::Admin).await,
-            Some(Command::Demote { username, table }) => table.set_role(&username, Role::Member).await,
-            Some(Command::Import { file, table }) => {
-                let opened = table.open().await?;
-                let source = Source::File(file);
-                let database = opened.engine.as_ref().map(Engine::database).cloned();
-                let report = Importer::new(opened.store.clone(), database).run(&source).await;
-                opened.close().await?;
-                print_line(format_args!("{}", report?))?;
-                Ok(())
-            }
+            None => self.serve.run().await?,
+            Some(Command::Promote { username, table }) => table.set_role(&username, Role::Admin).await?,
+            Some(Command::Demote { username, table }) => table.set_role(&username, Role::Member).await?,
+            Some(Command::Import {
+                file,
+                columns,
+                dates,
+                table,
+            }) => return import(&Source::File(file), Import { columns, dates }, table).await,
         }
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Imports a file. The help of `marquee import` says what its exit status means.
+async fn import(source: &Source, options: Import, table: OperatorTable) -> Result<ExitCode, Box<dyn Error>> {
+    const LEFT_OUT: u8 = 1;
+    const NOTHING_READ: u8 = 2;
+    let opened = match table.open().await {
+        Ok(opened) => opened,
+        Err(error) => return Ok(failed(&error, NOTHING_READ)),
+    };
+    let database = opened.engine.as_ref().map(Engine::database).cloned();
+    let importer = Importer::new(opened.store.clone(), database).with(options);
+    let report = importer.run(source).await;
+    opened.close().await?;
+    match report {
+        Ok(report) => {
+            print_line(format_args!("{report}"))?;
+            Ok(match report.counts.left_out {
+                0 => ExitCode::SUCCESS,
+                _ => ExitCode::from(LEFT_OUT),
+            })
+        }
+        Err(error @ ImportError::File(_)) => Ok(failed(&error, NOTHING_READ)),
+        Err(error @ ImportError::Table(_)) => Ok(failed(&error, LEFT_OUT)),
+    }
+}
+
+/// Prints an error as the program does, and returns its exit status.
+fn failed(error: &dyn Error, status: u8) -> ExitCode {
+    eprintln!("marquee: {error}");
+    ExitCode::from(status)
+}
+
+/// Parses `FIELD=NAME`.
+fn column(text: &str) -> Result<(Field, String), String> {
+    let (field, name) = text
+        .split_once('=')
+        .ok_or("write it as FIELD=NAME, such as title=Name")?;
+    Ok((field.trim().parse()?, name.trim().to_owned()))
 }
 
 impl Serve {

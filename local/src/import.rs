@@ -1,5 +1,5 @@
-//! Bulk import from CSV. Counts are exact at every moment, an interrupted import continues where it stopped, and a bad
-//! row is reported and skipped.
+//! Bulk import from CSV and JSON Lines. Counts are exact at every moment, an interrupted import continues where it stopped,
+//! and a row that is bad or in the table already loses no other. `docs/import.md` describes the files.
 //!
 //! Rows are read in batches, and each batch has several chunks of movies. The postings of a batch are written first.
 //! They refer to movies that aren't in the table yet, which reads skip. Then one transaction per chunk adds the chunk's
@@ -10,54 +10,99 @@
 //! chunks of the batch before that. At most one batch waits between two stages, so the memory an import needs doesn't
 //! depend on the size of the file.
 //!
-//! `source` is the file, `columns` makes movies of rows, `chunk` groups them, `read` is the first stage, `commit` the
-//! other two, and `write` the calls to the table. The job is [`marquee_shared::db::import`].
+//! A file is read in layers: `source` opens it, `decode` makes it UTF-8, `records` splits it into records, `rows` splits
+//! those into the values that `columns` has found, and `movie` makes a movie of them, with `dates`, `genres` and `lists`.
+//! `complaints` says what is wrong, and `rejected` writes the rows that are left out. `read` is the first stage; it leaves
+//! out `duplicates` and assigns `ids`. `chunk` groups the movies, `commit` is the other two stages, and `write` the calls to
+//! the table. The job is [`marquee_shared::db::import`].
 
 mod chunk;
 mod columns;
 mod commit;
+mod complaints;
+mod dates;
+mod decode;
+mod duplicates;
 mod error;
+mod genres;
+mod ids;
+mod lists;
+mod movie;
+mod options;
 mod read;
+mod records;
+mod rejected;
+mod rows;
 mod source;
 mod write;
 
-use std::fmt;
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use dynoxide::Database;
 use indicatif::{ProgressBar, ProgressStyle};
 use marquee_shared::db::{Store, counter::Counter};
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc};
 
-use self::{
-    columns::Columns,
-    commit::Commits,
-    read::Reading,
-    source::{Survey, csv_reader},
-    write::Writer,
-};
-pub use self::{error::ImportError, source::Source};
+pub use self::{columns::Field, dates::DateOrder, error::ImportError, options::Options, source::Source};
+use self::{commit::Commits, read::Reading, source::Survey, write::Writer};
 use crate::bulk::Bulk;
 
 /// What an import did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Report {
-    /// The import ran to the end of the file.
-    Imported {
-        /// How many movies this run added.
-        movies: u64,
-        /// How many rows this run skipped: bad ones, and those whose IMDb id another movie has.
-        bad: u64,
-    },
-    /// The file had been imported before.
-    AlreadyDone,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many movies this run added.
+    pub movies: u64,
+    /// What became of the other rows.
+    pub counts: Counts,
+}
+
+/// How many rows of a file were not added, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// How many rows this run skipped because their movies were in the table already, or earlier in the file.
+    pub there: u64,
+    /// How many rows were left out because they were bad, with those of an interrupted run.
+    pub left_out: u64,
+    /// How many warnings there were about rows that this run did not leave out.
+    pub warnings: u64,
+    /// The file that has the rows that were left out.
+    pub rejected: Option<PathBuf>,
+}
+
+impl Report {
+    /// The report of an import that added every row of a file with so many movies.
+    #[must_use]
+    pub fn of_all(movies: u64) -> Self {
+        Self {
+            movies,
+            counts: Counts::default(),
+        }
+    }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Imported { movies, bad: 0 } => write!(f, "imported {movies} movies"),
-            Self::Imported { movies, bad } => write!(f, "imported {movies} movies, skipped {bad} bad rows"),
-            Self::AlreadyDone => f.write_str("this file had been imported already"),
+        let Counts {
+            there,
+            left_out,
+            rejected,
+            ..
+        } = &self.counts;
+        let plural = |count: u64| if count == 1 { "" } else { "s" };
+        write!(f, "imported {} movie{}", self.movies, plural(self.movies))?;
+        if *there > 0 {
+            write!(f, ", skipped {there} already there")?;
+        }
+        if *left_out > 0 {
+            write!(f, ", left out {left_out} bad row{}", plural(*left_out))?;
+        }
+        match rejected {
+            Some(path) => write!(f, ": see {}", path.display()),
+            None => Ok(()),
         }
     }
 }
@@ -65,6 +110,7 @@ impl fmt::Display for Report {
 /// Imports movies into a table.
 pub struct Importer {
     writer: Writer,
+    options: Options,
 }
 
 impl Importer {
@@ -75,7 +121,14 @@ impl Importer {
         let bulk = database.map(|database| Bulk::new(database, store.table.clone()));
         Self {
             writer: Writer { store, bulk },
+            options: Options::default(),
         }
+    }
+
+    /// The same importer for files that are read with these options.
+    #[must_use]
+    pub fn with(self, options: Options) -> Self {
+        Self { options, ..self }
     }
 
     /// Imports a file if the table has no movies or an import of this file was interrupted. Returns `None` otherwise.
@@ -83,7 +136,7 @@ impl Importer {
     /// # Errors
     /// [`ImportError`].
     pub async fn run_if_empty(&self, source: &Source) -> Result<Option<Report>, ImportError> {
-        let survey = source.survey()?;
+        let survey = source.survey(&self.options)?;
         let store = &self.writer.store;
         let wanted = match store.import_job(&survey.hash).await? {
             Some(job) => !job.is_done(),
@@ -96,33 +149,32 @@ impl Importer {
         }
     }
 
-    /// Imports the rows of a file that aren't done yet.
+    /// Imports the rows of a file that aren't in the table yet. An import that was interrupted continues; one that was
+    /// finished begins again, and skips the rows that are there.
     ///
     /// # Errors
     /// [`ImportError`].
     pub async fn run(&self, source: &Source) -> Result<Report, ImportError> {
-        self.run_surveyed(source, &source.survey()?).await
+        self.run_surveyed(source, &source.survey(&self.options)?).await
     }
 
     async fn run_surveyed(&self, source: &Source, survey: &Survey) -> Result<Report, ImportError> {
-        let columns = Columns::of(
-            csv_reader(source.open()?)
-                .headers()
-                .map_err(|e| ImportError::File(e.to_string()))?,
-        )?;
         let Writer { store, bulk } = &self.writer;
         let job = match store.import_job(&survey.hash).await? {
-            Some(job) if job.is_done() => return Ok(Report::AlreadyDone),
+            Some(job) if job.is_done() => store.restart_import(&survey.hash).await?,
             Some(job) => job,
             None => store.begin_import(&survey.hash, survey.rows).await?,
         };
+        let into_empty = job.done == 0 && store.read_counters([Counter::Movies]).await? == [0];
         let genres = store.all_genres().await?.into_iter().map(|g| g.identity);
         let progress = progress_bar(survey.rows, job.done);
+        let committed = Arc::new(AtomicU64::new(job.done));
         let (batches, read) = mpsc::channel(1);
         let mut commits = Commits {
             writer: &self.writer,
             hash: &survey.hash,
             committed: job.done,
+            shared: Arc::clone(&committed),
             genres: genres.collect(),
             movies: 0,
             skipped: 0,
@@ -130,24 +182,30 @@ impl Importer {
         };
         let reading = Reading {
             source: source.clone(),
-            columns,
+            options: self.options.clone(),
+            hash: survey.hash.clone(),
             store: store.clone(),
             // The engine appends sorted items to the same pages of its file. A table on AWS is faster when consecutive
             // writes go to different partitions.
             sorted: bulk.is_some(),
             job,
+            into_empty,
+            committed,
             progress: progress.clone(),
             batches,
+            runtime: Handle::current(),
         };
         let reading = tokio::task::spawn_blocking(move || reading.run());
         let written = commits.run(read).await;
         // The reader ends by itself once nobody receives its batches.
-        let bad = reading.await.map_err(|e| ImportError::File(e.to_string()))?;
+        let counts = reading.await.map_err(|e| ImportError::File(e.to_string()))?;
         written?;
         progress.finish_and_clear();
-        Ok(Report::Imported {
+        let mut counts = counts?;
+        counts.there += commits.skipped;
+        Ok(Report {
             movies: commits.movies,
-            bad: bad? + commits.skipped,
+            counts,
         })
     }
 }
@@ -156,7 +214,7 @@ impl Importer {
 fn progress_bar(rows: u64, done: u64) -> ProgressBar {
     let bar = ProgressBar::new(rows).with_position(done);
     // Fails only on a mistake in the template, which is constant.
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} movies, {eta} left") {
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} rows, {eta} left") {
         bar.set_style(style);
     }
     bar.with_message("importing")

@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     telemetry::init_command(cli.log_level());
     match cli.run().await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("marquee: {error}");
             ExitCode::FAILURE

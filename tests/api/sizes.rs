@@ -48,7 +48,7 @@ async fn server(text: &str) -> ProxiedApp {
     std::fs::write(&file, csv).unwrap();
     let importer = Importer::new(proxied.proxy.store().await, proxied.proxy.table.database());
     let report = importer.run(&Source::File(file)).await.unwrap();
-    assert_eq!(report, Report::Imported { movies: 500, bad: 0 });
+    assert_eq!(report, Report::of_all(500));
     proxied
 }
 

@@ -278,6 +278,6 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     .unwrap();
     let source = Source::File(file.path().to_owned());
     Importer::new(store, None).run(&source).await.unwrap();
-    let patterns = ["AP-10", "AP-27", "AP-28", "AP-29"];
+    let patterns = ["AP-10", "AP-27", "AP-28", "AP-29", "AP-31", "AP-33"];
     recorder.store_calls("import", &patterns, "marquee import of one movie");
 }

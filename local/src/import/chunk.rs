@@ -16,8 +16,6 @@ const OTHER_ACTIONS: usize = 3;
 
 /// A movie to add.
 pub(super) struct NewMovie {
-    /// The line of the file where its row begins.
-    pub(super) line: u64,
     pub(super) id: MovieId,
     pub(super) fields: MovieFields,
     /// The action that adds the movie.
@@ -45,6 +43,8 @@ pub(super) struct Chunk {
     pub(super) genres: BTreeMap<String, (String, u64)>,
     /// How many rows of the file are done once the chunk is committed.
     pub(super) end: u64,
+    /// How many of these rows were left out.
+    pub(super) left_out: u64,
 }
 
 /// Chunks, and the postings of their movies.
@@ -86,6 +86,7 @@ impl Chunk {
     pub(super) fn take(&mut self, places: &BTreeSet<usize>) -> Vec<NewMovie> {
         let old = std::mem::take(self);
         self.end = old.end;
+        self.left_out = old.left_out;
         let mut taken = Vec::new();
         for (place, movie) in old.movies.into_iter().enumerate() {
             if places.contains(&place) {
@@ -103,22 +104,18 @@ mod tests {
     use marquee_shared::domain::Genre;
 
     use super::*;
-    use crate::import::columns::Columns;
+    use crate::import::{movie, options::Options};
 
-    fn fields(row: Vec<String>) -> MovieFields {
-        let headers = ["title", "description", "release_date", "director", "genre"];
-        let columns = Columns::of(&csv::StringRecord::from(headers.to_vec())).unwrap();
-        columns.fields(&csv::StringRecord::from(row)).unwrap()
+    fn fields(title: &str, genre: &str) -> MovieFields {
+        let values = [title, "x", "2000-01-01", "y", genre].map(|value| Some(value.to_owned()));
+        let [title, description, release_date, director, genre] = values;
+        let values = [title, description, release_date, director, genre, None, None];
+        movie::parse(&values, false, &Options::default()).fields.unwrap()
     }
 
-    fn row(title: String, genre: String) -> Vec<String> {
-        vec![title, "x".into(), "2000-01-01".into(), "y".into(), genre]
-    }
-
-    fn movie(fields: MovieFields) -> NewMovie {
+    fn new_movie(fields: MovieFields) -> NewMovie {
         let action = || TransactWriteItem::builder().build();
         NewMovie {
-            line: 2,
             id: MovieId::try_from(1).unwrap(),
             claim: fields.imdb_id.as_ref().map(|_| action()),
             fields,
@@ -131,12 +128,12 @@ mod tests {
         for has_imdb_id in [false, true] {
             let mut chunk = Chunk::default();
             for n in 0.. {
-                let mut fields = fields(row(format!("t{n}"), format!("a{n},b{n}")));
+                let mut fields = fields(&format!("t{n}"), &format!("a{n},b{n}"));
                 fields.imdb_id = has_imdb_id.then(|| ImdbId::parse(&format!("tt{n:07}")).unwrap());
                 if !chunk.has_room_for(&fields) {
                     break;
                 }
-                chunk.add(movie(fields));
+                chunk.add(new_movie(fields));
             }
             let claims = chunk.movies.iter().filter(|movie| movie.claim.is_some()).count();
             let actions = chunk.movies.len() + claims + chunk.genres.len() + OTHER_ACTIONS;
@@ -146,10 +143,10 @@ mod tests {
 
     #[test]
     fn a_chunk_has_an_imdb_id_once() {
-        let mut fields = fields(row("t".into(), "a".into()));
+        let mut fields = fields("t", "a");
         fields.imdb_id = Some(ImdbId::parse("tt0068646").unwrap());
         let mut chunk = Chunk::default();
-        chunk.add(movie(fields.clone()));
+        chunk.add(new_movie(fields.clone()));
         assert!(!chunk.has_room_for(&fields));
         fields.imdb_id = Some(ImdbId::parse("tt0071562").unwrap());
         assert!(chunk.has_room_for(&fields));
@@ -162,9 +159,9 @@ mod tests {
             ..Chunk::default()
         };
         for (n, genre) in ["a,b", "a", "c"].into_iter().enumerate() {
-            let mut fields = fields(row(format!("t{n}"), genre.into()));
+            let mut fields = fields(&format!("t{n}"), genre);
             fields.imdb_id = Some(ImdbId::parse(&format!("tt{n:07}")).unwrap());
-            chunk.add(movie(fields));
+            chunk.add(new_movie(fields));
         }
         let taken = chunk.take(&BTreeSet::from([0, 2]));
         let titles: Vec<&str> = taken.iter().map(|movie| movie.fields.title.as_str()).collect();
@@ -183,8 +180,8 @@ mod tests {
     fn genres_are_counted_by_identity() {
         let mut chunk = Chunk::default();
         for genre in ["Drama", "drama"] {
-            let fields = fields(row("t".into(), genre.into()));
-            chunk.add(movie(fields));
+            let fields = fields("t", genre);
+            chunk.add(new_movie(fields));
         }
         assert_eq!(chunk.genres["drama"], ("Drama".to_owned(), 2));
         assert_eq!(Genre::parse("DRAMA").unwrap().identity(), "drama");

@@ -1,6 +1,12 @@
 //! Writes batches: the postings first, then each chunk in one transaction.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use indicatif::ProgressBar;
 use marquee_shared::db::{
@@ -27,11 +33,13 @@ pub(super) struct Commits<'a> {
     pub(super) hash: &'a str,
     /// How many rows the job counts as done.
     pub(super) committed: u64,
+    /// The same, for the reading side.
+    pub(super) shared: Arc<AtomicU64>,
     /// The identities of the genres that the table has.
     pub(super) genres: BTreeSet<String>,
     /// How many movies this run has added.
     pub(super) movies: u64,
-    /// How many rows this run has skipped because another movie has their IMDb id.
+    /// How many rows this run has skipped because another movie was given their IMDb id after the rows were looked up.
     pub(super) skipped: u64,
     pub(super) progress: ProgressBar,
 }
@@ -88,7 +96,8 @@ impl Commits<'_> {
             let outcome = self.writer.transact(&transaction).await?;
             if let Outcome::Committed = outcome {
                 self.genres.extend(chunk.genres.keys().cloned());
-                self.committed = chunk.end;
+                self.committed = chunk.end.max(self.committed);
+                self.shared.store(self.committed, Ordering::SeqCst);
                 return Ok(chunk.movies.len() as u64);
             }
             // The job first: if another import of this file has added these movies, their ids are those of the chunk.
@@ -125,17 +134,12 @@ impl Commits<'_> {
         ))
     }
 
-    /// Reports movies whose IMDb id another movie has, and deletes their postings, which were written before.
+    /// Skips movies whose IMDb id another movie has, and deletes their postings, which were written before.
     async fn skip(&mut self, movies: Vec<NewMovie>) -> Result<(), ImportError> {
         self.skipped += movies.len() as u64;
         let mut postings = Vec::new();
         for movie in &movies {
             postings.extend(index::postings(&movie.fields, movie.id).into_keys());
-            if let Some(imdb_id) = &movie.fields.imdb_id {
-                let line = movie.line;
-                self.progress
-                    .suspend(|| eprintln!("line {line}: imdb_id: another movie has {imdb_id}"));
-            }
         }
         Ok(self.writer.store.batch_delete(&postings).await?)
     }
@@ -166,9 +170,12 @@ impl Commits<'_> {
             transaction.add(store.count(Counter::Genres, new_genres)?);
         }
         let end = chunk.end.max(self.committed);
-        actions
-            .own
-            .push(transaction.add(store.advance_import(self.hash, self.committed, end)?));
+        actions.own.push(transaction.add(store.advance_import(
+            self.hash,
+            self.committed,
+            end,
+            chunk.left_out,
+        )?));
         Ok((transaction, actions))
     }
 }

@@ -5,9 +5,9 @@ use std::{fmt, io};
 /// Why an import stopped. What it had committed stays, and the next run continues there.
 #[derive(Debug)]
 pub enum ImportError {
-    /// The file can't be read, or lacks a column.
+    /// The file cannot be read, is in a format that isn't known, or lacks a column.
     File(String),
-    /// The table couldn't be read or written.
+    /// The table could not be read or written.
     Table(String),
 }
 

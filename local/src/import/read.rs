@@ -1,5 +1,13 @@
 //! Reads a file and makes batches of its rows, on a thread of its own.
 
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
 use indicatif::ProgressBar;
 use marquee_shared::{
     db::{
@@ -13,94 +21,263 @@ use marquee_shared::{
     },
     domain::{MovieFields, MovieId},
 };
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
+    Counts,
     chunk::{Batch, CHUNKS_PER_BATCH, Chunk, NewMovie},
-    columns::Columns,
+    complaints::{Complaint, Complaints},
+    duplicates::Duplicates,
     error::ImportError,
-    source::{Source, csv_reader},
+    ids::Ids,
+    movie,
+    options::Options,
+    rejected::Rejected,
+    rows::{Format, Row, Rows},
+    source::Source,
 };
 
-/// The reading side of an import.
+/// How many movies are looked up, and given ids, at a time.
+const GROUP: usize = 1024;
+
+/// What the reading side of an import needs to know.
 pub(super) struct Reading {
     pub(super) source: Source,
-    pub(super) columns: Columns,
+    pub(super) options: Options,
+    /// The hash that identifies the import's job.
+    pub(super) hash: String,
     pub(super) store: Store,
     /// Whether the postings of a batch are sorted by key.
     pub(super) sorted: bool,
     /// Rows that the job counts as done are skipped.
     pub(super) job: ImportJob,
+    /// Whether the import began on a table without movies, and has not been interrupted.
+    pub(super) into_empty: bool,
+    /// How many rows are committed.
+    pub(super) committed: Arc<AtomicU64>,
     pub(super) progress: ProgressBar,
     pub(super) batches: mpsc::Sender<Batch>,
+    pub(super) runtime: Handle,
+}
+
+/// Why reading stopped before the end of the file.
+enum Stop {
+    /// Nobody receives the batches any more, because the import has failed.
+    Unheard,
+    Failed(ImportError),
+}
+
+impl From<ImportError> for Stop {
+    fn from(error: ImportError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<marquee_shared::Error> for Stop {
+    fn from(error: marquee_shared::Error) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 impl Reading {
-    /// Reads to the end of the file, or until nobody receives the batches any more. Each bad row is printed to standard
-    /// error with its line. Returns how many rows were bad. Blocks.
-    pub(super) fn run(&self) -> Result<u64, ImportError> {
-        let mut reader = csv_reader(self.source.open()?);
-        let (mut chunks, mut postings) = (Vec::new(), Vec::new());
-        let mut chunk = Chunk::default();
-        let mut bad = 0;
-        for (row, record) in (0..).zip(reader.records()) {
-            if row < self.job.done {
-                continue;
-            }
-            let fields = record.map_err(|e| e.to_string()).and_then(|record| {
-                let line = record.position().map_or(0, csv::Position::line);
-                let fields = self.columns.fields(&record);
-                fields
-                    .map(|fields| (line, fields))
-                    .map_err(|e| format!("line {line}: {e}"))
-            });
-            match fields {
-                Ok((line, fields)) => {
-                    if !chunk.has_room_for(&fields) {
-                        chunks.push(std::mem::take(&mut chunk));
-                        if chunks.len() == CHUNKS_PER_BATCH
-                            && !self.send(std::mem::take(&mut chunks), std::mem::take(&mut postings))?
-                        {
-                            return Ok(bad);
-                        }
-                    }
-                    let id = MovieId::try_from(self.job.base + row)
-                        .map_err(|e| ImportError::Table(e.to_string()))?;
-                    postings.extend(index::postings(&fields, id));
-                    chunk.add(self.new_movie(line, id, fields)?);
-                }
-                Err(text) => {
-                    bad += 1;
-                    self.progress.suspend(|| eprintln!("{text}"));
-                }
-            }
-            chunk.end = row + 1;
+    /// Reads to the end of the file, or until nobody receives the batches any more. Complaints are printed to standard
+    /// error. Returns what became of the rows. Blocks.
+    pub(super) fn run(self) -> Result<Counts, ImportError> {
+        let rows = Rows::open(self.source.open()?, &self.options)?;
+        let mut run = Run {
+            ids: Ids::stored(&self.job.spans)?,
+            duplicates: Duplicates::new(self.job.rows, self.into_empty),
+            complaints: Complaints::default(),
+            rejected: None,
+            group: Vec::new(),
+            chunk: Chunk::default(),
+            chunks: Vec::new(),
+            postings: Vec::new(),
+            row: 0,
+            left_out: self.job.left_out,
+            counts: Counts::default(),
+            reading: self,
+        };
+        match run.read(rows) {
+            Err(Stop::Failed(error)) => return Err(error),
+            Ok(()) | Err(Stop::Unheard) => {}
         }
-        // The last chunk is sent even when it has no movies: committing it stores that the whole file is done.
-        chunks.push(chunk);
-        self.send(chunks, postings)?;
-        Ok(bad)
+        for line in run.complaints.summary() {
+            run.print(&line);
+        }
+        run.counts.left_out = run.left_out;
+        run.counts.rejected = run.rejected.as_ref().and_then(Rejected::path).map(Into::into);
+        Ok(run.counts)
     }
 
     /// A movie with the actions that add it under an id that no movie has.
-    fn new_movie(&self, line: u64, id: MovieId, fields: MovieFields) -> Result<NewMovie, ImportError> {
+    fn new_movie(&self, id: MovieId, fields: MovieFields) -> Result<NewMovie, ImportError> {
         let movie = MovieItem::new(id, &fields, None, &self.job.began);
         let action = self.store.on(keys::movie(id));
         let imdb_id = fields.imdb_id.as_ref();
+        let claim = imdb_id.map(|imdb_id| self.store.claim_imdb_id(imdb_id, id));
         Ok(NewMovie {
-            line,
             id,
             put: action.put(&movie, Condition::not_exists())?,
-            claim: imdb_id
-                .map(|imdb_id| self.store.claim_imdb_id(imdb_id, id))
-                .transpose()?,
+            claim: claim.transpose()?,
             fields,
         })
     }
+}
 
-    /// Sends a batch. Returns `false` when nobody receives it, because the import has failed.
-    fn send(&self, chunks: Vec<Chunk>, mut postings: Vec<(Key, PostingItem)>) -> Result<bool, ImportError> {
-        if self.sorted {
+/// A row that was read as a movie.
+struct Read {
+    row: u64,
+    /// How many rows before it were left out.
+    left_out: u64,
+    fields: MovieFields,
+}
+
+/// The state of reading.
+struct Run {
+    reading: Reading,
+    ids: Ids,
+    duplicates: Duplicates,
+    complaints: Complaints,
+    /// `None` until the first row that isn't done, and if the file of rejected rows cannot be written.
+    rejected: Option<Rejected>,
+    /// Movies that aren't in a chunk yet.
+    group: Vec<Read>,
+    chunk: Chunk,
+    chunks: Vec<Chunk>,
+    postings: Vec<(Key, PostingItem)>,
+    /// How many rows were read.
+    row: u64,
+    /// How many rows were left out, with those of an interrupted run.
+    left_out: u64,
+    counts: Counts,
+}
+
+impl Run {
+    fn read(&mut self, mut rows: Rows<Box<dyn io::Read>>) -> Result<(), Stop> {
+        while self.row < self.reading.job.done && rows.skip()? {
+            self.row += 1;
+        }
+        let mut first = true;
+        while let Some(row) = rows.next()? {
+            if first {
+                self.open_rejected(&rows.format, row.line);
+                first = false;
+            }
+            self.row(&row, &rows.format)?;
+            self.row += 1;
+            if self.group.len() == GROUP {
+                self.flush()?;
+            }
+        }
+        self.flush()?;
+        // The last chunk is sent even when it has no movies: committing it stores that the whole file is done.
+        self.end_chunk(self.row, self.left_out);
+        self.send()
+    }
+
+    /// Reads a row into the group, or rejects it.
+    fn row(&mut self, row: &Row, format: &Format) -> Result<(), Stop> {
+        let imdb_id_is_id = matches!(format, Format::Csv { columns, .. } if columns.imdb_id_is_id);
+        let (fields, complaints) = match &row.values {
+            Ok(values) => {
+                let parsed = movie::parse(values, imdb_id_is_id, &self.reading.options);
+                (parsed.fields, parsed.complaints)
+            }
+            Err(fault) => (None, vec![Complaint::of_row(fault.kind(), fault.detail())]),
+        };
+        for complaint in &complaints {
+            self.complain(row.line, complaint);
+        }
+        let Some(fields) = fields else {
+            self.left_out += 1;
+            let because: Vec<String> = complaints.iter().map(Complaint::text).collect();
+            if let Some(rejected) = &mut self.rejected {
+                let written = rejected.add(row.line, &because.join(" "), &row.cells);
+                self.check_rejected(written);
+            }
+            return Ok(());
+        };
+        if !row.is_complete {
+            let cut = "The file ends without a line end. If it was cut off, this row is not complete.";
+            self.complain(row.line, &Complaint::of_row(cut, None).note());
+            self.counts.warnings += 1;
+        }
+        self.counts.warnings += complaints.len() as u64;
+        self.group.push(Read {
+            row: self.row,
+            left_out: self.left_out,
+            fields,
+        });
+        Ok(())
+    }
+
+    /// Puts the movies of the group that aren't in the table yet into chunks.
+    fn flush(&mut self) -> Result<(), Stop> {
+        let mut group = std::mem::take(&mut self.group);
+        let Reading {
+            store,
+            hash,
+            committed,
+            runtime,
+            ..
+        } = &self.reading;
+        let committed = committed.load(Ordering::SeqCst);
+        let rows: Vec<(u64, &MovieFields)> = group.iter().map(|read| (read.row, &read.fields)).collect();
+        let there = runtime.block_on(self.duplicates.find(store, &rows, committed))?;
+        let read = group.len();
+        let mut there = there.into_iter();
+        group.retain(|_| !there.next().unwrap_or_default());
+        self.counts.there += (read - group.len()) as u64;
+        let rows: Vec<u64> = group.iter().map(|read| read.row).collect();
+        let ids = runtime.block_on(self.ids.assign(store, hash, &rows, committed))?;
+        for (
+            Read {
+                row,
+                left_out,
+                fields,
+            },
+            id,
+        ) in group.into_iter().zip(ids)
+        {
+            if !self.chunk.has_room_for(&fields) {
+                self.end_chunk(row, left_out);
+                if self.chunks.len() == CHUNKS_PER_BATCH {
+                    self.send()?;
+                }
+            }
+            self.postings.extend(index::postings(&fields, id));
+            self.chunk.add(self.reading.new_movie(id, fields)?);
+        }
+        // Without new movies the job advances all the same.
+        if self.chunks.is_empty() && self.chunk.movies.is_empty() && read > 0 {
+            self.end_chunk(self.row, self.left_out);
+            self.send()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the chunk in front of the row `end`. Of the rows before it, `left_out` were left out.
+    fn end_chunk(&mut self, end: u64, left_out: u64) {
+        self.chunk.end = end;
+        self.chunk.left_out = left_out;
+        self.chunks.push(std::mem::take(&mut self.chunk));
+    }
+
+    /// Sends the chunks as a batch.
+    fn send(&mut self) -> Result<(), Stop> {
+        if let Some(rejected) = &mut self.rejected {
+            let written = rejected.flush();
+            self.check_rejected(written);
+        }
+        let mut postings = std::mem::take(&mut self.postings);
+        if self.reading.sorted {
             postings.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         }
         let items = postings.into_iter().map(|(key, posting)| {
@@ -108,7 +285,44 @@ impl Reading {
             item.extend(key.attributes());
             Ok(item)
         });
-        let postings = items.collect::<Result<_, marquee_shared::Error>>()?;
-        Ok(self.batches.blocking_send(Batch { chunks, postings }).is_ok())
+        let batch = Batch {
+            postings: items.collect::<Result<_, marquee_shared::Error>>()?,
+            chunks: std::mem::take(&mut self.chunks),
+        };
+        self.reading
+            .batches
+            .blocking_send(batch)
+            .map_err(|_| Stop::Unheard)
+    }
+
+    /// Opens the file of rejected rows. `line` is that of the first row that isn't done.
+    fn open_rejected(&mut self, format: &Format, line: u64) {
+        let file = self.reading.source.path();
+        let opened = match self.reading.job.done {
+            0 => Rejected::begin(file, format),
+            _ => Rejected::resume(file, format, line),
+        };
+        match opened {
+            Ok(rejected) => self.rejected = Some(rejected),
+            Err(error) => self.check_rejected(Err(error)),
+        }
+    }
+
+    /// Without a file of rejected rows, an import continues: the rows are still in the file that is imported.
+    fn check_rejected(&mut self, written: io::Result<()>) {
+        if let Err(error) = written {
+            self.rejected = None;
+            self.print(&format!("warning: rejected rows cannot be written: {error}"));
+        }
+    }
+
+    fn complain(&mut self, line: u64, complaint: &Complaint) {
+        if let Some(text) = self.complaints.add(line, complaint) {
+            self.print(&text);
+        }
+    }
+
+    fn print(&self, text: &str) {
+        self.reading.progress.suspend(|| eprintln!("{text}"));
     }
 }

@@ -1,13 +1,15 @@
-//! The CSV file that movies come from.
+//! The file that movies come from.
 
 use std::{
     fs::File,
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use marquee_shared::digest::hex;
 use ring::digest;
+
+use super::{error::ImportError, options::Options, rows::Rows};
 
 /// The demonstration catalog, `data/movies.csv` of the repository.
 pub(super) const DEMONSTRATION: &[u8] = include_bytes!("../../../data/movies.csv");
@@ -17,14 +19,14 @@ pub(super) const DEMONSTRATION: &[u8] = include_bytes!("../../../data/movies.csv
 pub enum Source {
     /// The 16,975 real movies that are compiled into the program.
     Demonstration,
-    /// A CSV file.
+    /// A file of CSV or JSON Lines.
     File(PathBuf),
 }
 
 /// What is known of a file before its import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Survey {
-    /// The file's SHA-256 in hexadecimal. It identifies the file's import, whatever the file's name is.
+    /// The SHA-256 of the file and of the options, in hexadecimal. It identifies the import, whatever the file's name is.
     pub(super) hash: String,
     /// How many rows the file has, without the header.
     pub(super) rows: u64,
@@ -42,8 +44,19 @@ impl Source {
         }
     }
 
+    /// The path of the file, if it is one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Demonstration => None,
+            Self::File(path) => Some(path),
+        }
+    }
+
     /// Reads the whole file once.
-    pub(super) fn survey(&self) -> io::Result<Survey> {
+    ///
+    /// # Errors
+    /// When the file cannot be read, or not with these options.
+    pub(super) fn survey(&self, options: &Options) -> Result<Survey, ImportError> {
         struct Hashing<'a>(Box<dyn Read>, &'a mut digest::Context);
         impl Read for Hashing<'_> {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -53,22 +66,16 @@ impl Source {
             }
         }
         let mut hash = digest::Context::new(&digest::SHA256);
-        let mut reader = csv_reader(Hashing(self.open()?, &mut hash));
-        let mut row = csv::ByteRecord::new();
+        let mut reader = Rows::open(Hashing(self.open()?, &mut hash), options)?;
         let mut rows = 0;
-        while reader.read_byte_record(&mut row)? {
+        while reader.skip()? {
             rows += 1;
         }
         drop(reader);
+        hash.update(options.fingerprint().as_bytes());
         Ok(Survey {
             hash: hex(hash.finish().as_ref()),
             rows,
         })
     }
-}
-
-/// Reads CSV with a header. A row with too few or too many fields is returned as it is, so that it can be reported as a
-/// bad row; it doesn't end the file.
-pub(super) fn csv_reader<R: Read>(source: R) -> csv::Reader<R> {
-    csv::ReaderBuilder::new().flexible(true).from_reader(source)
 }

@@ -1,0 +1,160 @@
+//! Bytes of a file become UTF-8.
+//!
+//! UTF-8 and UTF-16 are read, the latter if a byte order mark says so. What is neither is not converted: a wrong guess
+//! would store wrong letters. Bytes that aren't UTF-8 are passed on, and whoever splits the text into rows reports them
+//! with their line.
+
+use std::io::{self, Read};
+
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+
+/// How many bytes are read from the file at a time.
+const BLOCK: usize = 64 * 1024;
+
+/// A byte that is nowhere in UTF-8. It replaces what isn't UTF-16.
+const NOT_UTF8: u8 = 0xff;
+
+/// The UTF-8 of a file, without its byte order mark.
+pub(super) struct Decoding<R> {
+    file: R,
+    /// What was read at the beginning to see the byte order mark, and isn't part of it.
+    beginning: Vec<u8>,
+    /// The decoder of UTF-16. `None` for UTF-8.
+    decoder: Option<Decoder>,
+    /// Bytes of UTF-16 that aren't decoded yet.
+    undecoded: Vec<u8>,
+    /// Decoded text that nobody has read yet.
+    decoded: Vec<u8>,
+    /// How much of `decoded` was read.
+    read: usize,
+    ended: bool,
+}
+
+impl<R: Read> Decoding<R> {
+    /// Reads the byte order mark.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(super) fn of(mut file: R) -> io::Result<Self> {
+        let mut beginning = Vec::new();
+        file.by_ref().take(3).read_to_end(&mut beginning)?;
+        let marked = Encoding::for_bom(&beginning);
+        if let Some((_, length)) = marked {
+            beginning.drain(..length);
+        }
+        let utf16 = marked
+            .map(|(encoding, _)| encoding)
+            .filter(|encoding| [UTF_16LE, UTF_16BE].contains(encoding));
+        let mut decoding = Self {
+            file,
+            beginning,
+            decoder: utf16.map(Encoding::new_decoder_without_bom_handling),
+            undecoded: Vec::new(),
+            decoded: Vec::new(),
+            read: 0,
+            ended: false,
+        };
+        if decoding.decoder.is_some() {
+            decoding.undecoded = std::mem::take(&mut decoding.beginning);
+        } else {
+            debug_assert!(marked.is_none_or(|(encoding, _)| encoding == UTF_8));
+        }
+        Ok(decoding)
+    }
+
+    /// Reads and decodes the next block of UTF-16.
+    fn decode_block(&mut self, decoder: &mut Decoder) -> io::Result<()> {
+        let count = self
+            .file
+            .by_ref()
+            .take(BLOCK as u64)
+            .read_to_end(&mut self.undecoded)?;
+        self.ended = count == 0;
+        self.decoded.clear();
+        self.read = 0;
+        let mut from = 0;
+        loop {
+            let rest = self.undecoded.get(from..).unwrap_or_default();
+            let room = decoder
+                .max_utf8_buffer_length_without_replacement(rest.len())
+                .unwrap_or(BLOCK);
+            let at = self.decoded.len();
+            self.decoded.resize(at + room, 0);
+            let (result, taken, written) = decoder.decode_to_utf8_without_replacement(
+                rest,
+                self.decoded.get_mut(at..).unwrap_or_default(),
+                self.ended,
+            );
+            self.decoded.truncate(at + written);
+            from += taken;
+            match result {
+                DecoderResult::InputEmpty => break,
+                DecoderResult::OutputFull => {}
+                DecoderResult::Malformed(..) => self.decoded.push(NOT_UTF8),
+            }
+        }
+        self.undecoded.clear();
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Decoding<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.beginning.is_empty() {
+            let count = self.beginning.as_slice().read(buffer)?;
+            self.beginning.drain(..count);
+            return Ok(count);
+        }
+        let Some(mut decoder) = self.decoder.take() else {
+            return self.file.read(buffer);
+        };
+        while self.read == self.decoded.len() && !self.ended {
+            self.decode_block(&mut decoder)?;
+        }
+        self.decoder = Some(decoder);
+        let count = self.decoded.get(self.read..).unwrap_or_default().read(buffer)?;
+        self.read += count;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn decoded(bytes: &[u8]) -> Vec<u8> {
+        let mut text = Vec::new();
+        Decoding::of(bytes).unwrap().read_to_end(&mut text).unwrap();
+        text
+    }
+
+    fn utf16(text: &str, mark: bool, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        let units = mark.then_some(0xfeff).into_iter().chain(text.encode_utf16());
+        units.flat_map(bytes).collect()
+    }
+
+    #[test]
+    fn byte_order_marks_are_read_and_left_out() {
+        let text = "é😀 title\r\n".repeat(20_000);
+        assert_eq!(decoded(text.as_bytes()), text.as_bytes());
+        assert_eq!(decoded(format!("\u{feff}{text}").as_bytes()), text.as_bytes());
+        assert_eq!(decoded(&utf16(&text, true, u16::to_le_bytes)), text.as_bytes());
+        assert_eq!(decoded(&utf16(&text, true, u16::to_be_bytes)), text.as_bytes());
+        for short in ["", "a", "ab"] {
+            assert_eq!(decoded(short.as_bytes()), short.as_bytes());
+            assert_eq!(decoded(&utf16(short, true, u16::to_le_bytes)), short.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf_16_is_not_utf_8_either() {
+        let mut cut = utf16("Dra", true, u16::to_le_bytes);
+        cut.pop();
+        assert_eq!(decoded(&cut), b"Dr\xff");
+        let lone = [0xff, 0xfe, b'a', 0, 0x00, 0xd8, b'b', 0];
+        assert_eq!(decoded(&lone), b"a\xffb");
+        // Without a byte order mark nothing is guessed.
+        assert_eq!(decoded(b"Am\xe9lie"), b"Am\xe9lie");
+    }
+}

@@ -1,0 +1,58 @@
+//! Files that people import: one case for each source and each fault, each with what is in the table afterwards and what
+//! was printed; and properties of all files.
+
+mod cases;
+mod documentation;
+mod properties;
+mod resumption;
+
+use std::{
+    path::Path,
+    process::{Output, Stdio},
+};
+
+use marquee::{
+    engine::{Engine, Storage},
+    server::table_file,
+};
+use marquee_shared::{
+    aws::client,
+    clock::Clock,
+    db::{Store, item::from_item, movie::MovieItem},
+};
+use tokio::process::Command;
+
+use crate::support::audit::{audit, scan};
+
+/// Runs `marquee import` in this directory, in which the table is, too.
+async fn import(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_marquee"));
+    command
+        .current_dir(directory)
+        .arg("import")
+        .args(arguments)
+        .args(["--data", "data"])
+        .env("RUST_LOG", "warn")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command.output().await.unwrap()
+}
+
+/// What a program printed on standard error, and then on standard output.
+fn printed(output: &Output) -> String {
+    let text = [&output.stderr, &output.stdout].map(|bytes| String::from_utf8(bytes.clone()).unwrap());
+    text.concat()
+}
+
+/// The movies of the table in a directory that no program serves, in the order of their ids. Audits the table.
+async fn movies(directory: &Path) -> Vec<MovieItem> {
+    let engine = Engine::start(Storage::File(table_file(&directory.join("data")))).unwrap();
+    let store = Store::new(client::local(&engine.endpoint()), "marquee", Clock::default());
+    audit(&store).await;
+    let items = scan(&store).await.into_iter();
+    let movies = items.filter(|item| item["pk"].as_s().unwrap().starts_with("MOVIES#"));
+    let mut movies: Vec<MovieItem> = movies.map(|item| from_item(item).unwrap()).collect();
+    movies.sort_by_key(|movie| movie.id);
+    engine.shutdown().await.unwrap();
+    movies
+}
