@@ -10,7 +10,7 @@
 //!
 //! # Files
 //!
-//! In order from the bottom up: a file uses only files of this room that come before it. `tests/rooms.rs` checks the order.
+//! In order from the bottom up: a file uses only files of this folder that come before it. `tests/rooms.rs` checks the order.
 //!
 //! | file | holds |
 //! |---|---|

@@ -1,9 +1,10 @@
 //! Retries: how calls to DynamoDB are retried after a failure, with which pauses, and until when.
 //!
-//! A request has one deadline. Each of its calls is retried until then, as long as its failure may be temporary: no
-//! connection, no response, a response that is cut off, a throttle, a `5xx`, a transaction conflict. So if the table can't be
-//! reached for some seconds, a request takes longer but doesn't fail. The SDK's own retries are off
-//! ([`client`](crate::aws::client)), because two layers of retries would multiply.
+//! A request has a time limit. Writes are retried until 85 % of it, reads until 97.5 %, so that an unknown write can still be
+//! read and an error can still be returned. A call is retried if its failure may be temporary: no connection, no response, a
+//! response that is cut off, a throttle, a `5xx`, a transaction conflict. So if the table can't be reached for some seconds, a
+//! request takes longer but doesn't fail. The SDK's own retries are off ([`client`](crate::aws::client)), because two layers of
+//! retries would multiply.
 //!
 //! Every pause has *full jitter*: it is a random time up to a limit (AWS Architecture Blog, "Exponential Backoff And
 //! Jitter").
