@@ -248,8 +248,8 @@ impl Store {
         let is_unknown = match &outcome {
             Err(Error::Unavailable(_)) => true,
             // If DynamoDB no longer knows the token, a condition may have failed because of what an earlier attempt wrote.
-            // `Gone` is left out: it also holds if another request deleted the item, which is the likelier reason why the
-            // condition that it exists failed. Then the caller must decide, as after any failed condition.
+            // `Gone` is left out: if another request deleted the item, the condition fails and the item is gone, but this
+            // transaction was not committed.
             Ok(Outcome::ConditionFailed(_)) => {
                 matches!(transaction.commit_check, Some(CommitCheck::Has(..)))
             }
