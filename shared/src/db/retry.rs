@@ -1,7 +1,7 @@
 //! Retries: how calls to DynamoDB are retried after a failure, with which pauses, and until when.
 //!
-//! A request has a time limit. Writes are retried until 85 % of it, reads until 97.5 %, so that an unknown write can still be
-//! read and an error can still be returned. A call is retried if its failure may be temporary: no connection, no response, a
+//! A request has a time limit. Writes are retried until 85 % of it, reads until 97.5 %, so that the outcome of a write can
+//! still be read and an error returned. A call is retried if its failure may be temporary: no connection, no response, a
 //! response that is cut off, a throttle, a `5xx`, a transaction conflict. So if the table can't be reached for some seconds, a
 //! request takes longer but doesn't fail. The SDK's own retries are off ([`client`](crate::aws::client)), because two layers of
 //! retries would multiply.
