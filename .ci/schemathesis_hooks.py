@@ -4,7 +4,7 @@ The check `positive_data_acceptance` requires that the API accepts each request 
 in a schema: a cursor must be one that the server has made, a password must not be a common one, and three texts together
 must have at most 30 different words. These hooks change each request that schemathesis generates as valid so that it
 follows the rules, and leave the rest of the request as it is. Requests generated as invalid are changed in two cases only,
-at the end of this file, in which they would be valid on the wire.
+at the end of this file, in which they would be valid in a request.
 """
 
 import functools

@@ -33,6 +33,7 @@ def main(url: str) -> None:
     assert isinstance(movie, Movie), movie
     assert movie.user == signed_in.user.id
     assert movie.release_date == fields.release_date
+    assert movie.imdb_id is None
     assert movie.cover_image is None
 
     # Search.

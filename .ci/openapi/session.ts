@@ -42,6 +42,7 @@ const fields: NewMovie = {
 };
 const movie: Movie = body(await caller.POST("/api/movies/", { body: fields }));
 assert.equal(movie.user, signedIn.user.id);
+assert.equal(movie.imdb_id, null);
 assert.equal(movie.cover_image, null);
 
 // Search, anonymously.

@@ -15,9 +15,9 @@ pub(crate) use test_kit::PASSWORD;
 
 /// The server.
 pub(crate) struct BenchServer {
-    /// Where it listens.
+    /// The URL on which it listens.
     pub(crate) base: String,
-    /// A client of it.
+    /// A client of the server.
     pub(crate) http: Client,
     proxied: ProxiedApp,
 }
@@ -42,7 +42,7 @@ impl BenchServer {
     /// Starts a server with an empty table.
     ///
     /// # Errors
-    /// When there is no HTTP client.
+    /// Returns an error if there is no HTTP client.
     pub(crate) async fn open() -> Result<Self, Box<dyn Error>> {
         let builder = TestApp::builder().table(TestTable::in_memory());
         let proxied = builder.start_behind_proxy().await;
@@ -58,7 +58,7 @@ impl BenchServer {
         self.proxied.close().await;
     }
 
-    /// A request by this user, or by an anonymous caller.
+    /// Returns a request by this user, or by an anonymous caller for `None`.
     pub(crate) fn request(&self, method: Method, path: &str, user: Option<&User>) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match user {
@@ -70,7 +70,7 @@ impl BenchServer {
     /// Registers a user.
     ///
     /// # Errors
-    /// When the registration is refused.
+    /// Returns an error if the registration is refused.
     pub(crate) async fn register(&self, name: &str) -> Result<User, Box<dyn Error>> {
         let email = format!("{name}@example.com");
         let body = json!({"username": name, "email": email, "password": PASSWORD});
@@ -85,10 +85,10 @@ impl BenchServer {
     }
 }
 
-/// Sends a request and returns the JSON of its answer, `null` for an empty body.
+/// Sends a request and returns the JSON of the response, `null` for an empty body.
 ///
 /// # Errors
-/// When the answer isn't a success, with its text.
+/// Returns an error with the text of the response if it isn't a success.
 pub(crate) async fn json_of(request: RequestBuilder) -> Result<Value, Box<dyn Error>> {
     let response = request.send().await?;
     let (status, url) = (response.status(), response.url().clone());

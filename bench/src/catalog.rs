@@ -1,8 +1,9 @@
-//! Catalogs of any size, always the same bytes for the same size. Words of titles and directors are drawn by Zipf's law from
-//! those of the demonstration catalog, genres, dates and descriptions are drawn from it, and likes follow Zipf's law.
+//! Generated catalogs of any size. A catalog of one size always has the same bytes. Title words and directors are drawn
+//! from the demonstration catalog by Zipf's law. Genres, dates and descriptions are drawn from it evenly. Likes follow
+//! Zipf's law.
 //!
-//! A catalog begins with all of every smaller one, so a request about the first movies is the same at all sizes. Four movies
-//! are planted: three have a rare word in their title, and the title of one consists of common words and is unique.
+//! A catalog begins with the movies of every smaller one, so a request about the first movies is the same at all sizes.
+//! Four movies are added on purpose: three have a rare word in their titles, and one has a unique title of common words.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -20,19 +21,20 @@ const REAL: &[u8] = include_bytes!("../../data/movies.csv");
 
 /// A word that is in no title of the demonstration catalog.
 pub(crate) const RARE_WORD: &str = "Quillfeather";
-/// The ids of the movies that have it in their title.
+/// The ids of the movies that have this word in their titles.
 pub(crate) const RARE_MOVIES: [u64; 3] = [8, 41, 74];
 /// A title that consists of very common words.
 pub(crate) const EXACT_TITLE: &str = "The Man of the Night and the Love of My Life";
-/// The id of the movie with this title. Neither it nor the rare ones have likes.
+/// The id of the movie with this title. Neither this movie nor those with the rare word have likes.
 pub(crate) const EXACT_MOVIE: u64 = 14;
-/// The size of the smallest catalog. A smaller one would lack some of the planted movies.
+/// The size of the smallest catalog. A smaller one would lack some of the four movies.
 pub(crate) const SMALLEST: u64 = 100;
 
-/// The exponent of Zipf's law for words. In the demonstration catalog their frequency is about one over their rank: 4,896
-/// movies have `the`, 1,650 have `of`, 618 the fourth word, 209 the eighth.
+/// The exponent of Zipf's law for words. In the demonstration catalog the frequency of a word is about proportional to one
+/// over its rank: 4,896 movies have `the`, 1,650 have `of`, 618 have the fourth word, and 209 the eighth.
 const WORDS_EXPONENT: f64 = 1.0;
-/// The exponent for directors, whose frequency falls more slowly: the first has 42 movies there, the 16th 23, the 256th 9.
+/// The exponent for directors, whose frequency decreases more slowly: in the demonstration catalog the first has 42 movies,
+/// the 16th has 23, and the 256th has 9.
 const DIRECTORS_EXPONENT: f64 = 0.4;
 /// The exponent for likes, by the rank of the movie.
 const LIKES_EXPONENT: f64 = 1.0;
@@ -40,14 +42,14 @@ const LIKES_EXPONENT: f64 = 1.0;
 const TITLE_WORDS: usize = 10;
 /// The average number of likes of a movie.
 const LIKES_PER_MOVIE: u64 = 5;
-/// The most likes of a catalog, which the bulk path writes in seconds.
+/// The most likes of a catalog: as many as can be written in seconds.
 const MOST_LIKES: u64 = 300_000;
 /// Scatters the ranks of liked movies over the ids. It is prime and larger than any catalog.
 const STRIDE: u64 = 1_000_003;
 /// The seeds of movies and likes.
 const SEEDS: [u64; 2] = [4, 5];
 
-/// What is used of a movie of the demonstration catalog.
+/// The fields of a movie of the demonstration catalog that are used.
 struct Real {
     title_words: usize,
     description: String,
@@ -55,7 +57,7 @@ struct Real {
     genre: String,
 }
 
-/// Makes catalogs from the demonstration catalog.
+/// Generates catalogs from the demonstration catalog.
 pub(crate) struct Generator {
     movies: Vec<Real>,
     /// The words of titles, most frequent first.
@@ -70,7 +72,7 @@ impl Generator {
     /// Reads the demonstration catalog.
     ///
     /// # Errors
-    /// When it lacks a column or isn't CSV.
+    /// Returns an error if it lacks a column or isn't CSV.
     pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
         let mut reader = csv::Reader::from_reader(REAL);
         let headers = reader.headers()?.clone();
@@ -111,7 +113,7 @@ impl Generator {
     /// Writes a catalog as CSV.
     ///
     /// # Errors
-    /// When `to` can't be written.
+    /// Returns an error if `to` can't be written.
     pub(crate) fn write(&self, movies: u64, to: impl Write) -> io::Result<()> {
         let mut random = StdRng::seed_from_u64(SEEDS[0]);
         let mut writer = csv::Writer::from_writer(to);
@@ -123,7 +125,7 @@ impl Generator {
         writer.flush()
     }
 
-    /// The fields of a movie.
+    /// Returns the fields of a movie.
     fn movie(&self, id: u64, random: &mut StdRng) -> [String; 5] {
         let drawn = self.title(random);
         let title = match id {
@@ -144,7 +146,7 @@ impl Generator {
         &self.movies[random.random_range(0..self.movies.len())]
     }
 
-    /// A title of different words, as many as a title of the demonstration catalog has.
+    /// Returns a title of different words, as many as a title of the demonstration catalog has.
     fn title(&self, random: &mut StdRng) -> String {
         let length = self.any(random).title_words;
         let mut words: Vec<&str> = Vec::with_capacity(length);
@@ -158,19 +160,18 @@ impl Generator {
     }
 }
 
-/// Whether a movie has no more different words than a movie may have.
+/// Whether a movie has at most as many different words as a movie may have.
 fn fits([title, _, _, director, genre]: &[String; 5]) -> bool {
     let words = text::words(&format!("{title} {director} {genre}"));
     words.into_iter().collect::<BTreeSet<_>>().len() <= MAX_WORDS
 }
 
-/// The likes of a catalog: the users who like each movie that has likes. A few movies have most of the likes.
+/// Returns the likes of a catalog: the users who like each movie that has likes. A few movies have most of the likes.
 ///
 /// # Errors
-/// For a catalog without movies.
+/// Returns an error if `movies` is 0.
 pub(crate) fn likes(movies: u64, users: u64) -> Result<BTreeMap<u64, BTreeSet<u64>>, ZipfError> {
     let mut random = StdRng::seed_from_u64(SEEDS[1]);
-    #[allow(clippy::cast_precision_loss)]
     let by_rank = Zipf::new(movies as f64, LIKES_EXPONENT)?;
     let mut likes: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
     for _ in 0..(movies * LIKES_PER_MOVIE).min(MOST_LIKES) {
@@ -183,7 +184,7 @@ pub(crate) fn likes(movies: u64, users: u64) -> Result<BTreeMap<u64, BTreeSet<u6
     Ok(likes)
 }
 
-/// The most liked movie of these, and how many users like it.
+/// Returns the most liked of these movies, and the number of users who like it.
 #[must_use]
 pub(crate) fn most_liked(likes: &BTreeMap<u64, BTreeSet<u64>>) -> Option<(u64, u64)> {
     let counts = likes.iter().map(|(movie, users)| (users.len() as u64, *movie));
@@ -191,12 +192,10 @@ pub(crate) fn most_liked(likes: &BTreeMap<u64, BTreeSet<u64>>) -> Option<(u64, u
 }
 
 fn zipf(ranks: usize, exponent: f64) -> Result<Zipf<f64>, ZipfError> {
-    #[allow(clippy::cast_precision_loss)]
     Zipf::new(ranks as f64, exponent)
 }
 
-/// A random rank, counted from 0.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+/// Returns a random rank, counted from 0.
 fn rank(by_rank: Zipf<f64>, random: &mut StdRng) -> u64 {
     by_rank.sample(random) as u64 - 1
 }
@@ -206,7 +205,7 @@ fn pick<'a>(from: &'a [String], by_rank: Zipf<f64>, random: &mut StdRng) -> &'a 
     &from[at.min(from.len() - 1)]
 }
 
-/// Each of these once, most frequent first, and those of one frequency in their own order.
+/// Returns each of these once, the most frequent first. Values of the same frequency are in their own order.
 fn most_frequent_first<T: Clone + Eq + Hash + Ord>(all: Vec<T>) -> Vec<T> {
     let mut counts: HashMap<T, usize> = HashMap::new();
     for one in all {
@@ -218,7 +217,6 @@ fn most_frequent_first<T: Clone + Eq + Hash + Ord>(all: Vec<T>) -> Vec<T> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::hash::{DefaultHasher, Hasher as _};
 

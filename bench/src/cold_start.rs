@@ -1,5 +1,5 @@
-//! Cold start: the time from the start of a process to its first poll of the Runtime API, and to its first answer that needed
-//! the table. Each function is compared with a bare one of the same profile.
+//! Cold start: the time from the start of a process to its first poll of the Runtime API, and to its first response that
+//! needed the table. Each function is compared with a bare function that was built with the same profile.
 
 use std::{collections::BTreeMap, error::Error, fmt::Write as _, path::Path, time::Duration};
 
@@ -13,14 +13,14 @@ use crate::{
     tls::Terminator,
 };
 
-/// The most that a function may take, as a multiple of the time of a bare function.
+/// The benchmark's limit: the most time of a function, as a multiple of the time of a bare function.
 const FIRST_POLL: f64 = 1.5;
 const FIRST_ANSWER: f64 = 1.2;
 
-/// What the command line says.
+/// The options on the command line.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// How often each function is started for its first poll, and for its first answer over each transport.
+    /// The number of starts of each function for its first poll, and for its first response over each transport.
     #[arg(long, default_value_t = 100)]
     starts: usize,
     /// Start only these functions and the bare ones.
@@ -30,14 +30,14 @@ pub struct Options {
     programs: programs::Choice,
 }
 
-/// What a function is started for.
+/// The event up to which a start is measured.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Aim {
-    /// Its first poll, in the environment that it is deployed with. It gets no event.
+    /// The first poll, in the environment with which the function is deployed. The function gets no event.
     Poll,
-    /// Its first answer, with the table over plain HTTP.
+    /// The first response, with the table over plain HTTP.
     Http,
-    /// The same with the table over TLS.
+    /// The first response, with the table over TLS.
     Tls,
 }
 
@@ -45,22 +45,22 @@ enum Aim {
 struct Subject {
     name: &'static str,
     event: Value,
-    /// Whether the answer needs the table.
+    /// Whether the response needs the table.
     reads: bool,
 }
 
 /// The measurements of a start.
 struct Start {
-    /// The time until what it was started for.
+    /// The time until the event.
     time: Duration,
-    /// The most resident memory, in KiB.
+    /// The peak resident memory, in KiB.
     rss: u64,
 }
 
-/// Measures the starts of every function.
+/// Measures starts of every function.
 ///
 /// # Errors
-/// When a function fails, or takes longer than it may.
+/// Returns an error if a function fails, or exceeds the limit.
 pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let programs = Programs::of(&options.programs, &options.only, true).await?;
     let app = TestApp::builder().table(TestTable::in_memory()).start().await;
@@ -70,7 +70,7 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let secrets = SecretTexts::generate()?.to_json();
     let environment = |name: &str, aim| {
         let mut all = vec![("TABLE_NAME", Config::default().table)];
-        // A bare function trusts the authorities of the system, as programs do by default.
+        // A bare function trusts the certificate authorities of the system, as programs do by default.
         let trusted = if BARE.contains(&name) {
             &terminator.system
         } else {
@@ -94,7 +94,8 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let mut subjects = subjects(&token);
     subjects.retain(|subject| programs.names().any(|name| name == subject.name));
     let mut starts: BTreeMap<(&str, Aim), Vec<Start>> = BTreeMap::new();
-    // Round by round, so that the machine's other load affects all functions alike. The first round warms the caches.
+    // Each round starts every function, so that other load on the machine affects all functions equally. The first round
+    // only warms the caches.
     for round in 0..=options.starts {
         for subject in &subjects {
             for aim in [Aim::Poll, Aim::Http, Aim::Tls] {
@@ -113,7 +114,7 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     report(&subjects, &starts, &programs, options.starts)
 }
 
-/// The functions, each with its first event: a request that reads the table once, where there is one.
+/// Returns the functions, each with its first event: a request that reads the table once, if the function has one.
 fn subjects(token: &str) -> Vec<Subject> {
     let bearer = format!("Bearer {token}");
     let subject = |name, event, reads| Subject { name, event, reads };
@@ -180,7 +181,7 @@ fn median<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Option<T> {
     values.get(values.len() / 2).copied()
 }
 
-/// The medians of the starts of a function.
+/// Returns the medians of the starts of a function.
 struct Medians {
     poll: Duration,
     http: Duration,
@@ -225,7 +226,7 @@ fn report(
     for Subject { name, reads, .. } in subjects {
         let own = of(name)?;
         let poll = ratio(own.poll, hello.poll);
-        // An answer that needs no table has nothing to be compared with.
+        // A response that doesn't need the table isn't compared: the bare function's response needs it.
         let [http, tls] =
             [(own.http, table.http), (own.tls, table.tls)].map(|(own, bare)| reads.then(|| ratio(own, bare)));
         let shown = |ratio: Option<f64>| ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));

@@ -1,4 +1,4 @@
-//! Contention: many users toggle one movie's favorite at once, under conflicts by DynamoDB's rules.
+//! Contention: many users toggle the favorite of one movie at the same time, with conflicts by DynamoDB's rules.
 
 use std::{
     error::Error,
@@ -13,21 +13,21 @@ use test_kit::{audit::discrepancies, proxy::Record};
 
 use crate::bench_server::{BenchServer, User, json_of};
 
-/// What the command line says.
+/// The options on the command line.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How many users toggle at once, each as soon as its last answer has arrived. Several numbers are measured one after
-    /// another.
+    /// The number of users who toggle at the same time. Each sends its next request when the last response has arrived.
+    /// Several numbers are measured one after another.
     #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16,32,64", value_parser = clap::value_parser!(u16).range(1..))]
     togglers: Vec<u16>,
-    /// How long each number of togglers is measured.
+    /// The duration of the measurement with each number of togglers.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// How many milliseconds a transaction is in progress, while others that touch its items are canceled. AWS doesn't
-    /// publish this. 10 is an assumption, from the usual latency of TransactWriteItems.
+    /// The milliseconds for which a transaction is in progress, and other transactions on its items are canceled. AWS
+    /// doesn't publish this number. 10 is an assumption based on the usual latency of TransactWriteItems.
     #[arg(long, default_value_t = 10)]
     window: u64,
-    /// Further windows, in milliseconds, that are measured with the most togglers.
+    /// Other numbers of milliseconds, which are measured with the largest number of togglers.
     #[arg(long, value_delimiter = ',', default_value = "0,5,20")]
     other_windows: Vec<u64>,
 }
@@ -35,8 +35,8 @@ pub(crate) struct Options {
 /// Measures every number of togglers, then audits the whole table.
 ///
 /// # Errors
-/// When a count is wrong, when two answers contradict each other, or when a request fails with anything but a 503 with
-/// Retry-After.
+/// Returns an error if a count is wrong, if two responses contradict each other, or if a request fails with anything but a
+/// 503 with Retry-After.
 pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let most = options.togglers.iter().max().copied().unwrap_or(1);
     let contested = ContestedMovie::open(most).await?;
@@ -86,10 +86,10 @@ fn preface(options: &Options) -> String {
     )
 }
 
-/// How often the owner edits the movie before deleting it.
+/// The number of times that the owner edits the movie before deleting it.
 const EDITS: usize = 20;
 
-/// How long an edit and a deletion may take, whatever other users do. The API promises it.
+/// The benchmark's limits for the time of an edit and of a deletion, whatever other users do.
 const EDITED_WITHIN: Duration = Duration::from_secs(4);
 const DELETED_WITHIN: Duration = Duration::from_secs(6);
 
@@ -126,7 +126,7 @@ impl ContestedMovie {
             server,
             users: Vec::new(),
         };
-        // One more than toggle: the owner.
+        // One more user than those who toggle: the owner.
         for n in 0..=users {
             let user = contested.server.register(&format!("user{n}")).await?;
             contested.users.push(user);
@@ -148,7 +148,7 @@ impl ContestedMovie {
         Ok(serde_json::from_value(answer["id"].clone())?)
     }
 
-    /// Lets this many users toggle the favorite of a new movie for `time`, then checks the table against their answers.
+    /// Lets this many users toggle the favorite of a new movie for `time`, then checks the table against the responses.
     async fn measure(&self, togglers: u16, window: Duration, time: Duration) -> Result<Run, Box<dyn Error>> {
         let movie = self.add_movie().await?;
         self.server.conflict((!window.is_zero()).then_some(window));
@@ -226,7 +226,8 @@ impl ContestedMovie {
         Ok(OwnerTimes { edits, deletion })
     }
 
-    /// Checks that the movie's count is the number of its favorites, and that each favorite is as its user's last answer said.
+    /// Checks that the movie's count is the number of its favorites, and that each favorite is as in its user's last
+    /// response.
     async fn check(&self, movie: MovieId, states: &[(UserId, Option<bool>)]) -> Result<(), Box<dyn Error>> {
         let mut favorites = 0;
         for (user, state) in states {
@@ -262,11 +263,11 @@ struct Toggler {
     http: Client,
     url: String,
     user: User,
-    /// Whether by POST; otherwise by PUT and DELETE in turn.
+    /// Whether the user sends POST. Otherwise the user alternates between PUT and DELETE.
     by_toggling: bool,
-    /// The most favorites the movie can have.
+    /// The most favorites that the movie can have.
     most: u64,
-    /// Whether the favorite exists. `None` when it isn't known.
+    /// Whether the favorite exists. `None` if that is unknown.
     state: Option<bool>,
 }
 
@@ -283,7 +284,7 @@ async fn toggle_until_gone(http: Client, url: String, user: User) -> Result<(), 
     }
 }
 
-/// How long the owner's edits took, shortest first, and the deletion.
+/// The times of the owner's edits, shortest first, and of the deletion.
 struct OwnerTimes {
     edits: Vec<Duration>,
     deletion: Duration,
@@ -303,14 +304,14 @@ impl OwnerTimes {
     }
 }
 
-/// An answer: how long it took, and whether it was a 200.
+/// A response: its time, and whether its status was 200.
 struct Answer {
     took: Duration,
     done: bool,
 }
 
 impl Toggler {
-    /// Toggles until this time. Returns the user, whether the favorite exists then, and the answers.
+    /// Toggles until this time. Returns the user, whether the favorite exists at the end, and the responses.
     async fn toggle(mut self, until: Instant) -> Result<(UserId, Option<bool>, Vec<Answer>), String> {
         let mut answers = Vec::new();
         while Instant::now() < until {
@@ -321,7 +322,7 @@ impl Toggler {
     }
 
     async fn once(&mut self) -> Result<Answer, String> {
-        // After a 503 the favorite may exist or not. PUT and DELETE then may change nothing.
+        // After a 503 it is unknown whether the favorite exists, so the next PUT or DELETE may change nothing.
         let wanted = !self.state.unwrap_or(false);
         let (method, expected) = match (self.by_toggling, wanted) {
             (true, _) => (Method::POST, self.state.map(|state| !state)),
@@ -353,10 +354,10 @@ impl Toggler {
         }
     }
 
-    /// Whether the favorite exists according to an answer.
+    /// Returns whether the favorite exists according to a response.
     ///
     /// # Errors
-    /// When the answer can't be true.
+    /// Returns an error if the response contradicts what is known.
     fn state_in(&self, text: &str, expected: Option<bool>) -> Result<bool, String> {
         let body: Value = serde_json::from_str(text).map_err(|e| format!("{e}: {text}"))?;
         let favorite = body["favorite"].as_bool().ok_or("no state")?;
@@ -375,9 +376,9 @@ impl Toggler {
 /// The result of a run.
 struct Run {
     took: Duration,
-    /// How long committed transactions were in progress, added up.
+    /// The total time for which committed transactions were in progress.
     busy: Duration,
-    /// How long each answer took, shortest first.
+    /// The time of each response, shortest first.
     times: Vec<Duration>,
     done: usize,
     transactions: usize,
@@ -410,7 +411,7 @@ impl Run {
         }
     }
 
-    /// The time within which this share of the answers arrived, in milliseconds.
+    /// Returns the time within which this share of the responses arrived, in milliseconds.
     fn percentile(&self, share: f64) -> f64 {
         let last = self.times.len().saturating_sub(1);
         let at = (last as f64 * share).round() as usize;
@@ -440,7 +441,7 @@ impl Run {
     }
 }
 
-/// Why a transaction was canceled. Empty when it committed.
+/// Returns why a transaction was canceled. Empty if it was committed.
 fn reasons(record: &Record) -> Vec<&str> {
     let answer = record.exchange.as_ref().map(|exchange| &exchange.answer);
     let reasons = answer.and_then(|answer| answer["CancellationReasons"].as_array());

@@ -1,4 +1,4 @@
-//! Growth: what every request of the list of budgets costs, from a hundred movies to a million.
+//! Growth: the cost of every request in the list of budgets, from a hundred movies to a million.
 
 use std::{error::Error, fmt::Write as _};
 
@@ -15,11 +15,11 @@ use crate::{
     prepared::{self, Prepared},
 };
 
-/// What the command line says.
+/// The options on the command line.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How many movies the catalogs have, the smallest first. Each is made once by the product's own import and kept in
-    /// target/bench; a million takes 4 GB there, and as much again while it is measured.
+    /// The numbers of movies of the catalogs, the smallest first. Each catalog is imported once and kept in target/bench. A
+    /// million movies take 4 GB there, and as much again while they are measured.
     #[arg(
         long,
         value_name = "MOVIES,…",
@@ -29,21 +29,21 @@ pub(crate) struct Options {
     sizes: Vec<u64>,
 }
 
-/// How often each request is measured.
+/// The number of times that each request is measured.
 const RUNS: usize = 2;
 
-/// How a search's name begins. A search reads on while there is more to read, up to its budget. So its cost at the largest
-/// size must be the cost at the size before, or one unit more for longer words.
+/// The prefix of the name of a search. A search reads as much as there is, up to its budget. So its cost at the largest
+/// size must be the cost at the second largest size, or one unit more, because words are longer.
 const READS_ON: &str = "search, ";
 
-/// Searches that few movies match, while very many movies have some of the words. They read up to their budget wherever there
-/// is enough to read, so they are compared with the budget only.
+/// Searches that few movies match although very many movies have some of the words. They read up to their budget if there
+/// is enough to read, so their costs are compared only with the budget.
 const UP_TO_THE_BUDGET: [&str; 2] = [
     "search, an exact title",
     "search, three genres that few movies combine",
 ];
 
-/// The share by which two costs may differ and still count as the same.
+/// The share by which two costs that count as equal may differ.
 const TOLERANCE: f64 = 0.1;
 
 /// The text above the tables.
@@ -78,7 +78,7 @@ struct Row {
 /// Measures every request at every size.
 ///
 /// # Errors
-/// When a catalog can't be made, when a request costs more at the largest size, or when one is over its budget.
+/// Returns an error if a catalog can't be made, if a request costs more at the largest size, or if one is over its budget.
 pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     if !options.sizes.is_sorted() || options.sizes.is_empty() {
         return Err("the sizes must be in ascending order".into());
@@ -120,7 +120,7 @@ async fn measured(prepared: &Prepared) -> Result<Vec<Measured>, Box<dyn Error>> 
     Ok(measured)
 }
 
-/// What the movies of a prepared catalog are called.
+/// The ids and names that the requests to a prepared catalog need.
 fn catalog(prepared: &Prepared) -> Catalog {
     let names = [
         ("movie", "9".to_owned()),
@@ -144,7 +144,7 @@ fn catalog(prepared: &Prepared) -> Catalog {
     Catalog {
         movies: prepared.movies,
         names: names.into(),
-        // A page of favorites, of movies that every catalog has.
+        // A page of favorites. Every catalog has these movies.
         favorites: 76..=96,
         added: [
             "The Long Measured Goodbye",
@@ -172,8 +172,8 @@ fn add(rows: &mut Vec<Row>, measured: Vec<Measured>) {
 }
 
 impl Row {
-    /// The index of the size that the largest is compared with, if there is one: the first whose answer is as full, or for a
-    /// search the one before the last.
+    /// Returns the index of the size with which the largest size is compared, if there is one: the first size whose
+    /// response is as full. For a search it is the second largest size.
     fn base(&self) -> Option<usize> {
         let last = self.sizes.len().checked_sub(1)?;
         let full = self.sizes[last].1.unwrap_or_default();
@@ -182,13 +182,13 @@ impl Row {
             return None;
         }
         if self.name.starts_with(READS_ON) {
-            // With two sizes, the smaller one says nothing about how much there is to read.
+            // The smallest catalog may have less to read than a search would read.
             return last.checked_sub(1).filter(|at| *at > 0 && is_full(at));
         }
         (0..last).find(is_full)
     }
 
-    /// The verdict for the table; an error is a failure.
+    /// Returns the text for the table. An error is a failure.
     fn verdict(&self, sizes: &[u64]) -> Result<String, String> {
         let mut costs = self.sizes.iter().map(|(cost, _)| cost);
         if costs.any(|cost| self.budget.is_exceeded_by(cost)) {
@@ -248,7 +248,7 @@ fn report(sizes: &[u64], rows: &[Row], text: &mut String) -> Vec<String> {
     wrong
 }
 
-/// Whether trips differ, or units by more than the tolerance and by more than `slack`.
+/// Whether the trips differ, or the units differ by more than the tolerance and by more than `slack`.
 fn differ(one: &Cost, other: &Cost, slack: f64) -> bool {
     let units = |one: f64, other: f64| {
         let (less, more) = (one.min(other), one.max(other));
@@ -257,7 +257,7 @@ fn differ(one: &Cost, other: &Cost, slack: f64) -> bool {
     one.trips != other.trips || units(one.reads, other.reads) || units(one.writes, other.writes)
 }
 
-/// A number with its thousands separated.
+/// Returns a number with separators between its thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -271,11 +271,10 @@ fn grouped(number: u64) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
-    /// A budget that no cost of these tests reaches.
+    /// A budget above every cost in these tests.
     const AMPLE: Budget = Budget {
         trips: 99,
         reads: 999.0,

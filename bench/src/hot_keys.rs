@@ -1,8 +1,8 @@
-//! Hot keys: the partition keys with the most read and write units at ten thousand requests a second, as a share of what one
-//! partition serves.
+//! Hot keys: the partition keys with the most read and write units at ten thousand requests per second, as a share of the
+//! units that one partition serves.
 //!
-//! Each operation of a mix runs once or a few times against a small catalog, and the fault proxy records which keys it reads
-//! and writes ([`access`]). The units are then scaled to the rate and to a large catalog ([`scale`]).
+//! Each operation of a mix runs once or a few times against a small catalog, and the fault proxy records which keys it
+//! reads and writes ([`access`]). The units are then scaled to the rate of requests and to a large catalog ([`scale`]).
 
 mod access;
 mod mix;
@@ -20,40 +20,41 @@ use access::{Access, Space, accesses};
 use mix::{Asked, MIX, Movie, Operation, Workload};
 use scale::{HotKey, READS, Scale, Size, WRITES, Zipf};
 
-/// The demonstration catalog, which the recorded movies are taken from.
+/// The demonstration catalog, from which the recorded movies are taken.
 const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv");
 
-/// How many movies have favorites when the recording begins: enough for a page of the most liked movies.
+/// The number of movies that have favorites when the recording begins: enough for a page of the most liked movies.
 const LIKED: usize = 24;
 
-/// How often a warm process reads the public keys (AP-25).
+/// The interval at which a warm process reads the public keys (AP-25).
 const KEYS_EVERY: Duration = Duration::from_secs(300);
 
 /// The page whose table of limits names the partition keys that may exceed a partition's rate.
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/data-model.md");
 
-/// The mark of such a row of that table.
+/// The text that identifies such a row.
 const PASSED: &str = "[passed](performance.md#hot-keys)";
 
-/// What the command line says.
+/// The options on the command line.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The rate that the mix is scaled to, in requests a second.
+    /// The rate to which the mix is scaled, in requests per second.
     #[arg(long, default_value_t = 10_000)]
     requests: u32,
-    /// How many movies the large catalog has.
+    /// The number of movies of the large catalog.
     #[arg(long, default_value_t = 1_000_000)]
     movies: u64,
-    /// How many users there are.
+    /// The number of users.
     #[arg(long, default_value_t = 1_000_000)]
     users: u64,
     /// The exponent of Zipf's law for the popularity of movies and users.
     #[arg(long, default_value_t = 1.0)]
     zipf: f64,
-    /// How many warm processes there are. Each reads the public keys every 5 minutes.
+    /// The number of warm processes. Each reads the public keys every 5 minutes.
     #[arg(long, default_value_t = 1_000)]
     processes: u32,
-    /// How many movies of the demonstration catalog the requests are recorded with, taken at even distances.
+    /// The number of movies with which the requests are recorded. They are taken from the demonstration catalog at even
+    /// distances.
     #[arg(long, default_value_t = 2_000)]
     recorded_movies: usize,
     /// The seed of the random numbers.
@@ -64,7 +65,8 @@ pub(crate) struct Options {
 /// Records the units of each operation by key, scales them, and reports the hottest keys.
 ///
 /// # Errors
-/// When a partition key exceeds a partition's rate and docs/data-model.md doesn't name it, or when a single item does.
+/// Returns an error if a partition key exceeds a partition's rate and docs/data-model.md doesn't name it, or if a single
+/// item exceeds it.
 pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let (recorded, recorded_movies) = record(options).await?;
     let movies = Zipf::new(options.movies, options.zipf);
@@ -96,7 +98,7 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     }
 }
 
-/// The hottest keys at the rate of the options.
+/// Returns the hottest keys at the rate of the options.
 fn scaled(options: &Options, recorded: &[(Operation, Vec<Sample>)], mut scale: Scale<'_>) -> Vec<HotKey> {
     for (operation, samples) in recorded {
         let each = f64::from(options.requests) * f64::from(operation.share) / 1000.0 / samples.len() as f64;
@@ -106,7 +108,7 @@ fn scaled(options: &Options, recorded: &[(Operation, Vec<Sample>)], mut scale: S
             }
         }
     }
-    // The recorded process had read the keys before the recording.
+    // The recorded process had already read the public keys before the recording.
     let keys = Access {
         space: Space::Table,
         pk: keys::KEYS.into(),
@@ -138,7 +140,7 @@ struct Sample {
     accesses: Vec<Access>,
 }
 
-/// Runs every operation of the mix against a server. Returns what each took, and how many movies there were.
+/// Runs every operation of the mix against a server. Returns the accesses of each, and the number of movies.
 async fn record(options: &Options) -> Result<(Vec<(Operation, Vec<Sample>)>, u64), Box<dyn Error>> {
     let server = BenchServer::open().await?;
     let directory = tempfile::tempdir()?;
@@ -178,7 +180,7 @@ async fn record(options: &Options) -> Result<(Vec<(Operation, Vec<Sample>)>, u64
     Ok((recorded, count))
 }
 
-/// How many movies of the user's own there are: as many as the mix deletes, and one to edit.
+/// Returns the number of movies that the user owns: as many as the mix deletes, and one to edit.
 fn own_movies() -> usize {
     let deleted = MIX.iter().filter(|operation| operation.name == "delete");
     1 + deleted.map(|operation| operation.samples).sum::<usize>()

@@ -1,4 +1,4 @@
-//! Import: movies a second and memory, by the engine's bulk path and over HTTP.
+//! Import: movies per second and memory, by the engine's bulk path and over HTTP.
 
 use std::{
     error::Error,
@@ -30,10 +30,10 @@ use crate::{
     prepared::{self, boxed},
 };
 
-/// What the command line says.
+/// The options on the command line.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How many movies the files have, smallest first.
+    /// The numbers of movies of the files, smallest first.
     #[arg(
         long,
         value_name = "MOVIES,…",
@@ -41,11 +41,11 @@ pub(crate) struct Options {
         default_values_t = [20_000, 200_000]
     )]
     sizes: Vec<u64>,
-    /// Imports this file in this process and prints the measurements. The benchmark starts such a process for each run, so
-    /// that each run has a process's memory of its own.
+    /// Imports this file in this process and prints the measurements. The benchmark starts one process for each run, so
+    /// that the memory of a run is that of its process.
     #[arg(long, hide = true)]
     file: Option<PathBuf>,
-    /// Imports it into the table at this endpoint instead of a new one.
+    /// Imports the file into the table at this endpoint instead of a new table.
     #[arg(long, requires = "file", hide = true)]
     endpoint: Option<String>,
 }
@@ -53,10 +53,10 @@ pub(crate) struct Options {
 /// How the import writes to the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// By the embedded engine's own calls, into a file. Each commit is synced to the disk.
+    /// By calls to the embedded engine, into a file. Each commit is synced to the disk.
     Bulk,
-    /// BatchWriteItem over HTTP, as on AWS, to an engine in another process. The engine doesn't wait for the disk: it would
-    /// wait for each item of each BatchWriteItem, and only the disk would be measured.
+    /// BatchWriteItem over HTTP, as on AWS, to an engine in another process. The engine doesn't wait for the disk. If it
+    /// did, it would wait for each item of each BatchWriteItem, and only the disk would be measured.
     Http,
 }
 
@@ -65,15 +65,15 @@ enum Way {
 struct Run {
     movies: u64,
     seconds: f64,
-    /// The most memory that the process held before the import, and in all, in kilobytes.
+    /// The peak memory of the process before the import and at the end, in kilobytes.
     idle: u64,
     peak: u64,
 }
 
-/// The least rate of the bulk path of a release build into a file, in movies a second.
+/// The benchmark's limit: the least rate of the bulk path of a release build into a file, in movies per second.
 const LEAST: f64 = 3_000.0;
 
-/// The most memory that a long file may take, as a multiple of that of a short one.
+/// The benchmark's limit: the most memory of an import of a long file, as a multiple of that of a short file.
 const FLAT: f64 = 1.25;
 
 /// The text above the table, and the table's head.
@@ -86,10 +86,11 @@ process of its own, whose memory is shown.
 |---|---|---|---|---|---|
 ";
 
-/// Measures imports of every size by both ways.
+/// Measures imports of every size in both ways.
 ///
 /// # Errors
-/// When an import fails or a count is wrong, when memory grows with the file, or when a release build is too slow.
+/// Returns an error if an import fails or a count is wrong, if memory grows with the file, or if a release build is too
+/// slow.
 pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     if let Some(csv) = &options.file {
         let run = match &options.endpoint {
@@ -132,7 +133,7 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     }
 }
 
-/// The failures of the imports by one way, given smallest first.
+/// Returns the failures of the imports in one way, which are given smallest first.
 fn judged(way: Way, runs: &[Run]) -> Vec<String> {
     let mut wrong = Vec::new();
     if let (Some(short), Some(long)) = (runs.first(), runs.last())
@@ -150,13 +151,11 @@ fn judged(way: Way, runs: &[Run]) -> Vec<String> {
 }
 
 impl Run {
-    #[allow(clippy::cast_precision_loss)]
     fn movies_a_second(&self) -> f64 {
         self.movies as f64 / self.seconds
     }
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn megabytes(kilobytes: u64) -> f64 {
     kilobytes as f64 / 1024.0
 }
@@ -193,7 +192,7 @@ async fn in_a_process(csv: &Path, endpoint: Option<&str>) -> Result<Run, Box<dyn
 
 /// Imports in this process by the engine's own calls, into a file.
 async fn import_into_a_file(csv: &Path) -> Result<Run, Box<dyn Error>> {
-    // On the disk of the repository, since the system's temporary directory may be in memory.
+    // The file is on the disk of the repository, because the system's temporary directory may be in memory.
     let directory = tempfile::tempdir_in(prepared::data()?)?;
     let (engine, store) = prepared::open(&table_file(directory.path())).await?;
     let run = import(csv, store, Some(engine.database().clone())).await?;
@@ -229,7 +228,7 @@ async fn import(csv: &Path, store: Store, database: Option<Database>) -> Result<
     })
 }
 
-/// The most memory that this process has held until now, in kilobytes.
+/// Returns the peak memory of this process until now, in kilobytes.
 fn most_memory() -> Result<u64, Box<dyn Error>> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

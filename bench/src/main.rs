@@ -1,6 +1,6 @@
-//! What Marquee costs and how fast it is: `cargo measure <benchmark>` prints the tables of one benchmark, and with `--write`
-//! writes them to its page in docs/performance/. docs/performance.md says which bars are met.
-#![allow(unreachable_pub, reason = "a program: no item is visible outside of it")]
+//! Measures what Marquee costs and how fast it is: `cargo measure <benchmark>` prints the tables of one benchmark, and with
+//! `--write` writes them to its page in docs/performance/. docs/performance.md says which targets are reached.
+#![expect(unreachable_pub, reason = "a program: no item is visible outside of it")]
 
 mod bench_server;
 mod catalog;
@@ -43,11 +43,11 @@ enum Benchmark {
     Growth(growth::Options),
     /// The first pages of searches for common words.
     Search(search::Options),
-    /// The time from a process's start to its first poll and its first answer, compared with a bare function.
+    /// The time from a process's start to its first poll and to its first response, compared with a bare function.
     ColdStart(cold_start::Options),
-    /// Time, allocations and instructions of a request in a warm function, without the table's.
+    /// Time, allocations and instructions of a request in a warm function, without the time of the table.
     Warm(warm::Options),
-    /// Many users who toggle one movie's favorite at once, under conflicts by DynamoDB's rules.
+    /// Many users who toggle the favorite of one movie at the same time, with conflicts by DynamoDB's rules.
     Contention(contention::Options),
     /// The hottest partition keys at ten thousand requests per second.
     HotKeys(hot_keys::Options),

@@ -1,4 +1,4 @@
-//! Catalogs that the import has written to a file, kept from one run to the next.
+//! Prepared catalogs: files that the import has written, kept from one run to the next.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,7 +43,7 @@ use crate::catalog::{self, Generator};
 /// The directory of the benchmarks' data.
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
 
-/// The sources that decide the content of a prepared file. When one of them changes, the file is made anew.
+/// The sources that decide the content of a prepared file. If one of them changes, the file is written again.
 const SOURCES: [&str; 16] = [
     include_str!("catalog.rs"),
     include_str!("prepared.rs"),
@@ -66,11 +66,11 @@ const SOURCES: [&str; 16] = [
 /// The password of every user of a prepared catalog.
 pub(crate) const PASSWORD: &str = "a long enough passphrase";
 
-/// How many movies have their likes written in one step.
+/// The number of movies whose likes are written in one step.
 const LIKES_AT_ONCE: usize = 500;
 
-/// An error of the store with the text of the log.
-#[allow(clippy::needless_pass_by_value, reason = "`map_err` passes it by value")]
+/// Returns an error of the store with its text for the log.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes it by value")]
 pub(crate) fn boxed(error: marquee_shared::Error) -> Box<dyn Error> {
     error.log_message().into()
 }
@@ -79,11 +79,11 @@ pub(crate) fn boxed(error: marquee_shared::Error) -> Box<dyn Error> {
 pub(crate) struct Prepared {
     /// The engine's file.
     pub(crate) file: PathBuf,
-    /// How many movies it has.
+    /// The number of movies.
     pub(crate) movies: u64,
-    /// How many users.
+    /// The number of users.
     pub(crate) users: u64,
-    /// The id of its most liked movie.
+    /// The id of the most liked movie.
     pub(crate) most_liked: u64,
     /// The likes of that movie.
     pub(crate) most_likes: u64,
@@ -91,33 +91,34 @@ pub(crate) struct Prepared {
     pub(crate) likes: u64,
 }
 
-/// The directory of the benchmarks' data, which is created where it is missing.
+/// Returns the directory of the benchmarks' data, and creates it if it is missing.
 ///
 /// # Errors
-/// When it can't be created.
+/// Returns an error if it can't be created.
 pub(crate) fn data() -> Result<PathBuf, Box<dyn Error>> {
     let path = PathBuf::from(DATA);
     fs::create_dir_all(&path)?;
     Ok(path)
 }
 
-/// How many users a catalog of this many movies has. It grows with the movies, up to a number that takes seconds to add.
+/// Returns how many users a catalog of this many movies has: more for more movies, up to a number that takes seconds to
+/// add.
 #[must_use]
 pub(crate) fn users_of(movies: u64) -> u64 {
     (10 * movies.isqrt()).clamp(100, 2_000)
 }
 
-/// The name of a user.
+/// Returns the name of a user.
 #[must_use]
 pub(crate) fn username(n: u64) -> String {
     format!("fan{n:05}")
 }
 
 impl Prepared {
-    /// The catalog of this many movies. It is made now, unless an earlier run has made it.
+    /// Returns the catalog of this many movies. Writes it if no earlier run has written it.
     ///
     /// # Errors
-    /// When there are too few movies, or when the catalog can't be written.
+    /// Returns an error if there are too few movies, or if the catalog can't be written.
     pub(crate) async fn new(movies: u64) -> Result<Self, Box<dyn Error>> {
         if movies < catalog::SMALLEST {
             return Err(format!("a catalog must have at least {} movies", catalog::SMALLEST).into());
@@ -143,7 +144,7 @@ impl Prepared {
         }
         private::directory(&directory)?;
         prepared.make(&directory, &likes).await?;
-        // Last, so that a run that is interrupted leaves nothing that looks complete.
+        // This is the last step, so an interrupted run leaves no file that looks complete.
         fs::write(key_file, key())?;
         Ok(prepared)
     }
@@ -177,12 +178,12 @@ impl Prepared {
         Ok(())
     }
 
-    /// A copy in `directory`, which may be changed, with the secrets that a server wants beside its table.
+    /// Copies the catalog to `directory`, with the secrets that a server expects beside its table. The copy may be changed.
     ///
     /// # Errors
-    /// When it can't be copied.
+    /// Returns an error if it can't be copied.
     pub(crate) fn copy_to(&self, directory: &Path) -> Result<PathBuf, Box<dyn Error>> {
-        // First, since the secrets of a table that is there already count as lost.
+        // The secrets are written first, because the secrets of a table that already exists count as lost.
         Data::secrets_only(directory)?.secrets()?;
         let copy = table_file(directory);
         fs::copy(&self.file, &copy)?;
@@ -190,10 +191,10 @@ impl Prepared {
     }
 }
 
-/// An engine on a file, and a store of its table, which is created where it is missing.
+/// Starts an engine on a file, and returns it with a store of its table. Creates the table if it is missing.
 ///
 /// # Errors
-/// When the file can't be opened or the table can't be created.
+/// Returns an error if the file can't be opened or the table can't be created.
 pub(crate) async fn open(file: &Path) -> Result<(Engine, Store), Box<dyn Error>> {
     let engine = Engine::start(Storage::File(file.to_owned()))?;
     let client = client::local(&engine.endpoint());
@@ -231,8 +232,8 @@ async fn add_users(store: &Store, count: u64) -> marquee_shared::Result<()> {
     Ok(())
 }
 
-/// Adds likes without the API: the favorites, and the movies with their counts, as [`Store::set_favorite`] writes them. No one
-/// else writes to the table, so movies can be read and written as a whole.
+/// Adds likes without the API: the favorites, and the movies with their counts, as [`Store::set_favorite`] writes them.
+/// Nothing else writes to the table, so a whole movie can be read and written back.
 async fn add_likes(
     store: &Store,
     bulk: &Bulk,

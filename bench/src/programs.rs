@@ -17,10 +17,11 @@ pub const BARE: [&str; 2] = ["hello", "hello-table"];
 /// The bare function that makes the calls that its request names.
 pub const CALLS: &str = "hello-calls";
 
-/// The name and the resource of the function without a route, which the parsed template doesn't list.
+/// The name and the template resource of the function that has no route. The parsed template lists only functions with
+/// routes.
 const SWEEP: (&str, &str) = ("sweep", "SweepFunction");
 
-/// What the command line says.
+/// The options on the command line.
 #[derive(Debug, clap::Args)]
 pub struct Choice {
     /// Measure the binaries that `sam build` has written to this directory, such as `.aws-sam/build`, instead of building them
@@ -29,7 +30,7 @@ pub struct Choice {
     bootstraps: Option<PathBuf>,
 }
 
-/// The binaries.
+/// The binaries that are measured.
 pub struct Programs {
     built: PathBuf,
     bootstraps: Option<PathBuf>,
@@ -39,18 +40,19 @@ pub struct Programs {
 
 /// A binary's size in bytes.
 pub struct Sizes {
-    /// As it is loaded.
+    /// Uncompressed, as it is loaded.
     pub plain: u64,
-    /// As it is deployed: compressed by DEFLATE, as in a zip file.
+    /// Compressed by DEFLATE, as in the zip file that is deployed.
     pub zipped: u64,
 }
 
 impl Programs {
-    /// The functions named by `only`, or all of them for none, and the bare ones for `bare`. Those that aren't given by `choice`
-    /// are built together, so that they share a profile and the features of their dependencies.
+    /// Returns the binaries of the functions in `only`, or of all functions if it is empty, and those of the bare functions
+    /// if `bare` is set. The functions are taken from the directory in `choice`, or built. The bare functions are always
+    /// built. All builds are one build, so that the binaries share a profile and the features of their dependencies.
     ///
     /// # Errors
-    /// When the build fails.
+    /// Returns an error if the build fails.
     pub async fn of(choice: &Choice, only: &[String], bare: bool) -> Result<Self, Box<dyn Error>> {
         let template = Template::parse(TEMPLATE)?;
         let functions = template.functions.iter().map(|function| function.name.clone());
@@ -79,15 +81,15 @@ impl Programs {
         })
     }
 
-    /// The names of the functions, the bare ones last.
+    /// Returns the names of the functions, the bare functions last.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
 
-    /// The path of this function's binary.
+    /// Returns the path of this function's binary.
     ///
     /// # Errors
-    /// When the file doesn't exist.
+    /// Returns an error if the file doesn't exist.
     pub fn path(&self, name: &str) -> Result<PathBuf, Box<dyn Error>> {
         let functions = self.template.functions.iter();
         let function = functions
@@ -102,10 +104,10 @@ impl Programs {
             .map_err(|e| format!("{}: {e}", path.display()).into())
     }
 
-    /// The size of this function's binary.
+    /// Returns the size of this function's binary.
     ///
     /// # Errors
-    /// When it can't be read.
+    /// Returns an error if it can't be read.
     pub fn sizes(&self, name: &str) -> Result<Sizes, Box<dyn Error>> {
         let bytes = fs::read(self.path(name)?)?;
         let mut zip = DeflateEncoder::new(Vec::new(), Compression::default());
@@ -135,8 +137,7 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// A count as a float, for a division.
-#[allow(clippy::cast_precision_loss, reason = "every measured count is far below 2⁵³")]
+/// Returns a count as a float, for a division. It is exact, because every measured count is far below 2⁵³.
 pub fn precise(value: u64) -> f64 {
     value as f64
 }

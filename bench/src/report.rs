@@ -8,7 +8,7 @@ const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance");
 /// Replaces the page of a benchmark.
 ///
 /// # Errors
-/// When the page can't be written.
+/// Returns an error if the page can't be written.
 pub(crate) fn write(benchmark: &str, text: &str) -> Result<(), Box<dyn Error>> {
     let file = file_of(benchmark);
     fs::write(&file, page(benchmark, text)).map_err(|e| format!("{}: {e}", file.display()).into())
@@ -18,7 +18,7 @@ fn file_of(benchmark: &str) -> PathBuf {
     PathBuf::from(PAGES).join(benchmark).with_extension("md")
 }
 
-/// A page: a title, where it comes from, and what the benchmark prints.
+/// Returns a page: a title, the command that writes it, and what the benchmark prints.
 fn page(benchmark: &str, text: &str) -> String {
     let title = title_of(benchmark);
     let text = text.trim();
@@ -30,7 +30,7 @@ fn page(benchmark: &str, text: &str) -> String {
     )
 }
 
-/// `cold-start` as `Cold start`.
+/// Returns the title of a benchmark: `Cold start` for `cold-start`.
 fn title_of(benchmark: &str) -> String {
     let mut letters = benchmark.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
@@ -42,7 +42,6 @@ fn title_of(benchmark: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::ALL;
@@ -58,7 +57,7 @@ mod tests {
         );
     }
 
-    /// So a new benchmark is written to a page that a reader finds.
+    /// The overview must link to every page, so that a reader finds the page of a new benchmark.
     #[test]
     fn every_benchmark_has_a_page_that_performance_md_links_to() {
         let performance = fs::read_to_string(format!("{PAGES}/../performance.md")).unwrap();

@@ -28,20 +28,20 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a step may take before the measurement fails.
+/// The time after which a step fails the measurement.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long an invocation may take: the timeout of a function in the template.
+/// The time limit of an invocation: the timeout of a function in the template.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// Why a measurement failed.
+/// The reason why a measurement failed.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// A call of the function to the Runtime API.
 enum Report {
     /// The function asks for the next event.
     Polled(Instant),
-    /// The function has answered an event.
+    /// The function responds to an event.
     Answered(Instant, Bytes),
     /// The function reports an error.
     Failed(String),
@@ -61,13 +61,13 @@ pub struct Function {
     events: Arc<Events>,
 }
 
-/// An answer and its times.
+/// A response and its times.
 pub struct Answer {
-    /// When the event was ready for the function.
+    /// The time when the event was ready for the function.
     pub handed: Instant,
-    /// When the whole answer had arrived.
+    /// The time when the whole response had arrived.
     pub came: Instant,
-    /// The answer.
+    /// The response.
     pub body: Value,
 }
 
@@ -75,15 +75,15 @@ impl Function {
     /// Starts `program` with the environment variables that Lambda sets, those of `environment`, and no others.
     ///
     /// # Errors
-    /// When the program can't be started, or the Runtime API can't listen.
+    /// Returns an error if the program can't be started, or the Runtime API can't listen.
     pub async fn start(program: &Path, environment: &[(&str, String)]) -> Result<Self, Failure> {
         Self::spawn(Command::new(program).stderr(Stdio::inherit()), environment).await
     }
 
-    /// The same for a command, which says where the standard error goes.
+    /// Does the same for a command, whose standard error the caller has set.
     ///
     /// # Errors
-    /// When the program can't be started, or the Runtime API can't listen.
+    /// Returns an error if the program can't be started, or the Runtime API can't listen.
     pub async fn spawn(command: &mut Command, environment: &[(&str, String)]) -> Result<Self, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -119,10 +119,10 @@ impl Function {
         })
     }
 
-    /// The time from the start of the process to its first poll.
+    /// Returns the time from the start of the process to its first poll.
     ///
     /// # Errors
-    /// When the function ends, or doesn't poll.
+    /// Returns an error if the function ends, or doesn't poll.
     pub async fn first_poll(&mut self) -> Result<Duration, Failure> {
         match self.next().await? {
             Report::Polled(at) => Ok(at - self.spawned),
@@ -131,10 +131,10 @@ impl Function {
         }
     }
 
-    /// Gives the function an event and waits for the answer.
+    /// Sends the function an event and waits for the response.
     ///
     /// # Errors
-    /// When the function ends, fails, or doesn't answer.
+    /// Returns an error if the function ends, fails, or doesn't answer.
     pub async fn invoke(&mut self, event: &Value) -> Result<Answer, Failure> {
         let event = Bytes::from(serde_json::to_vec(event)?);
         self.events
@@ -156,20 +156,20 @@ impl Function {
         }
     }
 
-    /// The time from the start of the process to this moment.
+    /// Returns the time from the start of the process until now.
     pub fn since_start(&self, at: Instant) -> Duration {
         at - self.spawned
     }
 
-    /// The id of the process, while it runs.
+    /// Returns the id of the process, if it is running.
     pub fn pid(&self) -> Option<u32> {
         self.process.id()
     }
 
-    /// The most resident memory of the process until now, in KiB.
+    /// Returns the peak resident memory of the process until now, in KiB.
     ///
     /// # Errors
-    /// When `/proc` doesn't have it.
+    /// Returns an error if `/proc` doesn't have it.
     pub fn peak_rss(&self) -> Result<u64, Failure> {
         let pid = self.pid().ok_or("the function has ended")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -181,7 +181,7 @@ impl Function {
     /// Kills the process and waits until it has ended.
     ///
     /// # Errors
-    /// When it can't be killed.
+    /// Returns an error if it can't be killed.
     pub async fn stop(mut self) -> Result<(), Failure> {
         Ok(self.process.kill().await?)
     }
@@ -200,7 +200,7 @@ async fn serve(listener: TcpListener, events: Arc<Events>, sender: mpsc::Unbound
             Ok((stream, _)) = listener.accept() => stream,
             () = sender.closed() => return,
         };
-        // A failure only delays answers.
+        // A failure only delays responses.
         let _ = stream.set_nodelay(true);
         let (events, sender) = (Arc::clone(&events), sender.clone());
         let service = service_fn(move |request| {
@@ -268,7 +268,7 @@ async fn event(events: &Events) -> Response<Full<Bytes>> {
             "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0",
         )
         .body(Full::new(event));
-    // It can't fail: every header is a literal or a number.
+    // This can't fail: every header is a literal or a number.
     response.unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! First pages of searches with only common words: how many are full, and what they cost.
+//! The first pages of searches for common words: how many of them are full, and what they cost.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,21 +24,21 @@ use marquee_shared::{
 };
 use test_kit::{TestApp, measure::HOLD, table::TestTable};
 
-/// The movies of a full page.
+/// The number of movies on a full page.
 const PAGE: PageLimit = PageLimit::of::<20>();
-/// What a search may cost an anonymous caller: calls one after another, and read units.
+/// The budget of a search by an anonymous caller: round trips and read units.
 const TRIPS: usize = 4;
 const UNITS: f64 = 40.0;
-/// How often a search that seems to take too many trips is measured.
+/// The most measurements of a search that seems to take too many round trips.
 const RUNS: usize = 4;
 
 /// The options on the command line.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The movies, a CSV file. The default is the demonstration catalog.
+    /// The CSV file with the movies. The default is the demonstration catalog.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/movies.csv"))]
     catalog: PathBuf,
-    /// How many searches of each kind are made, of all possible ones.
+    /// The most searches of each kind.
     #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u16).range(1..))]
     queries: u16,
 }
@@ -46,7 +46,7 @@ pub struct Options {
 /// Searches for pairs and triples of the catalog's most common words.
 ///
 /// # Errors
-/// When a search costs more than it may or misses movies, or when the catalog can't be read.
+/// Returns an error if a search is over its budget or misses movies, or if the catalog can't be read.
 pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let movies = Movies::read(&options.catalog)?;
     let builder = TestApp::builder().table(TestTable::in_memory());
@@ -76,7 +76,7 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     Ok(text)
 }
 
-/// `count` of these at even distances, or all of them.
+/// Returns `count` of these at even distances, or all of them if there are fewer.
 fn evenly<T>(all: &[T], count: usize) -> impl Iterator<Item = &T> {
     all.iter().step_by(all.len().div_ceil(count).max(1))
 }
@@ -107,21 +107,21 @@ impl Movies {
         Ok(movies)
     }
 
-    /// The movies that match a word of a search.
+    /// Returns the movies that match a word of a search.
     fn with(&self, word: &str) -> BTreeSet<usize> {
         let words = self.fields.iter().flatten();
         let found = words.filter(|(own, _)| matches(own, word));
         found.flat_map(|(_, movies)| movies).copied().collect()
     }
 
-    /// How many movies match all of these words.
+    /// Returns the number of movies that match all of these words.
     fn matching(&self, words: &[String]) -> usize {
         let all = words.iter().map(|word| self.with(word));
         all.reduce(|one, other| &one & &other)
             .map_or(0, |movies| movies.len())
     }
 
-    /// The words that most movies have in these fields.
+    /// Returns the most common words in these fields, by the number of movies.
     fn common(&self, fields: std::ops::Range<usize>, count: usize) -> Vec<String> {
         let mut words: BTreeMap<&String, usize> = BTreeMap::new();
         for (word, movies) in self.fields.get(fields).unwrap_or_default().iter().flatten() {
@@ -133,7 +133,7 @@ impl Movies {
         words.into_iter().map(|(word, _)| word.clone()).collect()
     }
 
-    /// The searches of each kind.
+    /// Returns the searches of each kind.
     fn queries(&self) -> [(&'static str, Vec<Vec<String>>); 4] {
         let [any, title, director] = [0..3, 0..1, 1..2].map(|fields| self.common(fields, 60));
         let mut pairs = Vec::new();
@@ -167,8 +167,8 @@ impl Movies {
     }
 }
 
-/// The first page of a search, and its cost. A busy machine may separate calls that were sent together, so a search that takes
-/// too many trips is repeated.
+/// Returns the first page of a search, and its cost. On a busy machine, calls that were sent in parallel may not overlap
+/// and then count as several round trips. So a search that seems to take too many is repeated.
 async fn first_page(
     store: &Store,
     proxy: &FaultProxy,
@@ -202,7 +202,7 @@ struct Pages {
 }
 
 impl Pages {
-    /// Searches for words, unless no movie has all of them.
+    /// Searches for words, if a movie has all of them.
     async fn search(
         &mut self,
         movies: &Movies,

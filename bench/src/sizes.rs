@@ -4,10 +4,10 @@ use std::{error::Error, fmt::Write as _};
 
 use crate::programs::{self, Programs, precise};
 
-/// The most that a function may have, zipped, in bytes.
+/// The benchmark's limit for the zipped size of a function, in bytes.
 const BAR: u64 = 4_000_000;
 
-/// What the command line says.
+/// The options on the command line.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     #[command(flatten)]
@@ -17,7 +17,7 @@ pub struct Options {
 /// Measures the sizes of every function.
 ///
 /// # Errors
-/// When a function is too large, or can't be built or read.
+/// Returns an error if a function is too large, or can't be built or read.
 pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let programs = Programs::of(&options.programs, &[], false).await?;
     let mut text = "| function | MB | zipped, MB |\n|---|---|---|\n".to_owned();

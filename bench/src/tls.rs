@@ -1,4 +1,4 @@
-//! A TLS terminator in front of a plain endpoint on this machine, since a table on AWS is reached over TLS.
+//! A TLS terminator in front of a plain endpoint on this machine, because functions reach a table on AWS over TLS.
 
 use std::{error::Error, io::Write as _, net::Ipv4Addr, sync::Arc};
 
@@ -17,22 +17,23 @@ use tokio_rustls::{
     },
 };
 
-/// A TLS terminator. It runs as long as the runtime that it was made on.
+/// A TLS terminator. It runs until the runtime on which it was started ends.
 pub struct Terminator {
-    /// Its URL.
+    /// The URL.
     pub url: String,
-    /// Mozilla's authorities and the terminator's own: the `SSL_CERT_FILE` of a program that trusts the authorities of the
-    /// system. There are as many as on Lambda, so that reading them takes as long.
+    /// The `SSL_CERT_FILE` of a program that trusts the system's certificate authorities: Mozilla's authorities and the
+    /// terminator's own. They are as many as on Lambda, so that reading them takes as long.
     pub system: NamedTempFile,
-    /// Amazon's root certificates and the terminator's own: the `SSL_CERT_FILE` of a program that trusts only Amazon's.
+    /// The `SSL_CERT_FILE` of a program that trusts only Amazon's authorities: Amazon's root certificates and the
+    /// terminator's own.
     pub amazon: NamedTempFile,
 }
 
 impl Terminator {
-    /// A terminator in front of `endpoint`, an address and a port.
+    /// Starts a terminator in front of `endpoint`, an address and a port.
     ///
     /// # Errors
-    /// When it can't listen, or when a certificate or a file can't be made.
+    /// Returns an error if it can't listen, or if a certificate or a file can't be made.
     pub async fn to(endpoint: &str) -> Result<Self, Box<dyn Error>> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -81,7 +82,7 @@ async fn terminate(listener: TcpListener, acceptor: TlsAcceptor, endpoint: Strin
         let (acceptor, endpoint) = (acceptor.clone(), endpoint.clone());
         tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
-            // The function reports a connection that breaks.
+            // If a connection breaks, the function reports it.
             if let (Ok(mut near), Ok(mut far)) =
                 (acceptor.accept(stream).await, TcpStream::connect(endpoint).await)
             {

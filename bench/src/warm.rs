@@ -1,5 +1,6 @@
-//! Warm functions: what a request takes besides the time of the table. The binaries are those that are deployed. Each runs
-//! between a Runtime API with API Gateway's events and a table that answers from memory.
+//! Warm functions: the cost of a request without the time of the table. The binaries are those that are deployed. Each runs
+//! between a Runtime API, which sends API Gateway's events, and an endpoint that replays the responses of the table from
+//! memory.
 
 mod counts;
 mod operations;
@@ -28,37 +29,37 @@ use crate::{
     runtime::{Failure, Function},
 };
 
-/// The expected counts, which `--check` compares with.
+/// The file of the expected counts, with which `--check` compares.
 const EXPECTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/warm.json");
 
-/// How far a count may differ from the expected one, as a share of it. Random ids and the order of maps change counts far less,
-/// another compiler or library changes them more.
+/// The largest difference of a count from the expected one, as a share of it. Random ids and the order of maps change a
+/// count far less. Another compiler or library changes it more.
 const TOLERANCE: f64 = 0.1;
 
-/// The most time that a function may add, in the median.
+/// The benchmark's limit for the median time of a request without the time of the table.
 const BAR: Duration = Duration::from_micros(500);
 
-/// How many requests a function answers before it counts as warm.
+/// The number of requests after which a function counts as warm.
 const WARM_UP: usize = 100;
 
-/// How many times fewer requests are made when each hashes a password.
+/// The factor by which the requests are fewer if each hashes a password.
 const FEWER_HASHES: usize = 40;
 
-/// What the command line says.
+/// The options on the command line.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     #[command(flatten)]
     choice: Choice,
-    /// How many requests of each kind are timed.
+    /// The number of requests of each kind that are timed.
     #[arg(long, default_value_t = 2_000)]
     times: usize,
-    /// Only compare the counts with those in bench/warm.json, and fail where one differs by more than a tenth.
+    /// Only compare the counts with those in bench/warm.json, and fail if one differs by more than a tenth.
     #[arg(long, conflicts_with_all = ["times", "write"])]
     check: bool,
     /// Write the counts into bench/warm.json.
     #[arg(long, conflicts_with = "check")]
     renew: bool,
-    /// Only write a profile of each request into this directory, for callgrind_annotate. The binaries must have symbols:
+    /// Only write a profile of each request to this directory, for callgrind_annotate. The binaries must have symbols:
     /// CARGO_PROFILE_RELEASE_STRIP=none.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "renew", "write"])]
     profiles: Option<PathBuf>,
@@ -70,7 +71,7 @@ pub struct Options {
 /// Measures every request of the list.
 ///
 /// # Errors
-/// When a function or valgrind fails, or when a count differs from the expected one.
+/// Returns an error if a function or valgrind fails, or if a count differs from the expected one.
 pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     measure(options)
         .await
@@ -146,7 +147,7 @@ impl Bench {
         Ok(recording.ok_or("the operation wasn't recorded")?)
     }
 
-    /// The environment of the function. It logs as on AWS.
+    /// Returns the environment of the function. The function logs as on AWS.
     fn environment(&self, table: &Table) -> [(&'static str, String); 4] {
         [
             ("TABLE_NAME", "marquee".into()),
@@ -158,17 +159,17 @@ impl Bench {
 
     async fn start(&self, operation: &Operation, table: &Table) -> Result<Function, Failure> {
         let mut command = Command::new(self.program(operation)?);
-        // The logs are written, as on AWS, and discarded.
+        // The function writes its log, as on AWS, and the log is discarded.
         command.stderr(Stdio::from(File::options().write(true).open("/dev/null")?));
         Function::spawn(&mut command, &self.environment(table)).await
     }
 }
 
 impl Operation {
-    /// Checks the status of an answer.
+    /// Checks the status of a response.
     ///
     /// # Errors
-    /// When it is another than that of success.
+    /// Returns an error if it isn't the expected status.
     fn check(&self, answer: &Value) -> Result<(), Failure> {
         if answer["statusCode"] == self.status {
             return Ok(());
@@ -179,27 +180,23 @@ impl Operation {
 
 /// The times of an operation.
 struct Times {
-    /// For each request, the time from the event to the answer without the time of calls to the table. Shortest first.
+    /// For each request, the time from the event to the response, without the time of the calls to the table. Shortest
+    /// first.
     overheads: Vec<Duration>,
     /// The processor time of one request.
     processor: Duration,
 }
 
 impl Times {
-    /// The time within which this share of the requests was answered.
+    /// Returns the time within which this share of the requests was answered.
     fn of(&self, share: f64) -> Duration {
         let last = self.overheads.len().saturating_sub(1);
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss
-        )]
         let at = (last as f64 * share).round() as usize;
         self.overheads.get(at).copied().unwrap_or_default()
     }
 }
 
-/// Times an operation. Its calls are answered from the recording.
+/// Measures the times of an operation. Its calls are answered from the recording.
 async fn time(
     bench: &Bench,
     operation: &Operation,
@@ -247,7 +244,8 @@ async fn time(
     })
 }
 
-/// How long the threads of a process have run (Linux: the first number of a task's `schedstat`, in nanoseconds).
+/// Returns the time for which the threads of a process have run (Linux: the first number of a task's `schedstat`, in
+/// nanoseconds).
 fn processor_time(pid: u32) -> Result<Duration, Failure> {
     let mut all = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -292,7 +290,7 @@ Gateway's events and a table that answers from memory what the engine answered o
 const NO_CALL: &str = "a bare function";
 const ONE_CALL: &str = "a bare function, GetItem";
 
-/// Times and counts every operation, and returns the section of the page.
+/// Measures the times and counts of every operation, and returns the section of the page.
 async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Result<String, Failure> {
     let counts = counts(bench, operations).await?;
     if options.renew {
@@ -374,7 +372,7 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
 /// Compares the counts with the expected ones.
 ///
 /// # Errors
-/// When one differs by more than the tolerance.
+/// Returns an error if one differs by more than the tolerance.
 async fn guard(bench: &Bench, operations: &[Operation]) -> Result<String, Failure> {
     let expected: BTreeMap<String, Counts> = serde_json::from_str(&fs::read_to_string(EXPECTED)?)?;
     let counts = counts(bench, operations).await?;
@@ -410,8 +408,7 @@ async fn guard(bench: &Bench, operations: &[Operation]) -> Result<String, Failur
     .into())
 }
 
-/// The difference between a count and the expected one, as a share of the expected one.
-#[allow(clippy::cast_precision_loss)]
+/// Returns the difference between a count and the expected one, as a share of the expected one.
 fn difference(count: u64, expected: u64) -> f64 {
     (count as f64 - expected as f64) / expected as f64
 }

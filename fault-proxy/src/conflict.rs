@@ -17,7 +17,7 @@ impl InProgress {
     /// Begins a transaction on these items. Any other write of them is only checked, and touches none.
     ///
     /// # Errors
-    /// When a transaction in progress touches one of the items: for each item, whether it does.
+    /// Returns, for each item, whether a transaction in progress touches it, if one touches any of them.
     pub(crate) fn begin(
         state: &Arc<Mutex<State>>,
         items: Vec<String>,

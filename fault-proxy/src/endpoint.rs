@@ -63,7 +63,7 @@ impl Endpoint {
     /// Answers a call, with the fault that happens to it, and records it.
     ///
     /// # Errors
-    /// When the connection is to be closed.
+    /// Returns an error if the connection is to be closed.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Response<AnswerBody>, Cut> {
         let start = Instant::now();
         let (parts, body) = request.into_parts();

@@ -1,5 +1,5 @@
-//! A fault proxy: an HTTP proxy between the server and its table. It counts every call, and breaks the calls that a test
-//! names. It signs each call anew for the endpoint behind it, since the server signed a request to the proxy.
+//! A fault proxy: an HTTP proxy between the server and its table. It counts every call, and makes the calls fail that a
+//! test names. It signs each call again for the endpoint behind it, because the server signed a request to the proxy.
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -223,7 +223,6 @@ impl Drop for Waiting<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::convert::Infallible;
 

@@ -155,7 +155,6 @@ fn engine_item(item: Item) -> Result<dynoxide::Item> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use marquee_shared::{
         aws::client,

@@ -83,7 +83,7 @@ enum Command {
     },
     /// Import movies from a CSV file.
     ///
-    /// Required columns: title, description, release_date, director, genre. Optional: cover_image.
+    /// Required columns: title, description, release_date, director, genre. Optional: imdb_id, cover_image.
     ///
     /// Bad rows are reported with their line and skipped. Run an interrupted import again to continue it.
     Import {

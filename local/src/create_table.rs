@@ -315,7 +315,6 @@ fn is_already_enabled<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> boo
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use fault_proxy::FaultProxy;
     use marquee_shared::aws::client::local;

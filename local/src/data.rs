@@ -241,7 +241,6 @@ fn remove_if_there(path: PathBuf) -> Result<(), DataError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

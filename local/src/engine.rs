@@ -282,7 +282,6 @@ async fn sweep_periodically(database: &Database) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::{
         io::{Read, Write},

@@ -45,7 +45,7 @@ pub enum Report {
     Imported {
         /// How many movies this run added.
         movies: u64,
-        /// How many rows this run skipped because they were bad.
+        /// How many rows this run skipped: bad ones, and those whose IMDb id another movie has.
         bad: u64,
     },
     /// The file had been imported before.
@@ -125,6 +125,7 @@ impl Importer {
             committed: job.done,
             genres: genres.collect(),
             movies: 0,
+            skipped: 0,
             progress: progress.clone(),
         };
         let reading = Reading {
@@ -146,7 +147,7 @@ impl Importer {
         progress.finish_and_clear();
         Ok(Report::Imported {
             movies: commits.movies,
-            bad: bad?,
+            bad: bad? + commits.skipped,
         })
     }
 }

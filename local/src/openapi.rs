@@ -154,7 +154,6 @@ fn check(whole: &OpenApi, part: &OpenApi) -> Result<(), Clash> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use utoipa::openapi::{ComponentsBuilder, ObjectBuilder, OpenApiBuilder};
 

@@ -31,7 +31,7 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 /// China's regions, whose certificates aren't from Amazon Trust Services.
 ///
 /// # Errors
-/// Fails if rustls doesn't accept the roots.
+/// Returns an error if rustls doesn't accept the roots.
 pub fn function_config() -> Result<SdkConfig, HttpClientError> {
     let region = env::var("AWS_REGION").ok();
     let roots = if trusts_the_system(region.as_deref(), |name| env::var_os(name).is_some()) {
@@ -61,7 +61,7 @@ fn trusts_the_system(region: Option<&str>, is_set: impl Fn(&str) -> bool) -> boo
 /// the system's roots.
 ///
 /// # Errors
-/// Fails if rustls doesn't accept the roots.
+/// Returns an error if rustls doesn't accept the roots.
 pub async fn operator_config() -> Result<SdkConfig, HttpClientError> {
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(https_with_system_roots()?)
@@ -129,7 +129,6 @@ pub(crate) fn timeouts() -> TimeoutConfig {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::sync::{
         Arc,

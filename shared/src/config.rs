@@ -183,7 +183,6 @@ fn set<T: FromStr>(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

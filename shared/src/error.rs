@@ -1,6 +1,6 @@
 //! The error type that every handler and every store call returns, and the two kinds of text that it carries.
 //!
-//! This file knows nothing of HTTP: `http/problem.rs` maps each error to its problem document.
+//! This file doesn't depend on HTTP types: `http/problem.rs` maps each error to its problem document.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -42,10 +42,10 @@ impl fmt::Display for ClientText {
     }
 }
 
-/// Text for the log: the cause of a failure, with the AWS operation and error code where AWS caused it.
+/// Text for the log: the cause of a failure, with the AWS operation and error code if AWS caused it.
 ///
-/// It is never sent to a client, so it has no `Display`. It must not quote a request or a stored value, since a log must
-/// hold neither.
+/// It is never sent to a client, so it has no `Display`. It must not quote a request or a stored value, because the log
+/// must not contain them.
 #[derive(Clone, Debug)]
 pub struct LogText {
     text: Cow<'static, str>,
@@ -63,7 +63,7 @@ impl LogText {
         }
     }
 
-    /// Returns the same text, as the cause for which this AWS operation failed, such as `GetItem`.
+    /// Adds the AWS operation that failed, such as `GetItem`.
     #[must_use]
     pub fn during(self, aws_operation: &'static str) -> Self {
         Self {
@@ -84,7 +84,7 @@ impl LogText {
         self.aws_operation
     }
 
-    /// Returns the error code that AWS answered with, if it did.
+    /// Returns the error code in AWS's response, if there was one.
     #[must_use]
     pub fn aws_error_code(&self) -> Option<&str> {
         self.aws_error_code.as_deref()
@@ -139,8 +139,8 @@ impl FieldErrors {
         self.0.entry(field).or_default().push(message.into());
     }
 
-    /// Returns the value of `field`, or adds its error and returns `None`. So a caller parses all fields first and then
-    /// reports all errors at once.
+    /// Returns the value of `field`, or adds its error and returns `None`. A caller can so parse all fields and then report
+    /// all errors at once.
     pub fn take<T, E: fmt::Display>(
         &mut self,
         field: &'static str,

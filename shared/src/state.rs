@@ -44,14 +44,14 @@ impl AppState {
     /// Returns the state for a Lambda function: the configuration comes from the environment.
     ///
     /// # Errors
-    /// Fails if a variable of the environment isn't valid.
+    /// Returns an error if a variable of the environment isn't valid.
     pub fn from_env(aws: &SdkConfig) -> std::result::Result<Self, ConfigError> {
         let config = Config::from_env()?;
         let client = client::connect(aws, config.dynamodb_endpoint.as_deref());
         Ok(Self::new(config, client, Clock::default()))
     }
 
-    /// Returns the key that seals cursors. A process reads it from the table once.
+    /// Returns the key that encrypts cursors. A process reads it from the table once.
     ///
     /// # Errors
     /// [`Unavailable`](crate::Error::Unavailable) if the key can't be read.

@@ -7,14 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 use marquee_shared::{
     db::{
-        Key, Store, index,
+        Key, Store,
+        imdb_id::ImdbIdItem,
+        index,
         item::{Item, from_item, to_item},
         keys,
         likes::ONE_LIKE,
         movie::MovieItem,
         user::{LoginItem, LoginKind, UserItem},
     },
-    domain::{Genre, MovieId, UserId, username::fold_name},
+    domain::{Genre, ImdbId, MovieId, UserId, username::fold_name},
 };
 
 /// Asserts that no item of the table disagrees with another.
@@ -36,6 +38,7 @@ pub async fn discrepancies(store: &Store) -> Vec<String> {
     items.movies();
     items.postings();
     items.genres();
+    items.imdb_ids();
     items.favorites();
     items.users();
     items.counters();
@@ -74,6 +77,7 @@ struct Items {
     index: BTreeMap<Key, Item>,
     /// The name and the count of each genre, by its identity.
     genres: BTreeMap<String, (String, u64)>,
+    imdb_ids: BTreeMap<Key, MovieId>,
     favorites: BTreeMap<(MovieId, UserId), Item>,
     sweeps: BTreeSet<MovieId>,
     counters: BTreeMap<String, u64>,
@@ -174,6 +178,12 @@ impl Items {
                 }
                 self.genres.insert(identity, (name, number(&item, "n")));
             }
+            "IMDB" => match from_item::<ImdbIdItem>(item) {
+                Ok(item) => {
+                    self.imdb_ids.insert(key, item.movie);
+                }
+                Err(e) => self.report(format!("{key:?} is not a valid imdb_id: {e:?}")),
+            },
             "FAVORITES" => {
                 let movie = key.pk.split_once('#').and_then(|(_, id)| id.parse().ok());
                 let user = id().and_then(|id| UserId::try_from(id).ok());
@@ -294,6 +304,31 @@ impl Items {
                 "the genres count {counted:?}, the memberships are {by_members:?}"
             ));
         }
+    }
+
+    /// Checks that each movie with an IMDb id has the item of that id, and that no other movie has one.
+    fn imdb_ids(&mut self) {
+        let mut items = self.imdb_ids.clone();
+        let mut found = Vec::new();
+        for movie in self.movies.values() {
+            let Some(imdb_id) = &movie.fields.imdb_id else {
+                continue;
+            };
+            if ImdbId::parse(imdb_id.as_str()).is_err() {
+                found.push(format!("movie {} has the imdb_id {imdb_id}", movie.id));
+            }
+            let holder = items.remove(&keys::imdb_id(imdb_id));
+            if holder != Some(movie.id) {
+                found.push(format!(
+                    "movie {} has {imdb_id}, whose item names {holder:?}",
+                    movie.id
+                ));
+            }
+        }
+        for (key, movie) in items {
+            found.push(format!("orphan: {key:?} names movie {movie}"));
+        }
+        self.found.extend(found);
     }
 
     /// Checks that each favorite is an existing user's, on an existing movie or on a deleted one that the sweep has yet to

@@ -1,8 +1,8 @@
-//! What requests may cost: the one list of budgets, for the tests and for the benchmarks.
+//! The budget of each request: what it may cost. The tests and the benchmarks use the same list.
 //!
-//! A budget is a ceiling that was measured, over catalogs of 100 to a million movies: the fewest calls one after another and
-//! the fewest units that hold for all of them. `exactness::budgets` holds every request of the list to its budget among 100
-//! and 10,020 movies, and `cargo measure growth` among up to a million.
+//! A budget is the highest cost that was measured over catalogs of 100 to 1,000,000 movies. `exactness::budgets` checks
+//! every request of the list against its budget with 100 and 10,020 movies, and `cargo measure growth` with up to a
+//! million.
 
 use fault_proxy::Cost;
 
@@ -54,6 +54,10 @@ pub enum Ask {
     Favorite(&'static str, Option<&'static str>),
     /// The addition of the catalog's measured movie.
     Addition,
+    /// The same, with an `imdb_id`.
+    AdditionWithImdbId,
+    /// Another `imdb_id` of a movie that was just added with one.
+    ImdbId,
     /// A new description of a movie that was just added.
     Description,
     /// A title with another word of a movie that was just added.
@@ -62,6 +66,8 @@ pub enum Ask {
     Everything,
     /// The deletion of a movie that was just added.
     Deletion,
+    /// The deletion of a movie that was just added with an `imdb_id`.
+    DeletionWithImdbId,
     /// The sample request, with a session that was just opened.
     Sample,
 }
@@ -134,8 +140,8 @@ const fn session(name: &'static str, operation: &'static str, calls: [usize; 2],
 }
 
 use Ask::{
-    Addition, Deletion, Description, Everything, Favorite, First, MiddleByDate, MiddleById, Movie, Second,
-    Title,
+    Addition, AdditionWithImdbId, Deletion, DeletionWithImdbId, Description, Everything, Favorite, First,
+    ImdbId, MiddleByDate, MiddleById, Movie, Second, Title,
 };
 
 const BY_ID: &str = "";
@@ -177,6 +183,8 @@ pub const CASES: &[Case] = &[
     own( "a genre's movies by -release_date, signed in",      "list_movies", First(GENRE_BY_DATE), 2, 41.5),
     read("5 movies of a genre by id",                         "list_movies", First("?genre={small_genre}&limit=5"), 2, 7.0),
     own( "5 movies of a genre by date, signed in",            "list_movies", First("?genre={small_genre}&ordering=release_date&limit=5"), 2, 11.5),
+    read("the movie with an imdb_id",                         "list_movies", First("?imdb_id={imdb_id}"), 2, 2.0),
+    own( "the movie with an imdb_id, signed in",              "list_movies", First("?imdb_id={imdb_id}"), 2, 3.0),
     read("newest",                                            "list_newest_movies", First(""), 2, 5.5),
     own( "newest, signed in",                                 "list_newest_movies", First(""), 2, 10.5),
     read("most liked",                                        "list_most_liked_movies", First(""), 2, 14.0),
@@ -216,11 +224,14 @@ pub const CASES: &[Case] = &[
     write("remove a favorite, the most liked movie",          "remove_favorite", Favorite("most_liked", Some("add_favorite")), [2, 2], [7.0, 0.0]),
     write("toggle a favorite",                                "toggle_favorite", Favorite("most_liked", None), [2, 2], [7.0, 0.0]),
     write("create",                                           "create_movie",  Addition, [2, 0], [12.0, 2.0]),
+    write("create, with an imdb_id",                          "create_movie",  AdditionWithImdbId, [2, 0], [14.0, 2.0]),
+    write("update the imdb_id",                               "update_movie",  ImdbId, [2, 3], [6.0, 0.0]),
     write("update the description",                           "update_movie",  Description, [2, 3], [2.0, 0.0]),
     write("update the title",                                 "update_movie",  Title, [2, 3], [6.0, 2.0]),
     // The items of one movie are deleted and those of another are added.
     write("update every word and genre",                      "replace_movie", Everything, [2, 3], [16.0, 4.0]),
     write("delete",                                           "delete_movie",  Deletion, [2, 3], [11.0, 2.0]),
+    write("delete, with an imdb_id",                          "delete_movie",  DeletionWithImdbId, [2, 3], [13.0, 2.0]),
     session("register",                                       "register_user",   [3, 2], 12.0),
     session("login",                                          "log_in",          [3, 3], 3.0),
     session("refresh",                                        "refresh_session", [1, 0], 1.0),

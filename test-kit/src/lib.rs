@@ -1,10 +1,10 @@
 //! The test kit: what Marquee's tests and benchmarks share.
 //!
-//! A test starts the whole server in its own process with a table of its own, and talks to it over HTTP as a client
-//! does. [`TestApp`] is such a server and [`Caller`] a client of it. The table is in the memory of an embedded engine,
-//! or at the DynamoDB endpoint that `MARQUEE_TEST_DYNAMODB` names. [`proxy::ProxiedApp`] puts a [fault proxy](fault_proxy)
-//! between the server and its table, which counts the calls to the table and breaks them on request. After its writes a
-//! test runs the [auditor](audit), which reads the whole table and reports every item that disagrees with another.
+//! A test starts the whole server in its own process with a table of its own, and talks to it over HTTP as a client does.
+//! [`TestApp`] is such a server and [`Caller`] a client of it. The table is in the memory of an embedded engine, or at the
+//! DynamoDB endpoint that `MARQUEE_TEST_DYNAMODB` names. [`proxy::ProxiedApp`] puts a [fault proxy](fault_proxy) between
+//! the server and its table, which counts the calls to the table and can make them fail. After its writes a test runs the
+//! [auditor](audit), which reads the whole table and reports every item that disagrees with another.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -58,7 +58,7 @@ pub fn movie(title: &str, director: &str, genre: &str, release_date: &str) -> Va
     })
 }
 
-/// Every byte of `text`, percent-encoded for a query.
+/// Returns every byte of `text` percent-encoded, for a query.
 #[must_use]
 pub fn encode(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {

@@ -1,6 +1,11 @@
 //! Measures the requests of [`budgets`](crate::budgets) against a catalog.
 
-use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
+use std::{
+    collections::BTreeSet,
+    ops::RangeInclusive,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use fault_proxy::Cost;
 use marquee_shared::{
@@ -218,6 +223,11 @@ impl<'a> Measuring<'a> {
                 }
             }
             Ask::Addition => ready.body = Some(body(self.catalog.added)),
+            Ask::AdditionWithImdbId => ready.body = Some(self.added_with_imdb_id()),
+            Ask::ImdbId => {
+                ready.subject.movie = self.add_with_imdb_id().await;
+                ready.body = Some(json!({"imdb_id": unused_imdb_id()}));
+            }
             Ask::Description => {
                 ready.subject.movie = self.add().await;
                 ready.body = Some(json!({"description": "Another."}));
@@ -231,6 +241,7 @@ impl<'a> Measuring<'a> {
                 ready.body = Some(body(self.catalog.changed));
             }
             Ask::Deletion => ready.subject.movie = self.add().await,
+            Ask::DeletionWithImdbId => ready.subject.movie = self.add_with_imdb_id().await,
             Ask::Sample => {
                 let session = self.user.login().await.is(200);
                 session.body["refresh"]
@@ -248,6 +259,18 @@ impl<'a> Measuring<'a> {
         self.user.add(&body(self.catalog.added)).await["id"].to_string()
     }
 
+    /// The body of the measured movie with an `imdb_id` that no movie has.
+    fn added_with_imdb_id(&self) -> Value {
+        let mut added = body(self.catalog.added);
+        added["imdb_id"] = json!(unused_imdb_id());
+        added
+    }
+
+    /// Adds the measured movie with an `imdb_id` and returns its id.
+    async fn add_with_imdb_id(&self) -> String {
+        self.user.add(&self.added_with_imdb_id()).await["id"].to_string()
+    }
+
     /// The query of the page that begins after this sort key.
     async fn page_after(&self, scope: &str, query: &str, key: String) -> String {
         let position = Position::at(key);
@@ -256,6 +279,12 @@ impl<'a> Measuring<'a> {
         let separator = if query.is_empty() { '?' } else { '&' };
         format!("{query}{separator}cursor={cursor}")
     }
+}
+
+/// An `imdb_id` that no movie has. Those of the catalogs have fewer digits.
+fn unused_imdb_id() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("tt{:010}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn body([title, director, genre, release_date]: MovieTexts) -> Value {

@@ -88,6 +88,7 @@ const LISTS: &[&str] = &[
     "?ordering=release_date",
     "?genre=horror",
     "?genre=horror&ordering=-release_date",
+    "?imdb_id=tt0078748",
 ];
 
 /// Every operation, in an order in which each request finds what the ones before it made: the user, the session, the movie.
@@ -254,7 +255,7 @@ impl Operation {
 /// Every operation of the OpenAPI document, in the order of [`SAMPLES`].
 ///
 /// # Panics
-/// When a documented operation has no sample.
+/// Panics if a documented operation has no sample.
 #[must_use]
 pub fn operations() -> Vec<Operation> {
     let document = serde_json::to_value(marquee::openapi::document().unwrap()).unwrap();
@@ -287,7 +288,7 @@ pub fn operations() -> Vec<Operation> {
 /// The operation with this id.
 ///
 /// # Panics
-/// When the document has none.
+/// Panics if the document has none.
 #[must_use]
 pub fn operation(id: &str) -> Operation {
     let found = operations().into_iter().find(|operation| operation.id == id);

@@ -55,7 +55,7 @@ impl FaultProxy {
     /// Imports the movies of a CSV file, without the proxy in between.
     ///
     /// # Panics
-    /// When a row isn't a movie.
+    /// Panics if a row isn't a movie.
     pub async fn import(&self, file: PathBuf) -> u64 {
         let importer = Importer::new(self.store().await, self.table.database());
         match importer.run(&Source::File(file)).await.unwrap() {

@@ -32,7 +32,7 @@ pub async fn connect(url: &str) -> Client {
 /// The URL of the endpoint that the environment names, if it names one.
 ///
 /// # Panics
-/// When the variable is neither a URL nor `aws`.
+/// Panics if the variable is neither a URL nor `aws`.
 pub async fn endpoint() -> Option<String> {
     let named = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty())?;
     if named != "aws" {

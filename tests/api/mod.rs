@@ -10,6 +10,7 @@ mod keys;
 mod lists;
 mod logs;
 mod movies;
+mod scripts;
 mod search;
 mod sizes;
 mod texts;

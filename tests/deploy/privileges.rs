@@ -146,7 +146,8 @@ fn weak_hash() -> PasswordHash {
 async fn add_movies(owner: &Caller, admin: &Caller) -> Vec<u64> {
     let alien = movie("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25");
     let mut ids = Vec::new();
-    for changes in [json!({}), json!({"title": "Aliens", "favorite": true})] {
+    let with_imdb_id = json!({"title": "Aliens", "imdb_id": "tt0090605", "favorite": true});
+    for changes in [json!({}), with_imdb_id] {
         ids.push(
             owner.add(&with_changes(&alien, &changes)).await["id"]
                 .as_u64()
@@ -176,6 +177,7 @@ async fn browse(app: &TestApp, member: &Caller) {
         }
         for path in [
             "/api/movies/1/",
+            "/api/movies/?imdb_id=tt0090605",
             "/api/movies/most-liked/",
             "/api/movies/newest/",
             "/api/movies/categories/",
@@ -219,6 +221,14 @@ async fn edit(owner: &Caller, admin: &Caller, movies: &[u64]) {
         }
     }
     let path = format!("/api/movies/{}/", movies[0]);
+    for (imdb_id, status) in [
+        (json!("tt0090605"), 409),
+        (json!("tt1454468"), 200),
+        (json!(null), 200),
+    ] {
+        let changes = json!({"imdb_id": imdb_id});
+        owner.patch(&path).json(&changes).send().await.is(status);
+    }
     let replaced = movie("Gravity", "Alfonso Cuarón", "Thriller", "2013-10-04");
     owner.put(&path).json(&replaced).send().await.is(200);
     for user in [admin.id, owner.id] {

@@ -9,7 +9,7 @@ use marquee_shared::{
         item::{Item, number, text},
         keys,
     },
-    domain::{MovieId, UserId},
+    domain::{ImdbId, MovieId, UserId},
 };
 use serde_json::json;
 
@@ -66,7 +66,8 @@ fn inserted(item: &[(&'static str, AttributeValue)]) -> Mutation {
 async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
     let app = TestApp::new().await;
     let (ripley, dallas) = (app.register("ripley").await, app.register("dallas").await);
-    let alien = movie("Alien Nation", "Ridley Scott", "Sci-Fi, Horror", "1979-05-25");
+    let mut alien = movie("Alien Nation", "Ridley Scott", "Sci-Fi, Horror", "1979-05-25");
+    alien["imdb_id"] = json!("tt0078748");
     let alien = ripley.add(&alien).await["id"].as_u64().unwrap();
     ripley
         .add(&movie("Heat", "Michael Mann", "Crime", "1995-12-15"))
@@ -77,6 +78,7 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
     audit(store).await;
 
     let id = MovieId::try_from(alien).unwrap();
+    let imdb_id = ImdbId::parse("tt0078748").unwrap();
     let user = UserId::try_from(dallas.id).unwrap();
     let nobody = UserId::try_from(99).unwrap();
     let nothing = MovieId::try_from(99).unwrap();
@@ -149,6 +151,28 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
             "has the identity",
             keys::genre("sci-fi"),
             set("identity", text("drama")),
+        ),
+        ("whose item names None", keys::imdb_id(&imdb_id), removed()),
+        (
+            "whose item names Some",
+            keys::imdb_id(&imdb_id),
+            set("movie", number(2)),
+        ),
+        (
+            "has the imdb_id tt1",
+            keys::movie(id),
+            set("imdb_id", text("tt1")),
+        ),
+        ("orphan", keys::movie(id), set("imdb_id", text("tt0090605"))),
+        (
+            "orphan",
+            Key::new("IMDB#tt0090605", "IMDB"),
+            inserted(&[("movie", number(alien))]),
+        ),
+        (
+            "is not a valid imdb_id",
+            keys::imdb_id(&imdb_id),
+            set("movie", text("x")),
         ),
         ("has 0 favorites", keys::favorite(id, user), removed()),
         (

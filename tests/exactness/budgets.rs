@@ -25,7 +25,7 @@ const READS_ON: [&str; 2] = [
 ];
 
 /// How many results the answers have, at both sizes.
-const RESULTS: [(&str, usize); 27] = [
+const RESULTS: [(&str, usize); 29] = [
     ("20 movies by id", 20),
     ("20 movies by id, signed in", 20),
     ("by id, page 2", 20),
@@ -37,6 +37,8 @@ const RESULTS: [(&str, usize); 27] = [
     ("by -release_date, a page in the middle", 20),
     ("5 movies of a genre by id", 5),
     ("5 movies of a genre by date, signed in", 5),
+    ("the movie with an imdb_id", 1),
+    ("the movie with an imdb_id, signed in", 1),
     ("newest", 5),
     ("newest, signed in", 5),
     ("most liked", 10),
@@ -55,11 +57,14 @@ const RESULTS: [(&str, usize); 27] = [
     ("search, two common words that no movie has together", 0),
 ];
 
+/// The IMDb id of the only movie that has one.
+const IMDB_ID: &str = "tt0068646";
+
 /// The rows of the catalog, as CSV. A request finds as many movies whatever the catalog's size: the first hundred movies are
 /// the newest, so that every list by date is the same; three movies are called Needle; every movie has the words `number`,
 /// `genre` and `director`, and every second one has `straw`.
 fn rows(movies: usize) -> String {
-    let mut csv = String::from("title,description,release_date,director,genre\n");
+    let mut csv = String::from("title,description,release_date,director,genre,imdb_id\n");
     for n in 0..movies {
         let title = match n {
             7 | 40 | 73 => "Needle",
@@ -75,12 +80,13 @@ fn rows(movies: usize) -> String {
         writeln!(
             csv,
             "{title} number {n:05},Movie {n} of a measured catalog.,{year}-{:02}-{:02},\
-             Common Director {:03},\"Genre {:02}, Genre {:02}\"",
+             Common Director {:03},\"Genre {:02}, Genre {:02}\",{}",
             1 + n % 12,
             1 + n % 28,
             n % 97,
             n % 21,
-            second
+            second,
+            if n == 8 { IMDB_ID } else { "" }
         )
         .unwrap();
     }
@@ -91,6 +97,7 @@ fn rows(movies: usize) -> String {
 fn catalog(movies: u64) -> Catalog {
     let names = [
         ("movie", "9"),
+        ("imdb_id", IMDB_ID),
         ("unliked", "99"),
         ("most_liked", "1"),
         ("small_genre", "genre+07"),

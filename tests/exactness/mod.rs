@@ -7,6 +7,7 @@ mod contention;
 mod crash;
 mod faults;
 mod hostile;
+mod imdb_ids;
 mod logins;
 mod model;
 mod outages;

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, movie, proxy::ProxiedApp, table};
 
 /// Returns a server with a long deadline. Many requests share two cores here, and none may fail because of that.
-async fn app_with_long_deadline() -> TestApp {
+pub(super) async fn app_with_long_deadline() -> TestApp {
     TestApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await
 }
 
 /// Runs all tasks concurrently.
-async fn run_all<T: Send + 'static>(
+pub(super) async fn run_all<T: Send + 'static>(
     tasks: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
     let tasks: Vec<_> = tasks.map(tokio::spawn).collect();
@@ -30,7 +30,7 @@ async fn run_all<T: Send + 'static>(
 }
 
 /// Returns how many answers have this status.
-fn count(answers: &[Answer], status: StatusCode) -> usize {
+pub(super) fn count(answers: &[Answer], status: StatusCode) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
 }
 

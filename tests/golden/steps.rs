@@ -90,8 +90,12 @@ async fn writes(recorder: &mut Recorder, owner: &Caller) {
     let patterns = ["AP-10", "AP-25"];
     let request = "POST /api/movies/, the first of a process with a token";
     recorder.send("create_movie", &patterns, request, call, 201).await;
-    owner
-        .add(&movie("Blade Runner", "Ridley Scott", "Sci-Fi", "1982-06-25"))
+    let mut blade_runner = movie("Blade Runner", "Ridley Scott", "Sci-Fi", "1982-06-25");
+    blade_runner["imdb_id"] = json!("tt0083658");
+    let call = owner.post("/api/movies/").json(&blade_runner);
+    let request = "POST /api/movies/ with an `imdb_id`";
+    recorder
+        .send("create_movie_with_imdb_id", &["AP-10"], request, call, 201)
         .await;
     let path = "/api/movies/1/";
     let call = owner.patch(path).json(&json!({"title": "Aliens"}));
@@ -108,6 +112,17 @@ async fn writes(recorder: &mut Recorder, owner: &Caller) {
     let request = "PATCH /api/movies/1/ with `favorite: true`";
     recorder
         .send("update_movie_favorite", &["AP-11"], request, call, 200)
+        .await;
+    let call = owner.patch(path).json(&json!({"imdb_id": "tt0078748"}));
+    owner
+        .patch(path)
+        .json(&json!({"imdb_id": "tt0090605"}))
+        .send()
+        .await
+        .is(200);
+    let request = "PATCH /api/movies/1/ with another `imdb_id`";
+    recorder
+        .send("update_movie_imdb_id", &["AP-11"], request, call, 200)
         .await;
     let favorite = "/api/movies/2/favorite/";
     let patterns = ["AP-13", "AP-14"];
@@ -150,7 +165,7 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
     recorder
         .send("list_movies", &["AP-02", "AP-29", "AP-30"], first, call, 200)
         .await;
-    let lists: [(&str, &[&str], &str); 11] = [
+    let lists: [(&str, &[&str], &str); 12] = [
         ("get_movie", &["AP-01"], "/api/movies/1/"),
         (
             "list_movies_by_descending_id",
@@ -171,6 +186,11 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             "list_movies_of_genre_by_date",
             &["AP-05", "AP-14"],
             "/api/movies/?genre=sci-fi&ordering=-release_date",
+        ),
+        (
+            "list_movies_by_imdb_id",
+            &["AP-01", "AP-31"],
+            "/api/movies/?imdb_id=tt0083658",
         ),
         (
             "list_categories",
@@ -262,7 +282,8 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(
         file,
-        "title,description,release_date,director,genre\nBrazil,A clerk.,1985-02-20,Terry Gilliam,Sci-Fi\n"
+        "imdb_id,title,description,release_date,director,genre\n\
+         tt0088846,Brazil,A clerk.,1985-02-20,Terry Gilliam,Sci-Fi\n"
     )
     .unwrap();
     let source = Source::File(file.path().to_owned());

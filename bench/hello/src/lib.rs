@@ -1,4 +1,4 @@
-//! What the bare functions share.
+//! The DynamoDB client of the bare functions.
 
 use std::env::{self, VarError};
 
@@ -9,10 +9,11 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 
-/// The simplest client: with the region and the credentials of the environment, at `DYNAMODB_ENDPOINT` where that is set.
+/// Returns the simplest client, with the region and the credentials of the environment. It uses `DYNAMODB_ENDPOINT` if that
+/// is set.
 ///
 /// # Errors
-/// When the environment has no region.
+/// Returns an error if the environment has no region.
 pub fn client() -> Result<Client, VarError> {
     let https = Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))

@@ -1,4 +1,4 @@
-//! The units that a call to the table took from each partition key: worked out from the call and its answer, by DynamoDB's
+//! The units that a call to the table consumed of each partition key, computed from the call and its response by DynamoDB's
 //! rules.
 
 use std::error::Error;
@@ -25,7 +25,7 @@ impl Space {
     }
 }
 
-/// The units that one call took from one partition key.
+/// The units that one call consumed of one partition key.
 #[derive(Clone, Debug)]
 pub(crate) struct Access {
     pub(crate) space: Space,
@@ -36,10 +36,10 @@ pub(crate) struct Access {
     pub(crate) writes: f64,
 }
 
-/// The accesses of a call.
+/// Returns the accesses of a call.
 ///
 /// # Errors
-/// When the server isn't known to make this call.
+/// Returns an error for a DynamoDB operation that the server doesn't use.
 pub(crate) fn accesses(record: &Record) -> Result<Vec<Access>, Box<dyn Error>> {
     let Some(Exchange { call, answer }) = &record.exchange else {
         return Err("the fault proxy doesn't record bodies".into());
@@ -61,7 +61,7 @@ pub(crate) fn accesses(record: &Record) -> Result<Vec<Access>, Box<dyn Error>> {
     }
 }
 
-/// The consumed units that an answer reports.
+/// Returns the consumed units in a response.
 struct Units {
     table: f64,
     by_date: f64,
@@ -100,7 +100,7 @@ fn key_of(key: &Value) -> Result<(String, String), String> {
     text(PK).zip(text(SK)).ok_or_else(|| format!("no key: {key}"))
 }
 
-/// A Query reads one partition key, which is the first value of its condition.
+/// Returns the access of a Query. It reads one partition key, which is the first value of its condition.
 fn query(call: &Value, units: &Units) -> Result<Access, String> {
     let condition = call["KeyConditionExpression"].as_str().unwrap_or_default();
     let value = condition.split_whitespace().nth(2).unwrap_or_default();
@@ -119,7 +119,7 @@ fn query(call: &Value, units: &Units) -> Result<Access, String> {
     })
 }
 
-/// A batch of reads. The items are taken to be alike in size.
+/// Returns the accesses of a batch of reads. They assume that the items have the same size.
 fn batch(call: &Value, units: &Units) -> Result<Vec<Access>, Box<dyn Error>> {
     let tables = call["RequestItems"].as_object().ok_or("no batch")?;
     let keys = tables.values().filter_map(|table| table["Keys"].as_array());
@@ -141,7 +141,7 @@ struct Action {
     is_whole: bool,
     /// Whether it only checks a condition.
     is_checked_only: bool,
-    /// The item's partition key in the index by date, where the action names it.
+    /// The item's partition key in the index by date, if the action sets it.
     dated: Option<String>,
 }
 
@@ -170,8 +170,8 @@ fn action_of(kind: &str, action: &Value) -> Result<Action, Box<dyn Error>> {
     })
 }
 
-/// The units of writes. Those of the table are divided evenly over the actions: no item exceeds 1 KB, except a movie with a long
-/// description. Those of an index are divided evenly over the items that are in it.
+/// Returns the units of writes. The table's units are divided evenly among the actions: no item exceeds 1 KB, except a
+/// movie with a long description. The units of an index are divided evenly among the items in it.
 fn written(actions: &[Action], units: &Units) -> Vec<Access> {
     let mut accesses = Vec::new();
     let each = units.table / actions.len() as f64;
@@ -201,7 +201,7 @@ fn written(actions: &[Action], units: &Units) -> Vec<Access> {
     accesses
 }
 
-/// The partition key of an item in the index by date, if it is in that index.
+/// Returns the partition key of an item in the index by date, if the item is in that index.
 fn dated(action: &Action) -> Option<String> {
     if action.dated.is_some() {
         return action.dated.clone();
@@ -217,7 +217,7 @@ fn dated(action: &Action) -> Option<String> {
     }
 }
 
-/// The partition key of a movie in the index by likes.
+/// Returns the partition key of a movie in the index by likes.
 fn liked(action: &Action) -> Option<String> {
     let (kind, _) = action.pk.split_once('#')?;
     let id = id_at_end(&action.sk).filter(|_| kind == "MOVIES")?;

@@ -1,4 +1,4 @@
-//! The mix: which operations are requested, how often, and with what.
+//! The mix: which operations are requested, how often, and with which parameters.
 
 use std::error::Error;
 
@@ -12,9 +12,9 @@ use crate::bench_server::{BenchServer, PASSWORD, User, json_of};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
-    /// How many of a thousand requests are of this kind.
+    /// The number of requests of this kind in a thousand.
     pub(crate) share: u32,
-    /// How often it is recorded. More than once where its units depend on the request.
+    /// The number of recordings. More than one if the units depend on the request.
     pub(crate) samples: usize,
     ask: Ask,
 }
@@ -60,7 +60,8 @@ const fn some(name: &'static str, share: u32, samples: usize, ask: Ask) -> Opera
     }
 }
 
-/// The mix, in thousandths: a catalog that is mostly read, by anonymous callers in two cases of three. It is an assumption.
+/// The mix, in thousandths. It assumes that a catalog is mostly read, and that anonymous callers send two of three
+/// requests.
 pub(crate) const MIX: [Operation; 31] = [
     one("get a movie", 280, Ask::Movie(false)),
     one("get a movie, signed in", 120, Ask::Movie(true)),
@@ -114,10 +115,10 @@ pub(crate) const MIX: [Operation; 31] = [
     some("delete", 1, 8, Ask::Delete),
 ];
 
-/// The movie and the user of a request, whose keys are told apart from other keys.
+/// The movie and the user of a request. Their keys are scaled differently from other keys.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Asked {
-    /// The movie in the path. `None` for a list, whatever it shows.
+    /// The movie in the path. `None` for a list.
     pub(crate) movie: Option<u64>,
     /// The user who sent it.
     pub(crate) user: u64,
@@ -133,22 +134,22 @@ pub(crate) struct Movie {
     pub(crate) genre: String,
 }
 
-/// What requests are made from.
+/// The data of which requests are made.
 pub(crate) struct Workload<'a> {
     pub(crate) server: &'a BenchServer,
     /// The movies of the small catalog, which no request changes.
     pub(crate) movies: Vec<Movie>,
-    /// Movies of the user's own, which requests edit and delete.
+    /// Movies that the user owns. Requests edit and delete them.
     pub(crate) own: Vec<Movie>,
     pub(crate) user: User,
     pub(crate) random: StdRng,
 }
 
 impl Workload<'_> {
-    /// Makes the requests that `operation` needs beforehand, and returns the request itself, which isn't sent yet.
+    /// Sends the requests that `operation` needs first, and returns the request itself without sending it.
     ///
     /// # Errors
-    /// When one of them fails.
+    /// Returns an error if one of them fails.
     pub(crate) async fn prepare(
         &mut self,
         operation: &Operation,
@@ -246,8 +247,8 @@ impl Workload<'_> {
             .request(method, &format!("/api/movies/{id}/"), Some(&self.user))
     }
 
-    /// A search that a user may send: the first words of a title, so that common words are common in searches too; in one
-    /// case of ten a director, and in one a genre.
+    /// Returns a search that a user may send. Eight of ten are for the first words of a title, so that common words are
+    /// also common in searches. One is for a director and one for a genre.
     fn words(&mut self) -> String {
         let at = self.random.random_range(0..self.movies.len());
         let movie = &self.movies[at];
@@ -262,7 +263,7 @@ impl Workload<'_> {
         words.join(" ")
     }
 
-    /// A new movie with the words and genres of one of the catalog.
+    /// Returns a new movie with the words and genres of a movie of the catalog.
     fn like_another(&mut self) -> Value {
         let at = self.random.random_range(0..self.movies.len());
         let movie = &self.movies[at];
@@ -275,10 +276,10 @@ impl Workload<'_> {
         })
     }
 
-    /// Adds a movie of the user's own.
+    /// Adds a movie that the user owns.
     ///
     /// # Errors
-    /// When it is refused.
+    /// Returns an error if the movie is refused.
     pub(crate) async fn add_own(&mut self) -> Result<(), Box<dyn Error>> {
         let body = self.like_another();
         let request = self

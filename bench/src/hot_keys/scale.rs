@@ -9,7 +9,7 @@ use super::{
     mix::Asked,
 };
 
-/// How many of the most popular movies and users are computed one by one.
+/// The number of most popular movies and users whose load is computed one by one.
 const LOOKED_AT: u64 = 64;
 
 /// Scatters ranks over ids. It is odd and has no divisor in common with the usual sizes.
@@ -20,12 +20,12 @@ const SCATTER: u64 = 7_368_787;
 pub(crate) struct Size {
     pub(crate) movies: u64,
     pub(crate) recorded_movies: u64,
-    /// Whether the movies that lists show have the latest ids, as where movies are added when they are released. Otherwise
-    /// they have any ids.
+    /// Whether the movies in lists have the latest ids, as they do if movies are added when they are released. Otherwise
+    /// their ids are spread over all ids.
     pub(crate) is_in_order: bool,
 }
 
-/// Units a second.
+/// Units per second.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Load {
     pub(crate) reads: f64,
@@ -38,18 +38,18 @@ impl Load {
         self.writes += other.writes * times;
     }
 
-    /// The share of a partition's rate, of reads or of writes, whichever is larger.
+    /// Returns the share of a partition's rate: that of reads or that of writes, whichever is larger.
     pub(crate) fn share(self) -> f64 {
         (self.reads / READS).max(self.writes / WRITES)
     }
 }
 
-/// The read units that a partition serves in a second.
+/// The read units that a partition serves per second.
 pub(crate) const READS: f64 = 3_000.0;
-/// The write units that a partition serves in a second.
+/// The write units that a partition serves per second.
 pub(crate) const WRITES: f64 = 1_000.0;
 
-/// A number below `size`, a different one for each id, in no order.
+/// Returns a number below `size`: a different one for each id, in no particular order.
 fn scattered(id: u64, size: u64) -> u64 {
     (u128::from(id) * u128::from(SCATTER) % u128::from(size)) as u64
 }
@@ -71,25 +71,25 @@ impl Zipf {
         Self { shares }
     }
 
-    /// The share of an id; 0 for a movie that was added later.
+    /// Returns the share of an id. 0 for a movie that was added later.
     fn of_id(&self, id: u64) -> f64 {
         let at = usize::try_from(id).ok().and_then(|id| id.checked_sub(1));
         at.and_then(|at| self.shares.get(at)).copied().unwrap_or_default()
     }
 
-    /// Every id and its share.
+    /// Returns every id and its share.
     fn ids(&self) -> impl Iterator<Item = (u64, f64)> {
         (1..).zip(self.shares.iter().copied())
     }
 
-    /// The most popular ids.
+    /// Returns the most popular ids.
     fn popular(&self) -> Vec<u64> {
         let size = self.shares.len() as u64;
         let popular = (1..=size).filter(|id| scattered(*id, size) < LOOKED_AT);
         popular.collect()
     }
 
-    /// The shares of all ids of each group, added up. `group` maps an id to a small number.
+    /// Returns the sum of the shares of the ids in each group. `group` maps an id to a small number.
     fn of_groups(&self, group: impl Fn(u64) -> u64) -> Vec<f64> {
         let mut groups = Vec::new();
         for (id, share) in self.ids() {
@@ -103,14 +103,14 @@ impl Zipf {
     }
 }
 
-/// A kind of key of which each movie or each user has one. Its load is divided by their popularity.
+/// A kind of key of which each movie or each user has one. The load is divided among them by their popularity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Family {
     /// The item of the movie in the path.
     Movie,
     /// The favorites of that movie.
     Favorites,
-    /// Its entry in the index by likes.
+    /// The entry of that movie in the index by likes.
     Likes,
     /// The item of the user who sends the request.
     User,
@@ -138,7 +138,7 @@ impl OwnKind {
     }
 }
 
-/// The load of every key, as far as it is known.
+/// The load of every key that was recorded.
 pub(crate) struct Scale<'a> {
     size: Size,
     movies: &'a Zipf,
@@ -169,7 +169,7 @@ impl<'a> Scale<'a> {
         }
     }
 
-    /// Adds an access that is made this often in a second.
+    /// Adds an access that is made this often per second.
     pub(crate) fn take(&mut self, access: &Access, asked: Asked, rate: f64) {
         let load = Load {
             reads: access.reads,
@@ -188,7 +188,8 @@ impl<'a> Scale<'a> {
         key.add(load, rate);
     }
 
-    /// The key in the large catalog of a key that is neither the movie's in the path nor the user's.
+    /// Returns the key in the large catalog for a recorded key that belongs neither to the movie in the path nor to the
+    /// user.
     fn placed(&self, access: &Access, asked: Asked) -> (String, Option<String>) {
         let (kind, rest) = access.pk.split_once('#').unwrap_or((&access.pk, ""));
         if kind != "MOVIES" || access.space != Space::Table {
@@ -198,13 +199,13 @@ impl<'a> Scale<'a> {
         match (access.sk.as_deref().and_then(id_at_end), rest.parse::<u64>()) {
             (Some(_), _) if asked.is_new => of_movie(self.size.movies + 1),
             (Some(id), _) => of_movie(self.movie(id)),
-            // A page of all movies is the first or the last one.
+            // A page of all movies is the first or the last page.
             (None, Ok(bucket)) if bucket > 0 => (format!("MOVIES#{}", self.size.movies / BUCKET), None),
             _ => (access.pk.clone(), None),
         }
     }
 
-    /// The id in the large catalog of a movie that a recorded list showed.
+    /// Returns the id in the large catalog for a movie in a recorded list.
     fn movie(&self, id: u64) -> u64 {
         if self.size.is_in_order {
             id + self.size.movies.saturating_sub(self.size.recorded_movies)
@@ -213,7 +214,7 @@ impl<'a> Scale<'a> {
         }
     }
 
-    /// The hottest partition key of each kind, hottest first.
+    /// Returns the hottest partition key of each kind, the hottest first.
     pub(crate) fn hottest(&self) -> Vec<HotKey> {
         let mut keys = self.keys.clone();
         let mut items = self.items.clone();
@@ -312,7 +313,7 @@ impl<'a> Scale<'a> {
     }
 }
 
-/// The family of a key of the movie in the path or of the user who sent the request.
+/// Returns the family of a key of the movie in the path or of the user who sent the request.
 fn family(access: &Access, asked: Asked) -> Option<Family> {
     let (kind, rest) = access.pk.split_once('#')?;
     let id = access.sk.as_deref().and_then(id_at_end);
@@ -331,7 +332,6 @@ fn family(access: &Access, asked: Asked) -> Option<Family> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use marquee_shared::{
         db::keys,
@@ -340,7 +340,7 @@ mod tests {
 
     use super::*;
 
-    /// The names of families follow the keys: a key of no family is not scaled, and its load is not that of a large catalog.
+    /// A key without a family isn't scaled, so its load would not be that of a large catalog.
     #[test]
     fn a_key_of_the_asked_movie_or_the_asking_user_has_its_family() {
         let (movie, user) = (MovieId::try_from(7).unwrap(), UserId::try_from(9).unwrap());

@@ -1,4 +1,4 @@
-//! The instructions and allocations of a function's process for a request, counted by valgrind.
+//! The instructions and allocations of a request in a function's process, counted by valgrind.
 
 use std::{
     collections::BTreeMap,
@@ -15,14 +15,14 @@ use tokio::process::Command;
 use super::{Bench, Operation, table::Table};
 use crate::runtime::{Failure, Function};
 
-/// How many requests a process answers before the counted ones, and how many are counted.
+/// The number of requests before the counted ones, and the number of counted requests.
 const WARM_UP: u64 = 5;
 const COUNTED: u64 = 20;
 
-/// How many requests a profile covers: so many that the start is a small share of it.
+/// The number of requests in a profile: so many that the start of the process is a small share of it.
 const PROFILED: u64 = 500;
 
-/// The functions that allocate.
+/// The library functions that allocate memory.
 const ALLOCATORS: [&str; 5] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
 
 /// The counts of a request, or of a start.
@@ -30,14 +30,14 @@ const ALLOCATORS: [&str; 5] = ["malloc", "calloc", "realloc", "posix_memalign", 
 pub struct Counts {
     /// Instructions of all threads.
     pub instructions: u64,
-    /// Calls of functions that allocate.
+    /// Calls of the library functions that allocate memory.
     pub allocations: u64,
 }
 
 /// Checks that valgrind is installed.
 ///
 /// # Errors
-/// When it isn't. The text says what to install.
+/// Returns an error that says what to install if it isn't.
 pub async fn check_valgrind() -> Result<(), Failure> {
     let version = Command::new("valgrind").arg("--version").output().await;
     match version {
@@ -49,13 +49,13 @@ pub async fn check_valgrind() -> Result<(), Failure> {
     }
 }
 
-/// The name of the counts from the start of a process to its first poll, before the name of the function.
+/// The prefix of the name of the counts from the start of a process to its first poll. The name of the function follows.
 pub const START: &str = "start of ";
 
-/// Counts the start of a function, and a request of each of these operations of the function, in one process.
+/// Counts the start of a function, and a request of each of these operations, in one process.
 ///
 /// # Errors
-/// When an answer is wrong, or valgrind fails.
+/// Returns an error if an answer is wrong, or valgrind fails.
 pub async fn count(bench: &Bench, operations: &[&Operation]) -> Result<BTreeMap<String, Counts>, Failure> {
     let mut counts = BTreeMap::new();
     let Some(first) = operations.first() else {
@@ -103,7 +103,7 @@ impl Counted {
         let out = out.map_or_else(|| directory.path().join("out"), Path::to_owned);
         let mut command = Command::new("valgrind");
         command
-            // Every file has full names, so that each can be read alone.
+            // Every file contains full names, so that it can be read without the others.
             .args(["--tool=callgrind", "--compress-strings=no", "--compress-pos=no"])
             .arg(format!("--callgrind-out-file={}", out.display()))
             .arg(bench.program(operation)?)
@@ -128,7 +128,8 @@ impl Counted {
         self.table.check()
     }
 
-    /// Sends callgrind a command and waits until it has run it, which it does while the function waits for an event.
+    /// Sends callgrind a command and waits until callgrind has run it. It runs commands while the function waits for an
+    /// event.
     async fn command(&self, command: &str) -> Result<(), Failure> {
         let pid = self.function.pid().ok_or("the function has ended")?;
         let output = Command::new("vgdb")
@@ -142,7 +143,7 @@ impl Counted {
         Err(format!("vgdb: {}", String::from_utf8_lossy(&output.stderr)).into())
     }
 
-    /// The counts since the last dump or reset, divided by `parts`.
+    /// Returns the counts since the last dump or reset, divided by `parts`.
     async fn dump(&mut self, parts: u64) -> Result<Counts, Failure> {
         self.command("dump").await?;
         self.dumps += 1;
@@ -159,7 +160,7 @@ impl Counted {
     }
 }
 
-/// The totals of a callgrind file: its summary, and the calls of functions that allocate.
+/// Returns the totals of a callgrind file: its summary, and the calls of functions that allocate.
 fn read(text: &str) -> Option<Counts> {
     let summary = text.lines().find_map(|line| line.strip_prefix("summary: "))?;
     let mut allocations = 0;

@@ -1,4 +1,4 @@
-//! The measured operations, and the server with the catalog that they are sent to.
+//! The measured operations, and the server and the catalog from which their events are made.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -22,36 +22,36 @@ use crate::{
     runtime::{Failure, event_of},
 };
 
-/// How many movies there are: so many that every list is full and common words are common.
+/// The number of movies: enough to fill every list and for common words to be common.
 const MOVIES: usize = 2_000;
 
-/// How many users there are: more than a page.
+/// The number of users: more than fit on a page.
 const USERS: usize = 21;
 
-/// How many favorites the caller has: more than a page.
+/// The number of the caller's favorites: more than fit on a page.
 const FAVORITES: usize = 21;
 
-/// How long an access token is valid: longer than a run of the benchmark.
+/// The lifetime of an access token: longer than a run of the benchmark.
 const ACCESS_SECONDS: i64 = 24 * 60 * 60;
 
 /// One measured operation.
 pub struct Operation {
-    /// Its name in the tables.
+    /// The name in the tables.
     pub name: &'static str,
     /// The function that answers it.
     pub function: &'static str,
     /// The event that API Gateway sends for it.
     pub event: Value,
-    /// The status of its answer.
+    /// The expected status of the response.
     pub status: u16,
-    /// Whether it hashes a password, which takes far longer than everything else, on purpose.
+    /// Whether it hashes a password. Hashing is slow on purpose, and takes far longer than everything else.
     pub hashes: bool,
-    /// How many calls to the table it makes in parallel in each of its rounds.
+    /// The number of parallel calls to the table in each of its rounds.
     pub calls: &'static [usize],
 }
 
 impl Operation {
-    /// The request that lets a bare function make the recorded calls in the same rounds.
+    /// Returns the request with which a bare function makes the recorded calls in the same rounds.
     #[must_use]
     pub fn bare(&self, recording: &Recording) -> Self {
         let mut made = recording.operations();
@@ -76,7 +76,7 @@ pub struct Fixture {
     directory: TempDir,
 }
 
-/// A user who is signed in.
+/// A signed-in user.
 struct User {
     access: String,
     refresh: String,
@@ -86,7 +86,7 @@ impl Fixture {
     /// Starts the server, adds the movies and the users, and returns the operations as the first user sends them.
     ///
     /// # Errors
-    /// When the server can't be started, or a request fails.
+    /// Returns an error if the server can't be started, or a request fails.
     pub async fn start() -> Result<(Self, Vec<Operation>), Failure> {
         let directory = tempfile::tempdir()?;
         let movie = directory.path().join("movies.csv");
@@ -103,12 +103,12 @@ impl Fixture {
         Ok((fixture, operations))
     }
 
-    /// The URL of the engine.
+    /// Returns the URL of the engine.
     pub fn engine(&self) -> &str {
         &self.app.running.dynamodb
     }
 
-    /// The file with the secrets of the auth function.
+    /// Returns the path of the file with the secrets of the auth function.
     pub fn secrets(&self) -> PathBuf {
         self.directory.path().join("secrets.json")
     }
@@ -176,7 +176,7 @@ fn movie() -> Value {
     })
 }
 
-/// Every measured operation. `own` is the id of a movie of the user's.
+/// Returns every measured operation. `own` is the id of a movie that the user owns.
 fn operations(user: &User, own: &Value) -> Result<Vec<Operation>, Failure> {
     let events = Events {
         template: Template::parse(TEMPLATE)?,
@@ -250,7 +250,7 @@ fn operations(user: &User, own: &Value) -> Result<Vec<Operation>, Failure> {
     ])
 }
 
-/// Makes the events that API Gateway sends, by the template's routes.
+/// Makes the events that API Gateway sends, from the template's routes.
 struct Events<'a> {
     template: Template,
     user: &'a User,
@@ -307,7 +307,7 @@ impl Events<'_> {
 /// The measured functions.
 pub const FUNCTIONS: [&str; 3] = ["auth", "movies", "users"];
 
-/// The name of the function of a route. The bare functions have the event of `/`, which `docs` answers.
+/// Returns the name of the function of a route. The bare functions get the event of `/`, which is a route of `docs`.
 fn function_named(name: &str) -> &'static str {
     let found = FUNCTIONS.into_iter().find(|function| *function == name);
     found.unwrap_or("docs")

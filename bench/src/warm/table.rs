@@ -1,5 +1,4 @@
-//! An endpoint that answers the calls to the table from memory, as the engine answered them once, so that the table takes
-//! almost no time.
+//! An endpoint that replays the engine's responses from memory, so that a call to the table takes almost no time.
 
 use std::{
     collections::HashMap,
@@ -24,27 +23,27 @@ use crate::runtime::Failure;
 /// The header that names the operation.
 const TARGET: &str = "x-amz-target";
 
-/// The headers of an answer that a client reads. It checks the checksum of the body.
+/// The headers of a response that the client reads. The client verifies the checksum of the body.
 const ANSWERED: [&str; 3] = ["content-type", "x-amz-crc32", "x-amzn-requestid"];
 
-/// A call and the answer of the engine.
+/// A call and the engine's response.
 #[derive(Clone)]
 struct Call {
     target: String,
-    /// As JSON, since the order of maps differs between processes.
+    /// Parsed JSON, because the order of maps differs between processes.
     body: Value,
     status: StatusCode,
     headers: HeaderMap,
     answer: Bytes,
 }
 
-/// The calls of one request of an operation, and the answers of the engine.
+/// The calls of one request of an operation, and the engine's responses.
 #[derive(Clone, Default)]
 pub struct Recording(Vec<Call>);
 
 impl Recording {
-    /// The recorded call with this body. A body with a time or a random id differs in every request; for such a call, the
-    /// recorded calls of the same operation in turn.
+    /// Returns the recorded call with this body. A body with a time or a random id differs in every request. For such a
+    /// call, it returns the recorded calls of the same DynamoDB operation, one after another.
     fn answer(&self, target: &str, body: &Value, turn: &mut usize) -> Option<&Call> {
         let same = |call: &&Call| call.target == target;
         let of_operation = self.0.iter().filter(same);
@@ -57,14 +56,14 @@ impl Recording {
         })
     }
 
-    /// Only the last calls, without those that a process makes once before, such as for the public keys. `None` when there are
-    /// fewer.
+    /// Returns only the last calls, without those that a process makes once, such as the read of the public keys. `None` if
+    /// there are fewer.
     pub fn last(&self, calls: usize) -> Option<Self> {
         let once = self.0.len().checked_sub(calls)?;
         Some(Self(self.0[once..].to_vec()))
     }
 
-    /// The operations of the calls in their order, such as `Query` and `BatchGetItem`.
+    /// Returns the DynamoDB operations of the calls in order, such as `Query` and `BatchGetItem`.
     pub fn operations(&self) -> impl Iterator<Item = &str> {
         self.0
             .iter()
@@ -72,9 +71,9 @@ impl Recording {
     }
 }
 
-/// Where answers come from.
+/// The source of the responses.
 enum Source {
-    /// The engine at this address. The answers are recorded.
+    /// The engine at this address. Its responses are recorded.
     Engine(String, reqwest::Client),
     /// The recording.
     Recording,
@@ -83,7 +82,7 @@ enum Source {
 #[derive(Default)]
 struct State {
     recording: Recording,
-    /// How many calls of each operation were answered in turn.
+    /// For each DynamoDB operation, the number of calls whose body wasn't in the recording.
     turns: HashMap<String, usize>,
     busy: Vec<(Instant, Instant)>,
     unknown: Option<String>,
@@ -91,15 +90,15 @@ struct State {
 
 /// The calls of a period.
 pub struct Busy {
-    /// How many calls it answered.
+    /// The number of calls.
     pub calls: usize,
-    /// How long at least one of them was in progress, from its arrival to its answer.
+    /// The time in which at least one call was in progress, from its arrival to its response.
     pub time: Duration,
 }
 
 /// The endpoint. It stops when this is dropped.
 pub struct Table {
-    /// Its URL.
+    /// The URL.
     pub url: String,
     state: Arc<Mutex<State>>,
     serving: JoinHandle<()>,
@@ -112,19 +111,19 @@ impl Drop for Table {
 }
 
 impl Table {
-    /// An endpoint that forwards each call to the engine and records the answer.
+    /// Starts an endpoint that forwards each call to the engine and records the response.
     ///
     /// # Errors
-    /// When it can't listen.
+    /// Returns an error if it can't listen.
     pub async fn recording(engine: &str) -> Result<Self, Failure> {
         let client = reqwest::Client::builder().no_proxy().build()?;
         Self::start(Source::Engine(engine.to_owned(), client)).await
     }
 
-    /// An endpoint that answers from a [recording](Self::replay).
+    /// Starts an endpoint that answers from a [recording](Self::replay).
     ///
     /// # Errors
-    /// When it can't listen.
+    /// Returns an error if it can't listen.
     pub async fn replaying() -> Result<Self, Failure> {
         Self::start(Source::Recording).await
     }
@@ -137,23 +136,23 @@ impl Table {
         Ok(Self { url, state, serving })
     }
 
-    /// Answers from this recording from now on.
+    /// Sets the recording from which the next calls are answered.
     pub fn replay(&self, recording: &Recording) {
         let mut state = lock(&self.state);
         state.recording = recording.clone();
         state.turns.clear();
     }
 
-    /// The recording.
+    /// Returns the recording.
     ///
     /// # Errors
-    /// When a call couldn't be answered.
+    /// Returns an error if a call couldn't be answered.
     pub fn recorded(&self) -> Result<Recording, Failure> {
         self.check()?;
         Ok(lock(&self.state).recording.clone())
     }
 
-    /// The calls since the last time this was called.
+    /// Returns the calls since the last call of this function.
     pub fn busy(&self) -> Busy {
         let intervals = std::mem::take(&mut lock(&self.state).busy);
         Busy {
@@ -165,7 +164,7 @@ impl Table {
     /// Checks that every call could be answered.
     ///
     /// # Errors
-    /// When one couldn't.
+    /// Returns an error if a call couldn't be answered.
     pub fn check(&self) -> Result<(), Failure> {
         lock(&self.state)
             .unknown
@@ -178,7 +177,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The length of these intervals together. Time in which they overlap counts once.
+/// Returns the total length of these intervals. Time in which they overlap counts once.
 fn union(mut intervals: Vec<(Instant, Instant)>) -> Duration {
     intervals.sort_unstable();
     let mut all = Duration::ZERO;
@@ -193,7 +192,7 @@ fn union(mut intervals: Vec<(Instant, Instant)>) -> Duration {
 
 async fn serve(listener: TcpListener, source: Arc<Source>, state: Arc<Mutex<State>>) {
     while let Ok((stream, _)) = listener.accept().await {
-        // Otherwise an answer may wait for the acknowledgment of the one before it.
+        // Otherwise a response may wait for the acknowledgment of the one before it.
         let _ = stream.set_nodelay(true);
         let (source, state) = (Arc::clone(&source), Arc::clone(&state));
         let service = service_fn(move |request| {
@@ -239,7 +238,7 @@ async fn answer(
     Ok(response)
 }
 
-/// Forwards a call to the engine, which checks no signature.
+/// Forwards a call to the engine, which doesn't verify signatures.
 async fn forward(
     client: &reqwest::Client,
     url: &str,

@@ -159,7 +159,7 @@ pub(crate) async fn log_in(
 
     let hash = login.as_ref().map(|login| login.password_hash.clone());
     let verdict = password::verify(hash, body.password).await?;
-    let (Some(login), Verdict::Right | Verdict::RightButWeak(_)) = (&login, &verdict) else {
+    let (Some(login), Verdict::Right | Verdict::RightButOutdated(_)) = (&login, &verdict) else {
         tracing::warn!(event = "login_failed", user = known);
         return Err(NOT_SIGNED_IN);
     };
@@ -167,7 +167,7 @@ pub(crate) async fn log_in(
     let bookkeeping = async {
         let upgrade = async {
             match &verdict {
-                Verdict::RightButWeak(hash) => store.upgrade_hash(login, hash).await,
+                Verdict::RightButOutdated(hash) => store.upgrade_hash(login, hash).await,
                 _ => Ok(()),
             }
         };

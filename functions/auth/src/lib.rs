@@ -43,7 +43,7 @@ impl FromRef<AuthState> for AppState {
 /// Returns the function's router with the layers of every function.
 ///
 /// # Errors
-/// When a configured CORS origin is not a valid header value.
+/// Returns an error if a configured CORS origin is not a valid header value.
 pub fn router(state: AuthState) -> Result<Router, axum::http::Error> {
     let http = state.app.config.http.clone();
     with_layers(operations().with_state(state), &http)

@@ -89,7 +89,7 @@ impl Vault {
     /// otherwise `SIGNING_SECRET` and `REFRESH_SECRET` name secrets in Secrets Manager.
     ///
     /// # Errors
-    /// When the texts can't be read, or when none of these variables is set.
+    /// Returns an error if the texts can't be read, or if none of these variables is set.
     pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, SecretsError> {
         if let Some(texts) = SecretTexts::from_env()? {
             return AuthSecrets::derive(&texts).map(Self::from);
@@ -115,7 +115,7 @@ impl Vault {
     /// Returns the secrets. A token signed with them can be verified until it expires.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the secrets must be read, or their public key must be published, and that fails.
+    /// [`Error::Unavailable`] if the secrets can't be read or their public key can't be published.
     pub async fn open(&self, app: &AppState) -> Result<Arc<AuthSecrets>> {
         // Locked while the secrets are read, so that concurrent requests share one read.
         let mut held = self.held.lock().await;

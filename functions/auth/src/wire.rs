@@ -23,8 +23,8 @@ pub(crate) struct RegisterBody {
     pub(crate) username: Username,
     /// The email address. Must be unique, compared without case.
     pub(crate) email: Email,
-    /// The password: 8 to 128 characters of any kind, used exactly as typed. Must not be a common password, the username or
-    /// the email.
+    /// The password: 8 to 128 characters of any kind, counted in composed form (Unicode NFC). White space and case are kept.
+    /// Must not be a common password, the username or the email.
     pub(crate) password: Password,
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct LoginBody {
     /// The username or the email, in any case. White space at its ends is removed.
     #[schema(min_length = 1, pattern = r"\S")]
     pub(crate) username: String,
-    /// The password, exactly as it was registered.
+    /// The password as it was registered, its letters composed or not (Unicode NFC or NFD).
     #[schema(value_type = String, format = Password, min_length = 1)]
     pub(crate) password: Secret,
     /// Any refresh token that this user has received, even if it was used, has expired or belongs to a session that has

@@ -3,7 +3,9 @@
 use marquee_shared::{
     Error, Result,
     db::{categories::Category, favorite::FavoriteState, movie::MovieView},
-    domain::{CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
+    domain::{
+        CoverImage, Description, Director, Genres, ImdbId, MovieFields, MovieId, ReleaseDate, Title, UserId,
+    },
     error::FieldErrors,
     http::{
         body::{Field, Fields, FromFields},
@@ -116,6 +118,9 @@ pub(crate) struct MovieListParams {
     /// Returns only movies of this genre. Its case does not matter.
     #[param(min_length = 1, example = "Drama")]
     genre: Option<String>,
+    /// Returns only the movie with this id at IMDb.
+    #[param(pattern = "^tt[0-9]{7,10}$", example = "tt0068646")]
+    imdb_id: Option<String>,
     /// The order of the movies: by id or by release date. A minus sign reverses it.
     #[param(inline)]
     ordering: Option<OrderingParam>,
@@ -190,6 +195,7 @@ const FIELDS: &[&str] = &[
     "release_date",
     "director",
     "genre",
+    "imdb_id",
     "cover_image",
     "favorite",
     "user",
@@ -218,6 +224,9 @@ pub(crate) struct MoviePatch {
     /// without ligatures.
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 200, example = "Crime, Drama")]
     genre: Option<Genres>,
+    /// The id at IMDb, or null to have none. No other movie may have it.
+    #[schema(value_type = Option<ImdbId>)]
+    imdb_id: Option<Option<ImdbId>>,
     /// The URL of the cover image, or null to have none.
     #[schema(value_type = Option<CoverImage>)]
     cover_image: Option<Option<CoverImage>>,
@@ -249,7 +258,8 @@ impl MoviePatch {
             release_date: text(&mut fields, "release_date", errors, ReleaseDate::parse),
             director: text(&mut fields, "director", errors, Director::parse),
             genre: text(&mut fields, "genre", errors, Genres::parse),
-            cover_image: cover(&mut fields, errors),
+            imdb_id: nullable(&mut fields, "imdb_id", errors, ImdbId::parse),
+            cover_image: nullable(&mut fields, "cover_image", errors, CoverImage::parse),
             favorite: optional(fields.boolean("favorite"), "favorite", errors),
             user: optional(fields.positive("user"), "user", errors)
                 .and_then(|id| errors.take("user", UserId::try_from(id))),
@@ -259,7 +269,7 @@ impl MoviePatch {
     /// Returns `movie` with these changes.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the result has too many different words.
+    /// [`Error::Invalid`] if the result has too many different words.
     pub(crate) fn apply(&self, movie: &MovieFields) -> Result<MovieFields> {
         self.over(Some(movie))
     }
@@ -272,6 +282,10 @@ impl MoviePatch {
             release_date: newer(self.release_date.as_ref(), old.map(|old| &old.release_date))?,
             director: newer(self.director.as_ref(), old.map(|old| &old.director))?,
             genres: newer(self.genre.as_ref(), old.map(|old| &old.genres))?,
+            imdb_id: newer(
+                self.imdb_id.as_ref(),
+                Some(&old.and_then(|old| old.imdb_id.clone())),
+            )?,
             cover_image: newer(
                 self.cover_image.as_ref(),
                 Some(&old.and_then(|old| old.cover_image.clone())),
@@ -292,6 +306,8 @@ fn newer<T: Clone>(new: Option<&T>, old: Option<&T>) -> Result<T> {
 pub(crate) struct NewMovie {
     /// The fields of the movie.
     pub(crate) fields: MovieFields,
+    /// Whether the request has an id at IMDb or null for it.
+    pub(crate) has_imdb_id_field: bool,
     /// Whether the request has a cover image or null for it.
     pub(crate) has_cover_field: bool,
     /// Whether to add the movie to the caller's favorites or to remove it.
@@ -334,6 +350,7 @@ impl FromFields for NewMovie {
         errors.check()?;
         Ok(Self {
             fields: patch.over(None)?,
+            has_imdb_id_field: patch.imdb_id.is_some(),
             has_cover_field: patch.cover_image.is_some(),
             favorite: patch.favorite,
             user: patch.user,
@@ -374,17 +391,21 @@ fn optional<T>(field: Field<T>, name: &'static str, errors: &mut FieldErrors) ->
     }
 }
 
-/// Reads the cover image. The field may be left out (`None`), null (`Some(None)`) or a URL.
-fn cover(fields: &mut Fields, errors: &mut FieldErrors) -> Option<Option<CoverImage>> {
-    const NAME: &str = "cover_image";
-    match fields.string(NAME) {
+/// Reads a text field that may be left out (`None`) or null (`Some(None)`).
+fn nullable<T, E: std::fmt::Display>(
+    fields: &mut Fields,
+    name: &'static str,
+    errors: &mut FieldErrors,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Option<Option<T>> {
+    match fields.string(name) {
         Field::Missing => None,
         Field::Null => Some(None),
         // A form has no null: an empty value stands for it, or the word that browsers write.
         Field::Value(text) if fields.from_text() && matches!(text.trim(), "" | "null") => Some(None),
-        Field::Value(text) => Some(errors.take(NAME, CoverImage::parse(&text))),
+        Field::Value(text) => Some(errors.take(name, parse(&text))),
         Field::Wrong(message) => {
-            errors.add(NAME, message);
+            errors.add(name, message);
             None
         }
     }

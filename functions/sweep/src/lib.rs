@@ -23,7 +23,7 @@ pub struct Swept {
 /// `SWEEP` item is removed last.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when the table does not answer in time.
+/// [`Error::Unavailable`] if the table does not answer in time.
 pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
     let mut movies = 0;
     // Boxed, because the compiler gives up on the layout of futures that are nested this deep.

@@ -19,7 +19,7 @@ marquee_shared::operations! {
 /// Returns the function's router with the layers of every function.
 ///
 /// # Errors
-/// When a configured CORS origin is not a valid header value.
+/// Returns an error if a configured CORS origin is not a valid header value.
 pub fn router(state: AppState) -> Result<Router, axum::http::Error> {
     let config = state.config.clone();
     with_layers(operations().with_state(state), &config.http)

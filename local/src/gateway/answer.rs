@@ -190,7 +190,6 @@ fn assemble(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use http_body_util::BodyExt;
     use serde_json::{Value, json};

@@ -98,7 +98,6 @@ pub(super) fn host_of(parts: &Parts) -> Result<Host, Refusal> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -1,8 +1,6 @@
 //! The gateway with requests in memory, and over TCP where the connection matters. This file has what the tests share: the
 //! functions behind the gateway, and clients.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 mod connections;
 mod failures;
 mod limits;

@@ -1,5 +1,4 @@
 //! What calls need, and what the guard does with them.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use aws_sdk_dynamodb::types::{
     ConditionCheck, Delete, DeleteRequest, KeysAndAttributes, Put, PutRequest, Update,

@@ -118,7 +118,7 @@ pub(super) fn partial_head(head: &[u8]) -> (Method, HeaderMap) {
     (method, headers)
 }
 
-/// Serializes a response for the wire. It is the last on its connection.
+/// Serializes a response to bytes. It is the last on its connection.
 pub(super) async fn serialize(mut answer: Response<Full<Bytes>>) -> Vec<u8> {
     let headers = answer.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -142,7 +142,6 @@ pub(super) async fn serialize(mut answer: Response<Full<Bytes>>) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -1,24 +1,46 @@
 //! The units in which movies are written: a chunk is one transaction, a batch is what is read from the file at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use marquee_shared::{
-    db::{item::Item, transaction::TRANSACTION},
-    domain::MovieFields,
+    db::{item::Item, transaction::MAX_ACTIONS},
+    domain::{ImdbId, MovieFields, MovieId},
 };
 
 /// How many chunks a batch has.
 pub(super) const CHUNKS_PER_BATCH: usize = 32;
 
-/// How many actions of a chunk's transaction are neither a movie nor a genre: two counters, and the job.
+/// How many actions of a chunk's transaction belong to no movie and no genre: two counters, and the job.
 const OTHER_ACTIONS: usize = 3;
+
+/// A movie to add.
+pub(super) struct NewMovie {
+    /// The line of the file where its row begins.
+    pub(super) line: u64,
+    pub(super) id: MovieId,
+    pub(super) fields: MovieFields,
+    /// The action that adds the movie.
+    pub(super) put: TransactWriteItem,
+    /// The action that gives it its IMDb id, if it has one.
+    pub(super) claim: Option<TransactWriteItem>,
+}
+
+impl NewMovie {
+    /// How many actions it has in the transaction.
+    fn actions(&self) -> usize {
+        1 + usize::from(self.claim.is_some())
+    }
+}
 
 /// Movies that one transaction adds.
 #[derive(Default)]
 pub(super) struct Chunk {
-    /// The action that adds each movie.
-    pub(super) movies: Vec<TransactWriteItem>,
+    pub(super) movies: Vec<NewMovie>,
+    /// The IMDb ids of these movies. Each is different, because a transaction has at most one action on an item.
+    imdb_ids: BTreeSet<ImdbId>,
+    /// How many actions the movies have in the transaction.
+    actions: usize,
     /// The genres of these movies, by identity: the name, and how many of the movies have the genre.
     pub(super) genres: BTreeMap<String, (String, u64)>,
     /// How many rows of the file are done once the chunk is committed.
@@ -32,27 +54,51 @@ pub(super) struct Batch {
 }
 
 impl Chunk {
-    /// Whether the transaction has room for one more movie with these genres.
+    /// Whether the transaction can also add a movie with these fields.
     pub(super) fn has_room_for(&self, fields: &MovieFields) -> bool {
+        if fields
+            .imdb_id
+            .as_ref()
+            .is_some_and(|id| self.imdb_ids.contains(id))
+        {
+            return false;
+        }
+        let actions = self.actions + 1 + usize::from(fields.imdb_id.is_some());
         let new = fields
             .genres
             .iter()
             .filter(|g| !self.genres.contains_key(&g.identity()));
-        self.movies.len() + 1 + self.genres.len() + new.count() + OTHER_ACTIONS <= TRANSACTION
+        actions + self.genres.len() + new.count() + OTHER_ACTIONS <= MAX_ACTIONS
     }
 
-    /// Adds a movie. `action` is the action that adds it to the table.
-    pub(super) fn add(&mut self, fields: &MovieFields, action: TransactWriteItem) {
-        for genre in fields.genres.iter() {
+    /// Adds a movie.
+    pub(super) fn add(&mut self, movie: NewMovie) {
+        for genre in movie.fields.genres.iter() {
             let entry = self.genres.entry(genre.identity());
             entry.or_insert_with(|| (genre.name().to_owned(), 0)).1 += 1;
         }
-        self.movies.push(action);
+        self.imdb_ids.extend(movie.fields.imdb_id.clone());
+        self.actions += movie.actions();
+        self.movies.push(movie);
+    }
+
+    /// Takes out the movies at these places.
+    pub(super) fn take(&mut self, places: &BTreeSet<usize>) -> Vec<NewMovie> {
+        let old = std::mem::take(self);
+        self.end = old.end;
+        let mut taken = Vec::new();
+        for (place, movie) in old.movies.into_iter().enumerate() {
+            if places.contains(&place) {
+                taken.push(movie);
+            } else {
+                self.add(movie);
+            }
+        }
+        taken
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use marquee_shared::domain::Genre;
 
@@ -69,18 +115,68 @@ mod tests {
         vec![title, "x".into(), "2000-01-01".into(), "y".into(), genre]
     }
 
+    fn movie(fields: MovieFields) -> NewMovie {
+        let action = || TransactWriteItem::builder().build();
+        NewMovie {
+            line: 2,
+            id: MovieId::try_from(1).unwrap(),
+            claim: fields.imdb_id.as_ref().map(|_| action()),
+            fields,
+            put: action(),
+        }
+    }
+
     #[test]
     fn a_chunk_fits_one_transaction() {
-        let mut chunk = Chunk::default();
-        for n in 0.. {
-            let fields = fields(row(format!("t{n}"), format!("a{n},b{n}")));
-            if !chunk.has_room_for(&fields) {
-                break;
+        for has_imdb_id in [false, true] {
+            let mut chunk = Chunk::default();
+            for n in 0.. {
+                let mut fields = fields(row(format!("t{n}"), format!("a{n},b{n}")));
+                fields.imdb_id = has_imdb_id.then(|| ImdbId::parse(&format!("tt{n:07}")).unwrap());
+                if !chunk.has_room_for(&fields) {
+                    break;
+                }
+                chunk.add(movie(fields));
             }
-            chunk.add(&fields, TransactWriteItem::builder().build());
+            let claims = chunk.movies.iter().filter(|movie| movie.claim.is_some()).count();
+            let actions = chunk.movies.len() + claims + chunk.genres.len() + OTHER_ACTIONS;
+            assert!(actions <= MAX_ACTIONS && actions > MAX_ACTIONS - 4, "{actions}");
         }
-        let actions = chunk.movies.len() + chunk.genres.len() + OTHER_ACTIONS;
-        assert!(actions <= TRANSACTION && chunk.movies.len() > 30, "{actions}");
+    }
+
+    #[test]
+    fn a_chunk_has_an_imdb_id_once() {
+        let mut fields = fields(row("t".into(), "a".into()));
+        fields.imdb_id = Some(ImdbId::parse("tt0068646").unwrap());
+        let mut chunk = Chunk::default();
+        chunk.add(movie(fields.clone()));
+        assert!(!chunk.has_room_for(&fields));
+        fields.imdb_id = Some(ImdbId::parse("tt0071562").unwrap());
+        assert!(chunk.has_room_for(&fields));
+    }
+
+    #[test]
+    fn a_movie_that_is_taken_out_leaves_nothing_in_the_chunk() {
+        let mut chunk = Chunk {
+            end: 7,
+            ..Chunk::default()
+        };
+        for (n, genre) in ["a,b", "a", "c"].into_iter().enumerate() {
+            let mut fields = fields(row(format!("t{n}"), genre.into()));
+            fields.imdb_id = Some(ImdbId::parse(&format!("tt{n:07}")).unwrap());
+            chunk.add(movie(fields));
+        }
+        let taken = chunk.take(&BTreeSet::from([0, 2]));
+        let titles: Vec<&str> = taken.iter().map(|movie| movie.fields.title.as_str()).collect();
+        assert_eq!(titles, ["t0", "t2"]);
+        assert_eq!(
+            chunk.genres,
+            BTreeMap::from([("a".to_owned(), ("a".to_owned(), 1))])
+        );
+        assert_eq!(
+            (chunk.movies.len(), chunk.imdb_ids.len(), chunk.actions, chunk.end),
+            (1, 1, 2, 7)
+        );
     }
 
     #[test]
@@ -88,7 +184,7 @@ mod tests {
         let mut chunk = Chunk::default();
         for genre in ["Drama", "drama"] {
             let fields = fields(row("t".into(), genre.into()));
-            chunk.add(&fields, TransactWriteItem::builder().build());
+            chunk.add(movie(fields));
         }
         assert_eq!(chunk.genres["drama"], ("Drama".to_owned(), 2));
         assert_eq!(Genre::parse("DRAMA").unwrap().identity(), "drama");

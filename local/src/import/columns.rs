@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use marquee_shared::domain::{CoverImage, Description, Director, Genres, MovieFields, ReleaseDate, Title};
+use marquee_shared::domain::{
+    CoverImage, Description, Director, Genres, ImdbId, MovieFields, ReleaseDate, Title,
+};
 
 use super::error::ImportError;
 
@@ -13,13 +15,14 @@ pub(super) struct Columns {
     release_date: usize,
     director: usize,
     genre: usize,
+    imdb_id: Option<usize>,
     cover_image: Option<usize>,
     /// How many columns the file has, known or not.
     count: usize,
 }
 
 impl Columns {
-    /// Finds the columns by the header's names. Fails when one other than `cover_image` is missing.
+    /// Finds the columns by the header's names. Fails when one other than `imdb_id` and `cover_image` is missing.
     pub(super) fn of(headers: &csv::StringRecord) -> Result<Self, ImportError> {
         let find = |name: &str| headers.iter().position(|header| header.trim() == name);
         let need = |name: &str| {
@@ -31,6 +34,7 @@ impl Columns {
             release_date: need("release_date")?,
             director: need("director")?,
             genre: need("genre")?,
+            imdb_id: find("imdb_id"),
             cover_image: find("cover_image"),
             count: headers.len(),
         })
@@ -59,9 +63,14 @@ impl Columns {
         );
         let director = field(row, self.director, "director", Director::parse, &mut wrong);
         let genres = field(row, self.genre, "genre", Genres::parse, &mut wrong);
+        let is_filled = |index: &usize| row.get(*index).is_some_and(|text| !text.trim().is_empty());
+        let imdb_id = self
+            .imdb_id
+            .filter(is_filled)
+            .and_then(|index| field(row, index, "imdb_id", ImdbId::parse, &mut wrong));
         let cover_image = self
             .cover_image
-            .filter(|index| row.get(*index).is_some_and(|text| !text.trim().is_empty()))
+            .filter(is_filled)
             .and_then(|index| field(row, index, "cover_image", CoverImage::parse, &mut wrong));
         let (Some(title), Some(description), Some(release_date), Some(director), Some(genres)) =
             (title, description, release_date, director, genres)
@@ -77,6 +86,7 @@ impl Columns {
             release_date,
             director,
             genres,
+            imdb_id,
             cover_image,
         };
         fields.check().map_err(|e| e.to_string())
@@ -97,7 +107,6 @@ fn field<T, E: fmt::Display>(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::import::source::{DEMONSTRATION, csv_reader};

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use indicatif::ProgressBar;
 use marquee_shared::db::{
     counter::Counter,
+    index,
     transaction::{Outcome, Transaction},
 };
 use tokio::sync::mpsc;
 
 use super::{
-    chunk::{Batch, Chunk},
+    chunk::{Batch, Chunk, NewMovie},
     error::ImportError,
     write::Writer,
 };
@@ -30,7 +31,20 @@ pub(super) struct Commits<'a> {
     pub(super) genres: BTreeSet<String>,
     /// How many movies this run has added.
     pub(super) movies: u64,
+    /// How many rows this run has skipped because another movie has their IMDb id.
+    pub(super) skipped: u64,
     pub(super) progress: ProgressBar,
+}
+
+/// The actions of a chunk's transaction whose conditions may fail, each by its index.
+#[derive(Default)]
+struct Actions {
+    /// The movies, whose ids are the import's own, and the job. They fail if another import of the file has added them.
+    own: Vec<usize>,
+    /// The genres, by identity.
+    genres: Vec<(String, usize)>,
+    /// The IMDb ids, by the place of the movie in the chunk.
+    claims: Vec<(usize, usize)>,
 }
 
 impl Commits<'_> {
@@ -59,57 +73,90 @@ impl Commits<'_> {
 
     async fn commit_all(&mut self, chunks: Vec<Chunk>) -> Result<(), ImportError> {
         for chunk in chunks {
-            self.commit(&chunk).await?;
-            self.movies += chunk.movies.len() as u64;
+            self.movies += self.commit(chunk).await?;
             self.progress.set_position(self.committed);
         }
         Ok(())
     }
 
-    /// Commits a chunk. When the condition on a genre fails, the genre was added or deleted meanwhile, and the
-    /// transaction is built again.
-    async fn commit(&mut self, chunk: &Chunk) -> Result<(), ImportError> {
+    /// Commits a chunk, and returns how many movies were added. If the condition on a genre fails, the genre was added or
+    /// deleted meanwhile. If the condition on an IMDb id fails, another movie has it, and the row is skipped. The
+    /// transaction is then built again.
+    async fn commit(&mut self, mut chunk: Chunk) -> Result<u64, ImportError> {
         for _ in 0..ATTEMPTS {
-            let (transaction, genre_actions) = self.transaction(chunk)?;
+            let (transaction, actions) = self.transaction(&chunk)?;
             let outcome = self.writer.transact(&transaction).await?;
             if let Outcome::Committed = outcome {
                 self.genres.extend(chunk.genres.keys().cloned());
                 self.committed = chunk.end;
-                return Ok(());
+                return Ok(chunk.movies.len() as u64);
             }
-            let mut genres_changed = false;
-            for (identity, _) in genre_actions.iter().filter(|(_, action)| outcome.failed(*action)) {
-                genres_changed = true;
-                if !self.genres.remove(identity) {
-                    self.genres.insert(identity.clone());
-                }
-            }
-            if !genres_changed {
+            // The job first: if another import of this file has added these movies, their ids are those of the chunk.
+            if actions.own.iter().any(|action| outcome.failed(*action)) {
                 return Err(ImportError::Table(
                     "another import of the same file is running".into(),
                 ));
             }
+            let mut is_revised = false;
+            let genres = actions.genres.iter();
+            for (identity, _) in genres.filter(|(_, action)| outcome.failed(*action)) {
+                is_revised = true;
+                if !self.genres.remove(identity) {
+                    self.genres.insert(identity.clone());
+                }
+            }
+            let claims = actions.claims.iter();
+            let claimed: BTreeSet<usize> = claims
+                .filter(|(_, action)| outcome.failed(*action))
+                .map(|(place, _)| *place)
+                .collect();
+            if !claimed.is_empty() {
+                is_revised = true;
+                self.skip(chunk.take(&claimed)).await?;
+            }
+            if !is_revised {
+                return Err(ImportError::Table(
+                    "a chunk was rejected by a condition that can't fail".into(),
+                ));
+            }
         }
         Err(ImportError::Table(
-            "the genres of a chunk were changed too often meanwhile".into(),
+            "the genres or IMDb ids of a chunk were changed too often meanwhile".into(),
         ))
     }
 
-    /// The transaction of a chunk: its movies, its genres, the counters, and the job. Also returns which action each
-    /// genre has.
-    fn transaction(&self, chunk: &Chunk) -> Result<(Transaction, Vec<(String, usize)>), ImportError> {
+    /// Reports movies whose IMDb id another movie has, and deletes their postings, which were written before.
+    async fn skip(&mut self, movies: Vec<NewMovie>) -> Result<(), ImportError> {
+        self.skipped += movies.len() as u64;
+        let mut postings = Vec::new();
+        for movie in &movies {
+            postings.extend(index::postings(&movie.fields, movie.id).into_keys());
+            if let Some(imdb_id) = &movie.fields.imdb_id {
+                let line = movie.line;
+                self.progress
+                    .suspend(|| eprintln!("line {line}: imdb_id: another movie has {imdb_id}"));
+            }
+        }
+        Ok(self.writer.store.batch_delete(&postings).await?)
+    }
+
+    /// The transaction of a chunk: its movies, its genres, the counters, and the job.
+    fn transaction(&self, chunk: &Chunk) -> Result<(Transaction, Actions), ImportError> {
         let store = &self.writer.store;
         let mut transaction = Transaction::default();
-        for movie in &chunk.movies {
-            transaction.add(movie.clone());
+        let mut actions = Actions::default();
+        for (place, movie) in chunk.movies.iter().enumerate() {
+            actions.own.push(transaction.add(movie.put.clone()));
+            if let Some(claim) = &movie.claim {
+                actions.claims.push((place, transaction.add(claim.clone())));
+            }
         }
-        let mut genre_actions = Vec::new();
         let mut new_genres = 0;
         for (identity, (name, movies)) in &chunk.genres {
             let is_new = !self.genres.contains(identity);
             new_genres += i64::from(is_new);
             let action = store.join_genre(identity, name, *movies, is_new)?;
-            genre_actions.push((identity.clone(), transaction.add(action)));
+            actions.genres.push((identity.clone(), transaction.add(action)));
         }
         let movies = i64::try_from(chunk.movies.len()).unwrap_or(i64::MAX);
         if movies > 0 {
@@ -119,7 +166,9 @@ impl Commits<'_> {
             transaction.add(store.count(Counter::Genres, new_genres)?);
         }
         let end = chunk.end.max(self.committed);
-        transaction.add(store.advance_import(self.hash, self.committed, end)?);
-        Ok((transaction, genre_actions))
+        actions
+            .own
+            .push(transaction.add(store.advance_import(self.hash, self.committed, end)?));
+        Ok((transaction, actions))
     }
 }

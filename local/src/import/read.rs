@@ -1,6 +1,5 @@
 //! Reads a file and makes batches of its rows, on a thread of its own.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use indicatif::ProgressBar;
 use marquee_shared::{
     db::{
@@ -17,7 +16,7 @@ use marquee_shared::{
 use tokio::sync::mpsc;
 
 use super::{
-    chunk::{Batch, CHUNKS_PER_BATCH, Chunk},
+    chunk::{Batch, CHUNKS_PER_BATCH, Chunk, NewMovie},
     columns::Columns,
     error::ImportError,
     source::{Source, csv_reader},
@@ -50,12 +49,13 @@ impl Reading {
             }
             let fields = record.map_err(|e| e.to_string()).and_then(|record| {
                 let line = record.position().map_or(0, csv::Position::line);
-                self.columns
-                    .fields(&record)
+                let fields = self.columns.fields(&record);
+                fields
+                    .map(|fields| (line, fields))
                     .map_err(|e| format!("line {line}: {e}"))
             });
             match fields {
-                Ok(fields) => {
+                Ok((line, fields)) => {
                     if !chunk.has_room_for(&fields) {
                         chunks.push(std::mem::take(&mut chunk));
                         if chunks.len() == CHUNKS_PER_BATCH
@@ -66,8 +66,8 @@ impl Reading {
                     }
                     let id = MovieId::try_from(self.job.base + row)
                         .map_err(|e| ImportError::Table(e.to_string()))?;
-                    chunk.add(&fields, self.put_movie(id, &fields)?);
                     postings.extend(index::postings(&fields, id));
+                    chunk.add(self.new_movie(line, id, fields)?);
                 }
                 Err(text) => {
                     bad += 1;
@@ -82,11 +82,20 @@ impl Reading {
         Ok(bad)
     }
 
-    /// The action that adds a movie under an id that no movie has.
-    fn put_movie(&self, id: MovieId, fields: &MovieFields) -> Result<TransactWriteItem, ImportError> {
-        let movie = MovieItem::new(id, fields, None, &self.job.began);
+    /// A movie with the actions that add it under an id that no movie has.
+    fn new_movie(&self, line: u64, id: MovieId, fields: MovieFields) -> Result<NewMovie, ImportError> {
+        let movie = MovieItem::new(id, &fields, None, &self.job.began);
         let action = self.store.on(keys::movie(id));
-        Ok(action.put(&movie, Condition::not_exists())?)
+        let imdb_id = fields.imdb_id.as_ref();
+        Ok(NewMovie {
+            line,
+            id,
+            put: action.put(&movie, Condition::not_exists())?,
+            claim: imdb_id
+                .map(|imdb_id| self.store.claim_imdb_id(imdb_id, id))
+                .transpose()?,
+            fields,
+        })
     }
 
     /// Sends a batch. Returns `false` when nobody receives it, because the import has failed.

@@ -1,5 +1,4 @@
 //! Reading templates: the deployed one, and broken ones.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

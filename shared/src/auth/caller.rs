@@ -87,7 +87,6 @@ fn bearer_token(parts: &Parts) -> Result<Option<&str>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -14,10 +14,11 @@ use crate::{
     error::Result,
 };
 
-/// How old the cached keys may become, in seconds. A key that is withdrawn verifies this much longer.
+/// The maximum age of the cached keys, in seconds. A key that is removed from the table verifies tokens for up to this
+/// time.
 pub const FRESH_SECONDS: i64 = 5 * 60;
 
-/// How long after the keys were read an unknown key id isn't looked up again, in seconds.
+/// The seconds after a read of the keys in which an unknown key id isn't looked up again.
 const UNKNOWN_SECONDS: i64 = 10;
 
 /// A public key in the form that verifies a token.
@@ -64,7 +65,7 @@ impl KeyRing {
     /// Returns the public key with this id, or `None` if there is none. An id that isn't cached is looked up in the table,
     /// at most once in 10 seconds.
     pub async fn verifying_key(&self, store: &Store, kid: &str) -> Result<Option<DecodingKey>> {
-        // Locked during the read, so that requests that wait for it find the keys fresh.
+        // Locked during the read, so that other requests wait for it and then use its result.
         let mut cached = self.cached.lock().await;
         let now = self.clock.now();
         let find = |keys: &Keys| {
@@ -89,9 +90,9 @@ impl KeyRing {
         Ok(valid.map(|key| key.public.clone()).collect())
     }
 
-    /// Makes sure that `key` verifies for at least another `seconds`, so that a token that it signs before the next call can
-    /// be verified until it expires. Reads the keys, and writes this one if it is missing or expires sooner. Returns when it
-    /// was first published.
+    /// Makes sure that `key` is valid for at least another `seconds`, so that a token that it signs before the next call
+    /// can be verified until it expires. Reads the keys, and writes this one if it is missing or expires sooner. Returns
+    /// when it was first published.
     pub async fn publish(&self, store: &Store, key: &PublicKey, seconds: i64) -> Result<Instant> {
         let mut cached = self.cached.lock().await;
         let now = self.clock.now();
@@ -101,7 +102,7 @@ impl KeyRing {
         if published.is_some_and(|key| key.is_valid_at(now.plus_seconds(seconds))) {
             return Ok(since);
         }
-        // Twice as long as needed, so that a key in use is written only once in `seconds`.
+        // Twice the required time, so that a key in use is written only once in `seconds`.
         let expires = now.plus_seconds(seconds.saturating_mul(2)).seconds();
         let item = PublicKeyItem {
             kid: key.kid.clone(),

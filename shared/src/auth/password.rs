@@ -19,8 +19,8 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// The hash that a password for an unknown name is checked against, so that the check takes as long as for a known name. It
-/// was made with the parameters above from random bytes that nobody kept. A match would still sign nobody in.
+/// The hash against which a password for an unknown name is checked, so that the check takes as long as for a known name.
+/// It was made with the parameters above from random bytes that nobody kept. A match would not sign anyone in.
 const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$8EO3XblJQTffsC6IfODEAw$UxS5CurD126AYR7atdbgFakxyYoS7hDsuBPTIM6tFug";
 
@@ -54,8 +54,9 @@ pub enum Verdict {
     Wrong,
     /// The password is right.
     Right,
-    /// The password is right, but its hash is weaker than current ones. This is a new hash.
-    RightButWeak(PasswordHash),
+    /// The password is right, but its hash is outdated: it is weaker than current ones, or it was made from the password as
+    /// typed, before passwords were composed. This is a new hash.
+    RightButOutdated(PasswordHash),
 }
 
 /// Hashes a password with a new salt.
@@ -66,7 +67,8 @@ pub async fn hash(password: Password) -> Result<PasswordHash> {
     blocking(move || make(&password.into_secret())).await
 }
 
-/// Checks a password against a hash. Without a hash, the check takes as long and returns [`Verdict::Wrong`].
+/// Checks a password against a hash: in [composed form](Secret::composed), then, where that is wrong and differs, as typed.
+/// Without a hash, the check takes as long as for a wrong password, and returns [`Verdict::Wrong`].
 ///
 /// # Errors
 /// [`Error::Internal`] if the hash can't be parsed.
@@ -78,14 +80,14 @@ pub async fn verify(hash: Option<PasswordHash>, typed: Secret) -> Result<Verdict
     .await
 }
 
-/// Runs `work` on a blocking thread, since it would block an async thread for some 50 ms.
+/// Runs `work` on a blocking thread, because it would block an async thread for about 50 ms.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let permit = PERMITS
         .acquire()
         .await
         .map_err(|_| Error::internal("the semaphore of password hashing is closed"))?;
     tokio::task::spawn_blocking(move || {
-        // Released when the work is done, even if the request has been dropped.
+        // The permit is released when the work is done, even if the request has been dropped.
         let _permit = permit;
         work()
     })
@@ -96,10 +98,25 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 fn check(hash: &str, typed: &Secret) -> Result<Verdict> {
     let parsed = phc::PasswordHash::new(hash).map_err(unusable)?;
     let params = Params::try_from(&parsed).map_err(unusable)?;
-    match argon2()?.verify_password(typed.expose().as_bytes(), &parsed) {
-        Ok(()) if is_weak(&parsed, &params) => make(typed).map(Verdict::RightButWeak),
-        Ok(()) => Ok(Verdict::Right),
-        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(Verdict::Wrong),
+    let composed = typed.composed();
+    let is_outdated = if equals(&parsed, &composed)? {
+        is_weak(&parsed, &params)
+    } else if composed != *typed && equals(&parsed, typed)? {
+        true
+    } else {
+        return Ok(Verdict::Wrong);
+    };
+    match is_outdated {
+        true => make(&composed).map(Verdict::RightButOutdated),
+        false => Ok(Verdict::Right),
+    }
+}
+
+/// Whether the hash was made from exactly these bytes.
+fn equals(hash: &phc::PasswordHash, password: &Secret) -> Result<bool> {
+    match argon2()?.verify_password(password.expose().as_bytes(), hash) {
+        Ok(()) => Ok(true),
+        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
         Err(e) => Err(unusable(e)),
     }
 }
@@ -111,10 +128,10 @@ fn is_weak(hash: &phc::PasswordHash, params: &Params) -> bool {
         || params.t_cost() < PASSES
 }
 
-fn make(typed: &Secret) -> Result<PasswordHash> {
+fn make(composed: &Secret) -> Result<PasswordHash> {
     let salt: [u8; 16] = random()?;
     argon2()?
-        .hash_password_with_salt(typed.expose().as_bytes(), &salt)
+        .hash_password_with_salt(composed.expose().as_bytes(), &salt)
         .map(|hash| PasswordHash(hash.to_string()))
         .map_err(unusable)
 }
@@ -124,13 +141,12 @@ fn argon2() -> Result<Argon2<'static>> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// Returns the error for an error of Argon2. Those name parameters and never quote the password.
+/// Returns the error for an error of Argon2, whose text may name parameters but never quotes the password.
 fn unusable(error: impl std::fmt::Display) -> Error {
     Error::internal(format!("Argon2: {error}"))
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -165,7 +181,8 @@ mod tests {
         let weak = PasswordHash(weak.to_string());
         let wrong = verify(Some(weak.clone()), secret("wrong")).await.unwrap();
         assert_eq!(wrong, Verdict::Wrong);
-        let Verdict::RightButWeak(new) = verify(Some(weak), secret("correct horse")).await.unwrap() else {
+        let Verdict::RightButOutdated(new) = verify(Some(weak), secret("correct horse")).await.unwrap()
+        else {
             unreachable!("the hash is weak and the password right");
         };
         assert_eq!(
@@ -194,6 +211,42 @@ mod tests {
         let hash = hash(Password::parse("x".repeat(128)).unwrap()).await.unwrap();
         let shorter = verify(Some(hash), secret(&"x".repeat(127))).await.unwrap();
         assert_eq!(shorter, Verdict::Wrong);
+    }
+
+    /// Guarantee 15.
+    #[tokio::test]
+    async fn a_password_is_the_same_whether_its_letters_are_composed_or_not() {
+        let (composed, decomposed) = ("pässwörd für zoë", "pa\u{308}sswo\u{308}rd fu\u{308}r zoe\u{308}");
+        for (registered, typed) in [(composed, decomposed), (decomposed, composed)] {
+            let hash = hash(Password::parse(registered.into()).unwrap()).await.unwrap();
+            for typed in [registered, typed] {
+                let verdict = verify(Some(hash.clone()), secret(typed)).await.unwrap();
+                assert_eq!(verdict, Verdict::Right, "{registered:?} {typed:?}");
+            }
+            let bare = verify(Some(hash), secret("password fur zoe")).await.unwrap();
+            assert_eq!(bare, Verdict::Wrong);
+        }
+    }
+
+    /// Guarantee 17.
+    #[tokio::test]
+    async fn a_hash_of_a_password_as_typed_is_replaced_when_the_same_is_typed() {
+        let decomposed = "pa\u{308}sswo\u{308}rd";
+        // Earlier versions hashed what was typed.
+        let old = make(&secret(decomposed)).unwrap();
+        let wrong = verify(Some(old.clone()), secret("pa\u{308}sswo\u{308}re"))
+            .await
+            .unwrap();
+        assert_eq!(wrong, Verdict::Wrong);
+        let Verdict::RightButOutdated(new) = verify(Some(old), secret(decomposed)).await.unwrap() else {
+            unreachable!("the password is right and its hash outdated");
+        };
+        for typed in ["pässwörd", decomposed] {
+            let verdict = verify(Some(new.clone()), secret(typed)).await.unwrap();
+            assert_eq!(verdict, Verdict::Right, "{typed:?}");
+        }
+        let nobody = verify(None, secret(decomposed)).await.unwrap();
+        assert_eq!(nobody, Verdict::Wrong);
     }
 
     /// Guarantee 39.

@@ -2,9 +2,9 @@
 //!
 //! A token is `session ‖ counter ‖ secret ‖ user ‖ tag` in base64url.
 //!
-//! * The secret has 256 bits. The first one is random. Each further one is derived from the one before it, so that every
-//!   honest retry of a token gets the same successor. The table holds only its hash.
-//! * The tag authenticates the token, since only an authentic token may end a session.
+//! * The secret has 256 bits. The first one is random. Each further one is derived from the one before it, so that
+//!   every retry with a token gets the same successor. The table contains only its hash.
+//! * The tag authenticates the token, because only an authentic token may end a session.
 //! * The user identifies the account even after the session has been deleted.
 //!
 //! Tokens of an earlier version have no user. Their successors have one.
@@ -54,7 +54,7 @@ impl RefreshKey {
     }
 }
 
-/// Separates the two uses of the key: each signs texts with its own beginning, so neither can produce the other's output.
+/// Separates the two uses of the key: each signs texts with its own prefix, so neither can produce the other's output.
 fn labeled(label: &str, body: &[u8]) -> Vec<u8> {
     [label.as_bytes(), body].concat()
 }
@@ -91,7 +91,7 @@ impl RefreshToken {
     /// Parses a token. Returns `None` for a text that wasn't made with `key`.
     #[must_use]
     pub fn parse(key: &RefreshKey, text: &str) -> Option<Self> {
-        // Checked before decoding, so that a text of 256 KiB isn't decoded in vain.
+        // The length is checked first, so that a text of 256 KiB isn't decoded.
         let is_length = |body| base64::encoded_len(body + TAG_BYTES, false) == Some(text.len());
         if !is_length(CORE_BYTES + USER_BYTES) && !is_length(CORE_BYTES) {
             return None;
@@ -182,7 +182,6 @@ impl RefreshToken {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -43,7 +43,7 @@ impl SecretTexts {
     /// Returns new texts of 256 random bits each.
     ///
     /// # Errors
-    /// Fails if the system has no randomness.
+    /// Returns an error if the system has no randomness.
     pub fn generate() -> Result<Self, SecretsError> {
         let text = || random::<32>().map(|bytes| hex(&bytes));
         match (text(), text()) {
@@ -55,7 +55,7 @@ impl SecretTexts {
     /// Parses the JSON form.
     ///
     /// # Errors
-    /// Fails if `json` isn't an object with both texts.
+    /// Returns an error if `json` isn't an object with both texts.
     pub fn from_json(json: &str) -> Result<Self, SecretsError> {
         serde_json::from_str(json)
             .map_err(|_| SecretsError("must be a JSON object with the strings \"signing\" and \"refresh\""))
@@ -71,13 +71,13 @@ impl SecretTexts {
     /// Returns `None` if both are unset or empty.
     ///
     /// # Errors
-    /// Fails if the file can't be read or the JSON can't be parsed.
+    /// Returns an error if the file can't be read or the JSON can't be parsed.
     pub fn from_env() -> Result<Option<Self>, SecretsError> {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
     fn from_lookup(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Option<Self>, SecretsError> {
-        // template.yaml declares the first one empty, so that `sam local` can set it.
+        // template.yaml declares the first variable with an empty value, so that `sam local` can set it.
         let variable = |name| lookup(name).filter(|text| !text.is_empty());
         if let Some(json) = variable("AUTH_SECRETS") {
             return Self::from_json(&json).map(Some);
@@ -129,7 +129,7 @@ impl AuthSecrets {
     /// Derives the keys. The same texts always give the same keys.
     ///
     /// # Errors
-    /// Fails if a text is shorter than [`MIN_TEXT`] characters.
+    /// Returns an error if a text is shorter than [`MIN_TEXT`] characters.
     pub fn derive(texts: &SecretTexts) -> Result<Self, SecretsError> {
         let seed = derive_key(&texts.signing, b"access tokens: Ed25519 seed")?;
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed)
@@ -184,7 +184,6 @@ fn derive_key(text: &str, purpose: &[u8]) -> Result<[u8; 32], SecretsError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -14,7 +14,7 @@ use crate::{
     state::AppState,
 };
 
-/// The longest token that is parsed, in bytes. Ours have some 500.
+/// The longest token that is parsed, in bytes. A token of ours has about 500.
 pub const MAX_BYTES: usize = 4096;
 
 /// The `token_type` of an access token.
@@ -73,8 +73,8 @@ pub async fn verify(state: &AppState, token: &str) -> Result<UserId> {
     if token.len() > MAX_BYTES {
         return Err(INVALID);
     }
-    // Only the key id of the header is used. `alg` is fixed below, and keys or their URLs (`jwk`, `jku`, `x5u`) are ignored.
-    // `crit` names extensions that must be understood, and none is (RFC 7515 §4.1.11).
+    // Only the key id of the header is used. `alg` is fixed below, and keys or their URLs (`jwk`, `jku`, `x5u`) are
+    // ignored. `crit` names extensions that must be understood, and this service understands none (RFC 7515 §4.1.11).
     let header = decode_header(token).map_err(|_| INVALID)?;
     let kid = header.kid.ok_or(INVALID)?;
     if header.crit.is_some() {
@@ -110,7 +110,6 @@ fn check(token: &str, key: &DecodingKey, config: &TokenConfig, now: Instant) -> 
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     use serde_json::{Value, json};

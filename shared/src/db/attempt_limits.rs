@@ -10,13 +10,13 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How many attempts at a name from one address cost no wait.
+/// The number of attempts at a name from one address without a wait.
 pub(crate) const FREE_ATTEMPTS: u32 = 9;
 /// The longest wait, in seconds.
 const LONGEST_WAIT: i64 = 900;
-/// After how many seconds without another one attempts are forgotten.
+/// The seconds after which attempts are forgotten if no other attempt follows.
 pub(crate) const FORGOTTEN_AFTER: i64 = 24 * 60 * 60;
-/// For how many seconds after a user has signed in from an address the address is known to be theirs.
+/// The seconds after a sign-in from an address in which the account is known at that address.
 pub(crate) const KNOWN_FOR: i64 = 30 * 24 * 60 * 60;
 /// The length of the windows in which attempts from all addresses are counted, in seconds. An hour overlaps at most five.
 const WINDOW: i64 = 15 * 60;
@@ -35,13 +35,13 @@ pub(crate) struct AttemptsItem {
     pub(crate) n: u32,
     /// When the last of them was made. `None` if there was none since the last success.
     pub(crate) last: Option<i64>,
-    /// When a user last signed in with this name from here.
+    /// When a user last signed in with this name from this address.
     pub(crate) known: Option<i64>,
     /// That user.
     user: Option<UserId>,
 }
 
-/// What applies to an attempt that follows the counted ones.
+/// The decision about an attempt after those that were counted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// It is free, and adds 1 to the count.
@@ -58,7 +58,7 @@ pub(crate) enum Turn {
 }
 
 impl AttemptsItem {
-    /// What applies to an attempt at `now`.
+    /// Returns the decision about an attempt at `now`.
     pub(crate) fn turn(&self, now: Instant) -> Turn {
         let Some(last) = self.last.map(Instant) else {
             return Turn::Free;
@@ -131,7 +131,8 @@ impl Window {
     }
 }
 
-/// Refuses an attempt that must wait until `open`, for [`LONGEST_WAIT`] at most whatever the clock says.
+/// Refuses an attempt that must wait until `open`. The response names at most [`LONGEST_WAIT`], even if the clock was set
+/// back.
 ///
 /// # Errors
 /// [`Error::TooManyRequests`], unless `open` has been reached.
@@ -145,7 +146,6 @@ pub(crate) fn refuse_until(open: Instant, now: Instant) -> Result<()> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

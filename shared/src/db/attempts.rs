@@ -1,15 +1,15 @@
 //! Attempts to sign in, counted so that guessing is slow and that nobody can lock an owner out.
 //!
-//! An attempt is counted by the name that was typed, whoever has it. So a throttle doesn't show which email belongs to which
-//! username, or whether anybody has a name. There are three counters. Which of them counts an attempt keeps an attacker's
-//! attempts apart from the owner's:
+//! An attempt is counted by the name that was typed, whether or not a user has it. So a throttle doesn't show which email
+//! belongs to which username, or whether anybody has a name. There are three counters. They count an attacker's attempts
+//! separately from the owner's:
 //!
 //! * *here*: the name, from one address. Nine attempts are free. Then each must wait, twice as long as the one before, at
 //!   most 15 minutes.
 //! * *everywhere*: the name, from all addresses, 50 in a window of 15 minutes. It doesn't count attempts from an address
 //!   where the account has signed in within 30 days.
 //! * *in a session*: the name, with a refresh token of the account, instead of the two others. All tokens of a session share
-//!   one counter, which is out of reach without a token.
+//!   one counter, which nobody can change without a token.
 //!
 //! Names and addresses are stored only as hashes. The limits are in [`attempt_limits`](crate::db::attempt_limits).
 
@@ -34,7 +34,7 @@ use crate::{
     telemetry,
 };
 
-/// How often the count of an attempt is retried after another attempt changed the counter.
+/// How often counting an attempt is retried after another attempt changed the counter.
 const COUNT_TRIES: u32 = 3;
 
 /// An attempt to sign in, by what it is counted by.
@@ -285,7 +285,7 @@ impl Store {
             }
             is_certain = true;
         }
-        // Another attempt changed the counter each time.
+        // Each time, another attempt had changed the counter.
         refuse_until(now.plus_seconds(1), now)
     }
 

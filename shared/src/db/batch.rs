@@ -1,4 +1,4 @@
-//! The calls on many items: BatchGetItem and BatchWriteItem. They retry what DynamoDB leaves unprocessed.
+//! Calls on many items: BatchGetItem and BatchWriteItem. They retry the items that DynamoDB leaves unprocessed.
 
 use std::collections::HashMap;
 
@@ -21,10 +21,10 @@ pub const BATCH_GET: usize = 100;
 pub const BATCH_WRITE: usize = 25;
 
 impl Store {
-    /// Reads many items, strongly consistent, in parallel batches of [`BATCH_GET`]. Keys without an item are missing from the
-    /// result.
+    /// Reads many items, strongly consistent, in parallel batches of [`BATCH_GET`]. The result doesn't contain keys without
+    /// an item.
     pub async fn batch_get(&self, mut keys: Vec<Key>) -> Result<HashMap<Key, Item>> {
-        // DynamoDB rejects a batch that names a key twice.
+        // DynamoDB rejects a batch that contains a key twice.
         keys.sort_unstable();
         keys.dedup();
         let batches = keys.chunks(BATCH_GET).map(|batch| self.get_batch(batch));

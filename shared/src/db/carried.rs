@@ -1,49 +1,49 @@
-//! What a posting carries of its movie's words, so that the other words of a search are checked without another read.
+//! The words of its movie that a posting carries, so that a search can check its other words without reading the movie.
 //!
-//! A posting has a [largest size](crate::db::index::POSTING_BYTES), whatever the movie's texts are: otherwise the length of
-//! a text would decide what a search costs. Where all words fit, the posting carries [all](Words::encode):
+//! A posting has a [largest size](crate::db::index::POSTING_BYTES), however long the movie's texts are. Otherwise the cost
+//! of a search would depend on the length of texts. If all words fit, the posting carries [all](Words::encode):
 //!
 //! ```text
 //! the kid|charles chaplin|comedy,silent film
 //! ```
 //!
-//! Where they don't fit, it carries `~<shared> <first> <word> <word>…`:
+//! If they don't fit, it carries `~<shared> <first> <word> <word>…`:
 //!
 //! ```text
 //! ~3 the chap~ char~ come~ film kid sile~
 //! ```
 //!
-//! * `shared` is how many characters the posting's word shares with a word of an earlier posting of the movie. It decides
-//!   whether this posting is the movie's first in a walk along a word.
-//! * `first` is the title's first word, or `-` if the title has no words. It decides for most titles that they don't begin
-//!   with the words of a search.
-//! * The movie's other words follow, each once. The same number of bytes is kept of every word; a word that is cut ends
-//!   in `~`.
+//! * `shared` is the number of first characters that the posting's word has in common with a word of an earlier posting of
+//!   the movie: of the word with the most. It decides whether this posting is the movie's first in a walk along a word.
+//! * `first` is the title's first word, or `-` if the title has no words. It rules out most titles that don't begin with the
+//!   words of a search.
+//! * The movie's other words follow, each once. Every word is cut to the same number of bytes. A word that was cut
+//!   ends in `~`.
 //!
-//! That decides nearly every search. What it can't decide, the movie itself decides.
+//! This is nearly always enough to decide whether the movie is a hit. If it isn't, the movie itself decides.
 
 use std::collections::BTreeSet;
 
 use crate::db::words::{Words, is_short, matches};
 
-/// Marks what is cut: the whole text, and each word. No normalized text contains it.
+/// Marks a text that doesn't carry all words, and each word that was cut. No normalized text contains it.
 const CUT: char = '~';
-/// Written in place of the first word of a title without words.
+/// Replaces the first word of a title without words.
 const NO_WORD: &str = "-";
 
-/// What is known of a question about a movie from the words that a posting carries.
+/// The answer to a question about a movie, as far as the words that a posting carries decide it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is so.
+    /// The answer is yes.
     Yes,
-    /// It isn't so.
+    /// The answer is no.
     No,
     /// The posting carries too little to decide.
     Unknown,
 }
 
 impl Verdict {
-    /// Whether both are so.
+    /// Returns whether both answers are yes.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -74,7 +74,7 @@ pub enum Carried {
 pub struct Part {
     /// How many characters the posting's word shares with a word of an earlier posting of the movie.
     pub shared: usize,
-    /// `None` where the posting has no room for any word.
+    /// `None` if the posting has no room for any word.
     words: Option<PartWords>,
 }
 
@@ -186,7 +186,7 @@ pub struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    /// An encoder for the postings of the movie with these words.
+    /// Returns an encoder for the postings of the movie with these words.
     #[must_use]
     pub fn new(words: &'a Words) -> Self {
         let first = words.title.first().map(String::as_str);
@@ -249,7 +249,6 @@ fn cut(word: &str, bytes: usize) -> Option<&str> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -9,6 +9,7 @@ use crate::{
         expression::Condition,
         favorite::FavoriteItem,
         genre::GenreChanges,
+        imdb_id::ImdbIdChange,
         index::{self, PostingItem},
         item::{Item, corrupt},
         keys::{self, Key},
@@ -24,6 +25,9 @@ use crate::{
 
 impl Store {
     /// AP-10: adds a movie with its postings and counts, and with the favorite of `favorite_of`, in one transaction.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`](crate::Error::Conflict) if another movie has its IMDb id.
     pub async fn create_movie(
         &self,
         fields: &MovieFields,
@@ -46,6 +50,7 @@ impl Store {
             favorite_of,
             postings: index::postings(fields, id),
             genres: GenreChanges::of_new(&fields.genres),
+            imdb_id: ImdbIdChange::between(id, None, fields.imdb_id.as_ref()),
         };
         self.commit_without_read("create_movie", &mut plan).await?;
         Ok(MovieView {
@@ -62,6 +67,7 @@ struct CreatePlan {
     favorite_of: Option<UserId>,
     postings: BTreeMap<Key, PostingItem>,
     genres: GenreChanges,
+    imdb_id: ImdbIdChange,
 }
 
 impl Plan for CreatePlan {
@@ -81,10 +87,12 @@ impl Plan for CreatePlan {
             transaction.add(store.on(key).put(&favorite, Condition::not_exists())?);
         }
         self.genres.add_to(store, &mut transaction)?;
+        self.imdb_id.add_to(store, &mut transaction)?;
         Ok(transaction)
     }
 
     fn revise(&mut self, outcome: &Outcome) -> Result<Revision> {
+        self.imdb_id.check(outcome)?;
         if self.genres.revise(outcome) {
             Ok(Revision::Retry)
         } else {

@@ -1,8 +1,8 @@
 //! Cursors: a page's position in its collection, encrypted and authenticated, so that a client can neither read nor forge
 //! one.
 //!
-//! Cursors belong to the table and not to HTTP. What they seal is a [`Window`] with a sort key of the table, their key is an
-//! item of the table (`cursor_key.rs`), and HTTP only carries the text.
+//! Cursors belong to the table and not to HTTP. A cursor contains a [`Window`] with a sort key of the table, encrypted with
+//! a key that is an item of the table (`cursor_key.rs`). HTTP only transports the text.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -16,7 +16,7 @@ use crate::{
 /// The length of a ChaCha20-Poly1305 key in bytes (RFC 8439).
 pub const KEY_BYTES: usize = 32;
 
-/// The key that seals cursors. All functions have the same one.
+/// The key that encrypts cursors. All functions use the same one.
 pub struct CursorKey(LessSafeKey);
 
 impl std::fmt::Debug for CursorKey {
@@ -36,8 +36,8 @@ impl CursorKey {
             .map_err(|_| Error::internal("the cursor key has the wrong length"))
     }
 
-    /// Returns the cursor for `window` in `scope`. The cursor opens in the same scope only. A scope names the collection and
-    /// its filters, and the caller if the collection is the caller's own.
+    /// Returns the cursor for `window` in `scope`. The cursor is valid only in the same scope. A scope names the collection
+    /// and its filters, and the caller if the collection is the caller's own.
     ///
     /// # Errors
     /// [`Error::Internal`] for the first page, which has no cursor, and if the system has no randomness.
@@ -52,13 +52,13 @@ impl CursorKey {
         sealed.extend_from_slice(position.key.as_bytes());
         self.0
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(scope), &mut sealed)
-            .map_err(|_| Error::internal("a cursor can't be sealed"))?;
+            .map_err(|_| Error::internal("a cursor can't be encrypted"))?;
         let mut bytes = nonce.to_vec();
         bytes.append(&mut sealed);
         Ok(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// Opens a cursor that was sealed for `scope`.
+    /// Decrypts a cursor of `scope`.
     ///
     /// # Errors
     /// [`Error::Invalid`] about the parameter `cursor` for any other text.
@@ -92,7 +92,6 @@ impl CursorKey {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! The item with the key that seals cursors. The first function that needs the key creates it.
+//! The item with the key that encrypts cursors. The first function that needs the key creates it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -19,7 +19,7 @@ use crate::{
 const SECRET: &str = "secret";
 
 impl Store {
-    /// AP-30: returns the key that seals cursors, and creates it if there is none. 1 call; 2 or 3 the first time.
+    /// AP-30: returns the key that encrypts cursors, and creates it if there is none. 1 call; 2 or 3 the first time.
     pub async fn cursor_key(&self) -> Result<CursorKey> {
         let key = keys::cursor_key();
         if let Some(item) = self.get(&key).await? {

@@ -8,11 +8,12 @@ use crate::{
         edit_movie::{EditView, is_version},
         expression::Condition,
         genre::GenreChanges,
+        imdb_id::ImdbIdChange,
         index,
         item::number,
         keys,
         movie::MovieItem,
-        optimistic::{Attempts, Commit, Plan, Revision},
+        optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         store::Store,
         transaction::{CommitCheck, Outcome, Transaction},
     },
@@ -32,13 +33,13 @@ impl Store {
         caller: UserId,
         decide: impl Fn(&EditView) -> Result<()>,
     ) -> Result<()> {
-        let mut attempts = Attempts::at("delete_movie");
+        let mut attempts = WriteAttempts::of("delete_movie");
         loop {
             attempts.next().await?;
             let seen = self.read_for_edit(id, caller, None).await?;
             decide(&seen)?;
             let mut plan = DeletePlan::new(&seen.view.movie);
-            if self.commit(&mut plan).await? == Commit::Committed {
+            if self.commit(&mut plan).await? == PlanOutcome::Committed {
                 // The movie no longer exists, and its favorites are shown nowhere. So the deletion has succeeded, even if
                 // some of them are left to the sweep.
                 if plan.has_favorites {
@@ -58,6 +59,7 @@ impl Store {
 struct DeletePlan<'a> {
     movie: &'a MovieItem,
     genres: GenreChanges,
+    imdb_id: ImdbIdChange,
     has_favorites: bool,
     /// The index of the action on the movie.
     movie_action: usize,
@@ -68,6 +70,7 @@ impl<'a> DeletePlan<'a> {
         Self {
             movie,
             genres: GenreChanges::of_deleted(&movie.fields.genres),
+            imdb_id: ImdbIdChange::between(movie.id, movie.fields.imdb_id.as_ref(), None),
             has_favorites: movie.favorite_count() > 0,
             movie_action: 0,
         }
@@ -99,6 +102,7 @@ impl Plan for DeletePlan<'_> {
             transaction.add(sweep.put(&empty, Condition::none())?);
         }
         self.genres.add_to(store, &mut transaction)?;
+        self.imdb_id.add_to(store, &mut transaction)?;
         Ok(transaction)
     }
 

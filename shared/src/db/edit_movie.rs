@@ -8,21 +8,22 @@ use crate::{
         expression::{Condition, Update},
         favorite::FavoriteItem,
         genre::GenreChanges,
+        imdb_id::ImdbIdChange,
         index::{self, PostingItem},
         item::{Item, from_item, number, text, to_item},
         keys::{self, Key},
         likes::{LikeChange, LikesCondition},
         movie::{MovieItem, MovieView, NO_MOVIE},
-        optimistic::{Attempts, Commit, Plan, Revision},
+        optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         store::Store,
-        transaction::{CommitCheck, OnConflict, Outcome, Transaction},
+        transaction::{CommitCheck, MAX_ACTIONS, OnConflict, Outcome, Transaction},
         user::UserItem,
     },
     domain::{MovieFields, MovieId, UserId},
     error::{Error, Result},
 };
 
-/// What an edit makes of a movie.
+/// The result of an edit.
 #[derive(Clone, Debug)]
 pub struct Edit {
     /// The movie's fields after the edit.
@@ -33,7 +34,7 @@ pub struct Edit {
     pub favorite: Option<bool>,
 }
 
-/// What an edit is decided on: the movie as it is, and who asks.
+/// What `decide` sees: the movie and the users involved.
 #[derive(Clone, Debug)]
 pub struct EditView {
     /// The movie as the caller sees it.
@@ -50,7 +51,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`](crate::Error::NotFound) if there is no such movie, before `decide` is called; any error of
-    /// `decide`.
+    /// `decide`; [`Error::Conflict`](crate::Error::Conflict) if another movie has the IMDb id.
     pub async fn edit_movie(
         &self,
         id: MovieId,
@@ -58,13 +59,13 @@ impl Store {
         named: Option<UserId>,
         decide: impl Fn(&EditView) -> Result<Edit>,
     ) -> Result<MovieView> {
-        let mut attempts = Attempts::at("edit_movie");
+        let mut attempts = WriteAttempts::of("edit_movie");
         loop {
             attempts.next().await?;
             let seen = self.read_for_edit(id, caller, named).await?;
             let edit = decide(&seen)?;
             let mut plan = EditPlan::new(&seen.view, &edit, caller, self.clock.now());
-            if self.commit(&mut plan).await? == Commit::Outdated {
+            if self.commit(&mut plan).await? == PlanOutcome::Outdated {
                 continue;
             }
             let EditPlan {
@@ -81,7 +82,7 @@ impl Store {
         }
     }
 
-    /// Reads what an edit is decided on, in one batch.
+    /// Reads what `decide` sees, in one batch.
     pub(crate) async fn read_for_edit(
         &self,
         id: MovieId,
@@ -115,9 +116,9 @@ pub(crate) fn is_version(item: Option<&Item>, version: u64) -> bool {
 
 /// An edit of a movie, of its postings and genres, and of the caller's favorite.
 ///
-/// Other users' favorites don't fail an edit: it doesn't write the likes, or adds to them. An edit that changes the caller's
-/// favorite is first sent under the condition that the likes are those that were read, so that the count in the response is
-/// the one at that moment. Without that condition the count is read after the edit.
+/// An edit can't fail because of other users' favorites: it leaves `likes` alone or adds to it, and never overwrites it. An
+/// edit that changes the caller's favorite is first sent under the condition that the likes are those that were read, so
+/// that the count in the response is the one at that moment. Without that condition the count is read after the edit.
 struct EditPlan<'a> {
     old: &'a MovieItem,
     new: MovieItem,
@@ -125,12 +126,13 @@ struct EditPlan<'a> {
     caller: UserId,
     /// Whether the movie is a favorite of the caller after the edit.
     favorite: bool,
-    /// The change of the caller's favorite.
+    /// The change to the caller's favorite, or `None`.
     like: Option<LikeChange>,
     likes: LikesCondition,
     on_conflict: OnConflict,
     postings: BTreeMap<Key, Option<PostingItem>>,
     genres: GenreChanges,
+    imdb_id: ImdbIdChange,
     /// The index of the action on the movie.
     movie_action: usize,
     /// The index of the action on the caller's favorite.
@@ -164,6 +166,7 @@ impl<'a> EditPlan<'a> {
                 index::postings(&edit.fields, old.id),
             ),
             genres: GenreChanges::of_edited(&old.fields.genres, &edit.fields.genres),
+            imdb_id: ImdbIdChange::between(old.id, old.fields.imdb_id.as_ref(), edit.fields.imdb_id.as_ref()),
             movie_action: 0,
             favorite_action: None,
         }
@@ -173,12 +176,13 @@ impl<'a> EditPlan<'a> {
     /// added to, because other users' favorites may change them meanwhile.
     fn update(&self) -> Result<(Update, Item)> {
         // Every attribute that an edit can change.
-        const EDITED: [&str; 10] = [
+        const EDITED: [&str; 11] = [
             "title",
             "description",
             "release_date",
             "director",
             "genre",
+            "imdb_id",
             "cover_image",
             "user",
             "updated_at",
@@ -258,6 +262,11 @@ impl Plan for EditPlan<'_> {
             }));
         }
         self.genres.add_to(store, &mut transaction)?;
+        self.imdb_id.add_to(store, &mut transaction)?;
+        if transaction.len() > MAX_ACTIONS {
+            let message = "Too much changes at once; change the imdb_id in a request of its own.";
+            return Err(Error::invalid("imdb_id", message));
+        }
         Ok(transaction)
     }
 
@@ -276,7 +285,12 @@ impl Plan for EditPlan<'_> {
         }
         let is_edited = outcome.failed(self.movie_action) && !only_likes_changed;
         let favorite_failed = self.favorite_action.is_some_and(|action| outcome.failed(action));
-        if is_edited || favorite_failed || !(is_revised || only_likes_changed) {
+        if is_edited || favorite_failed {
+            return Ok(Revision::Reread);
+        }
+        // The movie is the one that was read, so the id is not its own.
+        self.imdb_id.check(outcome)?;
+        if !(is_revised || only_likes_changed) {
             return Ok(Revision::Reread);
         }
         Ok(Revision::Retry)

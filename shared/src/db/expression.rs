@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::db::item::Item;
 
-/// A condition that an item must satisfy for a write to happen.
+/// A condition that an item must satisfy for a write to succeed.
 #[derive(Clone, Debug, Default)]
 pub struct Condition {
     text: Option<String>,
@@ -19,7 +19,7 @@ pub struct Condition {
 type Values = HashMap<String, AttributeValue>;
 
 impl Condition {
-    /// No condition: the write always happens.
+    /// No condition.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
@@ -197,7 +197,6 @@ fn names<const N: usize>(texts: [Option<&str>; N]) -> Option<HashMap<String, Str
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::db::item::number;

@@ -4,14 +4,14 @@ use aws_smithy_runtime_api::client::result::DispatchFailure;
 
 use crate::error::LogText;
 
-/// What the log has in place of an error code, if AWS answered without one.
+/// The text for the log that replaces the error code, if AWS responded without one.
 pub(crate) const NO_CODE: &str = "none";
 
 /// A failure that may be temporary.
 pub(crate) struct Failure {
     /// What failed, for the log.
     pub(crate) reason: LogText,
-    /// Whether the call may have succeeded all the same.
+    /// Whether the call may have succeeded nevertheless.
     pub(crate) may_have_succeeded: bool,
 }
 
@@ -34,7 +34,7 @@ impl Failure {
                 may_have_succeeded: false,
             });
         }
-        // After an internal error the write may have been made or not (AWS: "Error handling with DynamoDB").
+        // After an internal error the write may or may not have succeeded (AWS: "Error handling with DynamoDB").
         let is_unknown = status >= 500
             || status == 408
             || matches!(

@@ -10,7 +10,7 @@ use crate::{
         keys::{self, BY_DATE},
         likes::{LikeChange, LikesCondition},
         movie::{MovieItem, MovieView, NO_MOVIE},
-        optimistic::{Attempts, Commit, Plan, Revision},
+        optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         page::{PageLimit, Slice, Window},
         range::{Direction, KeyRange},
         store::Store,
@@ -34,7 +34,7 @@ pub struct FavoriteItem {
 }
 
 impl FavoriteItem {
-    /// A favorite that is added at `at`.
+    /// Returns a favorite that is added at `at`.
     #[must_use]
     pub fn new(movie: MovieId, user: UserId, at: Instant) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl FavoriteItem {
     }
 }
 
-/// The change of a favorite that a request asks for.
+/// The change of a favorite that a client requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FavoriteChange {
     /// Add it; does nothing if it exists.
@@ -58,8 +58,8 @@ pub enum FavoriteChange {
 }
 
 impl FavoriteChange {
-    /// The change that is needed if the favorite exists, or doesn't. `None` if nothing is to be done.
-    fn of(self, exists: bool) -> Option<LikeChange> {
+    /// Returns the change to make, or `None` if the favorite is already as requested.
+    fn needed(self, exists: bool) -> Option<LikeChange> {
         let after = match self {
             Self::Add => true,
             Self::Remove => false,
@@ -69,12 +69,12 @@ impl FavoriteChange {
     }
 }
 
-/// A favorite and the movie's number of favorites, at one moment after the request began.
+/// The state of a favorite after a request, and the movie's favorite count, which may include later changes by other users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FavoriteState {
     /// Whether the favorite exists.
     pub favorite: bool,
-    /// The movie's number of favorites.
+    /// The movie's favorite count.
     pub favorite_count: u64,
 }
 
@@ -90,10 +90,10 @@ impl FavoriteState {
 impl Store {
     /// AP-13: adds or removes a favorite, and changes the movie's count, in one transaction.
     ///
-    /// Without contention these are two calls: a read, and a transaction under the condition that the count is still the one
-    /// that was read, so that the count in the response is the one at that moment. If the count has changed, or another
-    /// transaction is changing it, a transaction without that condition follows, and the count is read after it. So other
-    /// users can only delay the change.
+    /// Usually two calls: a read, and a transaction whose condition is that the count is the one that was read, so that the
+    /// response has the count at that moment. If the count has changed or another transaction is changing it, a transaction
+    /// without that condition is sent and the count is read after it. So other users can delay a change but never make it
+    /// fail.
     ///
     /// # Errors
     /// [`Error::NotFound`](crate::Error::NotFound) if there is no such movie.
@@ -103,15 +103,15 @@ impl Store {
         user: UserId,
         change: FavoriteChange,
     ) -> Result<FavoriteState> {
-        let mut attempts = Attempts::at("set_favorite");
+        let mut attempts = WriteAttempts::of("set_favorite");
         loop {
             attempts.next().await?;
             let MovieView { movie, favorite } = self.get_movie(id, Some(user)).await?.ok_or(NO_MOVIE)?;
-            let Some(change) = change.of(favorite) else {
+            let Some(change) = change.needed(favorite) else {
                 return Ok(FavoriteState::new(&movie, favorite));
             };
             let mut plan = FavoritePlan::new(&movie, user, change);
-            if self.commit(&mut plan).await? == Commit::Outdated {
+            if self.commit(&mut plan).await? == PlanOutcome::Outdated {
                 continue;
             }
             let likes = plan.likes;
@@ -124,7 +124,7 @@ impl Store {
         }
     }
 
-    /// AP-15: a page of a user's favorite movies, latest favorite first.
+    /// AP-15: returns a page of a user's favorite movies, the latest favorite first.
     pub async fn list_favorites(
         &self,
         user: UserId,
@@ -134,7 +134,7 @@ impl Store {
         let range = KeyRange::partition(BY_DATE, keys::user_favorites(user));
         let slice = self.walk(range, Direction::Descending, window, limit).await?;
         let mut slice = self.get_movies_of_page(slice, Some(user)).await?;
-        // The index may name a favorite for a moment after it was removed.
+        // For a moment after a favorite was removed, the index may still contain it.
         slice.items.retain(|view| view.favorite);
         Ok(slice)
     }
@@ -173,7 +173,7 @@ impl Plan for FavoritePlan<'_> {
             LikeChange::Add => {
                 let item = FavoriteItem::new(id, self.user, store.clock.now());
                 let added = favorite.put(&item, Condition::not_exists())?;
-                // No other request adds it at the same time in milliseconds.
+                // `date` has the time in milliseconds. It tells this favorite from one that another request added.
                 (added, CommitCheck::Has(key, to_item(&item)?))
             }
             LikeChange::Remove => (favorite.delete(Condition::exists())?, CommitCheck::Gone(key)),
@@ -193,7 +193,7 @@ impl Plan for FavoritePlan<'_> {
             return Ok(Revision::Reread);
         }
         if self.likes == LikesCondition::Any {
-            // The condition was that the movie exists.
+            // Without the condition on the count, the only other condition is that the movie exists.
             return Err(NO_MOVIE);
         }
         self.likes = LikesCondition::Any;

@@ -31,9 +31,9 @@ pub struct GenreItem {
 
 /// The changes of genre counts that a change of a movie needs, in the movie's own transaction.
 ///
-/// They don't read beforehand whether a genre is new or loses its last movie. The common case is assumed under a condition:
-/// the genre exists, and has other movies. If the condition fails, [`GenreChanges::revise`] corrects the assumption, and the
-/// transaction is made again.
+/// No read determines whether a genre is new or loses its last movie. The transaction assumes the common case, under a
+/// condition: the genre exists and has other movies. If the condition fails, [`GenreChanges::revise`] corrects the
+/// assumption and the transaction is sent again.
 pub struct GenreChanges {
     added: Vec<Added>,
     removed: Vec<Removed>,
@@ -139,7 +139,7 @@ impl GenreChanges {
 }
 
 impl Store {
-    /// The action that adds `movies` movies to a genre: to an existing one, or with `is_new` to one that it makes. Its
+    /// The action that adds `movies` movies to a genre: to an existing one, or with `is_new` to one that it creates. Its
     /// condition fails if `is_new` is wrong.
     pub fn join_genre(
         &self,

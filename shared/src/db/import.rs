@@ -18,9 +18,9 @@ use crate::{
 /// An import as stored: `IMPORT#<SHA-256 of the file>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportJob {
-    /// The id of the file's first row. Each row has an id; that of a bad row stays unused.
+    /// The id of the file's first row. Each row has an id. The id of a bad row stays unused.
     pub base: u64,
-    /// How many rows the file has.
+    /// The number of rows of the file.
     pub rows: u64,
     /// How many rows are done: imported, or reported as bad.
     pub done: u64,
@@ -42,8 +42,8 @@ impl Store {
         self.get(&keys::import(hash)).await?.map(from_item).transpose()
     }
 
-    /// AP-27: stores the job of a file with this many rows and reserves an id for each row. Returns the stored job,
-    /// which is another's where two imports of one file begin at once.
+    /// AP-27: stores the job of a file with this many rows and reserves an id for each row. Returns the stored job, which
+    /// belongs to another import if two imports of the same file begin at the same time.
     pub async fn begin_import(&self, hash: &str, rows: u64) -> Result<ImportJob> {
         let base = match rows {
             0 => 0,

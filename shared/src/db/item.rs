@@ -26,7 +26,7 @@ pub fn number(value: impl std::fmt::Display) -> AttributeValue {
 /// Encodes an entity as an item. A value that is null is no attribute of the item.
 ///
 /// # Errors
-/// [`Error::Internal`] when the entity can't be encoded, which is a bug. The error quotes no value.
+/// [`Error::Internal`] if the entity can't be encoded, which is a bug. The error quotes no value.
 pub fn to_item<T: Serialize>(entity: &T) -> Result<Item> {
     let mut item: Item = serde_dynamo::to_item(entity)
         .map_err(|_| Error::internal(format!("a {} can't be encoded", entity_name::<T>())))?;
@@ -37,7 +37,7 @@ pub fn to_item<T: Serialize>(entity: &T) -> Result<Item> {
 /// Encodes one value of an entity as an attribute.
 ///
 /// # Errors
-/// [`Error::Internal`] when the value can't be encoded, which is a bug. The error doesn't quote the value.
+/// [`Error::Internal`] if the value can't be encoded, which is a bug. The error doesn't quote the value.
 pub fn to_attribute<T: Serialize>(value: &T) -> Result<AttributeValue> {
     serde_dynamo::to_attribute_value(value)
         .map_err(|_| Error::internal(format!("a {} can't be encoded", entity_name::<T>())))
@@ -51,7 +51,7 @@ pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
         .map_err(|_| corrupt(&format!("an item of {class} that isn't a {}", entity_name::<T>())))
 }
 
-/// The error for an item that isn't as this code writes it.
+/// Returns the error for an item that this code can't have written.
 #[must_use]
 pub fn corrupt(what: &str) -> Error {
     Error::internal(format!("the table holds {what}"))

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::domain::{MovieId, UserId};
+use crate::domain::{ImdbId, MovieId, UserId};
 
 /// The digits of the largest id, 2⁵³ − 1.
 pub const ID_DIGITS: usize = 16;
@@ -314,6 +314,12 @@ fn first_three(word: &str) -> &str {
     word.char_indices().nth(3).map_or(word, |(end, _)| &word[..end])
 }
 
+/// An IMDb id that a movie has: `IMDB#<imdb_id>`.
+#[must_use]
+pub fn imdb_id(id: &ImdbId) -> Key {
+    Key::new(format!("IMDB#{id}"), "IMDB")
+}
+
 /// A deleted movie whose favorites are still to be removed: `SWEEP`, id.
 #[must_use]
 pub fn sweep(movie: MovieId) -> Key {
@@ -330,7 +336,6 @@ pub fn import(hash: &str) -> Key {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -1,7 +1,7 @@
-//! Likes: how a movie counts its favorites.
+//! The `likes` attribute, which encodes a movie's favorite count.
 //!
-//! A movie's `likes` attribute is its number of favorites × 10¹⁰ + its id. So one number orders movies by favorites, and
-//! movies with equally many by id. 64 bits hold it for ten billion movies with up to 1.8 billion favorites each.
+//! `likes` is the movie's favorite count × 10¹⁰ + its id. So one number orders movies by their counts, and movies with the
+//! same count by id. 64 bits hold it for ten billion movies with up to 1.8 billion favorites each.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -14,16 +14,16 @@ use crate::{
     domain::MovieId,
 };
 
-/// What one favorite adds to `likes`. Every movie's id is smaller.
+/// The amount that one favorite adds to `likes`. Every movie's id is smaller.
 pub const ONE_LIKE: u64 = 10_000_000_000;
 
-/// The number of favorites in `likes`.
+/// Returns the favorite count in `likes`.
 #[must_use]
 pub fn favorite_count(likes: u64) -> u64 {
     likes / ONE_LIKE
 }
 
-/// One favorite more or one less.
+/// The change of `likes` by one favorite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LikeChange {
     /// A favorite is added.
@@ -33,7 +33,8 @@ pub(crate) enum LikeChange {
 }
 
 impl LikeChange {
-    /// The change that makes a favorite that is there (or not) be there (or not). `None` if it is so already.
+    /// Returns the change between these two states of a favorite: whether it exists before and after. `None` if they are
+    /// the same.
     pub(crate) fn between(before: bool, after: bool) -> Option<Self> {
         match (before, after) {
             (false, true) => Some(Self::Add),
@@ -42,13 +43,13 @@ impl LikeChange {
         }
     }
 
-    /// Whether the favorite is there after the change.
+    /// Whether the favorite exists after the change.
     pub(crate) fn is_favorite(self) -> bool {
         self == Self::Add
     }
 
-    /// `likes` after the change. Saturates at 0: a batch reads a movie and a favorite, but not at one moment, so it may return
-    /// a new favorite with likes that don't count it yet.
+    /// Returns `likes` after the change. Saturates at 0: a batch doesn't read its items at the same moment, so it may
+    /// return a new favorite with `likes` that don't count it yet.
     pub(crate) fn apply(self, likes: u64) -> u64 {
         match self {
             Self::Add => likes + ONE_LIKE,
@@ -56,7 +57,7 @@ impl LikeChange {
         }
     }
 
-    /// What an update adds to `likes`, as a number attribute.
+    /// The amount that an update adds to `likes`, as a number attribute.
     pub(crate) fn step(self) -> AttributeValue {
         match self {
             Self::Add => number(ONE_LIKE),
@@ -64,7 +65,7 @@ impl LikeChange {
         }
     }
 
-    /// The update of movie `id` that makes the change. The first favorite also puts the movie into the likes index.
+    /// Returns the update of movie `id` that makes the change. The first favorite also puts the movie into the likes index.
     pub(crate) fn update(self, id: MovieId) -> Update {
         let update = match self {
             Self::Add => {
@@ -76,18 +77,17 @@ impl LikeChange {
     }
 }
 
-/// Whether a write that changes a movie's likes depends on the likes that were read.
+/// Whether a write that changes a movie's `likes` requires that they are those that were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LikesCondition {
-    /// The likes are still those that were read. The number after the write is then known without another read.
+    /// The write fails if `likes` have changed. The count after the write is then known without another read.
     Unchanged,
-    /// The likes may have changed. Then other users' favorites can only delay the write, but the number must be read after
-    /// it.
+    /// `likes` may have changed. Then other users' favorites can only delay the write, but the count must be read after it.
     Any,
 }
 
 impl LikesCondition {
-    /// The condition on a movie that was read with these likes.
+    /// Returns the condition on a movie that was read with these `likes`.
     pub(crate) fn condition(self, likes: u64) -> Condition {
         match self {
             Self::Unchanged => Condition::new("#likes = :seen").value(":seen", number(likes)),

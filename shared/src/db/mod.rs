@@ -3,18 +3,17 @@
 //!
 //! # Errors
 //!
-//! Every function here that calls the table returns [`Error::Unavailable`](crate::Error::Unavailable) if the table can't
-//! be reached before the deadline of the request ([`retry`]), and [`Error::Internal`](crate::Error::Internal) if an item is
-//! not as this code writes it or a request can't be built. A function's own `# Errors` section lists only what it returns
-//! beyond that.
+//! Every function here that calls the table returns [`Error::Unavailable`](crate::Error::Unavailable) if the table can't be
+//! reached before the deadline of the request ([`retry`]), and [`Error::Internal`](crate::Error::Internal) if a stored item
+//! can't be decoded or a request can't be built. A function's `# Errors` section lists only its other errors.
 //!
 //! # Files
 //!
-//! In order from the bottom up: a file uses only files of this folder that come before it. `tests/rooms.rs` checks the order.
+//! Each file uses only files listed above it. `tests/rooms.rs` checks this.
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`keys`] | every key but those of postings |
+//! | [`keys`] | every key except those of postings |
 //! | [`range`] | a range of sort keys, and the direction in which it is read |
 //! | [`posting_keys`] | the keys of postings |
 //! | [`item`] | an item; encoding an entity as an item and decoding it |
@@ -28,17 +27,18 @@
 //! | [`page`] | pages, and the positions where they begin |
 //! | [`counter`] | numbers of items, and the last ids |
 //! | [`walk`] | reading a collection page by page |
-//! | [`cursor`] | cursors: sealed positions |
-//! | `cursor_key` | the key that seals cursors |
+//! | [`cursor`] | cursors: encrypted positions |
+//! | `cursor_key` | the key that encrypts cursors |
 //! | [`public_key`] | the public keys that verify access tokens |
 //! | [`import`] | the job of a bulk import |
 //! | [`user`] | users and their login items |
 //! | [`session`] | sessions |
 //! | [`attempt_limits`] | when an attempt to sign in must wait |
 //! | [`attempts`] | counting attempts to sign in |
-//! | [`likes`] | how a movie counts its favorites |
+//! | [`likes`] | the `likes` attribute, which encodes a movie's favorite count |
 //! | [`movie`] | movies; reads by id |
 //! | [`genre`] | genres and their counts |
+//! | [`imdb_id`] | the movie of each IMDb id |
 //! | [`words`] | a movie's words, and which words of a search match them |
 //! | [`carried`] | the words that a posting carries |
 //! | [`index`] | a movie's postings |
@@ -71,6 +71,7 @@ pub mod expression;
 mod failure;
 pub mod favorite;
 pub mod genre;
+pub mod imdb_id;
 pub mod import;
 pub mod index;
 pub mod item;

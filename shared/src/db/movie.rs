@@ -28,7 +28,7 @@ pub struct MovieItem {
     /// The fields that a client sets. Each is an attribute of the item.
     #[serde(flatten)]
     pub fields: MovieFields,
-    /// The user who added the movie. `None` for an imported one.
+    /// The owner. `None` for an imported movie without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
     /// When the movie was added (RFC 3339).
@@ -213,14 +213,14 @@ pub(crate) fn newest_first(views: &mut [MovieView]) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use aws_sdk_dynamodb::types::AttributeValue;
 
     use super::*;
     use crate::db::item::to_item;
-    use crate::domain::{CoverImage, Description, Director, Genres, ReleaseDate, Title};
+    use crate::domain::{CoverImage, Description, Director, Genres, ImdbId, ReleaseDate, Title};
 
+    /// A movie with this cover image, and with an IMDb id if it has one.
     fn item(cover_image: Option<CoverImage>) -> MovieItem {
         let fields = MovieFields {
             title: Title::parse("Alien").unwrap(),
@@ -228,6 +228,7 @@ mod tests {
             release_date: ReleaseDate::parse("1979-05-25").unwrap(),
             director: Director::parse("Ridley Scott").unwrap(),
             genres: Genres::parse("Sci-Fi,Horror").unwrap(),
+            imdb_id: ImdbId::parse("tt0078748").ok().filter(|_| cover_image.is_some()),
             cover_image,
         };
         let (id, user) = (MovieId::try_from(7).unwrap(), UserId::try_from(2).ok());
@@ -235,13 +236,15 @@ mod tests {
     }
 
     #[test]
-    fn each_field_is_an_attribute_and_a_missing_cover_is_none() {
+    fn each_field_is_an_attribute_and_a_missing_value_is_none() {
         let stored = to_item(&item(None)).unwrap();
         let text = |name: &str| stored[name].as_s().unwrap().as_str();
         assert_eq!(text("title"), "Alien");
         assert_eq!(text("release_date"), "1979-05-25");
         assert_eq!(text("genre"), "Sci-Fi, Horror");
-        assert!(!stored.contains_key("cover_image") && !stored.contains_key("fields"));
+        for absent in ["imdb_id", "cover_image", "fields"] {
+            assert!(!stored.contains_key(absent), "{absent}");
+        }
     }
 
     #[test]

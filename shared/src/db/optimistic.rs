@@ -1,8 +1,8 @@
 //! Optimistic writes: read, decide, and write under the condition that what was read has not changed; otherwise start again.
 //!
-//! Two things can fail such a write. If the items that were read have changed, they must be read and decided on again: the
-//! caller's loop does that, with [`Attempts`]. If only an assumption was wrong that costs no read, such as that a genre
-//! exists, the failed condition itself says so, and [`Store::commit`] sends a revised transaction.
+//! Such a write can fail for two reasons. If an item that was read has changed, the caller's loop reads and decides again,
+//! with [`WriteAttempts`]. If only an assumption was wrong, such as that a genre exists, the failed condition says which
+//! one. Then [`Store::commit`] sends a revised transaction without another read.
 
 use crate::{
     db::{
@@ -13,29 +13,29 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How often a write is attempted. The request's deadline usually comes first.
+/// The most attempts at a write. The request's deadline usually comes first.
 pub(crate) const MAX_ATTEMPTS: u32 = 200;
 
-/// How often a transaction is revised after a read: once for each genre that may appear or vanish meanwhile, at the usual
-/// number of genres, and once for a count of favorites.
+/// The most revisions after one read: one for each genre that may appear or disappear (four are usual), and one for the
+/// favorite count.
 const MAX_REVISIONS: u32 = 5;
 
-/// The attempts at one write, with pauses between them.
-pub(crate) struct Attempts {
+/// Counts the attempts at one write, and pauses between them.
+pub(crate) struct WriteAttempts {
     operation: &'static str,
     made: u32,
 }
 
-impl Attempts {
-    /// The attempts at this operation.
-    pub(crate) fn at(operation: &'static str) -> Self {
+impl WriteAttempts {
+    /// Returns a count of the attempts at this operation, none of them made yet.
+    pub(crate) fn of(operation: &'static str) -> Self {
         Self { operation, made: 0 }
     }
 
     /// Pauses before every attempt but the first.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] after [`MAX_ATTEMPTS`].
+    /// [`Error::Unavailable`] after [`MAX_ATTEMPTS`] attempts.
     pub(crate) async fn next(&mut self) -> Result<()> {
         if self.made == MAX_ATTEMPTS {
             return Err(conflicted(self.operation, self.made));
@@ -48,13 +48,13 @@ impl Attempts {
 
 /// A write of several items in one transaction, under assumptions.
 pub(crate) trait Plan {
-    /// The transaction under the present assumptions.
+    /// Returns the transaction under the current assumptions.
     fn transaction(&mut self, store: &Store) -> Result<Transaction>;
 
     /// Corrects the assumptions after a transaction that was not committed.
     ///
     /// # Errors
-    /// Whatever the outcome means for the caller if another attempt can't help.
+    /// The error for the caller, if no other attempt can be committed.
     fn revise(&mut self, outcome: &Outcome) -> Result<Revision>;
 }
 
@@ -63,55 +63,57 @@ pub(crate) trait Plan {
 pub(crate) enum Revision {
     /// Send the revised transaction.
     Retry,
-    /// Read again: what the plan was made from has changed.
+    /// Read again: an item on which the plan is based has changed.
     Reread,
 }
 
-/// How a plan ended.
+/// The outcome of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Commit {
+pub(crate) enum PlanOutcome {
     /// Its transaction was committed.
     Committed,
-    /// Nothing was written, and the plan must be made anew from another read.
+    /// Nothing was written. The caller must read again and make another plan.
     Outdated,
 }
 
 impl Store {
-    /// Sends a plan's transaction, and revised ones until one is committed. After [`MAX_REVISIONS`] the plan counts as outdated.
-    pub(crate) async fn commit(&self, plan: &mut impl Plan) -> Result<Commit> {
+    /// Sends a plan's transaction, then revised ones, until one is committed. After [`MAX_REVISIONS`] the plan is outdated.
+    pub(crate) async fn commit(&self, plan: &mut impl Plan) -> Result<PlanOutcome> {
         self.commit_within(MAX_REVISIONS, plan).await
     }
 
-    /// The same for a plan that no read precedes: it is revised until the deadline, or [`MAX_ATTEMPTS`] times.
+    /// Does the same for a plan that isn't based on a read. It is revised until the deadline, or until [`MAX_ATTEMPTS`]
+    /// transactions were sent.
     pub(crate) async fn commit_without_read(
         &self,
         operation: &'static str,
         plan: &mut impl Plan,
     ) -> Result<()> {
         match self.commit_within(MAX_ATTEMPTS - 1, plan).await? {
-            Commit::Committed => Ok(()),
-            Commit::Outdated => Err(conflicted(operation, MAX_ATTEMPTS)),
+            PlanOutcome::Committed => Ok(()),
+            PlanOutcome::Outdated => Err(conflicted(operation, MAX_ATTEMPTS)),
         }
     }
 
-    async fn commit_within(&self, revisions: u32, plan: &mut impl Plan) -> Result<Commit> {
+    async fn commit_within(&self, revisions: u32, plan: &mut impl Plan) -> Result<PlanOutcome> {
         for revision in 0..=revisions {
-            // The first revision needs no pause: what it corrects is known, not a matter of time.
+            // The first revision needs no pause: the failed condition says what to correct.
             pause_before(revision.saturating_sub(1)).await;
             let transaction = plan.transaction(self)?;
             let outcome = self.transact(&transaction).await?;
             if let Outcome::Committed = outcome {
-                return Ok(Commit::Committed);
+                return Ok(PlanOutcome::Committed);
             }
             if plan.revise(&outcome)? == Revision::Reread {
-                return Ok(Commit::Outdated);
+                return Ok(PlanOutcome::Outdated);
             }
         }
-        Ok(Commit::Outdated)
+        Ok(PlanOutcome::Outdated)
     }
 }
 
-/// Pauses before attempt `attempt`, counted from 0, and not before the first. The longest pause doubles from 20 to 250 ms.
+/// Pauses before attempt `attempt`, counted from 0. There is no pause before the first. The longest pause doubles from 20
+/// to 250 ms.
 async fn pause_before(attempt: u32) {
     if attempt > 0 {
         tokio::time::sleep(jittered((10_u64 << attempt.min(5)).min(250))).await;

@@ -1,9 +1,8 @@
-//! Pages of ordered collections: how long a page is, where it begins, what is on it, and where its neighbors begin.
+//! Pages of ordered collections: the length of a page, its beginning, its items, and its neighbors.
 //!
 //! A collection has an order and is read from one [`Position`] on. A [`Window`] is a page's beginning: the start of the
 //! collection, just after a position (the `next` of another page), or just before one (a `previous`). A page before a
-//! position is read backward, from its end to its start, so that it ends next to the position however many items come
-//! before.
+//! position is read backward, from its end to its start, so that it ends at the position, however many items are before it.
 
 use crate::db::range::Direction;
 
@@ -15,7 +14,7 @@ impl PageLimit {
     /// The largest page.
     pub const MAX: Self = Self(100);
 
-    /// A limit of `LIMIT` items. One that is out of range doesn't compile.
+    /// Returns a limit of `LIMIT` items. A number out of range doesn't compile.
     #[must_use]
     pub const fn of<const LIMIT: u8>() -> Self {
         const { assert!(LIMIT >= 1 && LIMIT <= Self::MAX.0) };
@@ -46,9 +45,9 @@ impl PageLimit {
 /// A place in an ordered collection: a sort key, which need not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// Which word of a search drives the walk, as an index of its terms; `0` in every other collection.
+    /// The number of the term that drives the walk of a search. `0` in every other collection.
     pub driver: u8,
-    /// Which of the walk's ranges the key is in; `0` in a walk of one range.
+    /// The number of the walk's range that contains the key. `0` in a walk of one range.
     pub range: u8,
     /// The sort key.
     pub key: String,
@@ -116,9 +115,9 @@ impl Window {
 pub struct Reading<T> {
     /// The items of the page.
     pub items: Vec<T>,
-    /// The position of the first of them. `None` when there are none.
+    /// The position of the first of them. `None` if there are none.
     pub first: Option<Position>,
-    /// The position up to which the collection was read. `None` when nothing was found there.
+    /// The position up to which the collection was read. `None` if nothing was found there.
     pub last: Option<Position>,
     /// Whether items may follow `last`.
     pub more: bool,
@@ -134,8 +133,8 @@ impl<T> Reading<T> {
             last,
             more,
         } = self;
-        // The page that this one was reached from is named even if every item of it was deleted since. Its window then
-        // begins next to the position, on this page's side.
+        // The page from which this one was reached always has a window, even if all its items were deleted since. That
+        // window then begins at the position.
         let (previous, next) = match window {
             Window::First => (None, last.filter(|_| more).map(Window::After)),
             Window::After(from) => {
@@ -165,7 +164,7 @@ impl<T> Reading<T> {
 /// A page's items, and the windows of its neighbors.
 #[derive(Clone, Debug)]
 pub struct Slice<T> {
-    /// In the collection's order, whichever way they were read.
+    /// The items in the collection's order, in whichever direction they were read.
     pub items: Vec<T>,
     /// The page before this one, if there may be one.
     pub previous: Option<Window>,
@@ -173,17 +172,17 @@ pub struct Slice<T> {
     pub next: Option<Window>,
 }
 
-/// A slice of a collection, and how many items the whole collection has.
+/// A slice of a collection, and the number of items in the whole collection.
 #[derive(Clone, Debug)]
 pub struct Counted<T> {
-    /// How many items the collection has.
+    /// The number of items in the collection.
     pub count: u64,
     /// The slice.
     pub slice: Slice<T>,
 }
 
 impl<T> Counted<T> {
-    /// The same count, with each item replaced by what `change` makes of it.
+    /// Returns the same count and slice, with each item replaced by the result of `change`.
     ///
     /// # Errors
     /// The first error of `change`.
@@ -232,13 +231,13 @@ impl<T> Slice<T> {
         Self { items, ..self }
     }
 
-    /// The same slice with each item replaced by what `change` makes of it.
+    /// Returns the same slice, with each item replaced by the result of `change`.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Slice<U> {
         let (items, place) = self.split();
         place.with_items(items.into_iter().map(change).collect())
     }
 
-    /// As [`Slice::map`], for a `change` that can fail.
+    /// Does the same as [`Slice::map`], for a `change` that can fail.
     ///
     /// # Errors
     /// The first error of `change`.

@@ -103,11 +103,11 @@ impl RangeRead {
         ids.max().unwrap_or(0)
     }
 
-    /// Estimates how many postings the whole range has when ids go up to `largest_id`.
+    /// Estimates how many postings the whole range has if ids go up to `largest_id`.
     ///
-    /// A range holds one word after another, each in the order of ids. The words before the last one were read to their
-    /// ends. Of the last word, as many postings are expected below `largest_id`, in proportion, as were read below its
-    /// last id.
+    /// A range holds one word after another, and the postings of each word in the order of ids. All postings of the words
+    /// before the last one were read. For the last word, the estimate assumes that its postings are spread evenly over the
+    /// ids up to `largest_id`.
     fn estimated_postings(&self, largest_id: u64) -> u64 {
         let read = count(self.postings.len());
         match self.postings.last() {
@@ -121,7 +121,7 @@ impl RangeRead {
         }
     }
 
-    /// Estimates the size of the whole range, in bytes, when ids go up to `largest_id`.
+    /// Estimates the size of the whole range, in bytes, if ids go up to `largest_id`.
     #[must_use]
     pub fn weight(&self, largest_id: u64) -> u64 {
         let mean = count(self.bytes()) / count(self.postings.len()).max(1);
@@ -136,9 +136,6 @@ fn count(number: usize) -> u64 {
 impl Store {
     /// Reads the first `limit` postings of a range in `direction`: one Query. `number` is the range's number among the
     /// walk's ranges.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`] when the table doesn't serve.
     pub async fn read_postings(
         &self,
         number: u8,

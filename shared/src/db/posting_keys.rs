@@ -1,6 +1,6 @@
 //! The keys of postings: how the words of a title, a director and a genre are written in a sort key.
 //!
-//! | posting | made by | partition key | sort key |
+//! | posting | key function | partition key | sort key |
 //! |---|---|---|---|
 //! | title | [`title_posting`] | `WORD#<title's first word>` | `0#<whole title>#<id>` |
 //! | title word | [`title_word_posting`] | `WORD#<word>` | `1#<word>#<id>` |
@@ -77,7 +77,7 @@ impl PostingKind {
         }
     }
 
-    /// The sort key of this kind's postings up to the end of `text`, which fits.
+    /// The start of the sort keys of this kind's postings, to the end of `text`, which must fit.
     fn prefix(self, text: &str) -> String {
         match self {
             Self::Title => format!("0{END}{text}"),
@@ -140,16 +140,16 @@ pub fn genre_membership_bounds(identity: &str) -> (String, String) {
     prefix_bounds(&format!("{identity}{END}"))
 }
 
-/// The sort key of a title posting up to the end of `title`, as much of it as a key holds. The titles that begin with these
-/// words have it as a prefix; if it is cut, so may others.
+/// The start of the sort key of a title posting, to the end of `title` or of the part of it that fits. The keys of all
+/// titles that begin with these words have this prefix. If the title is cut, the keys of other titles may have it too.
 #[must_use]
 pub fn title_prefix(title: &[String]) -> String {
     let title = joined(title);
     PostingKind::Title.prefix(&title[..title.floor_char_boundary(MAX_TITLE_BYTES)])
 }
 
-/// The sort key of this kind's postings up to the end of `word`, as much of it as a key holds. Postings of words that begin
-/// with `word` have it as a prefix; if it is cut, so may others.
+/// The start of the sort keys of this kind's postings, to the end of `word` or of the part of it that fits. The keys of all
+/// words that begin with `word` have this prefix. If the word is cut, the keys of other words may have it too.
 #[must_use]
 pub fn word_prefix(kind: PostingKind, word: &str) -> String {
     kind.prefix(word_in_key(word))
@@ -173,13 +173,13 @@ pub fn word_fits(word: &str) -> bool {
     word_in_key(word) == word
 }
 
-/// Words as a key joins them.
+/// Returns the words joined as in a key.
 #[must_use]
 pub fn joined(words: &[String]) -> String {
     words.join(&WORD_SEPARATOR.to_string())
 }
 
-/// As much of a word as a sort key holds.
+/// Returns the part of a word that fits in a sort key.
 fn word_in_key(word: &str) -> &str {
     let chars = word.char_indices().nth(MAX_WORD_CHARS);
     let end = chars.map_or(word.len(), |(end, _)| end).min(MAX_WORD_BYTES);
@@ -191,7 +191,6 @@ fn with_id(prefix: &str, id: MovieId) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -26,7 +26,7 @@ pub struct PublicKeyItem {
     pub public: String,
     /// When the key was published.
     pub since: i64,
-    /// From when on the key verifies nothing.
+    /// The time after which the key verifies nothing.
     pub expires: i64,
     /// When DynamoDB may delete the item.
     pub ttl: i64,

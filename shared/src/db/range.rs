@@ -53,7 +53,7 @@ impl KeyRange {
         }
     }
 
-    /// The rest of the range when it is read in `direction` and begins at `key`, inclusive.
+    /// The rest of the range from `key`, inclusive, in `direction`.
     #[must_use]
     pub fn starting_at(self, key: String, direction: Direction) -> Self {
         match direction {
@@ -62,13 +62,13 @@ impl KeyRange {
         }
     }
 
-    /// The rest of the range when it is read in `direction` and begins at the id `id`, inclusive.
+    /// The rest of the range from the id `id`, inclusive, in `direction`.
     #[must_use]
     pub fn starting_at_id(self, id: u64, direction: Direction) -> Self {
         self.starting_at(id_text(id), direction)
     }
 
-    /// The rest of the range when it is read in `direction` and `key` has been read.
+    /// The rest of the range after `key`, in `direction`.
     #[must_use]
     pub fn beyond(self, key: &str, direction: Direction) -> Self {
         self.starting_at(direction.next_key(key), direction)

@@ -1,4 +1,4 @@
-//! Retries: how calls to DynamoDB are retried after a failure, with which pauses, and until when.
+//! Retries of calls to DynamoDB: after which failures, after which pauses, and until when.
 //!
 //! A request has a time limit. Writes are retried until 85 % of it, reads until 97.5 %, so that the outcome of a write can
 //! still be read and an error returned. A call is retried if its failure may be temporary: no connection, no response, a
@@ -21,11 +21,11 @@ use crate::{
     error::{Error, LogText, Result},
 };
 
-/// How long a call is retried that is not part of a request: one of an import, of an operator's command or of the sweep.
-const DEFAULT_TIME: Duration = Duration::from_secs(20);
+/// How long a call that is outside of every deadline is retried, such as one of an import or of an operator's command.
+const TIME_WITHOUT_DEADLINE: Duration = Duration::from_secs(20);
 
-/// How long one attempt may take. A silent connection then costs a request some seconds, and not its whole time. A shorter
-/// limit would do harm: a table that is only slow would receive the same calls again, in addition to those it has.
+/// The time limit of one attempt. With it, a silent connection costs a request some seconds and not its whole time. A
+/// shorter limit would do harm: a slow table would receive calls again that it is still working on.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The longest pause after the first failure, in milliseconds. It doubles with each further failure.
@@ -35,22 +35,23 @@ const LAST_PAUSE: u64 = 800;
 
 /// The longest pause after each conflict of a transaction, in milliseconds. The last one applies to all further conflicts.
 ///
-/// DynamoDB cancels a transaction that touches an item another one is changing. Waits start long, so that many contenders
-/// don't exhaust the item with retries, and shrink with each attempt, so that whoever has waited longest wins before its
-/// deadline. `cargo measure contention` measures other choices.
+/// DynamoDB cancels a transaction on an item that another transaction is changing. The first pauses grow, so that the
+/// retries of many transactions don't overload the item. The later ones shrink, so that the transaction that has waited
+/// longest is committed before its deadline. `cargo measure contention` measures other choices.
 const CONFLICT_PAUSES: [u64; 8] = [20, 200, 800, 800, 400, 400, 200, 100];
-/// The longest pauses for [`Priority::High`], in milliseconds: so short that an attempt falls between two attempts of
-/// others.
+/// The longest pauses for [`Priority::High`], in milliseconds. They are so short that an attempt falls between the attempts
+/// of other transactions.
 const HIGH_PRIORITY_PAUSES: [u64; 2] = [10, 25];
-/// After how many conflicts the second of [`HIGH_PRIORITY_PAUSES`] applies.
-const HIGH_PRIORITY_SHORT_PAUSES: usize = 32;
+/// The number of conflicts after each of which the shorter one of [`HIGH_PRIORITY_PAUSES`] applies. After each further
+/// conflict the longer one applies.
+const HIGH_PRIORITY_SHORT_CONFLICTS: usize = 32;
 
 /// The time after which a request makes no further calls.
 #[derive(Clone, Copy, Debug)]
 struct Deadline {
     /// The end of reads.
     reads: Instant,
-    /// The end of writes. It is earlier, so that there is time to read whether a write without a response was made.
+    /// The end of writes. It is earlier, so that there is time to read whether a write without a response succeeded.
     writes: Instant,
 }
 
@@ -65,7 +66,7 @@ impl Deadline {
 }
 
 tokio::task_local! {
-    /// The deadline of the request that this task works on.
+    /// The deadline of the request that this task handles.
     static DEADLINE: Deadline;
 }
 
@@ -86,10 +87,10 @@ pub async fn within<F: Future>(time: Duration, work: F) -> F::Output {
 /// How soon a transaction is retried after a conflict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Priority {
-    /// It is one of many that want the same item.
+    /// It is one of many on the same item.
     #[default]
     Normal,
-    /// It is rare, such as an owner's edit, and is retried before the many.
+    /// It is rare, such as an owner's edit, and is retried sooner than the others.
     High,
 }
 
@@ -98,7 +99,7 @@ impl Priority {
     fn longest_pause(self, conflicts: usize) -> u64 {
         match self {
             Self::Normal => CONFLICT_PAUSES[conflicts.min(CONFLICT_PAUSES.len() - 1)],
-            Self::High => HIGH_PRIORITY_PAUSES[usize::from(conflicts >= HIGH_PRIORITY_SHORT_PAUSES)],
+            Self::High => HIGH_PRIORITY_PAUSES[usize::from(conflicts >= HIGH_PRIORITY_SHORT_CONFLICTS)],
         }
     }
 }
@@ -133,7 +134,7 @@ impl Retry {
             operation,
             deadline: DEADLINE
                 .try_with(end)
-                .unwrap_or_else(|_| Instant::now() + DEFAULT_TIME),
+                .unwrap_or_else(|_| Instant::now() + TIME_WITHOUT_DEADLINE),
             failures: 0,
             conflicts: 0,
             may_have_succeeded: false,
@@ -141,8 +142,8 @@ impl Retry {
         }
     }
 
-    /// Makes the call at most once: it is retried only while no attempt can have succeeded. For a call that changes more
-    /// each time it is made.
+    /// Limits the call to at most one success: it is retried only while no attempt can have succeeded. For a call that
+    /// isn't idempotent.
     pub(crate) fn at_most_once(self) -> Self {
         Self {
             is_at_most_once: true,
@@ -155,11 +156,11 @@ impl Retry {
         self.may_have_succeeded
     }
 
-    /// Makes a call, and retries it while its failure may be temporary. `Ok(Err(_))` is an error that DynamoDB returned and
-    /// that a retry alone doesn't help: also a transaction conflict, because the caller chooses the pause after it.
+    /// Makes a call, and retries it while its failure may be temporary. `Ok(Err(_))` is an error that isn't retried here.
+    /// One of them is a transaction conflict, whose pause the caller chooses.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the request can't be built.
+    /// [`Error::Internal`] if the request can't be built.
     pub(crate) async fn call<T, E, F>(&mut self, send: impl Fn() -> F) -> Result<std::result::Result<T, E>>
     where
         E: ProvideErrorMetadata,
@@ -208,7 +209,7 @@ impl Retry {
         self.pause(longest, reason).await
     }
 
-    /// Pauses after an attempt that did some of its work, as after a first failure.
+    /// Pauses after an attempt that did a part of its work. The pause is that after a first failure.
     pub(crate) async fn pause_after_progress(&mut self, reason: impl Into<LogText>) -> Result<()> {
         self.failures = 0;
         self.pause_after_failure(reason).await
@@ -249,7 +250,6 @@ pub(crate) fn jittered(longest_ms: u64) -> Duration {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::{
         future::ready,

@@ -10,13 +10,13 @@
 //! 1. titles that begin with all of `q`, exact titles first;
 //! 2. postings of the driver: first words of titles, other words of titles, words of directors, words of genres.
 //!
-//! Within a range they are in the order of the keys. This sequence of ranges is the *walk*. A movie can have several postings
-//! in it. It is a *hit* at the first of them only. The posting's own text decides which one is the first, so no page needs
-//! to know what was on the pages before it.
+//! Within a range they are in the order of the keys. This sequence of ranges is the *walk*. A posting is a *hit* if it is
+//! the first posting of a matching movie in the walk. The posting's own text decides whether it is the first, so no page
+//! needs to know which movies were on the pages before it.
 //!
 //! For example, `q=Love Story` has the terms `story` and `love`, the longest first.
 //!
-//! **First round.** The range of titles, and the four ranges of each term (of up to three terms), are read side by side:
+//! **First round.** The range of titles, and the four ranges of each term (of up to three terms), are read in parallel:
 //!
 //! ```text
 //! titles  WORD#lov  0#love-story…
@@ -35,8 +35,8 @@
 //! range 2  1#story#…77         a love story|roy andersson|drama     a hit
 //! ```
 //!
-//! **Further rounds.** The walk stops in the first range that wasn't read to its end. If the page isn't full, up to two more
-//! rounds read on there, one Query each. [`plan`] decides how many postings they read.
+//! **Further rounds.** The walk stops in the first range that wasn't read to its end. If the page isn't full, up to two
+//! more rounds continue there, with one Query each. [`plan`] decides how many postings they read.
 //!
 //! **Movies.** One BatchGetItem reads the movies of the hits: 12, 7 and 77 here. If the walk stopped early or found more hits
 //! than fit, the page has a `next`: a cursor with the driver, the number of the range, and the sort key that the walk reached.
@@ -44,11 +44,11 @@
 //!
 //! # The ceiling
 //!
-//! A page has a [`Budget`](plan::Budget) of read units for postings and movies. Postings have a
-//! [largest size](crate::db::index::POSTING_BYTES), and rounds count them by it. Where a movie's words don't fit in a posting,
-//! the posting may not [decide](crate::db::carried) whether it is a hit. Then the movie decides, and the budget keeps the
-//! units of the largest movie for it. When every term is common and few movies have them all, or when texts are very long, the
-//! budget can end before the page is full: the page is short, or empty, and has a `next`.
+//! A page has a [`Budget`](plan::Budget) of read units for postings and movies. Postings have a [largest
+//! size](crate::db::index::POSTING_BYTES), and rounds count them by it. If a movie's words don't fit in a posting, the
+//! posting may not [decide](crate::db::carried) whether it is a hit. Then the movie decides, and the budget reserves the
+//! units of the largest movie for it. If every term is common and few movies have them all, or if texts are very long, the
+//! budget can be spent before the page is full. Then the page is short or empty, and has a `next`.
 //!
 //! # Files
 //!
@@ -77,9 +77,9 @@ use crate::{
         range::Direction,
         search::{
             plan::{Budget, FURTHER_ROUNDS, further_postings},
-            query::{Driver, TITLES},
+            query::{Driver, TITLE_RANGE},
             ranges::PostingRange,
-            walk::{Hit, Walk},
+            walk::{PossibleHit, Walk},
         },
         store::Store,
         words::Words,
@@ -91,12 +91,10 @@ use crate::{
 impl Store {
     /// AP-09: a page of the movies that match `query`.
     ///
-    /// The page can have fewer movies than `limit`, or none, and still have a `next`, when every term is common and few
-    /// movies have them all, or when texts are very long. Without the caller's favorites, a page of up to 20 movies costs at
-    /// most 40 read units, a larger one two for each movie; each further 4 KB of a movie that is shown costs one more.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the table doesn't serve.
+    /// The page can have fewer movies than `limit`, or none, and still have a `next`, if every term is common and few
+    /// movies have them all, or if texts are very long. Without the caller's favorites, a page of up to 20 movies costs at
+    /// most 40 read units, and a larger page two units for each movie. Each further 4 KB of a movie on the page costs one
+    /// more unit.
     pub async fn search_movies(
         &self,
         query: &SearchQuery,
@@ -130,7 +128,8 @@ impl Store {
         Ok(place.with_items(self.movies_of(query, &driver, &hits, caller).await?))
     }
 
-    /// The first round of a first page: reads the titles and the ranges of each candidate side by side, and picks the driver.
+    /// The first round of a first page: reads the titles and the ranges of each candidate in parallel, and picks the
+    /// driver.
     async fn start_walk(&self, query: &SearchQuery, limit: PageLimit) -> Result<Walk> {
         let candidates = query.candidates();
         let of_candidates = candidates.iter().map(|driver| {
@@ -138,7 +137,7 @@ impl Store {
             try_join_all(ranges.map(|(number, range)| self.read_first(query, number, range, limit)))
         });
         let (titles, of_candidates) = tokio::try_join!(
-            self.read_first(query, TITLES, query.titles(), limit),
+            self.read_first(query, TITLE_RANGE, query.titles(), limit),
             try_join_all(of_candidates)
         )?;
         let mut budget = Budget::of_page(limit);
@@ -172,7 +171,7 @@ impl Store {
             .await
     }
 
-    /// The first round of any other page: reads the driver's ranges in `direction` from a position on, side by side.
+    /// The first round of any other page: reads the driver's ranges in `direction` from a position on, in parallel.
     async fn resume_walk(
         &self,
         query: &SearchQuery,
@@ -210,12 +209,12 @@ impl Store {
         })
     }
 
-    /// Reads the movies of these hits. Where the posting didn't decide that it is a hit, the movie does.
+    /// Reads the movies of these hits. If a posting didn't decide whether it is a hit, its movie decides.
     async fn movies_of(
         &self,
         query: &SearchQuery,
         driver: &Driver,
-        hits: &[Hit],
+        hits: &[PossibleHit],
         caller: Option<UserId>,
     ) -> Result<Vec<MovieView>> {
         let mut seen = HashSet::new();
@@ -240,7 +239,7 @@ impl Store {
     }
 }
 
-/// The error for a state that a search can't reach. A debug build panics there.
+/// Returns the error for a state that a search can't reach. A debug build panics instead.
 fn broken(what: &str) -> Error {
     debug_assert!(false, "{what}");
     Error::internal(format!("search: {what}"))

@@ -41,16 +41,17 @@ pub struct SessionItem {
     pub user: UserId,
     /// The hash of the current refresh token.
     pub current: String,
-    /// The hash of the refresh token before it.
+    /// The hash of the previous refresh token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
-    /// When the current token replaced the previous one; at first, when the session began.
+    /// When the current token replaced the previous one. In a new session, when the session began.
     pub rotated: i64,
     /// The session's absolute end. It is never moved to a later time.
     pub expires: i64,
     /// When the session began.
     pub created: i64,
-    /// When DynamoDB may delete the item, in seconds since 1970. Only for cleaning up: `expires` decides.
+    /// When DynamoDB may delete the item, in seconds since 1970. Only for cleanup: `expires` decides whether the session
+    /// has ended.
     pub ttl: i64,
 }
 
@@ -120,8 +121,9 @@ impl Store {
         Ok(())
     }
 
-    /// AP-21: replaces a session's refresh token with its successor. It is one conditional write: if a token is used several
-    /// times at once, one write succeeds, and the others are judged by the item that failed their condition. 1 call, 1 unit.
+    /// AP-21: replaces a session's refresh token with its successor. It is one conditional write: if a token is used
+    /// several times at once, one write succeeds. The results of the others depend on the item that failed their condition.
+    /// 1 call, 1 unit.
     ///
     /// If the session would end later than a new one, a second call shortens it. This happens if the clock has been set back
     /// since the session began, or if the configured lifetime was longer then.
@@ -191,7 +193,6 @@ impl Store {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -27,11 +27,11 @@ use crate::{
     error::{Error, Result},
 };
 
-/// The table.
+/// A client for the table.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// The SDK client. It must make each call only once, as the clients of [`client`](crate::aws::client) do: the store
-    /// itself retries.
+    /// The SDK client. Its own retries must be off, as in the clients of [`client`](crate::aws::client): the store itself
+    /// retries.
     pub client: Client,
     /// The table's name.
     pub table: Arc<str>,
@@ -48,17 +48,17 @@ pub struct QueryOutput {
     pub more: bool,
 }
 
-/// How recent a read must be.
+/// The consistency of a read.
 #[derive(Clone, Copy)]
 enum Consistency {
-    /// It returns every write that was acknowledged before.
+    /// The read returns every write that succeeded before it.
     Strong,
-    /// It may lack the latest writes, and costs half the units.
+    /// The read may lack the latest writes, and costs half the units.
     Eventual,
 }
 
 impl Store {
-    /// The table `table`, through `client`.
+    /// Returns a store for the table named `table`.
     #[must_use]
     pub fn new(client: Client, table: impl Into<Arc<str>>, clock: Clock) -> Self {
         Self {
@@ -169,8 +169,9 @@ impl Store {
 
     /// Updates an item, and returns what `returning` asks for.
     ///
-    /// An attempt without a response may have succeeded, and is retried. So a second update must do no harm; or its condition
-    /// must fail, and [`Update::identified_by`] must say how to recognize the item that the first one wrote.
+    /// A retry may apply the update twice, because an attempt without a response may have succeeded. So the update must be
+    /// idempotent, or its condition must fail the second time and [`Update::identified_by`] must recognize the first
+    /// result.
     pub async fn update(
         &self,
         key: &Key,
@@ -181,10 +182,10 @@ impl Store {
         self.send_update(retry, key, update, returning).await
     }
 
-    /// Updates an item at most once: for an update that changes more each time it is made.
+    /// Updates an item at most once: for an update that isn't idempotent.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] also if it is unknown whether the update was made.
+    /// [`Error::Unavailable`] also if it is unknown whether the item was updated.
     pub async fn update_at_most_once(&self, key: &Key, update: &Update) -> Result<Conditional<()>> {
         let retry = Retry::of_write("UpdateItem").at_most_once();
         let updated = self.send_update(retry, key, update, ReturnValue::None).await?;

@@ -2,7 +2,7 @@
 //!
 //! A movie may have more favorites than one transaction can delete. So the transaction that deletes the movie writes a
 //! `SWEEP` item for it. Its favorites are deleted afterwards in *passes*: a pass is one Query and the deletes of what it
-//! returned. The `SWEEP` item is deleted last, so the sweep can be cut off at any point and continues the next time.
+//! returned. The `SWEEP` item is deleted last, so a sweep that is interrupted at any point continues the next time.
 
 use std::time::Duration;
 
@@ -19,18 +19,18 @@ use crate::{
     telemetry,
 };
 
-/// How many favorites one pass deletes.
+/// The most favorites that one pass deletes.
 const PASS: usize = 100;
 /// How many passes the deletion of a movie makes itself. The scheduled sweep does the rest.
 const PASSES_OF_DELETE: usize = 3;
-/// How long these passes may take, so that a deletion is answered while the table can't be reached.
+/// The time limit of these passes, so that a deletion is answered even if the table can't be reached after it.
 const TIME_OF_DELETE: Duration = Duration::from_secs(2);
-/// How many passes the scheduled sweep makes for one movie before it turns to the next one.
+/// The most passes that the scheduled sweep makes for one movie before it continues with the next one.
 const PASSES_OF_SWEEP: usize = 100;
 
 impl Store {
-    /// AP-16: removes the favorites of a movie that was just deleted, as many as the time allows. Doesn't fail: the `SWEEP`
-    /// item stays for what is left.
+    /// AP-16: removes the favorites of a movie that was just deleted, as many as the time allows. Doesn't fail: if
+    /// favorites are left, the `SWEEP` item is left too.
     pub(crate) async fn sweep_after_delete(&self, movie: MovieId) {
         let sweep = self.sweep_favorites_of(movie, PASSES_OF_DELETE);
         if let Err(error) = within(TIME_OF_DELETE, sweep).await {
@@ -38,7 +38,7 @@ impl Store {
         }
     }
 
-    /// AP-16: removes the favorites of deleted movies. Returns the number of movies it looked at; 0 when nothing is left.
+    /// AP-16: removes the favorites of deleted movies. Returns the number of movies it looked at; 0 if nothing is left.
     pub async fn sweep_favorites(&self) -> Result<usize> {
         let range = KeyRange::ids(keys::SWEEP);
         let items = self.query(&range, Direction::Ascending, PASS).await?.items;

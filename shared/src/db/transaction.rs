@@ -1,4 +1,4 @@
-//! Transactions: writes of several items that happen together or not at all, and once, however often the request is sent.
+//! Transactions: all-or-nothing writes of several items. A retried transaction is committed once.
 
 use std::collections::HashMap;
 
@@ -20,10 +20,10 @@ use crate::{
     error::{Error, LogText, Result},
 };
 
-/// The most actions of one TransactWriteItems (AWS: TransactWriteItems).
-pub const TRANSACTION: usize = 100;
+/// The most actions in one TransactWriteItems (AWS: TransactWriteItems).
+pub const MAX_ACTIONS: usize = 100;
 
-/// How a transaction ended.
+/// The outcome of a transaction.
 #[derive(Debug)]
 pub enum Outcome {
     /// Every action was written.
@@ -52,13 +52,13 @@ impl Outcome {
     }
 }
 
-/// A read that finds out whether a transaction was committed. It is made once, after the last attempt, if an attempt had no
-/// response and the transaction may have been committed.
+/// A read that determines whether a transaction was committed. It is made once, after the last attempt, if an attempt had
+/// no response and the transaction may have been committed.
 #[derive(Clone, Debug)]
 pub enum CommitCheck {
     /// The transaction was committed if the item of this key has these attributes. No other request writes them.
     Has(Key, Item),
-    /// The transaction was committed if no item has this key. Another request may have deleted it, to the same effect.
+    /// The transaction was committed if no item has this key. If another request deleted the item, the result is the same.
     Gone(Key),
 }
 
@@ -84,8 +84,8 @@ pub enum OnConflict {
     /// It pauses and retries until the deadline.
     #[default]
     Retry,
-    /// As [`OnConflict::Retry`], and it pauses before the first attempt too: the same request had a conflict with another
-    /// transaction just before.
+    /// As [`OnConflict::Retry`], and it also pauses before the first attempt, because the same request has just had a
+    /// conflict.
     PauseThenRetry,
     /// It returns [`Outcome::Conflict`], unless an attempt may have been committed.
     Return,
@@ -105,8 +105,8 @@ impl Default for Transaction {
     fn default() -> Self {
         Self {
             actions: Vec::new(),
-            // All retries send the same token, so that a transaction whose response was lost is not made twice. DynamoDB keeps
-            // it for ten minutes, longer than any request or import retries.
+            // All retries send the same token, so that a transaction whose response was lost is not committed twice.
+            // DynamoDB keeps the token for ten minutes, longer than any request or import retries.
             token: uuid::Uuid::new_v4().to_string(),
             priority: Priority::Normal,
             on_conflict: OnConflict::Retry,
@@ -116,8 +116,8 @@ impl Default for Transaction {
 }
 
 impl Transaction {
-    /// A transaction that is retried sooner than others after a conflict, for one that is rare and wants items that many
-    /// others want.
+    /// Returns an empty transaction that is retried sooner than others after a conflict: for a rare transaction on heavily
+    /// contended items.
     #[must_use]
     pub fn with_priority() -> Self {
         Self {
@@ -132,12 +132,12 @@ impl Transaction {
         self.actions.len() - 1
     }
 
-    /// Sets how to find out whether the transaction was committed if no response says so.
+    /// Sets the read that determines whether the transaction was committed, if no response says so.
     pub fn check_commit(&mut self, check: CommitCheck) {
         self.commit_check = Some(check);
     }
 
-    /// Sets what happens after a conflict.
+    /// Sets what [`Store::transact`] does after a conflict.
     pub fn on_conflict(&mut self, on_conflict: OnConflict) {
         self.on_conflict = on_conflict;
     }
@@ -148,7 +148,7 @@ impl Transaction {
         &self.actions
     }
 
-    /// How many actions there are.
+    /// The number of actions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.actions.len()
@@ -162,13 +162,13 @@ impl Transaction {
 }
 
 impl Store {
-    /// Runs a transaction. After a throttle, a missing response, or a conflict (see [`OnConflict`]), it pauses and sends the
-    /// transaction again with the same token, until the request's deadline. If by then no response says whether the
-    /// transaction was committed, its [`CommitCheck`] is read.
+    /// Runs a transaction. After a throttle, a missing response, or a conflict (see [`OnConflict`]), it pauses and sends
+    /// the transaction again with the same token, until the request's deadline. If by then no response says whether the
+    /// transaction was committed, it reads the item of the [`CommitCheck`].
     ///
     /// # Errors
-    /// [`Error::Unavailable`] also if it stays unknown whether the transaction was committed; [`Error::Internal`] also if
-    /// DynamoDB rejects the transaction as invalid.
+    /// [`Error::Unavailable`] also if it is still unknown whether the transaction was committed; [`Error::Internal`] also
+    /// if DynamoDB rejects the transaction as invalid.
     pub async fn transact(&self, transaction: &Transaction) -> Result<Outcome> {
         let mut retry = Retry::of_write("TransactWriteItems");
         let mut outcome = match transaction.on_conflict {
@@ -188,9 +188,9 @@ impl Store {
         self.resolve(&retry, transaction, outcome).await
     }
 
-    /// Sends a transaction until a response says how it ended.
+    /// Sends a transaction until a response has its outcome.
     async fn attempt(&self, retry: &mut Retry, transaction: &Transaction) -> Result<Outcome> {
-        if transaction.len() > TRANSACTION {
+        if transaction.len() > MAX_ACTIONS {
             return Err(Error::internal(format!(
                 "a transaction of {} actions",
                 transaction.len()
@@ -247,7 +247,7 @@ impl Store {
     ) -> Result<Outcome> {
         let is_unknown = match &outcome {
             Err(Error::Unavailable(_)) => true,
-            // If DynamoDB no longer knows the token, a condition may have failed because of what an earlier attempt wrote.
+            // If DynamoDB has forgotten the token, a condition may have failed because an earlier attempt was committed.
             // `Gone` is left out: if another request deleted the item, the condition fails and the item is gone, but this
             // transaction was not committed.
             Ok(Outcome::ConditionFailed(_)) => {
@@ -269,15 +269,15 @@ impl Store {
         }
     }
 
-    /// Starts an action on the item of `key`, for a transaction.
+    /// Starts an action on the item with this key.
     #[must_use]
     pub fn on(&self, key: Key) -> Action<'_> {
         Action { store: self, key }
     }
 }
 
-/// An action of a transaction, on the item of one key. Each of the functions fails with [`Error::Internal`] if the action
-/// can't be built.
+/// An action of a transaction on the item with one key. Its methods return [`Error::Internal`] if the action can't be
+/// built.
 pub struct Action<'a> {
     store: &'a Store,
     key: Key,

@@ -144,7 +144,7 @@ impl Store {
         if login.email != login.account {
             transaction.add(upgrade(&login.email)?);
         }
-        // The condition fails if another request has replaced the hash, which is just as good.
+        // The condition fails if another request has replaced the hash. That hash is as strong.
         self.transact(&transaction).await?;
         Ok(())
     }

@@ -1,8 +1,9 @@
-//! Walks along ordered collections, a page at a time, in both directions, at a fixed ceiling of calls and units.
+//! Reads ordered collections page by page, in both directions. No page makes more than a fixed number of calls or costs
+//! more than a fixed number of units.
 //!
-//! A collection is a [range of keys](KeyRange), or a row of buckets by id. A page of 20 movies by date, for example, is one
-//! Query of 21 items of the partition `MOVIES` of the index by date. The 21st item isn't shown: it says that there is a next
-//! page, which begins after the 20th.
+//! A collection is a [range of keys](KeyRange), or consecutive buckets by id. A page of 20 movies by date, for example, is
+//! one Query of 21 items of the partition `MOVIES` of the index by date. The 21st item isn't returned. It shows that there
+//! is a next page, which begins after the 20th.
 
 use crate::{
     db::{
@@ -16,15 +17,12 @@ use crate::{
     error::Result,
 };
 
-/// The most buckets that one request reads in its second round, when the first one found too few items. A longer gap, of
-/// more than 2,000 ids deleted in a row, takes another page.
+/// The most buckets that one request reads in its second round, if the first one found too few items. A gap of more than
+/// 2,000 consecutive deleted ids takes another page.
 const FURTHER_BUCKETS: u64 = 8;
 
 impl Store {
     /// Reads a page of one range: one Query.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`] when the table doesn't serve.
     pub async fn walk(
         &self,
         range: KeyRange,
@@ -48,13 +46,10 @@ impl Store {
 
     /// Reads a page of items that are stored in buckets by id, and the number of all such items.
     ///
-    /// One round reads the counters and the one or two buckets that the page begins in, side by side. Descending from the
-    /// end, the counters are read first, since only they know the last id. Where ids were deleted, another round reads up
-    /// to [`FURTHER_BUCKETS`] more buckets, side by side. For example, a page of 20 from id 250 on reads `MOVIES#0` from 250
-    /// to its end, 255, and `MOVIES#1` from 256 on.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`] when the table doesn't serve.
+    /// The first round reads the counters and the one or two buckets in which the page begins, in parallel. A descending
+    /// first page reads the counters first, because they contain the last id. If ids were deleted, a second round reads up
+    /// to [`FURTHER_BUCKETS`] more buckets in parallel. For example, a page of 20 from id 250 reads `MOVIES#0` from 250 to
+    /// its end, 255, and `MOVIES#1` from 256.
     pub async fn walk_buckets(
         &self,
         bucket: fn(u64) -> String,
@@ -113,7 +108,7 @@ impl Store {
             read.truncate(limit);
             reading(read, None, true)
         } else {
-            // What follows begins after the last item if a bucket was cut, and after the last bucket if none was.
+            // The next page begins after the last item if a bucket was cut, and otherwise after the last bucket.
             let end = match direction {
                 Direction::Ascending => reached * BUCKET + BUCKET - 1,
                 Direction::Descending => reached * BUCKET,
@@ -127,7 +122,8 @@ impl Store {
         })
     }
 
-    /// Reads buckets side by side, up to the one in which more than `limit` items were read or DynamoDB stopped at 1 MB.
+    /// Reads buckets in parallel, and returns their items up to the bucket in which more than `limit` items were read or
+    /// DynamoDB stopped at 1 MB.
     async fn read_buckets(
         &self,
         bucket: fn(u64) -> String,
@@ -145,7 +141,7 @@ impl Store {
         for output in self.query_all(&ranges, direction, limit + 1).await? {
             items.extend(with_keys(output.items, keys::SK)?);
             if output.more {
-                // The items of the buckets after this one don't follow: this one has more.
+                // This bucket has more items, and they come before those of the next buckets.
                 is_cut = items.len() <= limit;
                 break;
             }
@@ -168,7 +164,7 @@ struct BucketRead {
     reached: u64,
 }
 
-/// One bucket or several in a row, by number.
+/// Consecutive buckets, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Buckets {
     low: u64,

@@ -12,7 +12,8 @@ pub struct Words {
     pub title: Vec<String>,
     /// The director's words, in order.
     pub director: Vec<String>,
-    /// The words of each genre, in order.
+    /// The words of each genre, in order, each followed by its [signs](crate::domain::genre::is_signs), which no word of a
+    /// search matches.
     pub genres: Vec<Vec<String>>,
 }
 
@@ -23,7 +24,7 @@ impl Words {
         Self {
             title: text::words(fields.title.as_str()),
             director: text::words(fields.director.as_str()),
-            genres: fields.genres.iter().map(|g| g.words().to_vec()).collect(),
+            genres: fields.genres.iter().map(|g| g.parts().to_vec()).collect(),
         }
     }
 
@@ -96,20 +97,20 @@ pub fn is_short(word: &str) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::domain::{Description, Director, Genres, ReleaseDate, Title};
 
     #[test]
     fn words_survive_their_encoding() {
-        for (title, director, genre) in [("The Kid", "A B", "Sci-Fi, Drama"), ("…", "?", "x")] {
+        for (title, director, genre) in [("The Kid", "A B", "Sci-Fi, Drama"), ("…", "?", "x, C++")] {
             let words = Words::of(&MovieFields {
                 title: Title::parse(title).unwrap(),
                 description: Description::parse("x").unwrap(),
                 release_date: ReleaseDate::parse("1972-03-24").unwrap(),
                 director: Director::parse(director).unwrap(),
                 genres: Genres::parse(genre).unwrap(),
+                imdb_id: None,
                 cover_image: None,
             });
             assert_eq!(Words::decode(&words.encode()).unwrap(), words);

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::domain::text;
 
-/// The most bytes of a URL. Browsers and proxies carry at least this much.
+/// The most bytes of a URL. Browsers and proxies accept at least this many.
 const MAX_BYTES: usize = 2048;
 
 const NOT_HTTPS: &str = "Must be an https URL.";

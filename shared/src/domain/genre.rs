@@ -1,8 +1,10 @@
 //! Genres.
 //!
-//! A genre has a name, which is how it was written, and an identity, which is its words: `sci-fi` and `Sci-Fi` are one genre.
+//! A genre has a name, which is how it was written, and an identity, which is what two genres are compared by: its words, and
+//! the signs `+` and `#` at the end of a word. `sci-fi`, `Sci-Fi` and `SCI FI` are one genre; `C`, `C++` and `C#` are three.
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
 use crate::domain::text;
@@ -14,16 +16,86 @@ pub const MAX_GENRE_CHARS: usize = 40;
 /// The most characters of a movie's genres together.
 pub const MAX_GENRES_CHARS: usize = 200;
 /// The most bytes of a new genre's identity, which is part of keys: 40 letters of three bytes, as in Thai and Hangul. Some
-/// compatibility characters decompose into more bytes.
+/// characters decompose into more bytes.
 pub const MAX_IDENTITY_BYTES: usize = 120;
 /// The most characters of any stored identity. An earlier version limited characters, not bytes.
 const MAX_IDENTITY_CHARS: usize = 80;
+
+/// Replaces `+` in an identity. Keys give `+` another meaning, and no normalized text contains this character.
+const PLUS: char = '^';
+/// Replaces `#` in an identity. Keys give `#` another meaning, and no normalized text contains this character.
+const SHARP: char = '_';
 
 /// One genre.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Genre {
     name: String,
-    words: Vec<String>,
+    parts: Vec<String>,
+}
+
+/// Returns the parts of an identity: the words of `name`, in order, each followed by its signs, if it has any, as a part of
+/// their own. `C++ Builder` has the parts `c`, `^^` and `builder`. The signs of a word are the `+` and `#` directly after it,
+/// where no letter or digit follows: `Rock+Roll` has the parts `rock` and `roll`.
+fn parts_of(name: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut rest = name;
+    while let Some((before, signs, after)) = split_at_signs(rest) {
+        parts.extend(text::words(before));
+        if !parts.is_empty() {
+            parts.push(signs);
+        }
+        rest = after;
+    }
+    parts.extend(text::words(rest));
+    parts
+}
+
+/// Returns the text before the first signs of a word, the signs, and the text after them. `None` when no word has signs.
+fn split_at_signs(text: &str) -> Option<(&str, String, &str)> {
+    let mut signs = String::new();
+    let mut start = 0;
+    let mut is_after_word = false;
+    for (at, c) in text
+        .char_indices()
+        .filter(|(_, c)| c.is_ascii() || !text::is_ignorable(*c))
+    {
+        let is_in_word = text::is_in_word(c);
+        match sign(c) {
+            Some(sign) if is_after_word => {
+                if signs.is_empty() {
+                    start = at;
+                }
+                signs.push(sign);
+                continue;
+            }
+            _ if signs.is_empty() => {}
+            // The signs join two words.
+            _ if is_in_word => signs.clear(),
+            _ => return Some((&text[..start], signs, &text[at..])),
+        }
+        is_after_word = is_in_word;
+    }
+    (!signs.is_empty()).then(|| (&text[..start], signs, ""))
+}
+
+/// Returns what an identity has for the sign `c`, or `None` when `c` is another character. Compatibility forms, such as the
+/// full-width ones, are the same sign (NFKD, UAX #15), and so is the sharp of music.
+fn sign(c: char) -> Option<char> {
+    if c.is_ascii_alphanumeric() {
+        return None;
+    }
+    let mut decomposed = std::iter::once(c).nfkd();
+    match (decomposed.next()?, decomposed.next()) {
+        ('+', None) => Some(PLUS),
+        ('#' | '\u{266f}', None) => Some(SHARP),
+        _ => None,
+    }
+}
+
+/// Whether a part of an identity is the signs of the word before it. Nothing searches for signs.
+#[must_use]
+pub fn is_signs(part: &str) -> bool {
+    part.starts_with([PLUS, SHARP])
 }
 
 /// Returns the message for one of several genres, made from the message for a line of text.
@@ -42,12 +114,12 @@ impl Genre {
     pub fn parse(text: &str) -> Result<Self, String> {
         let name = text::line(text, MAX_GENRE_CHARS).map_err(|message| of_each(&message))?;
         let genre = Self::from_stored(&name);
-        if genre.words.is_empty() {
+        if genre.parts.is_empty() {
             return Err("Each genre must have a letter or a digit.".into());
         }
         if genre.identity().len() > MAX_IDENTITY_BYTES {
             return Err(format!(
-                "Each genre must be at most {MAX_IDENTITY_BYTES} bytes in lower case and without ligatures."
+                "Each genre must be at most {MAX_IDENTITY_BYTES} bytes in normalized form (lower case, ligatures spelled out)."
             ));
         }
         Ok(genre)
@@ -56,8 +128,8 @@ impl Genre {
     /// Returns a stored genre without checking it: an earlier version may have accepted what [`Genre::parse`] refuses.
     fn from_stored(text: &str) -> Self {
         let name = text.trim().to_owned();
-        let words = text::words(&name);
-        Self { name, words }
+        let parts = parts_of(&name);
+        Self { name, parts }
     }
 
     /// Returns the genre as it was written.
@@ -66,23 +138,28 @@ impl Genre {
         &self.name
     }
 
-    /// Returns its words, as [`text::words`] does.
+    /// Returns the parts of its identity: its words, each followed by its [signs](is_signs).
     #[must_use]
-    pub fn words(&self) -> &[String] {
-        &self.words
+    pub fn parts(&self) -> &[String] {
+        &self.parts
+    }
+
+    /// Returns its words, as [`text::words`] does.
+    pub fn words(&self) -> impl Iterator<Item = &String> {
+        self.parts.iter().filter(|part| !is_signs(part))
     }
 
     /// Returns its identity: two genres are the same when their identities are equal.
     #[must_use]
     pub fn identity(&self) -> String {
-        self.words.join("-")
+        self.parts.join("-")
     }
 }
 
 /// Returns the identity of a genre of this name, or `None` when no genre can have this name.
 #[must_use]
 pub fn identity(name: &str) -> Option<String> {
-    let identity = text::words(name).join("-");
+    let identity = parts_of(name).join("-");
     (1..=MAX_IDENTITY_CHARS)
         .contains(&identity.chars().count())
         .then_some(identity)
@@ -104,7 +181,7 @@ impl Genres {
         let mut genres: Vec<Genre> = Vec::new();
         for part in text.split(',').filter(|part| !part.trim().is_empty()) {
             let genre = Genre::parse(part)?;
-            if genres.iter().all(|g| g.words != genre.words) {
+            if genres.iter().all(|g| g.parts != genre.parts) {
                 genres.push(genre);
             }
         }
@@ -128,7 +205,7 @@ impl Genres {
     /// out.
     pub fn iter(&self) -> impl Iterator<Item = Genre> {
         let all = self.0.split(',').map(Genre::from_stored);
-        all.filter(|genre| !genre.words.is_empty())
+        all.filter(|genre| !genre.parts.is_empty())
     }
 }
 
@@ -140,7 +217,6 @@ impl std::fmt::Display for Genres {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -150,6 +226,58 @@ mod tests {
         assert_eq!(genres.to_string(), "Sci-Fi, Drama");
         let identities: Vec<_> = genres.iter().map(|genre| genre.identity()).collect();
         assert_eq!(identities, ["sci-fi", "drama"]);
+    }
+
+    #[test]
+    fn signs_at_the_end_of_a_word_are_part_of_the_identity() {
+        let identity = |name: &str| Genre::parse(name).unwrap().identity();
+        for (name, expected) in [
+            ("C", "c"),
+            ("C++", "c-^^"),
+            ("c＋＋", "c-^^"),
+            ("C \u{200b}++", "c"),
+            ("C\u{200b}+\u{200b}+", "c-^^"),
+            ("C#", "c-_"),
+            ("C＃", "c-_"),
+            ("C♯", "c-_"),
+            ("C#++ Builder 18+", "c-_^^-builder-18-^"),
+            ("(C++)", "c-^^"),
+            ("LGBTQ+", "lgbtq-^"),
+            ("é+", "e-^"),
+            ("कि#", "कि-_"),
+            ("#1 Hit", "1-hit"),
+            ("+ Drama", "drama"),
+            ("Drama +", "drama"),
+            ("Rock+Roll", "rock-roll"),
+            ("Rock'n'Roll", "rock-n-roll"),
+            ("a+b+", "a-b-^"),
+            ("a+ b", "a-^-b"),
+            ("😀+ x", "x"),
+            ("🅰+ x", "x"),
+            ("x ^^ _", "x"),
+            ("c_^", "c"),
+        ] {
+            assert_eq!(identity(name), expected, "{name}");
+            assert_eq!(super::identity(name).as_deref(), Some(expected), "{name}");
+        }
+        let genres = Genres::parse("C, C++, c#, C#, c＋＋, C Plus Plus").unwrap();
+        assert_eq!(genres.to_string(), "C, C++, c#, C Plus Plus");
+        for none in ["+", "#", "C++".replace('C', "\u{301}").as_str()] {
+            assert!(Genre::parse(none).is_err(), "{none}");
+        }
+    }
+
+    #[test]
+    fn signs_are_no_words() {
+        let genre = Genre::parse("C++ Builder#").unwrap();
+        assert_eq!(genre.words().collect::<Vec<_>>(), ["c", "builder"]);
+        assert_eq!(genre.parts(), ["c", "^^", "builder", "_"]);
+    }
+
+    #[test]
+    fn letters_with_different_marks_are_different_genres() {
+        let genres = Genres::parse("बाल, बिल, パパ, ハハ, ﾊﾟﾊﾟ, Comédie, comedie").unwrap();
+        assert_eq!(genres.to_string(), "बाल, बिल, パパ, ハハ, Comédie");
     }
 
     #[test]
@@ -185,8 +313,25 @@ mod tests {
 
     #[test]
     fn forty_letters_of_every_living_script_are_a_genre() {
-        for letter in ["x", "ß", "Ж", "ע", "ق", "ก", "क", "あ", "映", "한", "ﬁ"] {
-            assert!(Genres::parse(&letter.repeat(MAX_GENRE_CHARS)).is_ok(), "{letter}");
+        for letters in [
+            "x",
+            "ß",
+            "Ж",
+            "ע",
+            "ق",
+            "أ",
+            "กี่",
+            "कि",
+            "கொ",
+            "パ",
+            "映",
+            "한",
+            "ខ្",
+            "ﬁ",
+            "x+",
+        ] {
+            let genre: String = letters.chars().cycle().take(MAX_GENRE_CHARS).collect();
+            assert!(Genres::parse(&genre).is_ok(), "{letters}");
         }
     }
 

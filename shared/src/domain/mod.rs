@@ -1,11 +1,13 @@
 //! The types of the domain, one per file. Each has a constructor that parses outside text and returns a message for the
-//! client when the text is not valid. A value of the type is valid by construction. Each type that a body carries has the
+//! client if the text is not valid. A value of the type is valid by construction. Each type that a body carries has the
 //! schema by which the OpenAPI document describes it.
 
 pub mod cover;
 pub mod email;
 pub mod genre;
 pub mod id;
+pub mod imdb_id;
+mod marks;
 pub mod movie;
 pub mod password;
 pub mod release_date;
@@ -17,6 +19,7 @@ pub use cover::CoverImage;
 pub use email::Email;
 pub use genre::{Genre, Genres};
 pub use id::{MovieId, UserId};
+pub use imdb_id::ImdbId;
 pub use movie::{Description, Director, MovieFields, Title};
 pub use password::Password;
 pub use release_date::ReleaseDate;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{cover::CoverImage, genre::Genres, release_date::ReleaseDate, text};
+use crate::domain::{cover::CoverImage, genre::Genres, imdb_id::ImdbId, release_date::ReleaseDate, text};
 
 /// The most characters of a title, and of a director.
 pub const MAX_TITLE_CHARS: usize = 200;
@@ -73,6 +73,10 @@ pub struct MovieFields {
     /// The genres, separated by a comma and a space.
     #[serde(rename = "genre")]
     pub genres: Genres,
+    /// The id at IMDb, or null if there is none. No two movies have the same id.
+    #[serde(default)]
+    #[schema(required)]
+    pub imdb_id: Option<ImdbId>,
     /// The URL of the cover image, or null if there is none.
     #[serde(default)]
     #[schema(required)]
@@ -82,7 +86,7 @@ pub struct MovieFields {
 /// The error for a movie whose title, director and genre have more than [`MAX_WORDS`] different words.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooManyWords {
-    /// How many different words it has.
+    /// The number of different words of the movie.
     pub words: usize,
 }
 
@@ -101,11 +105,13 @@ impl MovieFields {
     /// Checks the rule for the fields together: title, director and genre have at most [`MAX_WORDS`] different words.
     ///
     /// # Errors
-    /// [`TooManyWords`] when they have more.
+    /// [`TooManyWords`] if they have more.
     pub fn check(self) -> Result<Self, TooManyWords> {
         let mut words: BTreeSet<String> = text::words(self.title.as_str()).into_iter().collect();
         words.extend(text::words(self.director.as_str()));
-        words.extend(self.genres.iter().flat_map(|genre| genre.words().to_vec()));
+        for genre in self.genres.iter() {
+            words.extend(genre.words().cloned());
+        }
         if words.len() > MAX_WORDS {
             return Err(TooManyWords { words: words.len() });
         }

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
 use crate::domain::{
@@ -35,6 +36,13 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Returns the text in the form in which passwords are counted and hashed: composed (NFC, UAX #15). Keyboards differ in
+    /// whether they compose letters.
+    #[must_use]
+    pub fn composed(&self) -> Self {
+        Self(self.0.nfc().collect())
+    }
 }
 
 impl std::fmt::Debug for Secret {
@@ -43,8 +51,10 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// A new password: 8 to 128 Unicode characters of any kind, used exactly as typed. Common passwords are refused.
-// OWASP ASVS 5.0: nothing is truncated or changed (6.2.8), and no kinds of character are required (6.2.5).
+/// A new password: 8 to 128 Unicode characters of any kind, counted in composed form (NFC). Nothing else is changed: white
+/// space and case are kept. Common passwords are refused.
+// OWASP ASVS 5.0: nothing is truncated, nor is its case changed (6.2.8), and no kinds of character are required (6.2.5).
+// NFC is the form of RFC 8265 §4.2.2 (OpaqueString). Its mapping of spaces is not applied.
 #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String, format = Password, min_length = 8, max_length = 128, example = "in space no one can hear")]
 pub struct Password(Secret);
@@ -54,14 +64,16 @@ impl Password {
     ///
     /// # Errors
     /// The message for the field.
-    pub fn parse(text: String) -> Result<Self, String> {
+    pub fn parse(typed: String) -> Result<Self, String> {
+        let password = Secret(typed).composed();
+        let text = password.expose();
         if !(MIN_CHARS..=MAX_CHARS).contains(&text.chars().count()) {
             return Err(format!("Must have {MIN_CHARS} to {MAX_CHARS} characters."));
         }
         if COMMON.binary_search(&text.to_lowercase().as_str()).is_ok() {
             return Err("This password is too common.".into());
         }
-        Ok(Self(Secret(text)))
+        Ok(Self(password))
     }
 
     /// Refuses a password that equals the username or the email, compared without case (OWASP ASVS 5.0, 6.2.11).
@@ -79,7 +91,7 @@ impl Password {
         Ok(self)
     }
 
-    /// Returns the password as typed, for hashing.
+    /// Returns the password in composed form, for hashing.
     #[must_use]
     pub fn into_secret(self) -> Secret {
         self.0
@@ -87,7 +99,6 @@ impl Password {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -104,7 +115,7 @@ mod tests {
 
     /// Guarantees 14 and 15.
     #[test]
-    fn a_password_is_any_8_to_128_characters_exactly_as_typed() {
+    fn a_password_is_any_8_to_128_characters_with_case_and_white_space_kept() {
         let longest = "🦀".repeat(128);
         for good in [
             "  spaces kept  ",
@@ -119,6 +130,19 @@ mod tests {
         for bad in ["", "seven77", &"x".repeat(129)] {
             assert!(Password::parse(bad.into()).is_err(), "{bad}");
         }
+    }
+
+    /// Guarantee 15.
+    #[test]
+    fn a_password_is_counted_in_composed_form() {
+        let password = |text: &str| Password::parse(text.into());
+        assert_eq!(password("cafe\u{301} cafe\u{301}"), password("café café"));
+        // Seven characters and fourteen, 128 and 256.
+        assert!(password(&"e\u{301}".repeat(7)).is_err());
+        assert!(password(&"e\u{301}".repeat(128)).is_ok());
+        assert!(password(&"e\u{301}".repeat(129)).is_err());
+        // Compatibility forms stay different.
+        assert_ne!(password("ｐassword 1"), password("password 1"));
     }
 
     /// Guarantee 16.

@@ -9,30 +9,36 @@ use caseless::Caseless as _;
 use icu_properties::{CodePointSetData, CodePointSetDataBorrowed, props::DefaultIgnorableCodePoint};
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
-/// Returns the words of `text` in order, without case and accents. A word is a run of letters and digits.
+use crate::domain::marks::letters;
+
+/// Returns the words of `text` in order, without case and accents. A word is a run of letters and digits, each with the marks
+/// that are part of it in its script. Marks that writers of the script leave out are accents: `é` is `e`, but `ガ` is not `カ`
+/// and `बि` is not `बा`.
 ///
-/// The steps are compatibility decomposition (NFKD, UAX #15), removal of combining marks, full case folding (Unicode §3.13),
-/// spelling out the Latin letters that Unicode does not decompose, and composition (NFC), which makes a Hangul syllable one
-/// character again.
+/// The steps are compatibility decomposition (NFKD, UAX #15), removal of accents and invisible characters, full case folding
+/// (Unicode §3.13), spelling out the Latin letters that Unicode does not decompose, and composition (NFC), which makes a
+/// Hangul syllable one character again.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
-    let plain: String = text
-        .chars()
-        .filter(|c| !is_enclosed(*c))
-        .nfkd()
-        .filter(|c| !is_combining_mark(*c))
-        .default_case_fold()
-        .flat_map(spell_out)
-        // Folding can produce combining marks (from İ) and compatibility forms.
-        .nfkd()
-        .filter(|c| !is_combining_mark(*c))
-        .nfc()
-        .collect();
+    let typed = text.chars().filter(|c| !is_enclosed(*c)).map(combining);
+    let folded = letters(typed.nfkd()).default_case_fold().flat_map(spell_out);
+    // Folding can produce accents (from İ) and compatibility forms.
+    let plain: String = letters(folded.nfkd()).nfc().collect();
     plain
-        .split(|c: char| !c.is_alphanumeric())
+        .split(' ')
         .filter(|word| !word.is_empty())
         .map(str::to_owned)
         .collect()
+}
+
+/// Returns the combining form of a sound mark of kana. Unicode decomposes the other form of it, which some keyboards type
+/// after a kana, into a space and the combining form.
+fn combining(c: char) -> char {
+    match c {
+        '\u{309b}' => '\u{3099}',
+        '\u{309c}' => '\u{309a}',
+        c => c,
+    }
 }
 
 /// Whether `c` is in the blocks Enclosed Alphanumeric Supplement or Enclosed Ideographic Supplement. These letters in circles
@@ -41,8 +47,13 @@ fn is_enclosed(c: char) -> bool {
     matches!(c, '\u{1f100}'..='\u{1f2ff}')
 }
 
-/// Returns the letters that readers take `c` for, when `c` is a ligature or a Latin letter with a stroke. Unicode does not
-/// decompose these. Other characters are returned as they are.
+/// Whether `c` can be part of a word: it is a letter, a digit or a mark.
+pub(super) fn is_in_word(c: char) -> bool {
+    (c.is_alphanumeric() && !is_enclosed(c)) || is_combining_mark(c)
+}
+
+/// Returns the letters that replace `c`, when `c` is a Latin ligature or a Latin letter with a stroke: Unicode does not
+/// decompose these. Returns other characters as they are.
 fn spell_out(c: char) -> impl Iterator<Item = char> {
     let spelled: &'static str = match c {
         'æ' => "ae",
@@ -149,7 +160,6 @@ pub fn is_visible(c: char) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -172,7 +182,19 @@ mod tests {
 
     #[test]
     fn normalizing_twice_changes_nothing() {
-        for text in ["Amélie", "İ", "ẞ", "ǽ", "ΐ", "ﷺ", "か\u{3099}", "Ǆ", "ſ", "ƛ"] {
+        for text in [
+            "Amélie",
+            "İ",
+            "ẞ",
+            "ǽ",
+            "ΐ",
+            "ﷺ",
+            "か\u{3099}",
+            "Ǆ",
+            "ſ",
+            "ƛ",
+            "가\u{345}",
+        ] {
             let once = words(text).join(" ");
             assert_eq!(words(&once).join(" "), once, "{text}");
         }

@@ -16,7 +16,7 @@ pub const DEFAULT_LIMIT: PageLimit = PageLimit::of::<20>();
 /// The parameters of every collection, for the OpenAPI document.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "documentation; Params and PageQuery read the values")]
+#[expect(dead_code, reason = "only described; Params and PageQuery read the values")]
 pub struct PageParams {
     /// The most results on a page.
     #[param(minimum = 1, maximum = 100, default = 20, example = 20)]

@@ -11,11 +11,12 @@ use crate::{
     state::AppState,
 };
 
-/// The header with the client's address, where CloudFront is in front of the API. A function of the distribution sets it on
-/// every request and replaces what the client sent.
+/// The header with the client's address, if CloudFront is deployed. A CloudFront Function sets it on every request and
+/// overwrites what the client sent.
 pub const VIEWER_ADDRESS: HeaderName = HeaderName::from_static("x-viewer-address");
 
-/// A request's query parameters, decoded. The last value of a repeated parameter counts. Unknown parameters are ignored.
+/// A request's query parameters, decoded. If a parameter is repeated, the last value is used. Unknown parameters are
+/// ignored.
 #[derive(Clone, Debug, Default)]
 pub struct Params {
     values: BTreeMap<String, String>,
@@ -66,8 +67,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     }
 }
 
-/// Returns whether `text`, percent-decoded, is UTF-8. The form decoder would replace invalid bytes, and a search would
-/// then be for another text than the client sent.
+/// Returns whether `text`, percent-decoded, is UTF-8. The form decoder would replace invalid bytes, and a search would then
+/// look for a text that the client didn't send.
 #[must_use]
 pub fn decodes_to_utf8(text: &str) -> bool {
     percent_encoding::percent_decode_str(text).decode_utf8().is_ok()
@@ -106,16 +107,17 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// The address from which the gateway received the request. `X-Forwarded-For` isn't read, since a client can set it.
+/// The address from which the gateway received the request. `X-Forwarded-For` isn't read, because a client can set it.
 ///
-/// Behind CloudFront the gateway sees an address of CloudFront's, so [`VIEWER_ADDRESS`] is read instead. It can be trusted
-/// there, since a request without CloudFront's key has been refused before. Elsewhere it isn't read.
+/// Behind CloudFront the gateway sees an address of CloudFront's, so [`VIEWER_ADDRESS`] is read instead. It can be trusted,
+/// because a request without CloudFront's key was rejected before. Without CloudFront the header isn't read.
 #[derive(Clone, Debug)]
 pub struct SourceAddress(pub Option<String>);
 
 impl SourceAddress {
-    /// Returns what identifies one client: its IPv4 address, or the /56 of its IPv6 address, which is what a home gets (RFC
-    /// 6177 §2). It is empty where the gateway gives no address, so all such clients count as one.
+    /// Returns what identifies one client: its IPv4 address, or the first 56 bits of its IPv6 address, the prefix that an
+    /// internet provider typically assigns to one home (RFC 6177 §2). Without an address it is empty, so all clients
+    /// without one count as the same client.
     #[must_use]
     pub fn network(&self) -> String {
         let Some(text) = &self.0 else {

@@ -30,19 +30,19 @@ use crate::{
 /// The header that carries a request's id on every response.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The header in which CloudFront, where it is in front of the API, proves that a request came through it.
+/// The header with CloudFront's secret key. It proves that the request came through CloudFront.
 pub const EDGE_KEY: HeaderName = HeaderName::from_static("x-edge-key");
 
-/// Adds to `router` what every request gets, whichever function answers it:
+/// Wraps `router` in the layers that every function shares:
 ///
 /// * `x-request-id` on every response, and a problem document for every failure, including unknown routes and methods;
 /// * CORS as configured;
-/// * `403` for a request that bypasses CloudFront, where CloudFront is in front of the API;
+/// * `403` for a request that bypasses CloudFront, if CloudFront is deployed;
 /// * a response within the deadline (`503`) and after a panic (`500`);
 /// * the same response with and without a trailing slash. Routes are registered with it.
 ///
 /// # Errors
-/// Fails if a configured CORS origin isn't a valid header value.
+/// Returns an error if a configured CORS origin isn't a valid header value.
 pub fn with_layers(router: Router, config: &HttpConfig) -> Result<Router, http::Error> {
     let router = router
         .fallback(|| async { NO_PATH })
@@ -68,7 +68,7 @@ pub fn with_layers(router: Router, config: &HttpConfig) -> Result<Router, http::
 /// documents.
 ///
 /// # Errors
-/// Fails if a configured origin isn't a valid header value.
+/// Returns an error if a configured origin isn't a valid header value.
 pub fn cors(config: &HttpConfig) -> Result<CorsLayer, http::Error> {
     let origins = if config.cors_origins.iter().any(|o| o == "*") {
         AllowOrigin::from(AnyOf)
@@ -99,8 +99,8 @@ pub fn cors(config: &HttpConfig) -> Result<CorsLayer, http::Error> {
         .max_age(Duration::from_secs(86_400)))
 }
 
-/// Returns `403` for a request that bypasses CloudFront, where CloudFront is in front of the API: only its web ACL limits
-/// clients there. The layer compares digests, since the time that a comparison takes could reveal a part of the key.
+/// Rejects a request that bypasses CloudFront with `403`, if CloudFront is deployed: only CloudFront's web ACL limits the
+/// rate of a client. The layer compares digests, because the duration of a comparison could reveal a part of the key.
 async fn check_edge_key(State(key): State<Option<String>>, request: Request, next: Next) -> Response {
     let sent = request.headers().get(EDGE_KEY);
     if key.is_some() && key != sent.map(|key| sha256_hex(key.as_bytes())) {
@@ -109,8 +109,9 @@ async fn check_edge_key(State(key): State<Option<String>>, request: Request, nex
     next.run(request).await
 }
 
-/// Returns `404` if the path that the router sees isn't the one that the client sent. `lambda_http` parses the path as a
-/// browser does: dot segments, a `#` or trailing white space would lead to another resource, even for `DELETE`.
+/// Rejects a request with `404` if the path that the router sees isn't the one that the client sent. `lambda_http` parses
+/// the path as a browser does, so dot segments, `#` or trailing spaces could route a request, even a `DELETE`, to another
+/// resource.
 async fn same_path(request: Request, next: Next) -> Response {
     let sent = request.raw_http_path();
     let parsed = percent_encoding::percent_decode_str(request.uri().path());
@@ -128,8 +129,8 @@ const NO_PATH: Error = Error::not_found("There is nothing at this path.");
 /// The outermost layer: gives the request its id, writes problem documents, and logs.
 async fn finish(request: Request, next: Next) -> Response {
     let id = request_id(&request);
-    // A client may put a secret into a path or a method, so the log has neither: only known methods. The function's
-    // operations record the route and the operation.
+    // A client may put a secret into a path or a method, so the log never contains the path, and contains only standard
+    // methods. `Operations::with_state` records the route and the operation.
     let method = known_method(request.method());
     let span = tracing::info_span!("request", request_id = %id, method, route = Empty, operation = Empty);
     let mut response = next.run(request).instrument(span.clone()).await;
@@ -185,7 +186,7 @@ fn request_id(request: &Request) -> String {
     .unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
 }
 
-/// Returns `503` if the handler hasn't finished within the deadline. The client gets a problem document that allows a
+/// Responds with `503` if the handler hasn't finished within the deadline. The client gets a problem document that allows a
 /// retry, instead of the gateway's bare timeout after 30 seconds.
 ///
 /// The store knows the deadline and gives up shortly before it, so only work outside the store is cut off here.
@@ -196,7 +197,7 @@ async fn deadline(State(limit): State<Duration>, request: Request, next: Next) -
     }
 }
 
-/// Returns `500` after a panic, and the process continues. The panic hook of [`crate::telemetry`] has logged where it
+/// Responds with `500` after a panic, and the process continues. The panic hook of [`crate::telemetry`] has logged where it
 /// happened. Nothing logs its message, which may quote the request.
 fn after_panic(_: Box<dyn Any + Send + 'static>) -> Response {
     Error::internal("a panic").into_response()

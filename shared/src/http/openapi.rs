@@ -209,7 +209,6 @@ fn header(kind: Type, description: &str) -> Header {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -1,5 +1,5 @@
-//! The declaration of a function's operations, from which its routes, its part of the OpenAPI document and the names in its
-//! log are made.
+//! The [`operations!`](crate::operations) macro: declares a function's operations once, and generates its router, its
+//! OpenAPI document and the operation names in its log.
 
 use std::marker::PhantomData;
 
@@ -59,8 +59,8 @@ fn operation(declared: &[Operation], method: &Method, route: &str) -> Option<&'s
 
 /// Declares a function's operations: `"/path/" => method: handler, method: handler;` for each route.
 ///
-/// Defines two functions, `operations() -> Operations<State>` and `documented() -> utoipa::openapi::OpenApi`. The document is
-/// not made together with the router, because a cold start does not need it.
+/// Defines two functions, `operations() -> Operations<State>` and `documented() -> utoipa::openapi::OpenApi`. They are
+/// separate so that a cold start doesn't build the document.
 #[macro_export]
 macro_rules! operations {
     ($state:ty; $($route:literal => $($method:ident: $handler:ident),+;)+) => {

@@ -17,7 +17,8 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 /// messages for invalid fields.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// A URI for the type of the problem. `about:blank` means that the status says all (RFC 9457 §4.2.1).
+    /// A URI for the type of the problem. `about:blank` means that the status describes the problem fully (RFC 9457
+    /// §4.2.1).
     #[serde(rename = "type")]
     #[schema(example = "about:blank")]
     pub kind: &'static str,
@@ -43,7 +44,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Returns a problem of this status, without a request id: `http/layers.rs` fills it in.
+    /// Returns a problem of this status. Its request id is empty: the outermost layer (`layers::finish`) fills it in.
     #[must_use]
     pub fn new(
         status: StatusCode,

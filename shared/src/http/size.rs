@@ -68,7 +68,6 @@ impl io::Write for Counter {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use serde_json::json;
 

@@ -160,7 +160,7 @@ async fn an_email_is_a_mailbox_at_a_domain() {
 
 /// Guarantees 14 and 15.
 #[tokio::test]
-async fn a_password_is_any_8_to_128_characters_exactly_as_typed() {
+async fn a_password_is_any_8_to_128_characters_with_case_and_white_space_kept() {
     let app = TestApp::new().await;
     let longest = "🦀".repeat(128);
     for (n, password) in [
@@ -293,6 +293,29 @@ async fn names_are_trimmed_and_passwords_are_not() {
         .names(&["password"]);
     let store = &app.running.state.store;
     assert!(store.promote(" RIPLEY ", Role::Admin).await.unwrap().is_some());
+}
+
+/// Keyboards differ in whether they compose letters.
+#[tokio::test]
+async fn a_password_typed_with_letters_composed_or_not_signs_in() {
+    let app = TestApp::new().await;
+    let spellings = ["pässwörd für zoë", "pa\u{308}sswo\u{308}rd fu\u{308}r zoe\u{308}"];
+    for (n, registered) in spellings.into_iter().enumerate() {
+        let name = format!("ripley{n}");
+        let user = json!({"username": name, "email": format!("{name}@example.com"), "password": registered});
+        register(&app, user).await.is(201);
+        for typed in spellings {
+            login(&app, &name, typed).await.is(200);
+        }
+        login(&app, &name, "password fur zoe").await.is(401);
+        login(&app, &name, &format!("{registered} ")).await.is(401);
+    }
+    // Seven characters, whatever the number of code points.
+    let short = json!({"username": "newt", "email": "newt@example.com", "password": "e\u{301}".repeat(7)});
+    register(&app, short)
+        .await
+        .is_problem(400, "invalid_input")
+        .names(&["password"]);
 }
 
 /// Guarantee 25.

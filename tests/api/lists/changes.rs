@@ -16,7 +16,7 @@ async fn imported(count: u64) -> TestApp {
     for n in 1..=count {
         writeln!(
             file,
-            "tt{n},Movie {n},A movie.,{}-01-01,Somebody,Drama",
+            "tt{n:07},Movie {n},A movie.,{}-01-01,Somebody,Drama",
             1900 + n % 100
         )
         .unwrap();

@@ -6,7 +6,7 @@ use super::{COVER, create, path, solaris};
 use crate::api::with_changes;
 use crate::support::TestApp;
 
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 13] = [
     "cover_image",
     "created_at",
     "description",
@@ -15,6 +15,7 @@ const FIELDS: [&str; 12] = [
     "favorite_count",
     "genre",
     "id",
+    "imdb_id",
     "release_date",
     "title",
     "updated_at",
@@ -36,6 +37,7 @@ async fn a_new_movie_has_exactly_the_documented_fields() {
     for (name, value) in solaris().as_object().unwrap() {
         assert_eq!(&movie[name], value);
     }
+    assert_eq!(movie["imdb_id"], Value::Null);
     assert_eq!(movie["cover_image"], Value::Null);
     assert_eq!(movie["favorite"], false);
     assert_eq!(movie["favorite_count"], 0);

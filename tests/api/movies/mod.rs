@@ -3,6 +3,7 @@
 mod deletion;
 mod edits;
 mod fields;
+mod imdb_ids;
 
 use serde_json::Value;
 

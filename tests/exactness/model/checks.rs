@@ -86,6 +86,7 @@ impl Comparison {
                     genres: vec![GENRES[n % GENRES.len()]],
                     date: DATES[n % DATES.len()],
                     description: "New.".into(),
+                    imdb_id: None,
                 };
                 self.create(Some(0), &new, None, None).await;
             }
@@ -155,7 +156,14 @@ impl Comparison {
         let turn = self.movies.len() + self.users.len();
         let caller = self.caller(Some(turn));
         let order = ORDERS[turn % ORDERS.len()];
-        for list in [List::All(order), List::Categories, List::Favorites, List::Users] {
+        let imdb_id = IMDB_IDS[turn % IMDB_IDS.len()];
+        for list in [
+            List::All(order),
+            List::ImdbId(imdb_id, None),
+            List::Categories,
+            List::Favorites,
+            List::Users,
+        ] {
             let (path, count, expected) = self.list(&list, &caller);
             let page = caller.get(&format!("{path}&limit=100")).send().await.is(200);
             let expected = json!({"count": count, "next": null, "previous": null, "results": expected});

@@ -79,7 +79,12 @@ impl Comparison {
             Op::Put(who, n, movie, favorite) => {
                 let body = movie_body(movie);
                 self.edit(Method::PUT, *who, *n, body, *favorite, |text| {
-                    *text = movie.clone();
+                    // An optional field that is left out stays as it is.
+                    let imdb_id = movie.imdb_id.or(text.imdb_id);
+                    *text = MovieText {
+                        imdb_id,
+                        ..movie.clone()
+                    };
                 })
                 .await;
             }
@@ -90,6 +95,7 @@ impl Comparison {
                     Change::Genres(genres) => json!({"genre": written(genres)}),
                     Change::Date(date) => json!({"release_date": date}),
                     Change::Description(text) => json!({"description": text}),
+                    Change::ImdbId(imdb_id) => json!({"imdb_id": imdb_id}),
                     Change::Nothing => json!({}),
                     Change::Invalid => json!({"title": " ", "release_date": "2001-02-29"}),
                 };
@@ -100,6 +106,7 @@ impl Comparison {
                         Change::Genres(genres) => text.genres = genres,
                         Change::Date(date) => text.date = date,
                         Change::Description(description) => text.description = description,
+                        Change::ImdbId(imdb_id) => text.imdb_id = imdb_id,
                         Change::Nothing | Change::Invalid => {}
                     }
                 })
@@ -208,6 +215,10 @@ impl Comparison {
             answer.is_problem(400, "invalid_input").names(&["user"]);
             return;
         }
+        if self.holder_of(text.imdb_id).is_some() {
+            answer.is_problem(409, "conflict").names(&["imdb_id"]);
+            return;
+        }
         let answer = answer.is(201);
         let id = answer.body["id"].as_u64().unwrap();
         assert_eq!(answer.header("location"), format!("/api/movies/{id}/"));
@@ -250,6 +261,12 @@ impl Comparison {
         if !self.allowed(&caller, id, &answer, wrong) {
             return;
         }
+        let mut changed = self.movies[&id].text.clone();
+        change(&mut changed);
+        if self.holder_of(changed.imdb_id).is_some_and(|holder| holder != id) {
+            answer.is_problem(409, "conflict").names(&["imdb_id"]);
+            return;
+        }
         let answer = answer.is(200);
         let movie = self.movies.get_mut(&id).unwrap();
         change(&mut movie.text);
@@ -263,6 +280,14 @@ impl Comparison {
         }
         self.update_genres(&genres);
         assert_eq!(answer.body, self.movies[&id].body(id, caller.id));
+    }
+
+    /// Returns the movie that has this IMDb id.
+    fn holder_of(&self, imdb_id: Option<&str>) -> Option<u64> {
+        let imdb_id = imdb_id?;
+        let mut movies = self.movies.iter();
+        let holder = movies.find(|(_, movie)| movie.text.imdb_id == Some(imdb_id));
+        holder.map(|(id, _)| *id)
     }
 
     pub(super) async fn delete(&mut self, who: Who, n: usize) {
@@ -358,11 +383,15 @@ pub(super) fn written(genres: &[GenreName]) -> String {
 }
 
 pub(super) fn movie_body(movie: &MovieText) -> Value {
-    json!({
+    let mut body = json!({
         "title": movie.title.written,
         "description": movie.description,
         "release_date": movie.date,
         "director": movie.director.written,
         "genre": written(&movie.genres),
-    })
+    });
+    if let Some(imdb_id) = movie.imdb_id {
+        body["imdb_id"] = json!(imdb_id);
+    }
+    body
 }

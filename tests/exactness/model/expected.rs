@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{comparison::Comparison, reference::*, requests::*};
+use super::{comparison::Comparison, reference::*, requests::*, vocabulary::*};
 use crate::support::{Caller, encode};
 
 impl Comparison {
@@ -62,6 +62,17 @@ impl Comparison {
             List::Genre((name, identity), order) => {
                 let movies = self.ordered(order, |movie| movie.identities().contains(identity));
                 let path = format!("/api/movies/?genre={}&ordering={order}", encode(name));
+                (path, Some(movies.len()), self.bodies(&movies, caller.id))
+            }
+            List::ImdbId(imdb_id, genre) => {
+                let movies = self.ordered("id", |movie| {
+                    let is_of_genre = |(_, identity): &GenreName| movie.identities().contains(identity);
+                    movie.text.imdb_id == Some(*imdb_id) && genre.as_ref().is_none_or(is_of_genre)
+                });
+                let mut path = format!("/api/movies/?imdb_id={imdb_id}");
+                if let Some((name, _)) = genre {
+                    path += &format!("&genre={}", encode(name));
+                }
                 (path, Some(movies.len()), self.bodies(&movies, caller.id))
             }
             List::Categories => {

@@ -28,6 +28,7 @@ impl Movie {
             "release_date": self.text.date,
             "director": self.text.director.written,
             "genre": shown_genres(&self.text.genres),
+            "imdb_id": self.text.imdb_id,
             "cover_image": null,
             "favorite": self.favorites.contains(&caller),
             "favorite_count": self.favorites.len(),

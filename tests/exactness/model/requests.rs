@@ -49,6 +49,7 @@ pub(super) enum Change {
     Genres(Vec<GenreName>),
     Date(&'static str),
     Description(String),
+    ImdbId(Option<&'static str>),
     Nothing,
     /// Invalid values, which must change nothing.
     Invalid,
@@ -65,6 +66,8 @@ pub(super) enum FavoriteChange {
 pub(super) enum List {
     All(&'static str),
     Genre(GenreName, &'static str),
+    /// The movie with an IMDb id, perhaps of a genre.
+    ImdbId(&'static str, Option<GenreName>),
     Categories,
     Favorites,
     Users,
@@ -120,15 +123,25 @@ pub(super) fn description() -> impl Strategy<Value = String> {
 }
 
 pub(super) fn movie_text() -> impl Strategy<Value = MovieText> {
-    (text(1..5), text(1..3), genres(), select(DATES), description()).prop_map(
-        |(title, director, genres, date, description)| MovieText {
-            title,
-            director,
-            genres,
-            date,
-            description,
-        },
+    let imdb_id = option::weighted(0.3, select(IMDB_IDS));
+    (
+        text(1..5),
+        text(1..3),
+        genres(),
+        select(DATES),
+        description(),
+        imdb_id,
     )
+        .prop_map(
+            |(title, director, genres, date, description, imdb_id)| MovieText {
+                title,
+                director,
+                genres,
+                date,
+                description,
+                imdb_id,
+            },
+        )
 }
 
 pub(super) fn who() -> impl Strategy<Value = Who> {
@@ -139,6 +152,7 @@ pub(super) fn list() -> impl Strategy<Value = List> {
     prop_oneof![
         4 => select(ORDERS).prop_map(List::All),
         3 => (select(GENRES), select(ORDERS)).prop_map(|(genre, order)| List::Genre(genre, order)),
+        2 => (select(IMDB_IDS), option::of(select(GENRES))).prop_map(|(id, genre)| List::ImdbId(id, genre)),
         2 => Just(List::Categories),
         3 => Just(List::Favorites),
         1 => Just(List::Users),
@@ -155,6 +169,7 @@ pub(super) fn movie_change() -> impl Strategy<Value = Op> {
         3 => genres().prop_map(Change::Genres),
         2 => select(DATES).prop_map(Change::Date),
         1 => description().prop_map(Change::Description),
+        2 => option::weighted(0.7, select(IMDB_IDS)).prop_map(Change::ImdbId),
         1 => Just(Change::Nothing),
         1 => Just(Change::Invalid),
     ];

@@ -37,6 +37,23 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("МОСКВА", "москва"),
     ("기생충", "기생충"),
     ("千と", "千と"),
+    ("パパ", "パパ"),
+    ("ﾊﾟﾊﾟ", "パパ"),
+    ("ババ", "ババ"),
+    ("ハハ", "ハハ"),
+    ("बिल", "बिल"),
+    ("बाल", "बाल"),
+    ("कृष्ण", "कृष्ण"),
+    ("ไม่", "ไม่"),
+    ("ไม้", "ไม้"),
+    ("ខ្មែរ", "ខ្មែរ"),
+    ("أَحْمَد", "أحمد"),
+    ("أحمد", "أحمد"),
+    ("احمد", "احمد"),
+    ("כָּל", "כל"),
+    ("כל", "כל"),
+    ("Мой", "мои"),
+    ("Ёлки", "елки"),
 ];
 
 /// Single letters with their normalized forms, from which other words are made. An empty form separates words.
@@ -59,6 +76,16 @@ pub(super) const LETTERS: &[(&str, &str)] = &[
     ("字", "字"),
     ("ひ", "ひ"),
     ("ก", "ก"),
+    ("กี่", "กี่"),
+    ("ｶﾞ", "ガ"),
+    ("カ", "カ"),
+    ("बि", "बि"),
+    ("बा", "बा"),
+    ("क्", "क्"),
+    ("أ", "أ"),
+    ("بَ", "ب"),
+    ("שָ", "ש"),
+    ("Й", "и"),
     ("𝔛", "x"),
     ("🦀", ""),
     ("—", ""),
@@ -67,7 +94,8 @@ pub(super) const LETTERS: &[(&str, &str)] = &[
     ("#", ""),
 ];
 
-/// Genres, each with its identity. Genres that differ only in case are the same genre.
+/// Genres, each with its identity. Genres that differ only in case or accents are the same genre. `^` replaces `+` in an
+/// identity, and `_` replaces `#`: no query has these words.
 pub(super) const GENRES: &[(&str, &str)] = &[
     ("Drama", "drama"),
     ("DRAMA", "drama"),
@@ -81,6 +109,14 @@ pub(super) const GENRES: &[(&str, &str)] = &[
     ("COMÉDIE", "comedie"),
     ("Боевик", "боевик"),
     ("2", "2"),
+    ("C", "c"),
+    ("C++", "c ^^"),
+    ("c＋＋", "c ^^"),
+    ("C#", "c _"),
+    ("बिल", "बिल"),
+    ("बाल", "बाल"),
+    ("パパ", "パパ"),
+    ("ハハ", "ハハ"),
 ];
 
 /// Release dates. There are few, so that movies share them.
@@ -92,6 +128,9 @@ pub(super) const DATES: &[&str] = &[
     "2000-03-01",
     "9999-12-31",
 ];
+
+/// Few IMDb ids, so that movies compete for them.
+pub(super) const IMDB_IDS: &[&str] = &["tt0068646", "tt12345678", "tt1234567890"];
 
 /// A text as it is written, and its normalized words.
 #[derive(Clone)]
@@ -132,4 +171,5 @@ pub(super) struct MovieText {
     pub(super) genres: Vec<GenreName>,
     pub(super) date: &'static str,
     pub(super) description: String,
+    pub(super) imdb_id: Option<&'static str>,
 }

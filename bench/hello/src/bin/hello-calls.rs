@@ -1,6 +1,6 @@
-//! A bare function that makes the calls that its request names, and does nothing with the answers. For
-//! `?calls=Query,Query-BatchGetItem` it makes two queries in parallel, and then reads a batch. It is compared with a request that
-//! makes the same calls.
+//! A bare function that makes the calls that its request names, and ignores the responses. For
+//! `?calls=Query,Query-BatchGetItem` it sends two Queries in parallel, then a BatchGetItem. It is compared with a request
+//! that makes the same calls.
 
 use std::collections::HashMap;
 

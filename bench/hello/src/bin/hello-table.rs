@@ -1,4 +1,4 @@
-//! The smallest function that reads a table: one GetItem for each request, by the simplest client.
+//! The smallest function that reads a table: one GetItem for each request, with the simplest client.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::{Error, Request, run, service_fn};

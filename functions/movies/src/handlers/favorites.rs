@@ -12,15 +12,15 @@ use crate::{
 
 /// Toggle a favorite
 ///
-/// Adds the movie to the caller's favorites, or removes it if it is among them. A repeated request reverses the first one:
-/// use `PUT` or `DELETE` where a request can be repeated.
+/// Adds the movie to the caller's favorites, or removes it if it is among them. A retried toggle undoes the first one. If
+/// you retry requests, use `PUT` or `DELETE`.
 #[utoipa::path(
     post,
     path = "/api/movies/{id}/favorite/",
     tag = "favorites",
     params(MovieIdParam),
     responses(
-        (status = 200, description = "Whether the movie is a favorite now.", body = FavoriteBody),
+        (status = 200, description = "The favorite and the movie's favorite count after the request.", body = FavoriteBody),
         Unauthenticated, NotFound, Unavailable
     ),
     security(("bearer" = []))
@@ -42,7 +42,7 @@ pub(crate) async fn toggle_favorite(
     tag = "favorites",
     params(MovieIdParam),
     responses(
-        (status = 200, description = "Whether the movie is a favorite now.", body = FavoriteBody),
+        (status = 200, description = "The favorite and the movie's favorite count after the request.", body = FavoriteBody),
         Unauthenticated, NotFound, Unavailable
     ),
     security(("bearer" = []))
@@ -64,7 +64,7 @@ pub(crate) async fn add_favorite(
     tag = "favorites",
     params(MovieIdParam),
     responses(
-        (status = 200, description = "Whether the movie is a favorite now.", body = FavoriteBody),
+        (status = 200, description = "The favorite and the movie's favorite count after the request.", body = FavoriteBody),
         Unauthenticated, NotFound, Unavailable
     ),
     security(("bearer" = []))

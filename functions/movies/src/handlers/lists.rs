@@ -30,7 +30,8 @@ const MOVIES_PER_CATEGORY: PageLimit = PageLimit::of::<5>();
 /// Search movies
 ///
 /// Returns the movies that match every word of `q`. A word matches when a word of the title, the director or the genre
-/// begins with it; a word of one or two characters must be a whole word. Case and accents are ignored.
+/// begins with it; a word of one or two characters must be a whole word. Case and accents are ignored. Marks that are part of
+/// a letter in its script are not: `パパ` does not match `ハハ`.
 ///
 /// Movies whose title equals `q` come first, then those whose title begins with `q`, then all others. If `q` is one word,
 /// the others are ordered by what matches: title, director, genre.

@@ -1,4 +1,4 @@
-//! The handlers. Each parses its request, makes one call to the store, and responds.
+//! The handlers. Each parses its request, calls the store, and responds.
 //!
 //! * [`movies`]: list, create, get, replace, update and delete movies.
 //! * [`favorites`]: toggle, add and remove a favorite.

@@ -13,9 +13,9 @@ use marquee_shared::{
         edit_movie::{Edit, EditView},
         movie::{MovieView, NO_MOVIE},
         movie_lists::MovieOrder,
-        page::Counted,
+        page::{Counted, Slice},
     },
-    domain::{MovieFields, MovieId, Role, UserId, genre},
+    domain::{ImdbId, MovieFields, MovieId, Role, UserId, genre},
     error::FieldErrors,
     http::{
         Collection, Form, PageQuery,
@@ -32,12 +32,12 @@ use crate::{
 };
 
 /// The error for a caller who is neither the owner of the movie nor an admin.
-const NOT_YOURS: Error = Error::forbidden("Only the user who added this movie, or an admin, may change it.");
+const NOT_YOURS: Error = Error::forbidden("Only the owner of this movie and admins can change or delete it.");
 
 /// List movies
 ///
-/// Returns all movies, or those of a genre. The movies and the count are exact and current. On AWS the order by release date
-/// comes from an index and can be a moment behind.
+/// Returns all movies, or those of a genre, or the one with an id at IMDb. The movies and the count are exact and current.
+/// On AWS the order by release date comes from an index and can be a moment behind.
 #[utoipa::path(
     get,
     path = "/api/movies/",
@@ -61,21 +61,32 @@ pub(crate) async fn list_movies(
         errors.add("genre", "This field may not be blank.");
     }
     let genre = params.get("genre").map(genre::identity);
+    let imdb_id = params.get("imdb_id").map(ImdbId::parse);
+    let imdb_id = imdb_id.and_then(|id| errors.take("imdb_id", id));
     let mut scope = format!("movies ordering={ordering}");
     if let Some(genre) = &genre {
         scope += " genre=";
         scope += genre.as_deref().unwrap_or_default();
     }
+    if let Some(id) = &imdb_id {
+        scope += " imdb_id=";
+        scope += id.as_str();
+    }
     let page = PageQuery::read_with(&state, params, DEFAULT_LIMIT, scope, errors).await?;
     let (store, caller) = (&state.store, caller.map(|c| c.id));
     let (window, limit) = (&page.window, page.limit);
-    let Counted { count, slice } = match genre {
-        None => store.list_movies(order, window, limit, caller).await?,
-        Some(None) => Counted::default(),
-        Some(Some(genre)) => {
+    let Counted { count, slice } = match (imdb_id, genre) {
+        // Nothing but signs, so no movie has it.
+        (_, Some(None)) => Counted::default(),
+        (None, None) => store.list_movies(order, window, limit, caller).await?,
+        (None, Some(Some(genre))) => {
             store
                 .list_movies_of_genre(&genre, order, window, limit, caller)
                 .await?
+        }
+        (Some(id), genre) => {
+            let view = store.get_movie_by_imdb_id(&id, caller).await?;
+            one_of_genre(view, genre.flatten().as_deref())
         }
     };
     let slice = MovieBody::slice(slice);
@@ -95,7 +106,7 @@ pub(crate) async fn list_movies(
         (status = 201, description = "The new movie.", body = MovieBody, headers(
             ("location" = String, description = "The path of the movie.")
         )),
-        BadRequest, Unauthenticated, Forbidden, TooLarge, UnsupportedMediaType, Unavailable
+        BadRequest, Unauthenticated, Forbidden, Conflict, TooLarge, UnsupportedMediaType, Unavailable
     ),
     security(("bearer" = []))
 )]
@@ -147,7 +158,7 @@ pub(crate) async fn get_movie(
     request_body = NewMovie,
     responses(
         (status = 200, description = "The movie after the change.", body = MovieBody),
-        BadRequest, Unauthenticated, Forbidden, NotFound, Stale, TooLarge, UnsupportedMediaType, Unavailable
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Stale, TooLarge, UnsupportedMediaType, Unavailable
     ),
     security(("bearer" = []))
 )]
@@ -161,6 +172,9 @@ pub(crate) async fn replace_movie(
     let decide = |seen: &EditView| {
         if_match.check(seen.view.movie.version)?;
         let mut fields = new.fields.clone();
+        if !new.has_imdb_id_field {
+            fields.imdb_id.clone_from(&seen.view.movie.fields.imdb_id);
+        }
         if !new.has_cover_field {
             fields.cover_image.clone_from(&seen.view.movie.fields.cover_image);
         }
@@ -180,7 +194,7 @@ pub(crate) async fn replace_movie(
     request_body = MoviePatch,
     responses(
         (status = 200, description = "The movie after the change.", body = MovieBody),
-        BadRequest, Unauthenticated, Forbidden, NotFound, Stale, TooLarge, UnsupportedMediaType, Unavailable
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Stale, TooLarge, UnsupportedMediaType, Unavailable
     ),
     security(("bearer" = []))
 )]
@@ -252,12 +266,12 @@ fn may_change(seen: &EditView) -> Result<()> {
     }
 }
 
-/// Returns the edit to these fields, if the caller may name that user as the owner.
+/// Returns the edit with these fields. Fails if `user` names another owner and the caller isn't an admin.
 fn edit(seen: &EditView, fields: MovieFields, user: Option<UserId>, favorite: Option<bool>) -> Result<Edit> {
     let owner = seen.view.movie.user;
     let user = match user {
         None => owner,
-        // Naming the present owner changes nothing, so everybody may do it.
+        // Naming the current owner changes nothing and needs no permission.
         Some(user) if Some(user) == owner => owner,
         Some(user) => {
             may_name(seen.caller.role, user, seen.caller.id)?;
@@ -303,6 +317,22 @@ fn movie_response(view: MovieView) -> Response {
         response.headers_mut().insert(header::ETAG, etag);
     }
     response
+}
+
+/// Returns the list of this one movie, or an empty list if it is not of the genre.
+fn one_of_genre(view: Option<MovieView>, genre: Option<&str>) -> Counted<MovieView> {
+    let is_of_genre = |view: &MovieView| {
+        let mut genres = view.movie.fields.genres.iter();
+        genre.is_none_or(|genre| genres.any(|own| own.identity() == genre))
+    };
+    let items = Vec::from_iter(view.filter(is_of_genre));
+    Counted {
+        count: items.len() as u64,
+        slice: Slice {
+            items,
+            ..Slice::default()
+        },
+    }
 }
 
 fn parse_order(text: &str) -> Result<MovieOrder, &'static str> {

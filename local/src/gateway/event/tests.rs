@@ -1,5 +1,4 @@
 //! The events made of requests, against what API Gateway sends.
-#![allow(clippy::unwrap_used)]
 
 use http::Request;
 use time::macros::datetime;

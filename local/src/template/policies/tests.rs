@@ -1,5 +1,4 @@
 //! What roles allow, and which roles can't be read.
-#![allow(clippy::unwrap_used)]
 
 use super::*;
 use crate::template::{Need, Template};

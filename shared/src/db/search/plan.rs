@@ -1,11 +1,12 @@
-//! How much a search reads: the sizes of its rounds, and the ceiling of read units that no page exceeds.
+//! How much a search reads: the sizes of its rounds, and the read units that no page exceeds.
 //!
 //! A page of up to 20 movies may cost 40 units: 20 for postings, and one for each movie. The first round reads
-//! [`FIRST_POSTINGS`] of each range. [`further_postings`] decides how many postings each further round reads. For example, a
-//! page of 20 whose first round cost 13 units and found 8 movies among 120 postings, 45 of which a unit reads: 27 units are
-//! left, 8 of which are for those movies. 12 movies are missing, so 19 − 12 = 7 units of postings leave room for a full
-//! page. They read 7 × 45 = 315 postings, but (12 + 1) × 120 / 8 = 195 are expected to hold the missing movies. The round
-//! asks for a third more: 260.
+//! [`FIRST_POSTINGS`] of each range. [`further_postings`] decides how many postings each further round reads.
+//!
+//! For example, the first round of a page of 20 cost 13 units and found 8 movies among 120 postings. One unit reads 45 such
+//! postings. 27 units are left, and 8 of them are for the movies that were found. The other 12 movies need 12 of the
+//! remaining 19, so 7 units can be spent on postings: 7 × 45 = 315. The 12 movies, and one more, are expected among (12 +
+//! 1) × 120 / 8 = 195 postings. The round reads a third more than that: 260.
 
 use crate::db::{
     index::POSTING_BYTES,
@@ -14,18 +15,18 @@ use crate::db::{
     posting_keys::PostingKind,
 };
 
-/// How many terms the first round tries as drivers.
+/// The most terms that the first round tries as drivers.
 pub const DRIVER_CANDIDATES: u8 = 3;
-/// How many postings of each kind the first round reads of a range: one unit's, when they are of ordinary size, and two
-/// units', when they are of the [largest](POSTING_BYTES). The number doesn't depend on the page's size, so neither does the
-/// choice of the driver, and with it the order of the results.
+/// The postings of each kind that the first round reads of a range. They cost one read unit at ordinary size, and at most
+/// two units at the [largest](POSTING_BYTES). The number doesn't depend on the page's size, so the driver and the order of
+/// the results don't depend on it either.
 pub const FIRST_POSTINGS: [usize; PostingKind::ALL.len()] = [28, 40, 40, 24];
 /// The rounds that may follow the first one.
 pub const FURTHER_ROUNDS: [Round; 2] = [Round::Second, Round::Last];
-/// What the postings of a page of up to this many movies may cost, in units. On a larger page they may cost a unit for each
-/// movie.
+/// The most units that the postings of a page of up to this many movies may cost. On a larger page they may cost one unit
+/// for each movie.
 const POSTING_UNITS: usize = 20;
-/// How many bytes of each unit are kept free when postings are counted out by their mean size: the next ones may be larger.
+/// The bytes of each unit that an estimate by the mean size of postings keeps free: the next postings may be larger.
 const MARGIN_BYTES: usize = 128;
 /// What reading the largest movie costs, in units. Its texts, at their limits in characters of four bytes, and a cover
 /// image's URL of 2,048 bytes are 25 KB.
@@ -79,7 +80,7 @@ pub struct Progress {
     pub kind: PostingKind,
     /// How many postings were walked, up to there.
     pub walked_postings: usize,
-    /// How many postings like those one unit reads.
+    /// How many postings of the same size one unit reads.
     pub postings_per_unit: usize,
     /// How many hits were found.
     pub hits: usize,
@@ -113,11 +114,12 @@ pub fn further_postings(limit: PageLimit, budget: &Budget, progress: &Progress, 
     let affordable_units = units_left * walked / (walked + postings_per_unit * hits);
     let wanted = (missing + 1) * walked / hits;
     let (affordable_units, wanted) = match round {
-        // Half of it, so that a round can follow; and a third more than wanted, so that none has to.
+        // Half of the affordable units, so that another round is possible, and a third more postings than wanted, so that
+        // it is rarely needed.
         Round::Second => (affordable_units / 2, wanted + wanted / 3),
         Round::Last => (affordable_units, 2 * wanted),
     };
-    // What a full page doesn't need can be spent in any round.
+    // Units that a full page doesn't need can be spent in any round.
     let units = affordable_units.max(units_left.saturating_sub(missing));
     let planned = (units * postings_per_unit).min(wanted);
     // If all of them were of the largest size, one movie must still be affordable.
@@ -126,7 +128,6 @@ pub fn further_postings(limit: PageLimit, budget: &Budget, progress: &Progress, 
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -134,7 +135,8 @@ mod tests {
     use crate::{
         db::{item::to_item, keys, movie::MovieItem},
         domain::{
-            self, CoverImage, Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId,
+            self, CoverImage, Description, Director, Genres, ImdbId, MovieFields, MovieId, ReleaseDate,
+            Title, UserId,
         },
     };
 
@@ -160,15 +162,7 @@ mod tests {
         };
         use PostingKind::{Genre, Title, TitleWord};
         for case in [
-            case(
-                "the example in the head of this file",
-                TitleWord,
-                13,
-                120,
-                8,
-                260,
-                315,
-            ),
+            case("the example in the module docs", TitleWord, 13, 120, 8, 260, 315),
             case("a page that is nearly full", TitleWord, 13, 120, 19, 16, 24),
             case(
                 "few hits: as far as a full page leaves",
@@ -278,6 +272,7 @@ mod tests {
             release_date: ReleaseDate::parse("9999-12-31").unwrap(),
             director: Director::parse(&wide(200)).unwrap(),
             genres: Genres::parse(&genres.join(",")).unwrap(),
+            imdb_id: Some(ImdbId::parse("tt1234567890").unwrap()),
             cover_image: Some(CoverImage::parse(&format!("https://a/{}", "b".repeat(2038))).unwrap()),
         };
         let id = MovieId::try_from(domain::id::MAX_ID).unwrap();

@@ -1,4 +1,4 @@
-//! A search as it was asked for: its words, the ranges that it walks, and which postings there are hits.
+//! A parsed search: its words, the ranges that it walks, and which postings in them are hits.
 
 use crate::{
     db::{
@@ -18,15 +18,15 @@ use crate::{
 };
 
 /// The number of the range of titles among a walk's ranges.
-pub const TITLES: u8 = 0;
+pub const TITLE_RANGE: u8 = 0;
 
 /// A parsed `q`.
 #[derive(Clone, Debug)]
 pub struct SearchQuery {
     /// The words, in order: `the`, `god`, `godfather` of *The god: Godfather*.
     words: Vec<String>,
-    /// The words that a movie must be checked for, each once, the longest first: `godfather`, `the`. A movie that has
-    /// `godfather` matches `god` too.
+    /// The words that a movie must have, each once, the longest first: `godfather`, `the`. `god` isn't one of them, because
+    /// every movie that has `godfather` also matches `god`.
     terms: Vec<String>,
     /// The range of titles that begin with all of the words.
     titles: PostingRange,
@@ -37,7 +37,7 @@ pub struct SearchQuery {
 pub struct Driver {
     /// The term's number among the terms.
     pub term: u8,
-    /// The range of titles that begin with all of the query's words: range [`TITLES`] of the walk.
+    /// The range of titles that begin with all of the query's words: range [`TITLE_RANGE`] of the walk.
     titles: PostingRange,
     /// The ranges of the term, by kind: range 1 of the walk and on.
     of_term: Vec<PostingRange>,
@@ -46,13 +46,13 @@ pub struct Driver {
 impl Driver {
     /// The walk's ranges, in the order of the results, each with its number.
     pub fn ranges(&self) -> impl DoubleEndedIterator<Item = (u8, &PostingRange)> {
-        let titles = std::iter::once((TITLES, &self.titles));
+        let titles = std::iter::once((TITLE_RANGE, &self.titles));
         titles.chain(self.ranges_of_term())
     }
 
-    /// The walk's ranges but the first, which every driver shares.
+    /// The walk's ranges except the first one, which all drivers share.
     pub fn ranges_of_term(&self) -> impl DoubleEndedIterator<Item = (u8, &PostingRange)> {
-        // Four at most, one of each kind.
+        // At most four, one of each kind.
         (1..=PostingKind::ALL.len() as u8).zip(&self.of_term)
     }
 
@@ -65,7 +65,7 @@ impl Driver {
 }
 
 impl SearchQuery {
-    /// Parses the words of `q`. `None` when no movie can match: `q` has no letter or digit, or more words than a movie.
+    /// Parses the words of `q`. `None` if no movie can match: `q` has no letter or digit, or more words than a movie.
     #[must_use]
     pub fn parse(q: &str) -> Option<Self> {
         let words = text::words(q);
@@ -128,7 +128,7 @@ impl SearchQuery {
     /// Whether a posting, found in the range with this number, is a hit: whether its movie has all terms, and no earlier
     /// posting of the movie is in the walk. Decides from what the posting carries.
     #[must_use]
-    pub fn judge(&self, driver: &Driver, range: u8, posting: &Posting) -> Verdict {
+    pub fn decide(&self, driver: &Driver, range: u8, posting: &Posting) -> Verdict {
         let part = match &posting.words {
             Carried::All(words) => {
                 return self.is_hit(driver, range, &posting.key, posting.id, words).into();
@@ -136,7 +136,7 @@ impl SearchQuery {
             Carried::Part(part) => part,
         };
         if title_is_decided_by_key(&self.words) {
-            if range == TITLES {
+            if range == TITLE_RANGE {
                 return Verdict::Yes;
             }
             // This posting is also in the range of titles, and was a hit there.
@@ -155,7 +155,7 @@ impl SearchQuery {
         // A title that begins with the whole of `q` makes the movie a hit in the range of titles and in no other. Where `q` is a
         // single word, the posting of such a title is one of the driver's, and `shared` counts it.
         let title_may_begin_with_q = match self.words.as_slice() {
-            _ if range == TITLES => true,
+            _ if range == TITLE_RANGE => true,
             [first, _, ..] => part.title_may_begin_with(first),
             _ => false,
         };
@@ -174,8 +174,8 @@ impl SearchQuery {
         }
         // Keys hold only the beginning of a very long title, so the range of titles can hold one that doesn't begin with `q`.
         let title_begins_with_q = words.title_begins_with(&self.words);
-        if range == TITLES || title_begins_with_q {
-            return range == TITLES && title_begins_with_q;
+        if range == TITLE_RANGE || title_begins_with_q {
+            return range == TITLE_RANGE && title_begins_with_q;
         }
         let place = |key: &Key| {
             let mut ranges = driver.ranges_of_term();
@@ -190,7 +190,7 @@ impl SearchQuery {
 /// Whether a posting in the range with this number has the driver's term and is the movie's first that has it, as far as
 /// its key and `part` decide.
 fn is_first_posting(range: u8, term: &str, part: &Part) -> Verdict {
-    if range == TITLES || !word_is_decided_by_key(term) {
+    if range == TITLE_RANGE || !word_is_decided_by_key(term) {
         return part.contains(term).and(Verdict::Unknown);
     }
     // The key decides that the posting has the term. `shared` decides whether an earlier posting has a word that begins
@@ -206,7 +206,6 @@ fn is_first_posting(range: u8, term: &str, part: &Part) -> Verdict {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -9,7 +9,7 @@
 //! GENRE#sto  from sto    to sto\u{10FFFF}       words of genres
 //! ```
 //!
-//! A [short](is_short) word must match whole: the range of the kind 1 of `it` goes from `1#it#` to `1#it.`.
+//! A [short](is_short) word must match whole: for `it`, the range of other title words goes from `1#it#` to `1#it.`.
 
 use crate::db::{
     posting_keys::{self, MAX_TITLE_BYTES, PostingKind},
@@ -59,8 +59,8 @@ impl PostingRange {
     }
 }
 
-/// Whether every title in the range of titles of these words begins with them. It isn't so for words that don't fit in a
-/// key: the range then holds every title that begins with as much of them as fits.
+/// Whether every title in the range of titles of these words begins with them. False for words that don't fit in a key: the
+/// range then contains every title that begins with the part of them that fits.
 #[must_use]
 pub fn title_is_decided_by_key(words: &[String]) -> bool {
     // A short last word must match whole, so the key must also have room for the character after it.
@@ -72,15 +72,14 @@ pub fn title_is_decided_by_key(words: &[String]) -> bool {
     posting_keys::joined(words).len() + room <= MAX_TITLE_BYTES
 }
 
-/// Whether `word` matches the word of every posting in its ranges. It doesn't if it is too long for a key: the ranges then
-/// hold every word that begins with as much of it as fits.
+/// Whether `word` matches the word of every posting in its ranges. False for a word that doesn't fit in a key: the ranges
+/// then contain every word that begins with the part of it that fits.
 #[must_use]
 pub fn word_is_decided_by_key(word: &str) -> bool {
     posting_keys::word_fits(word)
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::{

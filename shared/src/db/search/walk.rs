@@ -1,4 +1,4 @@
-//! A walk along the postings that a search has read so far: its hits, where it stopped, and the page that comes of it.
+//! A walk through the postings that a search has read so far: its hits, where it stopped, and the page made of them.
 
 use std::collections::HashSet;
 
@@ -18,19 +18,19 @@ use crate::{
     domain::MovieId,
 };
 
-/// A posting whose movie belongs on the page, or may belong on it.
-pub struct Hit {
+/// A posting that is a hit, or that may be one.
+pub struct PossibleHit {
     /// Where the posting is in the walk.
     pub position: Position,
     /// The posting's key.
     pub key: Key,
     /// The movie.
     pub id: MovieId,
-    /// Whether the posting alone decides that it is a hit. If not, the movie decides.
+    /// Whether the posting is known to be a hit. If not, its movie decides.
     pub is_sure: bool,
 }
 
-impl Hit {
+impl PossibleHit {
     /// What reading the movie may cost, in units. A page's ceiling has one unit for each movie and doesn't count what a
     /// larger movie costs beyond that, but it counts all units of a movie that may be read and not shown.
     fn units(&self) -> usize {
@@ -38,7 +38,7 @@ impl Hit {
     }
 }
 
-/// Where a walk stopped because the range there wasn't read to its end.
+/// The place where a walk stopped, because the range there wasn't read to its end.
 pub struct Stop {
     /// Which of the reads.
     read: usize,
@@ -49,8 +49,8 @@ pub struct Stop {
 /// The hits of a walk.
 pub struct Found {
     /// The hits, in the direction of reading: at most one more than the page has room for.
-    pub hits: Vec<Hit>,
-    /// Where the walk stopped. `None` when the hits are all that were asked for, or all that the walk's ranges have.
+    pub hits: Vec<PossibleHit>,
+    /// The place where the walk stopped. `None` if the page is full, or if all ranges were read to their ends.
     pub stop: Option<Stop>,
 }
 
@@ -58,35 +58,35 @@ pub struct Found {
 pub struct Walk {
     /// The term that drives it.
     pub driver: Driver,
-    /// What was read of each range, in the direction of reading, from the one on in which the page begins.
+    /// What was read of each range, in the direction of reading, from the range in which the page begins.
     pub reads: Vec<RangeRead>,
     /// The page's read units.
     pub budget: Budget,
 }
 
 impl Walk {
-    /// The hits for a page of `limit` movies. Walks the reads one after another, up to the first that ends before its range
-    /// does: what follows in the other ranges comes later in the order of the results.
+    /// The hits for a page of `limit` movies. It follows the reads in order, up to the first range that wasn't read to its
+    /// end: the rest of that range comes before the next ranges in the order of the results.
     #[must_use]
     pub fn find(&self, query: &SearchQuery, limit: PageLimit) -> Found {
-        // The page, and one more that says whether there is a next page.
+        // The page, and one more hit, which shows that there is a next page.
         let enough = limit.get() + 1;
-        let mut hits: Vec<Hit> = Vec::new();
+        let mut hits: Vec<PossibleHit> = Vec::new();
         for (number, read) in self.reads.iter().enumerate() {
             for posting in &read.postings {
-                let is_sure = match query.judge(&self.driver, read.range, posting) {
+                let is_sure = match query.decide(&self.driver, read.range, posting) {
                     Verdict::Yes => true,
                     Verdict::No => continue,
                     Verdict::Unknown => false,
                 };
-                // A movie is a hit once. Where one of its postings is surely the hit, its others are not.
+                // A movie has one hit. If one of its postings is known to be the hit, the others aren't hits.
                 let mut others = hits.iter().filter(|other| other.id == posting.id);
                 if is_sure {
                     hits.retain(|other| other.id != posting.id);
                 } else if others.any(|other| other.is_sure) {
                     continue;
                 }
-                hits.push(Hit {
+                hits.push(PossibleHit {
                     position: self.position(read, posting),
                     key: posting.key.clone(),
                     id: posting.id,
@@ -117,7 +117,7 @@ impl Walk {
 
     /// How far the walk has come with these hits when it stopped in `range`.
     #[must_use]
-    pub fn progress(&self, hits: &[Hit], stop: &Stop, range: &PostingRange) -> Progress {
+    pub fn progress(&self, hits: &[PossibleHit], stop: &Stop, range: &PostingRange) -> Progress {
         let size = |reads: &[RangeRead]| {
             let postings: usize = reads.iter().map(|read| read.postings.len()).sum();
             let bytes: usize = reads.iter().map(RangeRead::bytes).sum();
@@ -132,7 +132,7 @@ impl Walk {
             postings_per_unit: postings_per_unit(there, bytes_there).min(postings_per_unit(read, bytes_read)),
             hits: hits.len(),
             hit_units: units(hits),
-            first_hit_units: hits.first().map_or(MOVIE_UNITS, Hit::units),
+            first_hit_units: hits.first().map_or(MOVIE_UNITS, PossibleHit::units),
         }
     }
 
@@ -147,7 +147,7 @@ impl Walk {
     /// The hits of the page of `window`, and its neighbors. Keeps only as many hits as the rest of the budget can fetch, but at
     /// least one, so that every page makes progress.
     #[must_use]
-    pub fn into_page(self, found: Found, window: &Window, limit: PageLimit) -> (Driver, Slice<Hit>) {
+    pub fn into_page(self, found: Found, window: &Window, limit: PageLimit) -> (Driver, Slice<PossibleHit>) {
         let Found { mut hits, stop } = found;
         let room = affordable(&hits, self.budget.units_left(0)).clamp(1, limit.get());
         let is_cut = hits.len() > room;
@@ -166,14 +166,14 @@ impl Walk {
 }
 
 /// What reading the movies of these hits may cost, in units. Each movie is read once.
-fn units(hits: &[Hit]) -> usize {
+fn units(hits: &[PossibleHit]) -> usize {
     let mut seen = HashSet::new();
     let movies = hits.iter().filter(|hit| seen.insert(hit.id));
-    movies.map(Hit::units).sum()
+    movies.map(PossibleHit::units).sum()
 }
 
 /// How many of these hits, from the first on, can be read with so many units.
-fn affordable(hits: &[Hit], units_left: usize) -> usize {
+fn affordable(hits: &[PossibleHit], units_left: usize) -> usize {
     let mut seen = HashSet::new();
     let mut spent_units = 0;
     let paid = hits.iter().take_while(|hit| {
@@ -186,13 +186,12 @@ fn affordable(hits: &[Hit], units_left: usize) -> usize {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
-    fn hit(id: u64, is_sure: bool) -> Hit {
+    fn hit(id: u64, is_sure: bool) -> PossibleHit {
         let sk = format!("1#love#{id:016}");
-        Hit {
+        PossibleHit {
             position: Position::at(sk.clone()),
             key: Key::new("WORD#lov", sk),
             id: MovieId::try_from(id).unwrap(),

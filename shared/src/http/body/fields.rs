@@ -148,7 +148,6 @@ impl Fields {
 fn whole(number: f64) -> Option<u64> {
     const LARGEST: f64 = 9_007_199_254_740_991.0;
     // The range makes the conversion exact.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     (number.fract() == 0.0 && (0.0..=LARGEST).contains(&number)).then_some(number as u64)
 }
 

@@ -59,7 +59,6 @@ impl Fields {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::http::body::fields::Field;

@@ -95,7 +95,6 @@ impl<'de> Visitor<'de> for KnownFields {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::http::body::fields::Field;
