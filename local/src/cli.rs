@@ -4,18 +4,25 @@ use std::{
     error::Error,
     fmt,
     io::{self, Write as _},
+    net::{IpAddr, Ipv4Addr},
     path::PathBuf,
 };
 
 use clap::{Args, Parser, Subcommand};
-use marquee_shared::{aws::client, clock::Clock, config::Config, db::Store, domain::Role};
+use marquee_shared::{
+    aws::client,
+    clock::Clock,
+    config::{Config, endpoint, table_name},
+    db::Store,
+    domain::Role,
+};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
     engine::Engine,
     import::{Importer, Source},
     server::{self, Catalog, Options, Place},
-    template::Template,
+    start_error::{StartError, TablePlace, warning_of},
 };
 
 /// Serve a movie catalog API on this machine.
@@ -35,6 +42,9 @@ pub struct Cli {
 /// The options of `marquee` without a command, which serves the API.
 #[derive(Debug, Args)]
 struct Serve {
+    /// Address to listen on; 0.0.0.0 or :: for every address of this machine.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1", value_parser = parse_host)]
+    host: IpAddr,
     /// Port of the API; 0 picks a free port.
     #[arg(long, default_value_t = 3000)]
     port: u16,
@@ -81,6 +91,15 @@ enum Command {
         #[command(flatten)]
         table: OperatorTable,
     },
+    /// Make an admin a member again.
+    ///
+    /// The last admin can be demoted too.
+    Demote {
+        /// Name of the user.
+        username: String,
+        #[command(flatten)]
+        table: OperatorTable,
+    },
     /// Import movies from a CSV file.
     ///
     /// Required columns: title, description, release_date, director, genre. Optional: imdb_id, cover_image.
@@ -111,14 +130,8 @@ impl Cli {
     pub async fn run(self) -> Result<(), Box<dyn Error>> {
         match self.command {
             None => self.serve.run().await,
-            Some(Command::Promote { username, table }) => {
-                let opened = table.open().await?;
-                let promoted = promote(&opened.store, &username).await;
-                opened.close().await?;
-                promoted?;
-                print_line(format_args!("{username} is an admin"))?;
-                Ok(())
-            }
+            Some(Command::Promote { username, table }) => table.set_role(&username, Role::Admin).await,
+            Some(Command::Demote { username, table }) => table.set_role(&username, Role::Member).await,
             Some(Command::Import { file, table }) => {
                 let opened = table.open().await?;
                 let source = Source::File(file);
@@ -134,6 +147,7 @@ impl Cli {
 
 impl Serve {
     async fn run(self) -> Result<(), Box<dyn Error>> {
+        self.table.check()?;
         let place = match (self.memory, self.table.dynamodb) {
             (true, _) => Place::Memory,
             (false, Some(url)) => Place::Endpoint {
@@ -151,9 +165,13 @@ impl Serve {
             table: self.table.table,
             ..Config::from_env()?
         };
-        let shutdown = server::stop_signal()?;
+        let shutdown = server::stop_signal().map_err(StartError::Signals)?;
         let mut shutdown = std::pin::pin!(shutdown);
+        if let Some(warning) = warning_of(self.host) {
+            eprintln!("marquee: {warning}");
+        }
         let starting = server::start(Options {
+            host: self.host,
             port: self.port,
             place,
             catalog,
@@ -187,13 +205,29 @@ struct Opened {
     engine: Option<Engine>,
 }
 
+impl Table {
+    /// Checks the options whose values are texts.
+    fn check(&self) -> Result<(), StartError> {
+        table_name("--table", &self.table)?;
+        if let Some(url) = &self.dynamodb {
+            endpoint("--dynamodb", url)?;
+        }
+        Ok(())
+    }
+}
+
 impl OperatorTable {
-    async fn open(self) -> Result<Opened, Box<dyn Error>> {
+    async fn open(self) -> Result<Opened, StartError> {
+        self.table.check()?;
+        let of_operator = async |endpoint: Option<&str>| {
+            let client = client::of_operator(endpoint).await;
+            client.map_err(|error| StartError::Aws(error.to_string()))
+        };
         let (client, engine) = match self.table.dynamodb {
-            _ if self.aws => (client::of_operator(None).await?, None),
-            Some(url) => (client::of_operator(Some(&url)).await?, None),
+            _ if self.aws => (of_operator(None).await?, None),
+            Some(url) => (of_operator(Some(&url)).await?, None),
             None => {
-                let template = Template::parse(server::TEMPLATE)?;
+                let template = server::template()?;
                 let opened = server::open(&self.table.data, &template, &self.table.table).await?;
                 (opened.client, Some(opened.engine))
             }
@@ -202,6 +236,37 @@ impl OperatorTable {
             store: Store::new(client, self.table.table, Clock::default()),
             engine,
         })
+    }
+}
+
+impl OperatorTable {
+    /// Gives a user this role.
+    async fn set_role(self, username: &str, role: Role) -> Result<(), Box<dyn Error>> {
+        let place = self.place();
+        let opened = self.open().await?;
+        let found = opened.store.promote(username, role).await;
+        opened.close().await?;
+        match found {
+            Err(error) => Err(StartError::Use(place, error.log_message()).into()),
+            Ok(None) => Err(format!("there is no user {username}").into()),
+            Ok(Some(_)) => {
+                let role = match role {
+                    Role::Admin => "an admin",
+                    Role::Member => "a member",
+                };
+                print_line(format_args!("{username} is {role}"))?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Where the table is.
+    fn place(&self) -> TablePlace {
+        match &self.table.dynamodb {
+            _ if self.aws => TablePlace::Aws(self.table.table.clone()),
+            Some(url) => TablePlace::Endpoint(url.clone()),
+            None => TablePlace::Data(self.table.data.clone()),
+        }
     }
 }
 
@@ -214,13 +279,13 @@ impl Opened {
     }
 }
 
-async fn promote(store: &Store, username: &str) -> Result<(), Box<dyn Error>> {
-    match store
-        .promote(username, Role::Admin)
-        .await
-        .map_err(|e| e.log_message())?
-    {
-        Some(_) => Ok(()),
-        None => Err(format!("there is no user {username}").into()),
+/// Parses an IP address, also one in brackets, or `localhost`.
+fn parse_host(text: &str) -> Result<IpAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(Ipv4Addr::LOCALHOST.into());
     }
+    let parsed = bare.unwrap_or(text).parse();
+    parsed
+        .map_err(|_| "it must be an IP address of this machine, such as 127.0.0.1, ::1 or 0.0.0.0".to_owned())
 }

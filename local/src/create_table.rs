@@ -5,7 +5,7 @@ use std::{error::Error, fmt, time::Duration};
 use aws_sdk_dynamodb::{
     Client, Config,
     config::timeout::TimeoutConfig,
-    error::{BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{BuildError, ProvideErrorMetadata, SdkError},
     operation::{create_table::CreateTableError, describe_table::DescribeTableError},
     types::{
         AttributeDefinition, BillingMode, GlobalSecondaryIndex, IndexStatus, KeySchemaElement, KeyType,
@@ -15,7 +15,10 @@ use aws_sdk_dynamodb::{
 use marquee_shared::aws::client::retrying;
 use tokio::time::{Instant, sleep};
 
-use crate::template::{KeySpec, TableSpec};
+use crate::{
+    start_error,
+    template::{KeySpec, TableSpec},
+};
 
 /// How long a new table may take to become active. It takes about ten seconds on AWS and no time elsewhere.
 const ACTIVE_WITHIN: Duration = Duration::from_secs(120);
@@ -51,14 +54,14 @@ impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Request { operation, source } => {
-                write!(f, "{operation} failed: {}", DisplayErrorContext(&**source))
+                write!(f, "{operation} failed: {}", start_error::cause(&**source))
             }
             Self::Different { table, reason } => write!(f, "the table {table} exists, but {reason}"),
             Self::NotActive { table } => {
+                let seconds = ACTIVE_WITHIN.as_secs();
                 write!(
                     f,
-                    "the table {table} didn't become active within {} seconds",
-                    ACTIVE_WITHIN.as_secs()
+                    "the table {table} didn't become active within {seconds} seconds"
                 )
             }
         }

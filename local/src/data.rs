@@ -6,7 +6,7 @@
 //! at a DynamoDB endpoint, the directory has only the secrets.
 
 use std::{
-    fmt, fs,
+    fs,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
@@ -24,7 +24,7 @@ pub struct Data {
     directory: PathBuf,
 }
 
-/// Why a data directory can't be used.
+/// Why a data directory can't be used. [`start_error`](crate::start_error) has its text.
 #[derive(Debug)]
 pub enum DataError {
     /// It can't be kept private.
@@ -37,38 +37,6 @@ pub enum DataError {
     Io(PathBuf, io::Error),
     /// The secrets can't be read or made.
     Secrets(PathBuf, SecretsError),
-}
-
-impl fmt::Display for DataError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Private(error) => error.fmt(f),
-            Self::NoTable(directory) => {
-                let directory = directory.display();
-                write!(
-                    f,
-                    "{directory} holds {SECRETS}, but {TABLE} is missing or empty. To keep the data, restore \
-                     {directory}/{TABLE}. To start over, delete {directory}/{SECRETS}. If these secrets are for another \
-                     DynamoDB endpoint, name it with --dynamodb, or name another directory with --data."
-                )
-            }
-            Self::NoSecrets(directory) => {
-                let directory = directory.display();
-                write!(
-                    f,
-                    "{directory} holds {TABLE}, but {SECRETS} is missing. To keep all users signed in, restore \
-                     {directory}/{SECRETS}. To keep the data and sign all users out, create that file empty: touch \
-                     {directory}/{SECRETS}. To start over, delete {directory}/{TABLE}, or name another directory with --data."
-                )
-            }
-            Self::Io(path, error) => write!(
-                f,
-                "{}: {error}. Name another directory with --data.",
-                path.display()
-            ),
-            Self::Secrets(path, error) => write!(f, "{}: {error}", path.display()),
-        }
-    }
 }
 
 impl std::error::Error for DataError {

@@ -9,6 +9,7 @@
 
 mod admission;
 mod answer;
+mod fault;
 mod operations;
 mod server;
 
@@ -28,6 +29,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+pub use self::fault::Fault;
+use self::fault::FaultLog;
 use crate::private::{self, PrivateError};
 
 /// How long the requests being processed at a shutdown may take to finish.
@@ -56,9 +59,11 @@ pub enum Storage {
     File(PathBuf),
 }
 
-/// Why the engine couldn't start or didn't stop cleanly.
+/// Why the engine couldn't start or didn't stop cleanly. [`start_error`](crate::start_error) has its text.
 #[derive(Debug)]
 pub enum EngineError {
+    /// The table's file can't be kept private.
+    Private(PrivateError),
     /// The storage can't be opened.
     Open {
         /// Which storage.
@@ -72,30 +77,11 @@ pub enum EngineError {
     Stopped(String),
 }
 
-impl fmt::Display for EngineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open {
-                storage: Storage::Memory,
-                reason,
-            } => write!(f, "can't open the table in memory: {reason}"),
-            Self::Open {
-                storage: Storage::File(path),
-                reason,
-            } => {
-                write!(f, "can't open the table's file {}: {reason}", path.display())
-            }
-            Self::Start(error) => write!(f, "can't start the embedded DynamoDB engine: {error}"),
-            Self::Stopped(reason) => write!(f, "the embedded DynamoDB engine didn't stop cleanly: {reason}"),
-        }
-    }
-}
-
 impl std::error::Error for EngineError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Start(error) => Some(error),
-            Self::Open { .. } | Self::Stopped(_) => None,
+            Self::Private(_) | Self::Open { .. } | Self::Stopped(_) => None,
         }
     }
 }
@@ -124,6 +110,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the storage can't be opened, or when the thread or the socket can't be created.
     pub fn start(storage: Storage) -> Result<Self, EngineError> {
+        let faults = FaultLog::new(match &storage {
+            Storage::Memory => "in memory".to_owned(),
+            Storage::File(path) => path.display().to_string(),
+        });
         let database = open(storage)?;
         let (stop, stopping) = watch::channel(());
         let (report, stopped) = oneshot::channel();
@@ -132,7 +122,7 @@ impl Engine {
         let thread = std::thread::Builder::new()
             .name("dynamodb".to_owned())
             .spawn(move || {
-                let result = run(&served, &announce, stopping);
+                let result = run(&served, faults, &announce, stopping);
                 // Closes the database before the result is sent.
                 drop(served);
                 // Fails when the engine was dropped, so nobody receives.
@@ -194,15 +184,15 @@ impl Engine {
 fn open(storage: Storage) -> Result<Database, EngineError> {
     let result = match &storage {
         Storage::Memory => Database::memory().map_err(|error| error.to_string()),
-        Storage::File(path) => open_file(path),
+        Storage::File(path) => match path.to_str() {
+            Some(name) => {
+                make_private(path, name).map_err(EngineError::Private)?;
+                Database::new(name).map_err(|error| error.to_string())
+            }
+            None => Err("its name isn't Unicode".to_owned()),
+        },
     };
     result.map_err(|reason| EngineError::Open { storage, reason })
-}
-
-fn open_file(path: &Path) -> Result<Database, String> {
-    let name = path.to_str().ok_or("its name isn't Unicode")?;
-    make_private(path, name).map_err(|error| error.to_string())?;
-    Database::new(name).map_err(|error| error.to_string())
 }
 
 /// Creates the file before SQLite does. SQLite would create a file that everybody can read, and it gives its journals the
@@ -220,6 +210,7 @@ fn make_private(path: &Path, name: &str) -> Result<(), PrivateError> {
 /// Serves until `stopping` resolves. This is what the engine's thread runs.
 fn run(
     database: &Database,
+    faults: FaultLog,
     announce: &mpsc::Sender<io::Result<SocketAddr>>,
     stopping: watch::Receiver<()>,
 ) -> Result<(), String> {
@@ -242,7 +233,7 @@ fn run(
             }
         };
         tokio::select! {
-            () = server::serve(listener, database.clone(), stopped(stopping.clone())) => Ok(()),
+            () = server::serve(listener, database.clone(), faults, stopped(stopping.clone())) => Ok(()),
             () = async { stopped(stopping).await; sleep(GRACE).await } => {
                 Err("a request didn't finish in time".to_owned())
             }

@@ -16,4 +16,5 @@ pub mod import;
 pub mod openapi;
 pub mod private;
 pub mod server;
+pub mod start_error;
 pub mod template;

@@ -72,7 +72,7 @@ fn merge(parts: impl IntoIterator<Item = OpenApi>) -> Result<OpenApi, Clash> {
                 "The movies that the current user has added to their favorites.",
             ),
             ("users", "All users, and the current user."),
-            ("docs", "This document."),
+            ("docs", "This document, and the health of the API."),
         ]
         .map(|(name, description)| {
             TagBuilder::new()

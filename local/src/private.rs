@@ -6,7 +6,6 @@
 //! created there with the system's defaults.
 
 use std::{
-    fmt,
     fs::{DirBuilder, OpenOptions},
     io::{self, ErrorKind, Write as _},
     path::{Path, PathBuf},
@@ -17,15 +16,15 @@ pub const TABLE: &str = "table.sqlite";
 /// The name of the secrets' file in a data directory.
 pub const SECRETS: &str = "secrets.json";
 
-/// Why a path can't be kept private.
+/// Why a path can't be kept private. [`start_error`](crate::start_error) has its text.
 #[derive(Debug)]
 pub struct PrivateError {
-    path: PathBuf,
-    reason: Reason,
+    pub(crate) path: PathBuf,
+    pub(crate) reason: Reason,
 }
 
 #[derive(Debug)]
-enum Reason {
+pub(crate) enum Reason {
     Io(io::Error),
     /// It exists and isn't a directory.
     NoDirectory,
@@ -37,35 +36,6 @@ enum Reason {
     Shared,
     /// Its mode can't be changed, as on file systems without modes.
     Wide,
-}
-
-impl fmt::Display for PrivateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        match &self.reason {
-            Reason::Io(error) => write!(f, "{path}: {error}. Name another directory with --data."),
-            Reason::NoDirectory => write!(f, "{path} is not a directory. Name another one with --data."),
-            Reason::NoFile => write!(
-                f,
-                "{path} is not a regular file. Move it away, or name another directory with --data."
-            ),
-            Reason::Foreign(user) => write!(
-                f,
-                "{path} belongs to another user (id {user}), who could read its files. Name another directory \
-                 with --data, or become its owner with chown."
-            ),
-            Reason::Shared => write!(
-                f,
-                "{path} can be read by other users, and it has other content. Name a directory for the data only with \
-                 --data, or make this one private with chmod 700."
-            ),
-            Reason::Wide => write!(
-                f,
-                "{path} can be read by other users, and its mode can't be changed. Name a directory on another file \
-                 system with --data."
-            ),
-        }
-    }
 }
 
 impl std::error::Error for PrivateError {}

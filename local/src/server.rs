@@ -2,9 +2,10 @@
 
 use std::{
     collections::HashMap,
-    error::Error,
+    fs::File,
     future::Future,
-    net::{Ipv4Addr, SocketAddr},
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -13,6 +14,7 @@ use std::{
 use aws_sdk_dynamodb::Client;
 use axum::Router;
 use marquee_auth::{AuthState, Vault};
+use marquee_docs::DocsState;
 use marquee_shared::{
     AppState,
     auth::{AuthSecrets, SecretTexts},
@@ -31,8 +33,9 @@ use crate::{
     engine::{Engine, Storage},
     gateway::Gateway,
     guard::Guard,
-    import::{Importer, Source},
+    import::{ImportError, Importer, Source},
     private::TABLE,
+    start_error::{StartError, TablePlace},
     template::Template,
 };
 
@@ -72,6 +75,8 @@ pub enum Catalog {
 /// How to start the server.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The address that the API listens on. The embedded engine listens on loopback, whatever this is.
+    pub host: IpAddr,
     /// The API's port. 0 picks a free one.
     pub port: u16,
     /// Where the table is.
@@ -86,7 +91,7 @@ pub struct Options {
 
 /// A running server.
 pub struct Running {
-    /// The address that the API listens on.
+    /// The address at which this machine reaches the API.
     pub address: SocketAddr,
     /// The table's endpoint.
     pub dynamodb: String,
@@ -136,15 +141,12 @@ pub(crate) struct Opened {
 }
 
 /// Opens the table of a data directory. The first command that uses a directory creates the table and its secrets.
-pub(crate) async fn open(
-    directory: &Path,
-    template: &Template,
-    table: &str,
-) -> Result<Opened, Box<dyn Error>> {
+pub(crate) async fn open(directory: &Path, template: &Template, table: &str) -> Result<Opened, StartError> {
     let data = Data::with_table(directory)?;
     let engine = Engine::start(Storage::File(data.table()))?;
     let client = client::local(&engine.endpoint());
-    template.table.create(&client, table).await?;
+    let created = template.table.create(&client, table).await;
+    created.map_err(|error| StartError::Table(TablePlace::Data(directory.to_owned()), error))?;
     let secrets = data.secrets()?;
     Ok(Opened {
         engine,
@@ -156,19 +158,26 @@ pub(crate) async fn open(
 /// Starts the engine, creates the table and its secrets, imports the catalog, and starts the functions and the gateway.
 ///
 /// # Errors
-/// A message for the operator that says why the server can't start.
-pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
+/// [`StartError`].
+pub async fn start(options: Options) -> Result<Running, StartError> {
     raise_descriptor_limit();
-    // Before the import, so that a port in use is reported at once.
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
-    let template = Template::parse(TEMPLATE)?;
+    // Both before anything is created, so that a port in use or a wrong file name changes nothing.
+    let bound = SocketAddr::new(options.host, options.port);
+    let not_bound = |error| StartError::Listen(bound, error);
+    let listener = TcpListener::bind(bound).await.map_err(not_bound)?;
+    if let Catalog::File(path) = &options.catalog {
+        check_readable(path).map_err(|error| StartError::Catalog(path.clone(), error))?;
+    }
+    let template = template()?;
     let table = &options.config.table;
     let (engine, dynamodb, client, secrets) = match &options.place {
         Place::Memory => {
             let engine = Engine::start(Storage::Memory)?;
             let client = client::local(&engine.endpoint());
-            template.table.create(&client, table).await?;
-            let secrets = AuthSecrets::derive(&SecretTexts::generate()?)?;
+            let created = template.table.create(&client, table).await;
+            created.map_err(|error| StartError::Table(TablePlace::Memory, error))?;
+            let texts = SecretTexts::generate().map_err(internal)?;
+            let secrets = AuthSecrets::derive(&texts).map_err(internal)?;
             (Some(engine), None, client, secrets)
         }
         Place::Data(data) => {
@@ -177,8 +186,10 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
         }
         Place::Endpoint { url, data } => {
             let data = Data::secrets_only(data)?;
-            let client = client::of_operator(Some(url)).await?;
-            template.table.create(&client, table).await?;
+            let client = client::of_operator(Some(url)).await;
+            let client = client.map_err(|error| StartError::Aws(error.to_string()))?;
+            let created = template.table.create(&client, table).await;
+            created.map_err(|error| StartError::Table(TablePlace::Endpoint(url.clone()), error))?;
             (None, Some(url.clone()), client, data.secrets()?)
         }
     };
@@ -187,16 +198,29 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
         .unwrap_or_default();
 
     let state = AppState::new(options.config, client, options.clock);
-    import_into_empty(&state.store, engine.as_ref(), options.catalog).await?;
+    let file = match &options.catalog {
+        Catalog::File(path) => Some(path.clone()),
+        Catalog::Demonstration | Catalog::None => None,
+    };
+    let imported = import_into_empty(&state.store, engine.as_ref(), options.catalog).await;
+    imported.map_err(|error| StartError::Import {
+        file,
+        data: match options.place {
+            Place::Data(directory) => Some(directory),
+            Place::Memory | Place::Endpoint { .. } => None,
+        },
+        reason: error.to_string(),
+    })?;
 
     let functions = Functions::new(&template, &state);
     let gateway = Gateway::new(
         &template,
-        functions.routers(secrets.into())?,
-        cors(&state.config.http)?,
-    )?;
+        functions.routers(secrets.into()).map_err(internal)?,
+        cors(&state.config.http).map_err(internal)?,
+    )
+    .map_err(internal)?;
     let gateway = Arc::new(gateway);
-    let address = listener.local_addr()?;
+    let address = reachable(listener.local_addr().map_err(not_bound)?);
     let (stop, stopping) = oneshot::channel::<()>();
     let serving = tokio::spawn(Arc::clone(&gateway).serve(listener, async {
         // Fails when the sender was dropped, which stops the server as well.
@@ -216,16 +240,44 @@ pub async fn start(options: Options) -> Result<Running, Box<dyn Error>> {
     })
 }
 
+/// Parses the template that is compiled into the program.
+pub(crate) fn template() -> Result<Template, StartError> {
+    Template::parse(TEMPLATE).map_err(internal)
+}
+
+fn internal(error: impl std::fmt::Display) -> StartError {
+    StartError::Internal(error.to_string())
+}
+
+/// Fails if a file can't be read.
+fn check_readable(path: &Path) -> io::Result<()> {
+    if File::open(path)?.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(())
+}
+
+/// Returns the address at which this machine reaches a listener on `bound`. A listener on all addresses is reached at
+/// loopback.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    let host = match bound.ip() {
+        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        host => host,
+    };
+    SocketAddr::new(host, bound.port())
+}
+
 impl Running {
     /// Stops accepting requests, waits for the ones being processed, and closes the table.
     ///
     /// # Errors
     /// When the engine didn't stop cleanly. Even then no acknowledged write is lost.
-    pub async fn stop(self) -> Result<(), Box<dyn Error>> {
+    pub async fn stop(self) -> Result<(), StartError> {
         self.sweeping.abort();
         // Fails when the server has ended by itself.
         let _ = self.stop.send(());
-        self.serving.await?;
+        self.serving.await.map_err(internal)?;
         if let Some(engine) = self.engine {
             engine.shutdown().await?;
         }
@@ -262,6 +314,12 @@ impl Functions {
         }
     }
 
+    fn docs_router(&self) -> Result<Router, axum::http::Error> {
+        let AppState { config, store, .. } = self.docs.state.clone();
+        let state = DocsState::new(move || store, &config.http);
+        marquee_docs::router(state, &config.http)
+    }
+
     /// Returns each function with its name, which is the last segment of its `CodeUri`.
     #[must_use]
     pub fn by_name(&self) -> [(&'static str, &Function); 5] {
@@ -290,7 +348,7 @@ impl Functions {
                 marquee_movies::router(self.movies.state.clone())?,
             ),
             ("users".into(), marquee_users::router(self.users.state.clone())?),
-            ("docs".into(), marquee_docs::router(&self.docs.state.config.http)?),
+            ("docs".into(), self.docs_router()?),
         ]))
     }
 }
@@ -300,7 +358,7 @@ async fn import_into_empty(
     store: &Store,
     engine: Option<&Engine>,
     catalog: Catalog,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<(), ImportError> {
     let source = match catalog {
         Catalog::None => return Ok(()),
         Catalog::Demonstration => Source::Demonstration,

@@ -1,6 +1,9 @@
 //! A server with a table of its own.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    net::Ipv4Addr,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use marquee::server::{self, Catalog, Functions, Options, Place, Running};
 use marquee_shared::{clock::Clock, config::Config, domain::Role};
@@ -63,6 +66,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             options: Options {
+                host: Ipv4Addr::LOCALHOST.into(),
                 port: 0,
                 place: Place::Memory,
                 catalog: Catalog::None,

@@ -237,6 +237,7 @@ pub const CASES: &[Case] = &[
     session("refresh",                                        "refresh_session", [1, 0], 1.0),
     session("logout",                                         "log_out",         [1, 0], 1.0),
     read("public keys",                                       "get_jwks",    First(""), 1, 1.0),
+    read("health",                                            "get_health",  First(""), 1, 0.5),
     // It is part of the program.
     read("the OpenAPI document",                              "get_openapi", First(""), 0, 0.0),
 ];

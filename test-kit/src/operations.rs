@@ -93,7 +93,7 @@ const LISTS: &[&str] = &[
 
 /// Every operation, in an order in which each request finds what the ones before it made: the user, the session, the movie.
 #[rustfmt::skip]
-pub const SAMPLES: [Sample; 22] = [
+pub const SAMPLES: [Sample; 23] = [
     sample("register_user",          Body::NewUser,      [201, 201, 201, 201]),
     sample("log_in",                 Body::Login,        [200, 200, 200, 200]),
     sample("refresh_session",        Body::RefreshToken, [200, 200, 200, 200]),
@@ -116,6 +116,7 @@ pub const SAMPLES: [Sample; 22] = [
     sample("log_out",                Body::RefreshToken, [204, 204, 204, 204]),
     blind( "get_jwks"),
     blind( "get_openapi"),
+    blind( "get_health"),
 ];
 
 /// What sample requests are about.

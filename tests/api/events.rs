@@ -80,6 +80,7 @@ async fn a_path_gives_the_same_answer_with_or_without_a_trailing_slash() {
         ("/api/users/me", ""),
         ("/api/users", "limit=0"),
         ("/api/openapi.json", ""),
+        ("/api/health", ""),
         ("/api/nothing", ""),
     ] {
         let plain = invoke(&app, &request(&member, "GET", path).query(query)).await;

@@ -22,6 +22,34 @@ const OUTAGE: Duration = Duration::from_secs(3);
 /// The gateway's time limit. A request that takes longer hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(30);
 
+#[tokio::test]
+async fn the_health_is_503_within_five_seconds_while_the_table_is_away_and_200_afterwards() {
+    let proxied = ProxiedApp::new().await;
+    let caller = proxied.app.anonymous();
+    for outage in Outage::ALL {
+        outage.begin(&proxied.proxy);
+        let begun = Instant::now();
+        let health = caller.get("/api/health/").send().await;
+        assert!(
+            begun.elapsed() < Duration::from_secs(5),
+            "{outage:?}: {:?}",
+            begun.elapsed()
+        );
+        assert_eq!(health.header("cache-control"), "no-store", "{outage:?}");
+        health.is_problem(503, "unavailable");
+        outage.end(&proxied.proxy);
+        caller.get("/api/health/").send().await.is(200);
+    }
+    // A table that doesn't exist doesn't answer either.
+    proxied
+        .proxy
+        .inject("*", FOR_EVER, Fault::Refused(400, "ResourceNotFoundException"));
+    let health = caller.get("/api/health/").send().await;
+    assert_eq!(health.header("cache-control"), "no-store");
+    health.is_problem(503, "unavailable");
+    proxied.proxy.clear_faults();
+}
+
 /// A kind of outage.
 #[derive(Clone, Copy, Debug)]
 enum Outage {

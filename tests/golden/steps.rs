@@ -50,6 +50,7 @@ pub(super) async fn record() -> BTreeMap<String, Golden> {
     reads(&mut recorder, &owner).await;
     deletion(&mut recorder, &owner).await;
     sessions(&mut recorder, &owner).await;
+    health(&mut recorder).await;
     operator(&mut recorder, &owner).await;
     recorder.golden
 }
@@ -269,6 +270,13 @@ async fn sessions(recorder: &mut Recorder, owner: &Caller) {
         .json(&json!({"refresh": tokens["refresh"]}));
     recorder
         .send("log_out", &["AP-22"], "POST /api/auth/logout/", call, 204)
+        .await;
+}
+
+async fn health(recorder: &mut Recorder) {
+    let call = recorder.proxied.app.anonymous().get("/api/health/");
+    recorder
+        .send("get_health", &["AP-32"], "GET /api/health/", call, 200)
         .await;
 }
 

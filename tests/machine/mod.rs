@@ -1,10 +1,11 @@
-//! The program on one machine: its files, its engine's endpoint, the addresses that it contacts, and its ceilings on
+//! The program on one machine: its start, its files, its engine's endpoint, the addresses that it contacts, and its ceilings on
 //! connections and memory.
 
 mod browsers;
 mod ceilings;
 mod files;
 mod loopback;
+mod start;
 
 use std::{
     ffi::OsStr,

@@ -17,7 +17,9 @@ pub const SCENARIO: &[(&str, u16)] = &[
     ("docs/head_openapi",                   200),
     ("docs/unknown_path",                   404),
     ("docs/unknown_path_no_slash",          404),
-    ("docs/root",                           404),
+    ("docs/root",                           200),
+    ("docs/get_health",                     200),
+    ("docs/get_health_no_slash",            200),
     ("auth/get_jwks",                       200),
     ("auth/get_jwks_slash",                 200),
     // Dallas registers, then Ripley.

@@ -1,10 +1,23 @@
-//! The docs function: configuration, run.
+//! The docs function: configuration, state, run.
 
 use lambda_http::{Error, run};
-use marquee_shared::{config::Config, telemetry};
+use marquee_docs::DocsState;
+use marquee_shared::{
+    aws::{self, client},
+    clock::Clock,
+    config::Config,
+    db::Store,
+    telemetry,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init_lambda();
-    run(marquee_docs::router(&Config::from_env()?.http)?).await
+    let (config, aws) = (Config::from_env()?, aws::function_config()?);
+    let http = config.http.clone();
+    let store = move || {
+        let client = client::connect(&aws, config.dynamodb_endpoint.as_deref());
+        Store::new(client, config.table, Clock::default())
+    };
+    run(marquee_docs::router(DocsState::new(store, &http), &http)?).await
 }

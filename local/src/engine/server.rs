@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use super::{
     admission::admit,
     answer::{Failure, answer},
+    fault::FaultLog,
     operations,
 };
 use crate::{
@@ -49,9 +50,15 @@ const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 ///
 /// The endpoint's connections and bodies are limited like the API's. So whatever another program does with this port, the
 /// API has its own descriptors and memory.
-pub(super) async fn serve(listener: TcpListener, database: Database, shutdown: impl Future<Output = ()>) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    database: Database,
+    faults: FaultLog,
+    shutdown: impl Future<Output = ()>,
+) {
     let endpoint = Endpoint {
         database,
+        faults,
         bodies: Bodies::of(BODY_BUDGET),
     };
     let connections = Connections::new(Ceilings::of_process().engine);
@@ -62,6 +69,7 @@ pub(super) async fn serve(listener: TcpListener, database: Database, shutdown: i
 
 struct Endpoint {
     database: Database,
+    faults: FaultLog,
     bodies: Bodies,
 }
 
@@ -138,8 +146,7 @@ impl Endpoint {
                 let status =
                     StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 if status.is_server_error() {
-                    // The error's message may quote stored data.
-                    tracing::error!(operation, "the engine failed");
+                    self.faults.log(operation, &error.to_string());
                 }
                 answer(status, error.to_json())
             }

@@ -1,6 +1,6 @@
 //! The gateway's HTTP server.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -27,6 +27,7 @@ impl Gateway {
 impl Application for Arc<Gateway> {
     async fn answer(&self, mut request: Request<RequestBody>, peer: Peer) -> Response<Full<Bytes>> {
         if let Some(local) = peer.local {
+            let local = SocketAddr::new(local.ip().to_canonical(), local.port());
             request.extensions_mut().insert(LocalAddr(local));
         }
         self.handle(request, peer.source).await

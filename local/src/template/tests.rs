@@ -42,6 +42,7 @@ fn our_template_declares_two_routes_per_group_the_documents_and_the_catch_all() 
             ("ANY /.well-known/{proxy+}", "auth"),
             ("ANY /api/auth", "auth"),
             ("ANY /api/auth/{proxy+}", "auth"),
+            ("ANY /api/health", "docs"),
             ("ANY /api/movies", "movies"),
             ("ANY /api/movies/{proxy+}", "movies"),
             ("ANY /api/openapi.json", "docs"),

@@ -8,7 +8,7 @@ use crate::api::without_request_id;
 use crate::support::TestApp;
 
 /// Every path with its allowed methods. `1` is the id of a movie.
-const PATHS: [(&str, &[&str]); 17] = [
+const PATHS: [(&str, &[&str]); 18] = [
     ("/api/auth/register", &["POST"]),
     ("/api/auth/login", &["POST"]),
     ("/api/auth/refresh", &["POST"]),
@@ -26,6 +26,7 @@ const PATHS: [(&str, &[&str]); 17] = [
     ("/api/users/me", &["GET", "HEAD"]),
     ("/api/users/me/favorites", &["GET", "HEAD"]),
     ("/api/openapi.json", &["GET", "HEAD"]),
+    ("/api/health", &["GET", "HEAD"]),
 ];
 
 const METHODS: [&str; 8] = [
@@ -144,10 +145,10 @@ async fn an_unknown_path_is_404() {
     let app = TestApp::new().await;
     let caller = app.anonymous();
     for path in [
-        "/",
         "/api",
         "/api/",
         "/api/nothing/",
+        "/api/health/1/",
         "/api/auth/",
         "/api/auth/unregister/",
         "/api/moviesx/",
@@ -166,6 +167,42 @@ async fn an_unknown_path_is_404() {
             answer.is_problem(404, "not_found");
         }
     }
+}
+
+/// The page of the API itself, for every client. Its links lead somewhere.
+#[tokio::test]
+async fn the_root_names_the_api_and_links_to_its_documents() {
+    let app = TestApp::new().await;
+    let caller = app.anonymous();
+    for accept in [
+        "*/*",
+        "application/json",
+        "text/html,application/xhtml+xml,*/*;q=0.8",
+    ] {
+        let root = caller.get("/").header("accept", accept).send().await.is(200);
+        assert_eq!(root.header("content-type"), "application/json");
+        assert_eq!(root.body["name"], "Marquee");
+        assert_eq!(root.body["version"], env!("CARGO_PKG_VERSION"));
+        let links = root.body["links"].as_object().unwrap();
+        assert!(links.keys().eq(["docs", "health", "openapi"]), "{links:?}");
+        for link in links.values() {
+            caller.get(link.as_str().unwrap()).send().await.is(200);
+        }
+    }
+    assert_eq!(caller.call(method("HEAD"), "/").send().await.status, 200);
+    let answer = caller.post("/").send().await;
+    answer.is_problem(405, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn the_health_is_200_with_the_version_and_is_not_cached() {
+    let app = TestApp::new().await;
+    let health = app.anonymous().get("/api/health/").send().await.is(200);
+    assert_eq!(
+        health.body,
+        json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})
+    );
+    assert_eq!(health.header("cache-control"), "no-store");
 }
 
 /// A URL parser that normalizes paths would turn these into the path of the movie.

@@ -291,11 +291,8 @@ async fn an_import_does_not_undo_what_another_import_of_the_same_file_added() {
         let importer = Importer::new(store.clone(), database);
         importer.run(&source).await.unwrap();
         // As the job was when the slower one read it.
-        let items = scan(&store).await.into_iter();
-        let mut job = items
-            .filter(|item| class_of(item) == "IMPORT")
-            .next_back()
-            .unwrap();
+        let mut items = scan(&store).await.into_iter();
+        let mut job = items.rfind(|item| class_of(item) == "IMPORT").unwrap();
         job.insert("done".to_owned(), number(0));
         assert!(store.put(job, Condition::none()).await.unwrap().is_ok());
         let error = importer.run(&source).await.unwrap_err().to_string();
