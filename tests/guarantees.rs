@@ -134,41 +134,41 @@ fn numbers_of_cell(text: &str) -> BTreeSet<u32> {
 /// Each line of the list in `ARCHITECTURE.md` links to the section of each guarantee that it cites, and shows a test of
 /// one of them.
 #[test]
-fn the_list_of_what_never_happens_cites_guarantees_and_their_tests() {
+fn the_list_of_what_always_holds_cites_guarantees_and_their_tests() {
     let listed = listed();
     let page = read("ARCHITECTURE.md");
-    let rows = table(&page, "## What never happens");
+    let rows = table(&page, "## What always holds");
     assert!(rows.len() > 15);
     for row in rows {
-        let [never, guarantees, test] = row[..] else {
+        let [invariant, guarantees, test] = row[..] else {
             panic!("{row:?}");
         };
-        assert!(never.ends_with('.'), "{never}");
+        assert!(invariant.ends_with('.'), "{invariant}");
         let mut tests = BTreeSet::new();
         for link in guarantees.split("), ") {
             let (text, target) = link.trim_start_matches('[').split_once("](").unwrap();
             let (file, section) = target.trim_end_matches(')').split_once('#').unwrap();
-            assert_eq!(file, PAGE, "{never}");
+            assert_eq!(file, PAGE, "{invariant}");
             for number in numbers_of_cell(text) {
                 let guarantee = listed.iter().find(|guarantee| guarantee.number == number);
                 let guarantee =
-                    guarantee.unwrap_or_else(|| panic!("{never} cites {number}, which does not exist"));
+                    guarantee.unwrap_or_else(|| panic!("{invariant} cites {number}, which does not exist"));
                 assert_eq!(
                     fragment(&guarantee.section),
                     section,
-                    "{never}: the link of guarantee {number}"
+                    "{invariant}: the link of guarantee {number}"
                 );
                 tests.extend(&guarantee.tests);
             }
         }
         let shown: Vec<&str> = quoted(test).collect();
-        assert_eq!(shown.len(), 1, "{never}");
+        assert_eq!(shown.len(), 1, "{invariant}");
         let declaration = format!("fn {}(", shown[0]);
         let is_listed =
             |test: &&String| *test == shown[0] || test.ends_with(".rs") && read(test).contains(&declaration);
         assert!(
             tests.iter().any(is_listed),
-            "{never}: none of its guarantees lists the test {}",
+            "{invariant}: none of its guarantees lists the test {}",
             shown[0]
         );
     }

@@ -183,7 +183,7 @@ fn no_file_of_the_library_depends_on_itself_through_others() {
     assert!(circles.is_empty(), "circles between these files: {circles:#?}");
 }
 
-/// The head of `db/mod.rs` lists the files of the room, from the bottom up.
+/// The head of `db/mod.rs` lists the files of its folder, from the bottom up.
 #[test]
 fn the_map_of_the_database_names_every_file_after_those_it_uses() {
     let source = read("shared/src/db/mod.rs");

@@ -54,7 +54,7 @@ it. The product's bulk import loads the catalog into a file of the embedded engi
 the movies, are added by the store's own functions, favorites in bulk. The server runs on a copy of the file, and a proxy
 between the server and the engine counts the calls.
 
-A cell is: round trips · calls · read units · write units, and in brackets the number of different movies or users in the
+A cell is: round trips · calls · read units · write units, and in parentheses the number of different movies or users in the
 answer. Calls that are sent together are one round trip. The engine counts units by DynamoDB's rules. Each operation is
 measured twice, and the higher cost is shown.
 

@@ -7,7 +7,7 @@
 //! * [`http`]: what every endpoint shares: bodies, collections, problem documents, and the layers around a router.
 //! * [`error`]: every way a request can fail.
 //! * [`aws`], [`config`], [`state`], [`telemetry`], [`clock`]: the setup of a process.
-//! * [`digest`] and `random`: helpers of the rooms above.
+//! * [`digest`] and `random`: helpers of the modules above.
 //!
 //! No file uses one that uses it, directly or through others.
 

@@ -62,7 +62,7 @@ async fn accounts(recorder: &mut Recorder) -> Caller {
     let patterns = ["AP-17", "AP-19", "AP-25"];
     recorder
         .send(
-            "register",
+            "register_user",
             &patterns,
             "POST /api/auth/register/, the first of a process",
             call,
@@ -73,7 +73,7 @@ async fn accounts(recorder: &mut Recorder) -> Caller {
     let call = anonymous.post("/api/auth/login/").json(&body);
     let patterns = ["AP-18", "AP-19", "AP-20", "AP-23"];
     let user = recorder
-        .send("login", &patterns, "POST /api/auth/login/", call, 200)
+        .send("log_in", &patterns, "POST /api/auth/login/", call, 200)
         .await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     Caller {
@@ -178,14 +178,18 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             &["AP-03", "AP-14", "AP-29"],
             "/api/movies/?ordering=release_date",
         ),
-        ("list_genre", &["AP-04", "AP-14"], "/api/movies/?genre=sci-fi"),
         (
-            "list_genre_by_date",
+            "list_movies_of_genre",
+            &["AP-04", "AP-14"],
+            "/api/movies/?genre=sci-fi",
+        ),
+        (
+            "list_movies_of_genre_by_date",
             &["AP-05", "AP-14"],
             "/api/movies/?genre=sci-fi&ordering=-release_date",
         ),
         (
-            "list_imdb_id",
+            "list_movies_by_imdb_id",
             &["AP-01", "AP-31"],
             "/api/movies/?imdb_id=tt0083658",
         ),
@@ -194,20 +198,24 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             &["AP-05", "AP-06", "AP-14", "AP-29"],
             "/api/movies/categories/",
         ),
-        ("list_most_liked", &["AP-07", "AP-14"], "/api/movies/most-liked/"),
-        ("list_newest", &["AP-08", "AP-14"], "/api/movies/newest/"),
         (
-            "search_a_word",
+            "list_most_liked_movies",
+            &["AP-07", "AP-14"],
+            "/api/movies/most-liked/",
+        ),
+        ("list_newest_movies", &["AP-08", "AP-14"], "/api/movies/newest/"),
+        (
+            "search_movies_by_one_word",
             &["AP-09", "AP-14"],
             "/api/movies/search/?q=scott",
         ),
         (
-            "search_two_words",
+            "search_movies_by_two_words",
             &["AP-09", "AP-14"],
             "/api/movies/search/?q=blade+scott",
         ),
         (
-            "search_a_short_word",
+            "search_movies_by_a_short_word",
             &["AP-09", "AP-14"],
             "/api/movies/search/?q=fi",
         ),
@@ -220,8 +228,12 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
     }
     let signed_in: [(&str, &[&str], &str); 4] = [
         ("get_movie_signed_in", &["AP-14"], "/api/movies/1/"),
-        ("list_favorites", &["AP-14", "AP-15"], "/api/users/me/favorites/"),
-        ("get_current_user", &["AP-23"], "/api/users/me/"),
+        (
+            "list_my_favorites",
+            &["AP-14", "AP-15"],
+            "/api/users/me/favorites/",
+        ),
+        ("get_me", &["AP-23"], "/api/users/me/"),
         ("list_users", &["AP-24", "AP-29"], "/api/users/"),
     ];
     for (name, patterns, path) in signed_in {
@@ -245,13 +257,19 @@ async fn sessions(recorder: &mut Recorder, owner: &Caller) {
         .post("/api/auth/refresh/")
         .json(&json!({"refresh": owner.refresh}));
     let tokens = recorder
-        .send("refresh", &["AP-21"], "POST /api/auth/refresh/", call, 200)
+        .send(
+            "refresh_session",
+            &["AP-21"],
+            "POST /api/auth/refresh/",
+            call,
+            200,
+        )
         .await;
     let call = owner
         .post("/api/auth/logout/")
         .json(&json!({"refresh": tokens["refresh"]}));
     recorder
-        .send("logout", &["AP-22"], "POST /api/auth/logout/", call, 204)
+        .send("log_out", &["AP-22"], "POST /api/auth/logout/", call, 204)
         .await;
 }
 

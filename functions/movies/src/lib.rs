@@ -4,6 +4,7 @@ mod handlers;
 mod wire;
 
 use axum::Router;
+// `#[utoipa::path]` generates an item beside each handler, which `operations!` needs too. So the handlers are imported by `*`.
 use handlers::{favorites::*, lists::*, movies::*};
 use marquee_shared::{
     AppState,

@@ -1,9 +1,10 @@
 //! Retries of calls to DynamoDB: after which failures, after which pauses, and until when.
 //!
-//! A request has one deadline. Each of its calls is retried until then if its failure may be temporary: no connection, no
-//! response, a response that is cut off, a throttle, a `5xx`, a transaction conflict. So if the table can't be reached for
-//! some seconds, a request takes longer but doesn't fail. The SDK's own retries are off ([`client`](crate::aws::client)),
-//! because two layers of retries would multiply.
+//! A request has a time limit. Writes are retried until 85 % of it, reads until 97.5 %, so that the outcome of a write can
+//! still be read and an error returned. A call is retried if its failure may be temporary: no connection, no response, a
+//! response that is cut off, a throttle, a `5xx`, a transaction conflict. So if the table can't be reached for some seconds, a
+//! request takes longer but doesn't fail. The SDK's own retries are off ([`client`](crate::aws::client)), because two layers of
+//! retries would multiply.
 //!
 //! Every pause has *full jitter*: it is a random time up to a limit (AWS Architecture Blog, "Exponential Backoff And
 //! Jitter").

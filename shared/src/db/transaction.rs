@@ -248,6 +248,8 @@ impl Store {
         let is_unknown = match &outcome {
             Err(Error::Unavailable(_)) => true,
             // If DynamoDB has forgotten the token, a condition may have failed because an earlier attempt was committed.
+            // `Gone` is left out: if another request deleted the item, the condition fails and the item is gone, but this
+            // transaction was not committed.
             Ok(Outcome::ConditionFailed(_)) => {
                 matches!(transaction.commit_check, Some(CommitCheck::Has(..)))
             }

@@ -1,4 +1,8 @@
 //! The handlers. Each parses its request, calls the store, and responds.
+//!
+//! * [`movies`]: list, create, get, replace, update and delete movies.
+//! * [`favorites`]: toggle, add and remove a favorite.
+//! * [`lists`]: search, the categories, the most liked and the newest movies.
 
 pub(crate) mod favorites;
 pub(crate) mod lists;
