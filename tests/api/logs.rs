@@ -140,6 +140,9 @@ impl Fixture {
         let member = register(app, "Canary.Member").await;
         let owner = register(app, "Canary.Owner").await;
         let movie = owner.add(&stored_movie()).await;
+        let mut other = stored_movie();
+        other["imdb_id"] = json!(TAKEN_IMDB_ID);
+        owner.add(&other).await;
         tokens.extend([&member, &owner].into_iter().flat_map(tokens_of));
         Self {
             anonymous: app.anonymous(),
@@ -181,6 +184,11 @@ impl Fixture {
             }
             403 => good(&self.member),
             404 => operation.request(&self.owner, &json!(NO_MOVIE), &self.anonymous),
+            409 if operation.path.starts_with("/api/movies/") => {
+                let mut movie = stored_movie();
+                movie["imdb_id"] = json!(TAKEN_IMDB_ID);
+                self.owner.call(method(), &path).json(&movie)
+            }
             409 => self.anonymous.call(method(), &path).json(&json!({
                 "username": self.member.username, "email": "other.canary@example.com", "password": CANARY_PASSWORD,
             })),
@@ -221,6 +229,9 @@ async fn register(app: &TestApp, username: &str) -> Caller {
         ..app.anonymous()
     }
 }
+
+/// The IMDb id of a stored movie.
+const TAKEN_IMDB_ID: &str = "tt9999999";
 
 fn stored_movie() -> Value {
     movie("Canary", "Director Canary", "Canary Drama", "1979-05-25")

@@ -141,10 +141,11 @@ fn movies() -> Vec<Texts> {
 async fn server(movies: &[Texts]) -> ProxiedApp {
     let proxied = ProxiedApp::new().await;
     let quoted = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
-    let mut csv = String::from("title,description,director,genre,release_date\n");
-    for texts in movies {
+    // An IMDb id of its own makes each row another movie, also where the texts are the same.
+    let mut csv = String::from("title,description,director,genre,release_date,imdb_id\n");
+    for (n, texts) in movies.iter().enumerate() {
         let texts: Vec<String> = texts.iter().map(quoted).collect();
-        csv += &format!("{},2000-01-01\n", texts.join(","));
+        csv += &format!("{},2000-01-01,tt{n:07}\n", texts.join(","));
     }
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("movies.csv");

@@ -20,9 +20,10 @@ const HOLD: Duration = Duration::from_millis(60);
 
 /// Imports movies with these titles, directors and genres; their ids are 1, 2 and so on.
 async fn import(proxy: &FaultProxy, movies: &[[String; 3]]) {
-    let mut csv = String::from("title,description,release_date,director,genre\n");
-    for [title, director, genre] in movies {
-        writeln!(csv, "{title},A movie.,2000-01-01,{director},\"{genre}\"").unwrap();
+    // An IMDb id of its own makes each row another movie, also where the texts are the same.
+    let mut csv = String::from("title,description,release_date,director,genre,imdb_id\n");
+    for (n, [title, director, genre]) in movies.iter().enumerate() {
+        writeln!(csv, "{title},A movie.,2000-01-01,{director},\"{genre}\",tt{n:07}").unwrap();
     }
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("movies.csv");

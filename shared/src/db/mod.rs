@@ -30,7 +30,6 @@
 //! | [`cursor`] | cursors: encrypted positions |
 //! | `cursor_key` | the key that encrypts cursors |
 //! | [`public_key`] | the public keys that verify access tokens |
-//! | [`import`] | the job of a bulk import |
 //! | [`user`] | users and their login items |
 //! | [`session`] | sessions |
 //! | [`attempt_limits`] | when an attempt to sign in must wait |
@@ -49,6 +48,7 @@
 //! | [`search::walk`] | the hits among what was read, and the page |
 //! | [`search`] | search |
 //! | [`movie_lists`] | lists of movies |
+//! | [`import`] | the job of a bulk import, and its lookups |
 //! | [`categories`] | genres with their newest movies |
 //! | [`favorite`] | favorites |
 //! | `sweep` | removing the favorites of deleted movies |
