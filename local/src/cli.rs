@@ -33,7 +33,7 @@ use crate::{
 /// The first start creates the table and imports the demonstration catalog of 16,975 movies.
 ///
 /// Behind a proxy that ends TLS, set the environment variable PUBLIC_URL to the proxy's address, such as
-/// https://movies.example: the links to the next and previous pages then begin with it.
+/// `https://movies.example`: the links to the next and previous pages then begin with it.
 #[derive(Debug, Parser)]
 #[command(name = "marquee", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {

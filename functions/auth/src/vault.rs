@@ -27,7 +27,7 @@ const STALE_SECONDS: i64 = 60 * 60;
 
 /// The auth function's secrets. They are read when they are first needed and then every 5 minutes, so that a rotation needs
 /// no restart. A public key is written to the table before its private key signs anything. After a rotation the previous key
-/// goes on signing for [`LEAD_SECONDS`] more, so that every verifier can find the new key when it is first used.
+/// goes on signing for `LEAD_SECONDS` more, so that every verifier can find the new key when it is first used.
 #[derive(Debug)]
 pub struct Vault {
     source: Source,

@@ -50,8 +50,8 @@ impl Store {
     /// called again. Only postings whose key or text changes are written.
     ///
     /// # Errors
-    /// [`Error::NotFound`](crate::Error::NotFound) if there is no such movie, before `decide` is called; any error of
-    /// `decide`; [`Error::Conflict`](crate::Error::Conflict) if another movie has the IMDb id.
+    /// [`Error::NotFound`] if there is no such movie, before `decide` is called; any error of
+    /// `decide`; [`Error::Conflict`] if another movie has the IMDb id.
     pub async fn edit_movie(
         &self,
         id: MovieId,

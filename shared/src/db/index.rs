@@ -10,7 +10,7 @@
 //! | genre | each genre: the membership, which is also the posting of its first word |
 //! | genre | each other word of a genre, unless the word is in the title or the director or begins a genre |
 //!
-//! A posting is stored under the first three characters of its word ([`posting_keys`](crate::db::posting_keys) has the
+//! A posting is stored under the first three characters of its word ([`posting_keys`] has the
 //! keys). So one Query per kind finds every movie that has a word with a given prefix. For example, *Blade Runner* by
 //! Ridley Scott, of the genres Sci-Fi and Film Noir, with id 1:
 //!

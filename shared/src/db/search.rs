@@ -44,7 +44,7 @@
 //!
 //! # The ceiling
 //!
-//! A page has a [`Budget`](plan::Budget) of read units for postings and movies. Postings have a [largest
+//! A page has a [`Budget`] of read units for postings and movies. Postings have a [largest
 //! size](crate::db::index::POSTING_BYTES), and rounds count them by it. If a movie's words don't fit in a posting, the
 //! posting may not [decide](crate::db::carried) whether it is a hit. Then the movie decides, and the budget reserves the
 //! units of the largest movie for it. If every term is common and few movies have them all, or if texts are very long, the

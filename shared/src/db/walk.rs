@@ -48,7 +48,7 @@ impl Store {
     ///
     /// The first round reads the counters and the one or two buckets in which the page begins, in parallel. A descending
     /// first page reads the counters first, because they contain the last id. If ids were deleted, a second round reads up
-    /// to [`FURTHER_BUCKETS`] more buckets in parallel. For example, a page of 20 from id 250 reads `MOVIES#0` from 250 to
+    /// to `FURTHER_BUCKETS` more buckets in parallel. For example, a page of 20 from id 250 reads `MOVIES#0` from 250 to
     /// its end, 255, and `MOVIES#1` from 256.
     pub async fn walk_buckets(
         &self,

@@ -41,7 +41,7 @@ pub struct Budget {
 
 impl Budget {
     /// The budget of a page of at most `limit` movies: one unit for each, and as much for postings, but at least
-    /// [`POSTING_UNITS`].
+    /// `POSTING_UNITS`.
     #[must_use]
     pub fn of_page(limit: PageLimit) -> Self {
         let limit = limit.get();
