@@ -30,7 +30,7 @@ use marquee_shared::{
         favorite::FavoriteItem,
         item::{self, Item, from_item, to_item},
         keys::{self, LIKES_SHARDS},
-        likes::ONE_LIKE,
+        likes::ONE_FAVORITE,
         movie::MovieItem,
         session::SessionItem,
         user::UserItem,
@@ -256,7 +256,7 @@ async fn add_likes(
                 .remove(&key)
                 .ok_or_else(|| item::corrupt("too few movies"))?;
             let mut movie: MovieItem = from_item(item)?;
-            movie.likes += ONE_LIKE * users.len() as u64;
+            movie.likes += ONE_FAVORITE * users.len() as u64;
             movie.liked = Some(keys::likes_shard(id.get() % LIKES_SHARDS));
             add(key, to_item(&movie)?);
             for user in *users {

@@ -12,7 +12,7 @@ use marquee_shared::{
         index,
         item::{Item, from_item, to_item},
         keys,
-        likes::ONE_LIKE,
+        likes::ONE_FAVORITE,
         movie::MovieItem,
         user::{LoginItem, LoginKind, UserItem},
     },
@@ -215,7 +215,7 @@ impl Items {
         for movie in self.movies.values() {
             let id = movie.id;
             let favorites = self.favorites.keys().filter(|(of, _)| *of == id).count() as u64;
-            if movie.likes != favorites * ONE_LIKE + id.get() {
+            if movie.likes != favorites * ONE_FAVORITE + id.get() {
                 found.push(format!(
                     "movie {id} has {favorites} favorites and likes {}",
                     movie.likes

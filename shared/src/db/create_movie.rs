@@ -13,7 +13,7 @@ use crate::{
         index::{self, PostingItem},
         item::{Item, corrupt},
         keys::{self, Key},
-        likes::{LikeChange, ONE_LIKE},
+        likes::{CountChange, ONE_FAVORITE},
         movie::{MovieItem, MovieView},
         optimistic::{Plan, Revision},
         store::Store,
@@ -36,13 +36,13 @@ impl Store {
     ) -> Result<MovieView> {
         let id = self.take_ids(Counter::MovieIds, 1).await?;
         let id = Some(id)
-            .filter(|id| *id < ONE_LIKE)
+            .filter(|id| *id < ONE_FAVORITE)
             .and_then(|id| MovieId::try_from(id).ok());
         let id = id.ok_or_else(|| corrupt("more movies than ids"))?;
         let now = self.clock.now();
         let mut movie = MovieItem::new(id, fields, Some(user), &now.to_string());
         if favorite_of.is_some() {
-            movie.count_like(LikeChange::Add);
+            movie.count_favorite(CountChange::Add);
         }
         let mut plan = CreatePlan {
             movie,

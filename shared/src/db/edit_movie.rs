@@ -12,7 +12,7 @@ use crate::{
         index::{self, PostingItem},
         item::{Item, from_item, number, text, to_item},
         keys::{self, Key},
-        likes::{LikeChange, LikesCondition},
+        likes::{CountChange, LikesCondition},
         movie::{MovieItem, MovieView, NO_MOVIE},
         optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         store::Store,
@@ -70,12 +70,12 @@ impl Store {
             }
             let EditPlan {
                 mut new,
-                like,
+                count_change,
                 likes,
                 favorite,
                 ..
             } = plan;
-            if like.is_some() && likes == LikesCondition::Any {
+            if count_change.is_some() && likes == LikesCondition::Any {
                 new = self.with_current_likes(new).await?;
             }
             return Ok(MovieView { movie: new, favorite });
@@ -127,7 +127,7 @@ struct EditPlan<'a> {
     /// Whether the movie is a favorite of the caller after the edit.
     favorite: bool,
     /// The change to the caller's favorite, or `None`.
-    like: Option<LikeChange>,
+    count_change: Option<CountChange>,
     likes: LikesCondition,
     on_conflict: OnConflict,
     postings: BTreeMap<Key, Option<PostingItem>>,
@@ -144,11 +144,11 @@ impl<'a> EditPlan<'a> {
         let old = &seen.movie;
         let mut new = old.edited(&edit.fields, edit.user, &now.to_string());
         let favorite = edit.favorite.unwrap_or(seen.favorite);
-        let like = LikeChange::between(seen.favorite, favorite);
-        if let Some(like) = like {
-            new.count_like(like);
+        let count_change = CountChange::between(seen.favorite, favorite);
+        if let Some(count_change) = count_change {
+            new.count_favorite(count_change);
         }
-        let (likes, on_conflict) = match like {
+        let (likes, on_conflict) = match count_change {
             Some(_) => (LikesCondition::Unchanged, OnConflict::Return),
             None => (LikesCondition::Any, OnConflict::Retry),
         };
@@ -158,7 +158,7 @@ impl<'a> EditPlan<'a> {
             now,
             caller,
             favorite,
-            like,
+            count_change,
             likes,
             on_conflict,
             postings: changed_postings(
@@ -205,10 +205,10 @@ impl<'a> EditPlan<'a> {
             }
         }
         let mut add = "";
-        if let Some(like) = self.like {
+        if let Some(count_change) = self.count_change {
             add = " ADD #likes :step";
-            values.push((":step".to_owned(), like.step()));
-            if let Some(shard) = self.new.liked.as_ref().filter(|_| like.is_favorite()) {
+            values.push((":step".to_owned(), count_change.step()));
+            if let Some(shard) = self.new.liked.as_ref().filter(|_| count_change.is_favorite()) {
                 set.push("#liked = :liked".into());
                 values.push((":liked".to_owned(), text(shard)));
             }
@@ -251,14 +251,14 @@ impl Plan for EditPlan<'_> {
                 None => on.delete(Condition::none())?,
             });
         }
-        if let Some(like) = self.like {
+        if let Some(count_change) = self.count_change {
             let on = store.on(keys::favorite(self.old.id, self.caller));
-            self.favorite_action = Some(transaction.add(match like {
-                LikeChange::Add => {
+            self.favorite_action = Some(transaction.add(match count_change {
+                CountChange::Add => {
                     let favorite = FavoriteItem::new(self.old.id, self.caller, self.now);
                     on.put(&favorite, Condition::not_exists())?
                 }
-                LikeChange::Remove => on.delete(Condition::exists())?,
+                CountChange::Remove => on.delete(Condition::exists())?,
             }));
         }
         self.genres.add_to(store, &mut transaction)?;

@@ -8,7 +8,7 @@ use crate::{
         expression::Condition,
         item::to_item,
         keys::{self, BY_DATE},
-        likes::{LikeChange, LikesCondition},
+        likes::{CountChange, LikesCondition},
         movie::{MovieItem, MovieView, NO_MOVIE},
         optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         page::{PageLimit, Slice, Window},
@@ -59,13 +59,13 @@ pub enum FavoriteChange {
 
 impl FavoriteChange {
     /// Returns the change to make, or `None` if the favorite is already as requested.
-    fn needed(self, exists: bool) -> Option<LikeChange> {
+    fn needed(self, exists: bool) -> Option<CountChange> {
         let after = match self {
             Self::Add => true,
             Self::Remove => false,
             Self::Toggle => !exists,
         };
-        LikeChange::between(exists, after)
+        CountChange::between(exists, after)
     }
 }
 
@@ -116,7 +116,7 @@ impl Store {
             }
             let likes = plan.likes;
             let mut changed = movie;
-            changed.count_like(change);
+            changed.count_favorite(change);
             if likes == LikesCondition::Any {
                 changed = self.with_current_likes(changed).await?;
             }
@@ -144,7 +144,7 @@ impl Store {
 struct FavoritePlan<'a> {
     movie: &'a MovieItem,
     user: UserId,
-    change: LikeChange,
+    change: CountChange,
     likes: LikesCondition,
     on_conflict: OnConflict,
     /// The index of the action on the favorite.
@@ -152,7 +152,7 @@ struct FavoritePlan<'a> {
 }
 
 impl<'a> FavoritePlan<'a> {
-    fn new(movie: &'a MovieItem, user: UserId, change: LikeChange) -> Self {
+    fn new(movie: &'a MovieItem, user: UserId, change: CountChange) -> Self {
         Self {
             movie,
             user,
@@ -170,19 +170,19 @@ impl Plan for FavoritePlan<'_> {
         let key = keys::favorite(id, self.user);
         let favorite = store.on(key.clone());
         let (favorite, check) = match self.change {
-            LikeChange::Add => {
+            CountChange::Add => {
                 let item = FavoriteItem::new(id, self.user, store.clock.now());
                 let added = favorite.put(&item, Condition::not_exists())?;
                 // `date` has the time in milliseconds. It tells this favorite from one that another request added.
                 (added, CommitCheck::Has(key, to_item(&item)?))
             }
-            LikeChange::Remove => (favorite.delete(Condition::exists())?, CommitCheck::Gone(key)),
+            CountChange::Remove => (favorite.delete(Condition::exists())?, CommitCheck::Gone(key)),
         };
-        let like = self.change.update(id);
-        let like = like.only_if(self.likes.condition(self.movie.likes));
+        let count = self.change.update(id);
+        let count = count.only_if(self.likes.condition(self.movie.likes));
         let mut transaction = Transaction::default();
         self.favorite_action = transaction.add(favorite);
-        transaction.add(store.on(keys::movie(id)).update(like)?);
+        transaction.add(store.on(keys::movie(id)).update(count)?);
         transaction.check_commit(check);
         transaction.on_conflict(self.on_conflict);
         Ok(transaction)

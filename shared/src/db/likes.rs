@@ -15,24 +15,24 @@ use crate::{
 };
 
 /// The amount that one favorite adds to `likes`. Every movie's id is smaller.
-pub const ONE_LIKE: u64 = 10_000_000_000;
+pub const ONE_FAVORITE: u64 = 10_000_000_000;
 
 /// Returns the favorite count in `likes`.
 #[must_use]
 pub fn favorite_count(likes: u64) -> u64 {
-    likes / ONE_LIKE
+    likes / ONE_FAVORITE
 }
 
 /// The change of `likes` by one favorite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LikeChange {
+pub(crate) enum CountChange {
     /// A favorite is added.
     Add,
     /// A favorite is removed.
     Remove,
 }
 
-impl LikeChange {
+impl CountChange {
     /// Returns the change between these two states of a favorite: whether it exists before and after. `None` if they are
     /// the same.
     pub(crate) fn between(before: bool, after: bool) -> Option<Self> {
@@ -52,16 +52,16 @@ impl LikeChange {
     /// return a new favorite with `likes` that don't count it yet.
     pub(crate) fn apply(self, likes: u64) -> u64 {
         match self {
-            Self::Add => likes + ONE_LIKE,
-            Self::Remove => likes.saturating_sub(ONE_LIKE),
+            Self::Add => likes + ONE_FAVORITE,
+            Self::Remove => likes.saturating_sub(ONE_FAVORITE),
         }
     }
 
     /// The amount that an update adds to `likes`, as a number attribute.
     pub(crate) fn step(self) -> AttributeValue {
         match self {
-            Self::Add => number(ONE_LIKE),
-            Self::Remove => number(format_args!("-{ONE_LIKE}")),
+            Self::Add => number(ONE_FAVORITE),
+            Self::Remove => number(format_args!("-{ONE_FAVORITE}")),
         }
     }
 
@@ -103,16 +103,16 @@ mod tests {
     #[test]
     fn a_like_more_and_a_like_less_leave_the_id() {
         let none = 7;
-        let one = LikeChange::Add.apply(none);
+        let one = CountChange::Add.apply(none);
         assert_eq!((favorite_count(none), favorite_count(one)), (0, 1));
-        assert_eq!(LikeChange::Remove.apply(one), none);
+        assert_eq!(CountChange::Remove.apply(one), none);
     }
 
     #[test]
     fn a_favorite_that_is_as_it_should_be_changes_nothing() {
-        assert_eq!(LikeChange::between(true, true), None);
-        assert_eq!(LikeChange::between(false, false), None);
-        assert_eq!(LikeChange::between(false, true), Some(LikeChange::Add));
-        assert_eq!(LikeChange::between(true, false), Some(LikeChange::Remove));
+        assert_eq!(CountChange::between(true, true), None);
+        assert_eq!(CountChange::between(false, false), None);
+        assert_eq!(CountChange::between(false, true), Some(CountChange::Add));
+        assert_eq!(CountChange::between(true, false), Some(CountChange::Remove));
     }
 }

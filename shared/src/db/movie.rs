@@ -8,7 +8,7 @@ use crate::{
     db::{
         item::{Item, corrupt, from_item},
         keys::{self, Key},
-        likes::{self, LikeChange},
+        likes::{self, CountChange},
         page::Slice,
         store::Store,
     },
@@ -139,7 +139,7 @@ impl MovieItem {
     }
 
     /// Counts one favorite more or less.
-    pub(crate) fn count_like(&mut self, change: LikeChange) {
+    pub(crate) fn count_favorite(&mut self, change: CountChange) {
         self.likes = change.apply(self.likes);
         if change.is_favorite() {
             self.liked = Some(keys::liked(self.id));

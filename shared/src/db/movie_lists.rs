@@ -9,7 +9,7 @@ use crate::{
         index,
         item::{corrupt, from_item},
         keys::{self, BY_DATE, LIKES, LIKES_INDEX, LIKES_SHARDS},
-        likes::ONE_LIKE,
+        likes::ONE_FAVORITE,
         movie::{MovieView, movie_id, newest_first},
         page::{Counted, PageLimit, Window},
         range::{Direction, KeyRange},
@@ -131,7 +131,7 @@ impl Store {
     async fn most_liked_of_shard(&self, shard: u64, limit: PageLimit) -> Result<Vec<(u64, MovieId)>> {
         let shard = keys::likes_shard(shard);
         let read = self
-            .query_largest(LIKES_INDEX, &shard, ONE_LIKE, limit.get())
+            .query_largest(LIKES_INDEX, &shard, ONE_FAVORITE, limit.get())
             .await?;
         read.items
             .iter()
