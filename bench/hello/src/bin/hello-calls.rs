@@ -49,6 +49,10 @@ async fn call(client: &Client, table: &str, operation: &str) -> Result<(), Error
             let update = client.update_item().table_name(table).set_key(Some(key()));
             update.update_expression("REMOVE nothing").send().await?;
         }
+        "PutItem" => {
+            let put = client.put_item().table_name(table).set_item(Some(key()));
+            put.send().await?;
+        }
         "TransactWriteItems" => {
             let put = Put::builder().table_name(table).set_item(Some(key())).build()?;
             let put = TransactWriteItem::builder().put(put).build();
