@@ -95,7 +95,7 @@ impl Bodies {
     /// Reads a body of at most `limit` bytes. A body whose `Content-Length` is larger isn't read at all.
     ///
     /// # Errors
-    /// [`BodyError`] when it is too long, too slow or broken, or when there is no memory for it.
+    /// [`BodyError`] if it is too long, too slow or broken, or when there is no memory for it.
     pub async fn read<B: Body<Data = Bytes>>(&self, body: B, limit: usize) -> Result<ReadBody, BodyError> {
         let mut body = pin!(body);
         let hint = body.size_hint();

@@ -34,7 +34,7 @@ impl Bulk {
     /// Puts all items or none. Each replaces the item with the same key.
     ///
     /// # Errors
-    /// When the engine refuses the items.
+    /// Returns an error if the engine refuses the items.
     pub async fn put(&self, items: Vec<Item>) -> Result<()> {
         let this = self.clone();
         blocking(move || {
@@ -49,7 +49,7 @@ impl Bulk {
     /// Runs a transaction of puts and updates.
     ///
     /// # Errors
-    /// When the engine fails, or when the transaction has other actions.
+    /// Returns an error if the engine fails, or if the transaction has other actions.
     pub async fn transact(&self, transaction: &Transaction) -> Result<Outcome> {
         let this = self.clone();
         let actions = transaction.actions().to_vec();

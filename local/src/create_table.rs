@@ -91,7 +91,7 @@ impl TableSpec {
     /// Safe to call at every start, and from two processes at once.
     ///
     /// # Errors
-    /// [`TableError`] when DynamoDB refuses or doesn't answer, when a table of that name has other keys, indexes or time to
+    /// [`TableError`] if DynamoDB refuses or doesn't answer, when a table of that name has other keys, indexes or time to
     /// live, or when it doesn't become active in time.
     pub async fn create(&self, client: &Client, table_name: &str) -> Result<bool, TableError> {
         let client = &retrying(client);

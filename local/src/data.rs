@@ -68,7 +68,7 @@ impl Data {
     /// neither a table nor secrets.
     ///
     /// # Errors
-    /// [`DataError`] when the directory can't be kept private, or when it lacks either the table or the secrets.
+    /// [`DataError`] if the directory can't be kept private, or when it lacks either the table or the secrets.
     pub fn with_table(directory: &Path) -> Result<Self, DataError> {
         private::directory(directory)?;
         let data = Self {
@@ -118,7 +118,7 @@ impl Data {
     /// Returns the secrets, and creates them if they don't exist. This ends a first start, so the table must exist before.
     ///
     /// # Errors
-    /// [`DataError`] when the secrets can't be read or written, or aren't in the form that this program writes.
+    /// [`DataError`] if the secrets can't be read or written, or aren't in the form that this program writes.
     pub fn secrets(&self) -> Result<AuthSecrets, DataError> {
         let path = self.path(SECRETS);
         let of_path = |error| DataError::Io(path.clone(), error);

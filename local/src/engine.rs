@@ -108,7 +108,7 @@ impl Engine {
     /// returned.
     ///
     /// # Errors
-    /// [`EngineError`] when the storage can't be opened, or when the thread or the socket can't be created.
+    /// [`EngineError`] if the storage can't be opened, or when the thread or the socket can't be created.
     pub fn start(storage: Storage) -> Result<Self, EngineError> {
         let faults = FaultLog::new(match &storage {
             Storage::Memory => "in memory".to_owned(),
@@ -155,7 +155,7 @@ impl Engine {
     /// Stops accepting requests, waits a few seconds for the ones being processed, and closes the storage.
     ///
     /// # Errors
-    /// [`EngineError::Stopped`] when a request didn't finish in time or the server had failed. Even then no acknowledged
+    /// [`EngineError::Stopped`] if a request didn't finish in time or the server had failed. Even then no acknowledged
     /// write is lost.
     pub async fn shutdown(self) -> Result<(), EngineError> {
         let Self {

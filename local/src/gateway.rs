@@ -268,7 +268,7 @@ impl Gateway {
     /// function's answer as Lambda would return it to the gateway.
     ///
     /// # Errors
-    /// [`InvokeError`] when the event isn't valid, when no route matches it, or when the function doesn't answer.
+    /// [`InvokeError`] if the event isn't valid, when no route matches it, or when the function doesn't answer.
     pub async fn invoke(&self, event: &Value) -> Result<Value, InvokeError> {
         let text = |pointer: &str| {
             let value = event.pointer(pointer).and_then(Value::as_str);

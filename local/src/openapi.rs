@@ -30,7 +30,7 @@ impl std::error::Error for Clash {}
 /// Returns the OpenAPI document of the whole API.
 ///
 /// # Errors
-/// [`Clash`] when two functions define one name differently.
+/// [`Clash`] if two functions define one name differently.
 pub fn document() -> Result<OpenApi, Clash> {
     merge([
         marquee_auth::openapi(),

@@ -58,7 +58,7 @@ impl From<io::Error> for Reason {
 /// Creates a private directory and its missing parents. Restricts the mode of an existing directory.
 ///
 /// # Errors
-/// When the directory belongs to another user, can't be created or restricted, or has other content.
+/// Returns an error if the directory belongs to another user, can't be created or restricted, or has other content.
 pub fn directory(path: &Path) -> Result<(), PrivateError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -77,7 +77,7 @@ pub fn directory(path: &Path) -> Result<(), PrivateError> {
 /// Creates an empty private file. Restricts the mode of an existing file and keeps its content.
 ///
 /// # Errors
-/// When the file belongs to another user, isn't a regular file, or can't be created or restricted.
+/// Returns an error if the file belongs to another user, isn't a regular file, or can't be created or restricted.
 pub fn file(path: &Path) -> Result<(), PrivateError> {
     match create_new(path) {
         Ok(_) => Ok(()),
@@ -104,7 +104,7 @@ pub fn restrict_if_exists(path: &Path) -> Result<(), PrivateError> {
 /// Writes a new private file. Returns once the file is on the disk.
 ///
 /// # Errors
-/// When the file exists or can't be written.
+/// Returns an error if the file exists or can't be written.
 pub fn write_new(path: &Path, text: &str) -> Result<(), PrivateError> {
     let written = create_new(path).and_then(|mut file| {
         file.write_all(text.as_bytes())?;

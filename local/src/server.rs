@@ -272,7 +272,7 @@ impl Running {
     /// Stops accepting requests, waits for the ones being processed, and closes the table.
     ///
     /// # Errors
-    /// When the engine didn't stop cleanly. Even then no acknowledged write is lost.
+    /// Returns an error if the engine didn't stop cleanly. Even then no acknowledged write is lost.
     pub async fn stop(self) -> Result<(), StartError> {
         self.sweeping.abort();
         // Fails when the server has ended by itself.
@@ -335,7 +335,7 @@ impl Functions {
     /// Returns the routers of the functions that answer requests, by name. `vault` has the secrets of auth.
     ///
     /// # Errors
-    /// When a configured CORS origin isn't a header value.
+    /// Returns an error if a configured CORS origin isn't a header value.
     pub fn routers(&self, vault: Vault) -> Result<HashMap<String, Router>, axum::http::Error> {
         let auth = AuthState {
             app: self.auth.state.clone(),
@@ -386,7 +386,7 @@ async fn sweep_periodically(store: Store) {
 /// ends the program in the middle of its start.
 ///
 /// # Errors
-/// When a signal handler can't be installed.
+/// Returns an error if a signal handler can't be installed.
 pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {

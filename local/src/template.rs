@@ -50,7 +50,7 @@ impl Template {
     /// Reads the text of a SAM template.
     ///
     /// # Errors
-    /// [`TemplateError`] when the text isn't YAML, when a function or the table lacks something, when two events have the
+    /// [`TemplateError`] if the text isn't YAML, when a function or the table lacks something, when two events have the
     /// same route, or when there isn't exactly one `AWS::DynamoDB::Table`.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let unreadable = |error: serde_norway::Error| TemplateError::Unreadable(error.to_string());

@@ -78,7 +78,7 @@ marquee_shared::operations! {
 /// gateway's `$default` route leads here.
 ///
 /// # Errors
-/// When a configured CORS origin is not a valid header value.
+/// Returns an error if a configured CORS origin is not a valid header value.
 pub fn router(state: DocsState, config: &HttpConfig) -> Result<Router, axum::http::Error> {
     let router = operations().with_state(state);
     // Not an operation: the root is a page for people.

@@ -38,7 +38,7 @@ impl Host {
     /// accepts only requests to its own domains; this check replaces that.
     ///
     /// # Errors
-    /// [`InvalidHost`] when no URL can be built with this host, or when the URL would have another path.
+    /// [`InvalidHost`] if no URL can be built with this host, or when the URL would have another path.
     pub fn parse(text: &str) -> Result<Self, InvalidHost> {
         let authority: Authority = text.parse().map_err(|_| InvalidHost)?;
         if authority.as_str().contains('@') {

@@ -34,7 +34,7 @@ impl<R: Read> Decoding<R> {
     /// Reads the byte order mark.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub(super) fn of(mut file: R) -> io::Result<Self> {
         let mut beginning = Vec::new();
         file.by_ref().take(3).read_to_end(&mut beginning)?;

@@ -135,7 +135,7 @@ impl Duplicates {
     /// table.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// Returns an error if the table cannot be read.
     pub(super) async fn find(
         &mut self,
         store: &Store,

@@ -36,7 +36,7 @@ impl Ids {
     /// Reads the spans of a job.
     ///
     /// # Errors
-    /// When the text isn't what [`Ids::text`] returned.
+    /// Returns an error if the text isn't what [`Ids::text`] returned.
     pub(super) fn stored(text: &str) -> Result<Self, ImportError> {
         let spans = text.split_whitespace().map(|span| {
             let mut numbers = span.split(['+', '@']).map(str::parse);
@@ -67,7 +67,7 @@ impl Ids {
     /// the job. Rows before `committed` are done and forgotten.
     ///
     /// # Errors
-    /// When the table cannot be written, or when there are no ids left.
+    /// Returns an error if the table cannot be written, or if there are no ids left.
     pub(super) async fn assign(
         &mut self,
         store: &Store,

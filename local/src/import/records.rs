@@ -197,7 +197,7 @@ impl<R: Read> Records<R> {
     /// Returns the text from the next record on, as far as a record may reach.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub(super) fn peek(&mut self) -> io::Result<&[u8]> {
         while self.buffer.len() - self.start < MAX_RECORD && self.fill()? {}
         Ok(self.buffer.get(self.start..).unwrap_or_default())
@@ -206,7 +206,7 @@ impl<R: Read> Records<R> {
     /// Returns the next record that isn't blank. `None` at the end of the file.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub(super) fn next(&mut self) -> io::Result<Option<Record<'_>>> {
         loop {
             if self.start >= BLOCK {

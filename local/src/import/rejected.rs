@@ -40,7 +40,7 @@ impl Rejected {
     /// The file of rejected rows of this file, which is written as soon as a row is rejected. An earlier one is deleted.
     ///
     /// # Errors
-    /// When an earlier one cannot be deleted.
+    /// Returns an error if an earlier one cannot be deleted.
     pub(super) fn begin(file: Option<&Path>, format: &Format) -> io::Result<Self> {
         let path = file.map(path_of);
         if let Some(path) = &path {
@@ -55,7 +55,7 @@ impl Rejected {
     /// The file of rejected rows of an import that continues. Of an earlier one, the rows of lines before `line` are kept.
     ///
     /// # Errors
-    /// When an earlier one cannot be read or written.
+    /// Returns an error if an earlier one cannot be read or written.
     pub(super) fn resume(file: Option<&Path>, format: &Format, line: u64) -> io::Result<Self> {
         let mut this = Self::new(file.map(path_of), format);
         let Some(path) = this.path.clone().filter(|path| path.exists()) else {
@@ -112,7 +112,7 @@ impl Rejected {
     /// Adds a row.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub(super) fn add(&mut self, line: u64, because: &str, cells: &StringRecord) -> io::Result<()> {
         let Some(path) = &self.path else {
             return Ok(());
@@ -136,7 +136,7 @@ impl Rejected {
     /// Writes all rows that were added.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         match (&mut self.writer, &self.path) {
             (Some(writer), Some(path)) => writer.flush().map_err(|e| with_path(path, &e)),

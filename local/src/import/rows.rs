@@ -94,7 +94,7 @@ impl<R: Read> Rows<R> {
     /// Reads the header, and from it how the rows are to be read.
     ///
     /// # Errors
-    /// When the file cannot be read or isn't in a format that is known, or when it lacks a column.
+    /// Returns an error if the file cannot be read or isn't in a format that is known, or if it lacks a column.
     pub(super) fn open(file: R, options: &Options) -> Result<Self, ImportError> {
         let mut records = Records::new(Decoding::of(file)?, Syntax::Lines);
         let text = records.peek()?;
@@ -136,7 +136,7 @@ impl<R: Read> Rows<R> {
     /// Skips the next row. Returns `false` at the end of the file.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub(super) fn skip(&mut self) -> io::Result<bool> {
         Ok(self.records.next()?.is_some())
     }
@@ -144,7 +144,7 @@ impl<R: Read> Rows<R> {
     /// Returns the next row. `None` at the end of the file.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub(super) fn next(&mut self) -> io::Result<Option<Row>> {
         let Some(record) = self.records.next()? else {
             return Ok(None);

@@ -55,7 +55,7 @@ impl Source {
     /// Reads the whole file once.
     ///
     /// # Errors
-    /// When the file cannot be read, or not with these options.
+    /// Returns an error if the file cannot be read, or not with these options.
     pub(super) fn survey(&self, options: &Options) -> Result<Survey, ImportError> {
         struct Hashing<'a>(Box<dyn Read>, &'a mut digest::Context);
         impl Read for Hashing<'_> {

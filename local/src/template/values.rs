@@ -14,7 +14,7 @@ use super::error::TemplateError;
 /// as text or a number fails.
 ///
 /// # Errors
-/// [`TemplateError::Unreadable`] when the text isn't YAML, or when a condition can't be evaluated.
+/// [`TemplateError::Unreadable`] if the text isn't YAML, or when a condition can't be evaluated.
 pub fn resolve(text: &str, parameters: &[(&str, &str)]) -> Result<Value, TemplateError> {
     let document: Value =
         serde_norway::from_str(text).map_err(|error| TemplateError::Unreadable(error.to_string()))?;

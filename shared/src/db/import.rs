@@ -53,7 +53,7 @@ impl Store {
     /// AP-27: returns the job of the file with this hash, if its import has begun.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the table cannot be read.
+    /// [`Error::Unavailable`] if the table cannot be read.
     pub async fn import_job(&self, hash: &str) -> Result<Option<ImportJob>> {
         self.get(&keys::import(hash)).await?.map(from_item).transpose()
     }
@@ -82,7 +82,7 @@ impl Store {
     /// may have set back before.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the table cannot be read or written.
+    /// [`Error::Unavailable`] if the table cannot be read or written.
     pub async fn restart_import(&self, hash: &str) -> Result<ImportJob> {
         let restart = Update::new("SET #done = :none, #left_out = :none, #spans = :no_spans, #began = :now")
             .when("#done = #rows")
@@ -105,7 +105,7 @@ impl Store {
     /// the same movies under the same ids again. Returns `false` if another import of the same file has stored others.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the table cannot be written.
+    /// [`Error::Unavailable`] if the table cannot be written.
     pub async fn keep_import_spans(&self, hash: &str, old: &str, new: &str) -> Result<bool> {
         let keep = Update::new("SET #spans = :new")
             .when("#spans = :old")
@@ -121,7 +121,7 @@ impl Store {
     /// were left out. Its condition fails when another import of the same file has moved it.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the action cannot be built.
+    /// [`Error::Internal`] if the action cannot be built.
     pub fn advance_import(
         &self,
         hash: &str,
@@ -142,7 +142,7 @@ impl Store {
     /// compares the texts.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the table cannot be read.
+    /// [`Error::Unavailable`] if the table cannot be read.
     pub async fn alike(&self, fields: &MovieFields) -> Result<Vec<MovieItem>> {
         let title = words(fields.title.as_str());
         let mut range = match title.first() {
