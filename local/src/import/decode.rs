@@ -119,7 +119,6 @@ impl<R: Read> Read for Decoding<R> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -377,5 +377,4 @@ pub(super) fn lines(text: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests;

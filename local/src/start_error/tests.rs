@@ -1,5 +1,4 @@
 //! Each message is provoked and read by `tests/machine/start.rs` where a test can provoke it. The others are here.
-#![allow(clippy::unwrap_used)]
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
