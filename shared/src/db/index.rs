@@ -159,33 +159,29 @@ pub fn members(identity: &str) -> KeyRange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Description, Director, Genres, ReleaseDate, Title};
+    use crate::domain::Genres;
 
     fn fields(title: &str, director: &str, genre: &str) -> MovieFields {
-        MovieFields {
-            title: Title::parse(title).unwrap(),
-            description: Description::parse("x").unwrap(),
-            release_date: ReleaseDate::parse("1972-03-24").unwrap(),
-            director: Director::parse(director).unwrap(),
-            genres: Genres::parse(genre).unwrap(),
-            imdb_id: None,
-            cover_image: None,
-        }
+        MovieFields::of_words(title, director, genre)
     }
 
     fn id() -> MovieId {
         MovieId::try_from(7).unwrap()
     }
 
+    /// The keys of a movie's postings, each as its partition key and its sort key without the movie's id.
+    fn short_keys(fields: &MovieFields) -> Vec<String> {
+        postings(fields, id())
+            .into_keys()
+            .map(|k| format!("{} {}", k.pk, k.sk.replace("#0000000000000007", "")))
+            .collect()
+    }
+
     #[test]
     fn a_movie_has_one_posting_for_each_word_and_genre() {
         let fields = fields("The Sci of the Kid", "Kid Ory", "Sci-Fi, Drama");
-        let keys: Vec<String> = postings(&fields, id())
-            .into_keys()
-            .map(|k| format!("{} {}", k.pk, k.sk.replace("#0000000000000007", "")))
-            .collect();
         assert_eq!(
-            keys,
+            short_keys(&fields),
             [
                 "GENRE#dra drama",
                 "GENRE#fi fi+",
@@ -202,12 +198,8 @@ mod tests {
     #[test]
     fn the_signs_of_a_genre_have_no_posting_of_their_own() {
         let fields = fields("…", "?", "C, C++, F# Code+");
-        let keys: Vec<String> = postings(&fields, id())
-            .into_keys()
-            .map(|k| format!("{} {}", k.pk, k.sk.replace("#0000000000000007", "")))
-            .collect();
         assert_eq!(
-            keys,
+            short_keys(&fields),
             [
                 "GENRE#c c",
                 "GENRE#c c-^^",

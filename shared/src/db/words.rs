@@ -99,20 +99,11 @@ pub fn is_short(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Description, Director, Genres, ReleaseDate, Title};
 
     #[test]
     fn words_survive_their_encoding() {
         for (title, director, genre) in [("The Kid", "A B", "Sci-Fi, Drama"), ("…", "?", "x, C++")] {
-            let words = Words::of(&MovieFields {
-                title: Title::parse(title).unwrap(),
-                description: Description::parse("x").unwrap(),
-                release_date: ReleaseDate::parse("1972-03-24").unwrap(),
-                director: Director::parse(director).unwrap(),
-                genres: Genres::parse(genre).unwrap(),
-                imdb_id: None,
-                cover_image: None,
-            });
+            let words = Words::of(&MovieFields::of_words(title, director, genre));
             assert_eq!(Words::decode(&words.encode()).unwrap(), words);
         }
     }

@@ -117,4 +117,18 @@ impl MovieFields {
         }
         Ok(self)
     }
+
+    /// A movie for unit tests about words: what they don't vary is fixed.
+    #[cfg(test)]
+    pub(crate) fn of_words(title: &str, director: &str, genre: &str) -> Self {
+        Self {
+            title: Title::parse(title).unwrap(),
+            description: Description::parse("x").unwrap(),
+            release_date: ReleaseDate::parse("1972-03-24").unwrap(),
+            director: Director::parse(director).unwrap(),
+            genres: Genres::parse(genre).unwrap(),
+            imdb_id: None,
+            cover_image: None,
+        }
+    }
 }

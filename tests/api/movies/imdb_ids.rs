@@ -300,3 +300,36 @@ async fn an_import_does_not_undo_what_another_import_of_the_same_file_added() {
         audit(&store).await;
     }
 }
+
+/// Guarantee 42. The edit replaces every word, every genre and the `imdb_id`, and adds the favorite. One of its genres exists
+/// already, so the number of genres changes too. That is one action more than a transaction holds.
+#[tokio::test]
+async fn an_edit_that_does_not_fit_one_transaction_is_refused_whole() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let fields = |tag: &str, imdb_id: &str| {
+        let words: Vec<String> = (0..30).map(|n| format!("{tag}{n}")).collect();
+        json!({
+            "title": words[..20].join(" "),
+            "director": words[20..].join(" "),
+            "genre": words[11..20].join(","),
+            "imdb_id": imdb_id,
+        })
+    };
+    create(&member, json!({"genre": "b11"})).await.is(201);
+    let movie = create(&member, fields("a", SOLARIS)).await.is(201).body;
+    let edit = |favorite: bool, imdb_id: &str| {
+        let changes = with_changes(&fields("b", imdb_id), &json!({"favorite": favorite}));
+        member.patch(&path(&movie)).json(&changes)
+    };
+    let answer = edit(true, STALKER).send().await.is(400);
+    answer.names(&["imdb_id"]);
+    let read = member.get(&path(&movie)).send().await.is(200);
+    assert_eq!(read.body, movie);
+    assert_eq!(found(&member, &format!("imdb_id={STALKER}")).await, [0_u64; 0]);
+    audit(&app.running.state.store).await;
+    // The same edit in two requests.
+    edit(true, SOLARIS).send().await.is(200);
+    assert_eq!(set(&member, &movie, json!(STALKER)).await["imdb_id"], STALKER);
+    audit(&app.running.state.store).await;
+}
