@@ -32,14 +32,32 @@ pub(super) struct Survey {
     pub(super) rows: u64,
 }
 
+/// A file whose errors name it. A directory, for example, can be opened, and its first read fails.
+struct NamedFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl Read for NamedFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer).map_err(|e| with_path(&self.path, &e))
+    }
+}
+
+/// The same error, with the path in its text.
+fn with_path(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 impl Source {
     /// Opens the file at its beginning. An error names the file.
     pub(super) fn open(&self) -> io::Result<Box<dyn Read>> {
         match self {
             Self::Demonstration => Ok(Box::new(DEMONSTRATION)),
             Self::File(path) => {
-                let with_path = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-                Ok(Box::new(io::BufReader::new(File::open(path).map_err(with_path)?)))
+                let file = File::open(path).map_err(|e| with_path(path, &e))?;
+                let path = path.clone();
+                Ok(Box::new(io::BufReader::new(NamedFile { file, path })))
             }
         }
     }
@@ -77,5 +95,22 @@ impl Source {
             hash: hex(hash.finish().as_ref()),
             rows,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_file_whether_it_cannot_be_opened_or_read() {
+        let directory = tempfile::tempdir().unwrap();
+        for path in [directory.path().to_owned(), directory.path().join("nothing.csv")] {
+            let read = Source::File(path.clone())
+                .open()
+                .and_then(|mut file| file.read_to_end(&mut Vec::new()));
+            let text = read.unwrap_err().to_string();
+            assert!(text.starts_with(&format!("{}: ", path.display())), "{text}");
+        }
     }
 }
