@@ -50,9 +50,9 @@ impl Bulk {
     ///
     /// # Errors
     /// Returns an error if the engine fails, or if the transaction has other actions.
-    pub async fn transact(&self, transaction: &Transaction) -> Result<Outcome> {
+    pub async fn transact(&self, transaction: Transaction) -> Result<Outcome> {
         let this = self.clone();
-        let actions = transaction.actions().to_vec();
+        let actions = transaction.into_actions();
         blocking(move || {
             let actions = actions.into_iter().map(engine_action).collect::<Result<_>>()?;
             // Without a ClientRequestToken: a direct call can't lose its answer.
@@ -194,10 +194,10 @@ mod tests {
         transaction.add(store.count(Counter::Movies, 3).unwrap());
         let genre = transaction.add(put.unwrap());
         assert!(matches!(
-            bulk.transact(&transaction).await.unwrap(),
+            bulk.transact(transaction.clone()).await.unwrap(),
             Outcome::Committed
         ));
-        let refused = bulk.transact(&transaction).await.unwrap();
+        let refused = bulk.transact(transaction).await.unwrap();
         assert!(refused.failed(genre) && !refused.failed(0), "{refused:?}");
         assert_eq!(store.read_counters([Counter::Movies]).await.unwrap(), [3]);
         let item = store.get(&keys::genre("drama")).await.unwrap().unwrap();

@@ -166,6 +166,7 @@ impl Cli {
 async fn import(source: &Source, options: Import, table: OperatorTable) -> Result<ExitCode, Box<dyn Error>> {
     const LEFT_OUT: u8 = 1;
     const NOTHING_READ: u8 = 2;
+    let place = table.place();
     let opened = match table.open().await {
         Ok(opened) => opened,
         Err(error) => return Ok(failed(&error, NOTHING_READ)),
@@ -182,13 +183,19 @@ async fn import(source: &Source, options: Import, table: OperatorTable) -> Resul
                 _ => ExitCode::from(LEFT_OUT),
             })
         }
+        Err(ImportError::Unreachable(reason)) => Ok(failed(&StartError::Use(place, reason), NOTHING_READ)),
+        Err(ImportError::Table(reason)) => {
+            let stopped = StartError::Use(place, reason);
+            let text = format!("{stopped} Then run the import again: it continues where it stopped.");
+            Ok(failed(&text, LEFT_OUT))
+        }
         Err(error @ ImportError::File(_)) => Ok(failed(&error, NOTHING_READ)),
-        Err(error @ ImportError::Table(_)) => Ok(failed(&error, LEFT_OUT)),
+        Err(error @ ImportError::Stopped(_)) => Ok(failed(&error, LEFT_OUT)),
     }
 }
 
 /// Prints an error as the program does, and returns its exit status.
-fn failed(error: &dyn Error, status: u8) -> ExitCode {
+fn failed(error: &dyn fmt::Display, status: u8) -> ExitCode {
     eprintln!("marquee: {error}");
     ExitCode::from(status)
 }

@@ -138,7 +138,8 @@ impl Importer {
     pub async fn run_if_empty(&self, source: &Source) -> Result<Option<Report>, ImportError> {
         let survey = source.survey(&self.options)?;
         let store = &self.writer.store;
-        let wanted = match store.import_job(&survey.hash).await? {
+        let job = store.import_job(&survey.hash).await;
+        let wanted = match job.map_err(|e| ImportError::unreachable(&e))? {
             Some(job) => !job.is_done(),
             None => store.read_counters([Counter::Movies]).await? == [0],
         };
@@ -160,7 +161,9 @@ impl Importer {
 
     async fn run_surveyed(&self, source: &Source, survey: &Survey) -> Result<Report, ImportError> {
         let Writer { store, bulk } = &self.writer;
-        let job = match store.import_job(&survey.hash).await? {
+        let _locked = source.lock()?;
+        let job = store.import_job(&survey.hash).await;
+        let job = match job.map_err(|e| ImportError::unreachable(&e))? {
             Some(job) if job.is_done() => store.restart_import(&survey.hash).await?,
             Some(job) => job,
             None => store.begin_import(&survey.hash, survey.rows).await?,

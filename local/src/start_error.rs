@@ -9,7 +9,7 @@ use std::{
 };
 
 use aws_sdk_dynamodb::error::ErrorMetadata;
-use marquee_shared::{auth::secrets::SecretsError, config::ConfigError};
+use marquee_shared::config::ConfigError;
 
 use crate::{
     create_table::TableError,
@@ -229,6 +229,12 @@ fn write_file_fault(f: &mut fmt::Formatter<'_>, path: &Path, text: &str) -> fmt:
             f,
             "the table's file {path} is in use: {fault}. End that program, or name another directory with --data."
         ),
+        // SQLite also says this when the disk is so full that it can't map its index.
+        Some(fault @ Fault::Unreadable) => write!(
+            f,
+            "the table's file {path} can't be used: {fault}. Check that its disk has free space, or name another directory \
+             with --data."
+        ),
         Some(fault) => write!(
             f,
             "the table's file {path} can't be used: {fault}. {ANOTHER_DIRECTORY}"
@@ -281,11 +287,12 @@ impl fmt::Display for DataError {
                 )
             }
             Self::Io(path, error) => write_path(f, path, error),
-            Self::Secrets(path, SecretsError(reason)) => write!(
+            Self::Secrets(path, error) => write!(
                 f,
-                "the secrets' file {path} can't be read: it {reason}. To keep all users signed in, restore it. To sign all \
+                "the secrets' file {path} can't be used: it {reason}. To keep all users signed in, restore it. To sign all \
                  users out, empty it. {ANOTHER_DIRECTORY}",
-                path = path.display()
+                path = path.display(),
+                reason = error.reason()
             ),
         }
     }

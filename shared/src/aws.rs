@@ -3,7 +3,7 @@
 
 pub mod client;
 
-use std::{env, time::Duration};
+use std::{env, fmt, time::Duration};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider,
@@ -24,6 +24,29 @@ use aws_smithy_runtime_api::client::{
 /// (<https://www.amazontrust.com/repository/>).
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
+/// Root certificates that rustls doesn't accept. Its text is one sentence that names the variables that choose them.
+///
+/// A function that can't start prints its error with `Debug`, so that is the same sentence.
+pub struct RootsError(HttpClientError);
+
+impl fmt::Display for RootsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the root certificates can't be used: {}; SSL_CERT_FILE and SSL_CERT_DIR, if they are set, must name PEM certificates",
+            self.0
+        )
+    }
+}
+
+impl fmt::Debug for RootsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for RootsError {}
+
 /// Returns the settings of a Lambda function: region and credentials from Lambda's environment variables, and trust in
 /// Amazon's roots only. No file is read and nothing is searched for, which would take time at a cold start.
 ///
@@ -32,7 +55,7 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 ///
 /// # Errors
 /// Returns an error if rustls doesn't accept the roots.
-pub fn function_config() -> Result<SdkConfig, HttpClientError> {
+pub fn function_config() -> Result<SdkConfig, RootsError> {
     let region = env::var("AWS_REGION").ok();
     let roots = if trusts_the_system(region.as_deref(), |name| env::var_os(name).is_some()) {
         TrustStore::default()
@@ -62,7 +85,7 @@ fn trusts_the_system(region: Option<&str>, is_set: impl Fn(&str) -> bool) -> boo
 ///
 /// # Errors
 /// Returns an error if rustls doesn't accept the roots.
-pub async fn operator_config() -> Result<SdkConfig, HttpClientError> {
+pub async fn operator_config() -> Result<SdkConfig, RootsError> {
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(https_with_system_roots()?)
         .retry_config(retries())
@@ -71,16 +94,19 @@ pub async fn operator_config() -> Result<SdkConfig, HttpClientError> {
 }
 
 /// Returns an HTTPS client that trusts the system's roots.
-pub(crate) fn https_with_system_roots() -> Result<SharedHttpClient, HttpClientError> {
+pub(crate) fn https_with_system_roots() -> Result<SharedHttpClient, RootsError> {
     https(TrustStore::default())
 }
 
 /// Returns the HTTPS client that all clients of one configuration share.
-fn https(roots: TrustStore) -> Result<SharedHttpClient, HttpClientError> {
+fn https(roots: TrustStore) -> Result<SharedHttpClient, RootsError> {
     // ring instead of aws-lc: it needs no C build beyond its own assembly, TLS, tokens and cursors share one library, and a
     // cold start saves the 60–90 ms that aws-lc's CPU-jitter entropy takes before the first handshake.
     let tls = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
-    let context = TlsContext::builder().with_trust_store(roots).build()?;
+    let context = TlsContext::builder()
+        .with_trust_store(roots)
+        .build()
+        .map_err(RootsError)?;
     Ok(SharedHttpClient::new(LazyHttpClient(
         tls.tls_context(context).build_https(),
     )))

@@ -27,7 +27,9 @@ pub fn init_command(level: LevelFilter) {
     let default = Targets::new()
         .with_default(level)
         // The engine warns of every request that it refuses. The caller gets that error anyway.
-        .with_target("dynoxide", LevelFilter::ERROR);
+        .with_target("dynoxide", LevelFilter::ERROR)
+        // The SDK warns of each place that has no credentials with a Debug print. The error of the call says the same in words.
+        .with_target("aws_config", LevelFilter::ERROR);
     start(default, |logs, levels| {
         levels.with(logs.with_target(false)).try_init().ok()
     });

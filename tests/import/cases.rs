@@ -5,7 +5,7 @@
 //! - `== import NAME OPTIONS`: the file NAME, and the options with which it is imported; `~` is a space in an option. Among
 //!   the options are words that say how the text becomes bytes: `{crlf}` and `{cr}` are the line ends, `{utf-16le}`, `{utf-16be}` and `{latin-1}` the
 //!   encodings, `{bom}` adds a byte order mark, `{cut}` leaves out the last line end, `{docs}` takes the file from
-//!   docs/import.md.
+//!   docs/import.md. `␀` is the character NUL, `␛` the escape character, and `␍` a CR.
 //! - `== status N`: the exit status, and what was printed: standard error, then standard output.
 //! - `== rejected`: the file of rejected rows, if there is one.
 //! - `== movies`: the table, after all imports of the case.
@@ -46,6 +46,10 @@ async fn run(case: &str) -> String {
         write!(text, "== import {part}\n== status {status}\n{printed}").unwrap();
         let rejected = directory.path().join(format!("{name}.rejected.csv"));
         if let Ok(rejected) = fs::read_to_string(rejected) {
+            let rejected = rejected
+                .replace('\0', "␀")
+                .replace('\u{1b}', "␛")
+                .replace('\r', "␍");
             write!(text, "== rejected\n{rejected}").unwrap();
         }
     }
@@ -63,6 +67,7 @@ fn bytes(name: &str, content: &str, encodings: &[String]) -> Vec<u8> {
         true => documentation::file(name),
         false => format!("{content}\n"),
     };
+    text = text.replace('␀', "\0").replace('␛', "\u{1b}").replace('␍', "\r");
     if has("{cut}") {
         text.pop();
     }

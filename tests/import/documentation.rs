@@ -59,7 +59,9 @@ async fn each_example_of_the_page_can_be_imported_and_prints_what_the_page_says(
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let ran = import(directory.path(), &arguments).await;
         assert_eq!(printed(&ran), output.text, "{name}");
-        assert!(!movies(directory.path()).await.is_empty(), "{name}");
+        let is_refused = output.text.starts_with("marquee: ");
+        assert_eq!(movies(directory.path()).await.is_empty(), is_refused, "{name}");
+        assert_eq!(ran.status.code() == Some(2), is_refused, "{name}");
         examples += 1;
     }
     assert!(examples >= 6, "{examples}");

@@ -4,7 +4,9 @@
 mod cases;
 mod documentation;
 mod properties;
+mod rejected;
 mod resumption;
+mod simultaneous;
 
 use std::{
     path::Path,

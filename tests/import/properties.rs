@@ -82,6 +82,8 @@ struct Style {
     end: csv::Terminator,
     encoding: Encoding,
     separator_line: bool,
+    /// Quotes only the line end that the file has, as Python's `csv` does before 3.13.
+    is_old_python: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -103,14 +105,18 @@ fn style() -> impl Strategy<Value = Style> {
         prop::sample::select(ends),
         prop::sample::select(encodings),
         any::<bool>(),
+        any::<bool>(),
     )
-        .prop_map(|(quotes, delimiter, end, encoding, separator_line)| Style {
-            quotes,
-            delimiter,
-            end,
-            encoding,
-            separator_line,
-        })
+        .prop_map(
+            |(quotes, delimiter, end, encoding, separator_line, is_old_python)| Style {
+                quotes,
+                delimiter,
+                end,
+                encoding,
+                separator_line,
+                is_old_python,
+            },
+        )
 }
 
 /// The file, and where each of its rows ends.
@@ -126,6 +132,18 @@ fn write(movies: &[Movie], style: Style) -> (Vec<u8>, Vec<usize>) {
     }
     let mut ends = Vec::new();
     for row in std::iter::once(HEADER.map(str::to_owned)).chain(movies.iter().cloned()) {
+        if style.is_old_python {
+            let special = |c: char| c == '"' || c == char::from(style.delimiter) || end.contains(c);
+            let quoted = |field: &String| match field.contains(special) {
+                true => format!("\"{}\"", field.replace('"', "\"\"")),
+                false => field.clone(),
+            };
+            let fields: Vec<String> = row.iter().map(quoted).collect();
+            text.extend(fields.join(&char::from(style.delimiter).to_string()).into_bytes());
+            text.extend(end.bytes());
+            ends.push(text.len());
+            continue;
+        }
         let mut writer = csv::WriterBuilder::new()
             .quote_style(style.quotes)
             .delimiter(style.delimiter)
@@ -296,6 +314,7 @@ fn a_file_that_is_cut_off_at_any_byte_loses_only_what_follows_and_says_so() {
         end: csv::Terminator::CRLF,
         encoding: Encoding::Utf8,
         separator_line: false,
+        is_old_python: false,
     };
     let (file, ends) = write(&movies, style);
     for cut in 0..=file.len() {

@@ -91,17 +91,19 @@ impl Vault {
     /// # Errors
     /// Returns an error if the texts can't be read, or if none of these variables is set.
     pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, SecretsError> {
-        if let Some(texts) = SecretTexts::from_env()? {
-            return AuthSecrets::derive(&texts).map(Self::from);
+        if let Some(secrets) = AuthSecrets::from_env()? {
+            return Ok(secrets.into());
         }
-        match (std::env::var("SIGNING_SECRET"), std::env::var("REFRESH_SECRET")) {
-            (Ok(signing), Ok(refresh)) => {
+        let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+        match (variable("SIGNING_SECRET"), variable("REFRESH_SECRET")) {
+            (Some(signing), Some(refresh)) => {
                 let aws = aws.clone();
                 Ok(Self::secrets_manager(move || Client::new(&aws), signing, refresh))
             }
-            _ => Err(SecretsError(
-                "set SIGNING_SECRET and REFRESH_SECRET, AUTH_SECRETS or AUTH_SECRETS_FILE",
-            )),
+            _ => Err(SecretsError::new(
+                "must both be names or ARNs of secrets, unless AUTH_SECRETS or AUTH_SECRETS_FILE is set",
+            )
+            .of("SIGNING_SECRET and REFRESH_SECRET")),
         }
     }
 

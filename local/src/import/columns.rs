@@ -123,7 +123,8 @@ impl Columns {
             columns.imdb_id_is_id |= found.is_some_and(|(_, name)| name == "id");
         }
         let found: Vec<&str> = header.iter().map(|name| name.as_ref().trim()).collect();
-        let found = found.join(", ");
+        // A name must not be able to write on the terminal.
+        let found = found.join(", ").replace(char::is_control, "\u{fffd}");
         if !lacking.is_empty() {
             let lacking = lacking.join(", ");
             return Err(ImportError::File(format!(

@@ -93,7 +93,7 @@ impl Commits<'_> {
     async fn commit(&mut self, mut chunk: Chunk) -> Result<u64, ImportError> {
         for _ in 0..ATTEMPTS {
             let (transaction, actions) = self.transaction(&chunk)?;
-            let outcome = self.writer.transact(&transaction).await?;
+            let outcome = self.writer.transact(transaction).await?;
             if let Outcome::Committed = outcome {
                 self.genres.extend(chunk.genres.keys().cloned());
                 self.committed = chunk.end.max(self.committed);
@@ -102,7 +102,7 @@ impl Commits<'_> {
             }
             // The job first: if another import of this file has added these movies, their ids are those of the chunk.
             if actions.own.iter().any(|action| outcome.failed(*action)) {
-                return Err(ImportError::Table(
+                return Err(ImportError::Stopped(
                     "another import of the same file is running".into(),
                 ));
             }
@@ -124,12 +124,12 @@ impl Commits<'_> {
                 self.skip(chunk.take(&claimed)).await?;
             }
             if !is_revised {
-                return Err(ImportError::Table(
+                return Err(ImportError::Stopped(
                     "a chunk was rejected by a condition that can't fail".into(),
                 ));
             }
         }
-        Err(ImportError::Table(
+        Err(ImportError::Stopped(
             "the genres or IMDb ids of a chunk were changed too often meanwhile".into(),
         ))
     }

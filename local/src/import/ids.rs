@@ -42,7 +42,7 @@ impl Ids {
             let mut numbers = span.split(['+', '@']).map(str::parse);
             match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
                 (Some(Ok(row)), Some(Ok(count)), Some(Ok(base)), None) => Ok(Span { row, count, base }),
-                _ => Err(ImportError::Table(format!(
+                _ => Err(ImportError::Stopped(format!(
                     "the import's job has a wrong span {span}"
                 ))),
             }
@@ -97,7 +97,7 @@ impl Ids {
             self.spans.append(&mut new);
             let text = self.text();
             if !store.keep_import_spans(hash, &self.stored, &text).await? {
-                return Err(ImportError::Table(
+                return Err(ImportError::Stopped(
                     "another import of the same file is running".into(),
                 ));
             }
@@ -105,7 +105,7 @@ impl Ids {
         }
         let ids = rows.iter().map(|row| {
             let id = self.id(*row).unwrap_or_default();
-            MovieId::try_from(id).map_err(|e| ImportError::Table(e.to_string()))
+            MovieId::try_from(id).map_err(|e| ImportError::Stopped(e.to_string()))
         });
         ids.collect()
     }

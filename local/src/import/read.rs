@@ -15,7 +15,6 @@ use marquee_shared::{
         expression::Condition,
         import::ImportJob,
         index::{self, PostingItem},
-        item::to_item,
         keys,
         movie::MovieItem,
     },
@@ -111,6 +110,7 @@ impl Reading {
         for line in run.complaints.summary() {
             run.print(&line);
         }
+        run.finish_rejected();
         run.counts.left_out = run.left_out;
         run.counts.rejected = run.rejected.as_ref().and_then(Rejected::path).map(Into::into);
         Ok(run.counts)
@@ -280,13 +280,9 @@ impl Run {
         if self.reading.sorted {
             postings.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         }
-        let items = postings.into_iter().map(|(key, posting)| {
-            let mut item = to_item(&posting)?;
-            item.extend(key.attributes());
-            Ok(item)
-        });
+        let items = postings.into_iter().map(|(key, posting)| posting.into_item(key));
         let batch = Batch {
-            postings: items.collect::<Result<_, marquee_shared::Error>>()?,
+            postings: items.collect(),
             chunks: std::mem::take(&mut self.chunks),
         };
         self.reading
@@ -304,6 +300,18 @@ impl Run {
         };
         match opened {
             Ok(rejected) => self.rejected = Some(rejected),
+            Err(error) => self.check_rejected(Err(error)),
+        }
+    }
+
+    /// Says where the file of rejected rows of an earlier import is, if it is kept.
+    fn finish_rejected(&mut self) {
+        match self.rejected.as_mut().map_or(Ok(None), Rejected::finish) {
+            Ok(Some(earlier)) => self.print(&format!(
+                "the rejected rows of an earlier import are in {} now",
+                earlier.display()
+            )),
+            Ok(None) => {}
             Err(error) => self.check_rejected(Err(error)),
         }
     }

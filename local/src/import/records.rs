@@ -8,6 +8,10 @@
 //! A quote is taken as never closed if the file ends, if a record is longer than [`MAX_RECORD`], or if the next quote on a
 //! later line doesn't end the field: then that one opens a field of a later row. Such a record ends with its first line, and
 //! the lines after it are read as rows of their own.
+//!
+//! Python's `csv` up to 3.12, and so pandas, writes a CR without quotes if its lines end with LF, and the other way round. So
+//! where the header ends with one of the two and a line ends with the other, that line end is text if the record has as many
+//! fields as the header only with the lines after it.
 
 use std::{
     io::{self, Read},
@@ -18,6 +22,9 @@ use memchr::{memchr, memchr2};
 
 /// The longest record, in bytes. A record is in memory as a whole.
 pub(super) const MAX_RECORD: usize = 1024 * 1024;
+
+/// How many lines are joined at most, because the line ends between them may be text.
+const MAX_JOINED: usize = 256;
 
 /// How many bytes are read at a time.
 const BLOCK: usize = 64 * 1024;
@@ -31,6 +38,8 @@ pub(super) enum Syntax {
         delimiter: u8,
         /// How many fields a record has. `None` in front of the header.
         fields: Option<usize>,
+        /// The byte that ends the header, if it is one: LF or CR.
+        end: Option<u8>,
     },
     /// Every line is a record.
     Lines,
@@ -56,8 +65,8 @@ pub(super) struct Record<'a> {
     pub(super) bytes: &'a [u8],
     /// What is wrong with it.
     pub(super) fault: Option<Fault>,
-    /// Whether a line end follows it.
-    pub(super) terminated: bool,
+    /// The line end that follows it. Empty at the end of the file.
+    pub(super) end: &'a [u8],
 }
 
 /// The records of a file.
@@ -78,12 +87,6 @@ struct Line {
     content: Range<usize>,
     /// Where the next line begins.
     next: usize,
-}
-
-impl Line {
-    fn is_terminated(&self) -> bool {
-        self.next > self.content.end
-    }
 }
 
 /// How far the quotes of a record were read.
@@ -121,18 +124,23 @@ impl Quotes {
             };
             rest = after;
         }
+        self.read_on(rest, line);
+        true
+    }
+
+    /// Reads the text of a line that begins within a field without quotes.
+    fn read_on(&mut self, mut rest: &[u8], line: u64) {
         while let Some(at) = memchr(self.delimiter, rest) {
             self.fields += 1;
             rest = rest.get(at + 1..).unwrap_or_default();
             if let Some(quoted) = rest.strip_prefix(b"\"") {
                 let Some(after) = closing(quoted) else {
                     self.open = Some(line);
-                    return true;
+                    return;
                 };
                 rest = after;
             }
         }
-        true
     }
 }
 
@@ -217,12 +225,25 @@ impl<R: Read> Records<R> {
                 return Ok(None);
             };
             let line = self.line;
-            let (read, fault) = match self.syntax {
+            let syntax = self.syntax;
+            let (read, fault) = match syntax {
                 Syntax::Lines => (first, None),
-                Syntax::Csv { delimiter, fields } => self.record(first, delimiter, fields)?,
+                Syntax::Csv {
+                    delimiter,
+                    fields,
+                    end,
+                } => self.record(first, delimiter, fields, end)?,
             };
             let too_long = read.content.len() > MAX_RECORD;
-            let terminated = read.is_terminated();
+            // At the end of the file, a line end that may be text may not be the end of the row.
+            let end = match syntax {
+                Syntax::Csv { end: Some(end), .. }
+                    if self.ends_otherwise(&read, end) && self.line_at(read.next)?.is_none() =>
+                {
+                    read.next..read.next
+                }
+                _ => read.content.end..read.next,
+            };
             let text = self.start..read.content.end;
             self.line += lines(self.bytes(self.start..read.next));
             self.start = read.next;
@@ -230,7 +251,7 @@ impl<R: Read> Records<R> {
                 self.skip_line()?;
             }
             let blank = |byte: &u8| {
-                let is_delimiter = matches!(self.syntax, Syntax::Csv { delimiter, .. } if delimiter == *byte);
+                let is_delimiter = matches!(syntax, Syntax::Csv { delimiter, .. } if delimiter == *byte);
                 byte.is_ascii_whitespace() || is_delimiter
             };
             if !self.bytes(text.clone()).iter().all(blank) {
@@ -238,7 +259,7 @@ impl<R: Read> Records<R> {
                     line,
                     bytes: self.bytes(text),
                     fault: if too_long { Some(Fault::TooLong) } else { fault },
-                    terminated,
+                    end: self.bytes(end),
                 }));
             }
         }
@@ -246,6 +267,59 @@ impl<R: Read> Records<R> {
 
     /// Returns where the record ends whose first line is `first`, and what is wrong with it.
     fn record(
+        &mut self,
+        first: Line,
+        delimiter: u8,
+        fields: Option<usize>,
+        end: Option<u8>,
+    ) -> io::Result<(Line, Option<Fault>)> {
+        let begin = first.content.start;
+        let read = self.record_of_lines(first, delimiter, fields)?;
+        if let (Some(fields), Some(end)) = (fields, end)
+            && self.ends_otherwise(&read.0, end)
+            && let Some(joined) = self.joined(begin, delimiter, fields, end)?
+        {
+            return Ok((joined, None));
+        }
+        Ok(read)
+    }
+
+    /// Whether a line ends with LF where lines end with CR, or the other way round.
+    fn ends_otherwise(&self, line: &Line, end: u8) -> bool {
+        matches!(self.bytes(line.content.end..line.next), [other] if *other != end)
+    }
+
+    /// Returns the record that begins at `begin` if line ends other than `end` are text. `None` if it doesn't have so many
+    /// fields then.
+    fn joined(&mut self, begin: usize, delimiter: u8, fields: usize, end: u8) -> io::Result<Option<Line>> {
+        let mut quotes = Quotes::new(delimiter);
+        let mut next = begin;
+        let mut is_within_field = false;
+        for _ in 0..MAX_JOINED {
+            let Some(line) = self.line_at(next)? else { break };
+            let text = self.bytes(line.content.clone());
+            if is_within_field {
+                quotes.read_on(text, 0);
+            } else if !quotes.read(text, 0) {
+                break;
+            }
+            is_within_field = quotes.open.is_none();
+            if quotes.fields > fields || line.next - begin > MAX_RECORD {
+                break;
+            }
+            if is_within_field && !self.ends_otherwise(&line, end) {
+                let content = begin..line.content.end;
+                let joined = Line { content, ..line };
+                return Ok((quotes.fields == fields).then_some(joined));
+            }
+            next = line.next;
+        }
+        Ok(None)
+    }
+
+    /// Returns where the record ends whose first line is `first`, and what is wrong with it, if every line end outside of
+    /// quotes ends a record.
+    fn record_of_lines(
         &mut self,
         first: Line,
         delimiter: u8,

@@ -5,16 +5,20 @@
 //!
 //! A row is in it before the import's job counts the row as done. An import that continues keeps the rows that were done,
 //! and rejects the others anew.
+//!
+//! An earlier file may have corrections that its owner hasn't imported. So it is renamed, to `FILE.rejected.1.csv` or with the
+//! next number that is free. If the new file turns out to have all that the earlier one has, the earlier one is deleted.
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufWriter},
+    io::{self, BufRead as _, BufReader, BufWriter},
     path::{Path, PathBuf},
 };
 
 use csv::StringRecord;
 
 use super::{columns::Field, rows::Format};
+use crate::start_error::reason;
 
 /// The columns in front.
 const OWN: [&str; 2] = ["rejected_line", "rejected_because"];
@@ -26,6 +30,8 @@ pub(super) struct Rejected {
     header: Vec<String>,
     /// How many columns in front of a row are those of an earlier file of rejected rows.
     earlier: usize,
+    /// Where the file of rejected rows of an earlier import is now.
+    earlier_file: Option<PathBuf>,
     writer: Option<csv::Writer<BufWriter<File>>>,
 }
 
@@ -37,40 +43,36 @@ pub(super) fn path_of(file: &Path) -> PathBuf {
 }
 
 impl Rejected {
-    /// The file of rejected rows of this file, which is written as soon as a row is rejected. An earlier one is deleted.
+    /// The file of rejected rows of this file, which is written as soon as a row is rejected. An earlier one is set aside.
     ///
     /// # Errors
-    /// Returns an error if an earlier one cannot be deleted.
+    /// Returns an error if an earlier one cannot be renamed.
     pub(super) fn begin(file: Option<&Path>, format: &Format) -> io::Result<Self> {
-        let path = file.map(path_of);
-        if let Some(path) = &path {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(with_path(path, &error)),
-                _ => {}
-            }
-        }
-        Ok(Self::new(path, format))
+        let mut this = Self::new(file.map(path_of), format);
+        this.earlier_file = this.path.as_deref().map(set_aside).transpose()?.flatten();
+        Ok(this)
     }
 
-    /// The file of rejected rows of an import that continues. Of an earlier one, the rows of lines before `line` are kept.
+    /// The file of rejected rows of an import that continues. Of an earlier one, which is set aside, the rows of lines before
+    /// `line` are kept.
     ///
     /// # Errors
-    /// Returns an error if an earlier one cannot be read or written.
+    /// Returns an error if an earlier one cannot be renamed or read, or the new one cannot be written.
     pub(super) fn resume(file: Option<&Path>, format: &Format, line: u64) -> io::Result<Self> {
-        let mut this = Self::new(file.map(path_of), format);
-        let Some(path) = this.path.clone().filter(|path| path.exists()) else {
+        let mut this = Self::begin(file, format)?;
+        let (Some(path), Some(earlier)) = (&this.path, &this.earlier_file) else {
             return Ok(this);
         };
-        let kept = path.with_extension("csv.tmp");
-        let failed = |error: csv::Error| with_path(&path, &io::Error::from(error));
+        let unread = |error: csv::Error| with_path(earlier, &io_error(error));
+        let failed = |error: csv::Error| with_path(path, &io_error(error));
         let mut reader = csv::ReaderBuilder::new()
             .flexible(true)
-            .from_path(&path)
-            .map_err(failed)?;
-        let mut writer = writer(create(&kept)?);
+            .from_path(earlier)
+            .map_err(unread)?;
+        let mut writer = writer(create(path)?);
         writer.write_record(this.whole_header()).map_err(failed)?;
         for record in reader.byte_records() {
-            let record = record.map_err(failed)?;
+            let record = record.map_err(unread)?;
             let own = record
                 .get(0)
                 .and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
@@ -78,11 +80,29 @@ impl Rejected {
                 writer.write_byte_record(&record).map_err(failed)?;
             }
         }
-        writer.flush().map_err(|e| with_path(&kept, &e))?;
-        drop(reader);
-        fs::rename(&kept, &path).map_err(|e| with_path(&path, &e))?;
+        writer.flush().map_err(|e| with_path(path, &e))?;
         this.writer = Some(writer);
         Ok(this)
+    }
+
+    /// Deletes the earlier file if this one has all of it. Otherwise returns where it is.
+    ///
+    /// # Errors
+    /// Returns an error if a file cannot be read, written or deleted.
+    pub(super) fn finish(&mut self) -> io::Result<Option<PathBuf>> {
+        self.flush()?;
+        let Some(earlier) = self.earlier_file.take() else {
+            return Ok(None);
+        };
+        let is_kept = match self.path() {
+            Some(path) => !begins_with(path, &earlier)?,
+            None => true,
+        };
+        if is_kept {
+            return Ok(Some(earlier));
+        }
+        fs::remove_file(&earlier).map_err(|e| with_path(&earlier, &e))?;
+        Ok(None)
     }
 
     fn new(path: Option<PathBuf>, format: &Format) -> Self {
@@ -100,6 +120,7 @@ impl Rejected {
             path,
             header,
             earlier,
+            earlier_file: None,
             writer: None,
         }
     }
@@ -117,7 +138,7 @@ impl Rejected {
         let Some(path) = &self.path else {
             return Ok(());
         };
-        let failed = |error: csv::Error| with_path(path, &io::Error::from(error));
+        let failed = |error: csv::Error| with_path(path, &io_error(error));
         if self.writer.is_none() {
             let mut created = writer(create(path)?);
             created.write_record(self.whole_header()).map_err(failed)?;
@@ -149,6 +170,49 @@ impl Rejected {
     }
 }
 
+/// The error of the system in an error of a CSV reader or writer.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        // A byte record of any number of fields has no other fault.
+        _ => io::ErrorKind::InvalidData.into(),
+    }
+}
+
+/// Renames a file, if it exists, to one that doesn't, and returns its new path.
+fn set_aside(path: &Path) -> io::Result<Option<PathBuf>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let mut paths = (1_u32..).map(|n| path.with_extension(format!("{n}.csv")));
+    let Some(aside) = paths.find(|path| !path.exists()) else {
+        return Ok(None);
+    };
+    fs::rename(path, &aside).map_err(|e| with_path(path, &e))?;
+    Ok(Some(aside))
+}
+
+/// Whether a file begins with all that another one has.
+fn begins_with(path: &Path, beginning: &Path) -> io::Result<bool> {
+    let open = |path: &Path| {
+        let file = File::open(path).map_err(|e| with_path(path, &e))?;
+        Ok::<_, io::Error>(BufReader::new(file))
+    };
+    let (mut whole, mut beginning) = (open(path)?, open(beginning)?);
+    loop {
+        let (text, expected) = (whole.fill_buf()?, beginning.fill_buf()?);
+        let count = text.len().min(expected.len());
+        if count == 0 {
+            return Ok(expected.is_empty());
+        }
+        if text.get(..count) != expected.get(..count) {
+            return Ok(false);
+        }
+        whole.consume(count);
+        beginning.consume(count);
+    }
+}
+
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -162,5 +226,5 @@ fn writer(file: File) -> csv::Writer<BufWriter<File>> {
 }
 
 fn with_path(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    io::Error::new(error.kind(), format!("{}: {}", path.display(), reason(error)))
 }

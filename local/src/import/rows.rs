@@ -45,7 +45,8 @@ pub(super) struct Row {
     pub(super) values: Result<Values, RowFault>,
     /// Its cells as they were, for the file of rejected rows.
     pub(super) cells: StringRecord,
-    /// Whether its end is in the file: a line end, a closing quote or a closing brace.
+    /// Whether its end is in the file: a line end or a closing brace. A quote at the end of the file may be the first half of a
+    /// doubled one.
     pub(super) is_complete: bool,
 }
 
@@ -98,9 +99,10 @@ impl<R: Read> Rows<R> {
     pub(super) fn open(file: R, options: &Options) -> Result<Self, ImportError> {
         let mut records = Records::new(Decoding::of(file)?, Syntax::Lines);
         let text = records.peek()?;
+        let mut line_end = None;
         let format = match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
             None => return Err(ImportError::File("the file is empty".into())),
-            Some(_) if text.iter().take(1_000).any(|byte| *byte == 0) => {
+            Some(_) if is_utf16(text) => {
                 return Err(ImportError::File(
                     "line 1: the text is not UTF-8, and has no byte order mark that says what it is. Save the file as \
                      UTF-8"
@@ -113,7 +115,11 @@ impl<R: Read> Rows<R> {
                     "the file is a JSON array. Write each movie as an object on a line of its own (JSON Lines)".into(),
                 ));
             }
-            Some(_) => header(&mut records, options)?,
+            Some(_) => {
+                let (format, end) = header(&mut records, options)?;
+                line_end = end;
+                format
+            }
         };
         let mut reader = FieldReader::new(b',');
         if let Format::Csv {
@@ -124,6 +130,7 @@ impl<R: Read> Rows<R> {
             records.set_syntax(Syntax::Csv {
                 delimiter: *delimiter,
                 fields: Some(header.len()),
+                end: line_end,
             });
         }
         Ok(Self {
@@ -168,8 +175,17 @@ impl<R: Read> Rows<R> {
     }
 }
 
-/// Reads the header of a CSV file, and a line `sep=;` in front of it.
-fn header<R: Read>(records: &mut Records<R>, options: &Options) -> Result<Format, ImportError> {
+/// Whether a text is probably UTF-16 without a byte order mark. A file begins with English names, in which every second byte
+/// is zero then. In other text a zero is a character that a row is rejected for.
+fn is_utf16(text: &[u8]) -> bool {
+    const BEGINNING: usize = 64;
+    let beginning = text.get(..BEGINNING).unwrap_or(text);
+    let zeros = beginning.iter().filter(|byte| **byte == 0).count();
+    zeros * 4 >= beginning.len()
+}
+
+/// Reads the header of a CSV file, and a line `sep=;` in front of it. Returns also the byte that ends it, if it is one.
+fn header<R: Read>(records: &mut Records<R>, options: &Options) -> Result<(Format, Option<u8>), ImportError> {
     let mut said = None;
     let text = records.peek()?;
     if let Some(first) = Records::new(text, Syntax::Lines).next()? {
@@ -184,6 +200,7 @@ fn header<R: Read>(records: &mut Records<R>, options: &Options) -> Result<Format
         let syntax = Syntax::Csv {
             delimiter,
             fields: None,
+            end: None,
         };
         let mut slice = Records::new(text, syntax);
         let Some(record) = slice.next()? else {
@@ -200,6 +217,7 @@ fn header<R: Read>(records: &mut Records<R>, options: &Options) -> Result<Format
     records.set_syntax(Syntax::Csv {
         delimiter,
         fields: None,
+        end: None,
     });
     let Some(record) = records.next()? else {
         return Err(ImportError::File("the file has no header".into()));
@@ -219,11 +237,16 @@ fn header<R: Read>(records: &mut Records<R>, options: &Options) -> Result<Format
         )),
         (error, _) => error,
     })?;
-    Ok(Format::Csv {
+    let end = match record.end {
+        [end] => Some(*end),
+        _ => None,
+    };
+    let format = Format::Csv {
         columns,
         header,
         delimiter,
-    })
+    };
+    Ok((format, end))
 }
 
 /// The delimiter that a line `sep=;` names, as Excel writes and reads it.
@@ -251,9 +274,13 @@ struct FieldReader {
 
 impl FieldReader {
     fn new(delimiter: u8) -> Self {
+        let mut csv = csv_core::ReaderBuilder::new();
+        // A record is split from the others already, and what it holds of line ends is text. This byte is nowhere in UTF-8.
+        csv.delimiter(delimiter)
+            .terminator(csv_core::Terminator::Any(0xff));
         Self {
             delimiter,
-            csv: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
+            csv: csv.build(),
             text: Vec::new(),
             ends: Vec::new(),
         }
@@ -325,7 +352,7 @@ impl FieldReader {
             line,
             values,
             cells,
-            is_complete: record.terminated || record.bytes.ends_with(b"\""),
+            is_complete: !record.end.is_empty(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The file that movies come from.
 
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -10,6 +10,7 @@ use marquee_shared::digest::hex;
 use ring::digest;
 
 use super::{error::ImportError, options::Options, rows::Rows};
+use crate::start_error::reason;
 
 /// The demonstration catalog, `data/movies.csv` of the repository.
 pub(super) const DEMONSTRATION: &[u8] = include_bytes!("../../../data/movies.csv");
@@ -46,7 +47,10 @@ impl Read for NamedFile {
 
 /// The same error, with the path in its text.
 fn with_path(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    io::Error::new(
+        error.kind(),
+        format!("{} can't be read: {}", path.display(), reason(error)),
+    )
 }
 
 impl Source {
@@ -59,6 +63,31 @@ impl Source {
                 let path = path.clone();
                 Ok(Box::new(io::BufReader::new(NamedFile { file, path })))
             }
+        }
+    }
+
+    /// Keeps other imports of the file from running until the returned file is closed, which the end of the process does too.
+    /// Otherwise two imports would write one file of rejected rows. `None` for a source that is no file, and where files
+    /// can't be locked.
+    ///
+    /// # Errors
+    /// Returns an error if another import of the file is running.
+    pub(super) fn lock(&self) -> Result<Option<File>, ImportError> {
+        // On other systems a lock would also keep this process from reading the file once more.
+        let Some(file) = self
+            .path()
+            .filter(|_| cfg!(unix))
+            .and_then(|path| File::open(path).ok())
+        else {
+            return Ok(None);
+        };
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(ImportError::File(format!(
+                "another import of {} is running; wait until it has ended",
+                self.path().unwrap_or(Path::new("")).display()
+            ))),
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::Error(_)) => Ok(None),
         }
     }
 
@@ -110,7 +139,11 @@ mod tests {
                 .open()
                 .and_then(|mut file| file.read_to_end(&mut Vec::new()));
             let text = read.unwrap_err().to_string();
-            assert!(text.starts_with(&format!("{}: ", path.display())), "{text}");
+            let expected = format!("{} can't be read: ", path.display());
+            assert!(
+                text.starts_with(&expected) && !text.contains("os error"),
+                "{text}"
+            );
         }
     }
 }

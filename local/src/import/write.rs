@@ -46,10 +46,10 @@ impl Writer {
     }
 
     /// Runs a transaction of puts and updates.
-    pub(super) async fn transact(&self, transaction: &Transaction) -> Result<Outcome, ImportError> {
+    pub(super) async fn transact(&self, transaction: Transaction) -> Result<Outcome, ImportError> {
         Ok(match &self.bulk {
             Some(bulk) => bulk.transact(transaction).await?,
-            None => self.store.transact(transaction).await?,
+            None => self.store.transact(&transaction).await?,
         })
     }
 }

@@ -4,6 +4,8 @@
 //! generate them and a rotation is one command. A key is derived from each text (HKDF, RFC 5869) and the key's id from the
 //! key (RFC 7638), so nothing else is stored or configured.
 
+use std::ffi::OsString;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
 use ring::{
@@ -17,6 +19,12 @@ use crate::{auth::refresh::RefreshKey, digest::hex, random::random};
 
 /// The minimum length of a text in characters: 128 bits if it is random hexadecimal.
 pub const MIN_TEXT: usize = 32;
+
+/// The variable that has the secret texts, in JSON.
+const VARIABLE: &str = "AUTH_SECRETS";
+
+/// The variable that names a file that has them.
+const FILE_VARIABLE: &str = "AUTH_SECRETS_FILE";
 
 /// The two secret texts. Only they are stored, as `{"signing": "…", "refresh": "…"}`.
 #[derive(Serialize, Deserialize)]
@@ -48,7 +56,7 @@ impl SecretTexts {
         let text = || random::<32>().map(|bytes| hex(&bytes));
         match (text(), text()) {
             (Ok(signing), Ok(refresh)) => Ok(Self { signing, refresh }),
-            _ => Err(SecretsError("the system has no randomness")),
+            _ => Err(SecretsError::new("can't be made: the system has no randomness")),
         }
     }
 
@@ -57,8 +65,9 @@ impl SecretTexts {
     /// # Errors
     /// Returns an error if `json` isn't an object with both texts.
     pub fn from_json(json: &str) -> Result<Self, SecretsError> {
-        serde_json::from_str(json)
-            .map_err(|_| SecretsError("must be a JSON object with the strings \"signing\" and \"refresh\""))
+        serde_json::from_str(json).map_err(|_| {
+            SecretsError::new("must be a JSON object with the strings \"signing\" and \"refresh\"")
+        })
     }
 
     /// Returns the JSON form, to be stored where only the auth function can read it.
@@ -66,38 +75,51 @@ impl SecretTexts {
     pub fn to_json(&self) -> String {
         serde_json::json!(self).to_string()
     }
+}
 
-    /// Reads the JSON form from the environment variable `AUTH_SECRETS` or from the file that `AUTH_SECRETS_FILE` names.
-    /// Returns `None` if both are unset or empty.
-    ///
-    /// # Errors
-    /// Returns an error if the file can't be read or the JSON can't be parsed.
-    pub fn from_env() -> Result<Option<Self>, SecretsError> {
-        Self::from_lookup(|name| std::env::var(name).ok())
+/// Secrets that can't be read or derived. The text is one sentence that names them and says what they must be, and quotes no
+/// secret.
+///
+/// A function that can't start prints its error with `Debug`, so that is the same sentence.
+#[derive(PartialEq, Eq)]
+pub struct SecretsError {
+    /// Where the secrets are.
+    secrets: &'static str,
+    reason: &'static str,
+}
+
+impl SecretsError {
+    /// The error for secrets of which it isn't known where they are. The reason continues a sentence about them.
+    #[must_use]
+    pub fn new(reason: &'static str) -> Self {
+        Self {
+            secrets: "the auth secrets",
+            reason,
+        }
     }
 
-    fn from_lookup(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Option<Self>, SecretsError> {
-        // template.yaml declares the first variable with an empty value, so that `sam local` can set it.
-        let variable = |name| lookup(name).filter(|text| !text.is_empty());
-        if let Some(json) = variable("AUTH_SECRETS") {
-            return Self::from_json(&json).map(Some);
-        }
-        let Some(file) = variable("AUTH_SECRETS_FILE") else {
-            return Ok(None);
-        };
-        let json = std::fs::read_to_string(file)
-            .map_err(|_| SecretsError("the file that AUTH_SECRETS_FILE names can't be read"))?;
-        Self::from_json(&json).map(Some)
+    /// The same error for the secrets in this place.
+    #[must_use]
+    pub fn of(self, secrets: &'static str) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// What the secrets must be or have.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.reason
     }
 }
 
-/// Secrets that can't be read or derived. The text says why and quotes no secret.
-#[derive(Debug)]
-pub struct SecretsError(pub &'static str);
-
 impl std::fmt::Display for SecretsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "auth secrets: {}", self.0)
+        write!(f, "{} {}", self.secrets, self.reason)
+    }
+}
+
+impl std::fmt::Debug for SecretsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 
@@ -126,6 +148,35 @@ pub struct PublicKey {
 }
 
 impl AuthSecrets {
+    /// Reads the texts, in JSON, from the environment variable `AUTH_SECRETS` or from the file that `AUTH_SECRETS_FILE` names,
+    /// and derives the keys. Returns `None` if both are unset or empty.
+    ///
+    /// # Errors
+    /// Returns an error that names the variable if the file can't be read or the secrets aren't in the right form.
+    pub fn from_env() -> Result<Option<Self>, SecretsError> {
+        Self::from_lookup(|name| std::env::var_os(name))
+    }
+
+    fn from_lookup(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<Option<Self>, SecretsError> {
+        let derived = |json: &str, place| {
+            let texts = SecretTexts::from_json(json);
+            let keys = texts.and_then(|texts| Self::derive(&texts));
+            keys.map(Some).map_err(|error| error.of(place))
+        };
+        // template.yaml declares the first variable with an empty value, so that `sam local` can set it.
+        let variable = |name| lookup(name).filter(|text| !text.is_empty());
+        if let Some(json) = variable(VARIABLE) {
+            return derived(&json.to_string_lossy(), VARIABLE);
+        }
+        let Some(file) = variable(FILE_VARIABLE) else {
+            return Ok(None);
+        };
+        let json = std::fs::read_to_string(file).map_err(|_| {
+            SecretsError::new("must be the path of a file that can be read").of(FILE_VARIABLE)
+        })?;
+        derived(&json, "the file that AUTH_SECRETS_FILE names")
+    }
+
     /// Derives the keys. The same texts always give the same keys.
     ///
     /// # Errors
@@ -133,7 +184,7 @@ impl AuthSecrets {
     pub fn derive(texts: &SecretTexts) -> Result<Self, SecretsError> {
         let seed = derive_key(&texts.signing, b"access tokens: Ed25519 seed")?;
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed)
-            .map_err(|_| SecretsError("the signing key can't be derived"))?;
+            .map_err(|_| SecretsError::new("have no signing key"))?;
         Ok(Self {
             public: PublicKey::new(pair.public_key().as_ref()),
             seed,
@@ -172,14 +223,14 @@ impl PublicKey {
 /// Derives a key of 32 bytes from a random text (HKDF-SHA-256).
 fn derive_key(text: &str, purpose: &[u8]) -> Result<[u8; 32], SecretsError> {
     if text.chars().count() < MIN_TEXT {
-        return Err(SecretsError("a text is shorter than 32 characters"));
+        return Err(SecretsError::new("must have texts of at least 32 characters"));
     }
     let mut key = [0; 32];
     Salt::new(HKDF_SHA256, b"marquee")
         .extract(text.as_bytes())
         .expand(&[purpose], HKDF_SHA256)
         .and_then(|output| output.fill(&mut key))
-        .map_err(|_| SecretsError("a key can't be derived"))?;
+        .map_err(|_| SecretsError::new("have a key that can't be derived"))?;
     Ok(key)
 }
 
@@ -213,12 +264,46 @@ mod tests {
         );
     }
 
+    /// The error of the keys with these variables, as a function that can't start prints it.
+    fn error(variables: &[(&str, &str)]) -> Option<String> {
+        let set = |name: &str| variables.iter().find(|(own, _)| *own == name);
+        let read = AuthSecrets::from_lookup(|name| set(name).map(|(_, value)| value.into()));
+        read.err()
+            .map(|error| format!("{:?}", Box::<dyn std::error::Error>::from(error)))
+    }
+
     #[test]
     fn an_empty_variable_is_one_that_is_not_set() {
-        let texts = SecretTexts::from_lookup(|_| Some(String::new()));
-        assert!(texts.unwrap().is_none());
-        let texts = SecretTexts::from_lookup(|name| (name == "AUTH_SECRETS").then(|| "{}".into()));
-        assert!(texts.is_err());
+        assert!(
+            AuthSecrets::from_lookup(|_| Some(OsString::new()))
+                .unwrap()
+                .is_none()
+        );
+        assert!(AuthSecrets::from_lookup(|_| None).unwrap().is_none());
+        assert!(error(&[(VARIABLE, "{}"), (FILE_VARIABLE, "")]).is_some());
+    }
+
+    #[test]
+    fn a_variable_that_cannot_work_is_named_in_a_sentence_without_its_value() {
+        let right = SecretTexts::generate().unwrap().to_json();
+        assert_eq!(error(&[(VARIABLE, &right)]), None);
+        let short = r#"{"signing": "tooshort", "refresh": "tooshort"}"#;
+        for json in ["{}", "tooshort", r#"{"signing": "tooshort"}"#, "[]"] {
+            let expected = "AUTH_SECRETS must be a JSON object with the strings \"signing\" and \"refresh\"";
+            assert_eq!(error(&[(VARIABLE, json)]).as_deref(), Some(expected), "{json}");
+        }
+        assert_eq!(
+            error(&[(VARIABLE, short)]).as_deref(),
+            Some("AUTH_SECRETS must have texts of at least 32 characters")
+        );
+        assert_eq!(
+            error(&[(FILE_VARIABLE, "there/is/no/such/file.json")]).as_deref(),
+            Some("AUTH_SECRETS_FILE must be the path of a file that can be read")
+        );
+        let other = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let text = error(&[(FILE_VARIABLE, other)]).unwrap();
+        let expected = "the file that AUTH_SECRETS_FILE names must be a JSON object";
+        assert!(text.starts_with(expected), "{text}");
     }
 
     /// Guarantee 39.
@@ -233,7 +318,7 @@ mod tests {
         let error = AuthSecrets::derive(&short).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "auth secrets: a text is shorter than 32 characters"
+            "the auth secrets must have texts of at least 32 characters"
         );
         let error = SecretTexts::from_json(r#"{"signing": "tooshort"}"#).unwrap_err();
         assert!(!error.to_string().contains("tooshort"));

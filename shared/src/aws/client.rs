@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::{
     Client,
     config::{self, BehaviorVersion, Credentials, SharedCredentialsProvider, SharedHttpClient},
 };
-use aws_smithy_http_client::{Builder, HttpClientError};
+use aws_smithy_http_client::Builder;
 
-use crate::aws;
+use crate::aws::{self, RootsError};
 
 /// The region for an engine on this machine. The SDK needs one, and the engine ignores it.
 const REGION: Region = Region::from_static("us-east-1");
@@ -54,7 +54,7 @@ fn settings(aws: &SdkConfig, endpoint: Option<&str>) -> SdkConfig {
 ///
 /// # Errors
 /// As [`settings_of_operator`].
-pub async fn of_operator(endpoint: Option<&str>) -> Result<Client, HttpClientError> {
+pub async fn of_operator(endpoint: Option<&str>) -> Result<Client, RootsError> {
     Ok(made_of(&settings_of_operator(endpoint).await?))
 }
 
@@ -65,7 +65,7 @@ pub async fn of_operator(endpoint: Option<&str>) -> Result<Client, HttpClientErr
 ///
 /// # Errors
 /// If rustls accepts none of the system's root certificates.
-pub async fn settings_of_operator(endpoint: Option<&str>) -> Result<SdkConfig, HttpClientError> {
+pub async fn settings_of_operator(endpoint: Option<&str>) -> Result<SdkConfig, RootsError> {
     match endpoint {
         Some(endpoint) if is_loopback(endpoint) => {
             let http = if endpoint.starts_with("https:") {

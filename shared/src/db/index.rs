@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::{
         carried::Encoder,
+        item::{Item, text},
         keys::{self, Key},
         posting_keys::{self, PostingKind},
         range::KeyRange,
@@ -62,6 +63,22 @@ pub struct PostingItem {
 }
 
 impl PostingItem {
+    /// The item with this key. It is what [`to_item`](crate::db::item::to_item) makes, without its intermediate forms: an import
+    /// makes ten of them for each movie.
+    #[must_use]
+    pub fn into_item(self, key: Key) -> Item {
+        let mut item = Item::with_capacity(5);
+        item.insert(keys::PK.into(), text(key.pk));
+        item.insert(keys::SK.into(), text(key.sk));
+        item.insert("text".into(), text(self.text));
+        for (name, value) in [(keys::BY_DATE.pk, self.dated), (keys::BY_DATE.sk, self.date)] {
+            if let Some(value) = value {
+                item.insert(name.into(), text(value));
+            }
+        }
+        item
+    }
+
     /// The size of the item with this key, in bytes: names and values (AWS: DynamoDB item sizes).
     #[must_use]
     pub fn size(&self, key: &Key) -> usize {
@@ -110,9 +127,11 @@ pub fn keys_with_words(words: &Words, id: MovieId) -> BTreeMap<Key, &str> {
 pub fn postings(fields: &MovieFields, id: MovieId) -> BTreeMap<Key, PostingItem> {
     let words = Words::of(fields);
     let date = keys::dated(&fields.release_date.to_string(), id);
-    let identities = fields.genres.iter().map(|genre| genre.identity());
-    let mut dated: HashMap<Key, String> = identities
-        .map(|identity| {
+    let mut dated: HashMap<Key, String> = words
+        .genres
+        .iter()
+        .map(|genre| {
+            let identity = posting_keys::joined(genre);
             let key = posting_keys::genre_membership(&identity, id);
             (key, keys::genre_dated(&identity))
         })
@@ -159,7 +178,7 @@ pub fn members(identity: &str) -> KeyRange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Genres;
+    use crate::{db::item::to_item, domain::Genres};
 
     fn fields(title: &str, director: &str, genre: &str) -> MovieFields {
         MovieFields::of_words(title, director, genre)
@@ -193,6 +212,15 @@ mod tests {
                 "WORD#the 0#the-sci-of-the-kid",
             ]
         );
+    }
+
+    #[test]
+    fn an_item_is_what_its_serialization_is() {
+        for (key, posting) in postings(&fields("The Sci of the Kid", "Kid Ory", "Sci-Fi, Drama"), id()) {
+            let mut item = to_item(&posting).unwrap();
+            item.extend(key.attributes());
+            assert_eq!(posting.into_item(key), item);
+        }
     }
 
     #[test]

@@ -142,10 +142,10 @@ impl Transaction {
         self.on_conflict = on_conflict;
     }
 
-    /// The actions, in order.
+    /// Its actions, in the order in which they were added.
     #[must_use]
-    pub fn actions(&self) -> &[TransactWriteItem] {
-        &self.actions
+    pub fn into_actions(self) -> Vec<TransactWriteItem> {
+        self.actions
     }
 
     /// The number of actions.

@@ -42,6 +42,10 @@ pub struct Genre {
 /// their own. `C++ Builder` has the parts `c`, `^^` and `builder`. The signs of a word are the `+` and `#` directly after it,
 /// where no letter or digit follows: `Rock+Roll` has the parts `rock` and `roll`.
 fn parts_of(name: &str) -> Vec<String> {
+    // Most names are ASCII without signs.
+    if name.bytes().all(|b| b.is_ascii() && b != b'+' && b != b'#') {
+        return text::words(name);
+    }
     let mut parts = Vec::new();
     let mut rest = name;
     while let Some((before, signs, after)) = split_at_signs(rest) {

@@ -20,6 +20,19 @@ use crate::domain::marks::letters;
 /// Hangul syllable one character again.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
+    // Most text is ASCII, of which all these steps leave the letters and digits, in lower case.
+    if text.is_ascii() {
+        return text
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_ascii_lowercase)
+            .collect();
+    }
+    words_by_tables(text)
+}
+
+/// Returns the [`words`] of any text by the tables of Unicode.
+fn words_by_tables(text: &str) -> Vec<String> {
     let typed = text.chars().filter(|c| !is_enclosed(*c)).map(combining);
     let folded = letters(typed.nfkd()).default_case_fold().flat_map(spell_out);
     // Folding can produce accents (from İ) and compatibility forms.
@@ -97,10 +110,13 @@ pub fn trimmed(text: &str, max: usize, allowed: &[char]) -> Result<String, Strin
     if text.is_empty() {
         return Err("This field may not be blank.".into());
     }
-    if text.chars().count() > max {
+    // No text has more characters than bytes.
+    if text.len() > max && text.chars().count() > max {
         return Err(format!("Must be at most {max} characters."));
     }
-    if text.chars().any(|c| c.is_control() && !allowed.contains(&c)) {
+    // The first byte of every control character (C0, DEL, C1) is one of these; most text has none.
+    let may_be_control = |b: u8| b < b' ' || b == 0x7f || b == 0xc2;
+    if text.bytes().any(may_be_control) && text.chars().any(|c| c.is_control() && !allowed.contains(&c)) {
         return Err("Must not contain control characters.".into());
     }
     Ok(text.to_owned())
@@ -181,6 +197,15 @@ mod tests {
     }
 
     #[test]
+    fn the_tables_find_the_same_words_in_ascii() {
+        for c in (0..=127).map(char::from) {
+            for text in [format!("{c}"), format!("A{c}b"), format!("{c}{c} {c}7{c}Z")] {
+                assert_eq!(words(&text), words_by_tables(&text), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
     fn normalizing_twice_changes_nothing() {
         for text in [
             "Amélie",
@@ -212,7 +237,11 @@ mod tests {
         assert_eq!(trimmed("  a b ", 3, &[]), Ok("a b".into()));
         assert!(trimmed(" \t\n", 3, &[]).is_err());
         assert!(trimmed("abcd", 3, &[]).is_err());
-        assert!(trimmed("a\0b", 9, &[]).is_err());
+        for control in ('\0'..='\u{ff}').filter(|c| c.is_control()) {
+            assert!(trimmed(&format!("a{control}b"), 9, &[]).is_err(), "{control:?}");
+        }
+        assert_eq!(trimmed("éééé", 4, &[]), Ok("éééé".into()));
+        assert!(trimmed("ééééé", 4, &[]).is_err());
         assert!(trimmed("a\nb", 9, &[]).is_err());
         assert_eq!(trimmed("a\nb", 9, &['\n']), Ok("a\nb".into()));
     }

@@ -13,9 +13,15 @@ impl Read for Slowly<'_> {
 }
 
 fn read(text: &[u8], fields: usize) -> Vec<(u64, String, Option<Fault>)> {
+    read_ending(text, fields, None)
+}
+
+/// Reads records whose header ends with `end`.
+fn read_ending(text: &[u8], fields: usize, end: Option<u8>) -> Vec<(u64, String, Option<Fault>)> {
     let syntax = Syntax::Csv {
         delimiter: b',',
         fields: Some(fields),
+        end,
     };
     let mut all = Vec::new();
     let mut records = Records::new(Slowly(text), syntax);
@@ -41,6 +47,43 @@ fn lines_are_counted_with_every_line_end_blank_line_and_quoted_line_break() {
     let mixed = b"a,b\r\nc,d\re,f\n\r\ng,h\r\r\ni,j";
     let lines: Vec<u64> = read(mixed, 2).into_iter().map(|(line, ..)| line).collect();
     assert_eq!(lines, [1, 2, 3, 5, 7]);
+}
+
+#[test]
+fn the_line_end_that_the_header_does_not_have_is_text_where_only_then_the_fields_are_as_many() {
+    for (end, other) in [(b'\n', '\r'), (b'\r', '\n')] {
+        let read = |text: &str| {
+            let text = text.replace('\n', "E").replace('\r', &other.to_string());
+            let text = text.replace('E', &char::from(end).to_string());
+            let read = read_ending(text.as_bytes(), 2, Some(end));
+            read.into_iter()
+                .map(|(line, text, fault)| (line, text.replace(other, "_"), fault))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            read("a\rb,c\nd,e\r\rf\n\"g\rh\"\r,\"i\"\nj,k\r\nl,m"),
+            [
+                good(1, "a_b,c"),
+                good(3, "d,e__f"),
+                good(6, "\"g_h\"_,\"i\""),
+                good(9, if other == '\r' { "j,k" } else { "j,k_" }),
+                good(if other == '\r' { 10 } else { 11 }, "l,m"),
+            ]
+        );
+        // Mixed line ends stay line ends, and a bad row loses no other.
+        assert_eq!(
+            read("a,b\rc,d\ne\rf,g\rh,i\n"),
+            [
+                good(1, "a,b"),
+                good(2, "c,d"),
+                (3, "e".to_owned(), Some(Fault::Fields(1))),
+                good(4, "f,g"),
+                good(5, "h,i"),
+            ]
+        );
+        let long = format!("a{}b,c\nd,e", "\r".repeat(MAX_JOINED));
+        assert_eq!(read(&long).last(), Some(&good(MAX_JOINED as u64 + 2, "d,e")));
+    }
 }
 
 #[test]
@@ -126,6 +169,7 @@ fn a_record_that_is_too_long_loses_no_other() {
             let syntax = Syntax::Csv {
                 delimiter: b',',
                 fields: Some(2),
+                end: None,
             };
             let mut records = Records::new(text.as_bytes(), syntax);
             let first = records.next().unwrap().unwrap();
@@ -153,6 +197,7 @@ fn read_fast(text: &[u8]) -> Vec<(u64, Option<Fault>)> {
     let syntax = Syntax::Csv {
         delimiter: b',',
         fields: Some(2),
+        end: None,
     };
     let mut all = Vec::new();
     let mut records = Records::new(text, syntax);
