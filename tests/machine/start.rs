@@ -28,9 +28,14 @@ const IN_MEMORY: [&str; 5] = ["--memory", "--catalog", "none", "--port", "0"];
 /// Runs a program that can't start. Returns what it wrote to standard error after checking that this is one sentence or
 /// more on one line, without the looks of a program's internals.
 async fn message_of(command: Command) -> String {
+    message_with(command, 1).await
+}
+
+/// The same for a program that ends with this status.
+async fn message_with(command: Command, status: i32) -> String {
     let output = run_to_end(command).await;
     let text = stderr_of(&output);
-    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(output.status.code(), Some(status), "{text}");
     assert!(output.stdout.is_empty(), "{text}");
     assert_eq!(text.lines().count(), 1, "{text}");
     for internal in ["os error", "Error {", "Err(", "Some(", "Internal", "{:?}", "::"] {
@@ -254,11 +259,37 @@ async fn an_endpoint_that_does_not_answer_is_named_by_every_command() {
              --dynamodb."
         )
     );
-    let promote = marquee(["promote", "nobody", "--dynamodb", &url]);
-    assert_names(
-        &message_of(promote).await,
-        &[&format!("DynamoDB at {url} can't be used"), "--dynamodb"],
-    );
+    let file = root.path().join("movies.csv");
+    std::fs::write(&file, "title,description,release_date,director,genre\n").unwrap();
+    for (name, of, status) in [
+        ("promote", Path::new("nobody"), 1),
+        ("demote", Path::new("nobody"), 1),
+        // Nothing was imported.
+        ("import", &file, 2),
+    ] {
+        let mut command = marquee([name]);
+        command.arg(of).args(["--dynamodb", &url]);
+        assert_names(
+            &message_with(command, status).await,
+            &[&format!("DynamoDB at {url} can't be used"), "--dynamodb"],
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_imported_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let missing = root.path().join("movies.csv");
+    for (file, words) in [
+        (missing.as_path(), "there is no such file or directory"),
+        (root.path(), "it is a directory"),
+    ] {
+        let mut command = marquee(["import"]);
+        command.arg(file).arg("--data").arg(root.path().join("data"));
+        let text = message_with(command, 2).await;
+        let expected = format!("import: {} can't be read: {words}", file.display());
+        assert_eq!(text, expected);
+    }
 }
 
 #[tokio::test]

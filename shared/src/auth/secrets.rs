@@ -154,7 +154,7 @@ impl AuthSecrets {
     /// # Errors
     /// Returns an error that names the variable if the file can't be read or the secrets aren't in the right form.
     pub fn from_env() -> Result<Option<Self>, SecretsError> {
-        Self::from_lookup(|name| std::env::var_os(name))
+        Self::from_lookup(std::env::var_os)
     }
 
     fn from_lookup(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<Option<Self>, SecretsError> {
