@@ -193,7 +193,7 @@ fn write_layout(f: &mut fmt::Formatter<'_>, place: &TablePlace, error: &LayoutEr
         LayoutError::Older => write!(
             f,
             "{table} has the layout of an earlier version of marquee. Deploy this version, then run marquee upgrade with the \
-             same options (docs/deploy.md, \"Upgrading\")."
+             same options (docs/deploy.md, \"Upgrade and rollback\")."
         ),
         LayoutError::Use(error) => write_use(f, place, &error.log_message()),
     }

@@ -49,18 +49,19 @@ pub enum Older {
 /// # Errors
 /// [`LayoutError`].
 pub async fn check(store: &Store, older: Older) -> Result<u64, LayoutError> {
-    match store.layout().await? {
-        Layout::Version(LAYOUT) => Ok(0),
-        Layout::Version(version) if version > LAYOUT => Err(LayoutError::Newer { version }),
-        Layout::Version(version) => {
-            if older == Older::Refuse && store.needs_upgrade(version).await? {
-                return Err(LayoutError::Older);
+    let mut changed = 0;
+    // Reads the version again after it was recorded, because another process may have recorded another one.
+    loop {
+        match store.layout().await? {
+            Layout::Version(LAYOUT) => return Ok(changed),
+            Layout::Version(version) if version > LAYOUT => return Err(LayoutError::Newer { version }),
+            Layout::Version(version) => {
+                if older == Older::Refuse && store.needs_upgrade(version).await? {
+                    return Err(LayoutError::Older);
+                }
+                changed += store.upgrade_layout(version).await?;
             }
-            Ok(store.upgrade_layout(version).await?)
-        }
-        Layout::New => {
-            store.record_layout().await?;
-            Ok(0)
+            Layout::New => store.record_layout().await?,
         }
     }
 }

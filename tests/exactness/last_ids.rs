@@ -50,7 +50,7 @@ async fn import(proxied: &ProxiedApp, movies: usize, title: &str) {
     assert_eq!(proxied.proxy.import(file).await, movies as u64);
 }
 
-/// Two processes add movies and list them. What one of them has seen of the ids is soon out of date.
+/// Guarantee 60. Two processes add movies and list them. What one of them has seen of the ids is soon out of date.
 #[tokio::test]
 async fn the_last_movies_are_first_whatever_a_process_has_seen_of_the_ids() {
     let proxied = ProxiedApp::new().await;

@@ -140,7 +140,7 @@ fn a_table_of_another_version_is_named_with_both_layouts_and_the_way_out() {
     assert_eq!(
         StartError::Layout(TablePlace::Aws("movies".into()), LayoutError::Older).to_string(),
         "the table movies on AWS has the layout of an earlier version of marquee. Deploy this version, then run marquee \
-         upgrade with the same options (docs/deploy.md, \"Upgrading\")."
+         upgrade with the same options (docs/deploy.md, \"Upgrade and rollback\")."
     );
     let error = LayoutError::Use(marquee_shared::Error::unavailable("Query: no region"));
     let text = StartError::Layout(TablePlace::Aws("movies".into()), error).to_string();

@@ -155,6 +155,7 @@ fn a_refusal_says_what_the_value_must_be() {
     );
 }
 
+/// Guarantee 58.
 #[test]
 fn as_many_shards_are_read_as_are_written_unless_more_are_asked_for_and_never_fewer() {
     let shards = |written: &'static str, read: Option<&'static str>| {
