@@ -29,7 +29,7 @@ use marquee_shared::{
         counter::Counter,
         favorite::FavoriteItem,
         item::{self, Item, from_item, to_item},
-        keys::{self, LIKES_SHARDS},
+        keys,
         likes::ONE_FAVORITE,
         movie::MovieItem,
         session::SessionItem,
@@ -44,7 +44,7 @@ use crate::catalog::{self, Generator};
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
 
 /// The sources that decide the content of a prepared file. If one of them changes, the file is written again.
-const SOURCES: [&str; 18] = [
+const SOURCES: [&str; 19] = [
     include_str!("catalog.rs"),
     include_str!("prepared.rs"),
     include_str!("../../data/movies.csv"),
@@ -58,6 +58,7 @@ const SOURCES: [&str; 18] = [
     include_str!("../../shared/src/db/favorite.rs"),
     include_str!("../../shared/src/db/genre.rs"),
     include_str!("../../shared/src/db/import.rs"),
+    include_str!("../../shared/src/db/likes.rs"),
     include_str!("../../shared/src/db/index.rs"),
     include_str!("../../shared/src/db/keys.rs"),
     include_str!("../../shared/src/db/movie.rs"),
@@ -257,7 +258,7 @@ async fn add_likes(
                 .ok_or_else(|| item::corrupt("too few movies"))?;
             let mut movie: MovieItem = from_item(item)?;
             movie.likes += ONE_FAVORITE * users.len() as u64;
-            movie.liked = Some(keys::likes_shard(id.get() % LIKES_SHARDS));
+            movie.liked = Some(store.likes_shards.of(id));
             add(key, to_item(&movie)?);
             for user in *users {
                 let user = UserId::try_from(*user).map_err(wrong)?;

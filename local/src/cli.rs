@@ -14,7 +14,7 @@ use marquee_shared::{
     aws::client,
     clock::Clock,
     config::{Config, endpoint, table_name},
-    db::Store,
+    db::{Store, likes::LikesShards},
     domain::Role,
 };
 use tracing::level_filters::LevelFilter;
@@ -24,6 +24,7 @@ use crate::{
     import::{DateOrder, Field, ImportError, Importer, Options as Import, Source},
     server::{self, Catalog, Options, Place},
     start_error::{StartError, TablePlace, warning_of},
+    upgrade::{self, Older},
 };
 
 /// Serve a movie catalog API on this machine.
@@ -130,6 +131,18 @@ enum Command {
         #[command(flatten)]
         table: OperatorTable,
     },
+    /// Bring a table to the layout of this version, and spread the movies with favorites over shards.
+    ///
+    /// The server and the other commands upgrade a table themselves, except one on AWS, whose functions must be deployed
+    /// first. docs/deploy.md describes the order. The command can be interrupted and run again, while requests are served.
+    Upgrade {
+        /// Number of shards of the list of the most liked movies: that of the setting LIKES_SHARDS [default: 2 for a table
+        /// of an earlier version; otherwise no movie is moved].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(LikesShards::allowed()))]
+        likes_shards: Option<u64>,
+        #[command(flatten)]
+        table: OperatorTable,
+    },
 }
 
 impl Cli {
@@ -157,6 +170,7 @@ impl Cli {
                 dates,
                 table,
             }) => return import(&Source::File(file), Import { columns, dates }, table).await,
+            Some(Command::Upgrade { likes_shards, table }) => table.upgrade(likes_shards).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -280,7 +294,20 @@ impl Table {
 }
 
 impl OperatorTable {
+    /// Opens the table, and checks that this version can use it.
     async fn open(self) -> Result<Opened, StartError> {
+        let (place, older) = match self.aws {
+            true => (self.place(), Older::Refuse),
+            false => (self.place(), Older::Upgrade),
+        };
+        let opened = self.open_unchecked().await?;
+        let checked = upgrade::check(&opened.store, older).await;
+        checked.map_err(|error| StartError::Layout(place, error))?;
+        Ok(opened)
+    }
+
+    /// Opens the table, of whichever version it is.
+    async fn open_unchecked(self) -> Result<Opened, StartError> {
         self.table.check()?;
         let of_operator = async |endpoint: Option<&str>| {
             let client = client::of_operator(endpoint).await;
@@ -321,6 +348,17 @@ impl OperatorTable {
                 Ok(())
             }
         }
+    }
+
+    /// Upgrades the table.
+    async fn upgrade(self, likes_shards: Option<u64>) -> Result<(), Box<dyn Error>> {
+        let place = self.place();
+        let opened = self.open_unchecked().await?;
+        let upgraded = upgrade::run(&opened.store, likes_shards).await;
+        opened.close().await?;
+        let report = upgraded.map_err(|error| StartError::Layout(place, error))?;
+        print_line(format_args!("{report}"))?;
+        Ok(())
     }
 
     /// Where the table is.

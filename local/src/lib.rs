@@ -18,3 +18,4 @@ pub mod private;
 pub mod server;
 pub mod start_error;
 pub mod template;
+pub mod upgrade;

@@ -37,6 +37,7 @@ use crate::{
     private::TABLE,
     start_error::{StartError, TablePlace},
     template::Template,
+    upgrade,
 };
 
 /// The deployment template, which declares this server's routes and table.
@@ -198,6 +199,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         .unwrap_or_default();
 
     let state = AppState::new(options.config, client, options.clock);
+    prepare(&state.store, &options.place).await?;
     let file = match &options.catalog {
         Catalog::File(path) => Some(path.clone()),
         Catalog::Demonstration | Catalog::None => None,
@@ -238,6 +240,25 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         serving,
         sweeping,
     })
+}
+
+/// Makes the table usable by this version of the program, and says so if that has changed something.
+async fn prepare(store: &Store, place: &Place) -> Result<(), StartError> {
+    let changed = upgrade::prepare(store).await.map_err(|error| {
+        let place = match place {
+            Place::Memory => TablePlace::Memory,
+            Place::Data(directory) => TablePlace::Data(directory.clone()),
+            Place::Endpoint { url, .. } => TablePlace::Endpoint(url.clone()),
+        };
+        StartError::Layout(place, error)
+    })?;
+    if changed > 0 {
+        tracing::info!(
+            changed,
+            "moved movies to the shards of the most liked that are read"
+        );
+    }
+    Ok(())
 }
 
 /// Parses the template that is compiled into the program.

@@ -9,13 +9,14 @@ use std::{
 };
 
 use aws_sdk_dynamodb::error::ErrorMetadata;
-use marquee_shared::config::ConfigError;
+use marquee_shared::{config::ConfigError, db::layout::LAYOUT};
 
 use crate::{
     create_table::TableError,
     data::DataError,
     engine::{EngineError, Fault, Storage},
     private::{PrivateError, Reason, SECRETS, TABLE},
+    upgrade::LayoutError,
 };
 
 /// What to do about a data directory that can't be used.
@@ -37,6 +38,8 @@ pub enum StartError {
     Engine(EngineError),
     /// The table can't be created or used.
     Table(TablePlace, TableError),
+    /// The table is of another version of this program.
+    Layout(TablePlace, LayoutError),
     /// A command can't read or write the table. The text is the log's.
     Use(TablePlace, String),
     /// The AWS SDK can't be set up.
@@ -99,6 +102,7 @@ impl fmt::Display for StartError {
             Self::Data(error) => error.fmt(f),
             Self::Engine(error) => error.fmt(f),
             Self::Table(place, error) => write_table(f, place, error),
+            Self::Layout(place, error) => write_layout(f, place, error),
             Self::Use(place, reason) => write_use(f, place, reason),
             Self::Aws(reason) => write!(f, "the AWS SDK can't be set up: {reason}"),
             Self::Catalog(path, error) => write!(
@@ -166,6 +170,32 @@ fn write_table(f: &mut fmt::Formatter<'_>, place: &TablePlace, error: &TableErro
                  --dynamodb."
             ),
         },
+    }
+}
+
+/// Writes why a table of another version can't be used.
+fn write_layout(f: &mut fmt::Formatter<'_>, place: &TablePlace, error: &LayoutError) -> fmt::Result {
+    let (table, option) = match place {
+        TablePlace::Memory => ("the table in memory".to_owned(), "--data"),
+        TablePlace::Data(directory) => {
+            let file = directory.join(TABLE);
+            (format!("the table in {}", file.display()), "--data")
+        }
+        TablePlace::Endpoint(url) => (format!("the table at {url}"), "--table or --dynamodb"),
+        TablePlace::Aws(table) => (format!("the table {table} on AWS"), "--table"),
+    };
+    match error {
+        LayoutError::Newer { version } => write!(
+            f,
+            "{table} has layout {version}, and this version of marquee knows layouts up to {LAYOUT}. Use the version of marquee \
+             that made the table, or name another one with {option}."
+        ),
+        LayoutError::Older => write!(
+            f,
+            "{table} has the layout of an earlier version of marquee. Deploy this version, then run marquee upgrade with the \
+             same options (docs/deploy.md, \"Upgrade and rollback\")."
+        ),
+        LayoutError::Use(error) => write_use(f, place, &error.log_message()),
     }
 }
 

@@ -6,7 +6,10 @@ use std::{env, time::Duration};
 
 pub use self::setting::{ConfigError, endpoint, table_name};
 use self::setting::{Lookup, edge_key, number, origins, public_url, text};
-use crate::domain::password::Secret;
+use crate::{
+    db::likes::{LikesShards, MAX_LIKES_SHARDS},
+    domain::password::Secret,
+};
 
 /// The configuration of a function's process.
 #[derive(Clone, Debug)]
@@ -19,6 +22,9 @@ pub struct Config {
     pub tokens: TokenConfig,
     /// Throttles.
     pub throttle: ThrottleConfig,
+    /// `LIKES_SHARDS`, from 1 to 16, default 2, and `LIKES_SHARDS_READ`, from `LIKES_SHARDS` to 16. Empty, the default, means
+    /// the same as `LIKES_SHARDS`.
+    pub likes_shards: LikesShards,
     /// The layers around every router.
     pub http: HttpConfig,
 }
@@ -73,7 +79,7 @@ pub const LONGEST_LIFETIME_SECONDS: i64 = 100 * 365 * 24 * 60 * 60;
 pub const LONGEST_DEADLINE_SECONDS: u64 = 29;
 
 /// Every variable that [`Config`] is read from.
-pub const VARIABLES: [&str; 12] = [
+pub const VARIABLES: [&str; 14] = [
     "TABLE_NAME",
     "DYNAMODB_ENDPOINT",
     "TOKEN_ISSUER",
@@ -82,6 +88,8 @@ pub const VARIABLES: [&str; 12] = [
     "SESSION_SECONDS",
     "REFRESH_GRACE_SECONDS",
     "ADDRESS_LIMIT_PER_MINUTE",
+    "LIKES_SHARDS",
+    "LIKES_SHARDS_READ",
     "CORS_ORIGINS",
     "REQUEST_DEADLINE_SECONDS",
     "EDGE_KEY",
@@ -103,6 +111,7 @@ impl Default for Config {
             throttle: ThrottleConfig {
                 address_per_minute: 0,
             },
+            likes_shards: LikesShards::default(),
             http: HttpConfig {
                 cors_origins: vec!["*".into()],
                 deadline: Duration::from_secs(10),
@@ -163,6 +172,7 @@ impl Config {
             0..=u32::MAX,
             &mut config.throttle.address_per_minute,
         )?;
+        config.likes_shards = likes_shards(lookup)?;
         if let Some(text) = lookup("CORS_ORIGINS") {
             http.cors_origins = origins("CORS_ORIGINS", &text)?;
         }
@@ -182,6 +192,22 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// Reads the shards of the likes index.
+fn likes_shards(lookup: Lookup<'_>) -> Result<LikesShards, ConfigError> {
+    let default = LikesShards::default();
+    let mut written = default.written();
+    number(lookup, "LIKES_SHARDS", LikesShards::allowed(), &mut written)?;
+    let mut read = written;
+    // Shards that are written must be read, or movies would be missing from the list.
+    number(
+        &|name| lookup(name).filter(|text| !text.is_empty()),
+        "LIKES_SHARDS_READ",
+        written..=MAX_LIKES_SHARDS,
+        &mut read,
+    )?;
+    Ok(LikesShards::new(written, read).unwrap_or(default))
 }
 
 #[cfg(test)]

@@ -33,7 +33,8 @@ impl AppState {
     #[must_use]
     pub fn new(config: Config, client: aws_sdk_dynamodb::Client, clock: Clock) -> Self {
         Self {
-            store: Store::new(client, config.table.clone(), clock.clone()),
+            store: Store::new(client, config.table.clone(), clock.clone())
+                .with_likes_shards(config.likes_shards),
             keys: Arc::new(KeyRing::new(clock.clone())),
             config: Arc::new(config),
             clock,

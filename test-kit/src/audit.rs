@@ -12,7 +12,8 @@ use marquee_shared::{
         index,
         item::{Item, from_item, to_item},
         keys,
-        likes::ONE_FAVORITE,
+        layout::LAYOUT,
+        likes::{LikesShards, ONE_FAVORITE},
         movie::MovieItem,
         user::{LoginItem, LoginKind, UserItem},
     },
@@ -31,7 +32,10 @@ pub async fn audit(store: &Store) {
 
 /// The disagreements between the items of the table, a sentence each.
 pub async fn discrepancies(store: &Store) -> Vec<String> {
-    let mut items = Items::default();
+    let mut items = Items {
+        likes_shards: store.likes_shards,
+        ..Items::default()
+    };
     for item in scan(store).await {
         items.add(item);
     }
@@ -70,6 +74,7 @@ pub async fn scan(store: &Store) -> Vec<Item> {
 /// The items of the table, by their class.
 #[derive(Default)]
 struct Items {
+    likes_shards: LikesShards,
     movies: BTreeMap<MovieId, MovieItem>,
     users: BTreeMap<UserId, UserItem>,
     logins: BTreeMap<String, LoginItem>,
@@ -200,6 +205,12 @@ impl Items {
                 }
                 None => self.report(format!("{key:?} is not a sweep's key")),
             },
+            "META" if key == keys::layout() => {
+                let version = number(&item, "version");
+                if version != LAYOUT {
+                    self.report(format!("the table's layout is {version} instead of {LAYOUT}"));
+                }
+            }
             "META" => {
                 self.counters.insert(key.sk, number(&item, "n"));
             }
@@ -221,10 +232,8 @@ impl Items {
                     movie.likes
                 ));
             }
-            let shard = keys::likes_shard(id.get() % keys::LIKES_SHARDS);
-            if movie.liked.as_ref().is_some_and(|liked| *liked != shard)
-                || (favorites > 0 && movie.liked.is_none())
-            {
+            let is_read = |liked: &String| self.likes_shards.reads(liked);
+            if !movie.liked.as_ref().map_or(favorites == 0, is_read) {
                 found.push(format!(
                     "movie {id} with {favorites} favorites is in the shard {:?}",
                     movie.liked

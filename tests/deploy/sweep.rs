@@ -83,7 +83,7 @@ async fn table_and_function() -> (FaultProxy, Store) {
         &template.table,
     );
     let client = guard.client(&client::local(&proxy.url));
-    (proxy, Store { client, ..table })
+    (proxy, Store::new(client, table.table, table.clock))
 }
 
 #[tokio::test]

@@ -305,6 +305,33 @@ fn every_function_that_answers_requests_has_the_public_url() {
     );
 }
 
+/// Guarantee 58.
+#[test]
+fn only_movies_is_told_the_shards_and_reads_as_many_as_it_writes() {
+    for (parameters, expected) in [
+        (&[][..], (2, 2)),
+        (&[("LikesShardsRead", "4")], (2, 4)),
+        (&[("LikesShards", "4"), ("LikesShardsRead", "4")], (4, 4)),
+        (&[("LikesShards", "4")], (4, 4)),
+    ] {
+        for (id, variables) in Stack::new(parameters).variables() {
+            let named = |name: &str| match &variables[name] {
+                Value::Number(number) => Some(number.to_string()),
+                value => value.as_str().map(str::to_owned),
+            };
+            let is_told = named("LIKES_SHARDS").is_some() && named("LIKES_SHARDS_READ").is_some();
+            assert_eq!(is_told, id == "MoviesFunction", "{id}");
+            if is_told {
+                let shards = Config::from_lookup(|name| {
+                    named(name).filter(|_| ["LIKES_SHARDS", "LIKES_SHARDS_READ"].contains(&name))
+                });
+                let shards = shards.unwrap().likes_shards;
+                assert_eq!((shards.written(), shards.read()), expected);
+            }
+        }
+    }
+}
+
 /// Guarantee 5. `tests/deploy/privileges.rs` checks the roles.
 #[test]
 fn only_auth_knows_the_names_of_the_secrets() {

@@ -8,6 +8,7 @@ use marquee_shared::{
         expression::Condition,
         item::{Item, number, text},
         keys,
+        likes::LikesShards,
     },
     domain::{ImdbId, MovieId, UserId},
 };
@@ -94,7 +95,18 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
             keys::movie(id),
             set("likes", number(alien)),
         ),
-        ("is in the shard", keys::movie(id), set("liked", text("LIKES#99"))),
+        ("is in the shard", keys::movie(id), set("liked", text("LIKES#2"))),
+        ("is in the shard", keys::movie(id), set("liked", text("LIKES#x"))),
+        (
+            "is in the shard",
+            keys::movie(id),
+            Box::new(|item| {
+                let mut item = item.unwrap();
+                item.remove("liked").expect("the attribute exists");
+                Some(item)
+            }),
+        ),
+        ("layout is 3", keys::layout(), set("version", number(3))),
         (
             "has the date keys",
             keys::movie(id),
@@ -234,6 +246,19 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
         replace(store, &key, item).await;
     }
     audit(store).await;
+
+    // A movie may be in any shard that is read.
+    let there = store.get(&keys::movie(id)).await.unwrap();
+    let other = set("liked", text("LIKES#0"));
+    assert_ne!(there.as_ref().unwrap()["liked"], text("LIKES#0"));
+    replace(store, &keys::movie(id), other(there.clone())).await;
+    audit(store).await;
+    let last = set("liked", text("LIKES#3"));
+    replace(store, &keys::movie(id), last(there.clone())).await;
+    let wider = store.clone().with_likes_shards(LikesShards::new(2, 4).unwrap());
+    audit(&wider).await;
+    assert_eq!(discrepancies(store).await.len(), 1);
+    replace(store, &keys::movie(id), there).await;
 
     // The favorites of a movie whose deletion was interrupted wait for the sweep.
     replace(store, &keys::sweep(nothing), Some(Item::new())).await;

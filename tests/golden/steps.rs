@@ -2,8 +2,20 @@
 
 use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
-use marquee::import::{Importer, Source};
-use marquee_shared::domain::Role;
+use aws_sdk_dynamodb::types::ReturnValue;
+use marquee::{
+    import::{Importer, Source},
+    upgrade::{self, Older},
+};
+use marquee_shared::{
+    db::{
+        expression::Update,
+        item::text,
+        keys,
+        likes::{LIKES_SHARDS, LikesShards, MAX_LIKES_SHARDS},
+    },
+    domain::{MovieId, Role},
+};
 use serde_json::{Value, json};
 
 use super::Golden;
@@ -295,7 +307,21 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     )
     .unwrap();
     let source = Source::File(file.path().to_owned());
-    Importer::new(store, None).run(&source).await.unwrap();
+    Importer::new(store.clone(), None).run(&source).await.unwrap();
     let patterns = ["AP-10", "AP-27", "AP-28", "AP-29", "AP-31", "AP-33"];
     recorder.store_calls("import", &patterns, "marquee import of one movie");
+    // Without the proxy in between: movie 1 is in the last shard, in a table of the first version.
+    let table = recorder.proxied.proxy.store().await;
+    let movie = keys::movie(MovieId::try_from(1).unwrap());
+    let last =
+        Update::new("SET #liked = :last").value(":last", text(keys::likes_shard(MAX_LIKES_SHARDS - 1)));
+    let moved = table.update(&movie, &last, ReturnValue::None).await;
+    assert!(moved.unwrap().is_ok());
+    table.delete(&keys::layout()).await.unwrap();
+    let but_the_last = LikesShards::new(LIKES_SHARDS, MAX_LIKES_SHARDS - 1).unwrap();
+    let store = store.with_likes_shards(but_the_last);
+    assert_eq!(upgrade::check(&store, Older::Upgrade).await.unwrap(), 1);
+    let request =
+        "the upgrade of a table of the first version with one movie in the only shard that isn't read";
+    recorder.store_calls("upgrade", &["AP-34", "AP-35"], request);
 }

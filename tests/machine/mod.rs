@@ -6,6 +6,7 @@ mod ceilings;
 mod files;
 mod loopback;
 mod start;
+mod upgrade;
 
 use std::{
     ffi::OsStr,

@@ -27,7 +27,7 @@ const IN_MEMORY: [&str; 5] = ["--memory", "--catalog", "none", "--port", "0"];
 
 /// Runs a program that can't start. Returns what it wrote to standard error after checking that this is one sentence or
 /// more on one line, without the looks of a program's internals.
-async fn message_of(command: Command) -> String {
+pub(super) async fn message_of(command: Command) -> String {
     message_with(command, 1).await
 }
 
@@ -50,7 +50,7 @@ async fn message_with(command: Command, status: i32) -> String {
     text
 }
 
-fn serve(data: &Path) -> Command {
+pub(super) fn serve(data: &Path) -> Command {
     let mut command = marquee(["--port", "0", "--catalog", "none", "--data"]);
     command.arg(data);
     command

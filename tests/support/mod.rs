@@ -7,6 +7,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`event`] | the events of `events/`, which API Gateway sends to the functions |
+//! | [`layouts`] | tables as earlier versions wrote them |
 //! | [`scenario`] | the order in which the events are sent, and the status of each answer |
 //! | [`replay`] | sends the events to a server, a function or an endpoint, and compares the answers |
 //! | [`emulator`] | Amazon's Lambda Runtime Interface Emulator with a release binary |
@@ -15,6 +16,7 @@
 
 pub mod emulator;
 pub mod event;
+pub mod layouts;
 pub mod replay;
 pub mod scenario;
 pub mod secrets_manager;

@@ -3,7 +3,10 @@
 
 use std::error::Error;
 
-use marquee_shared::db::keys::{BY_DATE, BY_LIKES, LIKES_SHARDS, PK, SK, id_at_end};
+use marquee_shared::db::{
+    keys::{BY_DATE, BY_LIKES, PK, SK, id_at_end, likes_shard},
+    likes::LIKES_SHARDS,
+};
 use serde_json::Value;
 use test_kit::proxy::{Exchange, Record};
 
@@ -221,5 +224,5 @@ fn dated(action: &Action) -> Option<String> {
 fn liked(action: &Action) -> Option<String> {
     let (kind, _) = action.pk.split_once('#')?;
     let id = id_at_end(&action.sk).filter(|_| kind == "MOVIES")?;
-    Some(format!("LIKES#{}", id % LIKES_SHARDS))
+    Some(likes_shard(id % LIKES_SHARDS))
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use marquee_shared::db::keys::{BUCKET, LIKES_SHARDS, id_at_end, id_text};
+use marquee_shared::db::{
+    keys::{BUCKET, id_at_end, id_text, likes_shard},
+    likes::LIKES_SHARDS,
+};
 
 use super::{
     access::{Access, Space},
@@ -270,7 +273,7 @@ impl<'a> Scale<'a> {
             .into_iter()
             .enumerate()
         {
-            let key = (Space::ByLikes, format!("LIKES#{shard}"));
+            let key = (Space::ByLikes, likes_shard(shard as u64));
             keys.entry(key).or_default().add(likes, share);
         }
         let shown = self.items.keys().filter(|(pk, _)| pk.starts_with("MOVIES#"));
@@ -378,7 +381,7 @@ mod tests {
             family_of(Space::ByDate, keys::user_favorites(user), None),
             Some(own)
         );
-        let likes = keys::likes_shard(7 % LIKES_SHARDS);
+        let likes = keys::liked(movie, LIKES_SHARDS);
         assert_eq!(family_of(Space::ByLikes, likes, None), Some(Family::Likes));
     }
 }

@@ -119,6 +119,38 @@ fn a_table_on_aws_or_with_other_keys_is_named() {
 }
 
 #[test]
+fn a_table_of_another_version_is_named_with_both_layouts_and_the_way_out() {
+    let newer = |place| StartError::Layout(place, LayoutError::Newer { version: 9 }).to_string();
+    assert_eq!(
+        newer(TablePlace::Data("/data".into())),
+        "the table in /data/table.sqlite has layout 9, and this version of marquee knows layouts up to 2. Use the version of \
+         marquee that made the table, or name another one with --data."
+    );
+    for (place, names) in [
+        (
+            TablePlace::Endpoint("http://127.0.0.1:8000".into()),
+            ["at http://127.0.0.1:8000", "--dynamodb"],
+        ),
+        (TablePlace::Aws("movies".into()), ["movies on AWS", "--table"]),
+        (TablePlace::Memory, ["in memory", "--data"]),
+    ] {
+        let text = newer(place);
+        assert!(names.iter().all(|name| text.contains(name)), "{text}");
+    }
+    assert_eq!(
+        StartError::Layout(TablePlace::Aws("movies".into()), LayoutError::Older).to_string(),
+        "the table movies on AWS has the layout of an earlier version of marquee. Deploy this version, then run marquee \
+         upgrade with the same options (docs/deploy.md, \"Upgrade and rollback\")."
+    );
+    let error = LayoutError::Use(marquee_shared::Error::unavailable("Query: no region"));
+    let text = StartError::Layout(TablePlace::Aws("movies".into()), error).to_string();
+    assert!(
+        text.contains("movies on AWS can't be used: Query: no region"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_no_person_can_mend_is_said_to_be_a_bug_or_names_its_part() {
     assert_eq!(
         StartError::Internal("the template has no table".into()).to_string(),

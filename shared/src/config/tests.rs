@@ -32,6 +32,8 @@ const VALUES: [(&str, &[&str], &[&str]); VARIABLES.len()] = [
         &["0", "60", "4294967295"],
         &["-1", "", " ", " 60", "60 ", "none", "1.5", "4294967296", "99999999999999999999999"],
     ),
+    ("LIKES_SHARDS", &["1", "2", "4", "16"], &["0", "17", "-1", "", " ", "2 ", "two", "2.0", "18446744073709551616"]),
+    ("LIKES_SHARDS_READ", &["", "2", "4", "16"], &["0", "1", "17", "-1", " ", "4 ", "four", "4.0", "18446744073709551616"]),
     (
         "CORS_ORIGINS",
         &[
@@ -150,6 +152,26 @@ fn a_refusal_says_what_the_value_must_be() {
     assert_eq!(
         text("CORS_ORIGINS", "*,https://b.example"),
         "CORS_ORIGINS must be * alone, or a list of origins without *, not \"*,https://b.example\""
+    );
+}
+
+/// Guarantee 58.
+#[test]
+fn as_many_shards_are_read_as_are_written_unless_more_are_asked_for_and_never_fewer() {
+    let shards = |written: &'static str, read: Option<&'static str>| {
+        let config = Config::from_lookup(|name| match name {
+            "LIKES_SHARDS" => Some(written.to_owned()),
+            "LIKES_SHARDS_READ" => read.map(str::to_owned),
+            _ => None,
+        });
+        config.map(|config| (config.likes_shards.written(), config.likes_shards.read()))
+    };
+    assert_eq!(shards("4", None).unwrap(), (4, 4));
+    assert_eq!(shards("4", Some("")).unwrap(), (4, 4));
+    assert_eq!(shards("2", Some("4")).unwrap(), (2, 4));
+    assert_eq!(
+        shards("4", Some("2")).unwrap_err().to_string(),
+        "LIKES_SHARDS_READ must be a whole number from 4 to 16, not \"2\""
     );
 }
 

@@ -76,7 +76,11 @@ impl Store {
             .update(&counter.key(), &add, ReturnValue::UpdatedNew)
             .await?
             .map_err(|_| corrupt("a counter with a condition"))?;
-        let before = value(Some(&item))?.checked_sub(count);
+        let last = value(Some(&item))?;
+        if counter == Counter::MovieIds {
+            self.last_movie.set(last);
+        }
+        let before = last.checked_sub(count);
         Ok(before.ok_or_else(|| corrupt("a counter below what was added"))? + 1)
     }
 

@@ -42,7 +42,7 @@ impl Store {
         let now = self.clock.now();
         let mut movie = MovieItem::new(id, fields, Some(user), &now.to_string());
         if favorite_of.is_some() {
-            movie.count_favorite(CountChange::Add);
+            movie.count_favorite(CountChange::Add, self.likes_shards);
         }
         let mut plan = CreatePlan {
             movie,

@@ -12,7 +12,7 @@ use crate::{
         index::{self, PostingItem},
         item::{Item, from_item, number, text, to_item},
         keys::{self, Key},
-        likes::{CountChange, LikesCondition},
+        likes::{CountChange, LIKED_ONCE, LIKED_VALUE, LikesCondition, LikesShards},
         movie::{MovieItem, MovieView, NO_MOVIE},
         optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         store::Store,
@@ -64,7 +64,7 @@ impl Store {
             attempts.next().await?;
             let seen = self.read_for_edit(id, caller, named).await?;
             let edit = decide(&seen)?;
-            let mut plan = EditPlan::new(&seen.view, &edit, caller, self.clock.now());
+            let mut plan = EditPlan::new(&seen.view, &edit, caller, self.clock.now(), self.likes_shards);
             if self.commit(&mut plan).await? == PlanOutcome::Outdated {
                 continue;
             }
@@ -140,13 +140,13 @@ struct EditPlan<'a> {
 }
 
 impl<'a> EditPlan<'a> {
-    fn new(seen: &'a MovieView, edit: &Edit, caller: UserId, now: Instant) -> Self {
+    fn new(seen: &'a MovieView, edit: &Edit, caller: UserId, now: Instant, shards: LikesShards) -> Self {
         let old = &seen.movie;
         let mut new = old.edited(&edit.fields, edit.user, &now.to_string());
         let favorite = edit.favorite.unwrap_or(seen.favorite);
         let count_change = CountChange::between(seen.favorite, favorite);
         if let Some(count_change) = count_change {
-            new.count_favorite(count_change);
+            new.count_favorite(count_change, shards);
         }
         let (likes, on_conflict) = match count_change {
             Some(_) => (LikesCondition::Unchanged, OnConflict::Return),
@@ -209,8 +209,8 @@ impl<'a> EditPlan<'a> {
             add = " ADD #likes :step";
             values.push((":step".to_owned(), count_change.step()));
             if let Some(shard) = self.new.liked.as_ref().filter(|_| count_change.is_favorite()) {
-                set.push("#liked = :liked".into());
-                values.push((":liked".to_owned(), text(shard)));
+                set.push(LIKED_ONCE.into());
+                values.push((LIKED_VALUE.to_owned(), text(shard)));
             }
         }
         let mut update = format!("SET {}", set.join(", "));

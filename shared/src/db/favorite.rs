@@ -116,7 +116,7 @@ impl Store {
             }
             let likes = plan.likes;
             let mut changed = movie;
-            changed.count_favorite(change);
+            changed.count_favorite(change, self.likes_shards);
             if likes == LikesCondition::Any {
                 changed = self.with_current_likes(changed).await?;
             }
@@ -178,7 +178,7 @@ impl Plan for FavoritePlan<'_> {
             }
             CountChange::Remove => (favorite.delete(Condition::exists())?, CommitCheck::Gone(key)),
         };
-        let count = self.change.update(id);
+        let count = self.change.update(id, store.likes_shards);
         let count = count.only_if(self.likes.condition(self.movie.likes));
         let mut transaction = Transaction::default();
         self.favorite_action = transaction.add(favorite);

@@ -55,9 +55,6 @@ pub const LIKED: &str = "liked";
 /// The sort-key attribute of the index by likes, which also counts a movie's favorites ([`likes`](crate::db::likes)).
 pub const LIKES: &str = "likes";
 
-/// The number of shards of the likes index. Each is a partition, so that a partition gets one favorite in eight.
-pub const LIKES_SHARDS: u64 = 8;
-
 /// The table or one of its indexes, with the names of its key attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Index {
@@ -186,13 +183,13 @@ pub fn dated(date: &str, id: MovieId) -> String {
     format!("{date}{END}{}", id_text(id.get()))
 }
 
-/// The `liked` of a movie: its shard of the likes index, by its id.
+/// The `liked` of a movie that gets its first favorite: one of so many shards of the likes index, by the movie's id.
 #[must_use]
-pub fn liked(id: MovieId) -> String {
-    likes_shard(id.get() % LIKES_SHARDS)
+pub fn liked(id: MovieId, shards: u64) -> String {
+    likes_shard(id.get() % shards.max(1))
 }
 
-/// A shard of the likes index, below [`LIKES_SHARDS`].
+/// A shard of the likes index. Its number is below that of [`LikesShards::read`](crate::db::likes::LikesShards::read).
 #[must_use]
 pub fn likes_shard(shard: u64) -> String {
     format!("LIKES#{shard}")
@@ -281,6 +278,12 @@ pub fn cursor_key() -> Key {
 #[must_use]
 pub fn counter(name: &str) -> Key {
     Key::new("META", name)
+}
+
+/// The version of the table's layout: `META`, `LAYOUT`.
+#[must_use]
+pub fn layout() -> Key {
+    counter("LAYOUT")
 }
 
 /// A genre: `GENRES`, `<genre>#`.

@@ -2,6 +2,13 @@
 //!
 //! `likes` is the movie's favorite count × 10¹⁰ + its id. So one number orders movies by their counts, and movies with the
 //! same count by id. 64 bits hold it for ten billion movies with up to 1.8 billion favorites each.
+//!
+//! The index of movies by likes has several partitions, the shards ([`LikesShards`]). A movie gets its shard with its first
+//! favorite, and no later favorite changes it. So functions that write different numbers of shards never move a movie back
+//! and forth, and a list that reads all shards contains each movie exactly once. Only
+//! [`Store::move_likes`](crate::db::Store::move_likes) moves movies.
+
+use std::ops::RangeInclusive;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -17,11 +24,82 @@ use crate::{
 /// The amount that one favorite adds to `likes`. Every movie's id is smaller.
 pub const ONE_FAVORITE: u64 = 10_000_000_000;
 
+/// The default number of shards of the likes index. Each takes 500 favorites per second.
+pub const LIKES_SHARDS: u64 = 2;
+
+/// The largest number of shards. The list of the most liked movies makes one Query for each.
+pub const MAX_LIKES_SHARDS: u64 = 16;
+
+/// How many shards of the likes index a process uses.
+///
+/// The two numbers differ only while the number of a running deployment is changed. Every process must read all shards
+/// that any process has written, so a larger number is first read everywhere and then written (docs/deploy.md, "More shards
+/// for favorites").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LikesShards {
+    written: u64,
+    read: u64,
+}
+
+impl LikesShards {
+    /// Returns these numbers if both are in [`allowed`](Self::allowed) and `read` is at least `written`.
+    #[must_use]
+    pub fn new(written: u64, read: u64) -> Option<Self> {
+        let is_valid = Self::allowed().contains(&written) && (written..=MAX_LIKES_SHARDS).contains(&read);
+        is_valid.then_some(Self { written, read })
+    }
+
+    /// The numbers of shards that a process may use: 1 to [`MAX_LIKES_SHARDS`].
+    #[must_use]
+    pub fn allowed() -> RangeInclusive<u64> {
+        1..=MAX_LIKES_SHARDS
+    }
+
+    /// The number of shards over which movies with a first favorite are spread.
+    #[must_use]
+    pub fn written(self) -> u64 {
+        self.written
+    }
+
+    /// The number of shards that the list of the most liked movies reads.
+    #[must_use]
+    pub fn read(self) -> u64 {
+        self.read
+    }
+
+    /// The shard of a movie that gets its first favorite.
+    #[must_use]
+    pub fn of(self, id: MovieId) -> String {
+        keys::liked(id, self.written)
+    }
+
+    /// Whether `liked` is one of the shards that are read.
+    #[must_use]
+    pub fn reads(self, liked: &str) -> bool {
+        (0..self.read).any(|shard| liked == keys::likes_shard(shard))
+    }
+}
+
+impl Default for LikesShards {
+    fn default() -> Self {
+        Self {
+            written: LIKES_SHARDS,
+            read: LIKES_SHARDS,
+        }
+    }
+}
+
 /// Returns the favorite count in `likes`.
 #[must_use]
 pub fn favorite_count(likes: u64) -> u64 {
     likes / ONE_FAVORITE
 }
+
+/// The assignment, in an update, that puts a movie into the shard [`LIKED_VALUE`] unless it is in one.
+pub(crate) const LIKED_ONCE: &str = "#liked = if_not_exists(#liked, :liked)";
+
+/// The name of the shard's value in [`LIKED_ONCE`].
+pub(crate) const LIKED_VALUE: &str = ":liked";
 
 /// The change of `likes` by one favorite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +144,10 @@ impl CountChange {
     }
 
     /// Returns the update of movie `id` that makes the change. The first favorite also puts the movie into the likes index.
-    pub(crate) fn update(self, id: MovieId) -> Update {
+    pub(crate) fn update(self, id: MovieId, shards: LikesShards) -> Update {
         let update = match self {
-            Self::Add => {
-                Update::new("SET #liked = :shard ADD #likes :step").value(":shard", text(keys::liked(id)))
-            }
+            Self::Add => Update::new(format!("SET {LIKED_ONCE} ADD #likes :step"))
+                .value(LIKED_VALUE, text(shards.of(id))),
             Self::Remove => Update::new("ADD #likes :step"),
         };
         update.value(":step", self.step())
@@ -106,6 +183,32 @@ mod tests {
         let one = CountChange::Add.apply(none);
         assert_eq!((favorite_count(none), favorite_count(one)), (0, 1));
         assert_eq!(CountChange::Remove.apply(one), none);
+    }
+
+    #[test]
+    fn the_numbers_of_shards_are_from_1_to_16_and_none_is_written_that_is_not_read() {
+        let valid = |written, read| LikesShards::new(written, read).is_some();
+        assert!(valid(1, 1) && valid(2, 4) && valid(16, 16));
+        assert!(!valid(0, 2) && !valid(4, 2) && !valid(2, 17) && !valid(17, 17));
+        assert_eq!(
+            LikesShards::new(LIKES_SHARDS, LIKES_SHARDS),
+            Some(LikesShards::default())
+        );
+    }
+
+    #[test]
+    fn a_shard_is_read_when_its_number_is_below_that_of_the_readers() {
+        let shards = LikesShards::new(2, 4).unwrap();
+        assert_eq!(shards.of(MovieId::try_from(7).unwrap()), "LIKES#1");
+        for (liked, is_read) in [
+            ("LIKES#0", true),
+            ("LIKES#3", true),
+            ("LIKES#4", false),
+            ("LIKES#03", false),
+            ("", false),
+        ] {
+            assert_eq!(shards.reads(liked), is_read, "{liked}");
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@
 //! | [`expression`] | condition and update expressions |
 //! | `failure` | which failures of a call are temporary |
 //! | [`retry`] | deadlines, retries and pauses |
+//! | [`likes`] | the `likes` attribute, which encodes a movie's favorite count, and the shards of its index |
+//! | `last_id` | the last id that a process has seen |
 //! | [`store`] | the table; calls on one item or one range |
 //! | [`batch`] | calls on many items |
 //! | [`transaction`] | transactions |
@@ -34,8 +36,9 @@
 //! | [`session`] | sessions |
 //! | [`attempt_limits`] | when an attempt to sign in must wait |
 //! | [`attempts`] | counting attempts to sign in |
-//! | [`likes`] | the `likes` attribute, which encodes a movie's favorite count |
 //! | [`movie`] | movies; reads by id |
+//! | `likes_index` | the index of movies by likes; moving movies between its shards |
+//! | [`layout`] | the version of a table's layout, and the steps from each to the next |
 //! | [`genre`] | genres and their counts |
 //! | [`imdb_id`] | the movie of each IMDb id |
 //! | [`words`] | a movie's words, and which words of a search match them |
@@ -76,7 +79,10 @@ pub mod import;
 pub mod index;
 pub mod item;
 pub mod keys;
+mod last_id;
+pub mod layout;
 pub mod likes;
+mod likes_index;
 pub mod movie;
 pub mod movie_lists;
 mod optimistic;

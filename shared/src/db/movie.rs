@@ -8,7 +8,7 @@ use crate::{
     db::{
         item::{Item, corrupt, from_item},
         keys::{self, Key},
-        likes::{self, CountChange},
+        likes::{self, CountChange, LikesShards},
         page::Slice,
         store::Store,
     },
@@ -138,11 +138,11 @@ impl MovieItem {
         }
     }
 
-    /// Counts one favorite more or less.
-    pub(crate) fn count_favorite(&mut self, change: CountChange) {
+    /// Counts one favorite more or less. The first one gives the movie its shard.
+    pub(crate) fn count_favorite(&mut self, change: CountChange, shards: LikesShards) {
         self.likes = change.apply(self.likes);
         if change.is_favorite() {
-            self.liked = Some(keys::liked(self.id));
+            self.liked.get_or_insert_with(|| shards.of(self.id));
         }
     }
 }

@@ -1,21 +1,18 @@
 //! The lists of movies: all of them, a genre's, the newest and the most liked.
 
-use futures_util::future::try_join_all;
-
 use crate::{
     db::{
         counter::Counter,
         genre::genre_by_date,
         index,
-        item::{corrupt, from_item},
-        keys::{self, BY_DATE, LIKES, LIKES_INDEX, LIKES_SHARDS},
-        likes::ONE_FAVORITE,
-        movie::{MovieView, movie_id, newest_first},
+        item::from_item,
+        keys::{self, BY_DATE},
+        movie::{MovieView, newest_first},
         page::{Counted, PageLimit, Window},
         range::{Direction, KeyRange},
         store::Store,
     },
-    domain::{MovieId, UserId},
+    domain::UserId,
     error::Result,
 };
 
@@ -109,37 +106,17 @@ impl Store {
         Ok(views)
     }
 
-    /// AP-07: the movies with the most favorites, then by id; only movies with favorites. Reads the first movies of every
-    /// shard in parallel, and merges them.
+    /// AP-07: the movies with the most favorites, then by id; only movies with favorites.
     pub async fn most_liked_movies(
         &self,
         limit: PageLimit,
         caller: Option<UserId>,
     ) -> Result<Vec<MovieView>> {
-        let shards = (0..LIKES_SHARDS).map(|shard| self.most_liked_of_shard(shard, limit));
-        let mut items: Vec<(u64, MovieId)> = try_join_all(shards).await?.into_iter().flatten().collect();
-        items.sort_unstable_by(|a, b| b.cmp(a));
-        items.truncate(limit.get());
-        let ids: Vec<MovieId> = items.into_iter().map(|(_, id)| id).collect();
+        let ids = self.most_liked_ids(limit.get()).await?;
         let mut views = self.get_movies(&ids, caller).await?;
         // The index may lag behind the movies, whose counts are shown. So the movies decide.
         views.retain(|view| view.movie.favorite_count() > 0);
         views.sort_by_key(|view| std::cmp::Reverse(view.movie.likes));
         Ok(views)
-    }
-
-    async fn most_liked_of_shard(&self, shard: u64, limit: PageLimit) -> Result<Vec<(u64, MovieId)>> {
-        let shard = keys::likes_shard(shard);
-        let read = self
-            .query_largest(LIKES_INDEX, &shard, ONE_FAVORITE, limit.get())
-            .await?;
-        read.items
-            .iter()
-            .map(|item| {
-                let likes = item.get(LIKES).and_then(|n| n.as_n().ok()?.parse().ok());
-                let likes = likes.ok_or_else(|| corrupt("a movie in the likes index without likes"))?;
-                Ok((likes, movie_id(item)?))
-            })
-            .collect()
     }
 }

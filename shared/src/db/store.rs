@@ -3,7 +3,10 @@
 //! Every call to DynamoDB is made here, in [`batch`](crate::db::batch) or in [`transaction`](crate::db::transaction), with
 //! its retries and its errors.
 
-use std::sync::Arc;
+use std::{
+    ops::{Bound, RangeBounds},
+    sync::Arc,
+};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -21,6 +24,8 @@ use crate::{
         expression::{Condition, ConditionFailed, Conditional, Update},
         item::{Item, number, text},
         keys::{Index, Key},
+        last_id::LastId,
+        likes::LikesShards,
         range::{Direction, KeyRange},
         retry::{Priority, Retry},
     },
@@ -37,6 +42,10 @@ pub struct Store {
     pub table: Arc<str>,
     /// The clock from which expiries and timestamps are read.
     pub clock: Clock,
+    /// The shards of the likes index.
+    pub likes_shards: LikesShards,
+    /// The last movie id that this process has seen.
+    pub(crate) last_movie: LastId,
 }
 
 /// What one Query read.
@@ -65,7 +74,15 @@ impl Store {
             client,
             table: table.into(),
             clock,
+            likes_shards: LikesShards::default(),
+            last_movie: LastId::default(),
         }
+    }
+
+    /// The same store with these shards of the likes index.
+    #[must_use]
+    pub fn with_likes_shards(self, likes_shards: LikesShards) -> Self {
+        Self { likes_shards, ..self }
     }
 
     /// Reads one item, strongly consistent.
@@ -115,23 +132,38 @@ impl Store {
     }
 
     /// Reads the items with the largest sort keys in one partition of an index whose sort key is a number, largest first.
-    /// Sort keys below `least` are left out. Eventually consistent.
+    /// Sort keys outside of `range` are left out. Eventually consistent.
     pub async fn query_largest(
         &self,
         index: Index,
         pk: &str,
-        least: u64,
+        range: impl RangeBounds<u64>,
         limit: usize,
     ) -> Result<QueryOutput> {
+        let least = match range.start_bound() {
+            Bound::Included(least) => *least,
+            Bound::Excluded(below) => below.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let most = match range.end_bound() {
+            Bound::Included(most) => Some(*most),
+            Bound::Excluded(above) => Some(above.saturating_sub(1)),
+            Bound::Unbounded => None,
+        };
         let build = |request: QueryFluentBuilder| {
-            request
+            let request = request
                 .set_index_name(index.name.map(str::to_owned))
-                .key_condition_expression("#pk = :pk AND #sk >= :least")
                 .expression_attribute_names("#pk", index.pk)
                 .expression_attribute_names("#sk", index.sk)
                 .expression_attribute_values(":pk", text(pk))
                 .expression_attribute_values(":least", number(least))
-                .scan_index_forward(false)
+                .scan_index_forward(false);
+            match most {
+                Some(most) => request
+                    .key_condition_expression("#pk = :pk AND #sk BETWEEN :least AND :most")
+                    .expression_attribute_values(":most", number(most)),
+                None => request.key_condition_expression("#pk = :pk AND #sk >= :least"),
+            }
         };
         self.send_query(build, limit).await
     }

@@ -46,10 +46,13 @@ impl Store {
 
     /// Reads a page of items that are stored in buckets by id, and the number of all such items.
     ///
-    /// The first round reads the counters and the one or two buckets in which the page begins, in parallel. A descending
-    /// first page reads the counters first, because they contain the last id. If ids were deleted, a second round reads up
-    /// to `FURTHER_BUCKETS` more buckets in parallel. For example, a page of 20 from id 250 reads `MOVIES#0` from 250 to
-    /// its end, 255, and `MOVIES#1` from 256.
+    /// The first round reads the counters and the one or two buckets in which the page begins, in parallel. If ids were
+    /// deleted, a second round reads up to `FURTHER_BUCKETS` more buckets in parallel. For example, a page of 20 from id 250
+    /// reads `MOVIES#0` from 250 to its end, 255, and `MOVIES#1` from 256.
+    ///
+    /// A descending first page begins at the last id, which only the counter has. If this process has seen a last id, the
+    /// first round reads the bucket of that one, to its end. The counter, which is read at the same time, decides whether
+    /// that is the last bucket. If it isn't, or the process has seen no id, another round reads the last bucket.
     pub async fn walk_buckets(
         &self,
         bucket: fn(u64) -> String,
@@ -70,21 +73,32 @@ impl Store {
             (None, Direction::Ascending) => Some(1),
             (None, Direction::Descending) => None,
         };
-        let (begin, [count, last_id], first) = if let Some(begin) = begin {
-            let first = first_buckets(begin, direction, limit);
-            let (counters, first) = tokio::try_join!(
-                self.read_counters([count, ids]),
-                self.read_buckets(bucket, first, begin, direction, limit)
-            )?;
-            (begin, counters, first)
-        } else {
-            let [count, last_id] = self.read_counters([count, ids]).await?;
-            let first = first_buckets(last_id, direction, limit);
-            let first = self
-                .read_buckets(bucket, first, last_id, direction, limit)
-                .await?;
-            (last_id, [count, last_id], first)
+        let seen = (ids == Counter::MovieIds).then_some(&self.last_movie);
+        let guess = begin.or_else(|| seen?.get());
+        let read_first = async |id: u64| {
+            let buckets = first_buckets(id, direction, limit);
+            let from = begin.unwrap_or(end_of_bucket(id));
+            self.read_buckets(bucket, buckets, from, direction, limit).await
         };
+        let counters = self.read_counters([count, ids]);
+        let ([count, last_id], guessed) = match guess {
+            Some(id) => {
+                let (counters, first) = tokio::try_join!(counters, read_first(id))?;
+                (
+                    counters,
+                    Some(first).filter(|_| begin.is_some() || id / BUCKET == counters[1] / BUCKET),
+                )
+            }
+            None => (counters.await?, None),
+        };
+        if let Some(seen) = seen {
+            seen.set(last_id);
+        }
+        let first = match guessed {
+            Some(first) => first,
+            None => read_first(last_id).await?,
+        };
+        let begin = begin.unwrap_or(end_of_bucket(last_id));
         let BucketRead {
             items: mut read,
             mut is_cut,
@@ -208,6 +222,11 @@ fn first_buckets(begin: u64, direction: Direction, limit: usize) -> Buckets {
             high: bucket,
         },
     }
+}
+
+/// The largest id of the bucket that holds `id`.
+fn end_of_bucket(id: u64) -> u64 {
+    id / BUCKET * BUCKET + (BUCKET - 1)
 }
 
 /// The buckets that may be read in one more round, beyond the one `reached`. `None` if there are none: descending, below
