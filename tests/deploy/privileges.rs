@@ -6,13 +6,17 @@ use std::{
 };
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
+use aws_sdk_dynamodb::types::ReturnValue;
 use futures_util::future::join_all;
 use marquee::{
     guard::Seen,
     server::{Place, TEMPLATE},
     template::{Action, Grant, KeyPattern, Need, Role, Statement, Target, Template, resolve},
 };
-use marquee_shared::auth::password::PasswordHash;
+use marquee_shared::{
+    auth::password::PasswordHash,
+    db::{expression::Update, keys},
+};
 use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
 use tokio::sync::OnceCell;
@@ -57,6 +61,14 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         browse(&app, &owner).await;
         favorite(&app, &owner, &movies).await;
         edit(&owner, &admin, &movies).await;
+        empty_lists(&app).await;
+        app.anonymous()
+            .get("/api/movies/categories/")
+            .send()
+            .await
+            .is(200);
+        let sweep = &app.running.functions.sweep.state.store;
+        assert_eq!(marquee_sweep::sweep(sweep, AMPLE_TIME).await.unwrap().genres, 3);
         delete(&app, &owner, &movies).await;
         let swept = marquee_sweep::sweep(&app.running.functions.sweep.state.store, AMPLE_TIME).await;
         assert!(swept.unwrap().is_done);
@@ -241,6 +253,17 @@ async fn edit(owner: &Caller, admin: &Caller, movies: &[u64]) {
             .is(200);
     }
     admin.get("/api/users/").send().await.is(200);
+}
+
+/// Makes the genres those of an earlier version, which list no newest movies.
+async fn empty_lists(app: &TestApp) {
+    let store = &app.running.state.store;
+    for genre in store.all_genres().await.unwrap() {
+        let key = keys::genre(&genre.identity);
+        let update = Update::new("REMOVE #newest, #floor");
+        let updated = store.update(&key, &update, ReturnValue::None).await.unwrap();
+        updated.unwrap();
+    }
 }
 
 /// Deletes a movie without favorites, one with a favorite, and one with more favorites than its deletion removes.

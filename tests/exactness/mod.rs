@@ -10,6 +10,7 @@ mod hostile;
 mod imdb_ids;
 mod logins;
 mod model;
+mod newest;
 mod outages;
 mod races;
 mod search;

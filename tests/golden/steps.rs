@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
+use aws_sdk_dynamodb::types::ReturnValue;
 use marquee::import::{Importer, Source};
-use marquee_shared::domain::Role;
+use marquee_shared::{
+    db::{expression::Update, keys},
+    domain::Role,
+};
 use serde_json::{Value, json};
 
 use super::Golden;
@@ -88,7 +92,7 @@ async fn accounts(recorder: &mut Recorder) -> Caller {
 async fn writes(recorder: &mut Recorder, owner: &Caller) {
     let alien = movie("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25");
     let call = owner.post("/api/movies/").json(&alien);
-    let patterns = ["AP-10", "AP-25"];
+    let patterns = ["AP-10", "AP-25", "AP-37"];
     let request = "POST /api/movies/, the first of a process with a token";
     recorder.send("create_movie", &patterns, request, call, 201).await;
     let mut blade_runner = movie("Blade Runner", "Ridley Scott", "Sci-Fi", "1982-06-25");
@@ -96,7 +100,13 @@ async fn writes(recorder: &mut Recorder, owner: &Caller) {
     let call = owner.post("/api/movies/").json(&blade_runner);
     let request = "POST /api/movies/ with an `imdb_id`";
     recorder
-        .send("create_movie_with_imdb_id", &["AP-10"], request, call, 201)
+        .send(
+            "create_movie_with_imdb_id",
+            &["AP-10", "AP-37"],
+            request,
+            call,
+            201,
+        )
         .await;
     let path = "/api/movies/1/";
     let call = owner.patch(path).json(&json!({"title": "Aliens"}));
@@ -195,7 +205,7 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
         ),
         (
             "list_categories",
-            &["AP-05", "AP-06", "AP-14", "AP-29"],
+            &["AP-06", "AP-14", "AP-29"],
             "/api/movies/categories/",
         ),
         (
@@ -285,6 +295,17 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     let store = recorder.proxied.app.running.state.store.clone();
     store.sweep_favorites().await.unwrap();
     recorder.store_calls("sweep", &["AP-16"], "a run of the sweep, with nothing to remove");
+    let genre = keys::genre("sci-fi");
+    let as_earlier = Update::new("REMOVE #newest, #floor");
+    store
+        .update(&genre, &as_earlier, ReturnValue::None)
+        .await
+        .unwrap()
+        .unwrap();
+    recorder.proxied.proxy.take();
+    store.refill_genres().await.unwrap();
+    let refill = "a run of the sweep, with a genre of an earlier version";
+    recorder.store_calls("refill", &["AP-38"], refill);
     store.promote(&owner.username, Role::Admin).await.unwrap();
     recorder.store_calls("promote", &["AP-18", "AP-26"], "marquee promote ripley");
     let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -36,7 +36,8 @@
 //! | [`attempts`] | counting attempts to sign in |
 //! | [`likes`] | the `likes` attribute, which encodes a movie's favorite count |
 //! | [`movie`] | movies; reads by id |
-//! | [`genre`] | genres and their counts |
+//! | [`newest`] | the list of newest movies in a genre's item |
+//! | [`genre`] | genres, their counts and their newest movies |
 //! | [`imdb_id`] | the movie of each IMDb id |
 //! | [`words`] | a movie's words, and which words of a search match them |
 //! | [`carried`] | the words that a posting carries |
@@ -50,6 +51,7 @@
 //! | [`movie_lists`] | lists of movies |
 //! | [`import`] | the job of a bulk import, and its lookups |
 //! | [`categories`] | genres with their newest movies |
+//! | [`refill`] | filling the lists of newest movies that ran out |
 //! | [`favorite`] | favorites |
 //! | `sweep` | removing the favorites of deleted movies |
 //! | `create_movie` | adding a movie |
@@ -79,12 +81,14 @@ pub mod keys;
 pub mod likes;
 pub mod movie;
 pub mod movie_lists;
+pub mod newest;
 mod optimistic;
 pub mod page;
 pub mod posting;
 pub mod posting_keys;
 pub mod public_key;
 pub mod range;
+pub mod refill;
 pub mod retry;
 pub mod search;
 pub mod session;
