@@ -6,22 +6,18 @@ use std::{
 };
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
-use aws_sdk_dynamodb::types::ReturnValue;
 use futures_util::future::join_all;
 use marquee::{
     guard::Seen,
     server::{Place, TEMPLATE},
     template::{Action, Grant, KeyPattern, Need, Role, Statement, Target, Template, resolve},
 };
-use marquee_shared::{
-    auth::password::PasswordHash,
-    db::{expression::Update, keys},
-};
+use marquee_shared::auth::password::PasswordHash;
 use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
 use tokio::sync::OnceCell;
 
-use super::sweep::put_favorites;
+use super::sweep::{empty_lists, put_favorites};
 use crate::{
     api::{last_page, pages, with_changes},
     support::{Caller, PASSWORD, TestApp, movie, tokens::without_user},
@@ -61,7 +57,7 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         browse(&app, &owner).await;
         favorite(&app, &owner, &movies).await;
         edit(&owner, &admin, &movies).await;
-        empty_lists(&app).await;
+        empty_lists(&app.running.state.store).await;
         app.anonymous()
             .get("/api/movies/categories/")
             .send()
@@ -253,17 +249,6 @@ async fn edit(owner: &Caller, admin: &Caller, movies: &[u64]) {
             .is(200);
     }
     admin.get("/api/users/").send().await.is(200);
-}
-
-/// Makes the genres those of an earlier version, which list no newest movies.
-async fn empty_lists(app: &TestApp) {
-    let store = &app.running.state.store;
-    for genre in store.all_genres().await.unwrap() {
-        let key = keys::genre(&genre.identity);
-        let update = Update::new("REMOVE #newest, #floor");
-        let updated = store.update(&key, &update, ReturnValue::None).await.unwrap();
-        updated.unwrap();
-    }
 }
 
 /// Deletes a movie without favorites, one with a favorite, and one with more favorites than its deletion removes.

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -15,8 +16,9 @@ use marquee_shared::{
         edit_movie::Edit,
         expression::Condition,
         genre::GenreItem,
-        item::Item,
+        item::{Item, from_item},
         keys,
+        movie::MovieItem,
         newest::{Entry, MOST, TRIM_ABOVE},
         page::{PageLimit, Window},
     },
@@ -27,7 +29,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _}
 use super::races::{app_with_long_deadline, run_all};
 use crate::support::{
     TestApp,
-    audit::audit,
+    audit::{audit, scan},
     measure::HOLD,
     proxy::{Cost, Fault, ProxiedApp},
 };
@@ -433,5 +435,46 @@ async fn the_demonstrations_categories_cost_at_most_5_calls_2_trips_and_100_unit
             cost.calls.len() <= 5 && cost.trips == 2 && cost.reads <= most,
             "{cost:?}"
         );
+    }
+}
+
+/// Guarantee 61. Both paths of an import, over HTTP and by direct calls of the engine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_beside_other_writers_lists_the_newest_movies_of_each_genre() {
+    for is_direct in [false, true] {
+        let proxied = ProxiedApp::new().await;
+        let mut table = Table::of(&proxied.app).await;
+        table.store = proxied.proxy.store().await;
+        let mut csv = "title,description,release_date,director,genre\n".to_owned();
+        for n in 0..400 {
+            let date = format!("{}-01-01", 1900 + n * 37 % 97);
+            writeln!(csv, "M{n},A movie.,{date},A. Smithee,\"{}\"", GENRES[n % 5]).unwrap();
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("movies.csv");
+        std::fs::write(&file, csv).unwrap();
+        let database = proxied.proxy.table.database().filter(|_| is_direct);
+        let import = Importer::new(table.store.clone(), database);
+        let import = tokio::spawn(async move { import.run(&Source::File(file)).await });
+        let mut n = 0;
+        while !import.is_finished() || n < 12 {
+            let id = table
+                .add(GENRES[n % 5], &format!("{}-06-01", 1900 + n * 13 % 99))
+                .await;
+            if n % 3 == 0 {
+                table.delete(id).await;
+            }
+            n += 1;
+        }
+        assert_eq!(import.await.unwrap().unwrap().movies, 400);
+        for movie in scan(&table.store).await {
+            if movie["pk"].as_s().unwrap().starts_with("MOVIES#") {
+                let movie: MovieItem = from_item(movie).unwrap();
+                table.movies.insert(movie.id, movie.fields);
+            }
+        }
+        assert_eq!(table.empty_lists().await, 0);
+        table.check("after the import").await;
+        audit(&table.store).await;
     }
 }
