@@ -37,6 +37,7 @@
 //! | [`likes`] | the `likes` attribute, which encodes a movie's favorite count |
 //! | [`movie`] | movies; reads by id |
 //! | [`newest`] | the list of newest movies in a genre's item |
+//! | [`newest_change`] | changes of this list |
 //! | [`genre`] | genres, their counts and their newest movies |
 //! | [`imdb_id`] | the movie of each IMDb id |
 //! | [`words`] | a movie's words, and which words of a search match them |
@@ -82,6 +83,7 @@ pub mod likes;
 pub mod movie;
 pub mod movie_lists;
 pub mod newest;
+pub mod newest_change;
 mod optimistic;
 pub mod page;
 pub mod posting;

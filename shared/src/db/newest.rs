@@ -13,7 +13,6 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{IgnoredAny, MapAccess, Visitor},
@@ -21,10 +20,7 @@ use serde::{
 };
 
 use crate::{
-    db::{
-        expression::{Condition, Update},
-        item::{corrupt, number, text},
-    },
+    db::item::corrupt,
     domain::{MovieId, ReleaseDate},
     error::Result,
 };
@@ -78,7 +74,7 @@ impl Entry {
     }
 
     /// The path of the entry in an expression.
-    fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("#newest.#{}", self.0)
     }
 }
@@ -105,6 +101,11 @@ impl Floor {
     #[must_use]
     pub fn at(entry: &Entry) -> Self {
         Self(entry.0.clone())
+    }
+
+    /// The floor as it is stored.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Whether a movie with this entry must be listed.
@@ -191,171 +192,76 @@ impl Newest {
     }
 }
 
-/// What is known about a genre's item when a write of it is planned. The conditions of the write fail if it is wrong.
-#[derive(Clone, Copy, Debug)]
-pub enum Known<'a> {
-    /// Nothing. The write assumes that the item has room.
-    Nothing,
-    /// The item had these newest movies.
-    Newest(&'a Newest),
-}
-
-/// A change of the entries of a genre's item.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewestChange {
-    /// The entries that are written.
-    enter: Vec<Entry>,
-    /// The entries that are removed because their movies are deleted or edited.
-    leave: Vec<Entry>,
-    /// The entries that are removed because there are too many.
-    trimmed: Vec<Entry>,
-    /// The floor, if the change raises it.
-    raised: Option<Floor>,
-    /// The highest entry of a movie that isn't listed because it is below the floor, if the change doesn't raise the floor.
-    outside: Option<Entry>,
-    /// How many of the trimmed entries must still be there, because there is no room otherwise.
-    guards: usize,
-    /// Whether the item is one of an earlier version, and lists nothing.
-    is_unlisted: bool,
-    /// The number of the refill that the change ends, if it ends one.
-    ends: Option<u64>,
-}
-
-impl NewestChange {
-    /// Plans to add and to remove entries. `floor` is a floor to which the list must be cut if its own is lower.
-    #[must_use]
-    pub fn plan(known: Known<'_>, added: &[Entry], removed: &[Entry], floor: Option<&Floor>) -> Self {
-        let mut change = Self {
-            leave: removed.to_vec(),
-            ..Self::default()
-        };
-        let newest = match known {
-            Known::Nothing => {
-                change.enter = added.to_vec();
-                return change;
-            }
-            Known::Newest(newest) => newest,
-        };
-        let Some((Entries(entries), own)) = &newest.listed else {
-            return Self {
-                is_unlisted: true,
-                ..Self::default()
-            };
-        };
-        let mut floor = floor.unwrap_or(own).max(own);
-        let held: BTreeSet<&Entry> = entries.iter().filter(|e| !removed.contains(e)).collect();
-        let inside = added.iter().filter(|e| floor.covers(e));
-        let mut kept: BTreeSet<&Entry> = held.iter().copied().chain(inside).collect();
-        let cut;
-        if kept.len() > TRIM_ABOVE {
-            while kept.len() > KEPT {
-                kept.pop_first();
-            }
-            if let Some(lowest) = kept.first() {
-                cut = Floor::at(lowest);
-                floor = floor.max(&cut);
-            }
-        }
-        let is_kept = |entry: &Entry| kept.contains(entry);
-        let enter = added.iter().filter(|e| is_kept(e) && !held.contains(e));
-        change.enter = enter.cloned().collect();
-        change.trimmed = held.iter().filter(|e| !is_kept(e)).copied().cloned().collect();
-        if floor > own {
-            change.raised = Some(floor.clone());
-        } else {
-            change.outside = added.iter().filter(|e| !is_kept(e)).max().cloned();
-        }
-        let over = (entries.len() + change.enter.len()).saturating_sub(MOST);
-        change.guards = over.min(change.trimmed.len());
-        change
-    }
-
-    /// The same change, which also ends the refill with this number.
-    #[must_use]
-    pub(crate) fn ending(self, fill: u64) -> Self {
-        Self {
-            ends: Some(fill),
-            ..self
-        }
-    }
-
-    /// The newest movies after the change.
-    #[must_use]
-    pub fn apply(&self, newest: &Newest) -> Newest {
-        let mut after = newest.clone();
-        if let Some((Entries(entries), floor)) = &mut after.listed {
-            for entry in self.leave.iter().chain(&self.trimmed) {
-                entries.remove(entry);
-            }
-            entries.extend(self.enter.iter().cloned());
-            if let Some(raised) = &self.raised {
-                *floor = raised.clone();
-            }
-        }
-        after
-    }
-
-    /// The entries that are written.
-    pub(crate) fn entering(&self) -> &[Entry] {
-        &self.enter
-    }
-
-    /// The update that makes this change, and counts `movies` movies more.
-    #[must_use]
-    pub fn update(&self, movies: i64) -> Update {
-        let paths = |entries: &[Entry]| entries.iter().map(Entry::path).collect::<Vec<_>>();
-        let mut set: Vec<String> = paths(&self.enter)
-            .iter()
-            .map(|path| format!("{path} = :in"))
-            .collect();
-        set.extend(self.raised.as_ref().map(|_| "#floor = :floor".to_owned()));
-        set.extend(self.ends.map(|_| "#fill = :ended".to_owned()));
-        let remove = [paths(&self.leave), paths(&self.trimmed)].concat();
-        let mut expression = String::new();
-        for (verb, parts) in [("SET", set), ("REMOVE", remove)] {
-            if !parts.is_empty() {
-                expression.push_str(&format!("{verb} {} ", parts.join(", ")));
-            }
-        }
-        expression.push_str("ADD #n :movies");
-        let update = Update::new(expression).value(":movies", number(movies));
-        let update = update.only_if(self.condition());
-        match self.ends {
-            Some(fill) => update
-                .when("#fill = :fill")
-                .value(":fill", number(fill))
-                .value(":ended", number(fill + 1)),
-            None => update,
-        }
-    }
-
-    /// The condition under which the change keeps the rules.
-    fn condition(&self) -> Condition {
-        if self.is_unlisted {
-            return Condition::exists().and(Condition::new("attribute_not_exists(#newest)"));
-        }
-        let mut condition = if self.enter.is_empty() {
-            Condition::new("attribute_exists(#newest)")
-        } else {
-            let room = (MOST + self.guards).saturating_sub(self.enter.len());
-            Condition::new("size(#newest) <= :room")
-                .value(":room", number(room))
-                .value(":in", AttributeValue::Bool(true))
-        };
-        for guard in self.trimmed.iter().take(self.guards) {
-            condition = condition.and(Condition::new(format!("attribute_exists({})", guard.path())));
-        }
-        if let Some(Floor(raised)) = &self.raised {
-            let not_lower = Condition::new("#floor <= :floor").value(":floor", text(raised));
-            condition = condition.and(not_lower);
-        }
-        if let Some(Entry(outside)) = &self.outside {
-            let above = Condition::new("#floor > :outside").value(":outside", text(outside));
-            condition = condition.and(above);
-        }
-        condition
-    }
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    fn entry(date: &str, id: u64) -> Entry {
+        Entry::of(ReleaseDate::parse(date).unwrap(), MovieId::try_from(id).unwrap())
+    }
+
+    /// Entries of consecutive years from 1900 on, one for each number.
+    fn years(numbers: std::ops::Range<u64>) -> Vec<Entry> {
+        numbers
+            .map(|n| entry(&format!("{}-01-01", 1900 + n), n + 1))
+            .collect()
+    }
+
+    /// A list of these entries with this floor.
+    fn listed(entries: &[Entry], floor: Floor) -> Newest {
+        Newest {
+            listed: Some((Entries(entries.iter().cloned().collect()), floor)),
+            fill: 0,
+        }
+    }
+
+    #[test]
+    fn entries_are_ordered_by_date_and_then_by_id() {
+        let ordered = [
+            entry("1870-01-01", 9_999_999_999),
+            entry("1999-12-31", 2),
+            entry("1999-12-31", 10),
+            entry("2000-01-01", 1),
+            entry("9999-12-31", 1),
+        ];
+        assert!(ordered.is_sorted());
+        assert_eq!(ordered[2].to_string(), "199912310000000010");
+        assert_eq!(ordered[0].movie().unwrap().get(), 9_999_999_999);
+        assert_eq!(
+            Entry::of_date("1999-12-31", MovieId::try_from(10).unwrap()),
+            ordered[2]
+        );
+        assert!(ordered.iter().all(|entry| Floor::lowest().covers(entry)));
+        for malformed in ["", "123456789", "1999123100000000x0"] {
+            assert!(Entry(malformed.to_owned()).movie().is_err(), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn the_latest_movies_are_known_if_enough_are_above_the_floor_or_all_are_listed() {
+        let seven = years(0..7);
+        let ids = |newest: &Newest, movies| {
+            let latest = newest.latest(5, movies).unwrap();
+            latest.map(|ids| ids.iter().map(|id| id.get()).collect::<Vec<_>>())
+        };
+        let latest = Some(vec![7, 6, 5, 4, 3]);
+        // Of many movies, the fifth newest must be above the floor.
+        assert_eq!(ids(&listed(&seven, Floor::at(&seven[2])), 99), latest);
+        assert_eq!(ids(&listed(&seven, Floor::at(&seven[3])), 99), None);
+        // As many entries as movies are all movies.
+        assert_eq!(ids(&listed(&seven, Floor::at(&seven[6])), 7), latest);
+        assert_eq!(
+            ids(&listed(&seven[..2], Floor::at(&seven[6])), 2),
+            Some(vec![2, 1])
+        );
+        assert_eq!(ids(&listed(&seven[..2], Floor::lowest()), 3), None);
+        // While a refill is in progress, only the number counts.
+        let refilling = Newest {
+            fill: 1,
+            ..listed(&seven, Floor::lowest())
+        };
+        assert_eq!((ids(&refilling, 99), ids(&refilling, 7)), (None, latest));
+        // An item of an earlier version.
+        assert_eq!(ids(&Newest::default(), 7), None);
+    }
+}
