@@ -141,15 +141,22 @@ fn engine_update(update: Update) -> Result<engine::TransactUpdate> {
     })
 }
 
-/// Converts attributes to the engine's types. A bulk write has strings and numbers only.
+/// Converts attributes to the engine's types. A bulk write has strings, numbers, Boolean values and maps of these only.
 fn engine_item(item: Item) -> Result<dynoxide::Item> {
     item.into_iter()
-        .map(|(name, value)| match value {
-            AttributeValue::S(text) => Ok((name, dynoxide::AttributeValue::S(text))),
-            AttributeValue::N(number) => Ok((name, dynoxide::AttributeValue::N(number))),
-            _ => Err(Error::internal(format!(
-                "the engine: {name} is neither a string nor a number"
-            ))),
+        .map(|(name, value)| {
+            let value = match value {
+                AttributeValue::S(text) => dynoxide::AttributeValue::S(text),
+                AttributeValue::N(number) => dynoxide::AttributeValue::N(number),
+                AttributeValue::Bool(is_true) => dynoxide::AttributeValue::BOOL(is_true),
+                AttributeValue::M(map) => dynoxide::AttributeValue::M(engine_item(map)?),
+                _ => {
+                    return Err(Error::internal(format!(
+                        "the engine: {name} is of an unexpected type"
+                    )));
+                }
+            };
+            Ok((name, value))
         })
         .collect()
 }

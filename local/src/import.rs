@@ -169,7 +169,7 @@ impl Importer {
             None => store.begin_import(&survey.hash, survey.rows).await?,
         };
         let into_empty = job.done == 0 && store.read_counters([Counter::Movies]).await? == [0];
-        let genres = store.all_genres().await?.into_iter().map(|g| g.identity);
+        let genres = store.all_genres().await?.into_iter();
         let progress = progress_bar(survey.rows, job.done);
         let committed = Arc::new(AtomicU64::new(job.done));
         let (batches, read) = mpsc::channel(1);
@@ -178,7 +178,7 @@ impl Importer {
             hash: &survey.hash,
             committed: job.done,
             shared: Arc::clone(&committed),
-            genres: genres.collect(),
+            genres: genres.map(|genre| (genre.identity.clone(), genre)).collect(),
             movies: 0,
             skipped: 0,
             progress: progress.clone(),

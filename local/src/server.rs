@@ -43,7 +43,7 @@ use crate::{
 /// The deployment template, which declares this server's routes and table.
 pub const TEMPLATE: &str = include_str!("../../template.yaml");
 
-/// The interval between two sweeps for favorites of deleted movies, and how long a sweep may take.
+/// The interval between two sweeps, and how long a sweep may take.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// Where the table is.
@@ -392,13 +392,14 @@ async fn import_into_empty(
     Ok(())
 }
 
-/// Completes deletions of movies that were interrupted before all favorites were deleted, at intervals.
+/// Completes deletions of movies that were interrupted before all favorites were deleted, and refills the lists of newest
+/// movies of genres that ran out, at intervals.
 async fn sweep_periodically(store: Store) {
     let mut every = tokio::time::interval(SWEEP_EVERY);
     loop {
         every.tick().await;
         if let Err(error) = marquee_sweep::sweep(&store, SWEEP_EVERY).await {
-            telemetry::warn(&error, "can't delete the favorites of deleted movies");
+            telemetry::warn(&error, "the sweep of deleted movies and of genres failed");
         }
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! It scans, which no request does. Where DynamoDB has limits that the embedded engine lacks, it checks them too.
 
+mod newest;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use marquee_shared::{
     db::{
         Key, Store,
+        genre::GenreItem,
         imdb_id::ImdbIdItem,
         index,
         item::{Item, from_item, to_item},
@@ -80,8 +83,8 @@ struct Items {
     logins: BTreeMap<String, LoginItem>,
     /// Postings and genre memberships.
     index: BTreeMap<Key, Item>,
-    /// The name and the count of each genre, by its identity.
-    genres: BTreeMap<String, (String, u64)>,
+    /// The genres, by the identity in the key.
+    genres: BTreeMap<String, GenreItem>,
     imdb_ids: BTreeMap<Key, MovieId>,
     favorites: BTreeMap<(MovieId, UserId), Item>,
     sweeps: BTreeSet<MovieId>,
@@ -171,17 +174,18 @@ impl Items {
             }
             "GENRES" => {
                 let identity = key.sk.trim_end_matches(keys::END).to_owned();
-                if text(&item, "identity") != identity {
-                    self.report(format!(
-                        "genre {identity} has the identity {}",
-                        text(&item, "identity")
-                    ));
+                match from_item::<GenreItem>(item) {
+                    Ok(genre) => {
+                        if genre.identity != identity {
+                            self.report(format!("genre {identity} has the identity {}", genre.identity));
+                        }
+                        if Genre::parse(&genre.name).map(|g| g.identity()) != Ok(identity.clone()) {
+                            self.report(format!("genre {identity} has the name {}", genre.name));
+                        }
+                        self.genres.insert(identity, genre);
+                    }
+                    Err(e) => self.report(format!("{key:?} is not a valid genre: {e:?}")),
                 }
-                let name = text(&item, "name");
-                if Genre::parse(&name).map(|g| g.identity()) != Ok(identity.clone()) {
-                    self.report(format!("genre {identity} has the name {name}"));
-                }
-                self.genres.insert(identity, (name, number(&item, "n")));
             }
             "IMDB" => match from_item::<ImdbIdItem>(item) {
                 Ok(item) => {
@@ -284,7 +288,8 @@ impl Items {
         self.found.extend(found);
     }
 
-    /// Checks that the count of each genre is the number of its movies and of its memberships.
+    /// Checks that the count of each genre is the number of its movies and of its memberships, and that its list has the
+    /// newest of them.
     fn genres(&mut self) {
         let mut by_movies: BTreeMap<String, u64> = BTreeMap::new();
         for movie in self.movies.values() {
@@ -301,7 +306,7 @@ impl Items {
         let counted: BTreeMap<String, u64> = self
             .genres
             .iter()
-            .map(|(identity, (_, n))| (identity.clone(), *n))
+            .map(|(identity, genre)| (identity.clone(), genre.n))
             .collect();
         if counted != by_movies {
             self.report(format!(
@@ -313,6 +318,8 @@ impl Items {
                 "the genres count {counted:?}, the memberships are {by_members:?}"
             ));
         }
+        let found = newest::discrepancies(&self.genres, self.movies.values());
+        self.found.extend(found);
     }
 
     /// Checks that each movie with an IMDb id has the item of that id, and that no other movie has one.

@@ -17,7 +17,7 @@ use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
 use tokio::sync::OnceCell;
 
-use super::sweep::put_favorites;
+use super::sweep::{empty_lists, put_favorites};
 use crate::{
     api::{last_page, pages, with_changes},
     support::{Caller, PASSWORD, TestApp, movie, tokens::without_user},
@@ -57,6 +57,14 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         browse(&app, &owner).await;
         favorite(&app, &owner, &movies).await;
         edit(&owner, &admin, &movies).await;
+        empty_lists(&app.running.state.store).await;
+        app.anonymous()
+            .get("/api/movies/categories/")
+            .send()
+            .await
+            .is(200);
+        let sweep = &app.running.functions.sweep.state.store;
+        assert_eq!(marquee_sweep::sweep(sweep, AMPLE_TIME).await.unwrap().genres, 3);
         delete(&app, &owner, &movies).await;
         let swept = marquee_sweep::sweep(&app.running.functions.sweep.state.store, AMPLE_TIME).await;
         assert!(swept.unwrap().is_done);

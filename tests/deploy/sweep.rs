@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use aws_sdk_dynamodb::types::ReturnValue;
 use lambda_runtime::{Context, LambdaEvent};
 use marquee::{guard::Guard, server::TEMPLATE, template::Template};
 use marquee_shared::{
@@ -9,7 +10,7 @@ use marquee_shared::{
     clock::Clock,
     db::{
         Key, Store,
-        expression::Condition,
+        expression::{Condition, Update},
         favorite::FavoriteItem,
         item::{Item, to_item},
         keys,
@@ -48,6 +49,16 @@ async fn leave_favorites(store: &Store, movie: u64, users: u64) {
 async fn put(store: &Store, key: Key, mut item: Item) {
     item.extend(key.attributes());
     assert!(store.put(item, Condition::none()).await.unwrap().is_ok());
+}
+
+/// Makes the genres those of an earlier version, which list no newest movies.
+pub(super) async fn empty_lists(store: &Store) {
+    for genre in store.all_genres().await.unwrap() {
+        let key = keys::genre(&genre.identity);
+        let update = Update::new("REMOVE #newest, #floor");
+        let updated = store.update(&key, &update, ReturnValue::None).await.unwrap();
+        updated.unwrap();
+    }
 }
 
 /// Returns how many favorites the table has, and how many movies wait for the sweep.
@@ -111,6 +122,30 @@ async fn the_sweep_removes_the_favorites_that_a_deletion_leaves() {
     audit(store).await;
 }
 
+/// Guarantee 63. The sweep is in time, and a sweep without time changes nothing.
+#[tokio::test]
+async fn the_sweep_refills_the_genres_of_an_earlier_version() {
+    let app = TestApp::new().await;
+    let owner = app.member().await;
+    for title in ["Alien", "Aliens"] {
+        owner
+            .add(&movie(title, "Ridley Scott", "Horror, Sci-Fi", "1979-05-25"))
+            .await;
+    }
+    let store = &app.running.state.store;
+    empty_lists(store).await;
+    let function = &app.running.functions.sweep.state.store;
+    for (time, genres) in [(Duration::ZERO, 0), (AMPLE_TIME, 2), (AMPLE_TIME, 0)] {
+        let expected = Swept {
+            movies: 0,
+            genres,
+            is_done: time > Duration::ZERO,
+        };
+        assert_eq!(marquee_sweep::sweep(function, time).await.unwrap(), expected);
+    }
+    audit(store).await;
+}
+
 #[tokio::test]
 async fn the_sweep_continues_until_no_movie_is_left() {
     let (proxy, function) = table_and_function().await;
@@ -120,9 +155,13 @@ async fn the_sweep_continues_until_no_movie_is_left() {
         leave_favorites(&table, movie, 1).await;
     }
     for movies in [120, 0] {
-        let is_done = true;
+        let expected = Swept {
+            movies,
+            genres: 0,
+            is_done: true,
+        };
         let swept = marquee_sweep::sweep(&function, AMPLE_TIME).await.unwrap();
-        assert_eq!(swept, Swept { movies, is_done });
+        assert_eq!(swept, expected);
         assert_eq!(remaining(&table).await, (0, 0));
     }
 }

@@ -43,6 +43,24 @@ fn set(name: &'static str, value: AttributeValue) -> Mutation {
     })
 }
 
+fn without(name: &'static str) -> Mutation {
+    Box::new(move |item| {
+        let mut item = item.unwrap();
+        item.remove(name).expect("the attribute exists");
+        Some(item)
+    })
+}
+
+/// The entries of a genre's newest movies, as they are stored.
+fn entries(entries: &[&str]) -> AttributeValue {
+    let entries = entries.iter();
+    AttributeValue::M(
+        entries
+            .map(|entry| ((*entry).to_owned(), AttributeValue::Bool(true)))
+            .collect(),
+    )
+}
+
 fn removed() -> Mutation {
     Box::new(|item| {
         item.expect("the item exists");
@@ -158,6 +176,24 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
         ),
         ("genres count", keys::genre("sci-fi"), set("n", number(2))),
         ("genres count", keys::genre("sci-fi"), removed()),
+        ("lists no newest movies", keys::genre("sci-fi"), without("newest")),
+        ("lists no newest movies", keys::genre("sci-fi"), without("floor")),
+        (
+            "doesn't list 197905250000000001",
+            keys::genre("sci-fi"),
+            set("newest", entries(&[])),
+        ),
+        (
+            "lists 197905260000000001",
+            keys::genre("sci-fi"),
+            set("newest", entries(&["197905250000000001", "197905260000000001"])),
+        ),
+        (
+            "has 1025 bytes",
+            keys::genre("sci-fi"),
+            set("floor", text("0".repeat(948))),
+        ),
+        ("not a valid genre", keys::genre("sci-fi"), set("n", text("x"))),
         ("has the name", keys::genre("sci-fi"), set("name", text("Drama"))),
         (
             "has the identity",

@@ -11,6 +11,7 @@ mod imdb_ids;
 mod last_ids;
 mod logins;
 mod model;
+mod newest;
 mod outages;
 mod races;
 mod search;

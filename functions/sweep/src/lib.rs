@@ -1,5 +1,5 @@
-//! The sweep function: removes favorites of deleted movies that the deletions left behind. It runs on a schedule and serves
-//! no requests.
+//! The sweep function: removes favorites of deleted movies that the deletions left behind, and refills the lists of newest
+//! movies of genres that ran out. It runs on a schedule and serves no requests.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,17 +15,19 @@ const IN_TIME: Duration = Duration::from_secs(1);
 pub struct Swept {
     /// How many movies were examined. A movie with very many favorites is examined, and counted, several times.
     pub movies: usize,
+    /// How many genres got a new list of their newest movies.
+    pub genres: usize,
     /// Whether nothing is left to remove. If not, the time was up, and the next sweep continues.
     pub is_done: bool,
 }
 
-/// AP-16: removes the favorites of deleted movies, for at most `time`. It may be interrupted at any point, because a movie's
-/// `SWEEP` item is removed last.
+/// AP-16, AP-38: removes the favorites of deleted movies, and refills genres, for at most `time`. It may be interrupted at any
+/// point: a movie's `SWEEP` item is removed last, and so is the mark of a genre that is being refilled.
 ///
 /// # Errors
 /// [`Error::Unavailable`] if the table does not answer in time.
 pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
-    let mut movies = 0;
+    let (mut movies, mut genres) = (0, 0);
     // Boxed, because the compiler gives up on the layout of futures that are nested this deep.
     let sweeping = Box::pin(async {
         loop {
@@ -35,11 +37,21 @@ pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
             }
         }
     });
-    let is_done = match tokio::time::timeout(time, sweeping).await {
-        Ok(result) => result.map(|()| true)?,
+    let refilling = Box::pin(async {
+        genres = store.refill_genres().await?;
+        Ok(())
+    });
+    // At the same time, so that neither waits for the other until the time is up.
+    let both = async { tokio::try_join!(sweeping, refilling) };
+    let is_done = match tokio::time::timeout(time, both).await {
+        Ok(result) => result.map(|((), ())| true)?,
         Err(_) => false,
     };
-    Ok(Swept { movies, is_done })
+    Ok(Swept {
+        movies,
+        genres,
+        is_done,
+    })
 }
 
 /// Handles one invocation. It uses only the deadline of the event.
@@ -49,10 +61,14 @@ pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
 pub async fn handle(store: &Store, event: LambdaEvent<Value>) -> Result<(), Diagnostic> {
     let left = event.context.deadline().duration_since(SystemTime::now());
     let time = left.unwrap_or_default().saturating_sub(IN_TIME);
-    let Swept { movies, is_done } = sweep(store, time).await.map_err(|error| Diagnostic {
+    let Swept {
+        movies,
+        genres,
+        is_done,
+    } = sweep(store, time).await.map_err(|error| Diagnostic {
         error_type: "SweepFailed".into(),
         error_message: error.log_message(),
     })?;
-    tracing::info!(movies, is_done, "swept");
+    tracing::info!(movies, genres, is_done, "swept");
     Ok(())
 }

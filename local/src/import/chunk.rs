@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use marquee_shared::{
-    db::{item::Item, transaction::MAX_ACTIONS},
+    db::{item::Item, newest::Entry, transaction::MAX_ACTIONS},
     domain::{ImdbId, MovieFields, MovieId},
 };
 
@@ -31,6 +31,15 @@ impl NewMovie {
     }
 }
 
+/// A genre of some of a chunk's movies.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ChunkGenre {
+    /// The genre's name.
+    pub(super) name: String,
+    /// The entries of these movies.
+    pub(super) entries: Vec<Entry>,
+}
+
 /// Movies that one transaction adds.
 #[derive(Default)]
 pub(super) struct Chunk {
@@ -39,8 +48,8 @@ pub(super) struct Chunk {
     imdb_ids: BTreeSet<ImdbId>,
     /// How many actions the movies have in the transaction.
     actions: usize,
-    /// The genres of these movies, by identity: the name, and how many of the movies have the genre.
-    pub(super) genres: BTreeMap<String, (String, u64)>,
+    /// The genres of these movies, by identity.
+    pub(super) genres: BTreeMap<String, ChunkGenre>,
     /// How many rows of the file are done once the chunk is committed.
     pub(super) end: u64,
     /// How many of these rows were left out.
@@ -74,8 +83,13 @@ impl Chunk {
     /// Adds a movie.
     pub(super) fn add(&mut self, movie: NewMovie) {
         for genre in movie.fields.genres.iter() {
-            let entry = self.genres.entry(genre.identity());
-            entry.or_insert_with(|| (genre.name().to_owned(), 0)).1 += 1;
+            let of_chunk = self.genres.entry(genre.identity()).or_insert_with(|| ChunkGenre {
+                name: genre.name().to_owned(),
+                entries: Vec::new(),
+            });
+            of_chunk
+                .entries
+                .push(Entry::of(movie.fields.release_date, movie.id));
         }
         self.imdb_ids.extend(movie.fields.imdb_id.clone());
         self.actions += movie.actions();
@@ -166,9 +180,11 @@ mod tests {
         let taken = chunk.take(&BTreeSet::from([0, 2]));
         let titles: Vec<&str> = taken.iter().map(|movie| movie.fields.title.as_str()).collect();
         assert_eq!(titles, ["t0", "t2"]);
+        let entries = vec![Entry::of(chunk.movies[0].fields.release_date, chunk.movies[0].id)];
+        let name = "a".to_owned();
         assert_eq!(
             chunk.genres,
-            BTreeMap::from([("a".to_owned(), ("a".to_owned(), 1))])
+            BTreeMap::from([("a".to_owned(), ChunkGenre { name, entries })])
         );
         assert_eq!(
             (chunk.movies.len(), chunk.imdb_ids.len(), chunk.actions, chunk.end),
@@ -183,7 +199,8 @@ mod tests {
             let fields = fields("t", genre);
             chunk.add(new_movie(fields));
         }
-        assert_eq!(chunk.genres["drama"], ("Drama".to_owned(), 2));
+        let drama = &chunk.genres["drama"];
+        assert_eq!((drama.name.as_str(), drama.entries.len()), ("Drama", 2));
         assert_eq!(Genre::parse("DRAMA").unwrap().identity(), "drama");
     }
 }

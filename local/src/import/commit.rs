@@ -1,7 +1,7 @@
 //! Writes batches: the postings first, then each chunk in one transaction.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,6 +11,7 @@ use std::{
 use indicatif::ProgressBar;
 use marquee_shared::db::{
     counter::Counter,
+    genre::GenreItem,
     index,
     transaction::{Outcome, Transaction},
 };
@@ -22,8 +23,7 @@ use super::{
     write::Writer,
 };
 
-/// How many times a chunk is tried. The second attempt succeeds unless the chunk's genres are added or deleted again
-/// meanwhile.
+/// How many times a chunk is tried. The second attempt succeeds unless the chunk's genres are changed again meanwhile.
 const ATTEMPTS: usize = 100;
 
 /// The writing side of an import.
@@ -35,8 +35,8 @@ pub(super) struct Commits<'a> {
     pub(super) committed: u64,
     /// The same, for the reading side.
     pub(super) shared: Arc<AtomicU64>,
-    /// The identities of the genres that the table has.
-    pub(super) genres: BTreeSet<String>,
+    /// The genres that the table has, by identity, as far as the import knows.
+    pub(super) genres: BTreeMap<String, GenreItem>,
     /// How many movies this run has added.
     pub(super) movies: u64,
     /// How many rows this run has skipped because another movie was given their IMDb id after the rows were looked up.
@@ -49,8 +49,8 @@ pub(super) struct Commits<'a> {
 struct Actions {
     /// The movies, whose ids are the import's own, and the job. They fail if another import of the file has added them.
     own: Vec<usize>,
-    /// The genres, by identity.
-    genres: Vec<(String, usize)>,
+    /// The genres, each as it is after the action.
+    genres: Vec<(GenreItem, usize)>,
     /// The IMDb ids, by the place of the movie in the chunk.
     claims: Vec<(usize, usize)>,
 }
@@ -87,15 +87,17 @@ impl Commits<'_> {
         Ok(())
     }
 
-    /// Commits a chunk, and returns how many movies were added. If the condition on a genre fails, the genre was added or
-    /// deleted meanwhile. If the condition on an IMDb id fails, another movie has it, and the row is skipped. The
+    /// Commits a chunk, and returns how many movies were added. If the condition on a genre fails, the genre was changed
+    /// meanwhile, and is read again. If the condition on an IMDb id fails, another movie has it, and the row is skipped. The
     /// transaction is then built again.
     async fn commit(&mut self, mut chunk: Chunk) -> Result<u64, ImportError> {
         for _ in 0..ATTEMPTS {
             let (transaction, actions) = self.transaction(&chunk)?;
             let outcome = self.writer.transact(transaction).await?;
             if let Outcome::Committed = outcome {
-                self.genres.extend(chunk.genres.keys().cloned());
+                let genres = actions.genres.into_iter();
+                self.genres
+                    .extend(genres.map(|(genre, _)| (genre.identity.clone(), genre)));
                 self.committed = chunk.end.max(self.committed);
                 self.shared.store(self.committed, Ordering::SeqCst);
                 return Ok(chunk.movies.len() as u64);
@@ -108,11 +110,12 @@ impl Commits<'_> {
             }
             let mut is_revised = false;
             let genres = actions.genres.iter();
-            for (identity, _) in genres.filter(|(_, action)| outcome.failed(*action)) {
+            for (genre, _) in genres.filter(|(_, action)| outcome.failed(*action)) {
                 is_revised = true;
-                if !self.genres.remove(identity) {
-                    self.genres.insert(identity.clone());
-                }
+                match self.writer.store.genre(&genre.identity).await? {
+                    Some(read) => self.genres.insert(read.identity.clone(), read),
+                    None => self.genres.remove(&genre.identity),
+                };
             }
             let claims = actions.claims.iter();
             let claimed: BTreeSet<usize> = claims
@@ -156,11 +159,11 @@ impl Commits<'_> {
             }
         }
         let mut new_genres = 0;
-        for (identity, (name, movies)) in &chunk.genres {
-            let is_new = !self.genres.contains(identity);
-            new_genres += i64::from(is_new);
-            let action = store.join_genre(identity, name, *movies, is_new)?;
-            actions.genres.push((identity.clone(), transaction.add(action)));
+        for (identity, genre) in &chunk.genres {
+            let known = self.genres.get(identity);
+            new_genres += i64::from(known.is_none());
+            let (action, joined) = store.join_genre(identity, &genre.name, &genre.entries, known)?;
+            actions.genres.push((joined, transaction.add(action)));
         }
         let movies = i64::try_from(chunk.movies.len()).unwrap_or(i64::MAX);
         if movies > 0 {

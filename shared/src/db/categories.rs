@@ -10,11 +10,11 @@ use crate::{
         keys,
         movie::{MovieView, movie_ids, newest_first},
         page::{Counted, PageLimit, Position, Window},
-        range::{Direction, KeyRange},
+        range::Direction,
         store::Store,
     },
     domain::{MovieId, UserId},
-    error::Result,
+    error::{Error, Result},
 };
 
 /// How many Queries a request runs in parallel.
@@ -38,8 +38,9 @@ impl Category {
 }
 
 impl Store {
-    /// AP-05, AP-06: a page of genres in alphabetical order, each with its newest movies, and the number of genres. Three
-    /// rounds: the genres, one Query for each of them in parallel, and their movies in parallel batches.
+    /// AP-06: a page of genres in alphabetical order, each with its newest movies, and the number of genres. Two round trips:
+    /// the genres, which list their newest movies, and these movies in parallel batches. If a genre's list has run out, its
+    /// movies are read from the index by date in between (AP-05).
     pub async fn list_categories(
         &self,
         window: &Window,
@@ -49,24 +50,10 @@ impl Store {
     ) -> Result<Counted<Category>> {
         let Counted { count, slice } = self.list_genres(window, limit).await?;
         let (genres, place) = slice.split();
-        let ranges: Vec<KeyRange> = genres
-            .iter()
-            .map(|genre| genre_by_date(&genre.identity))
-            .collect();
-        let members = ranges.into_iter().map(|range| async move {
-            let newest = self
-                .walk(range, Direction::Descending, &Window::First, movies)
-                .await?;
-            movie_ids(&newest.items)
-        });
-        // A page of 21 genres takes one round. A page of 100 takes several, so that it doesn't open 100 connections.
-        let members: Vec<Vec<MovieId>> = futures_util::stream::iter(members)
-            .buffered(MAX_PARALLEL_QUERIES)
-            .try_collect()
-            .await?;
-        let views = self.get_movies(&members.concat(), caller).await?;
+        let latest = self.latest_of(&genres, movies).await?;
+        let views = self.get_movies(&latest.concat(), caller).await?;
         let views: HashMap<MovieId, MovieView> = views.into_iter().map(|v| (v.movie.id, v)).collect();
-        let categories = genres.into_iter().zip(members).map(|(genre, ids)| {
+        let categories = genres.into_iter().zip(latest).map(|(genre, ids)| {
             let mut movies: Vec<MovieView> = ids.iter().filter_map(|id| views.get(id).cloned()).collect();
             newest_first(&mut movies);
             Category { genre, movies }
@@ -75,5 +62,32 @@ impl Store {
             count,
             slice: place.with_items(categories.collect()),
         })
+    }
+
+    /// The newest movies of each of these genres.
+    async fn latest_of(&self, genres: &[GenreItem], movies: PageLimit) -> Result<Vec<Vec<MovieId>>> {
+        let mut latest = Vec::with_capacity(genres.len());
+        let mut missing = Vec::new();
+        for genre in genres {
+            let listed = genre.newest.latest(movies.get(), genre.n)?;
+            if listed.is_none() {
+                missing.push((latest.len(), genre_by_date(&genre.identity)));
+            }
+            latest.push(listed.unwrap_or_default());
+        }
+        let reads = missing.into_iter().map(|(place, range)| async move {
+            let newest = self
+                .walk(range, Direction::Descending, &Window::First, movies)
+                .await?;
+            Ok::<_, Error>((place, movie_ids(&newest.items)?))
+        });
+        // A page of 100 genres takes several rounds, so that it doesn't open 100 connections.
+        let mut reads = futures_util::stream::iter(reads).buffer_unordered(MAX_PARALLEL_QUERIES);
+        while let Some((place, ids)) = reads.try_next().await? {
+            if let Some(slot) = latest.get_mut(place) {
+                *slot = ids;
+            }
+        }
+        Ok(latest)
     }
 }

@@ -34,7 +34,7 @@ impl Store {
         user: UserId,
         favorite_of: Option<UserId>,
     ) -> Result<MovieView> {
-        let id = self.take_ids(Counter::MovieIds, 1).await?;
+        let (id, genres) = tokio::try_join!(self.take_ids(Counter::MovieIds, 1), self.genres_of_new(fields))?;
         let id = Some(id)
             .filter(|id| *id < ONE_FAVORITE)
             .and_then(|id| MovieId::try_from(id).ok());
@@ -49,7 +49,7 @@ impl Store {
             now,
             favorite_of,
             postings: index::postings(fields, id),
-            genres: GenreChanges::of_new(&fields.genres),
+            genres: GenreChanges::of_new(fields, id, genres),
             imdb_id: ImdbIdChange::between(id, None, fields.imdb_id.as_ref()),
         };
         self.commit_without_read("create_movie", &mut plan).await?;
@@ -93,7 +93,7 @@ impl Plan for CreatePlan {
 
     fn revise(&mut self, outcome: &Outcome) -> Result<Revision> {
         self.imdb_id.check(outcome)?;
-        if self.genres.revise(outcome) {
+        if self.genres.revise(outcome)? {
             Ok(Revision::Retry)
         } else {
             Err(corrupt("a movie under an unused id"))

@@ -69,7 +69,7 @@ impl<'a> DeletePlan<'a> {
     fn new(movie: &'a MovieItem) -> Self {
         Self {
             movie,
-            genres: GenreChanges::of_deleted(&movie.fields.genres),
+            genres: GenreChanges::of_deleted(&movie.fields, movie.id),
             imdb_id: ImdbIdChange::between(movie.id, movie.fields.imdb_id.as_ref(), None),
             has_favorites: movie.favorite_count() > 0,
             movie_action: 0,
@@ -107,7 +107,7 @@ impl Plan for DeletePlan<'_> {
     }
 
     fn revise(&mut self, outcome: &Outcome) -> Result<Revision> {
-        let is_revised = self.genres.revise(outcome);
+        let is_revised = self.genres.revise(outcome)?;
         if !outcome.failed(self.movie_action) {
             return Ok(if is_revised {
                 Revision::Retry

@@ -165,7 +165,7 @@ impl<'a> EditPlan<'a> {
                 index::postings(&old.fields, old.id),
                 index::postings(&edit.fields, old.id),
             ),
-            genres: GenreChanges::of_edited(&old.fields.genres, &edit.fields.genres),
+            genres: GenreChanges::of_edited(&old.fields, &edit.fields, old.id),
             imdb_id: ImdbIdChange::between(old.id, old.fields.imdb_id.as_ref(), edit.fields.imdb_id.as_ref()),
             movie_action: 0,
             favorite_action: None,
@@ -276,7 +276,7 @@ impl Plan for EditPlan<'_> {
             self.on_conflict = OnConflict::PauseThenRetry;
             return Ok(Revision::Retry);
         }
-        let is_revised = self.genres.revise(outcome);
+        let is_revised = self.genres.revise(outcome)?;
         let only_likes_changed = self.likes == LikesCondition::Unchanged
             && is_version(outcome.item(self.movie_action), self.old.version);
         if only_likes_changed {

@@ -39,7 +39,9 @@
 //! | [`movie`] | movies; reads by id |
 //! | `likes_index` | the index of movies by likes; moving movies between its shards |
 //! | [`layout`] | the version of a table's layout, and the steps from each to the next |
-//! | [`genre`] | genres and their counts |
+//! | [`newest`] | the list of newest movies in a genre's item |
+//! | [`newest_change`] | changes of this list |
+//! | [`genre`] | genres, their counts and their newest movies |
 //! | [`imdb_id`] | the movie of each IMDb id |
 //! | [`words`] | a movie's words, and which words of a search match them |
 //! | [`carried`] | the words that a posting carries |
@@ -53,6 +55,7 @@
 //! | [`movie_lists`] | lists of movies |
 //! | [`import`] | the job of a bulk import, and its lookups |
 //! | [`categories`] | genres with their newest movies |
+//! | [`refill`] | filling the lists of newest movies that ran out |
 //! | [`favorite`] | favorites |
 //! | `sweep` | removing the favorites of deleted movies |
 //! | `create_movie` | adding a movie |
@@ -85,12 +88,15 @@ pub mod likes;
 mod likes_index;
 pub mod movie;
 pub mod movie_lists;
+pub mod newest;
+pub mod newest_change;
 mod optimistic;
 pub mod page;
 pub mod posting;
 pub mod posting_keys;
 pub mod public_key;
 pub mod range;
+pub mod refill;
 pub mod retry;
 pub mod search;
 pub mod session;

@@ -59,7 +59,7 @@ pub struct QueryOutput {
 
 /// The consistency of a read.
 #[derive(Clone, Copy)]
-enum Consistency {
+pub(crate) enum Consistency {
     /// The read returns every write that succeeded before it.
     Strong,
     /// The read may lack the latest writes, and costs half the units.
