@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
 };
 use aws_smithy_http_client::{Builder, HttpClientError};
 
-use crate::aws;
+use crate::{aws, db::answer::DecodesAnswers};
 
 /// The region for an engine on this machine. The SDK needs one, and the engine ignores it.
 const REGION: Region = Region::from_static("us-east-1");
@@ -22,10 +22,10 @@ pub fn connect(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
     made_of(&settings(aws, endpoint))
 }
 
-/// A client with these settings that makes each call once.
+/// A client with these settings that makes each call once, and lets the store decode what it reads.
 fn made_of(settings: &SdkConfig) -> Client {
     let config = config::Builder::from(settings).retry_config(RetryConfig::disabled());
-    Client::from_conf(config.build())
+    Client::from_conf(config.interceptor(DecodesAnswers).build())
 }
 
 /// The same client, but the SDK retries its calls. For calls that are not made by the store.
@@ -82,7 +82,7 @@ pub async fn settings_of_operator(endpoint: Option<&str>) -> Result<SdkConfig, H
 /// A client for an endpoint on this machine, over plain HTTP and with made-up credentials.
 #[must_use]
 pub fn local(endpoint: &str) -> Client {
-    Client::new(&settings_of_loopback(endpoint, Builder::new().build_http()))
+    made_of(&settings_of_loopback(endpoint, Builder::new().build_http()))
 }
 
 fn settings_of_loopback(endpoint: &str, http: SharedHttpClient) -> SdkConfig {
