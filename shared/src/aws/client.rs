@@ -3,11 +3,22 @@
 //! They make each call once, because the [store](crate::db::Store) itself retries ([`retry`](crate::db::retry)).
 
 use aws_config::{Region, SdkConfig, retry::RetryConfig};
+use aws_runtime::user_agent::UserAgentInterceptor;
 use aws_sdk_dynamodb::{
     Client,
-    config::{self, BehaviorVersion, Credentials, SharedCredentialsProvider, SharedHttpClient},
+    config::{
+        self, BehaviorVersion, ConfigBag, Credentials, Intercept, RuntimeComponents,
+        SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
+    },
 };
 use aws_smithy_http_client::{Builder, HttpClientError};
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::interceptors::{
+        context::{BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut},
+        disable_interceptor,
+    },
+};
 
 use crate::{aws, db::answer::DecodesAnswers};
 
@@ -24,8 +35,48 @@ pub fn connect(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
 
 /// A client with these settings that makes each call once, and lets the store decode what it reads.
 fn made_of(settings: &SdkConfig) -> Client {
-    let config = config::Builder::from(settings).retry_config(RetryConfig::disabled());
-    Client::from_conf(config.interceptor(DecodesAnswers).build())
+    let config = config::Builder::from(settings)
+        .retry_config(RetryConfig::disabled())
+        // The time limit of an attempt is shorter than the SDK's grace for a stalled stream.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .interceptor(PlainUserAgent)
+        .interceptor(DecodesAnswers);
+    Client::from_conf(config.build())
+}
+
+/// Sends a constant as `User-Agent`. The SDK's own lists versions and the features that a call uses; it is composed for each
+/// call, which takes a twentieth of the call's instructions.
+#[derive(Debug)]
+struct PlainUserAgent;
+
+impl Intercept for PlainUserAgent {
+    fn name(&self) -> &'static str {
+        "PlainUserAgent"
+    }
+
+    fn read_before_serialization(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let own = disable_interceptor::<UserAgentInterceptor>("a constant is sent");
+        cfg.interceptor_state().store_put(own);
+        Ok(())
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        context
+            .request_mut()
+            .headers_mut()
+            .insert("user-agent", "marquee");
+        Ok(())
+    }
 }
 
 /// The same client, but the SDK retries its calls. For calls that are not made by the store.

@@ -141,7 +141,9 @@ impl DeserializeResponse for Decoder {
         cfg: &ConfigBag,
     ) -> OutputOrError {
         let body = response.body().bytes().filter(|_| response.status().is_success());
-        let answer = body.and_then(|body| serde_json::from_slice::<Body>(body).ok());
+        // As text, because then the whole body is checked to be UTF-8 at once and not each string by itself.
+        let text = body.and_then(|body| std::str::from_utf8(body).ok());
+        let answer = text.and_then(|text| serde_json::from_str::<Body>(text).ok());
         let is_taken = answer.is_some_and(|answer| {
             let answer = Some(answer.into());
             READ.try_with(|read| read.answer.replace(answer)).is_ok()

@@ -22,7 +22,7 @@ pub struct StoredItem(Vec<(Name, AttributeValue)>);
 type Name = Cow<'static, str>;
 
 /// The names that most items have, the most frequent first. A name that is missing here is copied for each item.
-const NAMES: [&str; 33] = [
+static NAMES: [&str; 33] = [
     "pk",
     "sk",
     "date",
@@ -181,10 +181,11 @@ impl<'de> Deserialize<'de> for KnownName {
             }
 
             fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<KnownName, E> {
-                let known = NAMES.into_iter().find(|known| *known == name);
-                Ok(KnownName(
-                    known.map_or_else(|| name.to_owned().into(), Cow::Borrowed),
-                ))
+                let known = NAMES.iter().find(|known| **known == name);
+                Ok(KnownName(match known {
+                    Some(known) => Cow::Borrowed(known),
+                    None => Cow::Owned(name.to_owned()),
+                }))
             }
         }
 
@@ -196,19 +197,41 @@ impl<'de> Deserialize<'de> for KnownName {
 struct Typed(AttributeValue);
 
 /// The types that are decoded here.
-#[derive(Deserialize)]
-#[serde(field_identifier)]
 enum Type {
-    S,
-    N,
-    #[serde(rename = "BOOL")]
+    String,
+    Number,
     Bool,
-    #[serde(rename = "NULL")]
     Null,
-    #[serde(rename = "SS")]
     Strings,
-    #[serde(rename = "L")]
     List,
+}
+
+impl<'de> Deserialize<'de> for Type {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TypeVisitor;
+
+        impl Visitor<'_> for TypeVisitor {
+            type Value = Type;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a type of attributes")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Type, E> {
+                match name {
+                    "S" => Ok(Type::String),
+                    "N" => Ok(Type::Number),
+                    "BOOL" => Ok(Type::Bool),
+                    "NULL" => Ok(Type::Null),
+                    "SS" => Ok(Type::Strings),
+                    "L" => Ok(Type::List),
+                    _ => Err(E::custom("a type that no item here has")),
+                }
+            }
+        }
+
+        deserializer.deserialize_str(TypeVisitor)
+    }
 }
 
 impl<'de> Deserialize<'de> for Typed {
@@ -227,8 +250,8 @@ impl<'de> Deserialize<'de> for Typed {
                     return Err(A::Error::custom("a value without a type"));
                 };
                 let value = match kind {
-                    Type::S => AttributeValue::S(map.next_value()?),
-                    Type::N => AttributeValue::N(map.next_value()?),
+                    Type::String => AttributeValue::S(map.next_value()?),
+                    Type::Number => AttributeValue::N(map.next_value()?),
                     Type::Bool => AttributeValue::Bool(map.next_value()?),
                     Type::Null => AttributeValue::Null(map.next_value()?),
                     Type::Strings => AttributeValue::Ss(map.next_value()?),
