@@ -223,3 +223,115 @@ impl From<BatchGetItemOutput> for Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{
+        Client,
+        config::{BehaviorVersion, Config, Credentials, Region, SharedHttpClient, retry::RetryConfig},
+        error::{ProvideErrorMetadata as _, SdkError},
+        types::{AttributeValue, KeysAndAttributes},
+    };
+    use aws_smithy_runtime_api::client::{
+        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+        orchestrator::HttpRequest,
+    };
+
+    use super::*;
+
+    /// Answers every request with this status and body.
+    #[derive(Clone, Copy, Debug)]
+    struct Canned(u16, &'static str);
+
+    impl HttpConnector for Canned {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            let response = HttpResponse::new(self.0.try_into().unwrap(), self.1.into());
+            HttpConnectorFuture::ready(Ok(response))
+        }
+    }
+
+    impl HttpClient for Canned {
+        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+            SharedHttpConnector::new(*self)
+        }
+    }
+
+    fn client(status: u16, body: &'static str) -> Client {
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("eu-central-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+            .retry_config(RetryConfig::disabled())
+            .http_client(SharedHttpClient::new(Canned(status, body)))
+            .interceptor(DecodesAnswers);
+        Client::from_conf(config.build())
+    }
+
+    async fn query(status: u16, body: &'static str) -> Result<Answer, String> {
+        let query = client(status, body).query().table_name("t").send();
+        decoded(query).await.map_err(|error| match error {
+            SdkError::ServiceError(e) => e.err().code().unwrap_or("no code").to_owned(),
+            error => format!("{error:?}"),
+        })
+    }
+
+    /// The names of an item's attributes. Only what is decoded here has them in the order of the response.
+    fn names(item: &StoredItem) -> String {
+        item.iter().map(|(name, _)| name).collect()
+    }
+
+    #[tokio::test]
+    async fn the_items_of_a_query_are_decoded_in_the_order_of_the_response() {
+        let body = r#"{"Count": 2, "Items": [
+            {"g": {"S": "x"}, "f": {"N": "1"}, "e": {"S": ""}, "d": {"S": ""}, "c": {"S": ""}, "b": {"S": ""}}, {}
+        ], "ScannedCount": 2}"#;
+        let answer = query(200, body).await.unwrap();
+        assert_eq!(answer.items.iter().map(names).collect::<Vec<_>>(), ["gfedcb", ""]);
+        assert_eq!(answer.items[0]["f"], AttributeValue::N("1".into()));
+        assert!(!answer.more);
+        let body = r#"{"Items": [], "LastEvaluatedKey": {"pk": {"S": "x"}}}"#;
+        assert!(query(200, body).await.unwrap().more);
+        let none = query(200, r#"{"Items": null, "LastEvaluatedKey": null}"#)
+            .await
+            .unwrap();
+        assert!(none.items.is_empty() && !none.more);
+    }
+
+    #[tokio::test]
+    async fn one_item_and_a_batch_are_decoded_too() {
+        let one = |body| decoded(client(200, body).get_item().table_name("t").send());
+        let answer = one(r#"{"Item": {"b": {"S": "x"}}}"#).await.unwrap();
+        assert_eq!(answer.items[0]["b"], AttributeValue::S("x".into()));
+        assert!(one("{}").await.unwrap().items.is_empty());
+
+        let body = r#"{"Responses": {"t": [{"a": {"S": "x"}}]}, "UnprocessedKeys": {"t": {"ConsistentRead": true,
+            "Keys": [{"pk": {"S": "p"}, "sk": {"S": "s"}}]}}}"#;
+        let keys = KeysAndAttributes::builder().keys([("pk".into(), AttributeValue::S("p".into()))].into());
+        let batch = client(200, body)
+            .batch_get_item()
+            .request_items("t", keys.build().unwrap());
+        let answer = decoded(batch.send()).await.unwrap();
+        assert_eq!(answer.items.iter().map(names).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(answer.unprocessed.iter().map(names).collect::<Vec<_>>(), ["pksk"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_understood_here_is_left_to_the_sdk() {
+        let answer = query(200, r#"{"Items": [{"a": {"B": "AA=="}}]}"#).await.unwrap();
+        assert_eq!(answer.items[0]["a"], AttributeValue::B([0].as_slice().into()));
+        let refused = r#"{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "m"}"#;
+        assert_eq!(query(400, refused).await.unwrap_err(), "ThrottlingException");
+        assert!(query(200, r#"{"Items": [{"a": {"S": "x"}"#).await.is_err());
+        assert!(query(200, "\u{fffd}").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn another_call_is_the_sdks() {
+        let output = client(200, r#"{"Item": {"a": {"S": "x"}}}"#)
+            .get_item()
+            .table_name("t")
+            .send();
+        let item = output.await.unwrap().item.unwrap();
+        assert_eq!(item["a"], AttributeValue::S("x".into()));
+    }
+}
