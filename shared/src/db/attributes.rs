@@ -111,13 +111,10 @@ impl PartialEq for StoredItem {
 impl Index<&str> for StoredItem {
     type Output = AttributeValue;
 
-    /// Returns the value of this attribute.
-    ///
-    /// # Panics
-    /// If the item lacks it. For tests; other code uses [`StoredItem::get`].
-    #[expect(clippy::expect_used, reason = "as of a HashMap")]
+    /// Returns the value of this attribute, or DynamoDB's null if the item lacks it.
     fn index(&self, name: &str) -> &AttributeValue {
-        self.get(name).expect("the item has the attribute")
+        static ABSENT: AttributeValue = AttributeValue::Null(true);
+        self.get(name).unwrap_or(&ABSENT)
     }
 }
 
