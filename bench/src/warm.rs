@@ -103,8 +103,15 @@ async fn measure(options: &Options) -> Result<String, Failure> {
         }
         format!("{} profiles in {}", operations.len(), directory.display())
     } else if let Some(before) = &options.before {
-        let before = Bench::new(comparison::programs(before).await?, &fixture, &operations).await?;
-        comparison::compare([&before, &bench], &operations, options.times).await?
+        let programs = comparison::programs(before).await?;
+        // A server of its own, because a refresh token, for example, works once.
+        let (own_fixture, mut own) = Fixture::start().await?;
+        own.retain(|own| operations.iter().any(|operation| operation.name == own.name));
+        let before = Bench::new(programs, &own_fixture, &own).await?;
+        let sides = [(&before, &*own), (&bench, &*operations)];
+        let text = comparison::compare(sides, options.times).await?;
+        own_fixture.stop().await;
+        text
     } else if options.check {
         guard(&bench, &operations).await?
     } else {

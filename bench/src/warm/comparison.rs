@@ -40,18 +40,17 @@ pub(super) async fn programs(before: &Path) -> Result<Programs, Failure> {
 ///
 /// # Errors
 /// Returns an error if a function or valgrind fails.
-pub(super) async fn compare(
-    [before, now]: [&Bench<'_>; 2],
-    operations: &[Operation],
-    times: usize,
-) -> Result<String, Failure> {
-    let counted = [counts(before, operations).await?, counts(now, operations).await?];
+pub(super) async fn compare(sides: [(&Bench<'_>, &[Operation]); 2], times: usize) -> Result<String, Failure> {
+    let [(before, earlier), (now, operations)] = sides;
+    let counted = [counts(before, earlier).await?, counts(now, operations).await?];
     let mut text = TEXT.to_owned();
-    let ours = |operation: &&Operation| FUNCTIONS.contains(&operation.function) && !operation.hashes;
-    for operation in operations.iter().filter(ours) {
+    let ours = |operation: &Operation| FUNCTIONS.contains(&operation.function) && !operation.hashes;
+    for (earlier, operation) in earlier.iter().zip(operations).filter(|(_, now)| ours(now)) {
         let mut turns = [Vec::new(), Vec::new()];
         for _ in 0..TURNS {
-            for (bench, turns) in [before, now].into_iter().zip(&mut turns) {
+            for ((bench, operation), turns) in
+                [(before, earlier), (now, operation)].into_iter().zip(&mut turns)
+            {
                 let recording = bench.recording(operation)?;
                 turns.push(time(bench, operation, recording, times.div_ceil(TURNS), None).await?);
             }
