@@ -30,6 +30,15 @@ pub struct Choice {
     bootstraps: Option<PathBuf>,
 }
 
+impl Choice {
+    /// Returns the choice of the binaries in this directory.
+    pub fn bootstraps(directory: &Path) -> Self {
+        Self {
+            bootstraps: Some(directory.to_owned()),
+        }
+    }
+}
+
 /// The binaries that are measured.
 pub struct Programs {
     built: PathBuf,

@@ -2,6 +2,7 @@
 //! between a Runtime API, which sends API Gateway's events, and an endpoint that replays the responses of the table from
 //! memory.
 
+mod comparison;
 mod counts;
 mod operations;
 mod table;
@@ -63,6 +64,9 @@ pub struct Options {
     /// CARGO_PROFILE_RELEASE_STRIP=none.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "renew", "write"])]
     profiles: Option<PathBuf>,
+    /// Only compare with the functions that `sam build` has written to this directory, such as those of an earlier commit.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "renew", "write", "profiles"])]
+    before: Option<PathBuf>,
     /// Measure only the requests whose name contains this.
     #[arg(long, conflicts_with_all = ["renew", "write"])]
     only: Option<String>,
@@ -81,41 +85,56 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
 async fn measure(options: &Options) -> Result<String, Failure> {
     check_valgrind().await?;
     let functions = FUNCTIONS.map(str::to_owned);
-    let programs = Programs::of(&options.choice, &functions, !options.check).await;
+    let is_bare = !options.check && options.before.is_none();
+    let programs = Programs::of(&options.choice, &functions, is_bare).await;
     let programs = programs.map_err(|error| error.to_string())?;
     let (fixture, mut operations) = Fixture::start().await?;
-    if options.check {
+    if !is_bare {
         operations.retain(|operation| FUNCTIONS.contains(&operation.function));
     }
     if let Some(text) = &options.only {
         operations.retain(|operation| operation.name.contains(text));
     }
-    let bench = Bench::new(programs, fixture, &operations).await?;
+    let bench = Bench::new(programs, &fixture, &operations).await?;
     let text = if let Some(directory) = &options.profiles {
         fs::create_dir_all(directory)?;
         for operation in &operations {
             counts::profile(&bench, operation, directory).await?;
         }
         format!("{} profiles in {}", operations.len(), directory.display())
+    } else if let Some(before) = &options.before {
+        let programs = comparison::programs(before).await?;
+        // A server of its own, because a refresh token, for example, works once.
+        let (own_fixture, mut own) = Fixture::start().await?;
+        own.retain(|own| operations.iter().any(|operation| operation.name == own.name));
+        let before = Bench::new(programs, &own_fixture, &own).await?;
+        let sides = [(&before, &*own), (&bench, &*operations)];
+        let text = comparison::compare(sides, options.times).await?;
+        own_fixture.stop().await;
+        text
     } else if options.check {
         guard(&bench, &operations).await?
     } else {
         full(options, &bench, &operations).await?
     };
-    bench.fixture.stop().await;
+    fixture.stop().await;
     Ok(text)
 }
 
 /// The binaries, the recordings and the server that every measurement needs.
-struct Bench {
+struct Bench<'a> {
     programs: Programs,
     recordings: HashMap<&'static str, Recording>,
-    fixture: Fixture,
+    fixture: &'a Fixture,
 }
 
-impl Bench {
+impl<'a> Bench<'a> {
     /// Sends each request once with the engine as the table, and records the calls.
-    async fn new(programs: Programs, fixture: Fixture, operations: &[Operation]) -> Result<Self, Failure> {
+    async fn new(
+        programs: Programs,
+        fixture: &'a Fixture,
+        operations: &[Operation],
+    ) -> Result<Self, Failure> {
         let mut bench = Self {
             programs,
             recordings: HashMap::new(),
@@ -188,6 +207,15 @@ struct Times {
 }
 
 impl Times {
+    /// Returns the times of several turns of as many requests each.
+    fn of_turns(turns: Vec<Self>) -> Self {
+        let count = u32::try_from(turns.len()).unwrap_or(u32::MAX).max(1);
+        let processor = turns.iter().map(|turn| turn.processor).sum::<Duration>() / count;
+        let mut overheads: Vec<_> = turns.into_iter().flat_map(|turn| turn.overheads).collect();
+        overheads.sort_unstable();
+        Self { overheads, processor }
+    }
+
     /// Returns the time within which this share of the requests was answered.
     fn of(&self, share: f64) -> Duration {
         let last = self.overheads.len().saturating_sub(1);
@@ -196,12 +224,14 @@ impl Times {
     }
 }
 
-/// Measures the times of an operation. Its calls are answered from the recording.
+/// Measures the times of an operation. Its calls are answered from the recording. With `expected`, each
+/// request must make this many calls.
 async fn time(
-    bench: &Bench,
+    bench: &Bench<'_>,
     operation: &Operation,
     recording: &Recording,
     times: usize,
+    expected: Option<usize>,
 ) -> Result<Times, Failure> {
     let (warm_up, times) = if operation.hashes {
         (1, times.div_ceil(FEWER_HASHES))
@@ -230,8 +260,9 @@ async fn time(
     function.stop().await?;
     table.check()?;
     overheads.sort_unstable();
-    let rounds: usize = operation.calls.iter().sum();
-    if calls != rounds * times {
+    if let Some(rounds) = expected
+        && calls != rounds * times
+    {
         return Err(format!(
             "{}: {calls} calls in {times} requests, and not {rounds} each",
             operation.name
@@ -257,7 +288,7 @@ fn processor_time(pid: u32) -> Result<Duration, Failure> {
 }
 
 /// Counts the instructions and allocations of every operation that hashes no password, one function after another.
-async fn counts(bench: &Bench, operations: &[Operation]) -> Result<BTreeMap<String, Counts>, Failure> {
+async fn counts(bench: &Bench<'_>, operations: &[Operation]) -> Result<BTreeMap<String, Counts>, Failure> {
     let mut counts = BTreeMap::new();
     for function in FUNCTIONS.into_iter().chain(BARE) {
         let of_function = |operation: &&Operation| operation.function == function && !operation.hashes;
@@ -291,7 +322,7 @@ const NO_CALL: &str = "a bare function";
 const ONE_CALL: &str = "a bare function, GetItem";
 
 /// Measures the times and counts of every operation, and returns the section of the page.
-async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Result<String, Failure> {
+async fn full(options: &Options, bench: &Bench<'_>, operations: &[Operation]) -> Result<String, Failure> {
     let counts = counts(bench, operations).await?;
     if options.renew {
         let mut guarded = counts.clone();
@@ -309,7 +340,14 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
     let (mut slow, mut beyond_the_bar) = (Vec::new(), Vec::new());
     for operation in operations {
         let calls: usize = operation.calls.iter().sum();
-        let times = time(bench, operation, bench.recording(operation)?, options.times).await?;
+        let times = time(
+            bench,
+            operation,
+            bench.recording(operation)?,
+            options.times,
+            Some(calls),
+        )
+        .await?;
         let (half, most) = (times.of(0.5), times.of(0.99));
         let judged = FUNCTIONS.contains(&operation.function) && !operation.hashes;
         let mut beside = " | ".to_owned();
@@ -317,7 +355,7 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
             let recording = bench.recording(operation)?.last(calls);
             let recording = recording.ok_or("too few calls were recorded")?;
             let bare = operation.bare(&recording);
-            let bare = time(bench, &bare, &recording, options.times).await?;
+            let bare = time(bench, &bare, &recording, options.times, Some(calls)).await?;
             let beyond = half.saturating_sub(bare.of(0.5));
             if half > BAR {
                 slow.push(operation.name);
@@ -373,7 +411,7 @@ async fn full(options: &Options, bench: &Bench, operations: &[Operation]) -> Res
 ///
 /// # Errors
 /// Returns an error if one differs by more than the tolerance.
-async fn guard(bench: &Bench, operations: &[Operation]) -> Result<String, Failure> {
+async fn guard(bench: &Bench<'_>, operations: &[Operation]) -> Result<String, Failure> {
     let expected: BTreeMap<String, Counts> = serde_json::from_str(&fs::read_to_string(EXPECTED)?)?;
     let counts = counts(bench, operations).await?;
     let mut text = String::from(

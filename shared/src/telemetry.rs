@@ -1,6 +1,8 @@
 //! Logs, on standard error. `RUST_LOG` sets what is logged: a level (`debug`), levels by target
 //! (`warn,marquee_shared=debug`), or both. Without it, each kind of process has its default level.
 
+pub mod json;
+
 use std::{any::Any, env, panic};
 
 use tracing::level_filters::LevelFilter;
@@ -12,13 +14,17 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+use self::json::JsonLines;
 use crate::error::Error;
 
 /// Starts the log of a Lambda function: JSON lines, which Lambda sends to CloudWatch. A second call does nothing.
 pub fn init_lambda() {
     let default = Targets::new().with_default(LevelFilter::INFO);
     start(default, |logs, levels| {
-        levels.with(logs.json().flatten_event(true)).try_init().ok()
+        levels
+            .with(logs.event_format(JsonLines).fmt_fields(JsonLines))
+            .try_init()
+            .ok()
     });
 }
 

@@ -20,6 +20,7 @@ use marquee_shared::{
         keys::{PK, SK, class_of},
     },
     http::with_layers,
+    telemetry::json::JsonLines,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -66,8 +67,8 @@ impl Log {
         let written = Arc::default();
         let writer = Writer(Arc::clone(&written));
         let log = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
+            .event_format(JsonLines)
+            .fmt_fields(JsonLines)
             .with_max_level(Level::INFO)
             .with_writer(move || writer.clone())
             .finish();

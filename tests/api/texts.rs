@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use marquee_shared::{
-    db::{expression::Condition, keys},
+    db::{expression::Condition, item::Item, keys},
     domain::MovieId,
 };
 use serde_json::{Value, json};
@@ -240,11 +240,8 @@ async fn a_stored_movie_that_would_be_refused_today_can_be_read_edited_and_delet
         ("genre", "Crime\u{202c}".to_owned()),
         ("cover_image", "https://user:pw@example.org/\"".to_owned()),
     ] {
-        let mut item = store
-            .get(&keys::movie(MovieId::try_from(id).unwrap()))
-            .await
-            .unwrap()
-            .unwrap();
+        let item = store.get(&keys::movie(MovieId::try_from(id).unwrap())).await;
+        let mut item = Item::from(item.unwrap().unwrap());
         item.insert(
             name.to_owned(),
             AttributeValue::S(old.replace('\u{3164}', "\u{200b}")),

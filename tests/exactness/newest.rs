@@ -339,7 +339,8 @@ async fn genres_of_an_earlier_version_are_shown_changed_and_refilled() {
     }
     let few = table.add("War", "2001-01-01").await;
     for genre in ["drama", "crime", "war"] {
-        let mut item: Item = table.store.get(&keys::genre(genre)).await.unwrap().unwrap();
+        let item = table.store.get(&keys::genre(genre)).await.unwrap();
+        let mut item = Item::from(item.unwrap());
         item.remove("newest").unwrap();
         item.remove("floor").unwrap();
         assert!(table.store.put(item, Condition::none()).await.unwrap().is_ok());

@@ -56,7 +56,10 @@ pub const START: &str = "start of ";
 ///
 /// # Errors
 /// Returns an error if an answer is wrong, or valgrind fails.
-pub async fn count(bench: &Bench, operations: &[&Operation]) -> Result<BTreeMap<String, Counts>, Failure> {
+pub async fn count(
+    bench: &Bench<'_>,
+    operations: &[&Operation],
+) -> Result<BTreeMap<String, Counts>, Failure> {
     let mut counts = BTreeMap::new();
     let Some(first) = operations.first() else {
         return Ok(counts);
@@ -78,7 +81,7 @@ pub async fn count(bench: &Bench, operations: &[&Operation]) -> Result<BTreeMap<
 ///
 /// # Errors
 /// As for [`count`].
-pub async fn profile(bench: &Bench, operation: &Operation, directory: &Path) -> Result<(), Failure> {
+pub async fn profile(bench: &Bench<'_>, operation: &Operation, directory: &Path) -> Result<(), Failure> {
     let out = directory.join(operation.name.replace([' ', ','], "-"));
     let mut process = Counted::start(bench, operation, Some(&out)).await?;
     process.ask(bench, operation, PROFILED).await?;
@@ -97,7 +100,7 @@ struct Counted {
 
 impl Counted {
     /// Starts the function of this operation. Callgrind writes to `out`, or to a temporary file for `None`.
-    async fn start(bench: &Bench, operation: &Operation, out: Option<&Path>) -> Result<Self, Failure> {
+    async fn start(bench: &Bench<'_>, operation: &Operation, out: Option<&Path>) -> Result<Self, Failure> {
         let table = Table::replaying().await?;
         let directory = tempfile::tempdir()?;
         let out = out.map_or_else(|| directory.path().join("out"), Path::to_owned);
@@ -119,7 +122,7 @@ impl Counted {
     }
 
     /// Sends this many requests.
-    async fn ask(&mut self, bench: &Bench, operation: &Operation, requests: u64) -> Result<(), Failure> {
+    async fn ask(&mut self, bench: &Bench<'_>, operation: &Operation, requests: u64) -> Result<(), Failure> {
         self.table.replay(bench.recording(operation)?);
         for _ in 0..requests {
             let answer = self.function.invoke(&operation.event).await?;

@@ -23,7 +23,7 @@ use crate::runtime::Failure;
 /// The header that names the operation.
 const TARGET: &str = "x-amz-target";
 
-/// The headers of a response that the client reads. The client verifies the checksum of the body.
+/// The headers of a response that a client may read.
 const ANSWERED: [&str; 3] = ["content-type", "x-amz-crc32", "x-amzn-requestid"];
 
 /// A call and the engine's response.

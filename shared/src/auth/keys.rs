@@ -1,14 +1,17 @@
 //! The public keys that verify access tokens. The auth function publishes its own key in the table, and every function
 //! verifies with the keys that it reads there through a [`KeyRing`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError},
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::DecodingKey;
 use tokio::sync::Mutex;
 
 use crate::{
-    auth::secrets::PublicKey,
+    auth::{secrets::PublicKey, verified::VerifiedTokens},
     clock::{Clock, Instant},
     db::{item::corrupt, public_key::PublicKeyItem, store::Store},
     error::Result,
@@ -23,14 +26,38 @@ const UNKNOWN_SECONDS: i64 = 10;
 
 /// A public key in the form that verifies a token.
 #[derive(Debug)]
-struct VerifyingKey {
+pub struct VerifyingKey {
     public: PublicKey,
-    decoding: DecodingKey,
+    /// The key.
+    pub decoding: DecodingKey,
+    verified: SyncMutex<VerifiedTokens>,
     since: Instant,
     expires: Instant,
 }
 
 impl VerifyingKey {
+    /// Returns the key for tokens, without verified ones.
+    ///
+    /// # Errors
+    /// [`Error::Internal`](crate::Error::Internal) if the public key isn't base64url.
+    pub fn new(public: PublicKey, since: Instant, expires: Instant) -> Result<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(&public.x);
+        let bytes = bytes.map_err(|_| corrupt("a public key that isn't base64url"))?;
+        Ok(Self {
+            public,
+            decoding: DecodingKey::from_ed_der(&bytes),
+            verified: SyncMutex::default(),
+            since,
+            expires,
+        })
+    }
+
+    /// Returns the tokens whose signature by this key was verified. The key is read again every [`FRESH_SECONDS`], and then
+    /// there are none.
+    pub fn verified(&self) -> MutexGuard<'_, VerifiedTokens> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_valid_at(&self, time: Instant) -> bool {
         time < self.expires
     }
@@ -49,7 +76,7 @@ pub struct KeyRing {
 #[derive(Debug)]
 struct Keys {
     read: Instant,
-    by_id: BTreeMap<String, VerifyingKey>,
+    by_id: BTreeMap<String, Arc<VerifyingKey>>,
 }
 
 impl KeyRing {
@@ -64,13 +91,13 @@ impl KeyRing {
 
     /// Returns the public key with this id, or `None` if there is none. An id that isn't cached is looked up in the table,
     /// at most once in 10 seconds.
-    pub async fn verifying_key(&self, store: &Store, kid: &str) -> Result<Option<DecodingKey>> {
+    pub async fn verifying_key(&self, store: &Store, kid: &str) -> Result<Option<Arc<VerifyingKey>>> {
         // Locked during the read, so that other requests wait for it and then use its result.
         let mut cached = self.cached.lock().await;
         let now = self.clock.now();
         let find = |keys: &Keys| {
             let key = keys.by_id.get(kid).filter(|key| key.is_valid_at(now))?;
-            Some(key.decoding.clone())
+            Some(Arc::clone(key))
         };
         if let Some(keys) = cached.as_ref().filter(|keys| keys.is_younger(now, FRESH_SECONDS)) {
             let found = find(keys);
@@ -143,18 +170,13 @@ impl Keys {
     }
 
     fn add(&mut self, item: PublicKeyItem) -> Result<()> {
-        let bytes = URL_SAFE_NO_PAD.decode(&item.public);
-        let bytes = bytes.map_err(|_| corrupt("a public key that isn't base64url"))?;
-        let key = VerifyingKey {
-            decoding: DecodingKey::from_ed_der(&bytes),
-            since: Instant(0).plus_seconds(item.since),
-            expires: Instant(0).plus_seconds(item.expires),
-            public: PublicKey {
-                kid: item.kid.clone(),
-                x: item.public,
-            },
+        let public = PublicKey {
+            kid: item.kid.clone(),
+            x: item.public,
         };
-        self.by_id.insert(item.kid, key);
+        let [since, expires] = [item.since, item.expires].map(|seconds| Instant(0).plus_seconds(seconds));
+        let key = VerifyingKey::new(public, since, expires)?;
+        self.by_id.insert(item.kid, Arc::new(key));
         Ok(())
     }
 

@@ -7,6 +7,7 @@ pub mod password;
 pub mod refresh;
 pub mod secrets;
 pub mod token;
+pub mod verified;
 
 pub use caller::{Caller, MaybeCaller, RejectInvalidToken};
 pub use secrets::{AuthSecrets, PublicKey, SecretTexts};

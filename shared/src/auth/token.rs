@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_he
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    auth::{crypto, secrets::AuthSecrets},
+    auth::{crypto, keys::VerifyingKey, secrets::AuthSecrets, verified::Verified},
     clock::Instant,
     config::TokenConfig,
     digest::hex,
@@ -81,32 +81,54 @@ pub async fn verify(state: &AppState, token: &str) -> Result<UserId> {
         return Err(INVALID);
     }
     let key = state.keys.verifying_key(&state.store, &kid).await?;
-    check(
-        token,
-        &key.ok_or(INVALID)?,
-        &state.config.tokens,
-        state.clock.now(),
+    let key = key.ok_or(INVALID)?;
+    valid_at(state.clock.now(), &verified(token, &key, &state.config.tokens)?)
+}
+
+/// Returns what a token says. A process verifies the signature of each token once.
+fn verified(token: &str, key: &VerifyingKey, config: &TokenConfig) -> Result<Verified> {
+    let known = key.verified().get(token);
+    known.map_or_else(
+        || {
+            let verified = verify_signature(token, &key.decoding, config)?;
+            key.verified().add(token, verified);
+            Ok(verified)
+        },
+        Ok,
     )
 }
 
-fn check(token: &str, key: &DecodingKey, config: &TokenConfig, now: Instant) -> Result<UserId> {
+/// Verifies the signature of a token and all its claims except the times.
+fn verify_signature(token: &str, key: &DecodingKey, config: &TokenConfig) -> Result<Verified> {
     crypto::install();
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_issuer(&[&config.issuer]);
     validation.set_audience(&[&config.audience]);
     validation.set_required_spec_claims(&["iss", "aud", "sub", "nbf", "exp"]);
-    // Checked below against the state's clock.
+    // Checked for each request, against the state's clock.
     validation.validate_exp = false;
     validation.validate_nbf = false;
     let claims: Claims = decode(token, key, &validation).map_err(|_| INVALID)?.claims;
     let user = UserId::from_path(&claims.sub).ok_or(INVALID)?;
-    if claims.token_type != ACCESS || claims.nbf > now.plus_seconds(CLOCK_SKEW_SECONDS).seconds() {
+    if claims.token_type != ACCESS {
         return Err(INVALID);
     }
-    if now.seconds() >= claims.exp {
+    Ok(Verified {
+        user,
+        nbf: claims.nbf,
+        exp: claims.exp,
+    })
+}
+
+/// Returns the user of a verified token if the token is valid at this time.
+fn valid_at(now: Instant, verified: &Verified) -> Result<UserId> {
+    if verified.nbf > now.plus_seconds(CLOCK_SKEW_SECONDS).seconds() {
+        return Err(INVALID);
+    }
+    if now.seconds() >= verified.exp {
         return Err(Error::TokenExpired);
     }
-    Ok(user)
+    Ok(verified.user)
 }
 
 #[cfg(test)]
@@ -121,7 +143,7 @@ mod tests {
 
     struct Fixture {
         secrets: AuthSecrets,
-        public: DecodingKey,
+        public: VerifyingKey,
         config: TokenConfig,
     }
 
@@ -129,14 +151,15 @@ mod tests {
         fn new() -> Self {
             let secrets = AuthSecrets::derive(&SecretTexts::generate().unwrap()).unwrap();
             Self {
-                public: DecodingKey::from_ed_components(&secrets.public_key().x).unwrap(),
+                public: VerifyingKey::new(secrets.public_key().clone(), NOW, NOW).unwrap(),
                 config: Config::default().tokens,
                 secrets,
             }
         }
 
         fn check(&self, token: &str, now: Instant) -> Result<UserId> {
-            check(token, &self.public, &self.config, now)
+            let verified = verified(token, &self.public, &self.config)?;
+            valid_at(now, &verified)
         }
 
         /// Returns a token of ours in which one claim is replaced, or removed if `value` is null.
@@ -232,6 +255,7 @@ mod tests {
     fn a_token_with_any_byte_changed_is_refused() {
         let f = Fixture::new();
         let token = issue(&f.secrets, &f.config, user(), NOW).unwrap();
+        assert!(f.check(token.expose(), NOW).is_ok());
         for at in 0..token.expose().len() {
             let mut bytes = token.expose().as_bytes().to_vec();
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
@@ -245,5 +269,40 @@ mod tests {
         let (f, other) = (Fixture::new(), Fixture::new());
         let token = issue(&other.secrets, &f.config, user(), NOW).unwrap();
         assert!(is_invalid(&f.check(token.expose(), NOW)));
+        // The other key has verified it.
+        assert!(other.check(token.expose(), NOW).is_ok());
+        assert!(is_invalid(&f.check(token.expose(), NOW)));
+    }
+
+    #[test]
+    fn the_signature_of_a_valid_token_is_verified_once() {
+        let f = Fixture::new();
+        let token = issue(&f.secrets, &f.config, user(), NOW).unwrap();
+        let known = || f.public.verified().get(token.expose());
+        assert_eq!(known(), None);
+        assert!(f.check(token.expose(), NOW).is_ok());
+        let expected = Verified {
+            user: user(),
+            nbf: NOW.seconds(),
+            exp: NOW.seconds() + f.config.access_seconds,
+        };
+        assert_eq!(known(), Some(expected));
+        // What is known decides, not the signature.
+        let another = Verified {
+            user: UserId::try_from(8).unwrap(),
+            ..expected
+        };
+        f.public.verified().add(token.expose(), another);
+        assert_eq!(f.check(token.expose(), NOW).unwrap(), another.user);
+    }
+
+    #[test]
+    fn a_token_that_is_refused_is_not_known() {
+        let f = Fixture::new();
+        for (claim, wrong) in [("aud", json!("other")), ("token_type", json!("refresh"))] {
+            let token = f.signed_with(claim, wrong);
+            assert!(is_invalid(&f.check(&token, NOW)));
+            assert_eq!(f.public.verified().get(&token), None);
+        }
     }
 }

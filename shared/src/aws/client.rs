@@ -3,13 +3,27 @@
 //! They make each call once, because the [store](crate::db::Store) itself retries ([`retry`](crate::db::retry)).
 
 use aws_config::{Region, SdkConfig, retry::RetryConfig};
+use aws_runtime::user_agent::UserAgentInterceptor;
 use aws_sdk_dynamodb::{
     Client,
-    config::{self, BehaviorVersion, Credentials, SharedCredentialsProvider, SharedHttpClient},
+    config::{
+        self, BehaviorVersion, ConfigBag, Credentials, Intercept, RuntimeComponents,
+        SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
+    },
 };
 use aws_smithy_http_client::Builder;
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::interceptors::{
+        context::{BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut},
+        disable_interceptor,
+    },
+};
 
-use crate::aws::{self, RootsError};
+use crate::{
+    aws::{self, RootsError},
+    db::answer::DecodesAnswers,
+};
 
 /// The region for an engine on this machine. The SDK needs one, and the engine ignores it.
 const REGION: Region = Region::from_static("us-east-1");
@@ -22,10 +36,50 @@ pub fn connect(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
     made_of(&settings(aws, endpoint))
 }
 
-/// A client with these settings that makes each call once.
+/// A client with these settings that makes each call once, and lets the store decode what it reads.
 fn made_of(settings: &SdkConfig) -> Client {
-    let config = config::Builder::from(settings).retry_config(RetryConfig::disabled());
+    let config = config::Builder::from(settings)
+        .retry_config(RetryConfig::disabled())
+        // The time limit of an attempt is shorter than the SDK's grace for a stalled stream.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .interceptor(PlainUserAgent)
+        .interceptor(DecodesAnswers);
     Client::from_conf(config.build())
+}
+
+/// Sends a constant as `User-Agent`. The SDK's own lists versions and the features that a call uses; it is composed for each
+/// call, which takes a twentieth of the call's instructions.
+#[derive(Debug)]
+struct PlainUserAgent;
+
+impl Intercept for PlainUserAgent {
+    fn name(&self) -> &'static str {
+        "PlainUserAgent"
+    }
+
+    fn read_before_serialization(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let own = disable_interceptor::<UserAgentInterceptor>("a constant is sent");
+        cfg.interceptor_state().store_put(own);
+        Ok(())
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        context
+            .request_mut()
+            .headers_mut()
+            .insert("user-agent", "marquee");
+        Ok(())
+    }
 }
 
 /// The same client, but the SDK retries its calls. For calls that are not made by the store.
@@ -82,7 +136,7 @@ pub async fn settings_of_operator(endpoint: Option<&str>) -> Result<SdkConfig, R
 /// A client for an endpoint on this machine, over plain HTTP and with made-up credentials.
 #[must_use]
 pub fn local(endpoint: &str) -> Client {
-    Client::new(&settings_of_loopback(endpoint, Builder::new().build_http()))
+    made_of(&settings_of_loopback(endpoint, Builder::new().build_http()))
 }
 
 fn settings_of_loopback(endpoint: &str, http: SharedHttpClient) -> SdkConfig {

@@ -1,13 +1,17 @@
 //! Calls on many items: BatchGetItem and BatchWriteItem. They retry the items that DynamoDB leaves unprocessed.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
-use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, WriteRequest};
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    types::{DeleteRequest, KeysAndAttributes, WriteRequest},
+};
 use futures_util::future::try_join_all;
 
 use crate::{
     db::{
-        item::{Item, corrupt},
+        answer::decoded,
+        item::{StoredItem, corrupt},
         keys::Key,
         retry::Retry,
         store::{Consistency, Store, build_error},
@@ -23,17 +27,21 @@ pub const BATCH_WRITE: usize = 25;
 impl Store {
     /// Reads many items, strongly consistent, in parallel batches of [`BATCH_GET`]. The result doesn't contain keys without
     /// an item.
-    pub async fn batch_get(&self, keys: Vec<Key>) -> Result<HashMap<Key, Item>> {
+    pub async fn batch_get(&self, keys: Vec<Key>) -> Result<HashMap<Key, StoredItem>> {
         self.get_batches(keys, Consistency::Strong).await
     }
 
     /// Reads many items as [`Store::batch_get`] does, but eventually consistent: it costs half the units, and may lack the
     /// latest writes.
-    pub async fn batch_get_eventually(&self, keys: Vec<Key>) -> Result<HashMap<Key, Item>> {
+    pub async fn batch_get_eventually(&self, keys: Vec<Key>) -> Result<HashMap<Key, StoredItem>> {
         self.get_batches(keys, Consistency::Eventual).await
     }
 
-    async fn get_batches(&self, mut keys: Vec<Key>, consistency: Consistency) -> Result<HashMap<Key, Item>> {
+    async fn get_batches(
+        &self,
+        mut keys: Vec<Key>,
+        consistency: Consistency,
+    ) -> Result<HashMap<Key, StoredItem>> {
         // DynamoDB rejects a batch that contains a key twice.
         keys.sort_unstable();
         keys.dedup();
@@ -50,39 +58,30 @@ impl Store {
         Ok(found)
     }
 
-    async fn get_batch(&self, keys: &[Key], consistency: Consistency) -> Result<Vec<Item>> {
-        let mut wanted: Vec<Item> = keys.iter().map(Key::attributes).collect();
+    async fn get_batch(&self, keys: &[Key], consistency: Consistency) -> Result<Vec<StoredItem>> {
+        let is_strong = matches!(consistency, Consistency::Strong);
+        let mut wanted = Cow::Borrowed(keys);
         let mut items = Vec::with_capacity(wanted.len());
         let mut retry = Retry::of_read("BatchGetItem");
         loop {
-            let sent = wanted.len();
-            let request = KeysAndAttributes::builder()
-                .set_keys(Some(wanted))
-                .consistent_read(matches!(consistency, Consistency::Strong))
-                .build()
-                .map_err(build_error)?;
-            let get = || {
-                self.client
-                    .batch_get_item()
-                    .request_items(&*self.table, request.clone())
-                    .send()
+            // Built for each attempt, because most calls need only one: a copy for the others would cost as much.
+            let get = || async {
+                let keys = wanted.iter().map(Key::attributes).collect();
+                let request = KeysAndAttributes::builder().set_keys(Some(keys));
+                let request = request.consistent_read(is_strong).build();
+                let request = request.map_err(SdkError::construction_failure)?;
+                let get = self.client.batch_get_item();
+                decoded(get.request_items(&*self.table, request).send()).await
             };
-            let mut output = retry.call(get).await?.map_err(|e| retry.rejected(&e))?;
-            items.extend(
-                output
-                    .responses
-                    .as_mut()
-                    .and_then(|tables| tables.remove(&*self.table))
-                    .unwrap_or_default(),
-            );
-            let unprocessed = output
-                .unprocessed_keys
-                .as_mut()
-                .and_then(|tables| tables.remove(&*self.table));
-            match unprocessed {
-                Some(unprocessed) if !unprocessed.keys.is_empty() => wanted = unprocessed.keys,
-                _ => return Ok(items),
+            let answer = retry.call(get).await?.map_err(|e| retry.rejected(&e))?;
+            items.extend(answer.items);
+            if answer.unprocessed.is_empty() {
+                return Ok(items);
             }
+            let sent = wanted.len();
+            let unprocessed = answer.unprocessed.iter().map(Key::of);
+            let unprocessed: Option<Vec<Key>> = unprocessed.collect();
+            wanted = Cow::Owned(unprocessed.ok_or_else(|| corrupt("an item without keys"))?);
             if wanted.len() < sent {
                 retry.pause_after_progress("some keys were not processed").await?;
             } else {

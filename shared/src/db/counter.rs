@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 use crate::{
     db::{
         expression::Update,
-        item::{Item, corrupt, number},
+        item::{Attributes, corrupt, number},
         keys,
         store::Store,
     },
@@ -43,9 +43,9 @@ impl Counter {
 }
 
 /// The value of a counter's item. A counter that was never changed has no item, and is 0.
-pub fn value(item: Option<&Item>) -> Result<u64> {
+pub fn value(item: Option<&impl Attributes>) -> Result<u64> {
     item.map_or(Ok(0), |item| {
-        item.get("n")
+        item.attribute("n")
             .and_then(|n| n.as_n().ok())
             .and_then(|n| n.parse().ok())
             .ok_or_else(|| corrupt("a counter without a number"))

@@ -1,13 +1,12 @@
 //! The item with the key that encrypts cursors. The first function that needs the key creates it.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
     db::{
         cursor::{CursorKey, KEY_BYTES},
         expression::Condition,
-        item::{Item, corrupt, text},
+        item::{Attributes, corrupt, text},
         keys,
         store::Store,
     },
@@ -36,9 +35,8 @@ impl Store {
     }
 }
 
-fn parse(item: &Item) -> Result<CursorKey> {
-    let secret = item.get(SECRET).map(AttributeValue::as_s);
-    let Some(Ok(secret)) = secret else {
+fn parse(item: &impl Attributes) -> Result<CursorKey> {
+    let Some(secret) = item.text(SECRET) else {
         return Err(corrupt("a cursor key without its text"));
     };
     let bytes = STANDARD.decode(secret);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::db::item::Item;
+use crate::db::item::{Attributes, Item};
 
 /// A condition that an item must satisfy for a write to succeed.
 #[derive(Clone, Debug, Default)]
@@ -174,10 +174,10 @@ impl Update {
 }
 
 /// Whether `item` has all of `attributes`, with these values.
-pub(crate) fn has_all(item: &Item, attributes: &Item) -> bool {
+pub(crate) fn has_all(item: &impl Attributes, attributes: &Item) -> bool {
     attributes
         .iter()
-        .all(|(name, value)| item.get(name) == Some(value))
+        .all(|(name, value)| item.attribute(name) == Some(value))
 }
 
 /// Every `#word` of these texts, with the attribute name `word`.

@@ -1,17 +1,13 @@
 //! Items, and the conversion of entities to items and back.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use crate::db::attributes::{Attributes, Item, StoredItem};
 use crate::{
-    db::keys,
+    db::{entity, keys},
     error::{Error, Result},
 };
-
-/// An item as DynamoDB stores it: its attributes by name.
-pub type Item = HashMap<String, AttributeValue>;
 
 /// A string attribute.
 pub fn text(value: impl Into<String>) -> AttributeValue {
@@ -45,9 +41,10 @@ pub fn to_attribute<T: Serialize>(value: &T) -> Result<AttributeValue> {
 
 /// Decodes an item as an entity. The error names the entity and the class of the item's key. It quotes no value, because a
 /// value may be an email or a password's hash.
-pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
+pub fn from_item<T: DeserializeOwned>(item: impl Into<StoredItem>) -> Result<T> {
+    let item = item.into();
     let class = keys::class_of(&item);
-    serde_dynamo::from_item(item)
+    entity::decode(item)
         .map_err(|_| corrupt(&format!("an item of {class} that isn't a {}", entity_name::<T>())))
 }
 

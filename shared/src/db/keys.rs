@@ -8,7 +8,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::domain::{ImdbId, MovieId, UserId};
+use crate::{
+    db::attributes::Attributes,
+    domain::{ImdbId, MovieId, UserId},
+};
 
 /// The digits of the largest id, 2⁵³ − 1.
 pub const ID_DIGITS: usize = 16;
@@ -95,17 +98,16 @@ impl Key {
 
     /// The key of an item. `None` if the item lacks one.
     #[must_use]
-    pub fn of(item: &HashMap<String, AttributeValue>) -> Option<Self> {
-        Some(Self::new(item.get(PK)?.as_s().ok()?, item.get(SK)?.as_s().ok()?))
+    pub fn of(item: &impl Attributes) -> Option<Self> {
+        Some(Self::new(item.text(PK)?, item.text(SK)?))
     }
 }
 
 /// The class of an item's key: the start of its partition key, such as `LOGIN`. The rest may be an email, so only the class may
 /// be logged.
 #[must_use]
-pub fn class_of(item: &HashMap<String, AttributeValue>) -> String {
-    let pk = item.get(PK).and_then(|pk| pk.as_s().ok());
-    let class = pk.and_then(|pk| pk.split(END).next());
+pub fn class_of(item: &impl Attributes) -> String {
+    let class = item.text(PK).and_then(|pk| pk.split(END).next());
     class.unwrap_or("no class").to_owned()
 }
 

@@ -12,7 +12,7 @@ use crate::{
     db::{
         counter::Counter,
         expression::Condition,
-        item::{Item, corrupt, number},
+        item::{Item, StoredItem, corrupt, number},
         keys,
         likes::{LIKES_SHARDS, MAX_LIKES_SHARDS},
         store::Store,
@@ -101,7 +101,7 @@ impl Store {
     }
 }
 
-fn version(item: &Item) -> Result<u64> {
+fn version(item: &StoredItem) -> Result<u64> {
     item.get(VERSION)
         .and_then(|n| n.as_n().ok())
         .and_then(|n| n.parse().ok())

@@ -13,10 +13,13 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | [`attributes`] | the attributes of an item, as they are written and read |
 //! | [`keys`] | every key except those of postings |
 //! | [`range`] | a range of sort keys, and the direction in which it is read |
 //! | [`posting_keys`] | the keys of postings |
+//! | `entity` | decoding an item as an entity, by serde |
 //! | [`item`] | an item; encoding an entity as an item and decoding it |
+//! | `answer` | the answers of reads, decoded straight into items |
 //! | [`expression`] | condition and update expressions |
 //! | `failure` | which failures of a call are temporary |
 //! | [`retry`] | deadlines, retries and pauses |
@@ -62,8 +65,10 @@
 //! | [`edit_movie`] | editing a movie |
 //! | `delete_movie` | deleting a movie |
 
+pub(crate) mod answer;
 pub mod attempt_limits;
 pub mod attempts;
+pub mod attributes;
 pub mod batch;
 pub mod carried;
 pub mod categories;
@@ -73,6 +78,7 @@ pub mod cursor;
 mod cursor_key;
 mod delete_movie;
 pub mod edit_movie;
+mod entity;
 pub mod expression;
 mod failure;
 pub mod favorite;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     db::{
-        item::{Item, corrupt, from_item},
+        item::{self, StoredItem, corrupt, from_item},
         keys::{self, Key},
         likes::{self, CountChange, LikesShards},
         page::Slice,
@@ -190,7 +190,7 @@ impl Store {
     /// AP-14: the movies that a page's items name, with the caller's favorites.
     pub(crate) async fn get_movies_of_page(
         &self,
-        slice: Slice<Item>,
+        slice: Slice<StoredItem>,
         caller: Option<UserId>,
     ) -> Result<Slice<MovieView>> {
         let (items, place) = slice.split();
@@ -245,12 +245,12 @@ impl Store {
 }
 
 /// The ids of the movies that items are about.
-pub(crate) fn movie_ids(items: &[Item]) -> Result<Vec<MovieId>> {
+pub(crate) fn movie_ids(items: &[StoredItem]) -> Result<Vec<MovieId>> {
     items.iter().map(movie_id).collect()
 }
 
 /// The id of the movie that an item is about.
-pub(crate) fn movie_id(item: &Item) -> Result<MovieId> {
+pub(crate) fn movie_id(item: &impl item::Attributes) -> Result<MovieId> {
     Key::of(item)
         .as_ref()
         .and_then(keys::movie_of)

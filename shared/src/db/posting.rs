@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::{
     db::{
         carried::Carried,
-        item::{Item, corrupt},
+        item::{Attributes as _, StoredItem, corrupt},
         keys::{self, Key, id_text},
         range::{Direction, KeyRange},
         store::{QueryOutput, Store},
@@ -42,13 +42,10 @@ pub struct Posting {
 }
 
 impl Posting {
-    fn read(item: &Item) -> Result<Self> {
+    fn read(item: &StoredItem) -> Result<Self> {
         let key = Key::of(item).ok_or_else(|| corrupt("a posting without keys"))?;
         let id = keys::id_at_end(&key.sk).and_then(|id| MovieId::try_from(id).ok());
-        let words = item
-            .get("text")
-            .and_then(|t| t.as_s().ok())
-            .and_then(|t| Carried::decode(t));
+        let words = item.text("text").and_then(Carried::decode);
         match (id, words) {
             (Some(id), Some(words)) => Ok(Self {
                 key,
@@ -68,7 +65,7 @@ impl Posting {
 }
 
 /// The size of an item of texts, in bytes: names and values (AWS: DynamoDB item sizes).
-fn bytes(item: &Item) -> usize {
+fn bytes(item: &StoredItem) -> usize {
     let value = |value: &AttributeValue| value.as_s().map_or(0, String::len);
     item.iter().map(|(name, text)| name.len() + value(text)).sum()
 }
@@ -155,13 +152,14 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::item::{Item, text};
 
     fn read(keys: &[(&str, u64)], more: bool) -> RangeRead {
         let postings = keys.iter().filter_map(|(word, id)| {
             let sk = format!("1#{word}#{}", id_text(*id));
             let item = [("pk", "WORD#lov"), ("sk", &sk), ("text", "love|a b|c")];
-            let item = item.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned())));
-            Posting::read(&item.into()).ok()
+            let item = item.map(|(name, value)| (name.to_owned(), text(value)));
+            Posting::read(&Item::from(item).into()).ok()
         });
         RangeRead {
             range: 1,

@@ -22,7 +22,7 @@ use crate::{
         expression::{Condition, Update},
         genre::{GenreItem, genre_by_date},
         index,
-        item::{Item, corrupt, from_item, number, text, to_attribute},
+        item::{StoredItem, corrupt, from_item, number, text, to_attribute},
         keys::{self, BY_DATE, TABLE},
         movie::movie_id,
         newest::{Entries, Entry, Floor, KEPT},
@@ -189,7 +189,7 @@ struct Members {
 }
 
 /// The entry of the movie that an item with a `date` is about.
-fn entry(item: &Item) -> Result<Entry> {
+fn entry(item: &StoredItem) -> Result<Entry> {
     let date = date(item)?;
     let (day, _) = date
         .split_once(keys::END)
@@ -198,7 +198,7 @@ fn entry(item: &Item) -> Result<Entry> {
 }
 
 /// The `date` of an item.
-fn date(item: &Item) -> Result<String> {
+fn date(item: &StoredItem) -> Result<String> {
     let date = item.get(BY_DATE.sk).and_then(|date| date.as_s().ok());
     date.cloned()
         .ok_or_else(|| corrupt("a membership without a date"))

@@ -21,8 +21,9 @@ use futures_util::future::join_all;
 use crate::{
     clock::Clock,
     db::{
+        answer::decoded,
         expression::{Condition, ConditionFailed, Conditional, Update},
-        item::{Item, number, text},
+        item::{Item, StoredItem, number, text},
         keys::{Index, Key},
         last_id::LastId,
         likes::LikesShards,
@@ -52,7 +53,7 @@ pub struct Store {
 #[derive(Clone, Debug, Default)]
 pub struct QueryOutput {
     /// The items, in the direction of reading.
-    pub items: Vec<Item>,
+    pub items: Vec<StoredItem>,
     /// Whether the range may have more items: DynamoDB stopped at the limit or at 1 MB (AWS: Query).
     pub more: bool,
 }
@@ -86,27 +87,27 @@ impl Store {
     }
 
     /// Reads one item, strongly consistent.
-    pub async fn get(&self, key: &Key) -> Result<Option<Item>> {
+    pub async fn get(&self, key: &Key) -> Result<Option<StoredItem>> {
         self.read(key, Consistency::Strong).await
     }
 
     /// Reads one item, eventually consistent: it costs half the units, and may lack the latest writes.
-    pub async fn get_eventually(&self, key: &Key) -> Result<Option<Item>> {
+    pub async fn get_eventually(&self, key: &Key) -> Result<Option<StoredItem>> {
         self.read(key, Consistency::Eventual).await
     }
 
-    async fn read(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>> {
+    async fn read(&self, key: &Key, consistency: Consistency) -> Result<Option<StoredItem>> {
         let mut retry = Retry::of_read("GetItem");
         let get = || {
-            self.client
-                .get_item()
-                .table_name(&*self.table)
-                .set_key(Some(key.attributes()))
-                .consistent_read(matches!(consistency, Consistency::Strong))
-                .send()
+            let get = self.client.get_item().table_name(&*self.table);
+            let get = get.set_key(Some(key.attributes()));
+            decoded(
+                get.consistent_read(matches!(consistency, Consistency::Strong))
+                    .send(),
+            )
         };
-        let output = retry.call(get).await?.map_err(|e| retry.rejected(&e))?;
-        Ok(output.item)
+        let answer = retry.call(get).await?.map_err(|e| retry.rejected(&e))?;
+        Ok(answer.items.into_iter().next())
     }
 
     /// Reads the first `limit` items of a range in `direction`: one Query. Strongly consistent on the table; an index can
@@ -175,13 +176,13 @@ impl Store {
     ) -> Result<QueryOutput> {
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
         let mut retry = Retry::of_read("Query");
-        let query = || build(self.client.query().table_name(&*self.table).limit(limit)).send();
-        let output = retry.call(query).await?.map_err(|e| retry.rejected(&e))?;
+        let query = || decoded(build(self.client.query().table_name(&*self.table).limit(limit)).send());
+        let answer = retry.call(query).await?.map_err(|e| retry.rejected(&e))?;
         // At the limit DynamoDB returns a last key even if nothing follows. A caller that must know whether more items follow
         // asks for one more than it needs.
         Ok(QueryOutput {
-            more: output.last_evaluated_key.is_some(),
-            items: output.items.unwrap_or_default(),
+            more: answer.more,
+            items: answer.items,
         })
     }
 

@@ -12,7 +12,7 @@ use crate::{
     db::{
         expression::{Condition, ConditionFailed, Update, has_all},
         failure::is_throttle,
-        item::{Item, to_item},
+        item::{Item, StoredItem, to_item},
         keys::Key,
         retry::{Priority, Retry},
         store::{Store, build_error},
@@ -70,7 +70,7 @@ impl CommitCheck {
     }
 
     /// Whether the transaction was committed, by the item that was read.
-    fn is_committed(&self, item: Option<&Item>) -> bool {
+    fn is_committed(&self, item: Option<&StoredItem>) -> bool {
         match self {
             Self::Has(_, attributes) => item.is_some_and(|item| has_all(item, attributes)),
             Self::Gone(_) => item.is_none(),

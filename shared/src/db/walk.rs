@@ -8,7 +8,7 @@
 use crate::{
     db::{
         counter::Counter,
-        item::{Item, corrupt},
+        item::{Attributes as _, StoredItem, corrupt},
         keys::{self, BUCKET, id_text},
         page::{Counted, PageLimit, Position, Reading, Slice, Window},
         range::{Direction, KeyRange},
@@ -29,7 +29,7 @@ impl Store {
         order: Direction,
         window: &Window,
         limit: PageLimit,
-    ) -> Result<Slice<Item>> {
+    ) -> Result<Slice<StoredItem>> {
         let direction = window.reading(order);
         let range = match window.position() {
             Some(from) => range.beyond(&from.key, direction),
@@ -60,7 +60,7 @@ impl Store {
         order: Direction,
         window: &Window,
         limit: PageLimit,
-    ) -> Result<Counted<Item>> {
+    ) -> Result<Counted<StoredItem>> {
         let limit = limit.get();
         let direction = window.reading(order);
         let from = window.position().map(|position| position.key.parse::<u64>());
@@ -171,7 +171,7 @@ impl Store {
 /// What was read of some buckets, in the direction of reading.
 struct BucketRead {
     /// The items, each with its sort key.
-    items: Vec<(String, Item)>,
+    items: Vec<(String, StoredItem)>,
     /// Whether DynamoDB stopped within a bucket before a page was full.
     is_cut: bool,
     /// The number of the last bucket that was read.
@@ -245,8 +245,8 @@ fn further_buckets(reached: u64, last: u64, direction: Direction) -> Option<Buck
 }
 
 /// What was read for a page: these items, up to `end` if it is given, otherwise up to the last of them.
-fn reading(read: Vec<(String, Item)>, end: Option<Position>, more: bool) -> Reading<Item> {
-    let at = |(key, _): &(String, Item)| Position::at(key.as_str());
+fn reading(read: Vec<(String, StoredItem)>, end: Option<Position>, more: bool) -> Reading<StoredItem> {
+    let at = |(key, _): &(String, StoredItem)| Position::at(key.as_str());
     Reading {
         first: read.first().map(at),
         last: end.or_else(|| read.last().map(at)),
@@ -256,14 +256,13 @@ fn reading(read: Vec<(String, Item)>, end: Option<Position>, more: bool) -> Read
 }
 
 /// The items, each with the sort key by which the Query found it.
-fn with_keys(items: Vec<Item>, attribute: &str) -> Result<Vec<(String, Item)>> {
+fn with_keys(items: Vec<StoredItem>, attribute: &str) -> Result<Vec<(String, StoredItem)>> {
     items
         .into_iter()
         .map(|item| {
             let key = item
-                .get(attribute)
-                .and_then(|value| value.as_s().ok())
-                .cloned()
+                .text(attribute)
+                .map(str::to_owned)
                 .ok_or_else(|| corrupt("an item without a sort key"))?;
             Ok((key, item))
         })

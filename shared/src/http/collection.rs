@@ -1,6 +1,7 @@
 //! Collections: `{count, next, previous, results}` with a limit and a cursor.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -105,26 +106,29 @@ impl PageQuery {
     }
 
     /// Returns `slice` as bodies, as many as a function may return but at least one. The others are on the next page in the
-    /// direction of reading.
+    /// direction of reading. Each body is written as JSON here, so that its size is known without writing it twice.
     ///
     /// # Errors
-    /// As [`size::sent_bytes`].
+    /// [`Error::Internal`] if a body can't be serialized.
     pub fn within_answer<T, B: Serialize>(
         &self,
         slice: Slice<T>,
         position: impl Fn(&T) -> Position,
         body: impl Fn(T) -> B,
-    ) -> Result<Slice<B>> {
+    ) -> Result<Slice<Box<RawValue>>> {
         let back = self.window.is_backward();
         let (items, mut place) = slice.split();
-        let mut bodies: Vec<(Position, B)> = items
-            .into_iter()
-            .map(|item| (position(&item), body(item)))
-            .collect();
+        let written = items.into_iter().map(|item| {
+            let position = position(&item);
+            let body = serde_json::value::to_raw_value(&body(item));
+            let body = body.map_err(|e| Error::internal(format!("a result can't be serialized: {e}")))?;
+            Ok::<_, Error>((position, body))
+        });
+        let mut bodies = written.collect::<Result<Vec<(Position, Box<RawValue>)>>>()?;
         if back {
             bodies.reverse();
         }
-        let fits = size::fitting(bodies.iter().map(|(_, body)| body))?.max(1);
+        let fits = size::fitting(bodies.iter().map(|(_, body)| body.get())).max(1);
         if fits < bodies.len() {
             bodies.truncate(fits);
             let end = bodies.last().map(|(position, _)| position.clone());

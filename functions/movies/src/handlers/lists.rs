@@ -17,6 +17,7 @@ use marquee_shared::{
         wire::MovieBody,
     },
 };
+use serde_json::value::RawValue;
 
 use crate::wire::{CategoryBody, CategoryParams, MostLikedParams, MovieList, NewestParams, SearchParams};
 
@@ -94,7 +95,7 @@ pub(crate) async fn list_categories(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
-) -> Result<Json<Collection<CategoryBody>>> {
+) -> Result<Json<Collection<Box<RawValue>>>> {
     let page = PageQuery::read(&state, params, PageLimit::MAX, "categories".into()).await?;
     let Counted { count, slice } = state
         .store
