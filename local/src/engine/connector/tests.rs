@@ -7,7 +7,7 @@ use crate::engine::{Engine, Storage};
 
 const CREATE: &str = r#"{"TableName":"tab","BillingMode":"PAY_PER_REQUEST",
     "AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"},{"AttributeName":"by","AttributeType":"S"}],
-    "KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}],"GlobalSecondaryIndexes":[{"IndexName":"i",
+    "KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}],"GlobalSecondaryIndexes":[{"IndexName":"idx",
     "KeySchema":[{"AttributeName":"by","KeyType":"HASH"}],"Projection":{"ProjectionType":"ALL"}}]}"#;
 
 /// Each operation that the functions use, with good and bad bodies, in an order in which they depend on each other.
@@ -41,7 +41,7 @@ const CALLS: &[(&str, &str)] = &[
     ("BatchGetItem", r#"{"RequestItems":{}}"#),
     (
         "Query",
-        r##"{"TableName":"tab","IndexName":"i","KeyConditionExpression":"#b = :x","ExpressionAttributeNames":{"#b":"by"},"ExpressionAttributeValues":{":x":{"S":"x"}}}"##,
+        r##"{"TableName":"tab","IndexName":"idx","KeyConditionExpression":"#b = :x","ExpressionAttributeNames":{"#b":"by"},"ExpressionAttributeValues":{":x":{"S":"x"}}}"##,
     ),
     ("Query", r#"{"TableName":"tab","KeyConditionExpression":"pk ="}"#),
     (
@@ -141,15 +141,20 @@ async fn over_the_wire(engine: &Engine, request: &HttpRequest) -> Compared {
     compared(status, headers, &answer.bytes().await.unwrap())
 }
 
-/// Without what differs between two tables of the same definition.
+/// Without what differs between two tables of the same definition, and without the order of attributes. The checksum must be
+/// that of the body.
 fn without_identity(mut answer: Compared) -> Compared {
-    if answer.2.contains("TableDescription") {
-        let mut body: serde_json::Value = serde_json::from_str(&answer.2).unwrap();
-        for name in ["CreationDateTime", "TableId"] {
-            body["TableDescription"][name].take();
+    let checksum = crc32fast::hash(answer.2.as_bytes()).to_string();
+    let is_checksum = |(name, value): &(String, String)| name == "x-amz-crc32" && *value == checksum;
+    assert!(answer.1.iter().any(is_checksum), "{answer:?}");
+    answer.1.retain(|header| !is_checksum(header));
+    if let Ok(mut body) = serde_json::from_str::<serde_json::Value>(&answer.2) {
+        if let Some(table) = body.get_mut("TableDescription") {
+            for name in ["CreationDateTime", "TableId"] {
+                table[name].take();
+            }
         }
         answer.2 = body.to_string();
-        answer.1.retain(|(name, _)| name != "x-amz-crc32");
     }
     answer
 }
@@ -175,7 +180,7 @@ async fn a_call_within_the_process_is_answered_as_over_the_wire() {
                 "{operation} {body}"
             );
         }
-        assert_eq!(successes, 14);
+        assert_eq!(successes, 13);
         let large = vec![b' '; MAX_BODY + 1];
         for body in [&[0xff, 0xfe], &large[..]] {
             let wire = over_the_wire(&one, &request("GetItem", body)).await;

@@ -166,10 +166,10 @@ async fn a_panic_is_an_error_and_the_next_call_works() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_handle_knows_a_changed_definition() {
     const INDEX: &str = r#"{"TableName":"tab","AttributeDefinitions":[{"AttributeName":"by","AttributeType":"S"}],
-        "GlobalSecondaryIndexUpdates":[{"Create":{"IndexName":"i","Projection":{"ProjectionType":"ALL"},
+        "GlobalSecondaryIndexUpdates":[{"Create":{"IndexName":"idx","Projection":{"ProjectionType":"ALL"},
         "KeySchema":[{"AttributeName":"by","KeyType":"HASH"}]}}]}"#;
-    const QUERY: &str = r#"{"TableName":"tab","IndexName":"i","KeyConditionExpression":"by = :x",
-        "ExpressionAttributeValues":{":x":{"S":"x"}}}"#;
+    const QUERY: &str = r##"{"TableName":"tab","IndexName":"idx","KeyConditionExpression":"#b = :x","ExpressionAttributeNames":{"#b":"by"},
+        "ExpressionAttributeValues":{":x":{"S":"x"}}}"##;
     let (_directory, handles) = both().await;
     for handles in handles {
         call(&handles, "PutItem", &put("old")).await.unwrap();
