@@ -150,6 +150,7 @@ fn listening(process: u32) -> usize {
         .count()
 }
 
+/// Guarantee 60.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn without_an_endpoint_the_engine_opens_no_port() {

@@ -159,6 +159,7 @@ fn without_identity(mut answer: Compared) -> Compared {
     answer
 }
 
+/// Guarantee 58.
 #[tokio::test]
 async fn a_call_within_the_process_is_answered_as_over_the_wire() {
     let directory = tempfile::tempdir().unwrap();
@@ -192,6 +193,7 @@ async fn a_call_within_the_process_is_answered_as_over_the_wire() {
     }
 }
 
+/// Guarantee 58.
 #[tokio::test]
 async fn the_sdk_reads_answers_and_errors_alike_and_writes_are_seen_on_both_ways() {
     let engine = Engine::start(Storage::Memory).unwrap();

@@ -40,6 +40,7 @@ async fn has(handles: &Handles, key: &str) -> bool {
     answer.contains("Item")
 }
 
+/// Guarantee 59.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_begins_after_a_writes_answer_sees_it() {
     let (_directory, handles) = both().await;
@@ -82,6 +83,7 @@ async fn a_read_does_not_wait_for_a_long_operation() {
     general.await.unwrap().unwrap();
 }
 
+/// Guarantee 59.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_finishes_although_its_caller_stops_waiting() {
     let (_directory, [handles, _]) = both().await;
@@ -112,6 +114,7 @@ async fn a_write_finishes_although_its_caller_stops_waiting() {
     assert!(has(&handles, "abandoned").await);
 }
 
+/// Guarantee 59.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_read_shows_a_write_before_it_is_on_the_disk() {
     let (_directory, [handles, _]) = both().await;
@@ -140,6 +143,7 @@ async fn no_read_shows_a_write_before_it_is_on_the_disk() {
     slow.await.unwrap().unwrap();
 }
 
+/// Guarantee 59.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_an_error_and_the_next_call_works() {
     let (_directory, [handles, _]) = both().await;
@@ -163,6 +167,7 @@ async fn a_panic_is_an_error_and_the_next_call_works() {
     }
 }
 
+/// Guarantee 59.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_handle_knows_a_changed_definition() {
     const INDEX: &str = r#"{"TableName":"tab","AttributeDefinitions":[{"AttributeName":"by","AttributeType":"S"}],
@@ -181,6 +186,7 @@ async fn every_handle_knows_a_changed_definition() {
     }
 }
 
+/// Guarantee 59.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_is_sent_twice_is_run_once() {
     let (_directory, handles) = both().await;
@@ -195,6 +201,7 @@ async fn a_transaction_that_is_sent_twice_is_run_once() {
     }
 }
 
+/// Guarantee 59.
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_waits_for_the_writes_that_were_sent_and_refuses_others() {
     let (directory, [handles, _]) = both().await;
