@@ -12,7 +12,6 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use marquee::engine::{Engine, Storage};
-use marquee_shared::aws::client;
 use ring::{digest, hmac};
 use tokio::net::TcpListener;
 
@@ -35,7 +34,7 @@ async fn tables(client: &Client) -> Vec<String> {
 #[tokio::test]
 async fn each_test_has_a_table_of_its_own_there_which_is_gone_with_it_even_if_it_panics() {
     let engine = Engine::start(Storage::Memory).unwrap();
-    let (url, client) = (engine.endpoint(), client::local(&engine.endpoint()));
+    let (url, client) = (engine.endpoint().unwrap(), engine.client());
     let new = async || TestApp::at(Some(url.clone()), |_| {}).await;
     let (one, other) = (new().await, new().await);
     let (ripley, dallas) = (one.register("ripley").await, other.register("dallas").await);

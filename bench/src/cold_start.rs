@@ -65,7 +65,7 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let programs = Programs::of(&options.programs, &options.only, true).await?;
     let app = TestApp::builder().table(TestTable::in_memory()).start().await;
     let token = fill(&app.base).await?;
-    let table = app.running.dynamodb.clone();
+    let table = app.running.dynamodb.clone().ok_or("the engine has no endpoint")?;
     let terminator = Terminator::to(table.trim_start_matches("http://")).await?;
     let secrets = SecretTexts::generate()?.to_json();
     let environment = |name: &str, aim| {

@@ -21,7 +21,6 @@ use marquee::{
 };
 use marquee_shared::{
     auth::{password, refresh::RefreshToken},
-    aws::client,
     clock::Clock,
     config::Config,
     db::{
@@ -195,7 +194,7 @@ impl Prepared {
 /// Returns an error if the file can't be opened or the table can't be created.
 pub(crate) async fn open(file: &Path) -> Result<(Engine, Store), Box<dyn Error>> {
     let engine = Engine::start(Storage::File(file.to_owned()))?;
-    let client = client::local(&engine.endpoint());
+    let client = engine.client();
     let table = Config::default().table;
     Template::parse(TEMPLATE)?.table.create(&client, &table).await?;
     Ok((engine, Store::new(client, table, Clock::default())))

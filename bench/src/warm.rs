@@ -148,7 +148,7 @@ impl<'a> Bench<'a> {
     }
 
     async fn record(&self, operation: &Operation) -> Result<Recording, Failure> {
-        let table = Table::recording(self.fixture.engine()).await?;
+        let table = Table::recording(self.fixture.engine()?).await?;
         let mut function = self.start(operation, &table).await?;
         let answer = function.invoke(&operation.event).await?;
         operation.check(&answer.body)?;

@@ -164,7 +164,6 @@ fn engine_item(item: Item) -> Result<dynoxide::Item> {
 #[cfg(test)]
 mod tests {
     use marquee_shared::{
-        aws::client,
         clock::Clock,
         db::{
             Key, Store,
@@ -184,7 +183,7 @@ mod tests {
 
     async fn table() -> (Engine, Store, Bulk) {
         let engine = Engine::start(Storage::Memory).unwrap();
-        let client = client::local(&engine.endpoint());
+        let client = engine.client();
         let template = Template::parse(TEMPLATE).unwrap();
         template.table.create(&client, "movies").await.unwrap();
         let store = Store::new(client, "movies", Clock::default());

@@ -58,6 +58,9 @@ struct Serve {
     /// Keep the table in memory and write nothing to disk.
     #[arg(long, conflicts_with_all = ["data", "dynamodb"])]
     memory: bool,
+    /// Open no port for DynamoDB's tools, such as the aws command.
+    #[arg(long, conflicts_with = "dynamodb")]
+    no_dynamodb_endpoint: bool,
     /// File to import into an empty table, or `none` [default: the demonstration catalog]
     #[arg(long, value_name = "FILE.csv|none")]
     catalog: Option<String>,
@@ -251,6 +254,7 @@ impl Serve {
             host: self.host,
             port: self.port,
             place,
+            dynamodb_endpoint: !self.no_dynamodb_endpoint,
             catalog,
             config,
             clock: Clock::default(),
@@ -261,7 +265,10 @@ impl Serve {
             () = &mut shutdown => return Ok(()),
         };
         print_line(format_args!("listening on http://{}", running.address))?;
-        print_line(format_args!("dynamodb on {}", running.dynamodb))?;
+        match &running.dynamodb {
+            Some(url) => print_line(format_args!("dynamodb on {url}"))?,
+            None => print_line(format_args!("dynamodb off"))?,
+        }
         shutdown.await;
         running.stop().await?;
         Ok(())
@@ -318,7 +325,7 @@ impl OperatorTable {
             Some(url) => (of_operator(Some(&url)).await?, None),
             None => {
                 let template = server::template()?;
-                let opened = server::open(&self.table.data, &template, &self.table.table).await?;
+                let opened = server::open(&self.table.data, &template, &self.table.table, false).await?;
                 (opened.client, Some(opened.engine))
             }
         };

@@ -1,28 +1,31 @@
-//! The embedded DynamoDB-compatible engine: a table on this machine. The functions reach it over HTTP, with the same SDK
-//! client and the same protocol as on AWS.
-//!
-//! The engine processes one request at a time, under one lock and without yielding. So it has a thread and a runtime of its
-//! own: on the API's runtime it would delay handlers that don't use the table.
+//! The embedded DynamoDB-compatible engine: a table on this machine. The functions reach it through the same SDK client as on
+//! AWS, whose requests are answered within the process ([`Engine::client`]). Other programs reach it over HTTP, with
+//! DynamoDB's protocol.
 //!
 //! The HTTP server is this module's own. The engine also has one, but that one answers requests of any web page that a
 //! browser on this machine shows.
 
 mod admission;
 mod answer;
+mod calls;
+mod connector;
 mod fault;
+mod handles;
 mod operations;
 mod server;
+mod writer;
 
 use std::{
     fmt, io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread::JoinHandle,
     time::Duration,
 };
 
-use dynoxide::Database;
+use aws_sdk_dynamodb::Client;
+use dynoxide::{Database, DynoxideError, TableMetadata};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{oneshot, watch},
@@ -30,7 +33,7 @@ use tokio::{
 };
 
 pub use self::fault::Fault;
-use self::fault::FaultLog;
+use self::{calls::Calls, fault::FaultLog, handles::Handles};
 use crate::private::{self, PrivateError};
 
 /// How long the requests being processed at a shutdown may take to finish.
@@ -88,7 +91,9 @@ impl std::error::Error for EngineError {
 
 /// A running engine. Dropping it stops the engine without waiting for its end.
 pub struct Engine {
-    addr: SocketAddr,
+    /// `None` without an endpoint.
+    addr: Option<SocketAddr>,
+    calls: Arc<Calls>,
     database: Database,
     stop: watch::Sender<()>,
     stopped: oneshot::Receiver<Result<(), String>>,
@@ -110,21 +115,40 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] if the storage can't be opened, or when the thread or the socket can't be created.
     pub fn start(storage: Storage) -> Result<Self, EngineError> {
+        Self::new(storage, true)
+    }
+
+    /// Opens the storage, for calls of this process only: no port is opened.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn without_endpoint(storage: Storage) -> Result<Self, EngineError> {
+        Self::new(storage, false)
+    }
+
+    pub(crate) fn new(storage: Storage, has_endpoint: bool) -> Result<Self, EngineError> {
         let faults = FaultLog::new(match &storage {
             Storage::Memory => "in memory".to_owned(),
             Storage::File(path) => path.display().to_string(),
         });
-        let database = open(storage)?;
+        let handles = open(&storage)?;
+        let unusable = |error: DynoxideError| EngineError::Open {
+            storage: storage.clone(),
+            reason: error.to_string(),
+        };
+        let database = handles.open().map_err(unusable)?.database.clone();
+        let calls = Arc::new(Calls::new(handles, faults));
         let (stop, stopping) = watch::channel(());
         let (report, stopped) = oneshot::channel();
         let (announce, announced) = mpsc::channel();
-        let served = database.clone();
+        let (served, swept) = (Arc::clone(&calls), database.clone());
         let thread = std::thread::Builder::new()
             .name("dynamodb".to_owned())
             .spawn(move || {
-                let result = run(&served, faults, &announce, stopping);
-                // Closes the database before the result is sent.
-                drop(served);
+                let result = run(&served, &swept, has_endpoint, &announce, stopping);
+                // The last operations have ended, or are being abandoned. Closes the storage before the result is sent.
+                drop(swept);
+                served.handles.close();
                 // Fails when the engine was dropped, so nobody receives.
                 let _ = report.send(result);
             })
@@ -135,6 +159,7 @@ impl Engine {
             .map_err(EngineError::Start)?;
         Ok(Self {
             addr,
+            calls,
             database,
             stop,
             stopped,
@@ -142,14 +167,32 @@ impl Engine {
         })
     }
 
-    /// The URL for an SDK client or the `aws` command, for example `http://127.0.0.1:49152`.
-    pub fn endpoint(&self) -> String {
-        format!("http://{}", self.addr)
+    /// The URL for other programs, such as the `aws` command, for example `http://127.0.0.1:49152`. `None` without an
+    /// endpoint.
+    pub fn endpoint(&self) -> Option<String> {
+        self.addr.map(|addr| format!("http://{addr}"))
+    }
+
+    /// A client whose calls are answered within this process.
+    pub fn client(&self) -> Client {
+        connector::client(Arc::clone(&self.calls))
     }
 
     /// The database behind the endpoint, for bulk writes. Its calls block and must be made on a thread that may block.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Returns how a table was defined. `DescribeTable` returns this too, but first counts every item.
+    ///
+    /// # Errors
+    /// The engine's error if the file can't be read.
+    pub async fn definition(&self, table: &str) -> Result<Option<TableMetadata>, DynoxideError> {
+        let table = table.to_owned();
+        let handles = self.calls.handles.open()?;
+        handles
+            .general(move |database| database.get_table_metadata(&table))
+            .await
     }
 
     /// Stops accepting requests, waits a few seconds for the ones being processed, and closes the storage.
@@ -181,17 +224,18 @@ impl Engine {
 }
 
 /// Opens the storage and creates it if it doesn't exist.
-fn open(storage: Storage) -> Result<Database, EngineError> {
-    let result = match &storage {
-        Storage::Memory => Database::memory().map_err(|error| error.to_string()),
+fn open(storage: &Storage) -> Result<Handles, EngineError> {
+    let result = match storage {
+        Storage::Memory => Handles::memory().map_err(|error| error.to_string()),
         Storage::File(path) => match path.to_str() {
             Some(name) => {
                 make_private(path, name).map_err(EngineError::Private)?;
-                Database::new(name).map_err(|error| error.to_string())
+                Handles::file(name).map_err(|error| error.to_string())
             }
             None => Err("its name isn't Unicode".to_owned()),
         },
     };
+    let storage = storage.clone();
     result.map_err(|reason| EngineError::Open { storage, reason })
 }
 
@@ -207,11 +251,12 @@ fn make_private(path: &Path, name: &str) -> Result<(), PrivateError> {
         .try_for_each(|suffix| private::restrict_if_exists(Path::new(&format!("{name}{suffix}"))))
 }
 
-/// Serves until `stopping` resolves. This is what the engine's thread runs.
+/// Serves and sweeps until `stopping` resolves. This is what the engine's thread runs.
 fn run(
-    database: &Database,
-    faults: FaultLog,
-    announce: &mpsc::Sender<io::Result<SocketAddr>>,
+    calls: &Arc<Calls>,
+    swept: &Database,
+    has_endpoint: bool,
+    announce: &mpsc::Sender<io::Result<Option<SocketAddr>>>,
     stopping: watch::Receiver<()>,
 ) -> Result<(), String> {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -222,9 +267,9 @@ fn run(
         }
     };
     let result = runtime.block_on(async {
-        let listener = match listen() {
-            Ok((listener, addr)) => {
-                let _ = announce.send(Ok(addr));
+        let listener = match has_endpoint.then(listen).transpose() {
+            Ok(listener) => {
+                let _ = announce.send(Ok(listener.as_ref().map(|(_, addr)| *addr)));
                 listener
             }
             Err(error) => {
@@ -232,12 +277,20 @@ fn run(
                 return Ok(());
             }
         };
+        let serving = async {
+            match listener {
+                Some((listener, _)) => {
+                    server::serve(listener, Arc::clone(calls), stopped(stopping.clone())).await;
+                }
+                None => stopped(stopping.clone()).await,
+            }
+        };
         tokio::select! {
-            () = server::serve(listener, database.clone(), faults, stopped(stopping.clone())) => Ok(()),
-            () = async { stopped(stopping).await; sleep(GRACE).await } => {
+            () = serving => Ok(()),
+            () = async { stopped(stopping.clone()).await; sleep(GRACE).await } => {
                 Err("a request didn't finish in time".to_owned())
             }
-            () = sweep_periodically(database) => Ok(()),
+            () = sweep_periodically(swept) => Ok(()),
         }
     });
     runtime.shutdown_timeout(SWEEP_GRACE);
@@ -307,6 +360,10 @@ mod tests {
         answer
     }
 
+    fn addr(engine: &Engine) -> SocketAddr {
+        engine.addr.unwrap()
+    }
+
     const CREATE: &str = r#"{"TableName":"movies","BillingMode":"PAY_PER_REQUEST",
         "AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}],
         "KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}]}"#;
@@ -314,8 +371,11 @@ mod tests {
     #[tokio::test]
     async fn it_answers_as_soon_as_it_has_started_and_no_more_once_stopped() {
         let engine = Engine::start(Storage::Memory).unwrap();
-        let addr = engine.addr;
-        assert_eq!(engine.endpoint(), format!("http://127.0.0.1:{}", addr.port()));
+        let addr = addr(&engine);
+        assert_eq!(
+            engine.endpoint(),
+            Some(format!("http://127.0.0.1:{}", addr.port()))
+        );
         assert!(call(addr, "ListTables", "{}").ends_with(r#"{"TableNames":[]}"#));
         engine.shutdown().await.unwrap();
         assert!(TcpStream::connect(addr).is_err());
@@ -327,9 +387,9 @@ mod tests {
             Engine::start(Storage::Memory).unwrap(),
             Engine::start(Storage::Memory).unwrap(),
         );
-        assert!(call(one.addr, "CreateTable", CREATE).starts_with("HTTP/1.1 200"));
-        assert!(call(one.addr, "ListTables", "{}").contains("movies"));
-        assert!(!call(two.addr, "ListTables", "{}").contains("movies"));
+        assert!(call(addr(&one), "CreateTable", CREATE).starts_with("HTTP/1.1 200"));
+        assert!(call(addr(&one), "ListTables", "{}").contains("movies"));
+        assert!(!call(addr(&two), "ListTables", "{}").contains("movies"));
     }
 
     #[tokio::test]
@@ -337,10 +397,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let storage = Storage::File(directory.path().join("new").join("table.db"));
         let engine = Engine::start(storage.clone()).unwrap();
-        assert!(call(engine.addr, "CreateTable", CREATE).starts_with("HTTP/1.1 200"));
+        assert!(call(addr(&engine), "CreateTable", CREATE).starts_with("HTTP/1.1 200"));
         engine.shutdown().await.unwrap();
         let engine = Engine::start(storage).unwrap();
-        assert!(call(engine.addr, "ListTables", "{}").contains("movies"));
+        assert!(call(addr(&engine), "ListTables", "{}").contains("movies"));
         assert_eq!(engine.database().table_count().unwrap(), 1);
     }
 
@@ -356,10 +416,10 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_stalls_does_not_delay_the_shutdown_forever() {
         let engine = Engine::start(Storage::Memory).unwrap();
-        let mut stalled = TcpStream::connect(engine.addr).unwrap();
+        let mut stalled = TcpStream::connect(addr(&engine)).unwrap();
         write!(stalled, "{}content-length: 10\r\n\r\n{{", head("ListTables")).unwrap();
         // By now the engine has received the request; otherwise it would close the connection as idle.
-        assert!(call(engine.addr, "ListTables", "{}").starts_with("HTTP/1.1 200"));
+        assert!(call(addr(&engine), "ListTables", "{}").starts_with("HTTP/1.1 200"));
         let begun = Instant::now();
         let error = engine.shutdown().await.unwrap_err();
         assert!(matches!(error, EngineError::Stopped(_)), "{error}");
@@ -369,7 +429,7 @@ mod tests {
     #[tokio::test]
     async fn dropping_it_stops_it() {
         let engine = Engine::start(Storage::Memory).unwrap();
-        let addr = engine.addr;
+        let addr = addr(&engine);
         drop(engine);
         let begun = Instant::now();
         while TcpStream::connect(addr).is_ok() {

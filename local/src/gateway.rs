@@ -24,6 +24,7 @@ use http::{
 };
 use http_body_util::Full;
 use hyper::body::Body;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::{
@@ -36,6 +37,7 @@ use uuid::Uuid;
 
 use self::{
     answer::{Refusal, response_from},
+    event::{SMALL_BODY, request_for},
     head::check_head,
     host::host_of,
     invoke::{Function, MAX_EVENT},
@@ -226,20 +228,23 @@ impl Gateway {
         let body = self.bodies.read(body, limit).await?;
         *unread = false;
         let turn = self.turn(&body).await?;
-        let event = event_for(
-            &Arrival {
-                method: &parts.method,
-                uri: &parts.uri,
-                version: parts.version,
-                headers: &parts.headers,
-                body: &body.bytes,
-                host: &host,
-                source: source.ip(),
-                request_id,
-                time,
-            },
-            &found,
-        );
+        let arrival = Arrival {
+            method: &parts.method,
+            uri: &parts.uri,
+            version: parts.version,
+            headers: &parts.headers,
+            body: &body.bytes,
+            host: &host,
+            source: source.ip(),
+            request_id,
+            time,
+        };
+        let event = match body.bytes.len() {
+            0..=SMALL_BODY => Ok(request_for(&arrival, &found)),
+            // Its length as text decides whether Lambda would accept it.
+            _ => invoke::read(event_for(&arrival, &found)),
+        };
+        let event = event.map_err(|error| refusal_for(&error, &found, request_id))?;
         self.run(&found, event, turn)
             .await
             .and_then(|answer| response_from(&answer, &parts.method).map_err(InvokeError::Failed))
@@ -281,12 +286,19 @@ impl Gateway {
             .routes
             .resolve(&method, text("/rawPath")?)
             .ok_or(InvokeError::NoRoute)?;
-        let answer = self.run(&found, event.clone(), Turn::default()).await?;
+        let answer = self
+            .run(&found, invoke::read(event.clone())?, Turn::default())
+            .await?;
         serde_json::from_slice(&answer).map_err(|error| InvokeError::Failed(error.to_string()))
     }
 
     /// Invokes the function of a route with an event.
-    async fn run(&self, found: &Match<'_>, event: Value, turn: Turn) -> Result<Vec<u8>, InvokeError> {
+    async fn run(
+        &self,
+        found: &Match<'_>,
+        event: ApiGatewayV2httpRequest,
+        turn: Turn,
+    ) -> Result<Vec<u8>, InvokeError> {
         let name = &found.route.function;
         match self.functions.get(name).cloned() {
             Some(function) => function.invoke(event, turn).await,

@@ -82,6 +82,8 @@ pub struct Options {
     pub port: u16,
     /// Where the table is.
     pub place: Place,
+    /// Whether other programs can reach the embedded engine, at an endpoint of its own.
+    pub dynamodb_endpoint: bool,
     /// What to import into an empty table.
     pub catalog: Catalog,
     /// The configuration.
@@ -94,8 +96,8 @@ pub struct Options {
 pub struct Running {
     /// The address at which this machine reaches the API.
     pub address: SocketAddr,
-    /// The table's endpoint.
-    pub dynamodb: String,
+    /// The table's endpoint. `None` if the embedded engine has none.
+    pub dynamodb: Option<String>,
     /// The operator's state, which no role limits.
     pub state: AppState,
     /// The functions.
@@ -141,12 +143,18 @@ pub(crate) struct Opened {
     secrets: AuthSecrets,
 }
 
-/// Opens the table of a data directory. The first command that uses a directory creates the table and its secrets.
-pub(crate) async fn open(directory: &Path, template: &Template, table: &str) -> Result<Opened, StartError> {
+/// Opens the table of a data directory, with or without an endpoint for other programs. The first command that uses a
+/// directory creates the table and its secrets.
+pub(crate) async fn open(
+    directory: &Path,
+    template: &Template,
+    table: &str,
+    has_endpoint: bool,
+) -> Result<Opened, StartError> {
     let data = Data::with_table(directory)?;
-    let engine = Engine::start(Storage::File(data.table()))?;
-    let client = client::local(&engine.endpoint());
-    let created = template.table.create(&client, table).await;
+    let engine = Engine::new(Storage::File(data.table()), has_endpoint)?;
+    let client = engine.client();
+    let created = template.table.create_in(&engine, table).await;
     created.map_err(|error| StartError::Table(TablePlace::Data(directory.to_owned()), error))?;
     let secrets = data.secrets()?;
     Ok(Opened {
@@ -173,16 +181,16 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let table = &options.config.table;
     let (engine, dynamodb, client, secrets) = match &options.place {
         Place::Memory => {
-            let engine = Engine::start(Storage::Memory)?;
-            let client = client::local(&engine.endpoint());
-            let created = template.table.create(&client, table).await;
+            let engine = Engine::new(Storage::Memory, options.dynamodb_endpoint)?;
+            let client = engine.client();
+            let created = template.table.create_in(&engine, table).await;
             created.map_err(|error| StartError::Table(TablePlace::Memory, error))?;
             let texts = SecretTexts::generate().map_err(internal)?;
             let secrets = AuthSecrets::derive(&texts).map_err(internal)?;
             (Some(engine), None, client, secrets)
         }
         Place::Data(data) => {
-            let opened = open(data, &template, table).await?;
+            let opened = open(data, &template, table, options.dynamodb_endpoint).await?;
             (Some(opened.engine), None, opened.client, opened.secrets)
         }
         Place::Endpoint { url, data } => {
@@ -194,9 +202,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
             (None, Some(url.clone()), client, data.secrets()?)
         }
     };
-    let dynamodb = dynamodb
-        .or_else(|| engine.as_ref().map(Engine::endpoint))
-        .unwrap_or_default();
+    let dynamodb = dynamodb.or_else(|| engine.as_ref().and_then(Engine::endpoint));
 
     let state = AppState::new(options.config, client, options.clock);
     prepare(&state.store, &options.place).await?;

@@ -69,6 +69,7 @@ impl Default for Builder {
                 host: Ipv4Addr::LOCALHOST.into(),
                 port: 0,
                 place: Place::Memory,
+                dynamodb_endpoint: true,
                 catalog: Catalog::None,
                 config: Config::default(),
                 clock: Clock::default(),

@@ -77,7 +77,7 @@ impl TestTable {
     #[must_use]
     pub fn url(&self) -> String {
         match self {
-            Self::Engine(engine) => engine.endpoint(),
+            Self::Engine(engine) => engine.endpoint().unwrap(),
             Self::Remote(table) => table.url.clone(),
         }
     }

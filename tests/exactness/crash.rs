@@ -461,12 +461,7 @@ async fn a_killed_import_continues_and_imports_or_reports_every_row_once() {
     assert!(lost.is_empty(), "{lost:?}");
     assert!(there == titles, "a movie is there twice, or the order differs");
     let engine = Engine::start(Storage::File(table_file(data.path()))).unwrap();
-    audit(&Store::new(
-        client::local(&engine.endpoint()),
-        "marquee",
-        Clock::default(),
-    ))
-    .await;
+    audit(&Store::new(engine.client(), "marquee", Clock::default())).await;
     engine.shutdown().await.unwrap();
 
     let (rejected, output) = import(data.path(), &file, None).await;
@@ -483,7 +478,7 @@ async fn a_killed_import_continues_and_imports_or_reports_every_row_once() {
 /// Returns the movies in a data directory that no process serves.
 async fn stored(data: &Path) -> BTreeMap<u64, String> {
     let engine = Engine::start(Storage::File(table_file(data))).unwrap();
-    let table = Store::new(client::local(&engine.endpoint()), "marquee", Clock::default());
+    let table = Store::new(engine.client(), "marquee", Clock::default());
     let movies = movies(&table).await;
     engine.shutdown().await.unwrap();
     movies

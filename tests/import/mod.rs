@@ -18,7 +18,6 @@ use marquee::{
     server::table_file,
 };
 use marquee_shared::{
-    aws::client,
     clock::Clock,
     db::{Store, item::from_item, movie::MovieItem},
 };
@@ -49,7 +48,7 @@ fn printed(output: &Output) -> String {
 /// The movies of the table in a directory that no program serves, in the order of their ids. Audits the table.
 async fn movies(directory: &Path) -> Vec<MovieItem> {
     let engine = Engine::start(Storage::File(table_file(&directory.join("data")))).unwrap();
-    let store = Store::new(client::local(&engine.endpoint()), "marquee", Clock::default());
+    let store = Store::new(engine.client(), "marquee", Clock::default());
     audit(&store).await;
     let items = scan(&store).await.into_iter();
     let movies = items.filter(|item| item["pk"].as_s().unwrap().starts_with("MOVIES#"));

@@ -9,7 +9,6 @@ use marquee::{
     template::Template,
 };
 use marquee_shared::{
-    aws::client,
     clock::Clock,
     db::{Store, item::from_item, movie::MovieItem},
     domain::MovieFields,
@@ -200,7 +199,7 @@ impl Tables {
         let path = directory.path().join("movies.csv");
         std::fs::write(&path, file).unwrap();
         self.runtime.block_on(async {
-            let client = client::local(&self.engine.endpoint());
+            let client = self.engine.client();
             let template = Template::parse(TEMPLATE).unwrap();
             template.table.create(&client, &name).await.unwrap();
             let store = Store::new(client, name, Clock::default());

@@ -106,6 +106,7 @@ async fn engine() -> (Engine, SocketAddr) {
     let engine = Engine::start(Storage::Memory).unwrap();
     let addr = engine
         .endpoint()
+        .unwrap()
         .strip_prefix("http://")
         .unwrap()
         .parse()
@@ -375,7 +376,7 @@ async fn a_refused_request_gets_dynamodbs_error() {
         assert!(!answer.to_string().contains("VALIDATION"), "{answer}");
     }
     // The SDK understands the error.
-    let missing = client::local(&engine.endpoint())
+    let missing = client::local(&engine.endpoint().unwrap())
         .delete_table()
         .table_name("none-such")
         .send()

@@ -111,7 +111,7 @@ async fn only_the_owner_can_read_the_data_whichever_command_creates_it() {
     // With a remote table, the directory has only the secrets.
     let engine = Engine::start(Storage::Memory).unwrap();
     let mut command = serve(&data("endpoint"));
-    command.args(["--dynamodb", &engine.endpoint()]);
+    command.args(["--dynamodb", &engine.endpoint().unwrap()]);
     let (child, _) = start(command).await.unwrap();
     assert_eq!(names(&data("endpoint")), ["secrets.json"]);
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
@@ -176,7 +176,7 @@ async fn a_directory_of_another_user_or_for_everybody_is_refused_by_name() {
         let before = modes(data);
         let engine = Engine::start(Storage::Memory).unwrap();
         let mut elsewhere = serve(data);
-        elsewhere.args(["--dynamodb", &engine.endpoint()]);
+        elsewhere.args(["--dynamodb", &engine.endpoint().unwrap()]);
         for command in [serve(data), elsewhere, import(data, &csv), promote(data)] {
             let output = run_to_end(command).await;
             let text = stderr_of(&output);
@@ -231,7 +231,7 @@ async fn every_command_reports_a_lost_table_or_lost_secrets() {
     fs::remove_file(data.join("table.sqlite")).unwrap();
     let engine = Engine::start(Storage::Memory).unwrap();
     let mut command = serve(&data);
-    command.args(["--dynamodb", &engine.endpoint()]);
+    command.args(["--dynamodb", &engine.endpoint().unwrap()]);
     let (child, _) = start(command).await.unwrap();
     stop(child).await;
     assert_eq!(names(&data), ["secrets.json"]);

@@ -11,7 +11,7 @@ use std::{
 use marquee::engine::{Engine, Storage};
 use tokio::process::Command;
 
-use super::{marquee, movies_csv, run_to_end, start, stderr_of, stop};
+use super::{marquee, movies_csv, ready, run_to_end, start, stderr_of, stop};
 
 /// A listener to which every setting in the environment points. It counts connections.
 struct Trap {
@@ -83,7 +83,7 @@ impl Trap {
 #[tokio::test]
 async fn with_a_loopback_endpoint_no_other_address_is_contacted() {
     let engine = Engine::start(Storage::Memory).unwrap();
-    let url = engine.endpoint();
+    let url = engine.endpoint().unwrap();
     let by_name = url.replace("127.0.0.1", "localhost");
     let trap = Trap::new();
     let directory = tempfile::tempdir().unwrap();
@@ -124,4 +124,51 @@ async fn with_a_loopback_endpoint_no_other_address_is_contacted() {
         "the trap catches nothing: {}",
         stderr_of(&output)
     );
+}
+
+/// Returns how many sockets of this process listen for TCP connections.
+#[cfg(target_os = "linux")]
+fn listening(process: u32) -> usize {
+    let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{process}/fd"))
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+        .filter_map(|link| {
+            Some(
+                link.to_str()?
+                    .strip_prefix("socket:[")?
+                    .strip_suffix(']')?
+                    .to_owned(),
+            )
+        })
+        .collect();
+    let tables = ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/{process}/net/{table}")));
+    let tables: Vec<String> = tables.into_iter().flatten().collect();
+    let rows = tables.iter().flat_map(|table| table.lines().skip(1));
+    // The fourth column is the state, and the tenth is the socket (proc_pid_net(5)).
+    rows.map(|row| row.split_ascii_whitespace().collect::<Vec<_>>())
+        .filter(|columns| columns[3] == "0A" && sockets.iter().any(|socket| socket == columns[9]))
+        .count()
+}
+
+/// Guarantee 66.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn without_an_endpoint_the_engine_opens_no_port() {
+    let options = ["--memory", "--catalog", "none", "--port", "0"];
+    let (child, _) = start(marquee(options)).await.unwrap();
+    assert_eq!(listening(child.id().unwrap()), 2);
+    stop(child).await;
+
+    let (child, lines) = ready(marquee(options.into_iter().chain(["--no-dynamodb-endpoint"])))
+        .await
+        .unwrap();
+    assert_eq!(lines[1], "dynamodb off");
+    assert_eq!(listening(child.id().unwrap()), 1);
+    let url = lines[0].strip_prefix("listening on ").unwrap();
+    let health = reqwest::get(format!("{url}/api/health/")).await.unwrap();
+    assert_eq!(health.status(), 200);
+    stop(child).await;
+
+    let conflict = ["--no-dynamodb-endpoint", "--dynamodb", "http://127.0.0.1:1"];
+    assert_eq!(run_to_end(marquee(conflict)).await.status.code(), Some(2));
 }

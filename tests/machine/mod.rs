@@ -44,8 +44,17 @@ fn marquee<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     command
 }
 
+/// Starts the program and waits until it is ready. Returns the URLs of the API and of the engine. If the program ends before,
+/// the error is what it wrote to standard error.
+async fn start(command: Command) -> Result<(Child, [String; 2]), String> {
+    let (child, ready) = ready(command).await?;
+    let url = |line: &String, begins: &str| line.strip_prefix(begins).unwrap().to_owned();
+    let urls = [url(&ready[0], "listening on "), url(&ready[1], "dynamodb on ")];
+    Ok((child, urls))
+}
+
 /// Starts the program and waits for its two ready lines. If it ends before, the error is what it wrote to standard error.
-async fn start(mut command: Command) -> Result<(Child, [String; 2]), String> {
+async fn ready(mut command: Command) -> Result<(Child, Vec<String>), String> {
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut ready = Vec::new();
@@ -55,11 +64,9 @@ async fn start(mut command: Command) -> Result<(Child, [String; 2]), String> {
             None => return Err(stderr_of(&child.wait_with_output().await.unwrap())),
         }
     }
-    let url = |line: &String, begins: &str| line.strip_prefix(begins).unwrap().to_owned();
-    let urls = [url(&ready[0], "listening on "), url(&ready[1], "dynamodb on ")];
     // Reads until the program ends, because it fails to write into a closed pipe.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    Ok((child, urls))
+    Ok((child, ready))
 }
 
 /// Runs a program until it ends by itself.

@@ -54,7 +54,7 @@ impl Functions {
     pub async fn start(emulator: &Path, bootstraps: &Path) -> Self {
         let template = Template::parse(TEMPLATE).unwrap();
         let engine = Engine::start(Storage::Memory).unwrap();
-        let dynamodb = client::local(&engine.endpoint());
+        let dynamodb = client::local(&engine.endpoint().unwrap());
         let table = Config::default().table;
         template.table.create(&dynamodb, &table).await.unwrap();
         let secrets = SecretTexts::generate().unwrap().to_json();
@@ -73,7 +73,7 @@ impl Functions {
             let mut environment = vec![
                 ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
                 ("TABLE_NAME", table.clone()),
-                ("DYNAMODB_ENDPOINT", engine.endpoint()),
+                ("DYNAMODB_ENDPOINT", engine.endpoint().unwrap()),
             ];
             if function.name == "auth" {
                 environment.push(("AUTH_SECRETS", secrets.clone()));

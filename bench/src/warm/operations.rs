@@ -1,6 +1,7 @@
 //! The measured operations, and the server and the catalog from which their events are made.
 
 use std::{
+    error::Error,
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
 };
@@ -104,8 +105,12 @@ impl Fixture {
     }
 
     /// Returns the URL of the engine.
-    pub fn engine(&self) -> &str {
-        &self.app.running.dynamodb
+    ///
+    /// # Errors
+    /// Returns an error if the engine has no endpoint.
+    pub fn engine(&self) -> Result<&str, Box<dyn Error>> {
+        let endpoint = self.app.running.dynamodb.as_deref();
+        Ok(endpoint.ok_or("the engine has no endpoint")?)
     }
 
     /// Returns the path of the file with the secrets of the auth function.

@@ -5,7 +5,6 @@ use http::{
     HeaderName, HeaderValue, Response, StatusCode,
     header::{ALLOW, CONNECTION, CONTENT_TYPE},
 };
-use http_body_util::Full;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -46,7 +45,7 @@ impl Failure {
     }
 
     /// The response, after which the connection is closed: its further requests aren't for this endpoint either.
-    pub(super) fn answer(&self) -> Response<Full<Bytes>> {
+    pub(super) fn answer(&self) -> Response<Bytes> {
         let body = json!({"__type": self.kind, "message": self.message}).to_string();
         let mut answer = answer(self.status, body);
         let headers = answer.headers_mut();
@@ -59,9 +58,9 @@ impl Failure {
 }
 
 /// A response with this JSON body.
-pub(super) fn answer(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+pub(super) fn answer(status: StatusCode, body: String) -> Response<Bytes> {
     let checksum = crc32fast::hash(body.as_bytes());
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    let mut answer = Response::new(Bytes::from(body));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));

@@ -1,52 +1,84 @@
 //! DynamoDB's operations by name. The engine defines the JSON of their requests and responses.
 
-use dynoxide::{Database, DynoxideError};
+use std::future::Future;
+
+use dynoxide::{Database, DynoxideError, actions};
+use futures_util::FutureExt as _;
 use serde::{Serialize, de::DeserializeOwned};
+
+use super::handles::Open;
 
 /// Maps the name of each operation to a method of the database, and reads and writes the method's JSON.
 macro_rules! operations {
-    ($($name:literal => $method:ident,)*) => {
+    ($(
+        $kind:ident { $($name:literal => $method:ident,)* }
+    )*) => {
         /// Every operation of the engine.
-        const KNOWN: &[&str] = &[$($name),*];
+        const KNOWN: &[&str] = &[$($($name),*),*];
 
-        fn dispatch(database: &Database, operation: &str, body: &str) -> Result<String, DynoxideError> {
+        async fn dispatch(handles: &Open, operation: &str, body: &str) -> Result<String, DynoxideError> {
             match operation {
-                $($name => write(&database.$method(read(body)?)?),)*
+                $($($name => {
+                    let request = read(body)?;
+                    write(&operations!($kind, handles, request, $method)?)
+                })*)*
                 _ => Err(DynoxideError::SerializationException(String::new())),
             }
         }
     };
+    (read, $handles:ident, $request:ident, $method:ident) => {
+        $handles.read($request, |storage, request| done(actions::$method::execute(storage, request)), Database::$method).await
+    };
+    ($kind:ident, $handles:ident, $request:ident, $method:ident) => {
+        $handles.$kind(move |database| database.$method($request)).await
+    };
 }
 
 operations! {
-    "BatchExecuteStatement" => batch_execute_statement,
-    "BatchGetItem" => batch_get_item,
-    "BatchWriteItem" => batch_write_item,
-    "CreateTable" => create_table,
-    "DeleteItem" => delete_item,
-    "DeleteTable" => delete_table,
-    "DescribeStream" => describe_stream,
-    "DescribeTable" => describe_table,
-    "DescribeTimeToLive" => describe_time_to_live,
-    "ExecuteStatement" => execute_statement,
-    "ExecuteTransaction" => execute_transaction,
-    "GetItem" => get_item,
-    "GetRecords" => get_records,
-    "GetShardIterator" => get_shard_iterator,
-    "ListStreams" => list_streams,
-    "ListTables" => list_tables,
-    "ListTagsOfResource" => list_tags_of_resource,
-    "PutItem" => put_item,
-    "Query" => query,
-    "Scan" => scan,
-    "SearchVectors" => search_vectors,
-    "TagResource" => tag_resource,
-    "TransactGetItems" => transact_get_items,
-    "TransactWriteItems" => transact_write_items,
-    "UntagResource" => untag_resource,
-    "UpdateItem" => update_item,
-    "UpdateTable" => update_table,
-    "UpdateTimeToLive" => update_time_to_live,
+    // Those of the functions' requests, and only those that are short.
+    read {
+        "BatchGetItem" => batch_get_item,
+        "GetItem" => get_item,
+        "Query" => query,
+    }
+    write {
+        "BatchWriteItem" => batch_write_item,
+        "DeleteItem" => delete_item,
+        "PutItem" => put_item,
+        "TransactWriteItems" => transact_write_items,
+        "UpdateItem" => update_item,
+    }
+    define {
+        "CreateTable" => create_table,
+        "DeleteTable" => delete_table,
+        "TagResource" => tag_resource,
+        "UntagResource" => untag_resource,
+        "UpdateTable" => update_table,
+        "UpdateTimeToLive" => update_time_to_live,
+    }
+    general {
+        "BatchExecuteStatement" => batch_execute_statement,
+        "DescribeStream" => describe_stream,
+        "DescribeTable" => describe_table,
+        "DescribeTimeToLive" => describe_time_to_live,
+        "ExecuteStatement" => execute_statement,
+        "ExecuteTransaction" => execute_transaction,
+        "GetRecords" => get_records,
+        "GetShardIterator" => get_shard_iterator,
+        "ListStreams" => list_streams,
+        "ListTables" => list_tables,
+        "ListTagsOfResource" => list_tags_of_resource,
+        "Scan" => scan,
+        "SearchVectors" => search_vectors,
+        "TransactGetItems" => transact_get_items,
+    }
+}
+
+/// The result of a future of the engine, which never waits: SQLite's calls block.
+fn done<T>(future: impl Future<Output = Result<T, DynoxideError>>) -> Result<T, DynoxideError> {
+    future
+        .now_or_never()
+        .unwrap_or_else(|| Err(DynoxideError::InternalServerError("the engine waits".to_owned())))
 }
 
 /// Returns the operation that the header `X-Amz-Target` names, if the engine has it.
@@ -57,26 +89,27 @@ pub(super) fn named(target: &str) -> Option<&'static str> {
     KNOWN.iter().find(|known| **known == name).copied()
 }
 
-/// Runs an operation with the body of a request and returns the body of the response. Blocks; the engine runs one operation
-/// at a time.
+/// Runs an operation with the body of a request and returns the body of the response.
 ///
 /// # Errors
 /// DynamoDB's error, also for a body that isn't valid for the operation.
-pub(super) fn run(database: &Database, operation: &str, body: &str) -> Result<String, DynoxideError> {
-    dispatch(database, operation, body).map_err(|error| match error {
-        // PartiQL returns the item of a failed condition in another form.
-        DynoxideError::ConditionalCheckFailedException(message, Some(item))
-            if operation == "ExecuteStatement" =>
-        {
-            DynoxideError::StatementConditionalCheckFailed(message, item)
-        }
-        DynoxideError::EnvelopedValidation(message)
-            if ["DeleteItem", "PutItem", "UpdateItem"].contains(&operation) =>
-        {
-            DynoxideError::ValidationException(format!("1 validation error detected: {message}"))
-        }
-        error => error,
-    })
+pub(super) async fn run(handles: &Open, operation: &str, body: &str) -> Result<String, DynoxideError> {
+    dispatch(handles, operation, body)
+        .await
+        .map_err(|error| match error {
+            // PartiQL returns the item of a failed condition in another form.
+            DynoxideError::ConditionalCheckFailedException(message, Some(item))
+                if operation == "ExecuteStatement" =>
+            {
+                DynoxideError::StatementConditionalCheckFailed(message, item)
+            }
+            DynoxideError::EnvelopedValidation(message)
+                if ["DeleteItem", "PutItem", "UpdateItem"].contains(&operation) =>
+            {
+                DynoxideError::ValidationException(format!("1 validation error detected: {message}"))
+            }
+            error => error,
+        })
 }
 
 /// Prefixes that the engine's deserializers put before a reason to say which of DynamoDB's errors it is.

@@ -1,12 +1,9 @@
 //! The engine's HTTP server: DynamoDB's protocol on loopback.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use dynoxide::{
-    Database,
-    auth_material::{self, AuthMaterial},
-};
+use dynoxide::auth_material::{self, AuthMaterial};
 use http::{
     HeaderName, Request, Response, StatusCode,
     header::{AUTHORIZATION, DATE},
@@ -18,8 +15,7 @@ use tokio::net::TcpListener;
 use super::{
     admission::admit,
     answer::{Failure, answer},
-    fault::FaultLog,
-    operations,
+    calls::{Calls, MAX_BODY, operation_of, too_large},
 };
 use crate::{
     bodies::{Bodies, BodyError, ReadBody},
@@ -37,9 +33,6 @@ const TIMEOUTS: Timeouts = Timeouts {
     room: Duration::from_secs(10),
 };
 
-/// The largest body in bytes that DynamoDB accepts, which is that of a batch of writes (AWS: "BatchWriteItem").
-const MAX_BODY: usize = 16 * 1024 * 1024;
-
 /// How many bytes all bodies may take together beyond their first kilobytes: as many as two of the largest.
 const BODY_BUDGET: usize = 2 * MAX_BODY;
 
@@ -50,15 +43,9 @@ const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 ///
 /// The endpoint's connections and bodies are limited like the API's. So whatever another program does with this port, the
 /// API has its own descriptors and memory.
-pub(super) async fn serve(
-    listener: TcpListener,
-    database: Database,
-    faults: FaultLog,
-    shutdown: impl Future<Output = ()>,
-) {
+pub(super) async fn serve(listener: TcpListener, calls: Arc<Calls>, shutdown: impl Future<Output = ()>) {
     let endpoint = Endpoint {
-        database,
-        faults,
+        calls,
         bodies: Bodies::of(BODY_BUDGET),
     };
     let connections = Connections::new(Ceilings::of_process().engine);
@@ -68,16 +55,16 @@ pub(super) async fn serve(
 }
 
 struct Endpoint {
-    database: Database,
-    faults: FaultLog,
+    calls: Arc<Calls>,
     bodies: Bodies,
 }
 
 impl Application for Endpoint {
     async fn answer(&self, request: Request<RequestBody>, _: Peer) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
-        self.run(&head, body)
-            .await
+        let answer = self.run(&head, body).await;
+        answer
+            .map(|answer| answer.map(Full::new))
             .unwrap_or_else(|failure| refused(&failure))
     }
 
@@ -109,7 +96,7 @@ fn refused(failure: &Failure) -> Response<Full<Bytes>> {
         reason = failure.message,
         "refused"
     );
-    failure.answer()
+    failure.answer().map(Full::new)
 }
 
 /// The failure after which SDKs retry.
@@ -122,13 +109,11 @@ fn no_room() -> Failure {
 }
 
 impl Endpoint {
-    async fn run(&self, head: &Parts, body: RequestBody) -> Result<Response<Full<Bytes>>, Failure> {
+    async fn run(&self, head: &Parts, body: RequestBody) -> Result<Response<Bytes>, Failure> {
         // Decided by the head, before the body is read.
         admit(head)?;
         let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-        let operation = text(TARGET)
-            .and_then(operations::named)
-            .ok_or_else(|| Failure::unknown(StatusCode::BAD_REQUEST, "X-Amz-Target names no operation."))?;
+        let operation = operation_of(text(TARGET))?;
         let unsigned = auth_material::validate(AuthMaterial {
             authorization: text(AUTHORIZATION),
             query: head.uri.query().unwrap_or_default(),
@@ -138,28 +123,14 @@ impl Endpoint {
             return Ok(answer(StatusCode::BAD_REQUEST, refusal));
         }
         let body = self.read(body).await?;
-        let body = std::str::from_utf8(&body.bytes)
-            .map_err(|_| Failure::unreadable(StatusCode::BAD_REQUEST, "The body isn't UTF-8."))?;
-        Ok(match operations::run(&self.database, operation, body) {
-            Ok(json) => answer(StatusCode::OK, json),
-            Err(error) => {
-                let status =
-                    StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                if status.is_server_error() {
-                    self.faults.log(operation, &error.to_string());
-                }
-                answer(status, error.to_json())
-            }
-        })
+        self.calls.run(operation, &body.bytes).await
     }
 
     /// Reads a whole body, within the limits.
     async fn read(&self, body: RequestBody) -> Result<ReadBody, Failure> {
         let read = self.bodies.read(body, MAX_BODY).await;
         read.map_err(|unread| match unread {
-            BodyError::TooLarge => {
-                Failure::unreadable(StatusCode::PAYLOAD_TOO_LARGE, "The body must be at most 16 MiB.")
-            }
+            BodyError::TooLarge => too_large(),
             BodyError::TooSlow => {
                 Failure::unreadable(StatusCode::REQUEST_TIMEOUT, "The body didn't arrive in time.")
             }

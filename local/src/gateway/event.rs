@@ -4,9 +4,13 @@
 //! example, how cookies and duplicates are combined) and "Create routes for HTTP APIs" (decoding). The guide doesn't say
 //! that HTTP APIs percent-decode `rawPath` and cut it at a decoded `?`; captures of real events show it.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri, Version,
     header::{
@@ -14,6 +18,7 @@ use http::{
         UPGRADE, USER_AGENT,
     },
 };
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
@@ -127,23 +132,87 @@ pub fn event_for(arrival: &Arrival<'_>, found: &Match<'_>) -> Value {
             "requestId": arrival.request_id,
             "routeKey": found.route.key,
             "stage": STAGE,
-            "time": arrival.time.to_offset(time::UtcOffset::UTC).format(TIME).unwrap_or_default(),
+            "time": time(arrival),
             "timeEpoch": arrival.time.unix_timestamp_nanos() / 1_000_000,
         }),
     );
-    let mut is_base64 = false;
-    if !arrival.body.is_empty() {
-        let body = match std::str::from_utf8(arrival.body) {
-            Ok(text) if is_text(&header(CONTENT_TYPE)) => text.to_owned(),
-            _ => {
-                is_base64 = true;
-                STANDARD.encode(arrival.body)
-            }
-        };
+    let (body, is_base64) = body(arrival);
+    if let Some(body) = body {
         event.insert("body".to_owned(), Value::String(body));
     }
     event.insert("isBase64Encoded".to_owned(), json!(is_base64));
     Value::Object(event)
+}
+
+/// A request with a body of at most this many bytes makes an event that isn't too large, whatever the body holds: JSON makes
+/// six bytes of one at most, and the head is within [`MAX_HEAD`](super::head::MAX_HEAD).
+pub(super) const SMALL_BODY: usize = 512 * 1024;
+
+/// Returns what `lambda_http` reads from the text of [`event_for`]'s event. It is made without the text, which takes as much
+/// time as the rest of the gateway.
+pub(super) fn request_for(arrival: &Arrival<'_>, found: &Match<'_>) -> ApiGatewayV2httpRequest {
+    let path = raw_path(arrival.uri);
+    let query = arrival.uri.query().unwrap_or_default();
+    let header = |name| arrival.headers.get(name).map(text).unwrap_or_default();
+    let mut event = ApiGatewayV2httpRequest::default();
+    let http = &mut event.request_context.http;
+    http.method = arrival.method.clone();
+    http.path = Some(path.clone());
+    http.protocol = Some(format!("{:?}", arrival.version));
+    http.source_ip = Some(source_ip(arrival));
+    http.user_agent = Some(header(USER_AGENT));
+    let context = &mut event.request_context;
+    context.route_key = Some(found.route.key.clone());
+    context.account_id = Some(ACCOUNT.to_owned());
+    context.stage = Some(STAGE.to_owned());
+    context.request_id = Some(arrival.request_id.to_owned());
+    context.apiid = Some(API_ID.to_owned());
+    context.domain_name = Some(arrival.host.name().to_owned());
+    context.domain_prefix = arrival.host.name().split('.').next().map(str::to_owned);
+    context.time = Some(time(arrival));
+    context.time_epoch = i64::try_from(arrival.time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX);
+    event.version = Some("2.0".to_owned());
+    event.route_key = Some(found.route.key.clone());
+    event.raw_path = Some(path);
+    event.raw_query_string = Some(query.to_owned());
+    let cookies = cookies(arrival.headers);
+    event.cookies = (!cookies.is_empty()).then_some(cookies);
+    for (name, value) in headers(arrival) {
+        // A name comes from a header. A value was decoded as UTF-8 or Latin-1, whose characters are visible or a tab.
+        if let (Ok(name), Ok(value)) = (
+            name.parse::<HeaderName>(),
+            HeaderValue::from_maybe_shared(Bytes::from(value)),
+        ) {
+            event.headers.insert(name, value);
+        }
+    }
+    let values = |values: String| values.split(',').map(str::to_owned).collect();
+    let parameters = query_parameters(query).into_iter();
+    let parameters: HashMap<String, Vec<String>> =
+        parameters.map(|(name, joined)| (name, values(joined))).collect();
+    event.query_string_parameters = parameters.into();
+    event.path_parameters = found.path_parameters.clone().into_iter().collect();
+    let (body, is_base64) = body(arrival);
+    event.body = body;
+    event.is_base64_encoded = is_base64;
+    event
+}
+
+/// Returns the body of an event, which is `None` for an empty one, and whether it is encoded in base64.
+fn body(arrival: &Arrival<'_>) -> (Option<String>, bool) {
+    if arrival.body.is_empty() {
+        return (None, false);
+    }
+    match std::str::from_utf8(arrival.body) {
+        Ok(text) if has_text(arrival.headers) => (Some(text.to_owned()), false),
+        _ => (Some(STANDARD.encode(arrival.body)), true),
+    }
+}
+
+/// Returns the time of a request in the format of `requestContext.time`.
+fn time(arrival: &Arrival<'_>) -> String {
+    let time = arrival.time.to_offset(time::UtcOffset::UTC);
+    time.format(TIME).unwrap_or_default()
 }
 
 /// Whether a body with these headers is text in the event, provided it is UTF-8.

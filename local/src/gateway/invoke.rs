@@ -6,7 +6,10 @@ use std::{
 };
 
 use axum::Router;
-use lambda_http::{Adapter, Context, LambdaEvent, Service, request::LambdaRequest};
+use lambda_http::{
+    Adapter, Context, LambdaEvent, Service, aws_lambda_events::apigw::ApiGatewayV2httpRequest,
+    request::LambdaRequest,
+};
 use marquee_shared::http::size::MAX_ANSWER_BYTES;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -69,19 +72,12 @@ impl Function {
     /// the invocation ends.
     pub(super) async fn invoke(
         self,
-        event: Value,
+        payload: ApiGatewayV2httpRequest,
         held: impl Send + 'static,
     ) -> Result<Vec<u8>, InvokeError> {
         let limit = self.timeout;
-        let context = context(&event, &self.name, limit);
-        // Through text, since lambda_http deserializes text only.
-        let text = event_text(&event)?;
-        // A large body is in memory in several forms. Each is dropped as soon as the next one exists.
-        drop(event);
-        let payload: LambdaRequest =
-            serde_json::from_slice(&text).map_err(|error| InvokeError::Event(error.to_string()))?;
-        drop(text);
-        let event = LambdaEvent::new(payload, context);
+        let context = context(&payload, &self.name, limit);
+        let event = LambdaEvent::new(LambdaRequest::ApiGatewayV2(payload), context);
         // A task of its own confines a panic, be it lambda_http's, and lets the function finish after the client has
         // disconnected.
         let invocation = tokio::spawn(async move {
@@ -106,16 +102,23 @@ impl Function {
     }
 }
 
-/// Writes an event as text. Writing stops as soon as the text is larger than [`MAX_EVENT`].
-fn event_text(event: &Value) -> Result<Vec<u8>, InvokeError> {
-    struct Bounded(Vec<u8>);
+/// Returns what `lambda_http` reads from an event's text, which must not be larger than [`MAX_EVENT`].
+pub(super) fn read(event: Value) -> Result<ApiGatewayV2httpRequest, InvokeError> {
+    check_length(&event)?;
+    // Without the text. This takes over the body.
+    serde_json::from_value(event).map_err(|error| InvokeError::Event(error.to_string()))
+}
 
-    impl io::Write for Bounded {
+/// Checks that an event, written as text, isn't larger than [`MAX_EVENT`].
+fn check_length(event: &Value) -> Result<(), InvokeError> {
+    struct Counted(usize);
+
+    impl io::Write for Counted {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if self.0.len() + bytes.len() > MAX_EVENT {
+            self.0 += bytes.len();
+            if self.0 > MAX_EVENT {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
-            self.0.extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -124,24 +127,23 @@ fn event_text(event: &Value) -> Result<Vec<u8>, InvokeError> {
         }
     }
 
-    let mut text = Bounded(Vec::new());
-    match serde_json::to_writer(&mut text, event) {
-        Ok(()) => Ok(text.0),
+    match serde_json::to_writer(Counted(0), event) {
+        Ok(()) => Ok(()),
         Err(error) if error.is_io() => Err(InvokeError::EventTooLarge),
         Err(error) => Err(InvokeError::Event(error.to_string())),
     }
 }
 
 /// The context that Lambda passes with an invocation.
-fn context(event: &Value, function: &str, limit: Duration) -> Context {
-    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+fn context(event: &ApiGatewayV2httpRequest, function: &str, limit: Duration) -> Context {
     let deadline = SystemTime::now() + limit;
     let mut context = Context::default();
-    context.request_id = text("/requestContext/requestId").unwrap_or_default();
+    context.request_id = event.request_context.request_id.clone().unwrap_or_default();
     context.deadline = deadline
         .duration_since(UNIX_EPOCH)
         .map_or(0, |time| time.as_millis().try_into().unwrap_or(u64::MAX));
     context.invoked_function_arn = format!("arn:aws:lambda:local:123456789012:function:{function}");
-    context.xray_trace_id = text("/headers/x-amzn-trace-id");
+    let trace_id = event.headers.get("x-amzn-trace-id");
+    context.xray_trace_id = trace_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
     context
 }

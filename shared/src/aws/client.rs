@@ -139,6 +139,12 @@ pub fn local(endpoint: &str) -> Client {
     made_of(&settings_of_loopback(endpoint, Builder::new().build_http()))
 }
 
+/// A client with made-up credentials whose requests `http` answers, whatever their address.
+#[must_use]
+pub fn in_process(http: SharedHttpClient) -> Client {
+    Client::new(&settings_of_loopback("http://localhost", http))
+}
+
 fn settings_of_loopback(endpoint: &str, http: SharedHttpClient) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())

@@ -26,7 +26,11 @@ fn event(request: &Request<Vec<u8>>) -> Value {
         request_id: ID,
         time: datetime!(2020-03-12 20:03:58.348 +01:00),
     };
-    event_for(&arrival, &found)
+    let event = event_for(&arrival, &found);
+    // What the gateway hands over in place of the text is what lambda_http reads from the text.
+    let read: ApiGatewayV2httpRequest = serde_json::from_str(&event.to_string()).unwrap();
+    assert_eq!(request_for(&arrival, &found), read);
+    event
 }
 
 fn get(target: &str) -> Value {

@@ -1,0 +1,202 @@
+//! The handles of the table: connections of SQLite to one file, or the only connection to a table in memory.
+//!
+//! A handle runs one operation at a time. So a file has several: readers, which run side by side (SQLite: "Write-Ahead
+//! Logging"), one writer with a thread of its own, and the general handle for everything else, which may take long.
+//!
+//! A read runs on the thread that asks for it, because passing it to another thread and back takes as long as the read. A
+//! write waits for the disk, so it never runs on a thread that serves requests. A table in memory has one handle, and its
+//! calls run where they are made.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError},
+    thread::available_parallelism,
+};
+
+use dynoxide::{Database, DynoxideError, storage::Storage};
+
+use super::writer::{Writer, Writing};
+
+/// How many readers a file has at least. One more than there are threads that run requests is enough: the other thread is
+/// the endpoint's.
+const MIN_READERS: usize = 2;
+
+/// How many KiB of the file a reader keeps in memory. SQLite's default is 2,000.
+const READER_CACHE_KIB: i64 = 16_000;
+
+/// The handles of one table. They can be closed while calls still arrive, which fail then.
+pub(super) struct Handles(RwLock<Option<Arc<Open>>>);
+
+/// Handles that aren't closed.
+pub(super) struct Open {
+    /// The general handle.
+    pub(super) database: Database,
+    /// The other handles of a file.
+    file: Option<FileHandles>,
+}
+
+struct FileHandles {
+    path: String,
+    readers: Mutex<Arc<[Mutex<Storage>]>>,
+    writer: Writer,
+}
+
+impl Handles {
+    /// The handle of a new table in memory.
+    pub(super) fn memory() -> Result<Self, DynoxideError> {
+        let database = Database::memory()?;
+        Ok(Self::of(Open { database, file: None }))
+    }
+
+    /// Opens the handles of a file, which is created if it doesn't exist.
+    pub(super) fn file(path: &str) -> Result<Self, DynoxideError> {
+        // The first one creates the tables of the file's own format, or brings them up to date.
+        let database = Database::new(path)?;
+        let file = FileHandles {
+            readers: Mutex::new(readers(path)?),
+            writer: Writer::start(Writing::open(path)?)?,
+            path: path.to_owned(),
+        };
+        Ok(Self::of(Open {
+            database,
+            file: Some(file),
+        }))
+    }
+
+    fn of(open: Open) -> Self {
+        Self(RwLock::new(Some(Arc::new(open))))
+    }
+
+    /// Returns the handles, unless they have been closed.
+    pub(super) fn open(&self) -> Result<Arc<Open>, DynoxideError> {
+        let open = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        open.clone().ok_or_else(closed)
+    }
+
+    /// Refuses further calls and closes the handles. The last of the calls that still run closes them, if there are any.
+    pub(super) fn close(&self) {
+        let open = self.0.write().unwrap_or_else(PoisonError::into_inner).take();
+        drop(open);
+    }
+}
+
+impl Open {
+    /// Runs an operation that only reads and that is short enough for a thread which runs requests. It sees each write that
+    /// was answered before, and none that isn't on the disk.
+    ///
+    /// `read` is for a reader, `general` for the general handle of a table in memory.
+    pub(super) async fn read<R, T>(
+        &self,
+        request: R,
+        read: impl FnOnce(&Storage, R) -> Result<T, DynoxideError>,
+        general: impl FnOnce(&Database, R) -> Result<T, DynoxideError>,
+    ) -> Result<T, DynoxideError> {
+        let Some(file) = &self.file else {
+            return caught(|| general(&self.database, request));
+        };
+        let result = caught(|| {
+            let readers = Arc::clone(&file.readers.lock().unwrap_or_else(PoisonError::into_inner));
+            let reader = free(&readers);
+            // One snapshot for all statements of the operation. It ends with this block, also in a panic.
+            let snapshot = reader.conn().unchecked_transaction()?;
+            let result = read(&reader, request);
+            drop(snapshot);
+            result
+        });
+        file.writer.until_what_is_visible_is_durable().await;
+        result
+    }
+
+    /// Runs an operation that writes items. It finishes even if the caller stops waiting.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Database) -> Result<T, DynoxideError> + Send + 'static,
+    ) -> Result<T, DynoxideError> {
+        match &self.file {
+            None => caught(|| write(&self.database)),
+            Some(file) => file.writer.run(move |writing| write(writing.database()?)).await,
+        }
+    }
+
+    /// Runs an operation that changes the definition of a table. Each handle has read the definitions, so the others are
+    /// opened again.
+    pub(super) async fn define<T: Send + 'static>(
+        &self,
+        define: impl FnOnce(&Database) -> Result<T, DynoxideError> + Send + 'static,
+    ) -> Result<T, DynoxideError> {
+        let Some(file) = &self.file else {
+            return self.general(define).await;
+        };
+        let (general, path) = (self.database.clone(), file.path.clone());
+        // On the writer's thread, so that no write comes between the change and the new handle.
+        let work = move |writing: &mut Writing| {
+            let answer = define(&general)?;
+            *writing = Writing::open(&path)?;
+            Ok((answer, readers(&path)?))
+        };
+        let (answer, readers) = file.writer.run(work).await?;
+        *file.readers.lock().unwrap_or_else(PoisonError::into_inner) = readers;
+        Ok(answer)
+    }
+
+    /// Runs any other operation, on a thread that may block.
+    pub(super) async fn general<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, DynoxideError> + Send + 'static,
+    ) -> Result<T, DynoxideError> {
+        let database = self.database.clone();
+        tokio::task::spawn_blocking(move || caught(|| work(&database)))
+            .await
+            .unwrap_or_else(|_| Err(closed()))
+    }
+}
+
+/// Returns a reader that is free, or waits for one.
+fn free(readers: &[Mutex<Storage>]) -> MutexGuard<'_, Storage> {
+    let now = readers.iter().find_map(|reader| match reader.try_lock() {
+        Ok(reader) => Some(reader),
+        // A panic has ended the snapshot, and the reader holds nothing else.
+        Err(TryLockError::Poisoned(reader)) => Some(reader.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    });
+    // There are as many readers as threads that read, so another one is free in a moment.
+    now.unwrap_or_else(|| readers[0].lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Opens the readers of a file.
+fn readers(path: &str) -> Result<Arc<[Mutex<Storage>]>, DynoxideError> {
+    let threads = available_parallelism().map_or(1, usize::from);
+    let reader = || {
+        let storage = Storage::new(path)?;
+        storage.conn().execute_batch(&format!(
+            "PRAGMA query_only = ON; PRAGMA cache_size = -{READER_CACHE_KIB}"
+        ))?;
+        Ok(Mutex::new(storage))
+    };
+    (0..MIN_READERS.max(threads + 1)).map(|_| reader()).collect()
+}
+
+/// Runs `work` and makes an error of a panic, so that the caller gets an answer. The panic's message was written to the log
+/// by the panic hook.
+fn caught<T>(work: impl FnOnce() -> Result<T, DynoxideError>) -> Result<T, DynoxideError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked()))
+}
+
+/// The error of a call in which the engine panicked.
+pub(super) fn panicked() -> DynoxideError {
+    DynoxideError::InternalServerError("the engine panicked".to_owned())
+}
+
+/// The error of a call after the engine has stopped.
+pub(super) fn closed() -> DynoxideError {
+    DynoxideError::InternalServerError("the engine has stopped".to_owned())
+}
+
+/// The name of SQLite's log of a file (SQLite: "Temporary Files Used By SQLite").
+pub(super) fn log_of(path: &str) -> PathBuf {
+    format!("{path}-wal").into()
+}
+
+#[cfg(test)]
+mod tests;
