@@ -17,7 +17,7 @@ use self::{
     load::load,
     requests::Operation,
     server::{Kind, Program, Server},
-    table::{Measured, Result as Row, Start, median},
+    table::{Measured, Row, Start, median},
 };
 use crate::{growth::grouped, prepared, programs, runtime::Failure};
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::{
     catalogs::{Movies, Stored, stored},
     connection::Connection,
-    requests::Operation,
+    requests::{Operation, SEARCHES},
     same,
     server::{Kind, Program, Server},
 };
@@ -29,9 +29,12 @@ const TOLERANCE: f64 = 1.2;
 const SMALL: Movies = Movies::Generated(100);
 const LARGE: Movies = Movies::Generated(3_000);
 
-/// The number of requests before the counted ones, and the number of counted requests: a multiple of the searches.
-const WARM_UP: usize = 5;
-const COUNTED: u64 = 20;
+/// The number of requests before the counted ones.
+const WARM_UP: usize = 3;
+
+/// The number of counted requests. Searches differ much from each other, so each of them is counted.
+const COUNTED: u64 = 8;
+const COUNTED_SEARCHES: u64 = SEARCHES.len() as u64;
 
 /// The name of the ratio of the starts.
 const START: &str = "start among 3,000 movies and among 100";
@@ -149,11 +152,15 @@ impl Counted {
         for request in requests.by_ref().take(WARM_UP) {
             connection.ask(request).await?;
         }
+        let counted = match operation {
+            Operation::Search => COUNTED_SEARCHES,
+            _ => COUNTED,
+        };
         vgdb(self.server.pid()?, "zero").await?;
-        for request in requests.take(COUNTED.try_into()?) {
+        for request in requests.take(counted.try_into()?) {
             connection.ask(request).await?;
         }
-        Ok(self.dump().await? / COUNTED)
+        Ok(self.dump().await? / counted)
     }
 
     /// Returns the instructions since the last dump or reset.

@@ -110,3 +110,35 @@ fn agree(one: &Value, two: &Value) -> bool {
 fn differ(request: &Request, one: &Value, two: &Value) -> Failure {
     format!("the servers answer differently: {request:?}\n{one}\n{two}").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn answers_agree_in_every_field_that_both_have_but_the_times() {
+        let one = json!({"results": [{"id": 1, "title": "a", "created_at": "x", "user": null}], "count": 1});
+        let same = json!({"results": [{"id": 1, "title": "a", "created_at": "y", "version": 1}], "count": 1});
+        assert!(agree(&one, &same));
+        for other in [
+            json!({"results": [{"id": 2, "title": "a"}], "count": 1}),
+            json!({"results": [{"id": 1, "title": "b"}], "count": 1}),
+            json!({"results": [], "count": 1}),
+            json!({"results": [{"id": 1, "title": "a"}], "count": null}),
+        ] {
+            assert!(!agree(&one, &other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_ids_does_not_matter_but_each_must_be_there() {
+        let page =
+            |ids: &[u64]| json!({"results": ids.iter().map(|id| json!({"id": id})).collect::<Vec<_>>()});
+        assert_eq!(ids(&page(&[3, 1])).unwrap(), ids(&page(&[1, 3])).unwrap());
+        assert_ne!(ids(&page(&[3])).unwrap(), ids(&page(&[1, 3])).unwrap());
+        assert!(ids(&json!({"results": [{}]})).is_err());
+        assert!(ids(&json!({})).is_err());
+    }
+}
