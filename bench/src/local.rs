@@ -17,7 +17,7 @@ use self::{
     load::load,
     requests::Operation,
     server::{Kind, Program, Server},
-    table::{Measured, Row, Start, median},
+    table::{Figures, Measured, Row, Start, median},
 };
 use crate::{growth::grouped, prepared, programs, runtime::Failure};
 
@@ -209,14 +209,14 @@ async fn served(
     Ok(rows)
 }
 
-/// Measures one operation with each server in turn. Returns the medians of each server.
+/// Measures one operation with each server in turn. Returns the figures of each server.
 async fn turns(
     options: &Options,
     servers: &[(&Server, &[String])],
     movies: u64,
     operation: Operation,
     connections: usize,
-) -> Result<Vec<load::Load>, Failure> {
+) -> Result<Vec<Figures>, Failure> {
     let mut all = Vec::new();
     for (server, tokens) in servers {
         let requests = operation.requests(server, movies, tokens, connections).await?;
@@ -230,8 +230,5 @@ async fn turns(
             loads.push(load);
         }
     }
-    Ok(all
-        .iter()
-        .map(|(_, _, _, loads)| load::Load::median(loads))
-        .collect())
+    Ok(all.iter().map(|(_, _, _, loads)| Figures::of(loads)).collect())
 }

@@ -16,14 +16,14 @@ movies.";
 /// The text below the heading that says how it was measured.
 const METHOD: &str = "\
 All servers run on this machine, with this benchmark as their only client. Connections are kept open. The servers are measured
-in turn, one at a time, and each figure is a median. A cell has four figures: requests per second at 1 connection / at 16
-connections · the processor time of a request in the server's process, in milliseconds, at 1 connection / at 16 connections. In
-the columns of ratios, the first two are better if they are above 1, and the last two if they are below 1.";
+in turn, one at a time. A cell has four figures: requests per second at 1 connection / at 16 connections, medians of the rounds ·
+the processor time of a request in the server's process, in milliseconds, at 1 connection / at 16 connections, the mean of the
+rounds. In the columns of ratios, the first two are better if they are above 1, and the last two if they are below 1.";
 
-/// A row of a table of requests: for each number of connections, the medians of each server.
+/// A row of a table of requests: for each number of connections, the figures of each server.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    pub(crate) loads: [Vec<Load>; 2],
+    pub(crate) loads: [Vec<Figures>; 2],
 }
 
 /// A row of the table of starts.
@@ -67,14 +67,32 @@ impl Row {
     }
 }
 
-impl Load {
-    /// Returns the median of each figure.
-    pub(crate) fn median(loads: &[Self]) -> Self {
-        let of = |figure: fn(&Self) -> f64| median(loads.iter().map(figure).collect());
+/// The figures of one server for one operation and one number of connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Figures {
+    /// Requests per second: the median of the rounds.
+    rate: f64,
+    /// The processor time of a request in the server, in milliseconds: that of all rounds divided by their requests, because
+    /// the system counts it in steps of 10 ms.
+    processor: f64,
+    /// The same for the benchmark's own process.
+    driver: f64,
+}
+
+impl Figures {
+    /// Returns the figures of these rounds.
+    pub(crate) fn of(rounds: &[Load]) -> Self {
+        let sum = |part: fn(&Load) -> f64| rounds.iter().map(part).sum::<f64>();
+        let answered = sum(|round| round.answered);
         Self {
-            rate: of(|load| load.rate),
-            processor: of(|load| load.processor),
-            driver: of(|load| load.driver),
+            rate: median(
+                rounds
+                    .iter()
+                    .map(|round| round.answered / round.seconds)
+                    .collect(),
+            ),
+            processor: 1_000.0 * sum(|round| round.processor) / answered,
+            driver: 1_000.0 * sum(|round| round.driver) / answered,
         }
     }
 }
@@ -271,8 +289,8 @@ fn whole(rate: f64) -> String {
 mod tests {
     use super::*;
 
-    fn load(rate: f64, processor: f64) -> Load {
-        Load {
+    fn load(rate: f64, processor: f64) -> Figures {
+        Figures {
             rate,
             processor,
             driver: 0.01,
@@ -332,6 +350,19 @@ mod tests {
     fn without_a_build_before_only_the_start_has_a_target() {
         let text = measured(&["peer", "marquee"], [1_500.0, 8_000.0, 0.24]);
         assert_eq!(text.matches(" met |").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn a_rate_is_a_median_and_a_processor_time_a_mean_of_all_requests() {
+        let round = |answered: f64, processor: f64| Load {
+            answered,
+            seconds: 2.0,
+            processor,
+            driver: 0.0,
+        };
+        let figures = Figures::of(&[round(100.0, 0.5), round(0.0, 0.0), round(300.0, 1.5)]);
+        assert_eq!(figures.rate.to_bits(), 50.0_f64.to_bits());
+        assert_eq!(figures.processor.to_bits(), 5.0_f64.to_bits());
     }
 
     #[test]
