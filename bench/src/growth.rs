@@ -258,7 +258,7 @@ fn differ(one: &Cost, other: &Cost, slack: f64) -> bool {
 }
 
 /// Returns a number with separators between its thousands.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

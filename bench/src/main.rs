@@ -3,12 +3,14 @@
 #![expect(unreachable_pub, reason = "a program: no item is visible outside of it")]
 
 mod bench_server;
+mod callgrind;
 mod catalog;
 mod cold_start;
 mod contention;
 mod growth;
 mod hot_keys;
 mod import;
+mod local;
 mod prepared;
 mod programs;
 mod report;
@@ -55,12 +57,15 @@ enum Benchmark {
     Sizes(sizes::Options),
     /// Movies per second and memory of an import, by the engine's bulk path and over HTTP.
     Import(import::Options),
+    /// The server on one machine: requests per second, processor time and start, compared with a plain server and with another
+    /// build.
+    Local(local::Options),
     /// All benchmarks, one after another.
     All,
 }
 
 /// Every benchmark, in the order of docs/performance.md.
-const ALL: [&str; 8] = [
+const ALL: [&str; 9] = [
     "growth",
     "search",
     "import",
@@ -69,6 +74,7 @@ const ALL: [&str; 8] = [
     "warm",
     "contention",
     "hot-keys",
+    "local",
 ];
 
 #[tokio::main]
@@ -101,6 +107,7 @@ async fn measure(benchmark: Benchmark, write: bool) -> Result<(), Box<dyn Error>
         Benchmark::HotKeys(options) => ("hot-keys", hot_keys::run(&options).await?),
         Benchmark::Sizes(options) => ("sizes", sizes::run(&options).await?),
         Benchmark::Import(options) => ("import", import::run(&options).await?),
+        Benchmark::Local(options) => ("local", local::run(&options).await?),
         Benchmark::All => return Err("`all` is not one benchmark".into()),
     };
     println!("{text}");

@@ -1,4 +1,4 @@
-//! The release binaries of the functions: their paths and their sizes.
+//! The binaries of the functions and of the servers: their paths and their sizes.
 
 use std::{
     error::Error,
@@ -78,12 +78,10 @@ impl Programs {
             to_build.extend(BARE.into_iter().chain([CALLS]).map(str::to_owned));
         }
         if !to_build.is_empty() {
-            build(&to_build).await?;
+            build(&to_build, true).await?;
         }
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
         Ok(Self {
-            built: target.join("release"),
+            built: built(true),
             bootstraps: choice.bootstraps.clone(),
             template,
             names,
@@ -128,9 +126,30 @@ impl Programs {
     }
 }
 
-async fn build(programs: &[String]) -> Result<(), Box<dyn Error>> {
+/// Builds these programs, with the release profile or that of development, and returns their paths.
+///
+/// # Errors
+/// Returns an error if the build fails.
+pub async fn servers<const N: usize>(
+    names: [&str; N],
+    release: bool,
+) -> Result<[PathBuf; N], Box<dyn Error>> {
+    build(&names.map(str::to_owned), release).await?;
+    Ok(names.map(|name| built(release).join(name)))
+}
+
+/// The directory of the programs of a profile.
+fn built(release: bool) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join(if release { "release" } else { "debug" })
+}
+
+async fn build(programs: &[String], release: bool) -> Result<(), Box<dyn Error>> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--release", "--locked"]).current_dir(root());
+    cargo.args(["build", "--locked"]).current_dir(root());
+    if release {
+        cargo.arg("--release");
+    }
     for name in programs {
         cargo.args(["--bin", name]);
     }

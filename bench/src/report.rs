@@ -21,17 +21,22 @@ fn file_of(benchmark: &str) -> PathBuf {
 /// Returns a page: a title, the command that writes it, and what the benchmark prints.
 fn page(benchmark: &str, text: &str) -> String {
     let title = title_of(benchmark);
+    let anchor = title.to_lowercase().replace(' ', "-");
     let text = text.trim();
     format!(
         "# {title}\n\n\
-         `cargo measure {benchmark} --write` writes this page. [Performance](../performance.md#{benchmark}) says what it \
+         `cargo measure {benchmark} --write` writes this page. [Performance](../performance.md#{anchor}) says what it \
          shows.\n\n\
          {text}\n"
     )
 }
 
-/// Returns the title of a benchmark: `Cold start` for `cold-start`.
+/// Returns the title of a benchmark: `Cold start` for `cold-start`. The documents call `local` one machine.
 fn title_of(benchmark: &str) -> String {
+    let benchmark = match benchmark {
+        "local" => "one-machine",
+        other => other,
+    };
     let mut letters = benchmark.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     first
@@ -54,6 +59,17 @@ mod tests {
              `cargo measure cold-start --write` writes this page. [Performance](../performance.md#cold-start) says what it \
              shows.\n\n\
              | a |\n|---|\n"
+        );
+    }
+
+    #[test]
+    fn the_page_of_local_is_about_one_machine() {
+        assert_eq!(
+            page("local", "| a |"),
+            "# One machine\n\n\
+             `cargo measure local --write` writes this page. [Performance](../performance.md#one-machine) says what it \
+             shows.\n\n\
+             | a |\n"
         );
     }
 

@@ -21,11 +21,12 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use self::{
-    counts::{Counts, START, check_valgrind, count},
+    counts::{START, count},
     operations::{FUNCTIONS, Fixture, Operation},
     table::{Recording, Table},
 };
 use crate::{
+    callgrind::{Counts, check_valgrind},
     programs::{BARE, Choice, Programs},
     runtime::{Failure, Function},
 };

@@ -3,13 +3,12 @@
 use std::{fmt::Write as _, path::Path};
 
 use super::{
-    Bench, Times, counts,
-    counts::Counts,
-    difference,
+    Bench, Times, counts, difference,
     operations::{FUNCTIONS, Operation},
     time,
 };
 use crate::{
+    callgrind::Counts,
     programs::{Choice, Programs},
     runtime::Failure,
 };

@@ -2,18 +2,19 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
-    fs::{self, File},
+    fs::File,
     path::{Path, PathBuf},
     process::Stdio,
 };
 
-use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::{Bench, Operation, table::Table};
-use crate::runtime::{Failure, Function};
+use crate::{
+    callgrind::{Counts, dumped, read, vgdb},
+    runtime::{Failure, Function},
+};
 
 /// The number of requests before the counted ones, and the number of counted requests.
 const WARM_UP: u64 = 5;
@@ -21,33 +22,6 @@ const COUNTED: u64 = 20;
 
 /// The number of requests in a profile: so many that the start of the process is a small share of it.
 const PROFILED: u64 = 500;
-
-/// The library functions that allocate memory.
-const ALLOCATORS: [&str; 5] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
-
-/// The counts of a request, or of a start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Instructions of all threads.
-    pub instructions: u64,
-    /// Calls of the library functions that allocate memory.
-    pub allocations: u64,
-}
-
-/// Checks that valgrind is installed.
-///
-/// # Errors
-/// Returns an error that says what to install if it isn't.
-pub async fn check_valgrind() -> Result<(), Failure> {
-    let version = Command::new("valgrind").arg("--version").output().await;
-    match version {
-        Ok(output) if output.status.success() => Ok(()),
-        _ => Err(
-            "valgrind, which counts instructions and allocations, isn't on the path: install the package `valgrind`"
-                .into(),
-        ),
-    }
-}
 
 /// The prefix of the name of the counts from the start of a process to its first poll. The name of the function follows.
 pub const START: &str = "start of ";
@@ -135,67 +109,18 @@ impl Counted {
     /// event.
     async fn command(&self, command: &str) -> Result<(), Failure> {
         let pid = self.function.pid().ok_or("the function has ended")?;
-        let output = Command::new("vgdb")
-            .arg(format!("--pid={pid}"))
-            .arg(command)
-            .output()
-            .await?;
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(format!("vgdb: {}", String::from_utf8_lossy(&output.stderr)).into())
+        vgdb(pid, command).await
     }
 
     /// Returns the counts since the last dump or reset, divided by `parts`.
     async fn dump(&mut self, parts: u64) -> Result<Counts, Failure> {
         self.command("dump").await?;
         self.dumps += 1;
-        let mut file = self.out.clone();
-        file.as_mut_os_string()
-            .push(OsStr::new(&format!(".{}", self.dumps)));
-        let text = fs::read_to_string(&file)?;
-        fs::remove_file(&file)?;
+        let text = dumped(&self.out, self.dumps)?;
         let all = read(&text).ok_or("callgrind's file has no summary")?;
         Ok(Counts {
             instructions: all.instructions / parts,
             allocations: all.allocations / parts,
         })
-    }
-}
-
-/// Returns the totals of a callgrind file: its summary, and the calls of functions that allocate.
-fn read(text: &str) -> Option<Counts> {
-    let summary = text.lines().find_map(|line| line.strip_prefix("summary: "))?;
-    let mut allocations = 0;
-    let mut callee = "";
-    for line in text.lines() {
-        if let Some(name) = line.strip_prefix("cfn=") {
-            callee = name;
-        } else if let Some(calls) = line.strip_prefix("calls=")
-            && ALLOCATORS.contains(&callee)
-        {
-            allocations += calls.split(' ').next()?.parse::<u64>().ok()?;
-        }
-    }
-    Some(Counts {
-        instructions: summary.trim().parse().ok()?,
-        allocations,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn instructions_are_those_of_the_summary_and_allocations_the_calls_of_allocators() {
-        let text = "# callgrind format\nevents: Ir\nsummary: 1200\n\nfn=main\n1 5\ncfn=malloc\ncalls=3 0\n1 90\n\
-                    cfn=free\ncalls=7 0\n1 40\nfn=grow\ncfn=realloc\ncalls=2 0\n1 30\n";
-        let counts = Counts {
-            instructions: 1200,
-            allocations: 5,
-        };
-        assert_eq!(read(text), Some(counts));
-        assert_eq!(read("events: Ir\n"), None);
     }
 }

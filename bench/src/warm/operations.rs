@@ -1,7 +1,6 @@
 //! The measured operations, and the server and the catalog from which their events are made.
 
 use std::{
-    error::Error,
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
 };
@@ -108,7 +107,7 @@ impl Fixture {
     ///
     /// # Errors
     /// Returns an error if the engine has no endpoint.
-    pub fn engine(&self) -> Result<&str, Box<dyn Error>> {
+    pub fn engine(&self) -> Result<&str, Failure> {
         let endpoint = self.app.running.dynamodb.as_deref();
         Ok(endpoint.ok_or("the engine has no endpoint")?)
     }
