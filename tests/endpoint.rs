@@ -33,7 +33,7 @@ async fn tables(client: &Client) -> Vec<String> {
 
 #[tokio::test]
 async fn each_test_has_a_table_of_its_own_there_which_is_gone_with_it_even_if_it_panics() {
-    let engine = Engine::start(Storage::Memory).unwrap();
+    let engine = Engine::start(&Storage::Memory).unwrap();
     let (url, client) = (engine.endpoint().unwrap(), engine.client());
     let new = async || TestApp::at(Some(url.clone()), |_| {}).await;
     let (one, other) = (new().await, new().await);

@@ -168,7 +168,7 @@ async fn measured(csv: &Path, way: Way) -> Result<Run, Box<dyn Error>> {
     let directory = tempfile::tempdir_in(prepared::data()?)?;
     let (engine, _) = prepared::open(&table_file(directory.path())).await?;
     engine.database().enable_bulk_loading()?;
-    let run = in_a_process(csv, Some(&engine.endpoint().unwrap())).await;
+    let run = in_a_process(csv, engine.endpoint().as_deref()).await;
     engine.shutdown().await?;
     run
 }

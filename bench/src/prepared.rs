@@ -193,7 +193,7 @@ impl Prepared {
 /// # Errors
 /// Returns an error if the file can't be opened or the table can't be created.
 pub(crate) async fn open(file: &Path) -> Result<(Engine, Store), Box<dyn Error>> {
-    let engine = Engine::start(Storage::File(file.to_owned()))?;
+    let engine = Engine::start(&Storage::File(file.to_owned()))?;
     let client = engine.client();
     let table = Config::default().table;
     Template::parse(TEMPLATE)?.table.create(&client, &table).await?;

@@ -182,7 +182,7 @@ mod tests {
     };
 
     async fn table() -> (Engine, Store, Bulk) {
-        let engine = Engine::start(Storage::Memory).unwrap();
+        let engine = Engine::start(&Storage::Memory).unwrap();
         let client = engine.client();
         let template = Template::parse(TEMPLATE).unwrap();
         template.table.create(&client, "movies").await.unwrap();

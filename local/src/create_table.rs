@@ -248,12 +248,11 @@ impl TableSpec {
 
 impl KeySpec {
     /// The key with these attributes. Returns `None` if it has no partition key.
-    pub(crate) fn from_schema<'a>(
-        parts: impl Iterator<Item = (&'a KeyType, &'a str)> + Clone,
-    ) -> Option<Self> {
+    pub(crate) fn from_schema<'a>(parts: impl Iterator<Item = (&'a KeyType, &'a str)>) -> Option<Self> {
+        let parts: Vec<_> = parts.collect();
         let find = |kind: &KeyType| {
-            let (_, name) = parts.clone().find(|(part, _)| *part == kind)?;
-            Some(name.to_owned())
+            let (_, name) = parts.iter().find(|(part, _)| *part == kind)?;
+            Some((*name).to_owned())
         };
         Some(Self {
             partition: find(&KeyType::Hash)?,
@@ -357,7 +356,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_table_may_take_longer_to_describe_than_a_request_may() {
-        let engine = Engine::start(Storage::Memory).unwrap();
+        let engine = Engine::start(&Storage::Memory).unwrap();
         ours().create_in(&engine, "movies").await.unwrap();
         let proxy = FaultProxy::to(&engine.endpoint().unwrap()).await;
         proxy.gather_calls(Duration::from_millis(300));
@@ -378,7 +377,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_table_is_created_once_with_everything_declared() {
-        let engine = Engine::start(Storage::Memory).unwrap();
+        let engine = Engine::start(&Storage::Memory).unwrap();
         let client = engine.client();
         assert!(ours().create(&client, "movies").await.unwrap());
         assert!(!ours().create(&client, "movies").await.unwrap());
@@ -401,7 +400,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_embedded_engine_has_the_table_that_describe_table_describes() {
-        let engine = Engine::start(Storage::Memory).unwrap();
+        let engine = Engine::start(&Storage::Memory).unwrap();
         assert!(ours().create_in(&engine, "movies").await.unwrap());
         assert!(!ours().create_in(&engine, "movies").await.unwrap());
         let described = describe(&engine.client(), "movies").await.unwrap().unwrap();
@@ -412,7 +411,7 @@ mod tests {
 
     #[tokio::test]
     async fn many_at_once_create_one_table() {
-        let engine = Engine::start(Storage::Memory).unwrap();
+        let engine = Engine::start(&Storage::Memory).unwrap();
         let client = engine.client();
         let spec = ours();
         let made = futures_util::future::join_all((0..8).map(|_| spec.create(&client, "movies"))).await;
@@ -421,7 +420,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_table_of_another_shape_is_refused() {
-        let engine = Engine::start(Storage::Memory).unwrap();
+        let engine = Engine::start(&Storage::Memory).unwrap();
         let client = engine.client();
         let mut older = ours();
         older.indexes.retain(|index| index.name != "by-likes");
@@ -451,7 +450,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_failed_request_names_its_operation() {
-        let engine = Engine::start(Storage::Memory).unwrap();
+        let engine = Engine::start(&Storage::Memory).unwrap();
         let client = engine.client();
         let error = ours().create(&client, "a").await.unwrap_err();
         assert!(error.to_string().starts_with("DescribeTable failed: "), "{error}");

@@ -114,7 +114,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError`] if the storage can't be opened, or when the thread or the socket can't be created.
-    pub fn start(storage: Storage) -> Result<Self, EngineError> {
+    pub fn start(storage: &Storage) -> Result<Self, EngineError> {
         Self::new(storage, true)
     }
 
@@ -122,16 +122,16 @@ impl Engine {
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub fn without_endpoint(storage: Storage) -> Result<Self, EngineError> {
+    pub fn without_endpoint(storage: &Storage) -> Result<Self, EngineError> {
         Self::new(storage, false)
     }
 
-    pub(crate) fn new(storage: Storage, has_endpoint: bool) -> Result<Self, EngineError> {
-        let faults = FaultLog::new(match &storage {
+    pub(crate) fn new(storage: &Storage, has_endpoint: bool) -> Result<Self, EngineError> {
+        let faults = FaultLog::new(match storage {
             Storage::Memory => "in memory".to_owned(),
             Storage::File(path) => path.display().to_string(),
         });
-        let handles = open(&storage)?;
+        let handles = open(storage)?;
         let unusable = |error: DynoxideError| EngineError::Open {
             storage: storage.clone(),
             reason: error.to_string(),
@@ -145,7 +145,7 @@ impl Engine {
         let thread = std::thread::Builder::new()
             .name("dynamodb".to_owned())
             .spawn(move || {
-                let result = run(&served, &swept, has_endpoint, &announce, stopping);
+                let result = run(&served, &swept, has_endpoint, &announce, &stopping);
                 // The last operations have ended, or are being abandoned. Closes the storage before the result is sent.
                 drop(swept);
                 served.handles.close();
@@ -257,7 +257,7 @@ fn run(
     swept: &Database,
     has_endpoint: bool,
     announce: &mpsc::Sender<io::Result<Option<SocketAddr>>>,
-    stopping: watch::Receiver<()>,
+    stopping: &watch::Receiver<()>,
 ) -> Result<(), String> {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -370,7 +370,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_answers_as_soon_as_it_has_started_and_no_more_once_stopped() {
-        let engine = Engine::start(Storage::Memory).unwrap();
+        let engine = Engine::start(&Storage::Memory).unwrap();
         let addr = addr(&engine);
         assert_eq!(
             engine.endpoint(),
@@ -384,8 +384,8 @@ mod tests {
     #[tokio::test]
     async fn two_engines_share_nothing() {
         let (one, two) = (
-            Engine::start(Storage::Memory).unwrap(),
-            Engine::start(Storage::Memory).unwrap(),
+            Engine::start(&Storage::Memory).unwrap(),
+            Engine::start(&Storage::Memory).unwrap(),
         );
         assert!(call(addr(&one), "CreateTable", CREATE).starts_with("HTTP/1.1 200"));
         assert!(call(addr(&one), "ListTables", "{}").contains("movies"));
@@ -396,10 +396,10 @@ mod tests {
     async fn a_file_keeps_what_was_written() {
         let directory = tempfile::tempdir().unwrap();
         let storage = Storage::File(directory.path().join("new").join("table.db"));
-        let engine = Engine::start(storage.clone()).unwrap();
+        let engine = Engine::start(&storage).unwrap();
         assert!(call(addr(&engine), "CreateTable", CREATE).starts_with("HTTP/1.1 200"));
         engine.shutdown().await.unwrap();
-        let engine = Engine::start(storage).unwrap();
+        let engine = Engine::start(&storage).unwrap();
         assert!(call(addr(&engine), "ListTables", "{}").contains("movies"));
         assert_eq!(engine.database().table_count().unwrap(), 1);
     }
@@ -409,13 +409,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("table.sqlite");
         std::fs::create_dir(&path).unwrap();
-        let error = Engine::start(Storage::File(path.clone())).unwrap_err();
+        let error = Engine::start(&Storage::File(path.clone())).unwrap_err();
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     }
 
     #[tokio::test]
     async fn a_client_that_stalls_does_not_delay_the_shutdown_forever() {
-        let engine = Engine::start(Storage::Memory).unwrap();
+        let engine = Engine::start(&Storage::Memory).unwrap();
         let mut stalled = TcpStream::connect(addr(&engine)).unwrap();
         write!(stalled, "{}content-length: 10\r\n\r\n{{", head("ListTables")).unwrap();
         // By now the engine has received the request; otherwise it would close the connection as idle.
@@ -428,7 +428,7 @@ mod tests {
 
     #[tokio::test]
     async fn dropping_it_stops_it() {
-        let engine = Engine::start(Storage::Memory).unwrap();
+        let engine = Engine::start(&Storage::Memory).unwrap();
         let addr = addr(&engine);
         drop(engine);
         let begun = Instant::now();

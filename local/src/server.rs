@@ -152,7 +152,7 @@ pub(crate) async fn open(
     has_endpoint: bool,
 ) -> Result<Opened, StartError> {
     let data = Data::with_table(directory)?;
-    let engine = Engine::new(Storage::File(data.table()), has_endpoint)?;
+    let engine = Engine::new(&Storage::File(data.table()), has_endpoint)?;
     let client = engine.client();
     let created = template.table.create_in(&engine, table).await;
     created.map_err(|error| StartError::Table(TablePlace::Data(directory.to_owned()), error))?;
@@ -181,7 +181,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let table = &options.config.table;
     let (engine, dynamodb, client, secrets) = match &options.place {
         Place::Memory => {
-            let engine = Engine::new(Storage::Memory, options.dynamodb_endpoint)?;
+            let engine = Engine::new(&Storage::Memory, options.dynamodb_endpoint)?;
             let client = engine.client();
             let created = template.table.create_in(&engine, table).await;
             created.map_err(|error| StartError::Table(TablePlace::Memory, error))?;

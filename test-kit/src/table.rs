@@ -70,7 +70,7 @@ impl TestTable {
     /// A table in memory.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self::Engine(Engine::start(Storage::Memory).unwrap())
+        Self::Engine(Engine::start(&Storage::Memory).unwrap())
     }
 
     /// The URL of the endpoint.

@@ -460,7 +460,7 @@ async fn a_killed_import_continues_and_imports_or_reports_every_row_once() {
     let lost: Vec<_> = titles.iter().filter(|title| !known.contains(title)).collect();
     assert!(lost.is_empty(), "{lost:?}");
     assert!(there == titles, "a movie is there twice, or the order differs");
-    let engine = Engine::start(Storage::File(table_file(data.path()))).unwrap();
+    let engine = Engine::start(&Storage::File(table_file(data.path()))).unwrap();
     audit(&Store::new(engine.client(), "marquee", Clock::default())).await;
     engine.shutdown().await.unwrap();
 
@@ -477,7 +477,7 @@ async fn a_killed_import_continues_and_imports_or_reports_every_row_once() {
 
 /// Returns the movies in a data directory that no process serves.
 async fn stored(data: &Path) -> BTreeMap<u64, String> {
-    let engine = Engine::start(Storage::File(table_file(data))).unwrap();
+    let engine = Engine::start(&Storage::File(table_file(data))).unwrap();
     let table = Store::new(engine.client(), "marquee", Clock::default());
     let movies = movies(&table).await;
     engine.shutdown().await.unwrap();

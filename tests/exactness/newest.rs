@@ -308,7 +308,7 @@ async fn an_interrupted_refill_lists_nothing_wrong_and_the_next_one_completes_it
                 table.delete(MovieId::try_from(newest).unwrap()).await;
             }
             for call in 0..3 {
-                proxied.proxy.inject(operation, call..call + 1, fault.clone());
+                proxied.proxy.inject(operation, call..call + 1, fault);
                 let refilled = table.store.refill_genres().await;
                 proxied.proxy.clear_faults();
                 if refilled.is_err() {

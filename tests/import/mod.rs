@@ -47,7 +47,7 @@ fn printed(output: &Output) -> String {
 
 /// The movies of the table in a directory that no program serves, in the order of their ids. Audits the table.
 async fn movies(directory: &Path) -> Vec<MovieItem> {
-    let engine = Engine::start(Storage::File(table_file(&directory.join("data")))).unwrap();
+    let engine = Engine::start(&Storage::File(table_file(&directory.join("data")))).unwrap();
     let store = Store::new(engine.client(), "marquee", Clock::default());
     audit(&store).await;
     let items = scan(&store).await.into_iter();

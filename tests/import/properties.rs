@@ -184,7 +184,7 @@ impl Tables {
             .enable_all()
             .build()
             .unwrap();
-        let engine = runtime.block_on(async { Engine::start(Storage::Memory).unwrap() });
+        let engine = runtime.block_on(async { Engine::start(&Storage::Memory).unwrap() });
         Self {
             runtime,
             engine,

@@ -103,7 +103,7 @@ impl RawRequest {
 
 /// Returns an engine with a table that no web page may read.
 async fn engine() -> (Engine, SocketAddr) {
-    let engine = Engine::start(Storage::Memory).unwrap();
+    let engine = Engine::start(&Storage::Memory).unwrap();
     let addr = engine
         .endpoint()
         .unwrap()

@@ -109,7 +109,7 @@ async fn only_the_owner_can_read_the_data_whichever_command_creates_it() {
     }
 
     // With a remote table, the directory has only the secrets.
-    let engine = Engine::start(Storage::Memory).unwrap();
+    let engine = Engine::start(&Storage::Memory).unwrap();
     let mut command = serve(&data("endpoint"));
     command.args(["--dynamodb", &engine.endpoint().unwrap()]);
     let (child, _) = start(command).await.unwrap();
@@ -174,7 +174,7 @@ async fn a_directory_of_another_user_or_for_everybody_is_refused_by_name() {
     };
     for data in refused {
         let before = modes(data);
-        let engine = Engine::start(Storage::Memory).unwrap();
+        let engine = Engine::start(&Storage::Memory).unwrap();
         let mut elsewhere = serve(data);
         elsewhere.args(["--dynamodb", &engine.endpoint().unwrap()]);
         for command in [serve(data), elsewhere, import(data, &csv), promote(data)] {
@@ -229,7 +229,7 @@ async fn every_command_reports_a_lost_table_or_lost_secrets() {
     let (child, _) = start(serve(&data)).await.unwrap();
     stop(child).await;
     fs::remove_file(data.join("table.sqlite")).unwrap();
-    let engine = Engine::start(Storage::Memory).unwrap();
+    let engine = Engine::start(&Storage::Memory).unwrap();
     let mut command = serve(&data);
     command.args(["--dynamodb", &engine.endpoint().unwrap()]);
     let (child, _) = start(command).await.unwrap();

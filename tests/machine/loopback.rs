@@ -82,7 +82,7 @@ impl Trap {
 /// Guarantee 54.
 #[tokio::test]
 async fn with_a_loopback_endpoint_no_other_address_is_contacted() {
-    let engine = Engine::start(Storage::Memory).unwrap();
+    let engine = Engine::start(&Storage::Memory).unwrap();
     let url = engine.endpoint().unwrap();
     let by_name = url.replace("127.0.0.1", "localhost");
     let trap = Trap::new();

@@ -62,7 +62,7 @@ fn store_at(endpoint: &str) -> Store {
 
 /// Opens the table of a data directory.
 fn open(data: &Path) -> (Engine, Store) {
-    let engine = Engine::start(Storage::File(table_file(data))).unwrap();
+    let engine = Engine::start(&Storage::File(table_file(data))).unwrap();
     let store = Store::new(engine.client(), "marquee", Clock::default());
     (engine, store)
 }

@@ -53,7 +53,7 @@ impl Functions {
     /// Starts the binaries in `bootstraps`, where `sam build` writes each to `<logical id>/bootstrap`.
     pub async fn start(emulator: &Path, bootstraps: &Path) -> Self {
         let template = Template::parse(TEMPLATE).unwrap();
-        let engine = Engine::start(Storage::Memory).unwrap();
+        let engine = Engine::start(&Storage::Memory).unwrap();
         let dynamodb = client::local(&engine.endpoint().unwrap());
         let table = Config::default().table;
         template.table.create(&dynamodb, &table).await.unwrap();

@@ -169,7 +169,7 @@ async fn a_call_within_the_process_is_answered_as_over_the_wire() {
         [file("a"), file("b")],
         [Storage::Memory, file("c")],
     ] {
-        let (one, two) = (Engine::start(one).unwrap(), Engine::start(two).unwrap());
+        let (one, two) = (Engine::start(&one).unwrap(), Engine::start(&two).unwrap());
         let mut successes = 0;
         for (operation, body) in CALLS {
             let wire = over_the_wire(&one, &request(operation, body.as_bytes())).await;
@@ -196,7 +196,7 @@ async fn a_call_within_the_process_is_answered_as_over_the_wire() {
 /// Guarantee 64.
 #[tokio::test]
 async fn the_sdk_reads_answers_and_errors_alike_and_writes_are_seen_on_both_ways() {
-    let engine = Engine::start(Storage::Memory).unwrap();
+    let engine = Engine::start(&Storage::Memory).unwrap();
     let (inside, outside) = (engine.client(), clients::local(&engine.endpoint().unwrap()));
     for client in [&inside, &outside] {
         let missing = client
