@@ -13,7 +13,10 @@ use std::{
 
 use marquee_shared::auth::{AuthSecrets, SecretTexts, secrets::SecretsError};
 
-use crate::private::{self, PrivateError, SECRETS, TABLE};
+use crate::{
+    engine::JOURNALS,
+    private::{self, PrivateError, SECRETS, TABLE},
+};
 
 /// The name of the file that exists from the beginning of a first start to its end.
 const UNFINISHED: &str = "first-start";
@@ -115,6 +118,41 @@ impl Data {
         self.path(TABLE)
     }
 
+    /// Returns the file in which this process must create the table first, if the directory has no table. Its name has this
+    /// process's id. Creating a table takes several commits of the engine, and a process that is killed between two of them
+    /// must not leave a table behind.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] if the directory can't be read, or a file of an earlier process with the same id can't be removed.
+    pub fn new_table(&self) -> Result<Option<PathBuf>, DataError> {
+        if self.find(TABLE)? == FileState::Full {
+            return Ok(None);
+        }
+        let name = format!("{TABLE}.{}", std::process::id());
+        for suffix in JOURNALS.iter().chain(&[""]) {
+            remove_if_there(self.path(&format!("{name}{suffix}")))?;
+        }
+        Ok(Some(self.path(&name)))
+    }
+
+    /// Makes a file of [`new_table`](Self::new_table) the table's file, unless another process has created the table
+    /// meanwhile. Then the table is that one.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] if the file can't be moved.
+    pub fn adopt_table(&self, new: &Path) -> Result<(), DataError> {
+        let of_path = |error| DataError::Io(self.table(), error);
+        match self.find(TABLE)? {
+            FileState::Full => {}
+            FileState::Empty => fs::rename(new, self.table()).map_err(of_path)?,
+            FileState::Missing => match fs::hard_link(new, self.table()) {
+                Err(error) if self.find(TABLE)? != FileState::Full => return Err(of_path(error)),
+                _ => {}
+            },
+        }
+        remove_if_there(new.to_owned())
+    }
+
     /// Returns the secrets, and creates them if they don't exist. This ends a first start, so the table must exist before.
     ///
     /// # Errors
@@ -160,16 +198,13 @@ impl Data {
         Ok(path)
     }
 
-    /// Removes the files of new secrets of this process and of processes that were killed.
+    /// Removes the files of new secrets and new tables of this process and of processes that were killed.
     fn remove_leftovers(&self) -> Result<(), DataError> {
         let of_directory = |error| DataError::Io(self.directory.clone(), error);
         for entry in fs::read_dir(&self.directory).map_err(of_directory)? {
             let entry = entry.map_err(of_directory)?;
             let name = entry.file_name();
-            let process = name
-                .to_str()
-                .and_then(|name| name.strip_prefix(SECRETS)?.strip_prefix('.'));
-            if process.is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())) {
+            if name.to_str().is_some_and(is_leftover) {
                 remove_if_there(entry.path())?;
             }
         }
@@ -199,6 +234,15 @@ impl Data {
             Err(error) => Err(DataError::Io(path, error)),
         }
     }
+}
+
+/// Whether a file has the name of new secrets, of a new table, or of a journal of one.
+fn is_leftover(name: &str) -> bool {
+    let journal = JOURNALS.iter().find_map(|suffix| name.strip_suffix(suffix));
+    let process = [SECRETS, TABLE]
+        .iter()
+        .find_map(|file| journal.unwrap_or(name).strip_prefix(file)?.strip_prefix('.'));
+    process.is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn remove_if_there(path: PathBuf) -> Result<(), DataError> {
@@ -232,6 +276,48 @@ mod tests {
 
     fn texts(directory: &Path) -> String {
         fs::read_to_string(directory.join(SECRETS)).unwrap()
+    }
+
+    #[test]
+    fn a_new_table_never_replaces_one_that_another_process_has_created() {
+        let directory = with(&[("first-start", "")]);
+        let data = Data::with_table(directory.path()).unwrap();
+        let new = data.new_table().unwrap().unwrap();
+        fs::write(&new, "ours").unwrap();
+        fs::write(data.table(), "theirs").unwrap();
+        data.adopt_table(&new).unwrap();
+        assert_eq!(fs::read_to_string(data.table()).unwrap(), "theirs");
+        assert_eq!(data.new_table().unwrap(), None);
+
+        // An empty file is no table.
+        fs::write(data.table(), "").unwrap();
+        let new = data.new_table().unwrap().unwrap();
+        fs::write(&new, "ours").unwrap();
+        data.adopt_table(&new).unwrap();
+        assert_eq!(fs::read_to_string(data.table()).unwrap(), "ours");
+        assert!(!new.exists());
+    }
+
+    #[test]
+    fn files_that_a_killed_first_start_left_behind_are_recognized() {
+        for name in [
+            "secrets.json.7",
+            "table.sqlite.7",
+            "table.sqlite.7-wal",
+            "table.sqlite.7-shm",
+        ] {
+            assert!(is_leftover(name), "{name}");
+        }
+        for name in [
+            "secrets.json",
+            "table.sqlite",
+            "table.sqlite-wal",
+            "table.sqlite.",
+            "table.sqlite.7x",
+            "x.7",
+        ] {
+            assert!(!is_leftover(name), "{name}");
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ const SWEEP_GRACE: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// The suffixes that SQLite appends to the file's name for its journals.
-const JOURNALS: [&str; 3] = ["-wal", "-shm", "-journal"];
+pub(crate) const JOURNALS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -78,6 +78,19 @@ pub enum EngineError {
     Start(io::Error),
     /// The server ended unexpectedly.
     Stopped(String),
+}
+
+impl EngineError {
+    /// Names this file in place of the one that can't be opened. For a file that is to get this name.
+    pub(crate) fn of_file(self, path: PathBuf) -> Self {
+        match self {
+            Self::Open { reason, .. } => Self::Open {
+                storage: Storage::File(path),
+                reason,
+            },
+            other => other,
+        }
+    }
 }
 
 impl std::error::Error for EngineError {

@@ -152,10 +152,19 @@ pub(crate) async fn open(
     has_endpoint: bool,
 ) -> Result<Opened, StartError> {
     let data = Data::with_table(directory)?;
+    let failed = |error| StartError::Table(TablePlace::Data(directory.to_owned()), error);
+    if let Some(new) = data.new_table()? {
+        let engine = Engine::without_endpoint(&Storage::File(new.clone()));
+        let engine = engine.map_err(|error| error.of_file(data.table()))?;
+        let created = template.table.create_in(&engine, table).await;
+        engine.shutdown().await?;
+        created.map_err(failed)?;
+        data.adopt_table(&new)?;
+    }
     let engine = Engine::new(&Storage::File(data.table()), has_endpoint)?;
     let client = engine.client();
-    let created = template.table.create_in(&engine, table).await;
-    created.map_err(|error| StartError::Table(TablePlace::Data(directory.to_owned()), error))?;
+    // Compares the definition, which another version may have made.
+    template.table.create_in(&engine, table).await.map_err(failed)?;
     let secrets = data.secrets()?;
     Ok(Opened {
         engine,
@@ -302,6 +311,8 @@ impl Running {
     /// Returns an error if the engine didn't stop cleanly. Even then no acknowledged write is lost.
     pub async fn stop(self) -> Result<(), StartError> {
         self.sweeping.abort();
+        // A sweep that runs ends at its next call, and must not call a table that is closed. This fails because it was aborted.
+        let _ = self.sweeping.await;
         // Fails when the server has ended by itself.
         let _ = self.stop.send(());
         self.serving.await.map_err(internal)?;

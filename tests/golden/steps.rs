@@ -50,11 +50,13 @@ impl Recorder {
 /// Runs all steps and returns the content of each file, by its name.
 pub(super) async fn record() -> BTreeMap<String, Golden> {
     let proxied = ProxiedApp::new().await;
-    // The server sweeps once at its start: one Query for deleted movies, and one for genres.
-    let mut swept = 0;
-    while swept < 2 {
+    // At its start, the server looks for movies in the shards that it doesn't read, with one Query for each. Then it sweeps
+    // once: one Query for deleted movies, and one for genres.
+    let mut missing = MAX_LIKES_SHARDS - LIKES_SHARDS + 2;
+    while missing > 0 {
         let calls = proxied.proxy.take();
-        swept += calls.iter().filter(|call| call.operation == "Query").count();
+        let queries = calls.iter().filter(|call| call.operation == "Query").count();
+        missing = missing.saturating_sub(queries as u64);
         tokio::task::yield_now().await;
     }
     proxied.proxy.record_bodies();

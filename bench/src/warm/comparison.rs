@@ -18,8 +18,8 @@ const TURNS: usize = 4;
 
 /// The text above the table.
 const TEXT: &str = "\
-Each pair is the build before and the build now, measured in turn in one run, as on [Warm](warm.md): time less the table's,
-processor time, and counts of callgrind.
+Each pair is the build before and the build now, measured in turn in one run, as for docs/performance/warm.md: time less the
+table's, processor time, and counts of callgrind.
 
 | request | p50 µs | | processor µs | | instructions | | | allocations | | |
 |---|---|---|---|---|---|---|---|---|---|---|

@@ -20,6 +20,7 @@ use aws_smithy_runtime_api::client::{
 use bytes::Bytes;
 use http::Response;
 use marquee_shared::aws::client;
+use tokio::task::coop::consume_budget;
 
 use super::{
     answer::Failure,
@@ -72,6 +73,8 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let calls = Arc::clone(&self.0);
         HttpConnectorFuture::new(async move {
+            // Many answers are ready at once. Without this, a task that makes many calls would keep its thread from others.
+            consume_budget().await;
             let answer = run(&calls, &request).await;
             response(answer.unwrap_or_else(|failure| failure.answer()))
         })

@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::{
         disable_interceptor,
     },
 };
+use aws_smithy_types::retry::ReconnectMode;
 
 use crate::{
     aws::{self, RootsError},
@@ -142,7 +143,10 @@ pub fn local(endpoint: &str) -> Client {
 /// A client with made-up credentials whose requests `http` answers, whatever their address.
 #[must_use]
 pub fn in_process(http: SharedHttpClient) -> Client {
-    Client::new(&settings_of_loopback("http://localhost", http))
+    // There is no connection that the SDK could close after an error.
+    let retries = RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections);
+    let settings = settings_of_loopback("http://localhost", http).into_builder();
+    Client::new(&settings.retry_config(retries).build())
 }
 
 fn settings_of_loopback(endpoint: &str, http: SharedHttpClient) -> SdkConfig {
