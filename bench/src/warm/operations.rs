@@ -246,7 +246,7 @@ fn operations(user: &User, own: &Value) -> Result<Vec<Operation>, Failure> {
                 "login",
                 &post,
                 "/api/auth/login/",
-                &[1, 2, 2],
+                &[3, 2, 3],
                 false,
                 Some(&login),
             )?
