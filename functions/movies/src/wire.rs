@@ -116,7 +116,7 @@ pub(crate) struct IfMatchParam {
 #[expect(dead_code, reason = "only described; the handler reads Params")]
 pub(crate) struct MovieListParams {
     /// Returns only movies of this genre. Its case does not matter.
-    #[param(min_length = 1, example = "Drama")]
+    #[param(min_length = 1, pattern = r"\S", example = "Drama")]
     genre: Option<String>,
     /// Returns only the movie with this id at IMDb.
     #[param(pattern = "^tt[0-9]{7,10}$", example = "tt0068646")]
