@@ -157,7 +157,8 @@ impl NewestChange {
             Condition::new("attribute_exists(#newest)")
         } else {
             let room = (MOST + self.guards).saturating_sub(self.enter.len());
-            Condition::new("size(#newest) <= :room")
+            // The size alone would be an error, not a failed condition, in some implementations if there is no list.
+            Condition::new("attribute_exists(#newest) AND size(#newest) <= :room")
                 .value(":room", number(room))
                 .value(":in", AttributeValue::Bool(true))
         };
@@ -241,7 +242,10 @@ mod tests {
         let at_floor = Floor::at(&entries[0]);
         assert!(at_floor.covers(&entries[0]) && !at_floor.covers(&below));
         let condition = add(&newest, &entry("1920-01-01", 3)).update(1).condition();
-        assert_eq!(condition.unwrap(), "size(#newest) <= :room");
+        assert_eq!(
+            condition.unwrap(),
+            "attribute_exists(#newest) AND size(#newest) <= :room"
+        );
     }
 
     #[test]
@@ -252,7 +256,7 @@ mod tests {
         let condition = change.update(1).condition().unwrap();
         assert_eq!(
             condition,
-            "size(#newest) <= :room AND attribute_exists(#newest.#190001010000000001) AND #floor <= :floor"
+            "attribute_exists(#newest) AND size(#newest) <= :room AND attribute_exists(#newest.#190001010000000001) AND #floor <= :floor"
         );
         assert_eq!(change.update(1).values().unwrap()[":room"], number(MOST));
     }
@@ -266,7 +270,10 @@ mod tests {
             update.text(),
             "SET #newest.#200201010000000007 = :in REMOVE #newest.#200101010000000007 ADD #n :movies"
         );
-        assert_eq!(update.condition().unwrap(), "size(#newest) <= :room");
+        assert_eq!(
+            update.condition().unwrap(),
+            "attribute_exists(#newest) AND size(#newest) <= :room"
+        );
         assert_eq!(update.values().unwrap()[":room"], number(MOST - 1));
         // In an item of an earlier version there is nothing to change. The condition says that it still is one.
         let change = NewestChange::plan(Known::Newest(&Newest::default()), &new, &old, None);
