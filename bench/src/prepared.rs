@@ -43,7 +43,7 @@ use crate::catalog::{self, Generator};
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
 
 /// The sources that decide the content of a prepared file. If one of them changes, the file is written again.
-const SOURCES: [&str; 19] = [
+const SOURCES: [&str; 21] = [
     include_str!("catalog.rs"),
     include_str!("prepared.rs"),
     include_str!("../../data/movies.csv"),
@@ -57,10 +57,12 @@ const SOURCES: [&str; 19] = [
     include_str!("../../shared/src/db/favorite.rs"),
     include_str!("../../shared/src/db/genre.rs"),
     include_str!("../../shared/src/db/import.rs"),
-    include_str!("../../shared/src/db/likes.rs"),
     include_str!("../../shared/src/db/index.rs"),
     include_str!("../../shared/src/db/keys.rs"),
+    include_str!("../../shared/src/db/likes.rs"),
     include_str!("../../shared/src/db/movie.rs"),
+    include_str!("../../shared/src/db/newest.rs"),
+    include_str!("../../shared/src/db/newest_change.rs"),
     include_str!("../../shared/src/domain/text.rs"),
     include_str!("../../template.yaml"),
 ];
@@ -196,7 +198,7 @@ pub(crate) async fn open(file: &Path) -> Result<(Engine, Store), Box<dyn Error>>
     let engine = Engine::start(&Storage::File(file.to_owned()))?;
     let client = engine.client();
     let table = Config::default().table;
-    Template::parse(TEMPLATE)?.table.create(&client, &table).await?;
+    Template::parse(TEMPLATE)?.table.create_in(&engine, &table).await?;
     Ok((engine, Store::new(client, table, Clock::default())))
 }
 
