@@ -198,7 +198,10 @@ pub(crate) async fn open(file: &Path) -> Result<(Engine, Store), Box<dyn Error>>
     let engine = Engine::start(&Storage::File(file.to_owned()))?;
     let client = engine.client();
     let table = Config::default().table;
-    Template::parse(TEMPLATE)?.table.create_in(&engine, &table).await?;
+    Template::parse(TEMPLATE)?
+        .table
+        .create_in(&engine, &table)
+        .await?;
     Ok((engine, Store::new(client, table, Clock::default())))
 }
 

@@ -137,7 +137,9 @@ enum Command {
     /// Bring a table to the layout of this version, and spread the movies with favorites over shards.
     ///
     /// The server and the other commands upgrade a table themselves, except one on AWS, whose functions must be deployed
-    /// first. docs/deploy.md describes the order. The command can be interrupted and run again, while requests are served.
+    /// first. docs/deploy.md describes the order. Run the command also if an earlier version has written a table after this one
+    /// has: it makes the categories' lists of newest movies anew. The command can be interrupted and run again, while requests
+    /// are served.
     Upgrade {
         /// Number of shards of the list of the most liked movies: that of the setting LIKES_SHARDS [default: 2 for a table
         /// of an earlier version; otherwise no movie is moved].

@@ -94,7 +94,7 @@ impl fmt::Display for Report {
 }
 
 /// Upgrades a table, and spreads the movies that have had favorites over `likes_shards` shards, if that is given, or over
-/// [`LIKES_SHARDS`] if the table is of an earlier version.
+/// [`LIKES_SHARDS`] if the table is of an earlier version. Lists the newest movies of each genre anew.
 ///
 /// # Errors
 /// [`LayoutError`].
@@ -115,5 +115,8 @@ pub async fn run(store: &Store, likes_shards: Option<u64>) -> Result<Report, Lay
         moved += store.spread_likes(shards).await?;
     }
     moved += check(&store, Older::Upgrade).await?;
+    // The layout doesn't tell whether an earlier version has written the table since it was recorded.
+    store.forget_newest().await?;
+    store.refill_genres().await?;
     Ok(Report { moved })
 }

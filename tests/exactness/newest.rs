@@ -8,7 +8,10 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use marquee::import::{Importer, Source};
+use marquee::{
+    import::{Importer, Source},
+    upgrade,
+};
 use marquee_shared::{
     Error,
     db::{
@@ -29,7 +32,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _}
 use super::races::{app_with_long_deadline, run_all};
 use crate::support::{
     TestApp,
-    audit::{audit, scan},
+    audit::{audit, discrepancies, scan},
     measure::HOLD,
     proxy::{Cost, Fault, ProxiedApp},
 };
@@ -360,6 +363,31 @@ async fn genres_of_an_earlier_version_are_shown_changed_and_refilled() {
     assert_eq!(table.store.refill_genres().await.unwrap(), 3);
     assert_eq!(table.empty_lists().await, 0);
     table.check("after the refill").await;
+    audit(&table.store).await;
+}
+
+/// Guarantee 63. An earlier version moves the newest movie to another date, and counts movies without listing them.
+#[tokio::test]
+async fn an_upgrade_makes_lists_that_an_earlier_version_left_wrong_right() {
+    let app = TestApp::new().await;
+    let mut table = Table::of(&app).await;
+    for n in 0..TRIM_ABOVE {
+        table.add("Drama", &format!("{}-01-01", 1900 + n)).await;
+    }
+    let genre = keys::genre("drama");
+    let right = table.store.get(&genre).await.unwrap().unwrap();
+    table.delete(MovieId::try_from(TRIM_ABOVE as u64).unwrap()).await;
+    table.add("Drama", "1999-01-01").await;
+    // What the earlier version would have left: the changed count, and the list as it was.
+    let now = Item::from(table.store.get(&genre).await.unwrap().unwrap());
+    let mut left = Item::from(right);
+    left.insert("n".into(), now["n"].clone());
+    assert!(table.store.put(left, Condition::none()).await.unwrap().is_ok());
+    assert!(!discrepancies(&table.store).await.is_empty());
+
+    upgrade::run(&table.store, None).await.unwrap();
+    table.check("after the upgrade").await;
+    assert_eq!(table.empty_lists().await, 0);
     audit(&table.store).await;
 }
 

@@ -312,16 +312,11 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     let store = recorder.proxied.app.running.state.store.clone();
     store.sweep_favorites().await.unwrap();
     recorder.store_calls("sweep", &["AP-16"], "a run of the sweep, with nothing to remove");
-    let genre = keys::genre("sci-fi");
-    let as_earlier = Update::new("REMOVE #newest, #floor");
-    store
-        .update(&genre, &as_earlier, ReturnValue::None)
-        .await
-        .unwrap()
-        .unwrap();
-    recorder.proxied.proxy.take();
+    store.forget_newest().await.unwrap();
+    let forget = "what marquee upgrade does with the lists of newest movies";
+    recorder.store_calls("forget_newest", &["AP-28", "AP-36"], forget);
     store.refill_genres().await.unwrap();
-    let refill = "a run of the sweep, with a genre of an earlier version";
+    let refill = "a run of the sweep, with genres of an earlier version";
     recorder.store_calls("refill", &["AP-38"], refill);
     store.promote(&owner.username, Role::Admin).await.unwrap();
     recorder.store_calls("promote", &["AP-18", "AP-26"], "marquee promote ripley");

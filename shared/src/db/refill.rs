@@ -75,6 +75,21 @@ impl Store {
         }
     }
 
+    /// AP-36: removes the lists of all genres, for an operator. A list is wrong if an earlier version, which doesn't maintain
+    /// lists, has written the table since. Readers use the index until the genres are refilled.
+    ///
+    /// The number of calls grows with the number of genres, so no request calls this.
+    pub async fn forget_newest(&self) -> Result<()> {
+        let forget =
+            Update::new("REMOVE #newest, #floor").only_if(Condition::new("attribute_exists(#newest)"));
+        for genre in self.all_genres().await? {
+            let key = keys::genre(&genre.identity);
+            // The condition fails if the genre has no list, or was deleted meanwhile.
+            let _forgotten = self.update(&key, &forget, ReturnValue::None).await?;
+        }
+        Ok(())
+    }
+
     /// Refills the list of one genre, as it was read. Returns `false` if the genre was deleted or another refill of it began.
     pub async fn refill(&self, genre: &GenreItem) -> Result<bool> {
         let Some(begun) = self.begin_refill(genre).await? else {
