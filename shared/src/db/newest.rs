@@ -193,22 +193,22 @@ impl Newest {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn entry(date: &str, id: u64) -> Entry {
+    pub(crate) fn entry(date: &str, id: u64) -> Entry {
         Entry::of(ReleaseDate::parse(date).unwrap(), MovieId::try_from(id).unwrap())
     }
 
     /// Entries of consecutive years from 1900 on, one for each number.
-    fn years(numbers: std::ops::Range<u64>) -> Vec<Entry> {
+    pub(crate) fn years(numbers: std::ops::Range<u64>) -> Vec<Entry> {
         numbers
             .map(|n| entry(&format!("{}-01-01", 1900 + n), n + 1))
             .collect()
     }
 
     /// A list of these entries with this floor.
-    fn listed(entries: &[Entry], floor: Floor) -> Newest {
+    pub(crate) fn listed(entries: &[Entry], floor: Floor) -> Newest {
         Newest {
             listed: Some((Entries(entries.iter().cloned().collect()), floor)),
             fill: 0,

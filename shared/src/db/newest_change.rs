@@ -180,26 +180,7 @@ impl NewestChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{MovieId, ReleaseDate};
-
-    fn entry(date: &str, id: u64) -> Entry {
-        Entry::of(ReleaseDate::parse(date).unwrap(), MovieId::try_from(id).unwrap())
-    }
-
-    /// Entries of consecutive years from 1900 on, one for each number.
-    fn years(numbers: std::ops::Range<u64>) -> Vec<Entry> {
-        numbers
-            .map(|n| entry(&format!("{}-01-01", 1900 + n), n + 1))
-            .collect()
-    }
-
-    /// A list of these entries with this floor.
-    fn listed(entries: &[Entry], floor: Floor) -> Newest {
-        Newest {
-            listed: Some((Entries(entries.iter().cloned().collect()), floor)),
-            fill: 0,
-        }
-    }
+    use crate::db::newest::tests::{entry, listed, years};
 
     fn add(newest: &Newest, entry: &Entry) -> NewestChange {
         NewestChange::plan(Known::Newest(newest), std::slice::from_ref(entry), &[], None)
