@@ -17,10 +17,10 @@ use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
 use tokio::sync::OnceCell;
 
-use super::sweep::{empty_lists, put_favorites};
+use super::sweep::put_favorites;
 use crate::{
     api::{last_page, pages, with_changes},
-    support::{Caller, PASSWORD, TestApp, movie, tokens::without_user},
+    support::{Caller, PASSWORD, TestApp, layouts::unlist_newest, movie, tokens::without_user},
 };
 
 /// The functions, and the prefix of each function's logical ids in the template.
@@ -57,7 +57,7 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         browse(&app, &owner).await;
         favorite(&app, &owner, &movies).await;
         edit(&owner, &admin, &movies).await;
-        empty_lists(&app.running.state.store).await;
+        unlist_newest(&app.running.state.store).await;
         app.anonymous()
             .get("/api/movies/categories/")
             .send()

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_dynamodb::types::ReturnValue;
 use lambda_runtime::{Context, LambdaEvent};
 use marquee::{guard::Guard, server::TEMPLATE, template::Template};
 use marquee_shared::{
@@ -10,7 +9,7 @@ use marquee_shared::{
     clock::Clock,
     db::{
         Key, Store,
-        expression::{Condition, Update},
+        expression::Condition,
         favorite::FavoriteItem,
         item::{Item, to_item},
         keys,
@@ -23,6 +22,7 @@ use serde_json::json;
 use crate::support::{
     TestApp,
     audit::{audit, scan},
+    layouts::unlist_newest,
     movie,
     proxy::{Fault, FaultProxy},
 };
@@ -49,16 +49,6 @@ async fn leave_favorites(store: &Store, movie: u64, users: u64) {
 async fn put(store: &Store, key: Key, mut item: Item) {
     item.extend(key.attributes());
     assert!(store.put(item, Condition::none()).await.unwrap().is_ok());
-}
-
-/// Makes the genres those of an earlier version, which list no newest movies.
-pub(super) async fn empty_lists(store: &Store) {
-    for genre in store.all_genres().await.unwrap() {
-        let key = keys::genre(&genre.identity);
-        let update = Update::new("REMOVE #newest, #floor");
-        let updated = store.update(&key, &update, ReturnValue::None).await.unwrap();
-        updated.unwrap();
-    }
 }
 
 /// Returns how many favorites the table has, and how many movies wait for the sweep.
@@ -133,7 +123,7 @@ async fn the_sweep_refills_the_genres_of_an_earlier_version() {
             .await;
     }
     let store = &app.running.state.store;
-    empty_lists(store).await;
+    unlist_newest(store).await;
     let function = &app.running.functions.sweep.state.store;
     for (time, genres) in [(Duration::ZERO, 0), (AMPLE_TIME, 2), (AMPLE_TIME, 0)] {
         let expected = Swept {

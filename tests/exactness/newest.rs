@@ -14,15 +14,13 @@ use marquee_shared::{
     db::{
         Store,
         edit_movie::Edit,
-        expression::Condition,
         genre::GenreItem,
-        item::{Item, from_item},
-        keys,
+        item::from_item,
         movie::MovieItem,
         newest::{Entry, MOST, TRIM_ABOVE},
         page::{PageLimit, Window},
     },
-    domain::{Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
+    domain::{MovieFields, MovieId, ReleaseDate, UserId},
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
@@ -30,22 +28,16 @@ use super::races::{app_with_long_deadline, run_all};
 use crate::support::{
     TestApp,
     audit::{audit, scan},
+    layouts::unlist_newest,
     measure::HOLD,
+    movie,
     proxy::{Cost, Fault, ProxiedApp},
 };
 
 const GENRES: [&str; 5] = ["Drama", "Drama, Crime", "Crime", "Drama, Crime, War", "War"];
 
-fn fields(title: &str, genres: &str, date: &str) -> MovieFields {
-    MovieFields {
-        title: Title::parse(title).unwrap(),
-        description: Description::parse("A movie.").unwrap(),
-        release_date: ReleaseDate::parse(date).unwrap(),
-        director: Director::parse("A. Smithee").unwrap(),
-        genres: Genres::parse(genres).unwrap(),
-        imdb_id: None,
-        cover_image: None,
-    }
+fn fields(genres: &str, date: &str) -> MovieFields {
+    serde_json::from_value(movie("Untitled", "A. Smithee", genres, date)).unwrap()
 }
 
 /// The categories as they should be: of each genre its count and the ids of its newest movies.
@@ -68,14 +60,14 @@ impl Table {
     }
 
     async fn add(&mut self, genres: &str, date: &str) -> MovieId {
-        let fields = fields("Untitled", genres, date);
+        let fields = fields(genres, date);
         let added = self.store.create_movie(&fields, self.user, None).await.unwrap();
         self.movies.insert(added.movie.id, fields);
         added.movie.id
     }
 
     async fn edit(&mut self, id: MovieId, genres: &str, date: &str) {
-        let fields = fields("Untitled", genres, date);
+        let fields = fields(genres, date);
         edit(&self.store, self.user, id, &fields).await.unwrap();
         self.movies.insert(id, fields);
     }
@@ -105,6 +97,14 @@ impl Table {
 
     async fn check(&self, what: &str) {
         assert_eq!(categories(&self.store).await, self.expected(), "{what}");
+    }
+
+    /// Deletes the newest movies of the first genre until its list runs out.
+    async fn run_out(&mut self) {
+        while self.empty_lists().await == 0 {
+            let newest = self.expected()[0].2[0];
+            self.delete(MovieId::try_from(newest).unwrap()).await;
+        }
     }
 
     /// The number of genres whose lists have run out.
@@ -226,7 +226,7 @@ async fn forty_clients_that_add_move_and_delete_in_one_genre_leave_its_list_exac
                     0 => "2001-01-01".to_owned(),
                     _ => format!("{}-06-01", random.random_range(1870..2100)),
                 };
-                let fields = [(); 3].map(|()| fields("Untitled", "Drama", &date()));
+                let fields = [(); 3].map(|()| fields("Drama", &date()));
                 let added = store.create_movie(&fields[0], user, None).await.unwrap();
                 let id = added.movie.id;
                 edit(&store, user, id, &fields[1]).await.unwrap();
@@ -269,7 +269,7 @@ async fn refills_amid_additions_edits_and_deletions_list_every_movie() {
                 let mut random = StdRng::seed_from_u64(seed * 100 + n);
                 for _ in 0..25 {
                     let mut date = || format!("{}-06-01", 1900 + random.random_range(0..40));
-                    let [one, other] = [(); 2].map(|()| fields("Untitled", "Drama", &date()));
+                    let [one, other] = [(); 2].map(|()| fields("Drama", &date()));
                     let added = store.create_movie(&one, user, None).await.unwrap();
                     edit(store, user, added.movie.id, &other).await.unwrap();
                     if random.random_bool(0.7) {
@@ -303,10 +303,7 @@ async fn an_interrupted_refill_lists_nothing_wrong_and_the_next_one_completes_it
             for n in 0..MOST {
                 table.add("Drama", &format!("{}-01-01", 1900 + n)).await;
             }
-            while table.empty_lists().await == 0 {
-                let newest = table.expected()[0].2[0];
-                table.delete(MovieId::try_from(newest).unwrap()).await;
-            }
+            table.run_out().await;
             for call in 0..3 {
                 proxied.proxy.inject(operation, call..call + 1, fault);
                 let refilled = table.store.refill_genres().await;
@@ -338,13 +335,7 @@ async fn genres_of_an_earlier_version_are_shown_changed_and_refilled() {
         movies.push(table.add("Drama, Crime", &format!("{}-01-01", 1900 + n)).await);
     }
     let few = table.add("War", "2001-01-01").await;
-    for genre in ["drama", "crime", "war"] {
-        let item = table.store.get(&keys::genre(genre)).await.unwrap();
-        let mut item = Item::from(item.unwrap());
-        item.remove("newest").unwrap();
-        item.remove("floor").unwrap();
-        assert!(table.store.put(item, Condition::none()).await.unwrap().is_ok());
-    }
+    unlist_newest(&table.store).await;
     assert_eq!(table.empty_lists().await, 3);
     table.check("before any change").await;
     table.add("Drama, War", "2002-01-01").await;
@@ -373,10 +364,7 @@ async fn a_refill_lists_no_movie_that_is_deleted_or_moved_while_it_runs() {
     for n in 0..MOST {
         table.add("Drama", &format!("{}-01-01", 1900 + n)).await;
     }
-    while table.empty_lists().await == 0 {
-        let newest = table.expected()[0].2[0];
-        table.delete(MovieId::try_from(newest).unwrap()).await;
-    }
+    table.run_out().await;
     let genre = table.store.genre("drama").await.unwrap().unwrap();
     let (entries, floor) = genre.newest.listed.clone().unwrap();
     let mut unlisted = table.movies.iter().filter(|(id, movie)| {

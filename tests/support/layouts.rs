@@ -1,6 +1,13 @@
 //! Tables as earlier versions wrote them.
 
-use marquee_shared::db::{Key, Store, expression::Condition, item::text, keys, layout::Layout};
+use aws_sdk_dynamodb::types::ReturnValue;
+use marquee_shared::db::{
+    Key, Store,
+    expression::{Condition, Update},
+    item::text,
+    keys,
+    layout::Layout,
+};
 
 use super::audit::scan;
 
@@ -16,4 +23,14 @@ pub async fn make_first_version(store: &Store) {
     }
     store.delete(&keys::layout()).await.unwrap();
     assert_eq!(store.layout().await.unwrap(), Layout::Version(1));
+}
+
+/// Makes the genres those of an earlier version, which list no newest movies.
+pub async fn unlist_newest(store: &Store) {
+    for genre in store.all_genres().await.unwrap() {
+        let key = keys::genre(&genre.identity);
+        let update = Update::new("REMOVE #newest, #floor");
+        let updated = store.update(&key, &update, ReturnValue::None).await.unwrap();
+        updated.unwrap();
+    }
 }
