@@ -19,6 +19,7 @@ use marquee_shared::{
         movie::MovieItem,
         newest::{Entry, MOST, TRIM_ABOVE},
         page::{PageLimit, Window},
+        transaction::Transaction,
     },
     domain::{MovieFields, MovieId, ReleaseDate, UserId},
 };
@@ -401,6 +402,55 @@ async fn a_refill_lists_no_movie_that_is_deleted_or_moved_while_it_runs() {
     assert_eq!(table.empty_lists().await, 0);
     table.check("after the refill").await;
     assert_eq!(table.expected()[0].2[0], added.get());
+    audit(&table.store).await;
+}
+
+/// Guarantee 62. Another write has read the genre before the refill begins, and cuts the list while the refill reads.
+#[tokio::test]
+async fn a_late_cut_removes_no_entry_that_a_refill_relies_on() {
+    let proxied = ProxiedApp::new().await;
+    let mut table = Table::of(&proxied.app).await;
+    table.store = proxied.proxy.store().await;
+    let mut movies = Vec::new();
+    for n in 0..40 {
+        movies.push(table.add("Drama", &format!("{}-01-01", 1900 + n)).await);
+    }
+    table.run_out().await;
+    // Edits add entries below the floor.
+    let genre = async || proxied.proxy.store().await.genre("drama").await.unwrap().unwrap();
+    for (n, id) in movies.iter().enumerate() {
+        let listed = genre().await.newest.listed.unwrap().0.0.len();
+        if listed < TRIM_ABOVE {
+            table.edit(*id, "Drama", &format!("{}-06-01", 1900 + n)).await;
+        }
+    }
+    let seen = genre().await;
+    let new = Entry::of(
+        ReleaseDate::parse("2001-01-01").unwrap(),
+        MovieId::try_from(999).unwrap(),
+    );
+    let join = table.store.join_genre("drama", "Drama", &[new], Some(&seen));
+    let (join, joined) = join.unwrap();
+    let [before, after] = [&seen, &joined].map(|genre| genre.newest.listed.clone().unwrap());
+    assert_eq!(before.1, after.1, "the cut doesn't raise the floor");
+    let removed = before.0.0.difference(&after.0.0).max().unwrap().clone();
+
+    // The refill has begun, and can't read the memberships yet. One of its movies is that of an entry that the cut removes.
+    for _ in 0..12 {
+        let newest = table.expected()[0].2[0];
+        table.delete(MovieId::try_from(newest).unwrap()).await;
+    }
+    proxied
+        .proxy
+        .inject("Query", 1..2, Fault::Refused(400, "AccessDeniedException"));
+    let refill = proxied.proxy.proxied_store().refill(&genre().await).await;
+    assert!(refill.is_err());
+    let (_, floor) = genre().await.newest.listed.unwrap();
+    assert!(floor.covers(&removed), "{floor:?} {removed}");
+    let mut transaction = Transaction::default();
+    let join = transaction.add(join);
+    let outcome = table.store.transact(&transaction).await.unwrap();
+    assert!(outcome.failed(join), "{outcome:?}");
     audit(&table.store).await;
 }
 

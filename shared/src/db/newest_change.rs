@@ -30,7 +30,8 @@ pub struct NewestChange {
     trimmed: Vec<Entry>,
     /// The floor, if the change raises it.
     raised: Option<Floor>,
-    /// The highest entry of a movie that isn't listed because it is below the floor, if the change doesn't raise the floor.
+    /// The highest entry that isn't written, or is trimmed, because it is below the floor, if the change doesn't raise the
+    /// floor. The floor may be lower by then, so this is a condition.
     outside: Option<Entry>,
     /// How many of the trimmed entries must still be there, because there is no room otherwise.
     guards: usize,
@@ -61,28 +62,26 @@ impl NewestChange {
                 ..Self::default()
             };
         };
-        let mut floor = floor.unwrap_or(own).max(own);
+        let mut floor = floor.unwrap_or(own).max(own).clone();
         let held: BTreeSet<&Entry> = entries.iter().filter(|e| !removed.contains(e)).collect();
         let inside = added.iter().filter(|e| floor.covers(e));
         let mut kept: BTreeSet<&Entry> = held.iter().copied().chain(inside).collect();
-        let cut;
         if kept.len() > TRIM_ABOVE {
             while kept.len() > KEPT {
                 kept.pop_first();
             }
             if let Some(lowest) = kept.first() {
-                cut = Floor::at(lowest);
-                floor = floor.max(&cut);
+                floor = floor.max(Floor::at(lowest));
             }
         }
         let is_kept = |entry: &Entry| kept.contains(entry);
         let enter = added.iter().filter(|e| is_kept(e) && !held.contains(e));
         change.enter = enter.cloned().collect();
         change.trimmed = held.iter().filter(|e| !is_kept(e)).copied().cloned().collect();
-        if floor > own {
-            change.raised = Some(floor.clone());
+        if floor > *own {
+            change.raised = Some(floor);
         } else {
-            change.outside = added.iter().filter(|e| !is_kept(e)).max().cloned();
+            change.outside = added.iter().chain(held).filter(|e| !is_kept(e)).max().cloned();
         }
         let over = (entries.len() + change.enter.len()).saturating_sub(MOST);
         change.guards = over.min(change.trimmed.len());
@@ -226,6 +225,26 @@ mod tests {
         assert_eq!(
             condition.unwrap(),
             "attribute_exists(#newest) AND size(#newest) <= :room"
+        );
+    }
+
+    #[test]
+    fn a_cut_below_the_floor_removes_entries_under_the_condition_that_they_are_below() {
+        let all = years(0..TRIM_ABOVE as u64 + 1);
+        let (last, others) = all.split_last().unwrap();
+        let floor = Floor::at(&others[others.len() - 3]);
+        let newest = listed(others, floor.clone());
+        let change = add(&newest, last);
+        let kept = &all[all.len() - KEPT..];
+        assert_eq!(change.apply(&newest), listed(kept, floor));
+        let highest_removed = &all[all.len() - KEPT - 1];
+        assert_eq!(change.outside.as_ref(), Some(highest_removed));
+        assert!(
+            change
+                .update(1)
+                .condition()
+                .unwrap()
+                .ends_with("#floor > :outside")
         );
     }
 
