@@ -454,6 +454,51 @@ async fn a_late_cut_removes_no_entry_that_a_refill_relies_on() {
     audit(&table.store).await;
 }
 
+/// Guarantee 62. The genre is deleted with its last movie while a refill runs, and added again. Then another refill begins.
+#[tokio::test]
+async fn a_refill_of_a_genre_that_was_deleted_doesnt_end_that_of_a_genre_with_its_name() {
+    let proxied = ProxiedApp::new().await;
+    let mut table = Table::of(&proxied.app).await;
+    table.store = proxied.proxy.store().await;
+    let fill = async |table: &mut Table| {
+        for n in 0..MOST {
+            table.add("Drama", &format!("{}-01-01", 1900 + n)).await;
+        }
+        table.run_out().await;
+        table.store.genre("drama").await.unwrap().unwrap()
+    };
+    let genre = fill(&mut table).await;
+    proxied.proxy.inject(
+        "TransactWriteItems",
+        0..1_000,
+        Fault::Canceled("TransactionConflict"),
+    );
+    let store = proxied.proxy.proxied_store();
+    let first = tokio::spawn(async move { store.refill(&genre).await });
+    while !proxied
+        .proxy
+        .take()
+        .iter()
+        .any(|call| call.operation == "TransactWriteItems")
+    {
+        tokio::task::yield_now().await;
+    }
+    for id in table.movies.keys().copied().collect::<Vec<_>>() {
+        table.delete(id).await;
+    }
+    let genre = fill(&mut table).await;
+    // The other refill is interrupted before it has read the memberships.
+    proxied
+        .proxy
+        .inject("Query", 1..2, Fault::Refused(400, "AccessDeniedException"));
+    let second = proxied.proxy.proxied_store().refill(&genre).await;
+    assert!(second.is_err());
+    proxied.proxy.clear_faults();
+    assert!(!first.await.unwrap().unwrap(), "its genre was deleted");
+    audit(&table.store).await;
+    table.check("after the first refill").await;
+}
+
 /// Guarantee 61. Nothing runs out in the demonstration catalog, so its categories take two round trips.
 #[tokio::test]
 async fn the_demonstrations_categories_cost_at_most_5_calls_2_trips_and_100_units() {

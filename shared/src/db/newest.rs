@@ -158,7 +158,8 @@ impl<'de> Deserialize<'de> for Entries {
 pub struct Newest {
     /// The entries and the floor. `None` in an item of an earlier version.
     pub listed: Option<(Entries, Floor)>,
-    /// The number of refills that have begun and ended. It is odd while one is in progress.
+    /// Odd while a refill is in progress. Each refill begins with another number, and ends with the next even one. 0 before
+    /// the first.
     pub fill: u64,
 }
 

@@ -10,12 +10,13 @@
 //!    still the one that was read.
 //!
 //! Then the list has every movie at the floor or above it. If the last change of a movie was committed before step 1, step 2
-//! reads its membership. If it was committed after step 1, its own transaction wrote the entry. The mark is a number that
-//! only grows, so neither a second refill nor a delayed call of this one goes unnoticed.
+//! reads its membership. If it was committed after step 1, its own transaction wrote the entry. The mark is a random number.
+//! So step 3 fails if another refill has begun, even if the genre was deleted and added again before that.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use aws_sdk_dynamodb::types::ReturnValue;
+use rand::RngExt as _;
 
 use crate::{
     db::{
@@ -42,6 +43,8 @@ const WANTED: usize = 5;
 const PASS: usize = 1_000;
 /// The most attempts at step 3. The next sweep begins again.
 const ATTEMPTS: usize = 10;
+/// Half of a mark, which is odd and has 16 digits.
+const HALVES: Range<u64> = 500_000_000_000_000..4_999_999_999_999_999;
 
 impl Store {
     /// AP-38: refills the list of every genre that ran out. Returns how many it refilled.
@@ -97,12 +100,13 @@ impl Store {
             None => Floor::lowest(),
         };
         let fill = genre.newest.fill;
-        let began = fill + 1 + fill % 2;
+        let began = rand::rng().random_range(HALVES) * 2 + 1;
         let mut begin =
             Update::new("SET #floor = :floor, #fill = :began, #newest = if_not_exists(#newest, :none)")
                 .value(":floor", to_attribute(&floor)?)
                 .value(":began", number(began))
                 .value(":none", to_attribute(&Entries::default())?)
+                .identified_by("fill", number(began))
                 .only_if(Condition::exists());
         begin = if fill == 0 {
             begin.when("attribute_not_exists(#fill)")
