@@ -21,7 +21,7 @@ use marquee_shared::{
         page::{PageLimit, Window},
         transaction::Transaction,
     },
-    domain::{MovieFields, MovieId, ReleaseDate, UserId},
+    domain::{Genre, MovieFields, MovieId, ReleaseDate, UserId},
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
@@ -497,6 +497,36 @@ async fn a_refill_of_a_genre_that_was_deleted_doesnt_end_that_of_a_genre_with_it
     assert!(!first.await.unwrap().unwrap(), "its genre was deleted");
     audit(&table.store).await;
     table.check("after the first refill").await;
+}
+
+/// Guarantee 61. The name has four bytes for each character, and the identity three. The list is as long as it may be, and was
+/// refilled.
+#[tokio::test]
+async fn the_item_of_the_longest_genre_with_the_longest_list_costs_one_unit() {
+    let app = TestApp::new().await;
+    let mut table = Table::of(&app).await;
+    let long = "\u{2f800}".repeat(40);
+    let mut movies = Vec::new();
+    for n in 0..MOST {
+        movies.push(table.add(&long, &format!("{}-01-01", 1900 + n)).await);
+    }
+    table.run_out().await;
+    assert_eq!(table.store.refill_genres().await.unwrap(), 1);
+    let (store, user) = (&table.store, table.user);
+    let identity = Genre::parse(&long).unwrap().identity();
+    let genre = async || store.genre(&identity).await.unwrap().unwrap();
+    assert_eq!((identity.len(), genre().await.name.len()), (120, 160));
+    let length = async || genre().await.newest.listed.unwrap().0.0.len();
+    for n in 0..MOST {
+        let other = fields("War", &format!("{}-06-01", 2000 + n));
+        let added = store.create_movie(&other, user, None).await.unwrap();
+        if length().await < MOST {
+            let moved = fields(&long, &format!("{}-06-01", 2000 + n));
+            edit(store, user, added.movie.id, &moved).await.unwrap();
+        }
+    }
+    assert_eq!(length().await, MOST);
+    audit(store).await;
 }
 
 /// Guarantee 61. Nothing runs out in the demonstration catalog, so its categories take two round trips.
