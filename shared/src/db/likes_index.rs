@@ -12,7 +12,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join_all, stre
 use crate::{
     db::{
         expression::Update,
-        item::{StoredItem, corrupt, text},
+        item::{Attributes as _, StoredItem, corrupt, text},
         keys::{self, LIKES, LIKES_INDEX},
         likes::{MAX_LIKES_SHARDS, ONE_FAVORITE},
         movie::movie_id,
@@ -45,8 +45,9 @@ struct Entry {
 
 impl Entry {
     fn of(item: &StoredItem) -> Result<Self> {
-        let likes = item.get(LIKES).and_then(|n| n.as_n().ok()?.parse().ok());
-        let likes = likes.ok_or_else(|| corrupt("a movie in the likes index without likes"))?;
+        let likes = item
+            .number(LIKES)
+            .ok_or_else(|| corrupt("a movie in the likes index without likes"))?;
         Ok(Self {
             likes,
             id: movie_id(item)?,

@@ -20,12 +20,14 @@ use serde::{
 };
 
 use crate::{
-    db::item::corrupt,
+    db::{item::corrupt, page::PageLimit},
     domain::{MovieId, ReleaseDate},
     error::Result,
 };
 
-/// How many entries a trim keeps: five for the categories, and some more that can be deleted before a refill is needed.
+/// How many of a genre's newest movies the categories show.
+pub const SHOWN: PageLimit = PageLimit::of::<5>();
+/// How many entries a trim keeps: [`SHOWN`], and some more that can be deleted before a refill is needed.
 pub const KEPT: usize = 12;
 /// A write that would leave more entries than this trims them.
 pub const TRIM_ABOVE: usize = 20;

@@ -23,10 +23,10 @@ use crate::{
         expression::{Condition, Update},
         genre::{GenreItem, genre_by_date},
         index,
-        item::{StoredItem, corrupt, from_item, number, text, to_attribute},
+        item::{Attributes as _, StoredItem, corrupt, from_item, number, text, to_attribute},
         keys::{self, BY_DATE, TABLE},
         movie::movie_id,
-        newest::{Entries, Entry, Floor, KEPT},
+        newest::{Entries, Entry, Floor, KEPT, SHOWN},
         newest_change::{Known, NewestChange},
         page::{PageLimit, Window},
         posting_keys,
@@ -37,8 +37,6 @@ use crate::{
     error::Result,
 };
 
-/// How many of a genre's newest movies must be listed. The categories show as many.
-const WANTED: usize = 5;
 /// How many memberships one Query of step 2 reads: at most 86 units.
 const PASS: usize = 1_000;
 /// The most attempts at step 3. The next sweep begins again.
@@ -62,7 +60,7 @@ impl Store {
             let mut empty = Vec::new();
             for item in slice.items {
                 let genre: GenreItem = from_item(item)?;
-                if genre.newest.latest(WANTED, genre.n)?.is_none() {
+                if genre.newest.latest(SHOWN.get(), genre.n)?.is_none() {
                     empty.push(genre);
                 }
             }
@@ -136,9 +134,8 @@ impl Store {
                     members.floor = members.dates.keys().next().map(Floor::at);
                 }
             }
-            let last = read.items.last().and_then(|item| item.get(keys::SK)?.as_s().ok());
-            match last.filter(|_| read.more) {
-                Some(last) => range = range.beyond(last, Direction::Ascending),
+            match read.rest_of(range, Direction::Ascending) {
+                Some(rest) => range = rest,
                 None => return Ok(members),
             }
         }
@@ -203,7 +200,7 @@ fn entry(item: &StoredItem) -> Result<Entry> {
 
 /// The `date` of an item.
 fn date(item: &StoredItem) -> Result<String> {
-    let date = item.get(BY_DATE.sk).and_then(|date| date.as_s().ok());
-    date.cloned()
+    item.text(BY_DATE.sk)
+        .map(str::to_owned)
         .ok_or_else(|| corrupt("a membership without a date"))
 }
