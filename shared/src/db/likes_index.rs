@@ -1,8 +1,8 @@
 //! The index of movies by likes: reading its shards, and moving movies between them.
 //!
 //! Only the operator moves movies ([`Store::spread_likes`]), or the local server at its start ([`Store::gather_likes`]). A
-//! list that is read during a move shows each movie once, with the movie's own count. Only at the moment of its own move can
-//! a movie be missing from the list, as it can whenever the index is behind.
+//! list that is read during a move shows each movie once, with the movie's own count. At the moment of its own move a movie may
+//! be missing from the list, as it may whenever the index is behind.
 
 use std::{collections::HashSet, ops::Range};
 

@@ -8,8 +8,8 @@
 //!    progress ([`refill`](crate::db::refill)).
 //! 3. There are at most [`MOST`] entries, so the item is smaller than 1 KB.
 //!
-//! Entries below the floor are allowed and harmless. So a write that adds an entry need not know the floor, and two writes
-//! of one genre conflict only if they are about the same movie.
+//! Entries below the floor are allowed and harmless. So a write that adds an entry need not know the floor, and a write rarely
+//! makes the condition of another one fail.
 
 use std::{collections::BTreeSet, fmt};
 

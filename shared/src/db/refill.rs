@@ -76,7 +76,8 @@ impl Store {
         }
     }
 
-    /// Refills the list of one genre, as it was read. Returns `false` if the genre was deleted or another refill of it began.
+    /// Refills the list of one genre, as it was read. Returns `false` if the genre was deleted, another refill of it
+    /// began, or others changed it too often meanwhile.
     pub async fn refill(&self, genre: &GenreItem) -> Result<bool> {
         let Some(begun) = self.begin_refill(genre).await? else {
             return Ok(false);
@@ -117,8 +118,7 @@ impl Store {
         begun.ok().map(from_item).transpose()
     }
 
-    /// Step 2: the newest memberships of the genre, with their dates as stored. If there are more than a list keeps, the
-    /// second value is the floor above which they are all.
+    /// Step 2: the newest memberships of the genre at this floor or above it, as many as a list keeps.
     async fn members_above(&self, identity: &str, floor: &Floor) -> Result<Members> {
         let mut members = Members::default();
         let mut range = index::members(identity);
@@ -141,8 +141,8 @@ impl Store {
         }
     }
 
-    /// Step 3. After a failed condition the change is planned again: without a membership that has changed since, because the
-    /// write that changed it also maintains its entry, and with the genre's item as it is then.
+    /// Step 3. After a failed condition the change is planned again: without each membership that has changed since, because
+    /// the write that changed it also maintains its entry, and with the genre's item as it is then.
     async fn end_refill(&self, mut genre: GenreItem, mut members: Members) -> Result<bool> {
         let began = genre.newest.fill;
         for _ in 0..ATTEMPTS {
@@ -185,7 +185,7 @@ impl Store {
 struct Members {
     /// Their dates as stored, by entry.
     dates: BTreeMap<Entry, String>,
-    /// The floor above which these are all. `None` if they are all above the floor of the refill.
+    /// The lowest of these entries, if the genre has more at the floor of the refill or above it.
     floor: Option<Floor>,
 }
 
