@@ -261,6 +261,28 @@ mod tests {
         assert_eq!(change.update(1).values().unwrap()[":room"], number(MOST));
     }
 
+    /// The engine of the tests accepts longer expressions.
+    #[test]
+    fn no_expression_is_longer_than_dynamodb_accepts() {
+        // AWS: "Constraints in Amazon DynamoDB", expression parameters.
+        const MOST_BYTES: usize = 4096;
+        const MOST_OPERATORS: usize = 300;
+        // An import adds almost a hundred movies in one transaction.
+        for (held, added) in [(MOST, 95), (MOST, 1), (0, TRIM_ABOVE), (TRIM_ABOVE, 95)] {
+            let all = years(0..(held + added) as u64);
+            let (held, added) = all.split_at(held);
+            let newest = listed(held, Floor::lowest());
+            let known = Known::Newest(&newest);
+            let change = NewestChange::plan(known, added, &held[..held.len().min(1)], None);
+            let update = change.ending(u64::MAX - 1).update(added.len() as i64);
+            let condition = update.condition().unwrap();
+            assert!(update.text().len() <= MOST_BYTES, "{}", update.text());
+            assert!(condition.len() <= MOST_BYTES, "{condition}");
+            let operators = [",", "=", " AND ", "("].map(|sign| update.text().matches(sign).count());
+            assert!(operators.iter().sum::<usize>() <= MOST_OPERATORS);
+        }
+    }
+
     #[test]
     fn a_moved_movie_changes_only_its_own_entries() {
         let [old, new] = [entry("2001-01-01", 7), entry("2002-01-01", 7)].map(|entry| vec![entry]);
