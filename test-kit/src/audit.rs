@@ -6,14 +6,13 @@ mod newest;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use marquee_shared::{
     db::{
         Key, Store,
         genre::GenreItem,
         imdb_id::ImdbIdItem,
         index,
-        item::{Item, from_item, to_item},
+        item::{Attributes as _, Item, from_item, to_item},
         keys,
         layout::LAYOUT,
         likes::{LikesShards, ONE_FAVORITE},
@@ -110,7 +109,7 @@ impl Items {
             (keys::BY_DATE.sk, 1024),
             (keys::LIKED, 2048),
         ] {
-            let bytes = text_or_none(item, name).map_or(0, str::len);
+            let bytes = item.text(name).map_or(0, str::len);
             if bytes > most || (item.contains_key(name) && bytes == 0) {
                 self.report(format!("a key of {bytes} bytes: {name} of {key:?}"));
             }
@@ -123,7 +122,7 @@ impl Items {
         };
         let bytes: usize = item
             .keys()
-            .map(|name| name.len() + text_or_none(item, name).map_or(0, str::len))
+            .map(|name| name.len() + item.text(name).map_or(0, str::len))
             .sum();
         if bytes > most {
             self.report(format!("a posting of {bytes} bytes, more than {most}: {key:?}"));
@@ -444,17 +443,9 @@ impl Items {
 }
 
 fn text(item: &Item, name: &str) -> String {
-    let text = item.get(name).and_then(|value| value.as_s().ok());
-    text.cloned().unwrap_or_default()
+    item.text(name).unwrap_or_default().to_owned()
 }
 
 fn number(item: &Item, name: &str) -> u64 {
-    let number = item
-        .get(name)
-        .and_then(|value: &AttributeValue| value.as_n().ok());
-    number.and_then(|n| n.parse().ok()).unwrap_or(u64::MAX)
-}
-
-fn text_or_none<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    item.get(name)?.as_s().ok().map(String::as_str)
+    item.number(name).unwrap_or(u64::MAX)
 }

@@ -193,3 +193,22 @@ async fn an_invocation_fails_if_the_table_fails() {
         .unwrap();
     assert_eq!(remaining(&proxy.store().await).await, (0, 0));
 }
+
+#[tokio::test]
+async fn the_sweep_refills_genres_although_it_cant_remove_favorites() {
+    let app = TestApp::new().await;
+    let owner = app.member().await;
+    owner
+        .add(&movie("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25"))
+        .await;
+    let store = &app.running.state.store;
+    let malformed = Key::new(keys::SWEEP, "1x");
+    put(store, malformed.clone(), Item::new()).await;
+    store.forget_newest().await.unwrap();
+    let function = &app.running.functions.sweep.state.store;
+    marquee_sweep::handle(function, invocation(AMPLE_TIME))
+        .await
+        .unwrap_err();
+    store.delete(&malformed).await.unwrap();
+    audit(store).await;
+}

@@ -24,8 +24,9 @@ use marquee_shared::{
         movie::MovieItem,
         newest::{Entry, MOST, TRIM_ABOVE},
         page::{PageLimit, Window},
+        transaction::Transaction,
     },
-    domain::{Description, Director, Genres, MovieFields, MovieId, ReleaseDate, Title, UserId},
+    domain::{Genre, MovieFields, MovieId, ReleaseDate, UserId},
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
@@ -34,21 +35,14 @@ use crate::support::{
     TestApp,
     audit::{audit, discrepancies, scan},
     measure::HOLD,
+    movie,
     proxy::{Cost, Fault, ProxiedApp},
 };
 
 const GENRES: [&str; 5] = ["Drama", "Drama, Crime", "Crime", "Drama, Crime, War", "War"];
 
-fn fields(title: &str, genres: &str, date: &str) -> MovieFields {
-    MovieFields {
-        title: Title::parse(title).unwrap(),
-        description: Description::parse("A movie.").unwrap(),
-        release_date: ReleaseDate::parse(date).unwrap(),
-        director: Director::parse("A. Smithee").unwrap(),
-        genres: Genres::parse(genres).unwrap(),
-        imdb_id: None,
-        cover_image: None,
-    }
+fn fields(genres: &str, date: &str) -> MovieFields {
+    serde_json::from_value(movie("Untitled", "A. Smithee", genres, date)).unwrap()
 }
 
 /// The categories as they should be: of each genre its count and the ids of its newest movies.
@@ -71,14 +65,14 @@ impl Table {
     }
 
     async fn add(&mut self, genres: &str, date: &str) -> MovieId {
-        let fields = fields("Untitled", genres, date);
+        let fields = fields(genres, date);
         let added = self.store.create_movie(&fields, self.user, None).await.unwrap();
         self.movies.insert(added.movie.id, fields);
         added.movie.id
     }
 
     async fn edit(&mut self, id: MovieId, genres: &str, date: &str) {
-        let fields = fields("Untitled", genres, date);
+        let fields = fields(genres, date);
         edit(&self.store, self.user, id, &fields).await.unwrap();
         self.movies.insert(id, fields);
     }
@@ -108,6 +102,14 @@ impl Table {
 
     async fn check(&self, what: &str) {
         assert_eq!(categories(&self.store).await, self.expected(), "{what}");
+    }
+
+    /// Deletes the newest movies of the first genre until its list runs out.
+    async fn run_out(&mut self) {
+        while self.empty_lists().await == 0 {
+            let newest = self.expected()[0].2[0];
+            self.delete(MovieId::try_from(newest).unwrap()).await;
+        }
     }
 
     /// The number of genres whose lists have run out.
@@ -229,7 +231,7 @@ async fn forty_clients_that_add_move_and_delete_in_one_genre_leave_its_list_exac
                     0 => "2001-01-01".to_owned(),
                     _ => format!("{}-06-01", random.random_range(1870..2100)),
                 };
-                let fields = [(); 3].map(|()| fields("Untitled", "Drama", &date()));
+                let fields = [(); 3].map(|()| fields("Drama", &date()));
                 let added = store.create_movie(&fields[0], user, None).await.unwrap();
                 let id = added.movie.id;
                 edit(&store, user, id, &fields[1]).await.unwrap();
@@ -272,7 +274,7 @@ async fn refills_amid_additions_edits_and_deletions_list_every_movie() {
                 let mut random = StdRng::seed_from_u64(seed * 100 + n);
                 for _ in 0..25 {
                     let mut date = || format!("{}-06-01", 1900 + random.random_range(0..40));
-                    let [one, other] = [(); 2].map(|()| fields("Untitled", "Drama", &date()));
+                    let [one, other] = [(); 2].map(|()| fields("Drama", &date()));
                     let added = store.create_movie(&one, user, None).await.unwrap();
                     edit(store, user, added.movie.id, &other).await.unwrap();
                     if random.random_bool(0.7) {
@@ -299,27 +301,31 @@ async fn refills_amid_additions_edits_and_deletions_list_every_movie() {
 /// Guarantee 62. Every call of a refill is refused once, and the answer of every call is lost once.
 #[tokio::test]
 async fn an_interrupted_refill_lists_nothing_wrong_and_the_next_one_completes_it() {
-    for operation in ["Query", "UpdateItem", "TransactWriteItems"] {
+    // A refill reads the genres, the index and the memberships.
+    for (operation, calls) in [("Query", 3), ("UpdateItem", 1), ("TransactWriteItems", 1)] {
         for fault in [Fault::Refused(400, "AccessDeniedException"), Fault::AnswerLost] {
             let proxied = ProxiedApp::new().await;
             let mut table = Table::of(&proxied.app).await;
-            for n in 0..MOST {
+            for n in 0..40 {
                 table.add("Drama", &format!("{}-01-01", 1900 + n)).await;
             }
-            while table.empty_lists().await == 0 {
-                let newest = table.expected()[0].2[0];
-                table.delete(MovieId::try_from(newest).unwrap()).await;
-            }
-            for call in 0..3 {
+            for call in 0..calls {
+                let what = format!("{operation} {call} {fault:?}");
+                table.run_out().await;
                 proxied.proxy.inject(operation, call..call + 1, fault);
                 let refilled = table.store.refill_genres().await;
                 proxied.proxy.clear_faults();
-                if refilled.is_err() {
-                    table.check(&format!("{operation} {call} {fault:?}")).await;
-                    audit(&table.store).await;
-                    // A movie that is added meanwhile isn't lost.
-                    table.add("Drama", "2001-01-01").await;
-                    table.check(&format!("{operation} {call} {fault:?}")).await;
+                assert_eq!(refilled.is_err(), matches!(fault, Fault::Refused(..)), "{what}");
+                table.check(&what).await;
+                audit(&table.store).await;
+                // A movie that is added meanwhile isn't lost, and none is shown in place of a newer one.
+                let last_shown = MovieId::try_from(table.expected()[0].2[4]).unwrap();
+                let year: u16 = table.movies[&last_shown].release_date.to_string()[..4]
+                    .parse()
+                    .unwrap();
+                for date in [format!("{}-06-01", year - 3), "2001-01-01".to_owned()] {
+                    table.add("Drama", &date).await;
+                    table.check(&format!("{what}, {date}")).await;
                 }
             }
             table.store.refill_genres().await.unwrap();
@@ -341,13 +347,7 @@ async fn genres_of_an_earlier_version_are_shown_changed_and_refilled() {
         movies.push(table.add("Drama, Crime", &format!("{}-01-01", 1900 + n)).await);
     }
     let few = table.add("War", "2001-01-01").await;
-    for genre in ["drama", "crime", "war"] {
-        let item = table.store.get(&keys::genre(genre)).await.unwrap();
-        let mut item = Item::from(item.unwrap());
-        item.remove("newest").unwrap();
-        item.remove("floor").unwrap();
-        assert!(table.store.put(item, Condition::none()).await.unwrap().is_ok());
-    }
+    table.store.forget_newest().await.unwrap();
     assert_eq!(table.empty_lists().await, 3);
     table.check("before any change").await;
     table.add("Drama, War", "2002-01-01").await;
@@ -401,10 +401,7 @@ async fn a_refill_lists_no_movie_that_is_deleted_or_moved_while_it_runs() {
     for n in 0..MOST {
         table.add("Drama", &format!("{}-01-01", 1900 + n)).await;
     }
-    while table.empty_lists().await == 0 {
-        let newest = table.expected()[0].2[0];
-        table.delete(MovieId::try_from(newest).unwrap()).await;
-    }
+    table.run_out().await;
     let genre = table.store.genre("drama").await.unwrap().unwrap();
     let (entries, floor) = genre.newest.listed.clone().unwrap();
     let mut unlisted = table.movies.iter().filter(|(id, movie)| {
@@ -442,6 +439,130 @@ async fn a_refill_lists_no_movie_that_is_deleted_or_moved_while_it_runs() {
     table.check("after the refill").await;
     assert_eq!(table.expected()[0].2[0], added.get());
     audit(&table.store).await;
+}
+
+/// Guarantee 62. Another write has read the genre before the refill begins, and cuts the list while the refill reads.
+#[tokio::test]
+async fn a_late_cut_removes_no_entry_that_a_refill_relies_on() {
+    let proxied = ProxiedApp::new().await;
+    let mut table = Table::of(&proxied.app).await;
+    table.store = proxied.proxy.store().await;
+    let mut movies = Vec::new();
+    for n in 0..40 {
+        movies.push(table.add("Drama", &format!("{}-01-01", 1900 + n)).await);
+    }
+    table.run_out().await;
+    // Edits add entries below the floor.
+    let genre = async || proxied.proxy.store().await.genre("drama").await.unwrap().unwrap();
+    for (n, id) in movies.iter().enumerate() {
+        let listed = genre().await.newest.listed.unwrap().0.0.len();
+        if listed < TRIM_ABOVE {
+            table.edit(*id, "Drama", &format!("{}-06-01", 1900 + n)).await;
+        }
+    }
+    let seen = genre().await;
+    let new = Entry::of(
+        ReleaseDate::parse("2001-01-01").unwrap(),
+        MovieId::try_from(999).unwrap(),
+    );
+    let join = table.store.join_genre("drama", "Drama", &[new], Some(&seen));
+    let (join, joined) = join.unwrap();
+    let [before, after] = [&seen, &joined].map(|genre| genre.newest.listed.clone().unwrap());
+    assert_eq!(before.1, after.1, "the cut doesn't raise the floor");
+    let removed = before.0.0.difference(&after.0.0).max().unwrap().clone();
+
+    // The refill has begun, and can't read the memberships yet. One of its movies is that of an entry that the cut removes.
+    for _ in 0..12 {
+        let newest = table.expected()[0].2[0];
+        table.delete(MovieId::try_from(newest).unwrap()).await;
+    }
+    proxied
+        .proxy
+        .inject("Query", 1..2, Fault::Refused(400, "AccessDeniedException"));
+    let refill = proxied.proxy.proxied_store().refill(&genre().await).await;
+    assert!(refill.is_err());
+    let (_, floor) = genre().await.newest.listed.unwrap();
+    assert!(floor.covers(&removed), "{floor:?} {removed}");
+    let mut transaction = Transaction::default();
+    let join = transaction.add(join);
+    let outcome = table.store.transact(&transaction).await.unwrap();
+    assert!(outcome.failed(join), "{outcome:?}");
+    audit(&table.store).await;
+}
+
+/// Guarantee 62. The genre is deleted with its last movie while a refill runs, and added again. Then another refill begins.
+#[tokio::test]
+async fn a_refill_of_a_genre_that_was_deleted_doesnt_end_that_of_a_genre_with_its_name() {
+    let proxied = ProxiedApp::new().await;
+    let mut table = Table::of(&proxied.app).await;
+    table.store = proxied.proxy.store().await;
+    let fill = async |table: &mut Table| {
+        for n in 0..MOST {
+            table.add("Drama", &format!("{}-01-01", 1900 + n)).await;
+        }
+        table.run_out().await;
+        table.store.genre("drama").await.unwrap().unwrap()
+    };
+    let genre = fill(&mut table).await;
+    proxied.proxy.inject(
+        "TransactWriteItems",
+        0..1_000,
+        Fault::Canceled("TransactionConflict"),
+    );
+    let store = proxied.proxy.proxied_store();
+    let first = tokio::spawn(async move { store.refill(&genre).await });
+    while !proxied
+        .proxy
+        .take()
+        .iter()
+        .any(|call| call.operation == "TransactWriteItems")
+    {
+        tokio::task::yield_now().await;
+    }
+    for id in table.movies.keys().copied().collect::<Vec<_>>() {
+        table.delete(id).await;
+    }
+    let genre = fill(&mut table).await;
+    // The other refill is interrupted before it has read the memberships.
+    proxied
+        .proxy
+        .inject("Query", 1..2, Fault::Refused(400, "AccessDeniedException"));
+    let second = proxied.proxy.proxied_store().refill(&genre).await;
+    assert!(second.is_err());
+    proxied.proxy.clear_faults();
+    assert!(!first.await.unwrap().unwrap(), "its genre was deleted");
+    audit(&table.store).await;
+    table.check("after the first refill").await;
+}
+
+/// Guarantee 61. The name has four bytes for each character, and the identity three. The list is as long as it may be, and was
+/// refilled.
+#[tokio::test]
+async fn the_item_of_the_longest_genre_with_the_longest_list_costs_one_unit() {
+    let app = TestApp::new().await;
+    let mut table = Table::of(&app).await;
+    let long = "\u{2f800}".repeat(40);
+    let mut movies = Vec::new();
+    for n in 0..MOST {
+        movies.push(table.add(&long, &format!("{}-01-01", 1900 + n)).await);
+    }
+    table.run_out().await;
+    assert_eq!(table.store.refill_genres().await.unwrap(), 1);
+    let (store, user) = (&table.store, table.user);
+    let identity = Genre::parse(&long).unwrap().identity();
+    let genre = async || store.genre(&identity).await.unwrap().unwrap();
+    assert_eq!((identity.len(), genre().await.name.len()), (120, 160));
+    let length = async || genre().await.newest.listed.unwrap().0.0.len();
+    for n in 0..MOST {
+        let other = fields("War", &format!("{}-06-01", 2000 + n));
+        let added = store.create_movie(&other, user, None).await.unwrap();
+        if length().await < MOST {
+            let moved = fields(&long, &format!("{}-06-01", 2000 + n));
+            edit(store, user, added.movie.id, &moved).await.unwrap();
+        }
+    }
+    assert_eq!(length().await, MOST);
+    audit(store).await;
 }
 
 /// Guarantee 61. Nothing runs out in the demonstration catalog, so its categories take two round trips.

@@ -8,13 +8,14 @@ use std::{
     },
 };
 
+use aws_sdk_dynamodb::types::ReturnValue;
 use marquee::upgrade::{self, LayoutError, Older};
 use marquee_shared::{
     db::{
         Store,
-        expression::Condition,
+        expression::{Condition, Update},
         favorite::FavoriteChange,
-        item::{from_item, number},
+        item::{from_item, number, text},
         keys::{self, Key},
         layout::{LAYOUT, Layout},
         likes::LikesShards,
@@ -235,6 +236,37 @@ async fn a_list_that_is_read_while_movies_are_moved_shows_each_once() {
     }
     is_over.store(true, Ordering::Relaxed);
     assert!(reader.await.unwrap() > 3);
+}
+
+/// Guarantee 58. Two movies are swapped between the shards after one shard was read and before the other one is.
+#[tokio::test]
+async fn a_movie_that_is_found_in_two_shards_takes_the_place_of_no_other() {
+    let ProxiedApp { app, proxy } = ProxiedApp::new().await;
+    let users = fill(&app, 1).await;
+    let store = proxy.store().await;
+    for id in 1..=4 {
+        let added = store.set_favorite(movie(id), users[0], FavoriteChange::Add);
+        added.await.unwrap();
+    }
+    proxy.take();
+    proxy.inject("Query", 1..usize::MAX, Fault::CallLost);
+    let proxied = proxy.proxied_store();
+    let reading = tokio::spawn(async move { proxied.most_liked_movies(PageLimit::of::<2>(), None).await });
+    let mut is_read = false;
+    while !is_read {
+        is_read = proxy.take().iter().any(|call| call.reads > 0.0);
+        tokio::task::yield_now().await;
+    }
+    // The first movie of each shard.
+    for (id, shard) in [(3, 0), (4, 1)] {
+        let swap = Update::new("SET #liked = :to").value(":to", text(keys::likes_shard(shard)));
+        let key = keys::movie(movie(id));
+        let swapped = store.update(&key, &swap, ReturnValue::None).await;
+        assert!(swapped.unwrap().is_ok());
+    }
+    proxy.clear_faults();
+    assert_eq!(reading.await.unwrap().unwrap().len(), 2);
+    app.close().await;
 }
 
 /// A table of the first version, with favorites on the first so many movies.

@@ -30,13 +30,14 @@ static SHAPES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         .into()
 });
 
-/// Returns the placeholder for a number that is a time: ten digits are seconds since 1970, thirteen are milliseconds. No
-/// other number has as many digits. A movie's `likes` has eleven.
-fn time_placeholder(number: &str) -> Option<&'static str> {
+/// Returns the placeholder for a number of as many digits: ten are seconds since 1970, thirteen are milliseconds, and sixteen
+/// mark a refill. No other number has as many digits. A movie's `likes` has eleven.
+fn number_placeholder(number: &str) -> Option<&'static str> {
     let digits = number.bytes().all(|b| b.is_ascii_digit());
     match number.len() {
         10 if digits => Some("<seconds>"),
         13 if digits => Some("<milliseconds>"),
+        16 if digits => Some("<refill>"),
         _ => None,
     }
 }
@@ -51,7 +52,7 @@ pub(super) fn substitute(body: &mut Value, table: &str) {
             for (name, mut value) in old {
                 match (name.as_str(), &mut value) {
                     ("N", Value::String(number)) => {
-                        if let Some(name) = time_placeholder(number) {
+                        if let Some(name) = number_placeholder(number) {
                             name.clone_into(number);
                         }
                     }

@@ -27,14 +27,6 @@ pub struct Swept {
 /// # Errors
 /// [`Error::Unavailable`] if the table does not answer in time.
 pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
-    if time.is_zero() {
-        // A timeout lets calls be made that are answered without waiting, as those of the embedded engine are.
-        return Ok(Swept {
-            movies: 0,
-            genres: 0,
-            is_done: false,
-        });
-    }
     let (mut movies, mut genres) = (0, 0);
     // Boxed, because the compiler gives up on the layout of futures that are nested this deep.
     let sweeping = Box::pin(async {
@@ -49,17 +41,26 @@ pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
         genres = store.refill_genres().await?;
         Ok(())
     });
-    // At the same time, so that neither waits for the other until the time is up.
-    let both = async { tokio::try_join!(sweeping, refilling) };
-    let is_done = match tokio::time::timeout(time, both).await {
-        Ok(result) => result.map(|((), ())| true)?,
-        Err(_) => false,
-    };
+    // At the same time, so that neither keeps the other from its work, whether it takes long or fails.
+    let (swept, refilled) = tokio::join!(is_done_in(time, sweeping), is_done_in(time, refilling));
+    let (swept, refilled) = (swept?, refilled?);
     Ok(Swept {
         movies,
         genres,
-        is_done,
+        is_done: swept && refilled,
     })
+}
+
+/// Runs `work` for at most `time`, and returns whether it is done. Without time it isn't begun.
+async fn is_done_in(time: Duration, work: impl Future<Output = Result<(), Error>>) -> Result<bool, Error> {
+    // A timeout of zero would let calls be made that are answered without waiting, as those of the embedded engine are.
+    if time.is_zero() {
+        return Ok(false);
+    }
+    match tokio::time::timeout(time, work).await {
+        Ok(result) => result.map(|()| true),
+        Err(_) => Ok(false),
+    }
 }
 
 /// Handles one invocation. It uses only the deadline of the event.

@@ -70,6 +70,11 @@ pub trait Attributes {
     fn text(&self, name: &str) -> Option<&str> {
         self.attribute(name)?.as_s().ok().map(String::as_str)
     }
+
+    /// Returns the value of this attribute, if it is a whole number of 64 bits without a sign.
+    fn number(&self, name: &str) -> Option<u64> {
+        self.attribute(name)?.as_n().ok()?.parse().ok()
+    }
 }
 
 impl Attributes for Item {

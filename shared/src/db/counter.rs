@@ -45,9 +45,7 @@ impl Counter {
 /// The value of a counter's item. A counter that was never changed has no item, and is 0.
 pub fn value(item: Option<&impl Attributes>) -> Result<u64> {
     item.map_or(Ok(0), |item| {
-        item.attribute("n")
-            .and_then(|n| n.as_n().ok())
-            .and_then(|n| n.parse().ok())
+        item.number("n")
             .ok_or_else(|| corrupt("a counter without a number"))
     })
 }

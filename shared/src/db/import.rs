@@ -168,12 +168,8 @@ impl Store {
             for item in self.batch_get(keys).await?.into_values() {
                 movies.push(from_item(item)?);
             }
-            let last = read
-                .items
-                .last()
-                .and_then(|item| item.get(range.index.sk)?.as_s().ok());
-            match last.filter(|_| read.more) {
-                Some(last) => range = range.beyond(last, Direction::Ascending),
+            match read.rest_of(range, Direction::Ascending) {
+                Some(rest) => range = rest,
                 None => break,
             }
         }

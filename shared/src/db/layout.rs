@@ -6,13 +6,11 @@
 //! To change the layout, add a [`Step`] at the end of [`STEPS`]. [`LAYOUT`] then grows by one, and [`Store::upgrade_layout`]
 //! makes the step in every table of an earlier version.
 
-use std::collections::HashMap;
-
 use crate::{
     db::{
         counter::Counter,
         expression::Condition,
-        item::{Item, StoredItem, corrupt, number},
+        item::{Attributes as _, Item, StoredItem, corrupt, number},
         keys,
         likes::{LIKES_SHARDS, MAX_LIKES_SHARDS},
         store::Store,
@@ -91,7 +89,7 @@ impl Store {
     /// AP-35: records that the table has the version [`LAYOUT`], unless it has that one or a later one.
     pub async fn record_layout(&self) -> Result<()> {
         let mut item: Item = keys::layout().attributes();
-        item.extend(HashMap::from([(VERSION.to_owned(), number(LAYOUT))]));
+        item.insert(VERSION.to_owned(), number(LAYOUT));
         let condition = Condition::new("attribute_not_exists(#pk) OR #version < :version");
         // If the condition fails, this or another process has recorded it.
         let _recorded = self
@@ -102,9 +100,7 @@ impl Store {
 }
 
 fn version(item: &StoredItem) -> Result<u64> {
-    item.get(VERSION)
-        .and_then(|n| n.as_n().ok())
-        .and_then(|n| n.parse().ok())
+    item.number(VERSION)
         .filter(|version| *version > 0)
         .ok_or_else(|| corrupt("a layout without a version"))
 }

@@ -1,8 +1,8 @@
 //! The index of movies by likes: reading its shards, and moving movies between them.
 //!
 //! Only the operator moves movies ([`Store::spread_likes`]), or the local server at its start ([`Store::gather_likes`]). A
-//! list that is read during a move shows each movie once, with the movie's own count. Only at the moment of its own move can
-//! a movie be missing from the list, as it can whenever the index is behind.
+//! list that is read during a move shows each movie once, with the movie's own count. At the moment of its own move a movie may
+//! be missing from the list, as it may whenever the index is behind.
 
 use std::{collections::HashSet, ops::Range};
 
@@ -12,7 +12,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join_all, stre
 use crate::{
     db::{
         expression::Update,
-        item::{StoredItem, corrupt, text},
+        item::{Attributes as _, StoredItem, corrupt, text},
         keys::{self, LIKES, LIKES_INDEX},
         likes::{MAX_LIKES_SHARDS, ONE_FAVORITE},
         movie::movie_id,
@@ -45,8 +45,9 @@ struct Entry {
 
 impl Entry {
     fn of(item: &StoredItem) -> Result<Self> {
-        let likes = item.get(LIKES).and_then(|n| n.as_n().ok()?.parse().ok());
-        let likes = likes.ok_or_else(|| corrupt("a movie in the likes index without likes"))?;
+        let likes = item
+            .number(LIKES)
+            .ok_or_else(|| corrupt("a movie in the likes index without likes"))?;
         Ok(Self {
             likes,
             id: movie_id(item)?,

@@ -8,8 +8,8 @@
 //!    progress ([`refill`](crate::db::refill)).
 //! 3. There are at most [`MOST`] entries, so the item is smaller than 1 KB.
 //!
-//! Entries below the floor are allowed and harmless. So a write that adds an entry need not know the floor, and two writes
-//! of one genre conflict only if they are about the same movie.
+//! Entries below the floor are allowed and harmless. So a write that adds an entry need not know the floor, and a write rarely
+//! makes the condition of another one fail.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -20,12 +20,14 @@ use serde::{
 };
 
 use crate::{
-    db::item::corrupt,
+    db::{item::corrupt, page::PageLimit},
     domain::{MovieId, ReleaseDate},
     error::Result,
 };
 
-/// How many entries a trim keeps: five for the categories, and some more that can be deleted before a refill is needed.
+/// How many of a genre's newest movies the categories show.
+pub const SHOWN: PageLimit = PageLimit::of::<5>();
+/// How many entries a trim keeps: [`SHOWN`], and some more that can be deleted before a refill is needed.
 pub const KEPT: usize = 12;
 /// A write that would leave more entries than this trims them.
 pub const TRIM_ABOVE: usize = 20;
@@ -158,7 +160,8 @@ impl<'de> Deserialize<'de> for Entries {
 pub struct Newest {
     /// The entries and the floor. `None` in an item of an earlier version.
     pub listed: Option<(Entries, Floor)>,
-    /// The number of refills that have begun and ended. It is odd while one is in progress.
+    /// Odd while a refill is in progress. Each refill begins with another number, and ends with the next even one. 0 before
+    /// the first.
     pub fill: u64,
 }
 
@@ -193,22 +196,22 @@ impl Newest {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn entry(date: &str, id: u64) -> Entry {
+    pub(crate) fn entry(date: &str, id: u64) -> Entry {
         Entry::of(ReleaseDate::parse(date).unwrap(), MovieId::try_from(id).unwrap())
     }
 
     /// Entries of consecutive years from 1900 on, one for each number.
-    fn years(numbers: std::ops::Range<u64>) -> Vec<Entry> {
+    pub(crate) fn years(numbers: std::ops::Range<u64>) -> Vec<Entry> {
         numbers
             .map(|n| entry(&format!("{}-01-01", 1900 + n), n + 1))
             .collect()
     }
 
     /// A list of these entries with this floor.
-    fn listed(entries: &[Entry], floor: Floor) -> Newest {
+    pub(crate) fn listed(entries: &[Entry], floor: Floor) -> Newest {
         Newest {
             listed: Some((Entries(entries.iter().cloned().collect()), floor)),
             fill: 0,

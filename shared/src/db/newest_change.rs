@@ -30,7 +30,8 @@ pub struct NewestChange {
     trimmed: Vec<Entry>,
     /// The floor, if the change raises it.
     raised: Option<Floor>,
-    /// The highest entry of a movie that isn't listed because it is below the floor, if the change doesn't raise the floor.
+    /// The highest entry that isn't written, or is trimmed, because it is below the floor, if the change doesn't raise the
+    /// floor. The floor may be lower by then, so this is a condition.
     outside: Option<Entry>,
     /// How many of the trimmed entries must still be there, because there is no room otherwise.
     guards: usize,
@@ -61,28 +62,26 @@ impl NewestChange {
                 ..Self::default()
             };
         };
-        let mut floor = floor.unwrap_or(own).max(own);
+        let mut floor = floor.unwrap_or(own).max(own).clone();
         let held: BTreeSet<&Entry> = entries.iter().filter(|e| !removed.contains(e)).collect();
         let inside = added.iter().filter(|e| floor.covers(e));
         let mut kept: BTreeSet<&Entry> = held.iter().copied().chain(inside).collect();
-        let cut;
         if kept.len() > TRIM_ABOVE {
             while kept.len() > KEPT {
                 kept.pop_first();
             }
             if let Some(lowest) = kept.first() {
-                cut = Floor::at(lowest);
-                floor = floor.max(&cut);
+                floor = floor.max(Floor::at(lowest));
             }
         }
         let is_kept = |entry: &Entry| kept.contains(entry);
         let enter = added.iter().filter(|e| is_kept(e) && !held.contains(e));
         change.enter = enter.cloned().collect();
         change.trimmed = held.iter().filter(|e| !is_kept(e)).copied().cloned().collect();
-        if floor > own {
-            change.raised = Some(floor.clone());
+        if floor > *own {
+            change.raised = Some(floor);
         } else {
-            change.outside = added.iter().filter(|e| !is_kept(e)).max().cloned();
+            change.outside = added.iter().chain(held).filter(|e| !is_kept(e)).max().cloned();
         }
         let over = (entries.len() + change.enter.len()).saturating_sub(MOST);
         change.guards = over.min(change.trimmed.len());
@@ -180,26 +179,7 @@ impl NewestChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{MovieId, ReleaseDate};
-
-    fn entry(date: &str, id: u64) -> Entry {
-        Entry::of(ReleaseDate::parse(date).unwrap(), MovieId::try_from(id).unwrap())
-    }
-
-    /// Entries of consecutive years from 1900 on, one for each number.
-    fn years(numbers: std::ops::Range<u64>) -> Vec<Entry> {
-        numbers
-            .map(|n| entry(&format!("{}-01-01", 1900 + n), n + 1))
-            .collect()
-    }
-
-    /// A list of these entries with this floor.
-    fn listed(entries: &[Entry], floor: Floor) -> Newest {
-        Newest {
-            listed: Some((Entries(entries.iter().cloned().collect()), floor)),
-            fill: 0,
-        }
-    }
+    use crate::db::newest::tests::{entry, listed, years};
 
     fn add(newest: &Newest, entry: &Entry) -> NewestChange {
         NewestChange::plan(Known::Newest(newest), std::slice::from_ref(entry), &[], None)
@@ -249,6 +229,26 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_below_the_floor_removes_entries_under_the_condition_that_they_are_below() {
+        let all = years(0..TRIM_ABOVE as u64 + 1);
+        let (last, others) = all.split_last().unwrap();
+        let floor = Floor::at(&others[others.len() - 3]);
+        let newest = listed(others, floor.clone());
+        let change = add(&newest, last);
+        let kept = &all[all.len() - KEPT..];
+        assert_eq!(change.apply(&newest), listed(kept, floor));
+        let highest_removed = &all[all.len() - KEPT - 1];
+        assert_eq!(change.outside.as_ref(), Some(highest_removed));
+        assert!(
+            change
+                .update(1)
+                .condition()
+                .unwrap()
+                .ends_with("#floor > :outside")
+        );
+    }
+
+    #[test]
     fn a_full_list_takes_an_entry_only_for_one_that_is_still_there() {
         let all = years(0..MOST as u64 + 1);
         let (last, others) = all.split_last().unwrap();
@@ -259,6 +259,28 @@ mod tests {
             "attribute_exists(#newest) AND size(#newest) <= :room AND attribute_exists(#newest.#190001010000000001) AND #floor <= :floor"
         );
         assert_eq!(change.update(1).values().unwrap()[":room"], number(MOST));
+    }
+
+    /// The engine of the tests accepts longer expressions.
+    #[test]
+    fn no_expression_is_longer_than_dynamodb_accepts() {
+        // AWS: "Constraints in Amazon DynamoDB", expression parameters.
+        const MOST_BYTES: usize = 4096;
+        const MOST_OPERATORS: usize = 300;
+        // An import adds almost a hundred movies in one transaction.
+        for (held, added) in [(MOST, 95), (MOST, 1), (0, TRIM_ABOVE), (TRIM_ABOVE, 95)] {
+            let all = years(0..(held + added) as u64);
+            let (held, added) = all.split_at(held);
+            let newest = listed(held, Floor::lowest());
+            let known = Known::Newest(&newest);
+            let change = NewestChange::plan(known, added, &held[..held.len().min(1)], None);
+            let update = change.ending(u64::MAX - 1).update(added.len() as i64);
+            let condition = update.condition().unwrap();
+            assert!(update.text().len() <= MOST_BYTES, "{}", update.text());
+            assert!(condition.len() <= MOST_BYTES, "{condition}");
+            let operators = [",", "=", " AND ", "("].map(|sign| update.text().matches(sign).count());
+            assert!(operators.iter().sum::<usize>() <= MOST_OPERATORS);
+        }
     }
 
     #[test]

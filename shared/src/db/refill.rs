@@ -10,22 +10,23 @@
 //!    still the one that was read.
 //!
 //! Then the list has every movie at the floor or above it. If the last change of a movie was committed before step 1, step 2
-//! reads its membership. If it was committed after step 1, its own transaction wrote the entry. The mark is a number that
-//! only grows, so neither a second refill nor a delayed call of this one goes unnoticed.
+//! reads its membership. If it was committed after step 1, its own transaction wrote the entry. The mark is a random number.
+//! So step 3 fails if another refill has begun, even if the genre was deleted and added again before that.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use aws_sdk_dynamodb::types::ReturnValue;
+use rand::RngExt as _;
 
 use crate::{
     db::{
         expression::{Condition, Update},
         genre::{GenreItem, genre_by_date},
         index,
-        item::{StoredItem, corrupt, from_item, number, text, to_attribute},
+        item::{Attributes as _, StoredItem, corrupt, from_item, number, text, to_attribute},
         keys::{self, BY_DATE, TABLE},
         movie::movie_id,
-        newest::{Entries, Entry, Floor, KEPT},
+        newest::{Entries, Entry, Floor, KEPT, SHOWN},
         newest_change::{Known, NewestChange},
         page::{PageLimit, Window},
         posting_keys,
@@ -36,12 +37,12 @@ use crate::{
     error::Result,
 };
 
-/// How many of a genre's newest movies must be listed. The categories show as many.
-const WANTED: usize = 5;
 /// How many memberships one Query of step 2 reads: at most 86 units.
 const PASS: usize = 1_000;
 /// The most attempts at step 3. The next sweep begins again.
 const ATTEMPTS: usize = 10;
+/// Half of a mark, which is odd and has 16 digits.
+const HALVES: Range<u64> = 500_000_000_000_000..4_999_999_999_999_999;
 
 impl Store {
     /// AP-38: refills the list of every genre that ran out. Returns how many it refilled.
@@ -59,7 +60,7 @@ impl Store {
             let mut empty = Vec::new();
             for item in slice.items {
                 let genre: GenreItem = from_item(item)?;
-                if genre.newest.latest(WANTED, genre.n)?.is_none() {
+                if genre.newest.latest(SHOWN.get(), genre.n)?.is_none() {
                     empty.push(genre);
                 }
             }
@@ -90,7 +91,8 @@ impl Store {
         Ok(())
     }
 
-    /// Refills the list of one genre, as it was read. Returns `false` if the genre was deleted or another refill of it began.
+    /// Refills the list of one genre, as it was read. Returns `false` if the genre was deleted, another refill of it
+    /// began, or others changed it too often meanwhile.
     pub async fn refill(&self, genre: &GenreItem) -> Result<bool> {
         let Some(begun) = self.begin_refill(genre).await? else {
             return Ok(false);
@@ -112,12 +114,13 @@ impl Store {
             None => Floor::lowest(),
         };
         let fill = genre.newest.fill;
-        let began = fill + 1 + fill % 2;
+        let began = rand::rng().random_range(HALVES) * 2 + 1;
         let mut begin =
             Update::new("SET #floor = :floor, #fill = :began, #newest = if_not_exists(#newest, :none)")
                 .value(":floor", to_attribute(&floor)?)
                 .value(":began", number(began))
                 .value(":none", to_attribute(&Entries::default())?)
+                .identified_by("fill", number(began))
                 .only_if(Condition::exists());
         begin = if fill == 0 {
             begin.when("attribute_not_exists(#fill)")
@@ -130,8 +133,7 @@ impl Store {
         begun.ok().map(from_item).transpose()
     }
 
-    /// Step 2: the newest memberships of the genre, with their dates as stored. If there are more than a list keeps, the
-    /// second value is the floor above which they are all.
+    /// Step 2: the newest memberships of the genre at this floor or above it, as many as a list keeps.
     async fn members_above(&self, identity: &str, floor: &Floor) -> Result<Members> {
         let mut members = Members::default();
         let mut range = index::members(identity);
@@ -147,16 +149,15 @@ impl Store {
                     members.floor = members.dates.keys().next().map(Floor::at);
                 }
             }
-            let last = read.items.last().and_then(|item| item.get(keys::SK)?.as_s().ok());
-            match last.filter(|_| read.more) {
-                Some(last) => range = range.beyond(last, Direction::Ascending),
+            match read.rest_of(range, Direction::Ascending) {
+                Some(rest) => range = rest,
                 None => return Ok(members),
             }
         }
     }
 
-    /// Step 3. After a failed condition the change is planned again: without a membership that has changed since, because the
-    /// write that changed it also maintains its entry, and with the genre's item as it is then.
+    /// Step 3. After a failed condition the change is planned again: without each membership that has changed since, because
+    /// the write that changed it also maintains its entry, and with the genre's item as it is then.
     async fn end_refill(&self, mut genre: GenreItem, mut members: Members) -> Result<bool> {
         let began = genre.newest.fill;
         for _ in 0..ATTEMPTS {
@@ -199,7 +200,7 @@ impl Store {
 struct Members {
     /// Their dates as stored, by entry.
     dates: BTreeMap<Entry, String>,
-    /// The floor above which these are all. `None` if they are all above the floor of the refill.
+    /// The lowest of these entries, if the genre has more at the floor of the refill or above it.
     floor: Option<Floor>,
 }
 
@@ -214,7 +215,7 @@ fn entry(item: &StoredItem) -> Result<Entry> {
 
 /// The `date` of an item.
 fn date(item: &StoredItem) -> Result<String> {
-    let date = item.get(BY_DATE.sk).and_then(|date| date.as_s().ok());
-    date.cloned()
+    item.text(BY_DATE.sk)
+        .map(str::to_owned)
         .ok_or_else(|| corrupt("a membership without a date"))
 }

@@ -168,6 +168,15 @@ impl Store {
     }
 }
 
+impl QueryOutput {
+    /// The rest of the range of which this was read, in `direction`. `None` if it was read to its end.
+    pub(crate) fn rest_of(&self, range: KeyRange, direction: Direction) -> Option<KeyRange> {
+        let last = self.items.last().filter(|_| self.more)?;
+        let last = last.text(range.index.sk)?;
+        Some(range.beyond(last, direction))
+    }
+}
+
 /// What was read of some buckets, in the direction of reading.
 struct BucketRead {
     /// The items, each with its sort key.

@@ -6,6 +6,7 @@ use marquee_shared::{
     auth::MaybeCaller,
     db::{
         categories::Category,
+        newest,
         page::{Counted, PageLimit, Slice},
         search::SearchQuery,
     },
@@ -23,9 +24,6 @@ use crate::wire::{CategoryBody, CategoryParams, MostLikedParams, MovieList, Newe
 
 /// The most characters of `q`. The title, the director and the genres of a movie fit.
 const MAX_Q_CHARS: usize = 600;
-
-/// How many movies each category shows.
-const MOVIES_PER_CATEGORY: PageLimit = PageLimit::of::<5>();
 
 /// Search movies
 ///
@@ -99,12 +97,7 @@ pub(crate) async fn list_categories(
     let page = PageQuery::read(&state, params, PageLimit::MAX, "categories".into()).await?;
     let Counted { count, slice } = state
         .store
-        .list_categories(
-            &page.window,
-            page.limit,
-            MOVIES_PER_CATEGORY,
-            caller.map(|c| c.id),
-        )
+        .list_categories(&page.window, page.limit, newest::SHOWN, caller.map(|c| c.id))
         .await?;
     let slice = page.within_answer(slice, Category::position, CategoryBody::from)?;
     Ok(Json(page.collection(&state, Some(count), slice).await?))
