@@ -326,6 +326,57 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_body_means_what_it_means_to_the_sdk() {
+        let nested = |levels| {
+            let (open, close) = (r#"{"L": [{"M": {"a": "#.repeat(levels), "}}]}".repeat(levels));
+            format!(r#"{{"Items": [{{"a": {open}{{"S": "x"}}{close}}}]}}"#)
+        };
+        let large = format!(
+            r#"{{"Items": [{{"a": {{"S": "{}"}}}}]}}"#,
+            r#"\"é\u00e9"#.repeat(50_000)
+        );
+        let bodies = [
+            // Texts, names and types with escapes.
+            r#"{"Items": [{"\u0070k": {"\u0053": "\ud83d\ude00\u0000\/"}}], "Last\u0045valuatedKey": {}}"#,
+            r#"{"Items": [{"a": {"S": "\ud83d"}}]}"#,
+            "{\"Items\": [{\"a\": {\"S\": \"line\nbreak\"}}]}",
+            // Every type, and what is no value.
+            r#"{"Items": [{"a": {"BOOL": false}, "b": {"NULL": false}, "c": {"SS": []}, "d": {"M": {}}, "e": {"N": "1E+9"}}]}"#,
+            r#"{"Items": [{"a": {"NS": ["1"]}, "b": {"BS": ["AA=="]}, "c": {"B": ""}, "d": {"S": "x"}}]}"#,
+            r#"{"Items": [{"a": {"NEW": "x"}}, {"a": {"S": "x"}}]}"#,
+            r#"{"Items": [{"a": {}}]}"#,
+            r#"{"Items": [{"a": null}]}"#,
+            r#"{"Items": [{"a": {"S": null}}]}"#,
+            r#"{"Items": [{"a": {"S": "x", "N": "7"}}]}"#,
+            r#"{"Items": [{"a": {"S": "x", "S": "y"}}]}"#,
+            r#"{"Items": [{"a": {"S": 7}}]}"#,
+            // Members that are absent, twice, unknown or of another type.
+            r#"{"Items": [null, {}]}"#,
+            r#"{"Items": {}}"#,
+            r#"{"items": [{"a": {"S": "x"}}]}"#,
+            r#"{"Items": [{"a": {"S": "x"}}], "Items": []}"#,
+            r#"{"Items": [], "Another": [{"S": 1e400}], "LastEvaluatedKey": {"pk": {"B": "AA=="}}}"#,
+            // Not one object.
+            "",
+            "null",
+            "[]",
+            "{} {}",
+            "\u{feff}{}",
+            " {} ",
+            &nested(10),
+            &nested(40),
+            &large,
+        ];
+        for body in bodies.map(|body| body.to_owned().leak()) {
+            let sdk = client(200, body).query().table_name("t").send().await;
+            let sdk = sdk.ok().map(Answer::from);
+            let ours = query(200, body).await.ok();
+            let comparable = |answer: Option<Answer>| answer.map(|answer| (answer.items, answer.more));
+            assert_eq!(comparable(ours), comparable(sdk), "{body:.200}");
+        }
+    }
+
+    #[tokio::test]
     async fn another_call_is_the_sdks() {
         let output = client(200, r#"{"Item": {"a": {"S": "x"}}}"#)
             .get_item()
