@@ -14,8 +14,7 @@ const RESERVED_BYTES: usize = 64 * 1024;
 
 /// Returns how many bytes this JSON takes in a function's output, where it is escaped once more as part of a JSON string
 /// (RFC 8259 §7).
-#[must_use]
-pub fn sent_bytes(json: &str) -> usize {
+fn sent_bytes(json: &str) -> usize {
     let escaped = |byte: u8| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
         // `\u00XX`.
