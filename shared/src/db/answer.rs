@@ -42,7 +42,8 @@ tokio::task_local! {
 
 /// A read in progress.
 struct Read {
-    /// The SDK's configuration of the operation, which has its deserializer.
+    /// The SDK's configuration of the operation, which has its deserializer. Of the deserializer in the configuration of a call
+    /// there is only a reference, and it can't be copied.
     sdk: &'static FrozenLayer,
     /// The answer. `None` until it is decoded.
     answer: RefCell<Option<Answer>>,
@@ -59,7 +60,7 @@ pub(crate) struct Answer {
     pub(crate) unprocessed: Vec<StoredItem>,
 }
 
-/// Makes a read with a client that [`DecodesAnswers`], and returns its answer.
+/// Makes a read with a client that [`DecodesAnswers`], and returns its answer. `call` must make no other call.
 ///
 /// # Errors
 /// Those of the SDK.
@@ -112,7 +113,7 @@ impl Intercept for DecodesAnswers {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // The SDK looks there first.
+        // The SDK takes a deserializer of an interceptor before that of the operation.
         if let Ok(sdk) = READ.try_with(|read| read.sdk) {
             let decoder = SharedResponseDeserializer::new(Decoder(sdk));
             cfg.interceptor_state().store_put(decoder);
@@ -121,7 +122,7 @@ impl Intercept for DecodesAnswers {
     }
 }
 
-/// Decodes the items of a successful response, and all else by the deserializer of this configuration.
+/// Decodes the items of a successful response, and leaves everything else to the deserializer of this configuration.
 #[derive(Debug)]
 struct Decoder(&'static FrozenLayer);
 
