@@ -210,4 +210,18 @@ mod tests {
         assert!(!is_loopback("localhost:8000"));
         assert!(!is_loopback("http://localhost@example.com"));
     }
+
+    #[test]
+    fn every_client_lets_the_store_decode_what_it_reads_and_makes_each_call_once() {
+        let http = Builder::new().build_http();
+        let aws = settings_of_loopback("http://localhost", http.clone());
+        for client in [connect(&aws, None), local("http://localhost"), in_process(http)] {
+            let config = client.config();
+            let mut interceptors = config
+                .interceptors()
+                .map(|interceptor| interceptor.name().to_owned());
+            assert!(interceptors.any(|name| name == DecodesAnswers.name()));
+            assert_eq!(config.retry_config().map(RetryConfig::max_attempts), Some(1));
+        }
+    }
 }
