@@ -225,8 +225,8 @@ impl Times {
     }
 }
 
-/// Measures the times of an operation. Its calls are answered from the recording. With `expected`, each
-/// request must make this many calls.
+/// Measures the times of an operation. Its calls are answered from the recording. With `expected`, each request must make this
+/// many calls.
 async fn time(
     bench: &Bench<'_>,
     operation: &Operation,

@@ -52,8 +52,8 @@ impl VerifyingKey {
         })
     }
 
-    /// Returns the tokens whose signature by this key was verified. The key is read again every [`FRESH_SECONDS`], and then
-    /// there are none.
+    /// Returns the tokens whose signature by this key was verified since the keys were read, which is at most
+    /// [`FRESH_SECONDS`] ago.
     pub fn verified(&self) -> MutexGuard<'_, VerifiedTokens> {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }

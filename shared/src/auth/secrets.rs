@@ -89,7 +89,7 @@ pub struct SecretsError {
 }
 
 impl SecretsError {
-    /// The error for secrets of which it isn't known where they are. The reason continues a sentence about them.
+    /// The error for secrets in an unknown place. `reason` is a sentence without its subject, which is the secrets.
     #[must_use]
     pub fn new(reason: &'static str) -> Self {
         Self {
@@ -166,7 +166,8 @@ impl AuthSecrets {
         // template.yaml declares the first variable with an empty value, so that `sam local` can set it.
         let variable = |name| lookup(name).filter(|text| !text.is_empty());
         if let Some(json) = variable(VARIABLE) {
-            return derived(&json.to_string_lossy(), VARIABLE);
+            // Bytes that aren't UTF-8 aren't JSON (RFC 8259 §8.1), and aren't replaced: each would become the same character.
+            return derived(json.to_str().unwrap_or_default(), VARIABLE);
         }
         let Some(file) = variable(FILE_VARIABLE) else {
             return Ok(None);
@@ -236,6 +237,8 @@ fn derive_key(text: &str, purpose: &[u8]) -> Result<[u8; 32], SecretsError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
     use super::*;
 
     #[test]
@@ -292,6 +295,20 @@ mod tests {
             let expected = "AUTH_SECRETS must be a JSON object with the strings \"signing\" and \"refresh\"";
             assert_eq!(error(&[(VARIABLE, json)]).as_deref(), Some(expected), "{json}");
         }
+        // Bytes that aren't UTF-8.
+        let bytes = right
+            .replacen("\"signing\":\"", "\"signing\":\"?", 1)
+            .into_bytes();
+        let bytes = bytes
+            .into_iter()
+            .map(|byte| if byte == b'?' { 0xff } else { byte });
+        let value = OsString::from_vec(bytes.collect());
+        let read = AuthSecrets::from_lookup(|name| (name == VARIABLE).then(|| value.clone()));
+        let expected = "AUTH_SECRETS must be a JSON object with the strings \"signing\" and \"refresh\"";
+        assert_eq!(
+            read.err().map(|error| error.to_string()).as_deref(),
+            Some(expected)
+        );
         assert_eq!(
             error(&[(VARIABLE, short)]).as_deref(),
             Some("AUTH_SECRETS must have texts of at least 32 characters")

@@ -85,17 +85,16 @@ pub async fn verify(state: &AppState, token: &str) -> Result<UserId> {
     valid_at(state.clock.now(), &verified(token, &key, &state.config.tokens)?)
 }
 
-/// Returns what a token says. A process verifies the signature of each token once.
+/// Returns what a token says. Its signature is verified only if that isn't known of this key.
 fn verified(token: &str, key: &VerifyingKey, config: &TokenConfig) -> Result<Verified> {
+    // Not locked while the signature is verified.
     let known = key.verified().get(token);
-    known.map_or_else(
-        || {
-            let verified = verify_signature(token, &key.decoding, config)?;
-            key.verified().add(token, verified);
-            Ok(verified)
-        },
-        Ok,
-    )
+    if let Some(verified) = known {
+        return Ok(verified);
+    }
+    let verified = verify_signature(token, &key.decoding, config)?;
+    key.verified().add(token, verified);
+    Ok(verified)
 }
 
 /// Verifies the signature of a token and all its claims except the times.

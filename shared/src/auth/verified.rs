@@ -1,12 +1,12 @@
-//! Access tokens whose signature was verified, so that a process verifies the signature of each token once.
+//! Access tokens whose signature was verified, so that a process doesn't verify it again for each request.
 //!
 //! A token is found by its SHA-256 digest, so only the very bytes that were verified are found: header, claims and signature.
 //! Digests are kept instead of tokens, so that the memory of a process holds no list of credentials. `nbf` and `exp` are
-//! checked for each request. The tokens of a key are forgotten with the key, which is read again every five minutes
+//! checked for each request. The tokens of a key are forgotten when the keys are read again, after five minutes at the latest
 //! ([`FRESH_SECONDS`](crate::auth::keys::FRESH_SECONDS)): a withdrawn key verifies tokens no longer than without this.
 //!
-//! Only valid tokens are kept, and at most [`MAX_TOKENS`] of them. A user who sends many valid tokens makes those of others be
-//! verified again, which costs what it would cost without this.
+//! Only tokens whose signature is right are kept, and at most [`MAX_TOKENS`] of them. If a user sends many, the tokens of others
+//! are verified again, which costs what it would cost without this.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -14,7 +14,7 @@ use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
 use crate::domain::UserId;
 
-/// The most tokens that are kept for one key. They take less than 100 KB.
+/// The most tokens that are kept for one key. They take less than 200 KB.
 pub const MAX_TOKENS: usize = 1_024;
 
 /// The SHA-256 digest of a token.
@@ -99,6 +99,9 @@ mod tests {
         }
         assert_eq!(tokens.by_digest.len(), MAX_TOKENS);
         assert_eq!(tokens.order.len(), MAX_TOKENS);
+        let bytes = tokens.by_digest.capacity() * size_of::<(Digest, Verified)>()
+            + tokens.order.capacity() * size_of::<Digest>();
+        assert!(bytes < 200_000, "{bytes}");
         assert_eq!(tokens.get("2"), None);
         assert_eq!(tokens.get("3"), Some(verified(3)));
     }

@@ -39,13 +39,16 @@ pub fn connect(aws: &SdkConfig, endpoint: Option<&str>) -> Client {
 
 /// A client with these settings that makes each call once, and lets the store decode what it reads.
 fn made_of(settings: &SdkConfig) -> Client {
-    let config = config::Builder::from(settings)
+    Client::from_conf(config_of(settings).build())
+}
+
+fn config_of(settings: &SdkConfig) -> config::Builder {
+    config::Builder::from(settings)
         .retry_config(RetryConfig::disabled())
         // The time limit of an attempt is shorter than the SDK's grace for a stalled stream.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .interceptor(PlainUserAgent)
-        .interceptor(DecodesAnswers);
-    Client::from_conf(config.build())
+        .interceptor(DecodesAnswers)
 }
 
 /// Sends a constant as `User-Agent`. The SDK's own lists versions and the features that a call uses; it is composed for each
@@ -145,8 +148,8 @@ pub fn local(endpoint: &str) -> Client {
 pub fn in_process(http: SharedHttpClient) -> Client {
     // There is no connection that the SDK could close after an error.
     let retries = RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections);
-    let settings = settings_of_loopback("http://localhost", http).into_builder();
-    Client::new(&settings.retry_config(retries).build())
+    let config = config_of(&settings_of_loopback("http://localhost", http));
+    Client::from_conf(config.retry_config(retries).build())
 }
 
 fn settings_of_loopback(endpoint: &str, http: SharedHttpClient) -> SdkConfig {
@@ -206,5 +209,19 @@ mod tests {
         }
         assert!(!is_loopback("localhost:8000"));
         assert!(!is_loopback("http://localhost@example.com"));
+    }
+
+    #[test]
+    fn every_client_lets_the_store_decode_what_it_reads_and_makes_each_call_once() {
+        let http = Builder::new().build_http();
+        let aws = settings_of_loopback("http://localhost", http.clone());
+        for client in [connect(&aws, None), local("http://localhost"), in_process(http)] {
+            let config = client.config();
+            let mut interceptors = config
+                .interceptors()
+                .map(|interceptor| interceptor.name().to_owned());
+            assert!(interceptors.any(|name| name == DecodesAnswers.name()));
+            assert_eq!(config.retry_config().map(RetryConfig::max_attempts), Some(1));
+        }
     }
 }

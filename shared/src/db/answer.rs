@@ -42,7 +42,8 @@ tokio::task_local! {
 
 /// A read in progress.
 struct Read {
-    /// The SDK's configuration of the operation, which has its deserializer.
+    /// The SDK's configuration of the operation, which has its deserializer. Of the deserializer in the configuration of a call
+    /// there is only a reference, and it can't be copied.
     sdk: &'static FrozenLayer,
     /// The answer. `None` until it is decoded.
     answer: RefCell<Option<Answer>>,
@@ -59,7 +60,7 @@ pub(crate) struct Answer {
     pub(crate) unprocessed: Vec<StoredItem>,
 }
 
-/// Makes a read with a client that [`DecodesAnswers`], and returns its answer.
+/// Makes a read with a client that [`DecodesAnswers`], and returns its answer. `call` must make no other call.
 ///
 /// # Errors
 /// Those of the SDK.
@@ -112,7 +113,7 @@ impl Intercept for DecodesAnswers {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // The SDK looks there first.
+        // The SDK takes a deserializer of an interceptor before that of the operation.
         if let Ok(sdk) = READ.try_with(|read| read.sdk) {
             let decoder = SharedResponseDeserializer::new(Decoder(sdk));
             cfg.interceptor_state().store_put(decoder);
@@ -121,7 +122,7 @@ impl Intercept for DecodesAnswers {
     }
 }
 
-/// Decodes the items of a successful response, and all else by the deserializer of this configuration.
+/// Decodes the items of a successful response, and leaves everything else to the deserializer of this configuration.
 #[derive(Debug)]
 struct Decoder(&'static FrozenLayer);
 
@@ -323,6 +324,57 @@ mod tests {
         assert_eq!(query(400, refused).await.unwrap_err(), "ThrottlingException");
         assert!(query(200, r#"{"Items": [{"a": {"S": "x"}"#).await.is_err());
         assert!(query(200, "\u{fffd}").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_body_means_what_it_means_to_the_sdk() {
+        let nested = |levels| {
+            let (open, close) = (r#"{"L": [{"M": {"a": "#.repeat(levels), "}}]}".repeat(levels));
+            format!(r#"{{"Items": [{{"a": {open}{{"S": "x"}}{close}}}]}}"#)
+        };
+        let large = format!(
+            r#"{{"Items": [{{"a": {{"S": "{}"}}}}]}}"#,
+            r#"\"é\u00e9"#.repeat(50_000)
+        );
+        let bodies = [
+            // Texts, names and types with escapes.
+            r#"{"Items": [{"\u0070k": {"\u0053": "\ud83d\ude00\u0000\/"}}], "Last\u0045valuatedKey": {}}"#,
+            r#"{"Items": [{"a": {"S": "\ud83d"}}]}"#,
+            "{\"Items\": [{\"a\": {\"S\": \"line\nbreak\"}}]}",
+            // Every type, and what is no value.
+            r#"{"Items": [{"a": {"BOOL": false}, "b": {"NULL": false}, "c": {"SS": []}, "d": {"M": {}}, "e": {"N": "1E+9"}}]}"#,
+            r#"{"Items": [{"a": {"NS": ["1"]}, "b": {"BS": ["AA=="]}, "c": {"B": ""}, "d": {"S": "x"}}]}"#,
+            r#"{"Items": [{"a": {"NEW": "x"}}, {"a": {"S": "x"}}]}"#,
+            r#"{"Items": [{"a": {}}]}"#,
+            r#"{"Items": [{"a": null}]}"#,
+            r#"{"Items": [{"a": {"S": null}}]}"#,
+            r#"{"Items": [{"a": {"S": "x", "N": "7"}}]}"#,
+            r#"{"Items": [{"a": {"S": "x", "S": "y"}}]}"#,
+            r#"{"Items": [{"a": {"S": 7}}]}"#,
+            // Members that are absent, twice, unknown or of another type.
+            r#"{"Items": [null, {}]}"#,
+            r#"{"Items": {}}"#,
+            r#"{"items": [{"a": {"S": "x"}}]}"#,
+            r#"{"Items": [{"a": {"S": "x"}}], "Items": []}"#,
+            r#"{"Items": [], "Another": [{"S": 1e400}], "LastEvaluatedKey": {"pk": {"B": "AA=="}}}"#,
+            // Not one object.
+            "",
+            "null",
+            "[]",
+            "{} {}",
+            "\u{feff}{}",
+            " {} ",
+            &nested(10),
+            &nested(40),
+            &large,
+        ];
+        for body in bodies.map(|body| body.to_owned().leak()) {
+            let sdk = client(200, body).query().table_name("t").send().await;
+            let sdk = sdk.ok().map(Answer::from);
+            let ours = query(200, body).await.ok();
+            let comparable = |answer: Option<Answer>| answer.map(|answer| (answer.items, answer.more));
+            assert_eq!(comparable(ours), comparable(sdk), "{body:.200}");
+        }
     }
 
     #[tokio::test]

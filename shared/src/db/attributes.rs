@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap, fmt, ops::Index};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+    de::{MapAccess, Visitor},
 };
 
 /// An item as the SDK takes it in a request: its attributes by name.
@@ -13,8 +13,8 @@ pub type Item = HashMap<String, AttributeValue>;
 
 /// An item that was read: its attributes in the order of the response.
 ///
-/// It is decoded from the body of a response and then decoded again as an entity, once. So it has no hash table, and no name
-/// of [`NAMES`] is copied: a movie takes a third of the instructions that the SDK's maps would take.
+/// It is decoded from the body of a response, and its attributes are then moved into an entity, one after another. So it has
+/// no hash table, and no name of [`NAMES`] is copied: a movie takes a third of the instructions that the SDK's maps would take.
 #[derive(Clone, Debug, Default)]
 pub struct StoredItem(Vec<(Name, AttributeValue)>);
 
@@ -161,8 +161,7 @@ impl<'de> Visitor<'de> for ItemVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StoredItem, A::Error> {
         let mut attributes = Vec::with_capacity(ROOM);
         while let Some(KnownName(name)) = map.next_key()? {
-            let Typed(value) = map.next_value()?;
-            attributes.push((name, value));
+            attributes.push((name, map.next_value::<Typed>()?.into()));
         }
         Ok(StoredItem(attributes))
     }
@@ -195,91 +194,39 @@ impl<'de> Deserialize<'de> for KnownName {
     }
 }
 
-/// A value with its type, such as `{"N": "7"}`.
-struct Typed(AttributeValue);
-
-/// The types that are decoded here.
-enum Type {
-    String,
-    Number,
-    Bool,
-    Null,
-    Strings,
-    List,
-    Map,
+/// A value with its type, such as `{"N": "7"}`: the types that items here have.
+#[derive(Deserialize)]
+enum Typed {
+    #[serde(rename = "S")]
+    String(String),
+    #[serde(rename = "N")]
+    Number(String),
+    #[serde(rename = "BOOL")]
+    Bool(bool),
+    #[serde(rename = "NULL")]
+    Null(bool),
+    #[serde(rename = "SS")]
+    Strings(Vec<String>),
+    #[serde(rename = "L")]
+    List(Vec<Typed>),
+    #[serde(rename = "M")]
+    Map(HashMap<String, Typed>),
 }
 
-impl<'de> Deserialize<'de> for Type {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TypeVisitor;
-
-        impl Visitor<'_> for TypeVisitor {
-            type Value = Type;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a type of attributes")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Type, E> {
-                match name {
-                    "S" => Ok(Type::String),
-                    "N" => Ok(Type::Number),
-                    "BOOL" => Ok(Type::Bool),
-                    "NULL" => Ok(Type::Null),
-                    "SS" => Ok(Type::Strings),
-                    "L" => Ok(Type::List),
-                    "M" => Ok(Type::Map),
-                    _ => Err(E::custom("a type that no item here has")),
-                }
+impl From<Typed> for AttributeValue {
+    fn from(value: Typed) -> Self {
+        match value {
+            Typed::String(text) => Self::S(text),
+            Typed::Number(number) => Self::N(number),
+            Typed::Bool(value) => Self::Bool(value),
+            Typed::Null(value) => Self::Null(value),
+            Typed::Strings(texts) => Self::Ss(texts),
+            Typed::List(values) => Self::L(values.into_iter().map(Self::from).collect()),
+            Typed::Map(values) => {
+                let values = values.into_iter().map(|(name, value)| (name, value.into()));
+                Self::M(values.collect())
             }
         }
-
-        deserializer.deserialize_str(TypeVisitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for Typed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TypedVisitor;
-
-        impl<'de> Visitor<'de> for TypedVisitor {
-            type Value = Typed;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value with its type")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Typed, A::Error> {
-                let Some(kind) = map.next_key::<Type>()? else {
-                    return Err(A::Error::custom("a value without a type"));
-                };
-                let value = match kind {
-                    Type::String => AttributeValue::S(map.next_value()?),
-                    Type::Number => AttributeValue::N(map.next_value()?),
-                    Type::Bool => AttributeValue::Bool(map.next_value()?),
-                    Type::Null => AttributeValue::Null(map.next_value()?),
-                    Type::Strings => AttributeValue::Ss(map.next_value()?),
-                    Type::List => {
-                        let list: Vec<Typed> = map.next_value()?;
-                        AttributeValue::L(list.into_iter().map(|Typed(value)| value).collect())
-                    }
-                    Type::Map => {
-                        let map: HashMap<String, Typed> = map.next_value()?;
-                        AttributeValue::M(
-                            map.into_iter()
-                                .map(|(name, Typed(value))| (name, value))
-                                .collect(),
-                        )
-                    }
-                };
-                match map.next_key::<IgnoredAny>()? {
-                    None => Ok(Typed(value)),
-                    Some(_) => Err(A::Error::custom("a value of two types")),
-                }
-            }
-        }
-
-        deserializer.deserialize_map(TypedVisitor)
     }
 }
 
@@ -330,11 +277,19 @@ mod tests {
             json!({"a": {"B": "AA=="}}),
             json!({"a": {"M": {"b": "x"}}}),
             json!({"a": {"S": "x", "N": "7"}}),
+            json!({"a": "S"}),
+            json!({"a": ["S", "x"]}),
         ] {
+            // As text too, as in the body of a response.
+            assert!(
+                serde_json::from_str::<StoredItem>(&bad.to_string()).is_err(),
+                "{bad}"
+            );
             assert!(
                 serde_json::from_value::<StoredItem>(bad.clone()).is_err(),
                 "{bad}"
             );
         }
+        assert!(serde_json::from_str::<StoredItem>(r#"{"a": {"S": "x", "S": "y"}}"#).is_err());
     }
 }

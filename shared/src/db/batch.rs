@@ -64,7 +64,7 @@ impl Store {
         let mut items = Vec::with_capacity(wanted.len());
         let mut retry = Retry::of_read("BatchGetItem");
         loop {
-            // Built for each attempt, because most calls need only one: a copy for the others would cost as much.
+            // Built for each attempt. Most calls need only one, and a copy for another one would cost as much.
             let get = || async {
                 let keys = wanted.iter().map(Key::attributes).collect();
                 let request = KeysAndAttributes::builder().set_keys(Some(keys));

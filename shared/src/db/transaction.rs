@@ -333,12 +333,11 @@ impl Action<'_> {
 
     /// Checks the item and leaves it as it is.
     pub fn check(self, condition: Condition) -> Result<TransactWriteItem> {
-        let (names, values) = (condition.names(), condition.values());
         let check = aws_sdk_dynamodb::types::ConditionCheck::builder()
             .table_name(&*self.store.table)
             .set_key(Some(self.key.attributes()))
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values)
+            .set_expression_attribute_names(condition.names())
+            .set_expression_attribute_values(condition.values())
             .set_condition_expression(condition.into_text())
             .build()
             .map_err(build_error)?;

@@ -25,6 +25,28 @@ impl ReleaseDate {
         }
         Ok(Self(date))
     }
+
+    /// Returns the date as ten ASCII characters. No year has more than four digits, because none can be parsed.
+    fn digits(self) -> [u8; 10] {
+        let [year, month, day] = [
+            self.0.year().unsigned_abs(),
+            u8::from(self.0.month()).into(),
+            self.0.day().into(),
+        ];
+        let digit = |number: u32| b"0123456789"[(number % 10) as usize];
+        [
+            digit(year / 1000),
+            digit(year / 100),
+            digit(year / 10),
+            digit(year),
+            b'-',
+            digit(month / 10),
+            digit(month),
+            b'-',
+            digit(day / 10),
+            digit(day),
+        ]
+    }
 }
 
 /// Returns the date that this text is, if it is a full-date of RFC 3339. Each movie that is read has one, and a parser of
@@ -61,30 +83,6 @@ impl Serialize for ReleaseDate {
     }
 }
 
-impl ReleaseDate {
-    /// Returns the date as ten ASCII characters. No year has more than four digits, because none can be parsed.
-    fn digits(self) -> [u8; 10] {
-        let [year, month, day] = [
-            self.0.year().unsigned_abs(),
-            u8::from(self.0.month()).into(),
-            self.0.day().into(),
-        ];
-        let digit = |number: u32| b"0123456789"[(number % 10) as usize];
-        [
-            digit(year / 1000),
-            digit(year / 100),
-            digit(year / 10),
-            digit(year),
-            b'-',
-            digit(month / 10),
-            digit(month),
-            b'-',
-            digit(day / 10),
-            digit(day),
-        ]
-    }
-}
-
 impl std::fmt::Display for ReleaseDate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
@@ -112,6 +110,10 @@ mod tests {
             "2000-01-32",
             "2000/01/01",
             "2000-1a-01",
+            // The character after `9` isn't ten.
+            "20:0-01-01",
+            "2000-0:-01",
+            "2000-01-1:",
             "200é-01-01",
             "200é-01-1",
             "2000-1-1",
