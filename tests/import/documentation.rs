@@ -66,3 +66,25 @@ async fn each_example_of_the_page_can_be_imported_and_prints_what_the_page_says(
     }
     assert!(examples >= 6, "{examples}");
 }
+
+/// The names of the columns are also in the help.
+#[tokio::test]
+async fn the_help_has_each_name_of_a_column_and_each_option_that_the_page_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let help = import(directory.path(), &["--help"]).await;
+    let help = String::from_utf8(help.stdout).unwrap();
+    let page = docs::read("docs/import.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let fields = rows
+        .iter()
+        .filter(|row| row.contains("| yes |") || row.contains("| no |"));
+    let names: Vec<&str> = fields.flat_map(|row| docs::quoted(row)).collect();
+    assert!(names.len() > 20, "{names:?}");
+    let words = help.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    for name in names.into_iter().filter(|name| *name != "tt0133093") {
+        assert!(words.clone().any(|word| word == name), "{name}: {help}");
+    }
+    for option in ["column", "dates", "mdy", "dmy"] {
+        assert!(words.clone().any(|word| word == option), "{option}: {help}");
+    }
+}

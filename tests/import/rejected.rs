@@ -64,3 +64,21 @@ async fn a_file_that_has_only_more_rows_replaces_the_earlier_one() {
     let rejected = fs::read_to_string(path.join("movies.csv.rejected.csv")).unwrap();
     assert_eq!(rejected.lines().count(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_in_the_place_of_the_file_stays_and_the_import_continues() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    fs::write(
+        path.join("movies.csv"),
+        format!("{BAD}Ran,x,1985-06-01,Akira Kurosawa,War\n"),
+    )
+    .unwrap();
+    fs::create_dir(path.join("movies.csv.rejected.csv")).unwrap();
+    let output = import(path, &["movies.csv"]).await;
+    assert_eq!(output.stdout, b"imported 1 movie, left out 1 bad row\n");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let warning = "warning: rejected rows cannot be written: movies.csv.rejected.csv: it is a directory\n";
+    assert!(said.ends_with(warning), "{said}");
+    assert_eq!(names(path), ["movies.csv", "movies.csv.rejected.csv"]);
+}

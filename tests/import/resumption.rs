@@ -74,3 +74,31 @@ async fn a_movie_that_somebody_added_is_there_and_one_that_somebody_deleted_is_n
     assert_eq!((report.movies, report.counts.there), (1, 2));
     audit(&proxied.proxy.store().await).await;
 }
+
+/// An import reads a file twice: its job is for what it read first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_changes_while_it_is_imported_is_reported_and_loses_no_row_later() {
+    for rows in [8, 12] {
+        let proxied = ProxiedApp::new().await;
+        let files = tempfile::tempdir().unwrap();
+        let file = files.path().join("movies.csv");
+        std::fs::write(&file, csv(10)).unwrap();
+        let store = proxied.proxy.store().await;
+        let importer = Importer::new(store.clone(), proxied.proxy.table.database());
+        let source = Source::File(file.clone());
+        // The first call to the table follows the first reading.
+        proxied.proxy.take_down(true);
+        let changing = async {
+            std::fs::write(&file, csv(rows).replace("Movie", "Other")).unwrap();
+            proxied.proxy.take_down(false);
+        };
+        let (imported, ()) = tokio::join!(importer.run(&source), changing);
+        let error = imported.unwrap_err().to_string();
+        assert!(error.contains("was changed while it was imported"), "{error}");
+        std::fs::write(&file, csv(10)).unwrap();
+        for expected in [10, 0] {
+            assert_eq!(importer.run(&source).await.unwrap().movies, expected);
+        }
+        audit(&store).await;
+    }
+}

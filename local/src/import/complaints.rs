@@ -110,10 +110,10 @@ impl Complaint {
 fn quoted(value: &str) -> String {
     let mut text = String::from("\"");
     for c in value.chars().take(QUOTED) {
-        match c {
-            '"' => text.push('"'),
-            _ if c.is_control() => text.extend(c.escape_default()),
-            _ => text.push(c),
+        if c.is_control() {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
         }
     }
     if value.chars().nth(QUOTED).is_some() {

@@ -11,7 +11,7 @@ pub enum ImportError {
     Unreachable(String),
     /// The table could not be read or written. The text is the log's.
     Table(String),
-    /// Another import of the file was faster, or a rule of the table would be broken.
+    /// Another import of the file was faster, the file was changed, or a rule of the table would be broken.
     Stopped(String),
 }
 

@@ -83,7 +83,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// A field's value. Empty if the row has none. A title can be any text, so none of it stands for no value except `\N`.
+    /// A field's value. Empty if the row has none.
     fn value(&self, field: Field) -> &str {
         let values = self.values.iter().zip(Field::ALL);
         let value = values
@@ -92,7 +92,7 @@ impl Reading<'_> {
         value.unwrap_or_default().trim()
     }
 
-    /// A field that a movie must have.
+    /// A field that a movie must have. A title can be any text, so only `\N` stands for no title.
     fn field<T>(&mut self, field: Field, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let value = self.value(field);
         let stands_for_none = match field {

@@ -177,9 +177,16 @@ impl Run {
             }
         }
         self.flush()?;
-        // The last chunk is sent even when it has no movies: committing it stores that the whole file is done.
-        self.end_chunk(self.row, self.left_out);
-        self.send()
+        // The last chunk is sent even when it has no movies: committing it stores that the whole file is done. If the file was
+        // changed meanwhile, an import of the file as it was then begins at the first row again.
+        let surveyed = self.reading.job.rows;
+        self.end_chunk(surveyed, self.left_out);
+        self.send()?;
+        if self.row != surveyed {
+            let changed = "the file was changed while it was imported";
+            return Err(ImportError::Stopped(changed.into()).into());
+        }
+        Ok(())
     }
 
     /// Reads a row into the group, or rejects it.
@@ -265,7 +272,8 @@ impl Run {
 
     /// Ends the chunk in front of the row `end`. Of the rows before it, `left_out` were left out.
     fn end_chunk(&mut self, end: u64, left_out: u64) {
-        self.chunk.end = end;
+        // A file that is longer now than in the survey is done at the end of what the survey saw.
+        self.chunk.end = end.min(self.reading.job.rows);
         self.chunk.left_out = left_out;
         self.chunks.push(std::mem::take(&mut self.chunk));
     }

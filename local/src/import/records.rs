@@ -144,7 +144,7 @@ impl Quotes {
     }
 }
 
-/// Whether a line can be read on its own: it has so many fields, and quotes at the ends of fields only.
+/// Whether a line can be read on its own: it has so many fields, and quotes at the ends of fields only, except doubled ones.
 fn is_row(line: &[u8], delimiter: u8, fields: usize) -> bool {
     let mut count = 1;
     let mut rest = line;
@@ -159,10 +159,7 @@ fn is_row(line: &[u8], delimiter: u8, fields: usize) -> bool {
             }
         }
         let end = memchr(delimiter, rest);
-        if rest
-            .get(..end.unwrap_or(rest.len()))
-            .is_some_and(|field| field.contains(&b'"'))
-        {
+        if rest.get(..end.unwrap_or(rest.len())).and_then(closing).is_some() {
             return false;
         }
         match end {

@@ -7,7 +7,7 @@
 //! and rejects the others anew.
 //!
 //! An earlier file may have corrections that its owner hasn't imported. So it is renamed, to `FILE.rejected.1.csv` or with the
-//! next number that is free. If the new file turns out to have all that the earlier one has, the earlier one is deleted.
+//! next number that is free. If the new file turns out to have all that an earlier one has, the earlier one is deleted.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -53,56 +53,62 @@ impl Rejected {
         Ok(this)
     }
 
-    /// The file of rejected rows of an import that continues. Of an earlier one, which is set aside, the rows of lines before
-    /// `line` are kept.
+    /// The file of rejected rows of an import that continues. Its rows of lines before `line` are kept. If it has others, it is
+    /// copied, because its owner may have corrected them.
     ///
     /// # Errors
-    /// Returns an error if an earlier one cannot be renamed or read, or the new one cannot be written.
+    /// Returns an error if the file cannot be read, copied or written.
     pub(super) fn resume(file: Option<&Path>, format: &Format, line: u64) -> io::Result<Self> {
-        let mut this = Self::begin(file, format)?;
-        let (Some(path), Some(earlier)) = (&this.path, &this.earlier_file) else {
+        let mut this = Self::new(file.map(path_of), format);
+        let Some(path) = this.path.as_deref().filter(|path| path.is_file()) else {
             return Ok(this);
         };
-        let unread = |error: csv::Error| with_path(earlier, &io_error(error));
+        let earlier = free_path(path);
+        fs::copy(path, &earlier).map_err(|e| with_path(&earlier, &e))?;
+        let unread = |error: csv::Error| with_path(&earlier, &io_error(error));
         let failed = |error: csv::Error| with_path(path, &io_error(error));
         let mut reader = csv::ReaderBuilder::new()
             .flexible(true)
-            .from_path(earlier)
+            .from_path(&earlier)
             .map_err(unread)?;
-        let mut writer = writer(create(path)?);
+        // The file is replaced as a whole, so that no row is lost if the import is killed meanwhile.
+        let replacement = path.with_extension("new");
+        let mut writer = writer(create(&replacement)?);
         writer.write_record(this.whole_header()).map_err(failed)?;
+        let mut last = 0;
         for record in reader.byte_records() {
             let record = record.map_err(unread)?;
             let own = record
                 .get(0)
                 .and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
-            if own.is_some_and(|own| own < line) {
+            // A row that was not written to its end may have lost digits of its line.
+            if let Some(own) = own.filter(|own| (last + 1..line).contains(own)) {
                 writer.write_byte_record(&record).map_err(failed)?;
+                last = own;
             }
         }
         writer.flush().map_err(|e| with_path(path, &e))?;
+        fs::rename(&replacement, path).map_err(|e| with_path(path, &e))?;
         this.writer = Some(writer);
+        this.earlier_file = Some(earlier);
         Ok(this)
     }
 
-    /// Deletes the earlier file if this one has all of it. Otherwise returns where it is.
+    /// Deletes each earlier file of which this one has all, also those of imports that were killed. If the one that this
+    /// import has set aside is kept, returns where it is.
     ///
     /// # Errors
     /// Returns an error if a file cannot be read, written or deleted.
     pub(super) fn finish(&mut self) -> io::Result<Option<PathBuf>> {
         self.flush()?;
-        let Some(earlier) = self.earlier_file.take() else {
-            return Ok(None);
-        };
-        let is_kept = match self.path() {
-            Some(path) => !begins_with(path, &earlier)?,
-            None => true,
-        };
-        if is_kept {
-            return Ok(Some(earlier));
+        if let Some(path) = self.path() {
+            for earlier in numbered(path).take_while(|earlier| earlier.is_file()) {
+                if begins_with(path, &earlier)? {
+                    fs::remove_file(&earlier).map_err(|e| with_path(&earlier, &e))?;
+                }
+            }
         }
-        fs::remove_file(&earlier).map_err(|e| with_path(&earlier, &e))?;
-        Ok(None)
+        Ok(self.earlier_file.take().filter(|earlier| earlier.is_file()))
     }
 
     fn new(path: Option<PathBuf>, format: &Format) -> Self {
@@ -179,17 +185,25 @@ fn io_error(error: csv::Error) -> io::Error {
     }
 }
 
-/// Renames a file, if it exists, to one that doesn't, and returns its new path.
+/// Renames a file, if it exists, to one that doesn't, and returns its new path. What is no file, such as a directory, stays.
 fn set_aside(path: &Path) -> io::Result<Option<PathBuf>> {
-    if !path.exists() {
+    if !path.is_file() {
         return Ok(None);
     }
-    let mut paths = (1_u32..).map(|n| path.with_extension(format!("{n}.csv")));
-    let Some(aside) = paths.find(|path| !path.exists()) else {
-        return Ok(None);
-    };
+    let aside = free_path(path);
     fs::rename(path, &aside).map_err(|e| with_path(path, &e))?;
     Ok(Some(aside))
+}
+
+/// The paths of earlier files of rejected rows: `FILE.rejected.1.csv` and so on.
+fn numbered(path: &Path) -> impl Iterator<Item = PathBuf> {
+    (1_u64..).map(|n| path.with_extension(format!("{n}.csv")))
+}
+
+/// The first of these paths at which nothing is.
+fn free_path(path: &Path) -> PathBuf {
+    let mut free = numbered(path).skip_while(|path| path.symlink_metadata().is_ok());
+    free.next().unwrap_or_default()
 }
 
 /// Whether a file begins with all that another one has.
@@ -227,4 +241,67 @@ fn writer(file: File) -> csv::Writer<BufWriter<File>> {
 
 fn with_path(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {}", path.display(), reason(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rejects the rows of these lines, and is killed then.
+    fn reject(mut rejected: Rejected, lines: &[u64]) -> Rejected {
+        for line in lines {
+            let cells = StringRecord::from(vec!["a \"b\"\nc"]);
+            rejected.add(*line, "because", &cells).unwrap();
+        }
+        rejected.flush().unwrap();
+        rejected
+    }
+
+    #[test]
+    fn an_import_that_is_killed_again_and_again_leaves_one_file_with_each_row_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let source = directory.path().join("movies.csv");
+        let source = Some(source.as_path());
+        let format = Format::JsonLines;
+        let read = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
+        let names = || {
+            let entries = fs::read_dir(directory.path()).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            names.collect::<std::collections::BTreeSet<_>>()
+        };
+        let mut alone = reject(Rejected::begin(source, &format).unwrap(), &[104, 108, 110, 120]);
+        assert_eq!(alone.finish().unwrap(), None);
+        let whole = read("movies.csv.rejected.csv");
+        fs::remove_file(directory.path().join("movies.csv.rejected.csv")).unwrap();
+
+        drop(reject(
+            Rejected::begin(source, &format).unwrap(),
+            &[104, 108, 110],
+        ));
+        drop(reject(Rejected::resume(source, &format, 105).unwrap(), &[108]));
+        // Of the row of line 110, the first digits were written.
+        let torn = format!("{}11", read("movies.csv.rejected.csv"));
+        fs::write(directory.path().join("movies.csv.rejected.csv"), torn).unwrap();
+        drop(Rejected::resume(source, &format, 109).unwrap());
+        let mut last = reject(Rejected::resume(source, &format, 110).unwrap(), &[110, 120]);
+        assert_eq!(names().len(), 4);
+        assert_eq!(last.finish().unwrap(), None);
+        assert_eq!(read("movies.csv.rejected.csv"), whole);
+        assert_eq!(names(), ["movies.csv.rejected.csv".to_owned()].into());
+    }
+
+    #[test]
+    fn corrections_of_rows_that_are_rejected_anew_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let source = directory.path().join("movies.csv");
+        let format = Format::JsonLines;
+        drop(reject(Rejected::begin(Some(&source), &format).unwrap(), &[4, 8]));
+        let path = path_of(&source);
+        let corrected = fs::read_to_string(&path).unwrap().replace('a', "A");
+        fs::write(&path, &corrected).unwrap();
+        let mut resumed = reject(Rejected::resume(Some(&source), &format, 5).unwrap(), &[8]);
+        let kept = resumed.finish().unwrap().unwrap();
+        assert_eq!(kept, path.with_extension("1.csv"));
+        assert_eq!(fs::read_to_string(kept).unwrap(), corrected);
+    }
 }

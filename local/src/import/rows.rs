@@ -223,10 +223,12 @@ fn header<R: Read>(records: &mut Records<R>, options: &Options) -> Result<(Forma
         return Err(ImportError::File("the file has no header".into()));
     };
     let line = record.line;
-    if record.fault.is_some() {
-        return Err(ImportError::File(format!(
-            "line {line}: a quote in the header is never closed"
-        )));
+    if let Some(fault) = record.fault {
+        let what = match fault {
+            Fault::TooLong => "the header is longer than 1 MiB",
+            Fault::NeverClosed(_) | Fault::Fields(_) => "a quote in the header is never closed",
+        };
+        return Err(ImportError::File(format!("line {line}: {what}")));
     }
     let text = String::from_utf8_lossy(record.bytes);
     let names = FieldReader::new(delimiter).split(&text);
@@ -407,5 +409,24 @@ fn what_is_wrong(error: &serde_json::Error) -> String {
         Category::Eof => "the line ends within the object".into(),
         Category::Data => "this is no object".into(),
         Category::Syntax | Category::Io => format!("this is no JSON at column {}", error.column()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::records::MAX_RECORD, *};
+
+    #[test]
+    fn a_header_that_cannot_be_read_is_said_to_be_too_long_or_to_have_an_open_quote() {
+        let error = |text: &str| match Rows::open(text.as_bytes(), &Options::default()) {
+            Ok(_) => panic!("{text:.80} is read"),
+            Err(error) => error.to_string(),
+        };
+        let long = format!("title,{}\n", "x".repeat(MAX_RECORD));
+        assert_eq!(error(&long), "import: line 1: the header is longer than 1 MiB");
+        assert_eq!(
+            error("\ntitle,\"x\n1,2\n"),
+            "import: line 2: a quote in the header is never closed"
+        );
     }
 }

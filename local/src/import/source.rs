@@ -1,7 +1,7 @@
 //! The file that movies come from.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -59,7 +59,15 @@ impl Source {
         match self {
             Self::Demonstration => Ok(Box::new(DEMONSTRATION)),
             Self::File(path) => {
-                let file = File::open(path).map_err(|e| with_path(path, &e))?;
+                let failed = |error: io::Error| with_path(path, &error);
+                // Checked before it is opened, because the opening of a pipe waits for a writer.
+                let kind = fs::metadata(path).map_err(failed)?.file_type();
+                if !kind.is_file() && !kind.is_dir() {
+                    return Err(failed(io::Error::other(
+                        "it is not a regular file, and it is read twice. Save what it has to a file first",
+                    )));
+                }
+                let file = File::open(path).map_err(failed)?;
                 let path = path.clone();
                 Ok(Box::new(io::BufReader::new(NamedFile { file, path })))
             }
@@ -145,5 +153,17 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_cannot_be_read_twice_is_refused() {
+        let error = Source::File("/dev/null".into())
+            .survey(&Options::default())
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "import: /dev/null can't be read: it is not a regular file, and it is read twice. Save what it has to a file first"
+        );
     }
 }

@@ -113,6 +113,7 @@ fn a_quote_that_is_never_closed_loses_its_own_line_only() {
             "\"c\",d\n\"e\",f",
             "c,\"d\nd\"\ne,\"f,\"\n",
             "c,\"d\"\"\"\ne,\"\"\n",
+            "c,d\"\"d\ne\"\",f\n",
         ] {
             let all = read(format!("{bad}\n{rest}").as_bytes(), 2);
             assert_eq!(
