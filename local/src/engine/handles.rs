@@ -177,6 +177,21 @@ fn readers(path: &str) -> Result<Arc<[Mutex<Storage>]>, DynoxideError> {
     (0..MIN_READERS.max(threads + 1)).map(|_| reader()).collect()
 }
 
+/// Writes the log of a file that no handle has open into the file (SQLite: "PRAGMA wal_checkpoint").
+pub(super) fn write_log_into(path: &str) -> Result<(), DynoxideError> {
+    let storage = Storage::new(path)?;
+    let checkpoint = storage
+        .conn()
+        .prepare("PRAGMA wal_checkpoint(TRUNCATE)")?
+        .query_row([], |row| row.get(0));
+    match checkpoint? {
+        false => Ok(()),
+        true => Err(DynoxideError::InternalServerError(
+            "database is locked".to_owned(),
+        )),
+    }
+}
+
 /// Runs `work` and makes an error of a panic, so that the caller gets an answer. The panic's message was written to the log
 /// by the panic hook.
 fn caught<T>(work: impl FnOnce() -> Result<T, DynoxideError>) -> Result<T, DynoxideError> {
