@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::timeout;
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
 use super::*;
 use crate::engine::operations::run;
@@ -33,6 +33,27 @@ async fn both() -> (tempfile::TempDir, [Arc<Handles>; 2]) {
 
 async fn call(handles: &Handles, operation: &str, body: &str) -> Result<String, DynoxideError> {
     run(&*handles.open()?, operation, body).await
+}
+
+/// Begins a write that ends when the returned sender is dropped, and waits until it has run `first`.
+async fn begin_slow_write(
+    open: &Arc<Open>,
+    first: impl FnOnce(&Database) + Send + 'static,
+) -> (mpsc::Sender<()>, JoinHandle<Result<(), DynoxideError>>) {
+    let (begun, has_begun) = oneshot::channel();
+    let (release, held) = mpsc::channel::<()>();
+    let open = Arc::clone(open);
+    let slow = tokio::spawn(async move {
+        open.write(move |database| {
+            first(database);
+            begun.send(()).unwrap();
+            let _ = held.recv();
+            Ok(())
+        })
+        .await
+    });
+    has_begun.await.unwrap();
+    (release, slow)
 }
 
 async fn has(handles: &Handles, key: &str) -> bool {
@@ -88,20 +109,7 @@ async fn a_read_does_not_wait_for_a_long_operation() {
 async fn a_write_finishes_although_its_caller_stops_waiting() {
     let (_directory, [handles, _]) = both().await;
     let open = handles.open().unwrap();
-    let (begun, has_begun) = mpsc::channel();
-    let (release, held) = mpsc::channel::<()>();
-    let slow = tokio::spawn({
-        let open = Arc::clone(&open);
-        async move {
-            open.write(move |_| {
-                begun.send(()).unwrap();
-                let _ = held.recv();
-                Ok(())
-            })
-            .await
-        }
-    });
-    has_begun.recv().unwrap();
+    let (release, slow) = begin_slow_write(&open, |_| {}).await;
     // Waits behind the slow one, and is then abandoned.
     let body = put("abandoned");
     let mut abandoned = Box::pin(run(&open, "PutItem", &body));
@@ -119,23 +127,12 @@ async fn a_write_finishes_although_its_caller_stops_waiting() {
 async fn no_read_shows_a_write_before_it_is_on_the_disk() {
     let (_directory, [handles, _]) = both().await;
     let open = handles.open().unwrap();
-    let (written, is_written) = mpsc::channel();
-    let (release, held) = mpsc::channel::<()>();
-    let slow = tokio::spawn({
-        let open = Arc::clone(&open);
-        async move {
-            open.write(move |database| {
-                let request = serde_json::from_str(&put("early")).unwrap();
-                database.put_item(request)?;
-                // It is committed, and the disk hasn't been waited for.
-                written.send(()).unwrap();
-                let _ = held.recv();
-                Ok(())
-            })
-            .await
-        }
-    });
-    is_written.recv().unwrap();
+    // Once this has begun, the item is committed, and the disk hasn't been waited for.
+    let (release, slow) = begin_slow_write(&open, |database| {
+        let request = serde_json::from_str(&put("early")).unwrap();
+        database.put_item(request).unwrap();
+    })
+    .await;
     let mut reading = Box::pin(has(&handles, "early"));
     assert!(futures_util::poll!(&mut reading).is_pending());
     drop(release);
