@@ -124,6 +124,28 @@ async fn a_write_finishes_although_its_caller_stops_waiting() {
 
 /// Guarantee 65.
 #[tokio::test(flavor = "multi_thread")]
+async fn closing_waits_for_abandoned_writes() {
+    let (directory, [handles, _]) = both().await;
+    let open = handles.open().unwrap();
+    let (release, slow) = begin_slow_write(&open, |_| {}).await;
+    let body = put("abandoned");
+    let mut abandoned = Box::pin(run(&open, "PutItem", &body));
+    assert!(futures_util::poll!(&mut abandoned).is_pending());
+    drop(abandoned);
+    drop(open);
+    slow.abort();
+    slow.await.unwrap_err();
+    let mut closing = tokio::task::spawn_blocking(move || handles.close());
+    let closed = timeout(Duration::from_millis(100), &mut closing).await;
+    assert!(closed.is_err(), "it was closed before its writes had ended");
+    drop(release);
+    closing.await.unwrap();
+    let again = Handles::file(directory.path().join("table").to_str().unwrap()).unwrap();
+    assert!(has(&again, "abandoned").await);
+}
+
+/// Guarantee 65.
+#[tokio::test(flavor = "multi_thread")]
 async fn no_read_shows_a_write_before_it_is_on_the_disk() {
     let (_directory, [handles, _]) = both().await;
     let open = handles.open().unwrap();
