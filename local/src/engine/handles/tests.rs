@@ -12,6 +12,15 @@ const CREATE: &str = r#"{"TableName":"tab","BillingMode":"PAY_PER_REQUEST",
     "AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}],
     "KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}]}"#;
 
+/// Adds an index by the attribute `by`.
+const INDEX: &str = r#"{"TableName":"tab","AttributeDefinitions":[{"AttributeName":"by","AttributeType":"S"}],
+        "GlobalSecondaryIndexUpdates":[{"Create":{"IndexName":"idx","Projection":{"ProjectionType":"ALL"},
+        "KeySchema":[{"AttributeName":"by","KeyType":"HASH"}]}}]}"#;
+
+/// Reads that index.
+const QUERY: &str = r##"{"TableName":"tab","IndexName":"idx","KeyConditionExpression":"#b = :x","ExpressionAttributeNames":{"#b":"by"},
+        "ExpressionAttributeValues":{":x":{"S":"x"}}}"##;
+
 fn put(key: &str) -> String {
     format!(r#"{{"TableName":"tab","Item":{{"pk":{{"S":"{key}"}},"by":{{"S":"x"}}}}}}"#)
 }
@@ -189,11 +198,6 @@ async fn a_panic_is_an_error_and_the_next_call_works() {
 /// Guarantee 65.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_handle_knows_a_changed_definition() {
-    const INDEX: &str = r#"{"TableName":"tab","AttributeDefinitions":[{"AttributeName":"by","AttributeType":"S"}],
-        "GlobalSecondaryIndexUpdates":[{"Create":{"IndexName":"idx","Projection":{"ProjectionType":"ALL"},
-        "KeySchema":[{"AttributeName":"by","KeyType":"HASH"}]}}]}"#;
-    const QUERY: &str = r##"{"TableName":"tab","IndexName":"idx","KeyConditionExpression":"#b = :x","ExpressionAttributeNames":{"#b":"by"},
-        "ExpressionAttributeValues":{":x":{"S":"x"}}}"##;
     let (_directory, handles) = both().await;
     for handles in handles {
         call(&handles, "PutItem", &put("old")).await.unwrap();
@@ -203,6 +207,24 @@ async fn every_handle_knows_a_changed_definition() {
         let found = call(&handles, "Query", QUERY).await.unwrap();
         assert!(found.contains("\"Count\":2"), "{found}");
     }
+}
+
+/// Guarantee 65.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_handle_knows_a_definition_whose_change_was_abandoned() {
+    let (_directory, [handles, _]) = both().await;
+    // This reader has read the definition.
+    assert!(call(&handles, "Query", QUERY).await.is_err());
+    let open = handles.open().unwrap();
+    let (release, slow) = begin_slow_write(&open, |_| {}).await;
+    let mut abandoned = Box::pin(run(&open, "UpdateTable", INDEX));
+    assert!(futures_util::poll!(&mut abandoned).is_pending());
+    drop(abandoned);
+    drop(release);
+    slow.await.unwrap().unwrap();
+    call(&handles, "PutItem", &put("new")).await.unwrap();
+    let found = call(&handles, "Query", QUERY).await.unwrap();
+    assert!(found.contains("\"Count\":1"), "{found}");
 }
 
 /// Guarantee 65.
