@@ -13,15 +13,8 @@ use reqwest::StatusCode;
 use serde_json::json;
 use tokio::{process::Command, time::sleep};
 
-use super::{marquee, movies_csv, run_to_end, signal, start, stderr_of, stop};
+use super::{marquee, movies_csv, run_to_end, signal, start, start::serve, stderr_of, stop};
 use crate::support::PASSWORD;
-
-/// Returns a command that serves this directory on any port, without the demonstration catalog.
-fn serve(data: &Path) -> Command {
-    let mut command = marquee(["--port", "0", "--catalog", "none", "--data"]);
-    command.arg(data);
-    command
-}
 
 fn import(data: &Path, csv: &Path) -> Command {
     let mut command = marquee(["import"]);
@@ -283,49 +276,6 @@ async fn first_starts_at_once_have_one_table() {
         assert_private(&data);
         assert_eq!(names(&data), ["secrets.json", "table.sqlite"]);
     }
-}
-
-/// A user who may not mount a file system gets no namespace in which that is allowed either, on some systems. The test ends
-/// there.
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn a_first_start_on_a_full_disk_leaves_a_usable_directory() {
-    const SCRIPT: &str = "mount -t tmpfs -o size=$1k,mode=700 tmpfs \"$2\" || exit 77
-        \"$3\" promote nobody --data \"$2/data\"
-        mount -o remount,size=8m \"$2\" || exit 77
-        exec \"$3\" promote nobody --data \"$2/data\"";
-    let root = tempfile::tempdir().unwrap();
-    let mut failed = 0;
-    // The smallest has no space for a table, and the largest has enough.
-    for kilobytes in (64..=224).step_by(8) {
-        let mut command = Command::new("unshare");
-        command
-            .args(["--map-root-user", "--mount", "sh", "-c", SCRIPT, "sh"])
-            .arg(kilobytes.to_string())
-            .arg(root.path())
-            .arg(env!("CARGO_BIN_EXE_marquee"));
-        command.env("RUST_LOG", "off");
-        let output = run_to_end(command).await;
-        if output.status.code() == Some(77) || stderr_of(&output).starts_with("unshare: ") {
-            return;
-        }
-        let text = stderr_of(&output);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 2, "{kilobytes} KiB: {text}");
-        if !lines[0].ends_with("there is no user nobody") {
-            failed += 1;
-            let table = root.path().join("data").join("table.sqlite");
-            assert!(
-                lines[0].contains(table.to_str().unwrap()),
-                "{kilobytes} KiB: {text}"
-            );
-        }
-        assert_eq!(
-            lines[1], "marquee: there is no user nobody",
-            "{kilobytes} KiB: {text}"
-        );
-    }
-    assert!((1..21).contains(&failed), "{failed} first starts failed");
 }
 
 #[tokio::test]
