@@ -84,7 +84,8 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Names this file in place of the one that can't be opened. For a file that is to get this name.
+    /// Names `path` as the file that can't be opened. A table is created in a file of another name, which the person who reads
+    /// the error doesn't know.
     pub(crate) fn of_file(self, path: PathBuf) -> Self {
         match self {
             Self::Open { reason, .. } => Self::Open {

@@ -314,7 +314,8 @@ impl Running {
     /// Returns an error if the engine didn't stop cleanly. Even then no acknowledged write is lost.
     pub async fn stop(self) -> Result<(), StartError> {
         self.sweeping.abort();
-        // A sweep that runs ends at its next call, and must not call a table that is closed. This fails because it was aborted.
+        // A running sweep ends where it next waits, and must not call a table that is closed. The error says that the task was
+        // aborted.
         let _ = self.sweeping.await;
         // Fails when the server has ended by itself.
         let _ = self.stop.send(());
