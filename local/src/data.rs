@@ -1,17 +1,20 @@
 //! The data directory: the table of the embedded engine, and the secrets that belong to it.
 //!
 //! A table without its secrets has lost all sessions, and secrets without their table have lost everything. So when only
-//! one of the two exists, that is an error, and the other isn't created. The first start creates both. Until it has done
-//! so, the directory has a file named `first-start`, which distinguishes an interrupted first start from a loss. For a table
-//! at a DynamoDB endpoint, the directory has only the secrets.
+//! one of the two exists, that is an error, and the other isn't created. The first start creates both, the table first.
+//! Until it has done so, the directory has a file named `first-start`, which distinguishes an interrupted first start from a
+//! loss. A process locks this file while it creates the others, so two first starts at once have the same table and secrets.
+//! For a table at a DynamoDB endpoint, the directory has only the secrets.
 
 use std::{
-    fs,
+    fs::{self, File, TryLockError},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use marquee_shared::auth::{AuthSecrets, SecretTexts, secrets::SecretsError};
+use tokio::time::{Instant, sleep};
 
 use crate::{
     engine::JOURNALS,
@@ -21,7 +24,11 @@ use crate::{
 /// The name of the file that exists from the beginning of a first start to its end.
 const UNFINISHED: &str = "first-start";
 
-/// A data directory that is private and complete.
+/// How long to wait for the first start of another process, which takes less than a second, and how often to look.
+const TURN_WITHIN: Duration = Duration::from_secs(30);
+const TURN_PAUSE: Duration = Duration::from_millis(10);
+
+/// A data directory that is private, and complete after [`Data::secrets`].
 #[derive(Debug)]
 pub struct Data {
     directory: PathBuf,
@@ -58,6 +65,12 @@ impl From<PrivateError> for DataError {
     }
 }
 
+/// The right to create the files of a directory. Dropping it, also by the end of the process, passes the turn on.
+#[derive(Debug)]
+pub struct Turn {
+    _lock: Option<File>,
+}
+
 /// Whether a file exists and has content.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FileState {
@@ -73,20 +86,17 @@ impl Data {
     /// # Errors
     /// [`DataError`] if the directory can't be kept private, or when it lacks either the table or the secrets.
     pub fn with_table(directory: &Path) -> Result<Self, DataError> {
-        private::directory(directory)?;
-        let data = Self {
-            directory: directory.to_owned(),
-        };
-        match (data.find(TABLE)?, data.find(SECRETS)?) {
+        let data = Self::at(directory)?;
+        // In this order: another process may be creating the secrets, and the table exists before them.
+        let secrets = data.find(SECRETS)?;
+        match (data.find(TABLE)?, secrets) {
+            (FileState::Full, _) => data.check_secrets()?,
             (FileState::Missing | FileState::Empty, FileState::Full) => {
-                Err(DataError::NoTable(data.directory))
+                return Err(DataError::NoTable(data.directory));
             }
-            (FileState::Missing | FileState::Empty, _) => {
-                private::file(&data.path(UNFINISHED))?;
-                Ok(data)
-            }
-            (FileState::Full, _) => data.check_secrets(),
+            (FileState::Missing | FileState::Empty, _) => private::file(&data.path(UNFINISHED))?,
         }
+        Ok(data)
     }
 
     /// Opens a directory for the secrets only, for a table at a DynamoDB endpoint.
@@ -94,22 +104,55 @@ impl Data {
     /// # Errors
     /// As [`with_table`](Self::with_table). A table that has lost its secrets is an error here too.
     pub fn secrets_only(directory: &Path) -> Result<Self, DataError> {
+        let data = Self::at(directory)?;
+        if data.find(TABLE)? == FileState::Full {
+            data.check_secrets()?;
+        } else if data.find(SECRETS)? != FileState::Full {
+            private::file(&data.path(UNFINISHED))?;
+        }
+        Ok(data)
+    }
+
+    fn at(directory: &Path) -> Result<Self, DataError> {
         private::directory(directory)?;
-        let data = Self {
+        Ok(Self {
             directory: directory.to_owned(),
-        };
-        match data.find(TABLE)? {
-            FileState::Full => data.check_secrets(),
-            FileState::Missing | FileState::Empty => Ok(data),
+        })
+    }
+
+    /// Fails when a table's secrets are missing, unless a first start was interrupted. Empty secrets are to be created.
+    fn check_secrets(&self) -> Result<(), DataError> {
+        // In this order: another process may be in its first start, and the secrets exist before its end.
+        let is_unfinished = self.path(UNFINISHED).exists();
+        match self.find(SECRETS)? {
+            FileState::Missing if !is_unfinished => Err(DataError::NoSecrets(self.directory.clone())),
+            FileState::Empty => Ok(private::file(&self.path(UNFINISHED))?),
+            FileState::Missing | FileState::Full => Ok(()),
         }
     }
 
-    /// Fails when a table's secrets are missing, unless a first start was interrupted.
-    fn check_secrets(self) -> Result<Self, DataError> {
-        if self.find(SECRETS)? == FileState::Missing && !self.path(UNFINISHED).exists() {
-            return Err(DataError::NoSecrets(self.directory));
+    /// Waits until no other process creates files of this directory. A complete directory is waited for by nobody.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] if the file `first-start` can't be locked, or if another process doesn't end its first start.
+    pub async fn turn(&self) -> Result<Turn, DataError> {
+        let path = self.path(UNFINISHED);
+        let of_path = |error| DataError::Io(path.clone(), error);
+        let file = match File::options().write(true).open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Turn { _lock: None }),
+            opened => opened.map_err(of_path)?,
+        };
+        let deadline = Instant::now() + TURN_WITHIN;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Turn { _lock: Some(file) }),
+                Err(TryLockError::Error(error)) => return Err(of_path(error)),
+                Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
+                    return Err(of_path(io::Error::other("another process has locked it")));
+                }
+                Err(TryLockError::WouldBlock) => sleep(TURN_PAUSE).await,
+            }
         }
-        Ok(self)
     }
 
     /// The table's file.
@@ -120,68 +163,60 @@ impl Data {
 
     /// Returns the file in which this process must create the table first, if the directory has no table. Its name has this
     /// process's id. Creating a table takes several commits of the engine, and a process that is killed between two of them
-    /// must not leave a table behind.
+    /// must not leave a table behind. Needs the [turn](Self::turn).
     ///
     /// # Errors
-    /// [`DataError::Io`] if the directory can't be read, or a file of an earlier process with the same id can't be removed.
+    /// [`DataError::Io`] if the directory can't be read, or a file of an interrupted first start can't be removed.
     pub fn new_table(&self) -> Result<Option<PathBuf>, DataError> {
         if self.find(TABLE)? == FileState::Full {
             return Ok(None);
         }
-        let name = format!("{TABLE}.{}", std::process::id());
-        for suffix in JOURNALS.iter().chain(&[""]) {
-            remove_if_there(self.path(&format!("{name}{suffix}")))?;
-        }
-        Ok(Some(self.path(&name)))
+        self.remove_leftovers()?;
+        Ok(Some(self.path(&format!("{TABLE}.{}", std::process::id()))))
     }
 
-    /// Makes a file of [`new_table`](Self::new_table) the table's file, unless another process has created the table
-    /// meanwhile. Then the table is that one.
+    /// Makes a file of [`new_table`](Self::new_table) the table's file, unless the directory has a table meanwhile. Then the
+    /// table is that one.
     ///
     /// # Errors
     /// [`DataError::Io`] if the file can't be moved.
     pub fn adopt_table(&self, new: &Path) -> Result<(), DataError> {
-        let of_path = |error| DataError::Io(self.table(), error);
-        match self.find(TABLE)? {
-            FileState::Full => {}
-            FileState::Empty => fs::rename(new, self.table()).map_err(of_path)?,
-            FileState::Missing => match fs::hard_link(new, self.table()) {
-                Err(error) if self.find(TABLE)? != FileState::Full => return Err(of_path(error)),
-                _ => {}
-            },
+        if self.find(TABLE)? == FileState::Full {
+            return remove_if_there(new.to_owned());
         }
-        remove_if_there(new.to_owned())
+        // SQLite would read those of a deleted table into the new one.
+        for suffix in JOURNALS {
+            remove_if_there(self.path(&format!("{TABLE}{suffix}")))?;
+        }
+        fs::rename(new, self.table()).map_err(|error| DataError::Io(self.table(), error))
     }
 
     /// Returns the secrets, and creates them if they don't exist. This ends a first start, so the table must exist before.
+    /// Needs the [turn](Self::turn).
     ///
     /// # Errors
     /// [`DataError`] if the secrets can't be read or written, or aren't in the form that this program writes.
     pub fn secrets(&self) -> Result<AuthSecrets, DataError> {
         let path = self.path(SECRETS);
         let of_path = |error| DataError::Io(path.clone(), error);
-        match self.find(SECRETS)? {
-            FileState::Full => private::restrict_if_exists(&path)?,
-            FileState::Missing => {
-                let new = self.new_secrets()?;
-                // Fails when another process has created the secrets meanwhile. Those are used then. That process may also
-                // have removed the new file as a leftover.
-                match fs::hard_link(&new, &path) {
-                    Err(error) if self.find(SECRETS)? != FileState::Full => return Err(of_path(error)),
-                    _ => {}
-                }
-            }
-            FileState::Empty => {
-                fs::rename(self.new_secrets()?, &path).map_err(of_path)?;
-                tracing::warn!(
-                    path = %path.display(),
-                    "the file was empty and has new secrets now; every user must sign in again"
-                );
-            }
+        let found = self.find(SECRETS)?;
+        if found == FileState::Full {
+            private::restrict_if_exists(&path)?;
+        } else {
+            fs::rename(self.new_secrets()?, &path).map_err(of_path)?;
         }
-        self.remove_leftovers()?;
-        remove_if_there(self.path(UNFINISHED))?;
-        self.sync()?;
+        if found == FileState::Empty {
+            tracing::warn!(
+                path = %path.display(),
+                "the file was empty and has new secrets now; every user must sign in again"
+            );
+        }
+        if self.path(UNFINISHED).exists() {
+            self.remove_leftovers()?;
+            // The names of the new files are on the disk before that of `first-start` is removed.
+            self.sync()?;
+            remove_if_there(self.path(UNFINISHED))?;
+        }
         let json = fs::read_to_string(&path).map_err(of_path)?;
         SecretTexts::from_json(&json)
             .and_then(|texts| AuthSecrets::derive(&texts))
@@ -198,7 +233,7 @@ impl Data {
         Ok(path)
     }
 
-    /// Removes the files of new secrets and new tables of this process and of processes that were killed.
+    /// Removes the files of new secrets and new tables that processes which were killed have left behind.
     fn remove_leftovers(&self) -> Result<(), DataError> {
         let of_directory = |error| DataError::Io(self.directory.clone(), error);
         for entry in fs::read_dir(&self.directory).map_err(of_directory)? {
@@ -215,7 +250,7 @@ impl Data {
     fn sync(&self) -> Result<(), DataError> {
         // Other systems than Unix can't open a directory.
         #[cfg(unix)]
-        fs::File::open(&self.directory)
+        File::open(&self.directory)
             .and_then(|directory| directory.sync_all())
             .map_err(|error| DataError::Io(self.directory.clone(), error))?;
         Ok(())
@@ -289,13 +324,64 @@ mod tests {
         assert_eq!(fs::read_to_string(data.table()).unwrap(), "theirs");
         assert_eq!(data.new_table().unwrap(), None);
 
-        // An empty file is no table.
+        // An empty file is no table, and what belonged to an earlier table isn't kept.
         fs::write(data.table(), "").unwrap();
+        fs::write(directory.path().join("table.sqlite-wal"), "theirs").unwrap();
         let new = data.new_table().unwrap().unwrap();
         fs::write(&new, "ours").unwrap();
         data.adopt_table(&new).unwrap();
         assert_eq!(fs::read_to_string(data.table()).unwrap(), "ours");
-        assert!(!new.exists());
+        assert_eq!(names(directory.path()), [UNFINISHED, TABLE]);
+    }
+
+    #[tokio::test]
+    async fn one_process_at_a_time_creates_the_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let [one, other] = [(); 2].map(|()| Data::with_table(path).unwrap());
+        let turn = one.turn().await.unwrap();
+        let mut waiting = Box::pin(other.turn());
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        let new = one.new_table().unwrap().unwrap();
+        fs::write(&new, "a table").unwrap();
+        one.adopt_table(&new).unwrap();
+        one.secrets().unwrap();
+        // Nothing is created in a complete directory.
+        Data::with_table(path).unwrap().turn().await.unwrap();
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        drop(turn);
+        let _turn = waiting.await.unwrap();
+        assert_eq!(other.new_table().unwrap(), None);
+
+        // Empty secrets are replaced, by one process at a time as well.
+        fs::write(path.join(SECRETS), "").unwrap();
+        let [one, other] = [(); 2].map(|()| Data::with_table(path).unwrap());
+        let _turn = one.turn().await.unwrap();
+        assert!(futures_util::poll!(Box::pin(other.turn())).is_pending());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_start_that_does_not_end_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = Data::with_table(directory.path()).unwrap();
+        let _turn = data.turn().await.unwrap();
+        let text = data.turn().await.unwrap_err().to_string();
+        assert!(
+            text.contains("first-start") && text.contains("another process") && text.contains("--data"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_new_table_has_the_space_of_those_that_were_not_finished() {
+        let left = [
+            ("table.sqlite.4294967295", "a"),
+            ("table.sqlite.4294967295-wal", "b"),
+        ];
+        let directory = with(&left);
+        let new = Data::with_table(directory.path()).unwrap().new_table().unwrap();
+        assert_eq!(new.unwrap().parent(), Some(directory.path()));
+        assert_eq!(names(directory.path()), [UNFINISHED]);
     }
 
     #[test]

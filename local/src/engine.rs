@@ -49,6 +49,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// The suffixes that SQLite appends to the file's name for its journals.
 pub(crate) const JOURNALS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
+/// Why a file can't be opened: the engine takes its name as text.
+const NOT_UNICODE: &str = "its name isn't Unicode";
+
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
@@ -81,7 +84,8 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Names this file in place of the one that can't be opened. For a file that is to get this name.
+    /// Names `path` as the file that can't be opened. A table is created in a file of another name, which the person who reads
+    /// the error doesn't know.
     pub(crate) fn of_file(self, path: PathBuf) -> Self {
         match self {
             Self::Open { reason, .. } => Self::Open {
@@ -245,11 +249,27 @@ fn open(storage: &Storage) -> Result<Handles, EngineError> {
                 make_private(path, name).map_err(EngineError::Private)?;
                 Handles::file(name).map_err(|error| error.to_string())
             }
-            None => Err("its name isn't Unicode".to_owned()),
+            None => Err(NOT_UNICODE.to_owned()),
         },
     };
     let storage = storage.clone();
     result.map_err(|reason| EngineError::Open { storage, reason })
+}
+
+/// Writes what the log of a closed file still has into the file, so that it can be moved without its log. Closing a file does
+/// this too, but doesn't report a failure, for example on a full disk.
+///
+/// # Errors
+/// [`EngineError::Open`] if the log can't be written into the file.
+pub(crate) fn complete(path: &Path) -> Result<(), EngineError> {
+    let written = match path.to_str() {
+        Some(name) => handles::write_log_into(name).map_err(|error| error.to_string()),
+        None => Err(NOT_UNICODE.to_owned()),
+    };
+    written.map_err(|reason| EngineError::Open {
+        storage: Storage::File(path.to_owned()),
+        reason,
+    })
 }
 
 /// Creates the file before SQLite does. SQLite would create a file that everybody can read, and it gives its journals the
@@ -415,6 +435,27 @@ mod tests {
         let engine = Engine::start(&storage).unwrap();
         assert!(call(addr(&engine), "ListTables", "{}").contains("movies"));
         assert_eq!(engine.database().table_count().unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_completed_file_can_be_moved_without_its_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let engine = Engine::without_endpoint(&Storage::File(path("open"))).unwrap();
+        let create: dynoxide::actions::create_table::CreateTableRequest =
+            serde_json::from_str(CREATE).unwrap();
+        engine.database().create_table(create).unwrap();
+        // As after a close that couldn't write the log into the file.
+        std::fs::copy(path("open"), path("left")).unwrap();
+        std::fs::copy(path("open-wal"), path("left-wal")).unwrap();
+        std::fs::copy(path("left"), path("moved before")).unwrap();
+        complete(&path("left")).unwrap();
+        std::fs::rename(path("left"), path("moved")).unwrap();
+        for (name, tables) in [("moved before", 0), ("moved", 1)] {
+            let moved = Engine::without_endpoint(&Storage::File(path(name))).unwrap();
+            assert_eq!(moved.database().table_count().unwrap(), tables, "{name}");
+        }
+        engine.shutdown().await.unwrap();
     }
 
     #[test]

@@ -30,7 +30,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use crate::{
     ceilings::raise_descriptor_limit,
     data::Data,
-    engine::{Engine, Storage},
+    engine::{self, Engine, EngineError, Storage},
     gateway::Gateway,
     guard::Guard,
     import::{ImportError, Importer, Source},
@@ -152,13 +152,15 @@ pub(crate) async fn open(
     has_endpoint: bool,
 ) -> Result<Opened, StartError> {
     let data = Data::with_table(directory)?;
+    let _turn = data.turn().await?;
     let failed = |error| StartError::Table(TablePlace::Data(directory.to_owned()), error);
     if let Some(new) = data.new_table()? {
-        let engine = Engine::without_endpoint(&Storage::File(new.clone()));
-        let engine = engine.map_err(|error| error.of_file(data.table()))?;
+        let of_table = |error: EngineError| error.of_file(data.table());
+        let engine = Engine::without_endpoint(&Storage::File(new.clone())).map_err(of_table)?;
         let created = template.table.create_in(&engine, table).await;
         engine.shutdown().await?;
         created.map_err(failed)?;
+        engine::complete(&new).map_err(of_table)?;
         data.adopt_table(&new)?;
     }
     let engine = Engine::new(&Storage::File(data.table()), has_endpoint)?;
@@ -208,6 +210,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
             let client = client.map_err(|error| StartError::Aws(error.to_string()))?;
             let created = template.table.create(&client, table).await;
             created.map_err(|error| StartError::Table(TablePlace::Endpoint(url.clone()), error))?;
+            let _turn = data.turn().await?;
             (None, Some(url.clone()), client, data.secrets()?)
         }
     };
@@ -311,7 +314,8 @@ impl Running {
     /// Returns an error if the engine didn't stop cleanly. Even then no acknowledged write is lost.
     pub async fn stop(self) -> Result<(), StartError> {
         self.sweeping.abort();
-        // A sweep that runs ends at its next call, and must not call a table that is closed. This fails because it was aborted.
+        // A running sweep ends where it next waits, and must not call a table that is closed. The error says that the task was
+        // aborted.
         let _ = self.sweeping.await;
         // Fails when the server has ended by itself.
         let _ = self.stop.send(());

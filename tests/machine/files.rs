@@ -9,16 +9,12 @@ use std::{
 };
 
 use marquee::engine::{Engine, Storage};
+use reqwest::StatusCode;
+use serde_json::json;
 use tokio::{process::Command, time::sleep};
 
-use super::{marquee, movies_csv, run_to_end, signal, start, stderr_of, stop};
-
-/// Returns a command that serves this directory on any port, without the demonstration catalog.
-fn serve(data: &Path) -> Command {
-    let mut command = marquee(["--port", "0", "--catalog", "none", "--data"]);
-    command.arg(data);
-    command
-}
+use super::{marquee, movies_csv, run_to_end, signal, start, start::serve, stderr_of, stop};
+use crate::support::PASSWORD;
 
 fn import(data: &Path, csv: &Path) -> Command {
     let mut command = marquee(["import"]);
@@ -238,6 +234,51 @@ async fn every_command_reports_a_lost_table_or_lost_secrets() {
 }
 
 #[tokio::test]
+async fn a_new_table_has_nothing_of_a_deleted_one() {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let body = json!({"username": "ripley", "email": "ripley@example.com", "password": PASSWORD});
+    for round in 0..2 {
+        let (mut child, [api, _]) = start(serve(&data)).await.unwrap();
+        let register = reqwest::Client::new().post(format!("{api}/api/auth/register/"));
+        let answer = register.json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED, "round {round}");
+        // A killed program leaves its journals, and a person who wants to start over may delete only these two.
+        signal(&child, "KILL").await;
+        child.wait().await.unwrap();
+        fs::remove_file(data.join("table.sqlite")).unwrap();
+        fs::remove_file(data.join("secrets.json")).unwrap();
+        assert!(
+            names(&data).contains(&"table.sqlite-wal".to_owned()),
+            "round {round}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn first_starts_at_once_have_one_table() {
+    let root = tempfile::tempdir().unwrap();
+    for round in 0..8 {
+        let data = root.path().join(round.to_string());
+        if round % 2 == 1 {
+            // An empty file is no table. An interrupted first start of an earlier version has left one.
+            fs::create_dir(&data).unwrap();
+            fs::write(data.join("table.sqlite"), "").unwrap();
+        }
+        let commands = (0..6).map(|_| run_to_end(promote(&data)));
+        for output in futures_util::future::join_all(commands).await {
+            assert_eq!(
+                stderr_of(&output),
+                "marquee: there is no user nobody\n",
+                "round {round}"
+            );
+        }
+        assert_private(&data);
+        assert_eq!(names(&data), ["secrets.json", "table.sqlite"]);
+    }
+}
+
+#[tokio::test]
 async fn a_first_start_killed_at_any_moment_leaves_a_usable_directory() {
     let root = tempfile::tempdir().unwrap();
     let mut unfinished = 0;
@@ -248,13 +289,13 @@ async fn a_first_start_killed_at_any_moment_leaves_a_usable_directory() {
         while !data.exists() {
             sleep(Duration::from_millis(1)).await;
         }
-        sleep(Duration::from_millis(round)).await;
+        sleep(Duration::from_millis(round * 5)).await;
         signal(&child, "KILL").await;
         child.wait().await.unwrap();
         unfinished += usize::from(!data.join("secrets.json").exists());
         let (child, _) = start(serve(&data))
             .await
-            .unwrap_or_else(|stderr| panic!("killed after {round} ms: {stderr}"));
+            .unwrap_or_else(|stderr| panic!("killed in round {round}: {stderr}"));
         stop(child).await;
         assert_private(&data);
         assert_eq!(names(&data), ["secrets.json", "table.sqlite"]);

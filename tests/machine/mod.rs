@@ -1,9 +1,10 @@
-//! The program on one machine: its start, its files, its engine's endpoint, the addresses that it contacts, and its ceilings on
-//! connections and memory.
+//! The program on one machine: its start, its files, a full disk, its engine's endpoint, the addresses that it contacts, and
+//! its ceilings on connections and memory.
 
 mod browsers;
 mod ceilings;
 mod files;
+mod full_disk;
 mod loopback;
 mod start;
 mod upgrade;

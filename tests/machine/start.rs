@@ -9,7 +9,6 @@ use std::{
     net::TcpListener,
     os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
     path::Path,
-    process::Stdio,
 };
 
 use reqwest::StatusCode;
@@ -50,6 +49,7 @@ async fn message_with(command: Command, status: i32) -> String {
     text
 }
 
+/// Returns a command that serves this directory on any port, without the demonstration catalog.
 pub(super) fn serve(data: &Path) -> Command {
     let mut command = marquee(["--port", "0", "--catalog", "none", "--data"]);
     command.arg(data);
@@ -58,7 +58,7 @@ pub(super) fn serve(data: &Path) -> Command {
 
 /// A message names all of these.
 #[track_caller]
-fn assert_names(text: &str, names: &[&str]) {
+pub(super) fn assert_names(text: &str, names: &[&str]) {
     for name in names {
         assert!(text.contains(name), "{name} is missing: {text}");
     }
@@ -358,80 +358,6 @@ async fn a_catalog_that_cannot_be_read_is_named_before_anything_is_created() {
         &message_of(command).await,
         &[strange.to_str().unwrap(), "--catalog"],
     );
-}
-
-/// Returns a command whose process can write no file longer than this. A longer write fails as on a full disk, except for
-/// the reason that the system gives.
-fn limited(kilobytes: u32, args: &[&str]) -> Command {
-    // Without the signal, the write fails with an error. The unit of the limit is 512 bytes.
-    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kilobytes * 2);
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_marquee")])
-        .args(args)
-        .env("RUST_LOG", "error")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
-}
-
-#[tokio::test]
-async fn a_disk_that_takes_no_more_at_the_start_is_named() {
-    let root = tempfile::tempdir().unwrap();
-    // The first is too small for the table, the second for the catalog.
-    for kilobytes in [16, 512] {
-        let data = root.path().join(kilobytes.to_string());
-        let data = data.to_str().unwrap();
-        let command = limited(kilobytes, &["--port", "0", "--data", data]);
-        let output = run_to_end(command).await;
-        let text = stderr_of(&output);
-        assert_eq!(output.status.code(), Some(1), "{text}");
-        let message = text.lines().find(|line| line.starts_with("marquee: ")).unwrap();
-        let names = [
-            &format!("the table's file {data}/table.sqlite can't be "),
-            "--data",
-        ];
-        assert_names(message, &names);
-    }
-}
-
-#[tokio::test]
-async fn a_disk_that_takes_no_more_is_named_in_the_log_of_the_running_server() {
-    let root = tempfile::tempdir().unwrap();
-    let data = root.path().join("data");
-    let (child, _) = start(serve(&data)).await.unwrap();
-    stop(child).await;
-    let data = data.to_str().unwrap();
-    let command = limited(300, &["--port", "0", "--catalog", "none", "--data", data]);
-    let (mut child, [api, _]) = start(command).await.unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-    let http = reqwest::Client::new();
-    let mut failed = 0;
-    for n in 0..200 {
-        let name = format!("user{n}");
-        let body = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
-        let sent = http.post(format!("{api}/api/auth/register/")).json(&body).send();
-        if sent.await.unwrap().status() == StatusCode::SERVICE_UNAVAILABLE {
-            failed += 1;
-            break;
-        }
-    }
-    assert_eq!(failed, 1, "no write failed");
-    let line = log.next_line().await.unwrap().unwrap();
-    assert_names(
-        &line,
-        &[
-            "ERROR",
-            "the table's file can't be",
-            &format!("{data}/table.sqlite"),
-        ],
-    );
-    // Reads continue.
-    let movies = http.get(format!("{api}/api/movies/")).send().await.unwrap();
-    assert_eq!(movies.status(), StatusCode::OK);
-    stop(child).await;
 }
 
 #[tokio::test]

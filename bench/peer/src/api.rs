@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -251,13 +252,7 @@ async fn list_newest(
     Caller(user): Caller,
     Query(page): Query<Page>,
 ) -> Result<Json<List>, Failure> {
-    let limit = limited(page.limit, NEWEST)?;
-    let results = api
-        .database
-        .read(move |connection| movies::newest(connection, user, limit));
-    Ok(Json(List {
-        results: results.await?,
-    }))
+    first_of(&api, user, limited(page.limit, NEWEST)?, movies::newest).await
 }
 
 async fn list_most_liked(
@@ -265,10 +260,19 @@ async fn list_most_liked(
     Caller(user): Caller,
     Query(page): Query<Page>,
 ) -> Result<Json<List>, Failure> {
-    let limit = limited(page.limit, MOST_LIKED)?;
+    first_of(&api, user, limited(page.limit, MOST_LIKED)?, movies::most_liked).await
+}
+
+/// Returns the first movies that a statement orders.
+async fn first_of(
+    api: &Api,
+    user: i64,
+    limit: i64,
+    statement: fn(&Connection, i64, i64) -> Result<Vec<Movie>, Error>,
+) -> Result<Json<List>, Failure> {
     let results = api
         .database
-        .read(move |connection| movies::most_liked(connection, user, limit));
+        .read(move |connection| statement(connection, user, limit));
     Ok(Json(List {
         results: results.await?,
     }))

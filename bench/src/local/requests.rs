@@ -200,11 +200,22 @@ async fn pages(server: &Server) -> Result<Requests, Failure> {
         && pages.len() < PAGES
     {
         let page: Value = connection.json(last).await?;
-        let Some(next) = page["next"].as_str() else {
+        let Some(next) = next(&page)? else {
             break;
         };
-        let path = next.find("/api/").and_then(|at| next.get(at..));
-        pages.push(Request::get(path.ok_or("a link without a path")?));
+        pages.push(next);
     }
     Ok(pages)
+}
+
+/// Returns the request for the page after this one, or `None` if this is the last.
+///
+/// # Errors
+/// Returns an error if the link isn't one of the API.
+pub(crate) fn next(page: &Value) -> Result<Option<Request>, Failure> {
+    let Some(url) = page["next"].as_str() else {
+        return Ok(None);
+    };
+    let path = url.find("/api/").and_then(|at| url.get(at..));
+    Ok(Some(Request::get(path.ok_or("a link without a path")?)))
 }

@@ -74,9 +74,7 @@ impl Both {
 }
 
 fn next(page: &Value) -> Result<Request, Failure> {
-    let url = page["next"].as_str().ok_or("the list ended too early")?;
-    let path = url.find("/api/").and_then(|at| url.get(at..));
-    Ok(Request::get(path.ok_or("a link without a path")?))
+    requests::next(page)?.ok_or_else(|| "the list ended too early".into())
 }
 
 /// Returns the ids of a page of movies.

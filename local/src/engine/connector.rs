@@ -73,7 +73,8 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let calls = Arc::clone(&self.0);
         HttpConnectorFuture::new(async move {
-            // Many answers are ready at once. Without this, a task that makes many calls would keep its thread from others.
+            // Most answers are ready without a wait. Without this, a task that makes many calls would keep all other tasks of
+            // its thread waiting.
             consume_budget().await;
             let answer = run(&calls, &request).await;
             response(answer.unwrap_or_else(|failure| failure.answer()))

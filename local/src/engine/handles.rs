@@ -36,9 +36,12 @@ pub(super) struct Open {
     file: Option<FileHandles>,
 }
 
+/// The readers of a file. A read takes one that is free.
+type Readers = Arc<[Mutex<Storage>]>;
+
 struct FileHandles {
     path: String,
-    readers: Mutex<Arc<[Mutex<Storage>]>>,
+    readers: Arc<Mutex<Readers>>,
     writer: Writer,
 }
 
@@ -54,7 +57,7 @@ impl Handles {
         // The first one creates the tables of the file's own format, or brings them up to date.
         let database = Database::new(path)?;
         let file = FileHandles {
-            readers: Mutex::new(readers(path)?),
+            readers: Arc::new(Mutex::new(readers(path)?)),
             writer: Writer::start(Writing::open(path)?)?,
             path: path.to_owned(),
         };
@@ -128,16 +131,20 @@ impl Open {
         let Some(file) = &self.file else {
             return self.general(define).await;
         };
-        let (general, path) = (self.database.clone(), file.path.clone());
-        // On the writer's thread, so that no write comes between the change and the new handle.
+        let (general, path, current) = (
+            self.database.clone(),
+            file.path.clone(),
+            Arc::clone(&file.readers),
+        );
+        // On the writer's thread, so that no write comes between the change and the new handles, and so that they are opened
+        // even if the caller stops waiting.
         let work = move |writing: &mut Writing| {
             let answer = define(&general)?;
             *writing = Writing::open(&path)?;
-            Ok((answer, readers(&path)?))
+            *current.lock().unwrap_or_else(PoisonError::into_inner) = readers(&path)?;
+            Ok(answer)
         };
-        let (answer, readers) = file.writer.run(work).await?;
-        *file.readers.lock().unwrap_or_else(PoisonError::into_inner) = readers;
-        Ok(answer)
+        file.writer.run(work).await
     }
 
     /// Runs any other operation, on a thread that may block.
@@ -165,7 +172,7 @@ fn free(readers: &[Mutex<Storage>]) -> MutexGuard<'_, Storage> {
 }
 
 /// Opens the readers of a file.
-fn readers(path: &str) -> Result<Arc<[Mutex<Storage>]>, DynoxideError> {
+fn readers(path: &str) -> Result<Readers, DynoxideError> {
     let threads = available_parallelism().map_or(1, usize::from);
     let reader = || {
         let storage = Storage::new(path)?;
@@ -175,6 +182,21 @@ fn readers(path: &str) -> Result<Arc<[Mutex<Storage>]>, DynoxideError> {
         Ok(Mutex::new(storage))
     };
     (0..MIN_READERS.max(threads + 1)).map(|_| reader()).collect()
+}
+
+/// Writes the log of a file that no handle has open into the file (SQLite: "PRAGMA wal_checkpoint").
+pub(super) fn write_log_into(path: &str) -> Result<(), DynoxideError> {
+    let storage = Storage::new(path)?;
+    let checkpoint = storage
+        .conn()
+        .prepare("PRAGMA wal_checkpoint(TRUNCATE)")?
+        .query_row([], |row| row.get(0));
+    match checkpoint? {
+        false => Ok(()),
+        true => Err(DynoxideError::InternalServerError(
+            "database is locked".to_owned(),
+        )),
+    }
 }
 
 /// Runs `work` and makes an error of a panic, so that the caller gets an answer. The panic's message was written to the log

@@ -89,8 +89,11 @@ impl Intercept for PlainUserAgent {
 /// The same client, but the SDK retries its calls. For calls that are not made by the store.
 #[must_use]
 pub fn retrying(client: &Client) -> Client {
-    let config = client.config().to_builder().retry_config(aws::retries());
-    Client::from_conf(config.build())
+    let config = client.config();
+    let reconnect_mode = config.retry_config().map(RetryConfig::reconnect_mode);
+    let retries = aws::retries()
+        .with_reconnect_mode(reconnect_mode.unwrap_or(ReconnectMode::ReconnectOnTransientError));
+    Client::from_conf(config.to_builder().retry_config(retries).build())
 }
 
 fn settings(aws: &SdkConfig, endpoint: Option<&str>) -> SdkConfig {

@@ -193,6 +193,19 @@ async fn a_call_within_the_process_is_answered_as_over_the_wire() {
     }
 }
 
+#[tokio::test]
+async fn a_task_of_many_calls_lets_others_run() {
+    let engine = Engine::without_endpoint(&Storage::Memory).unwrap();
+    let other = tokio::spawn(async {});
+    let mut calls = 0;
+    while !other.is_finished() {
+        calls += 1;
+        assert!(calls < 1_000, "the task has kept its thread");
+        in_process(&engine, request("GetItem", b"{}")).await;
+    }
+    engine.shutdown().await.unwrap();
+}
+
 /// Guarantee 64.
 #[tokio::test]
 async fn the_sdk_reads_answers_and_errors_alike_and_writes_are_seen_on_both_ways() {

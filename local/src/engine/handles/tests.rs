@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::timeout;
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
 use super::*;
 use crate::engine::operations::run;
@@ -11,6 +11,15 @@ use crate::engine::operations::run;
 const CREATE: &str = r#"{"TableName":"tab","BillingMode":"PAY_PER_REQUEST",
     "AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}],
     "KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}]}"#;
+
+/// Adds an index by the attribute `by`.
+const INDEX: &str = r#"{"TableName":"tab","AttributeDefinitions":[{"AttributeName":"by","AttributeType":"S"}],
+        "GlobalSecondaryIndexUpdates":[{"Create":{"IndexName":"idx","Projection":{"ProjectionType":"ALL"},
+        "KeySchema":[{"AttributeName":"by","KeyType":"HASH"}]}}]}"#;
+
+/// Reads that index.
+const QUERY: &str = r##"{"TableName":"tab","IndexName":"idx","KeyConditionExpression":"#b = :x","ExpressionAttributeNames":{"#b":"by"},
+        "ExpressionAttributeValues":{":x":{"S":"x"}}}"##;
 
 fn put(key: &str) -> String {
     format!(r#"{{"TableName":"tab","Item":{{"pk":{{"S":"{key}"}},"by":{{"S":"x"}}}}}}"#)
@@ -33,6 +42,27 @@ async fn both() -> (tempfile::TempDir, [Arc<Handles>; 2]) {
 
 async fn call(handles: &Handles, operation: &str, body: &str) -> Result<String, DynoxideError> {
     run(&*handles.open()?, operation, body).await
+}
+
+/// Begins a write that ends when the returned sender is dropped, and waits until it has run `first`.
+async fn begin_slow_write(
+    open: &Arc<Open>,
+    first: impl FnOnce(&Database) + Send + 'static,
+) -> (mpsc::Sender<()>, JoinHandle<Result<(), DynoxideError>>) {
+    let (begun, has_begun) = oneshot::channel();
+    let (release, held) = mpsc::channel::<()>();
+    let open = Arc::clone(open);
+    let slow = tokio::spawn(async move {
+        open.write(move |database| {
+            first(database);
+            begun.send(()).unwrap();
+            let _ = held.recv();
+            Ok(())
+        })
+        .await
+    });
+    has_begun.await.unwrap();
+    (release, slow)
 }
 
 async fn has(handles: &Handles, key: &str) -> bool {
@@ -88,20 +118,7 @@ async fn a_read_does_not_wait_for_a_long_operation() {
 async fn a_write_finishes_although_its_caller_stops_waiting() {
     let (_directory, [handles, _]) = both().await;
     let open = handles.open().unwrap();
-    let (begun, has_begun) = mpsc::channel();
-    let (release, held) = mpsc::channel::<()>();
-    let slow = tokio::spawn({
-        let open = Arc::clone(&open);
-        async move {
-            open.write(move |_| {
-                begun.send(()).unwrap();
-                let _ = held.recv();
-                Ok(())
-            })
-            .await
-        }
-    });
-    has_begun.recv().unwrap();
+    let (release, slow) = begin_slow_write(&open, |_| {}).await;
     // Waits behind the slow one, and is then abandoned.
     let body = put("abandoned");
     let mut abandoned = Box::pin(run(&open, "PutItem", &body));
@@ -116,26 +133,37 @@ async fn a_write_finishes_although_its_caller_stops_waiting() {
 
 /// Guarantee 65.
 #[tokio::test(flavor = "multi_thread")]
+async fn closing_waits_for_abandoned_writes() {
+    let (directory, [handles, _]) = both().await;
+    let open = handles.open().unwrap();
+    let (release, slow) = begin_slow_write(&open, |_| {}).await;
+    let body = put("abandoned");
+    let mut abandoned = Box::pin(run(&open, "PutItem", &body));
+    assert!(futures_util::poll!(&mut abandoned).is_pending());
+    drop(abandoned);
+    drop(open);
+    slow.abort();
+    slow.await.unwrap_err();
+    let mut closing = tokio::task::spawn_blocking(move || handles.close());
+    let closed = timeout(Duration::from_millis(100), &mut closing).await;
+    assert!(closed.is_err(), "it was closed before its writes had ended");
+    drop(release);
+    closing.await.unwrap();
+    let again = Handles::file(directory.path().join("table").to_str().unwrap()).unwrap();
+    assert!(has(&again, "abandoned").await);
+}
+
+/// Guarantee 65.
+#[tokio::test(flavor = "multi_thread")]
 async fn no_read_shows_a_write_before_it_is_on_the_disk() {
     let (_directory, [handles, _]) = both().await;
     let open = handles.open().unwrap();
-    let (written, is_written) = mpsc::channel();
-    let (release, held) = mpsc::channel::<()>();
-    let slow = tokio::spawn({
-        let open = Arc::clone(&open);
-        async move {
-            open.write(move |database| {
-                let request = serde_json::from_str(&put("early")).unwrap();
-                database.put_item(request)?;
-                // It is committed, and the disk hasn't been waited for.
-                written.send(()).unwrap();
-                let _ = held.recv();
-                Ok(())
-            })
-            .await
-        }
-    });
-    is_written.recv().unwrap();
+    // Once this has begun, the item is committed, and the disk hasn't been waited for.
+    let (release, slow) = begin_slow_write(&open, |database| {
+        let request = serde_json::from_str(&put("early")).unwrap();
+        database.put_item(request).unwrap();
+    })
+    .await;
     let mut reading = Box::pin(has(&handles, "early"));
     assert!(futures_util::poll!(&mut reading).is_pending());
     drop(release);
@@ -170,11 +198,6 @@ async fn a_panic_is_an_error_and_the_next_call_works() {
 /// Guarantee 65.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_handle_knows_a_changed_definition() {
-    const INDEX: &str = r#"{"TableName":"tab","AttributeDefinitions":[{"AttributeName":"by","AttributeType":"S"}],
-        "GlobalSecondaryIndexUpdates":[{"Create":{"IndexName":"idx","Projection":{"ProjectionType":"ALL"},
-        "KeySchema":[{"AttributeName":"by","KeyType":"HASH"}]}}]}"#;
-    const QUERY: &str = r##"{"TableName":"tab","IndexName":"idx","KeyConditionExpression":"#b = :x","ExpressionAttributeNames":{"#b":"by"},
-        "ExpressionAttributeValues":{":x":{"S":"x"}}}"##;
     let (_directory, handles) = both().await;
     for handles in handles {
         call(&handles, "PutItem", &put("old")).await.unwrap();
@@ -184,6 +207,24 @@ async fn every_handle_knows_a_changed_definition() {
         let found = call(&handles, "Query", QUERY).await.unwrap();
         assert!(found.contains("\"Count\":2"), "{found}");
     }
+}
+
+/// Guarantee 65.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_handle_knows_a_definition_whose_change_was_abandoned() {
+    let (_directory, [handles, _]) = both().await;
+    // This reader has read the definition.
+    assert!(call(&handles, "Query", QUERY).await.is_err());
+    let open = handles.open().unwrap();
+    let (release, slow) = begin_slow_write(&open, |_| {}).await;
+    let mut abandoned = Box::pin(run(&open, "UpdateTable", INDEX));
+    assert!(futures_util::poll!(&mut abandoned).is_pending());
+    drop(abandoned);
+    drop(release);
+    slow.await.unwrap().unwrap();
+    call(&handles, "PutItem", &put("new")).await.unwrap();
+    let found = call(&handles, "Query", QUERY).await.unwrap();
+    assert!(found.contains("\"Count\":1"), "{found}");
 }
 
 /// Guarantee 65.
