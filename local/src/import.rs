@@ -47,6 +47,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use marquee_shared::db::{Store, counter::Counter};
 use tokio::{runtime::Handle, sync::mpsc};
 
+pub(crate) use self::source::check_kind;
 pub use self::{columns::Field, dates::DateOrder, error::ImportError, options::Options, source::Source};
 use self::{commit::Commits, read::Reading, source::Survey, write::Writer};
 use crate::bulk::Bulk;

@@ -33,7 +33,7 @@ use crate::{
     engine::{self, Engine, EngineError, Storage},
     gateway::Gateway,
     guard::Guard,
-    import::{ImportError, Importer, Source},
+    import::{ImportError, Importer, Source, check_kind},
     private::TABLE,
     start_error::{StartError, TablePlace},
     template::Template,
@@ -290,6 +290,7 @@ fn internal(error: impl std::fmt::Display) -> StartError {
 
 /// Fails if a file can't be read.
 fn check_readable(path: &Path) -> io::Result<()> {
+    check_kind(path)?;
     if File::open(path)?.metadata()?.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }

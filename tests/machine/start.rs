@@ -334,9 +334,17 @@ async fn a_catalog_that_cannot_be_read_is_named_before_anything_is_created() {
     let root = tempfile::tempdir().unwrap();
     let data = root.path().join("data");
     let missing = root.path().join("missing.csv");
+    // Its opening would wait for a writer.
+    let pipe = root.path().join("pipe.csv");
+    let made = Command::new("mkfifo").arg(&pipe).status().await;
+    assert!(made.unwrap().success());
     for (path, reason) in [
         (missing.as_path(), "there is no such file or directory"),
         (root.path(), "it is a directory"),
+        (
+            pipe.as_path(),
+            "it is not a regular file, and it is read twice. Save what it has to a file first",
+        ),
     ] {
         let mut command = marquee(["--port", "0", "--catalog"]);
         command.arg(path).arg("--data").arg(&data);

@@ -53,6 +53,21 @@ fn with_path(path: &Path, error: &io::Error) -> io::Error {
     )
 }
 
+/// Checks that a file isn't a pipe or a device. To be called before the file is opened, because the opening of a pipe waits
+/// for a writer.
+///
+/// # Errors
+/// Returns an error if the file is neither a regular file nor a directory, or if there is none.
+pub(crate) fn check_kind(path: &Path) -> io::Result<()> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() || kind.is_dir() {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "it is not a regular file, and it is read twice. Save what it has to a file first",
+    ))
+}
+
 impl Source {
     /// Opens the file at its beginning. An error names the file.
     pub(super) fn open(&self) -> io::Result<Box<dyn Read>> {
@@ -60,13 +75,7 @@ impl Source {
             Self::Demonstration => Ok(Box::new(DEMONSTRATION)),
             Self::File(path) => {
                 let failed = |error: io::Error| with_path(path, &error);
-                // Checked before it is opened, because the opening of a pipe waits for a writer.
-                let kind = fs::metadata(path).map_err(failed)?.file_type();
-                if !kind.is_file() && !kind.is_dir() {
-                    return Err(failed(io::Error::other(
-                        "it is not a regular file, and it is read twice. Save what it has to a file first",
-                    )));
-                }
+                check_kind(path).map_err(failed)?;
                 let file = File::open(path).map_err(failed)?;
                 let path = path.clone();
                 Ok(Box::new(io::BufReader::new(NamedFile { file, path })))
