@@ -164,7 +164,7 @@ pub(crate) fn processor_seconds(pid: u32) -> Result<f64, Failure> {
     Ok(ticks(&stat).ok_or("/proc/<pid>/stat can't be read")? as f64 / TICKS)
 }
 
-/// Returns `utime` and `stime` of a line of /proc/<pid>/stat together: its fields 14 and 15 (proc_pid_stat(5)).
+/// Returns `utime` and `stime` of a line of `/proc/<pid>/stat` together: its fields 14 and 15 (proc_pid_stat(5)).
 fn ticks(stat: &str) -> Option<u64> {
     // The second field, the name of the program, may contain spaces and parentheses.
     let (_, rest) = stat.rsplit_once(')')?;

@@ -14,7 +14,7 @@ pub type Item = HashMap<String, AttributeValue>;
 /// An item that was read: its attributes in the order of the response.
 ///
 /// It is decoded from the body of a response, and its attributes are then moved into an entity, one after another. So it has
-/// no hash table, and no name of [`NAMES`] is copied: a movie takes a third of the instructions that the SDK's maps would take.
+/// no hash table, and no name of `NAMES` is copied: a movie takes a third of the instructions that the SDK's maps would take.
 #[derive(Clone, Debug, Default)]
 pub struct StoredItem(Vec<(Name, AttributeValue)>);
 

@@ -115,7 +115,7 @@ impl Assumed {
 }
 
 impl GenreChanges {
-    /// The changes for a new movie, with what was read of its genres: [`Store::genres_of_new`].
+    /// The changes for a new movie, with what was read of its genres: `Store::genres_of_new`.
     #[must_use]
     pub fn of_new(movie: &MovieFields, id: MovieId, mut read: HashMap<String, GenreItem>) -> Self {
         let mut changes = Self::between(id, None, Some(movie));

@@ -6,7 +6,7 @@
 //! The index of movies by likes has several partitions, the shards ([`LikesShards`]). A movie gets its shard with its first
 //! favorite, and no later favorite changes it. So functions that write different numbers of shards never move a movie back
 //! and forth, and a list that reads all shards contains each movie exactly once. Only
-//! [`Store::move_likes`](crate::db::Store::move_likes) moves movies.
+//! `Store::move_likes` moves movies.
 
 use std::ops::RangeInclusive;
 
