@@ -15,4 +15,5 @@ mod newest;
 mod outages;
 mod races;
 mod search;
+mod second_try;
 mod shards;

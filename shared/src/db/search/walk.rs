@@ -148,7 +148,7 @@ impl Walk {
     /// The hits of the page of `window`, and its neighbors. Keeps only as many hits as the rest of the budget can fetch, but at
     /// least one, so that every page makes progress.
     #[must_use]
-    pub fn into_page(self, found: Found, window: &Window, limit: PageLimit) -> (Driver, Slice<PossibleHit>) {
+    pub fn page(&self, found: Found, window: &Window, limit: PageLimit) -> Slice<PossibleHit> {
         let Found { mut hits, stop } = found;
         let room = affordable(&hits, self.budget.units_left(0)).clamp(1, limit.get());
         let is_cut = hits.len() > room;
@@ -162,7 +162,7 @@ impl Walk {
             items: hits,
             more,
         };
-        (self.driver, reading.into_slice(window, Direction::Ascending))
+        reading.into_slice(window, Direction::Ascending)
     }
 }
 
