@@ -17,3 +17,4 @@ mod races;
 mod search;
 mod second_try;
 mod shards;
+mod vocabulary;
