@@ -9,8 +9,18 @@ use crate::support::{Caller, TestApp, encode, movie};
 const MOVIES: [[&str; 4]; 22] = [
     ["Seven Samurai", "Akira Kurosawa", "Drama, Action", "1954-01-01"],
     ["MASH", "Robert Altman", "War, Comedy", "1970-01-01"],
-    ["The Godfather", "Francis Ford Coppola", "Thriller, Drama, Crime", "1972-03-15"],
-    ["The Godfather Part II", "Francis Ford Coppola", "Thriller, Drama, Crime", "1974-12-20"],
+    [
+        "The Godfather",
+        "Francis Ford Coppola",
+        "Thriller, Drama, Crime",
+        "1972-03-15",
+    ],
+    [
+        "The Godfather Part II",
+        "Francis Ford Coppola",
+        "Thriller, Drama, Crime",
+        "1974-12-20",
+    ],
     [
         "Star Wars: Episode IV – A New Hope",
         "George Lucas",
@@ -20,9 +30,24 @@ const MOVIES: [[&str; 4]; 22] = [
     ["Rocky II", "Sylvester Stallone", "Drama, Sport", "1979-06-15"],
     ["Thelma & Louise", "Ridley Scott", "Comedy, Drama", "1991-01-01"],
     ["Malcolm X", "Spike Lee", "Biography, Drama", "1992-01-01"],
-    ["Schindler's List", "Steven Spielberg", "Biography, War", "1993-01-01"],
-    ["L.A. Confidential", "Curtis Hanson", "Thriller, Mystery", "1997-09-19"],
-    ["The Matrix", "Lana Wachowski, Lilly Wachowski", "Sci-Fi, Action", "1999-03-31"],
+    [
+        "Schindler's List",
+        "Steven Spielberg",
+        "Biography, War",
+        "1993-01-01",
+    ],
+    [
+        "L.A. Confidential",
+        "Curtis Hanson",
+        "Thriller, Mystery",
+        "1997-09-19",
+    ],
+    [
+        "The Matrix",
+        "Lana Wachowski, Lilly Wachowski",
+        "Sci-Fi, Action",
+        "1999-03-31",
+    ],
     ["Amélie", "Jean-Pierre Jeunet", "Romance, Comedy", "2001-02-28"],
     ["Spider-Man", "Sam Raimi", "Sci-Fi, Action", "2002-05-03"],
     ["Rain Man", "Barry Levinson", "Drama", "1988-12-16"],
@@ -32,7 +57,12 @@ const MOVIES: [[&str; 4]; 22] = [
     ["Zodiac", "David Fincher", "Crime", "2007-03-02"],
     ["Terminator", "James Cameron", "Sci-Fi", "1984-10-26"],
     ["Super 8", "J.J. Abrams", "Sci-Fi", "2011-06-10"],
-    ["Who Framed Roger Rabbit", "Robert Zemeckis", "Comedy", "1988-06-22"],
+    [
+        "Who Framed Roger Rabbit",
+        "Robert Zemeckis",
+        "Comedy",
+        "1988-06-22",
+    ],
     ["Marx Reloaded", "Jason Barker", "Documentary", "2011-04-11"],
 ];
 
@@ -180,8 +210,21 @@ async fn what_cannot_be_corrected_finds_nothing() {
 async fn no_beginning_of_a_query_that_matches_is_corrected() {
     let (_app, member) = app().await;
     let mut typed: Vec<String> = MOVIES.iter().map(|[title, ..]| (*title).to_owned()).collect();
-    typed.extend(["rocky 2", "matrix 1999", "the godfather 2", "l a confidential", "jj abrams super 8"].map(str::to_owned));
-    typed.extend(MOVIES.iter().map(|[title, director, ..]| format!("{director} {title}")));
+    typed.extend(
+        [
+            "rocky 2",
+            "matrix 1999",
+            "the godfather 2",
+            "l a confidential",
+            "jj abrams super 8",
+        ]
+        .map(str::to_owned),
+    );
+    typed.extend(
+        MOVIES
+            .iter()
+            .map(|[title, director, ..]| format!("{director} {title}")),
+    );
     for whole in typed {
         for (end, _) in whole.char_indices().skip(1) {
             let q = &whole[..end];
@@ -205,7 +248,14 @@ async fn among_alternatives_of_as_many_errors_the_likeliest_is_answered() {
     for title in ["A Matrix", "The Matrix Reloaded", "One More Matrix", "The Marx"] {
         add(title).await;
     }
-    for title in ["The Fiend", "My Friend", "Winter Bone", "Winters", "A Bonfire", "Bonfires"] {
+    for title in [
+        "The Fiend",
+        "My Friend",
+        "Winter Bone",
+        "Winters",
+        "A Bonfire",
+        "Bonfires",
+    ] {
         add(title).await;
     }
     for (q, corrected) in [
@@ -243,7 +293,11 @@ async fn the_pages_of_a_corrected_query_are_walked_in_both_directions() {
         ("xylographs matrix", "matrix", 60),
     ] {
         let whole = find(&member, q).await;
-        assert_eq!((whole.0.len(), whole.1.as_deref()), (count, Some(corrected)), "{q}");
+        assert_eq!(
+            (whole.0.len(), whole.1.as_deref()),
+            (count, Some(corrected)),
+            "{q}"
+        );
         // For a single word, the order is that of the corrected query.
         if !corrected.contains(' ') {
             assert_eq!(whole.0, find(&member, corrected).await.0, "{q}");
@@ -264,8 +318,16 @@ async fn the_pages_of_a_corrected_query_are_walked_in_both_directions() {
         }
         // The cursor is valid for the query as it was typed only.
         let first = member.get(&path).send().await.is(200);
-        let other = first.body["next"].as_str().unwrap().replace(&format!("q={}", encode(q)), &format!("q={}", encode(corrected)));
-        member.get(&other).send().await.is_problem(400, "invalid_input").names(&["cursor"]);
+        let other = first.body["next"]
+            .as_str()
+            .unwrap()
+            .replace(&format!("q={}", encode(q)), &format!("q={}", encode(corrected)));
+        member
+            .get(&other)
+            .send()
+            .await
+            .is_problem(400, "invalid_input")
+            .names(&["cursor"]);
     }
 }
 
@@ -275,14 +337,29 @@ async fn a_movie_that_was_deleted_or_renamed_is_no_correction() {
     let member = app.member().await;
     let base = movie("The Matrix", "Somebody", "Drama", "2000-01-01");
     let deleted = member.add(&base).await["id"].as_u64().unwrap();
-    assert_eq!(find(&member, "matrxi").await, (vec![deleted], Some("matrix".to_owned())));
-    member.delete(&format!("/api/movies/{deleted}/")).send().await.is(204);
+    assert_eq!(
+        find(&member, "matrxi").await,
+        (vec![deleted], Some("matrix".to_owned()))
+    );
+    member
+        .delete(&format!("/api/movies/{deleted}/"))
+        .send()
+        .await
+        .is(204);
     assert_eq!(find(&member, "matrxi").await, (vec![], None));
     let renamed = with_changes(&base, &json!({"title": "Terminator"}));
     let renamed = member.add(&renamed).await["id"].as_u64().unwrap();
-    member.patch(&format!("/api/movies/{renamed}/")).json(&json!({"title": "Zodiac"})).send().await.is(200);
+    member
+        .patch(&format!("/api/movies/{renamed}/"))
+        .json(&json!({"title": "Zodiac"}))
+        .send()
+        .await
+        .is(200);
     assert_eq!(find(&member, "terminatro").await, (vec![], None));
-    assert_eq!(find(&member, "zodaic").await, (vec![renamed], Some("zodiac".to_owned())));
+    assert_eq!(
+        find(&member, "zodaic").await,
+        (vec![renamed], Some("zodiac".to_owned()))
+    );
 }
 
 #[tokio::test]
@@ -307,7 +384,10 @@ async fn hostile_queries_are_answered() {
     ] {
         let answer = member.get(&path(q.trim())).send().await;
         assert!(matches!(answer.status.as_u16(), 200), "{q}: {:?}", answer.body);
-        assert!(answer.body["corrected_query"].is_null() || answer.body["results"] != json!([]), "{q}");
+        assert!(
+            answer.body["corrected_query"].is_null() || answer.body["results"] != json!([]),
+            "{q}"
+        );
     }
     let answer = member.get(&path(&"q".repeat(10_000))).send().await;
     assert_eq!(answer.body["corrected_query"], Value::Null);

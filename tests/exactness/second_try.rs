@@ -46,9 +46,13 @@ async fn search(proxied: &ProxiedApp, q: &str) -> Found {
         let is_empty = answer.ids().is_empty();
         // A first try that finds something reads its movies in the only BatchGetItem.
         let batches = records.iter().filter(|record| record.operation == "BatchGetItem");
-        let second = batches.map(|record| record.start).min().filter(|_| corrected.is_some() || is_empty);
-        let (first_try, second_try): (Vec<Record>, Vec<Record>) =
-            records.into_iter().partition(|record| second.is_none_or(|start| record.end <= start));
+        let second = batches
+            .map(|record| record.start)
+            .min()
+            .filter(|_| corrected.is_some() || is_empty);
+        let (first_try, second_try): (Vec<Record>, Vec<Record>) = records
+            .into_iter()
+            .partition(|record| second.is_none_or(|start| record.end <= start));
         let (first_try, second_try) = (Cost::of(first_try), Cost::of(second_try));
         runs += 1;
         let is_slow = first_try.trips > FIRST_TRIPS || second_try.trips > MORE_TRIPS;
@@ -56,10 +60,15 @@ async fn search(proxied: &ProxiedApp, q: &str) -> Found {
             continue;
         }
         assert!(!is_slow, "{q}: {first_try:?} {second_try:?}");
-        assert!(first_try.reads <= UNITS && second_try.reads <= UNITS, "{q}: {first_try:?} {second_try:?}");
+        assert!(
+            first_try.reads <= UNITS && second_try.reads <= UNITS,
+            "{q}: {first_try:?} {second_try:?}"
+        );
         let titles = answer.body["results"].as_array().unwrap().iter();
         return Found {
-            titles: titles.map(|movie| movie["title"].as_str().unwrap().to_owned()).collect(),
+            titles: titles
+                .map(|movie| movie["title"].as_str().unwrap().to_owned())
+                .collect(),
             corrected,
             has_next: answer.body["next"].is_string(),
             first_try,
@@ -102,14 +111,26 @@ async fn these_queries_find_what_they_mean_first(proxied: &ProxiedApp) {
         ("kurosowa seven", Some("kurosawa seven"), "Seven Samurai"),
     ] {
         let found = search(proxied, q).await;
-        println!("{q}: {:?} {:?} {:?}", found.titles.first(), found.first_try, found.second_try);
+        println!(
+            "{q}: {:?} {:?} {:?}",
+            found.titles.first(),
+            found.first_try,
+            found.second_try
+        );
         assert_eq!(found.corrected.as_deref(), corrected, "{q}: {found:?}");
         let first = found.titles.first();
-        assert!(first.is_some_and(|first| first.starts_with(title)), "{q}: {found:?}");
+        assert!(
+            first.is_some_and(|first| first.starts_with(title)),
+            "{q}: {found:?}"
+        );
         // The corrected query matches as it stands.
         if let Some(corrected) = corrected {
             let again = search(proxied, corrected).await;
-            assert_eq!((again.corrected, again.titles.first()), (None, first), "{corrected}");
+            assert_eq!(
+                (again.corrected, again.titles.first()),
+                (None, first),
+                "{corrected}"
+            );
         }
     }
 }
@@ -122,7 +143,8 @@ fn movies() -> Vec<[String; 2]> {
     let place = |name: &str| headers.iter().position(|header| header == name).unwrap();
     let [title, director] = ["title", "director"].map(place);
     let rows = reader.records().map(Result::unwrap);
-    rows.map(|row| [title, director].map(|column| row[column].to_owned())).collect()
+    rows.map(|row| [title, director].map(|column| row[column].to_owned()))
+        .collect()
 }
 
 /// `word` with one random error.
@@ -147,7 +169,9 @@ async fn mistyped_titles_are_found_below_the_ceilings(proxied: &ProxiedApp) {
     while searched < 120 {
         let [title, director] = &movies[dice.random_range(0..movies.len())];
         let mut words = text::words(title);
-        let long: Vec<usize> = (0..words.len()).filter(|n| words[*n].len() > 4 && words[*n].is_ascii()).collect();
+        let long: Vec<usize> = (0..words.len())
+            .filter(|n| words[*n].len() > 4 && words[*n].is_ascii())
+            .collect();
         let Some(at) = long.get(dice.random_range(0..long.len().max(1))).copied() else {
             continue;
         };
@@ -164,7 +188,9 @@ async fn mistyped_titles_are_found_below_the_ceilings(proxied: &ProxiedApp) {
             }
             3 => words[at].insert(2, ' '),
             _ => {
-                let name = text::words(director).pop().filter(|name| name.len() > 4 && name.is_ascii());
+                let name = text::words(director)
+                    .pop()
+                    .filter(|name| name.len() > 4 && name.is_ascii());
                 let Some(name) = name else { continue };
                 words = vec![words.swap_remove(at), mistyped(&name, dice)];
             }
@@ -212,8 +238,17 @@ async fn hostile_queries_stay_below_the_ceilings(proxied: &ProxiedApp) {
         "starwarsgodfatherspidermanthematrix".to_owned(),
     ] {
         let found = search(proxied, &q).await;
-        println!("{q}: {:?} {} {:?} {:?}", found.corrected, found.titles.len(), found.first_try, found.second_try);
-        assert!(found.corrected.is_none() || !found.titles.is_empty() || found.has_next, "{q}: {found:?}");
+        println!(
+            "{q}: {:?} {} {:?} {:?}",
+            found.corrected,
+            found.titles.len(),
+            found.first_try,
+            found.second_try
+        );
+        assert!(
+            found.corrected.is_none() || !found.titles.is_empty() || found.has_next,
+            "{q}: {found:?}"
+        );
     }
 }
 
@@ -221,14 +256,28 @@ async fn hostile_queries_stay_below_the_ceilings(proxied: &ProxiedApp) {
 async fn nothing_is_corrected_while_it_is_typed(proxied: &ProxiedApp) {
     let dice = &mut StdRng::seed_from_u64(14);
     let movies = movies();
-    let mut typed: Vec<String> = (0..40).map(|_| movies[dice.random_range(0..movies.len())][0].clone()).collect();
-    typed.extend(["rocky 2", "matrix 1999", "schindlers list", "star wars episode viii"].map(str::to_owned));
+    let mut typed: Vec<String> = (0..40)
+        .map(|_| movies[dice.random_range(0..movies.len())][0].clone())
+        .collect();
+    typed.extend(
+        [
+            "rocky 2",
+            "matrix 1999",
+            "schindlers list",
+            "star wars episode viii",
+        ]
+        .map(str::to_owned),
+    );
     for whole in typed {
         for (end, _) in whole.char_indices().skip(1) {
             let q = whole[..end].trim();
             let path = format!("/api/movies/search/?limit=1&q={}", encode(q));
             let answer = proxied.app.anonymous().get(&path).send().await.is(200);
-            assert!(answer.body["corrected_query"].is_null(), "{q} on the way to {whole}: {}", answer.body);
+            assert!(
+                answer.body["corrected_query"].is_null(),
+                "{q} on the way to {whole}: {}",
+                answer.body
+            );
         }
     }
 }
@@ -247,7 +296,9 @@ async fn a_full_vocabulary_makes_no_second_try_dearer() {
     while words.len() < 6_000 {
         // They have a piece of `godfather` or of `godfahter` in common, and are of every length near it.
         let mut letters = |count: usize| -> String {
-            (0..count).map(|_| char::from(dice.random_range(b'a'..=b'z'))).collect()
+            (0..count)
+                .map(|_| char::from(dice.random_range(b'a'..=b'z')))
+                .collect()
         };
         let length = 7 + words.len() % 5;
         let rest = letters(length - 3);

@@ -31,6 +31,7 @@ use crate::{
 pub const BYTES_PER_UNIT: usize = 4096;
 
 /// A posting that was read.
+#[derive(Clone)]
 pub struct Posting {
     /// Its key.
     pub key: Key,
@@ -58,6 +59,12 @@ impl Posting {
         }
     }
 
+    /// Another posting of the same movie, which carries the same words.
+    #[must_use]
+    pub fn at(&self, key: Key) -> Self {
+        Self { key, ..self.clone() }
+    }
+
     /// The sort key up to the id: the same for all postings of one word.
     fn before_id(&self) -> &str {
         let sk = &self.key.sk;
@@ -72,6 +79,7 @@ fn bytes(item: &StoredItem) -> usize {
 }
 
 /// What was read of one range, in the direction of reading.
+#[derive(Clone)]
 pub struct RangeRead {
     /// The number of the range among the walk's ranges.
     pub range: u8,

@@ -168,8 +168,12 @@ impl Store {
         caller: Option<UserId>,
     ) -> Result<SearchPage> {
         let (mut walk, mut reads) = self.start_walk(query, limit).await?;
-        let found = self.walk_on(&mut walk, query, Direction::Ascending, limit).await?;
-        let slice = self.page_of(query, &walk, found, &Window::First, limit, caller).await?;
+        let found = self
+            .walk_on(&mut walk, query, Direction::Ascending, limit)
+            .await?;
+        let slice = self
+            .page_of(query, &walk, found, &Window::First, limit, caller)
+            .await?;
         // An empty page that has a next one doesn't say that nothing matches.
         if !slice.items.is_empty() || slice.next.is_some() {
             return Ok(SearchPage::new(slice, None));
@@ -179,7 +183,9 @@ impl Store {
             return Ok(SearchPage::default());
         };
         let found = walk.find(&query, limit);
-        let slice = self.page_of(&query, &walk, found, &Window::First, limit, caller).await?;
+        let slice = self
+            .page_of(&query, &walk, found, &Window::First, limit, caller)
+            .await?;
         if slice.items.is_empty() && slice.next.is_none() {
             return Ok(SearchPage::default());
         }
@@ -250,7 +256,9 @@ impl Store {
         let mut others = Reads::default();
         for (driver, reads) in read {
             let ranges = driver.ranges_of_term().map(|(_, range)| range.clone());
-            ranges.zip(reads).for_each(|(range, read)| others.add(range, read));
+            ranges
+                .zip(reads)
+                .for_each(|(range, read)| others.add(range, read));
         }
         let mut reads = vec![titles];
         reads.extend(of_driver);

@@ -117,10 +117,29 @@ impl Store {
     /// Reads the first `limit` items of a range in `direction`: one Query. Strongly consistent on the table; an index can
     /// only be read eventually consistent.
     pub async fn query(&self, range: &KeyRange, direction: Direction, limit: usize) -> Result<QueryOutput> {
+        self.query_range(range, direction, limit, Consistency::Strong)
+            .await
+    }
+
+    /// Reads the first `limit` items of a range, ascending, as [`Store::query`] does, but eventually consistent: it costs half
+    /// the units, and may lack the latest writes.
+    pub async fn query_eventually(&self, range: &KeyRange, limit: usize) -> Result<QueryOutput> {
+        self.query_range(range, Direction::Ascending, limit, Consistency::Eventual)
+            .await
+    }
+
+    async fn query_range(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        limit: usize,
+        consistency: Consistency,
+    ) -> Result<QueryOutput> {
         // DynamoDB rejects a BETWEEN whose lower bound is above the upper one.
         if range.is_empty() {
             return Ok(QueryOutput::default());
         }
+        let is_strong = matches!(consistency, Consistency::Strong);
         let build = |request: QueryFluentBuilder| {
             request
                 .set_index_name(range.index.name.map(str::to_owned))
@@ -131,7 +150,7 @@ impl Store {
                 .expression_attribute_values(":low", text(&*range.low))
                 .expression_attribute_values(":high", text(&*range.high))
                 .scan_index_forward(direction == Direction::Ascending)
-                .consistent_read(range.index.name.is_none())
+                .consistent_read(is_strong && range.index.name.is_none())
         };
         self.send_query(build, limit).await
     }

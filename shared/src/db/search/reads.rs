@@ -25,7 +25,9 @@ impl Reads {
     /// Adds what a walk has read of its ranges, from their starts on.
     pub fn add_walk(&mut self, walk: Walk) {
         let ranges = walk.driver.ranges().map(|(_, range)| range.clone());
-        ranges.zip(walk.reads).for_each(|(range, read)| self.add(range, read));
+        ranges
+            .zip(walk.reads)
+            .for_each(|(range, read)| self.add(range, read));
     }
 
     /// What was read of this range. `None` if it wasn't read.
@@ -78,7 +80,7 @@ impl Reads {
             let keys = keys_with_words(words, posting.id).into_keys();
             for key in keys.filter(|key| query.titles().keys.contains(key)) {
                 if titles.iter().all(|title| title.key != key) {
-                    titles.push(Posting { key, ..posting.clone() });
+                    titles.push(posting.at(key));
                 }
             }
         }
@@ -95,9 +97,15 @@ impl Reads {
     pub fn walk(&self, query: &SearchQuery, driver: Driver, budget: Budget) -> Option<Walk> {
         let mut reads = Vec::new();
         for (number, range) in driver.ranges() {
-            let made = || self.titles_with_term(query, &driver).filter(|_| number == TITLE_RANGE);
+            let made = || {
+                self.titles_with_term(query, &driver)
+                    .filter(|_| number == TITLE_RANGE)
+            };
             let read = self.of(range).cloned().or_else(made)?;
-            reads.push(RangeRead { range: number, ..read });
+            reads.push(RangeRead {
+                range: number,
+                ..read
+            });
         }
         Some(Walk {
             driver,

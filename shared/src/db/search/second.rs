@@ -132,7 +132,8 @@ impl Store {
         let plan = Plan::new(&alternatives.sorted(), query, &reads, units);
         let seen: HashSet<MovieId> = reads.postings().map(|posting| posting.id).collect();
         let further = plan.ranges.iter().map(async |(range, postings)| {
-            self.read_postings(TITLE_RANGE, &range.keys, Direction::Ascending, *postings).await
+            self.read_postings(TITLE_RANGE, &range.keys, Direction::Ascending, *postings)
+                .await
         });
         let further = try_join_all(further).await?;
         budget.spend(&further);
@@ -182,10 +183,7 @@ fn unread_terms(typed: &Typed) -> Vec<Term> {
 }
 
 /// The movies whose postings were read and carry all words, without those in `seen`.
-fn movies<'a>(
-    reads: &'a Reads,
-    seen: &'a HashSet<MovieId>,
-) -> impl Iterator<Item = (MovieId, &'a Words)> {
+fn movies<'a>(reads: &'a Reads, seen: &'a HashSet<MovieId>) -> impl Iterator<Item = (MovieId, &'a Words)> {
     let unseen = reads.postings().filter(|posting| !seen.contains(&posting.id));
     unseen.filter_map(|posting| match &posting.words {
         Carried::All(words) => Some((posting.id, words)),

@@ -9,7 +9,7 @@
 //! starwars  → (left out)  5
 //! ```
 //!
-//! and so the alternatives `the godfather star wars` (2), `the godfather` (6), `the star wars` (6) and `the` (10).
+//! and so the alternatives `the godfather star wars` (2), `the star wars` (6), `the godfather` (6) and `the` (10).
 
 use std::collections::BTreeMap;
 
@@ -98,7 +98,7 @@ struct Partial<'a> {
 /// more words begins with one of them.
 fn cheapest<'a>(typed: &Typed, changes: &'a [Change]) -> Vec<Partial<'a>> {
     let count = typed.words.len();
-    let mut ways: Vec<Vec<Partial>> = vec![Vec::new(); count + 1];
+    let mut ways: Vec<Vec<Partial<'_>>> = vec![Vec::new(); count + 1];
     ways[0].push(Partial {
         cost: Cost::default(),
         changes: Vec::new(),
@@ -144,8 +144,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::db::words::Term;
     use crate::db::search::{query::SearchQuery, second::changes::changes};
+    use crate::db::words::Term;
 
     /// The query `q`. Words in brackets are those that no movie has.
     fn typed(q: &str) -> Typed {
@@ -172,12 +172,15 @@ mod tests {
             alternatives("the (godfahter) (starwars)", "godfather star"),
             [
                 "the godfather star wars 2",
-                "the godfather 6",
                 "the star wars 6",
+                "the godfather 6",
                 "the 10"
             ]
         );
-        assert_eq!(alternatives("(kurosowa) seven", "kurosawa"), ["kurosawa seven 1", "seven 5"]);
+        assert_eq!(
+            alternatives("(kurosowa) seven", "kurosawa"),
+            ["kurosawa seven 1", "seven 5"]
+        );
         // A word alone isn't left out.
         assert_eq!(alternatives("(xylographically)", "godfather"), [""; 0]);
     }
@@ -186,7 +189,10 @@ mod tests {
     fn words_are_joined_and_split() {
         assert_eq!(alternatives("(starwars)", "star wars"), ["star wars 1"]);
         assert_eq!(alternatives("god father", "godfather"), ["godfather 1"]);
-        assert_eq!(alternatives("the (spidr) man", "spidrman spider")[..2], ["the spidrman 1", "the spider man 1"]);
+        assert_eq!(
+            alternatives("the (spidr) man", "spidrman spider")[..2],
+            ["the spidrman 1", "the spider man 1"]
+        );
         // No join of words that movies have explains why a third one is missing.
         assert_eq!(alternatives("god father (xyz)", "godfather"), ["god father 5"]);
         assert_eq!(alternatives("m a s h", "mash mas"), ["mash 1"]);
@@ -196,7 +202,7 @@ mod tests {
     fn words_that_movies_have_are_changed_one_at_a_time() {
         assert_eq!(
             alternatives("stir wars", "star stirs ward wars"),
-            ["star wars 1", "stirs wars 1", "stir ward 1"]
+            ["stirs wars 1", "star wars 1", "stir ward 1"]
         );
     }
 

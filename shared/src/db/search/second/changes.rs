@@ -1,6 +1,6 @@
 //! The changes that may correct a query, and what each of them costs.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::db::{
     search::second::typed::{Known, Typed},
@@ -72,24 +72,30 @@ pub fn changes(typed: &Typed, vocabulary: &BTreeSet<String>) -> Vec<Change> {
             }
         }
         for split in word.splits().filter(|split| vocabulary.contains(split.longer())) {
-            // Parts of the same length are a little likelier.
-            let difference = i32::try_from(split.difference()).unwrap_or(i32::MAX / 100);
-            change(vec![split.left, split.right], 1, 2 * difference - 30);
+            // Most words that are run together are of similar lengths. One letter is seldom a word.
+            let (shorter, difference) = split.lengths();
+            let unlikeliness = if shorter == 1 { 0 } else { -30 };
+            let difference = i32::try_from(difference).unwrap_or(i32::MAX / 2);
+            change(vec![split.left, split.right], 1, unlikeliness + 2 * difference);
         }
         if is_absent && !typed.is_short_last(number) {
             change(Vec::new(), LEFT_OUT, 0);
         }
     }
     let joins = typed.useful_joins();
-    changes.extend(joins.filter(|join| vocabulary.contains(&join.word)).map(|join| Change {
-        at: join.at,
-        count: join.count,
-        by: vec![join.word.clone()],
-        cost: Cost {
-            errors: 1,
-            unlikeliness: -50,
-        },
-    }));
+    changes.extend(
+        joins
+            .filter(|join| vocabulary.contains(&join.word))
+            .map(|join| Change {
+                at: join.at,
+                count: join.count,
+                by: vec![join.word.clone()],
+                cost: Cost {
+                    errors: 1,
+                    unlikeliness: -50,
+                },
+            }),
+    );
     changes
 }
 
@@ -137,7 +143,11 @@ fn strangeness(typed: &str, word: &str) -> i32 {
     } else {
         30
     };
-    let doubled = if undoubled(typed) == undoubled(word) { -20 } else { 0 };
+    let doubled = if undoubled(typed) == undoubled(word) {
+        -20
+    } else {
+        0
+    };
     let is_plural = |one: &str, other: &str| one.strip_suffix('s') == Some(other);
     let end = if is_plural(typed, word) || is_plural(word, typed) {
         -20

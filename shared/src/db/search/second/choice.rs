@@ -73,7 +73,10 @@ impl Plan {
                 continue;
             }
             let unread = unread(&corrected, &driver, reads);
-            let unread: Vec<PostingRange> = unread.into_iter().filter(|range| !ranges.contains(range)).collect();
+            let unread: Vec<PostingRange> = unread
+                .into_iter()
+                .filter(|range| !ranges.contains(range))
+                .collect();
             if ranges.len() + unread.len() > units {
                 // The next ones may be cheaper, but they are also less likely.
                 if candidates.is_empty() || is_decided {
@@ -112,7 +115,11 @@ impl Plan {
     #[must_use]
     pub fn best(self, reads: &Reads, budget: Budget) -> Option<(SearchQuery, Walk)> {
         let found = self.candidates.into_iter().filter_map(|candidate| {
-            let Candidate { query, driver, errors } = candidate;
+            let Candidate {
+                query,
+                driver,
+                errors,
+            } = candidate;
             let walk = reads.walk(&query, driver, budget)?;
             let hits = walk.find(&query, COUNTED_HITS).hits;
             let first = hits.first()?;
@@ -135,7 +142,11 @@ impl Plan {
 
 /// The first of these alternatives that finds something in what was read, if a term of it was read to its end.
 #[must_use]
-pub fn first_decided(alternatives: &[Alternative], reads: &Reads, budget: Budget) -> Option<(SearchQuery, Walk)> {
+pub fn first_decided(
+    alternatives: &[Alternative],
+    reads: &Reads,
+    budget: Budget,
+) -> Option<(SearchQuery, Walk)> {
     alternatives.iter().take(MAX_CONSIDERED).find_map(|alternative| {
         let query = SearchQuery::of_words(&alternative.words)?;
         let driver = decided_driver(&query, reads)?;
@@ -152,7 +163,10 @@ fn decided_driver(query: &SearchQuery, reads: &Reads) -> Option<Driver> {
 
 /// The driver to read: the longest term that `query` lacks, because others were read already; or else the longest.
 fn driver_to_read(corrected: &SearchQuery, query: &SearchQuery) -> Option<Driver> {
-    let is_new = |driver: &Driver| !query.drivers().any(|own| own.has_term_of(driver));
+    let is_new = |driver: &Driver| {
+        let term = corrected.term(driver);
+        term.is_some_and(|term| query.terms().iter().all(|own| own.raw != term.raw))
+    };
     corrected.drivers().find(is_new).or_else(|| corrected.driver(0))
 }
 
@@ -160,8 +174,7 @@ fn driver_to_read(corrected: &SearchQuery, query: &SearchQuery) -> Option<Driver
 fn unread(query: &SearchQuery, driver: &Driver, reads: &Reads) -> Vec<PostingRange> {
     let titles_are_known = reads.titles_with_term(query, driver).is_some();
     let ranges = driver.ranges().map(|(_, range)| range);
-    let unread = ranges.filter(|range| {
-        reads.of(range).is_none() && !(titles_are_known && *range == query.titles())
-    });
+    let unread =
+        ranges.filter(|range| reads.of(range).is_none() && !(titles_are_known && *range == query.titles()));
     unread.cloned().collect()
 }

@@ -61,7 +61,10 @@ fn corrected_by(typed: &Typed, words: &Words, near: &mut NearWords) -> Option<(V
             continue;
         }
         changes += 1;
-        let nearest = word.is_correctable().then(|| near.nearest(word.text(), words)).flatten();
+        let nearest = word
+            .is_correctable()
+            .then(|| near.nearest(word.text(), words))
+            .flatten();
         if let Some((word, distance)) = nearest {
             errors += distance;
             corrected.push(word);
@@ -86,7 +89,11 @@ impl NearWords {
     /// The movie's word that is nearest to `typed`, if one is near, and its distance. The first of them if several are.
     fn nearest(&mut self, typed: &str, words: &Words) -> Option<(String, usize)> {
         let mut nearest: Option<(String, usize)> = None;
-        let genres = words.genres.iter().flatten().map(|word| Cow::Borrowed(word.as_str()));
+        let genres = words
+            .genres
+            .iter()
+            .flatten()
+            .map(|word| Cow::Borrowed(word.as_str()));
         for own in words.compared().chain(genres) {
             let is_nearer = |distance: &usize| nearest.as_ref().is_none_or(|(_, least)| distance < least);
             if let Some(distance) = self.distance(typed, &own).filter(is_nearer) {
@@ -131,7 +138,9 @@ mod tests {
         let mut alternatives = Alternatives::default();
         propose(&typed, [(id, &words)], &mut alternatives);
         let sorted = alternatives.sorted().into_iter();
-        sorted.map(|one| format!("{} {}", one.words.join(" "), one.cost.errors)).collect()
+        sorted
+            .map(|one| format!("{} {}", one.words.join(" "), one.cost.errors))
+            .collect()
     }
 
     const SAMURAI: [&str; 3] = ["Seven Samurai", "Akira Kurosawa", "Drama"];
@@ -158,19 +167,28 @@ mod tests {
     fn a_movie_with_no_word_of_the_query_is_little_evidence() {
         assert_eq!(evidence("sevem", &["sevem"], SAMURAI), [""; 0]);
         assert_eq!(evidence("sevem xyz", &["sevem", "xyz"], SAMURAI), [""; 0]);
-        assert_eq!(evidence("sevem zamurai", &["sevem", "zamurai"], SAMURAI), ["seven samurai 2"]);
+        assert_eq!(
+            evidence("sevem zamurai", &["sevem", "zamurai"], SAMURAI),
+            ["seven samurai 2"]
+        );
     }
 
     #[test]
     fn a_short_last_word_is_not_left_out() {
         assert_eq!(evidence("sevem samurai x", &["sevem", "x"], SAMURAI), [""; 0]);
-        assert_eq!(evidence("x sevem samurai", &["sevem", "x"], SAMURAI), ["seven samurai 6"]);
+        assert_eq!(
+            evidence("x sevem samurai", &["sevem", "x"], SAMURAI),
+            ["seven samurai 6"]
+        );
     }
 
     #[test]
     fn a_closed_up_word_is_a_word_of_its_movie() {
         let movie = ["Spider-Man 2", "Sam Raimi", "Action"];
-        assert_eq!(evidence("spidermann raimi", &["spidermann"], movie), ["spiderman raimi 1"]);
+        assert_eq!(
+            evidence("spidermann raimi", &["spidermann"], movie),
+            ["spiderman raimi 1"]
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::db::{
     keys::Key,
     search::second::typed::{Known, Split, Typed},
-    vocabulary::{NearRank, first_entry, near_keys},
+    vocabulary::{NearRank, first_entry, ranked_near_keys},
 };
 
 /// The most items that are read. They cost half a unit each.
@@ -14,7 +14,7 @@ pub const MAX_ITEMS: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
     /// It may have a word near one that no movie has, with the usual errors.
-    Near,
+    NearAbsent,
     /// It may have a word that several words of the query make.
     Join,
     /// It may have a part of a word that no movie has.
@@ -35,26 +35,26 @@ enum Reason {
 #[must_use]
 pub fn keys(typed: &Typed) -> Vec<Key> {
     let mut wanted: Vec<(Reason, Key)> = Vec::new();
-    let near = |number: usize| near_keys(typed.words[number].text()).into_iter();
+    let near = |number: usize| ranked_near_keys(typed.words[number].text()).into_iter();
     let splits = |number: usize| {
         let splits: Vec<Split> = typed.words[number].splits().collect();
         splits.into_iter().filter_map(|split| key_of(split.longer()))
     };
     for number in typed.numbers(Known::Absent) {
-        wanted.extend(near(number).map(|near| match near.rank {
-            NearRank::Usual => (Reason::Near, near.key),
-            rank => (Reason::FarFromAbsent(rank), near.key),
+        wanted.extend(near(number).map(|(rank, key)| match rank {
+            NearRank::Usual => (Reason::NearAbsent, key),
+            rank => (Reason::FarFromAbsent(rank), key),
         }));
         wanted.extend(splits(number).map(|key| (Reason::Split, key)));
     }
     for number in typed.numbers(Known::Unread) {
-        wanted.extend(near(number).map(|near| (Reason::NearUnread(near.rank), near.key)));
+        wanted.extend(near(number).map(|(rank, key)| (Reason::NearUnread(rank), key)));
         wanted.extend(splits(number).map(|key| (Reason::SplitOfUnread, key)));
     }
     let joins = typed.useful_joins().filter_map(|join| key_of(&join.word));
     wanted.extend(joins.map(|key| (Reason::Join, key)));
     for (place, number) in typed.doubtful().into_iter().enumerate() {
-        wanted.extend(near(number).map(|near| (Reason::NearPresent(place, near.rank), near.key)));
+        wanted.extend(near(number).map(|(rank, key)| (Reason::NearPresent(place, rank), key)));
         wanted.extend(splits(number).map(|key| (Reason::SplitOfPresent, key)));
     }
     // The sort is stable: keys of one reason stay in the order of the words.
