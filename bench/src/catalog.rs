@@ -163,14 +163,14 @@ impl Generator {
 }
 
 /// Whether a movie has at most as many different words as a movie may have.
-fn fits([title, _, _, director, genre]: &[String; 5]) -> bool {
+pub(crate) fn fits([title, _, _, director, genre]: &[String; 5]) -> bool {
     let words = text::words(&format!("{title} {director} {genre}"));
     words.into_iter().collect::<BTreeSet<_>>().len() <= MAX_WORDS
 }
 
 /// Returns a number that two movies share if their titles, release dates and directors are the same. The import takes such
 /// movies for one.
-fn identity([title, _, release_date, director, _]: &[String; 5]) -> u64 {
+pub(crate) fn identity([title, _, release_date, director, _]: &[String; 5]) -> u64 {
     let mut hasher = DefaultHasher::new();
     (text::words(title), release_date, text::words(director)).hash(&mut hasher);
     hasher.finish()

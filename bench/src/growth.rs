@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt::Write as _};
 
+use marquee::engine::Storage;
 use test_kit::{
     TestApp,
     budgets::Budget,
@@ -112,7 +113,7 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
 /// Measures every request against a copy of this catalog.
 async fn measured(prepared: &Prepared) -> Result<Vec<Measured>, Box<dyn Error>> {
     let directory = tempfile::tempdir_in(prepared::data()?)?;
-    let (engine, _) = prepared::open(&prepared.copy_to(directory.path())?).await?;
+    let (engine, _) = prepared::open(&Storage::File(prepared.copy_to(directory.path())?)).await?;
     let builder = TestApp::builder().table(TestTable::Engine(engine));
     let proxied = builder.start_behind_proxy().await;
     let measured = measure(&proxied, &catalog(prepared), RUNS).await;

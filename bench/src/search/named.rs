@@ -1,0 +1,117 @@
+//! Queries whose answer is known, and everything that is typed on the way to a title.
+
+use std::{error::Error, fmt::Write as _};
+
+use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+
+use super::{
+    known_items::{answer, too_dear},
+    meter::Service,
+    movies::Movie,
+};
+
+/// Queries with the title of the movie that must be first.
+const NAMED: [[&str; 2]; 11] = [
+    ["spiderman", "Spider-Man"],
+    ["schindlers list", "Schindler's List"],
+    ["la confidential", "L.A. Confidential"],
+    ["mash", "MASH"],
+    ["rocky 2", "Rocky II"],
+    ["thelma and louise", "Thelma & Louise"],
+    ["matrix 1999", "The Matrix"],
+    ["godfahter", "The Godfather"],
+    ["starwars", "Star Wars"],
+    ["god father", "The Godfather"],
+    ["kurosowa seven", "Seven Samurai"],
+];
+
+/// The fewest characters of a prefix.
+const SHORTEST_PREFIX: usize = 3;
+
+/// Searches for movies by these queries, where the catalog has them, and writes a table. Returns what is wrong.
+///
+/// # Errors
+/// Returns an error if a search fails.
+pub(super) async fn measure(
+    service: &Service,
+    movies: &[Movie],
+    text: &mut String,
+) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut wrong = Vec::new();
+    let _ = writeln!(
+        text,
+        "## Queries with a known answer\n\nThe benchmark fails if another movie is first.\n\n\
+         | `q` | `corrected_query` | first | round trips | read units |\n|---|---|---|---|---|"
+    );
+    for [q, expected] in NAMED {
+        // The title, or one that begins with it.
+        let has_it = movies.iter().any(|movie| movie.row.title.starts_with(expected));
+        if !has_it {
+            continue;
+        }
+        let page = service.search(q).await?;
+        let corrected = page
+            .corrected()
+            .map_or("none".to_owned(), |corrected| format!("`{corrected}`"));
+        let _ = writeln!(
+            text,
+            "| `{q}` | {corrected} | {} | {} | {} |",
+            page.top(),
+            page.trips(),
+            page.units()
+        );
+        if !page.top().starts_with(expected) {
+            wrong.push(format!(
+                "{q:?} doesn't find {expected:?} first: {}",
+                answer(&page)
+            ));
+        }
+        wrong.extend(too_dear(q, &page));
+    }
+    let _ = writeln!(text);
+    Ok(wrong)
+}
+
+/// Searches for every beginning of some titles, as people type them, and writes how many are corrected. Returns what is
+/// wrong.
+///
+/// # Errors
+/// Returns an error if a search fails.
+pub(super) async fn prefixes(
+    service: &Service,
+    movies: &[Movie],
+    seed: u64,
+    titles: u16,
+    text: &mut String,
+) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut order: Vec<&Movie> = movies.iter().collect();
+    order.shuffle(&mut StdRng::seed_from_u64(seed));
+    order.truncate(titles.into());
+    let (mut all, mut empty, mut wrong) = (0_u32, 0_u32, Vec::new());
+    for movie in &order {
+        let ends = movie.row.title.char_indices().map(|(at, c)| at + c.len_utf8());
+        for end in ends.skip(SHORTEST_PREFIX - 1) {
+            let prefix = &movie.row.title[..end];
+            let page = service.search(prefix).await?;
+            all += 1;
+            empty += u32::from(page.results().is_empty());
+            if page.corrected().is_some() {
+                wrong.push(format!(
+                    "{prefix:?} begins {:?} and is corrected: {}",
+                    movie.row.title,
+                    answer(&page)
+                ));
+            }
+            wrong.extend(too_dear(prefix, &page));
+        }
+    }
+    let _ = writeln!(
+        text,
+        "## While a title is typed\n\n{} titles are typed letter by letter, from the third one on. Of these {all} queries, {} are \
+         corrected, and {empty} find\nnothing, because a last word of one or two letters must be a whole word. The benchmark fails if \
+         one is corrected.\n",
+        order.len(),
+        wrong.len(),
+    );
+    Ok(wrong)
+}
