@@ -1,10 +1,9 @@
-//! Queries whose answer is known, and everything that is typed on the way to a title.
+//! Queries whose answer is known, and everything that is typed on the way to a query.
 
 use std::{error::Error, fmt::Write as _};
 
-use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
-
 use super::{
+    kinds::KINDS,
     known_items::{answer, too_dear},
     meter::Service,
     movies::Movie,
@@ -72,7 +71,17 @@ pub(super) async fn measure(
     Ok(wrong)
 }
 
-/// Searches for every beginning of some titles, as people type them, and writes how many are corrected. Returns what is
+/// What people type to the end. All of these match as they are.
+const TYPED: [&str; 6] = [
+    "the title",
+    "director and a word",
+    "closed up (spiderman)",
+    "title and year",
+    "digits for a Roman numeral",
+    "`and` for `&`",
+];
+
+/// Searches for every beginning of some queries, as people type them, and writes how many are corrected. Returns what is
 /// wrong.
 ///
 /// # Errors
@@ -81,37 +90,43 @@ pub(super) async fn prefixes(
     service: &Service,
     movies: &[Movie],
     seed: u64,
-    titles: u16,
+    count: u16,
     text: &mut String,
 ) -> Result<Vec<String>, Box<dyn Error>> {
-    let mut order: Vec<&Movie> = movies.iter().collect();
-    order.shuffle(&mut StdRng::seed_from_u64(seed));
-    order.truncate(titles.into());
-    let (mut all, mut empty, mut wrong) = (0_u32, 0_u32, Vec::new());
-    for movie in &order {
-        let ends = movie.row.title.char_indices().map(|(at, c)| at + c.len_utf8());
-        for end in ends.skip(SHORTEST_PREFIX - 1) {
-            let prefix = &movie.row.title[..end];
-            let page = service.search(prefix).await?;
-            all += 1;
-            empty += u32::from(page.results().is_empty());
-            if page.corrected().is_some() {
-                wrong.push(format!(
-                    "{prefix:?} begins {:?} and is corrected: {}",
-                    movie.row.title,
-                    answer(&page)
-                ));
-            }
-            wrong.extend(too_dear(prefix, &page));
-        }
-    }
+    let mut wrong = Vec::new();
     let _ = writeln!(
         text,
-        "## While a title is typed\n\n{} titles are typed letter by letter, from the third one on. Of these {all} queries, {} are \
-         corrected, and {empty} find\nnothing, because a last word of one or two letters must be a whole word. The benchmark fails if \
-         one is corrected.\n",
-        order.len(),
-        wrong.len(),
+        "## While a query is typed\n\nQueries are typed letter by letter, from the third one on. Some beginnings find nothing, because \
+         a last word of one or two\nletters must be a whole word. The benchmark fails if a beginning is corrected.\n\n\
+         | what is typed | queries | beginnings | find nothing | corrected |\n|---|---|---|---|---|"
     );
+    for kind in KINDS.iter().filter(|kind| TYPED.contains(&kind.name)) {
+        let queries = kind.queries(movies, seed, usize::from(count).div_ceil(TYPED.len()));
+        let (mut all, mut empty, mut corrected) = (0_u32, 0_u32, 0_u32);
+        for (query, _) in &queries {
+            let ends = query.char_indices().map(|(at, c)| at + c.len_utf8());
+            for end in ends.skip(SHORTEST_PREFIX - 1) {
+                let prefix = &query[..end];
+                let page = service.search(prefix).await?;
+                all += 1;
+                empty += u32::from(page.results().is_empty());
+                if page.corrected().is_some() {
+                    corrected += 1;
+                    wrong.push(format!(
+                        "{prefix:?} begins {query:?} and is corrected: {}",
+                        answer(&page)
+                    ));
+                }
+                wrong.extend(too_dear(prefix, &page));
+            }
+        }
+        let _ = writeln!(
+            text,
+            "| {} | {} | {all} | {empty} | {corrected} |",
+            kind.name,
+            queries.len()
+        );
+    }
+    let _ = writeln!(text);
     Ok(wrong)
 }

@@ -98,6 +98,7 @@ pub(super) async fn measure(
     );
     let mut wrong = Vec::new();
     for (kind, queries) in queries(seed) {
+        let mut failures = Vec::new();
         let (mut found, mut corrected, mut trips, mut units) = (0_u32, 0_u32, 0, 0.0_f64);
         for (q, title) in &queries {
             let page = service.search(q).await?;
@@ -109,8 +110,15 @@ pub(super) async fn measure(
             units = units.max(page.units());
             wrong.extend(too_dear(q, &page));
             if !is_found {
-                wrong.push(format!("{q:?} doesn't find {title:?}: {}", answer(&page)));
+                failures.push(format!("{q} doesn't find {title}: {}", answer(&page)));
             }
+        }
+        if let Some(example) = failures.first() {
+            wrong.push(format!(
+                "{kind}: {} of {} find nothing; {example}",
+                failures.len(),
+                queries.len()
+            ));
         }
         let _ = writeln!(
             text,

@@ -156,7 +156,7 @@ mod tests {
     fn keys_beside_a_key() {
         assert_eq!(near_keys('g'), ['b', 'f', 'h', 't', 'v', 'y']);
         assert_eq!(near_keys('q'), ['a', 'w']);
-        assert_eq!(near_keys('é'), []);
+        assert!(near_keys('é').is_empty());
     }
 
     #[test]
