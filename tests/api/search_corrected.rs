@@ -242,7 +242,7 @@ async fn no_beginning_of_a_query_that_matches_is_corrected() {
 async fn among_alternatives_of_as_many_errors_the_likeliest_is_answered() {
     let app = TestApp::new().await;
     let member = app.member().await;
-    let mut add = async |title: &str| {
+    let add = async |title: &str| {
         member.add(&movie(title, "Somebody", "Drama", "2000-01-01")).await;
     };
     for title in ["A Matrix", "The Matrix Reloaded", "One More Matrix", "The Marx"] {

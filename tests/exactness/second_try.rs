@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use fault_proxy::Record;
 use marquee::import::{Importer, Source};
-use marquee_shared::domain::text;
+use marquee_shared::{
+    db::vocabulary::text_words,
+    domain::{Director, Title, text},
+};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::support::{
@@ -82,6 +85,17 @@ async fn demonstration() -> ProxiedApp {
     let proxied = ProxiedApp::new().await;
     let importer = Importer::new(proxied.proxy.store().await, proxied.proxy.table.database());
     importer.run(&Source::Demonstration).await.unwrap();
+    let words = movies().into_iter().flat_map(|[title, director]| {
+        let (title, director) = (Title::parse(&title).ok(), Director::parse(&director).ok());
+        text_words(title.as_ref(), director.as_ref(), None)
+    });
+    proxied
+        .proxy
+        .store()
+        .await
+        .add_words(&words.collect())
+        .await
+        .unwrap();
     proxied
 }
 
@@ -89,6 +103,13 @@ async fn demonstration() -> ProxiedApp {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demonstrations_movies_are_found_as_people_type_them() {
     let proxied = demonstration().await;
+    proxied.proxy.gather_calls(HOLD);
+    if let Ok(qs) = std::env::var("SECOND_QS") {
+        for q in qs.split(',') {
+            println!("{q} {:?}", search(&proxied, q).await);
+        }
+        return;
+    }
     nothing_is_corrected_while_it_is_typed(&proxied).await;
     proxied.proxy.gather_calls(HOLD);
     these_queries_find_what_they_mean_first(&proxied).await;
@@ -282,7 +303,7 @@ async fn nothing_is_corrected_while_it_is_typed(proxied: &ProxiedApp) {
     }
 }
 
-/// Somebody has filled the items of the vocabulary near a word, with as many words as they hold.
+/// Guarantee 69. Somebody has filled the items of the vocabulary near a word, with as many words as they hold.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_vocabulary_makes_no_second_try_dearer() {
     let proxied = ProxiedApp::new().await;

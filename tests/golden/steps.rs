@@ -246,6 +246,11 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             &["AP-09", "AP-14"],
             "/api/movies/search/?q=fi",
         ),
+        (
+            "search_movies_by_a_mistyped_word",
+            &["AP-09", "AP-14", "AP-42"],
+            "/api/movies/search/?q=blaed+scott",
+        ),
     ];
     for (name, patterns, path) in lists {
         let call = anonymous.get(path);

@@ -116,7 +116,7 @@ impl Store {
         let mut budget = Budget::of_page(SMALLEST_BUDGET.max(limit));
 
         // Trip A.
-        let unread = unread_terms(&typed);
+        let unread = unread_terms(query, &typed);
         let keys = lookup::keys(&typed);
         let ranges: Vec<PostingRange> = unread.iter().flat_map(PostingRange::of_term).collect();
         // Both are read eventually consistent, at half a unit each.
@@ -127,6 +127,9 @@ impl Store {
         let mut alternatives = Alternatives::of_changes(&typed, &changes(&typed, &vocabulary));
         evidence::propose(&typed, movies(&reads, &HashSet::new()), &mut alternatives);
 
+        if std::env::var_os("SECOND_DEBUG").is_some() {
+            eprintln!("{typed:?}\n{vocabulary:?}\n{:?}", alternatives);
+        }
         // Trip B.
         let units = UNITS.saturating_sub(budget.spent_units() + MOVIE_UNITS);
         let plan = Plan::new(&alternatives.sorted(), query, &reads, units);
@@ -170,16 +173,16 @@ impl Store {
     }
 }
 
-/// The words that were not read and are looked for, each once.
-fn unread_terms(typed: &Typed) -> Vec<Term> {
-    let mut terms: Vec<Term> = Vec::new();
-    for number in typed.numbers(Known::Unread) {
-        let term = &typed.words[number].term;
-        if terms.len() < MAX_UNREAD_WORDS && !terms.contains(term) {
-            terms.push(term.clone());
-        }
-    }
-    terms
+/// The terms that were not read and are looked for. The longest are the rarest, so they are the first.
+fn unread_terms(query: &SearchQuery, typed: &Typed) -> Vec<Term> {
+    let is_unread = |term: &&Term| {
+        let mut unread = typed
+            .numbers(Known::Unread)
+            .map(|number| &typed.words[number].term);
+        unread.any(|other| other == *term)
+    };
+    let unread = query.terms().iter().filter(is_unread);
+    unread.take(MAX_UNREAD_WORDS).cloned().collect()
 }
 
 /// The movies whose postings were read and carry all words, without those in `seen`.

@@ -35,8 +35,8 @@ pub struct Alternative {
 pub struct Alternatives(BTreeMap<Vec<String>, Cost>);
 
 impl Alternatives {
-    /// The alternatives that `changes` make. If no movie has some words, each alternative changes all of these. If a movie has
-    /// every word, each alternative has one change.
+    /// The alternatives that `changes` make. If no movie has some words, each alternative changes all of these, and maybe others.
+    /// If a movie has every word, each alternative has one change.
     #[must_use]
     pub fn of_changes(typed: &Typed, changes: &[Change]) -> Self {
         let mut alternatives = Self::default();

@@ -47,11 +47,12 @@ pub struct Change {
 }
 
 /// The changes of `typed` that the vocabulary allows, as far as it was read. If no movie has some word, only such words are
-/// changed, or joined with others.
+/// split, left out or joined with others. A word that a movie has may be mistyped in any case.
 #[must_use]
 pub fn changes(typed: &Typed, vocabulary: &BTreeSet<String>) -> Vec<Change> {
     let mut changes = Vec::new();
     let doubtful = typed.doubtful();
+    let has_absent = typed.has_absent();
     let last = typed.words.len().saturating_sub(1);
     for number in typed.numbers(Known::Absent).chain(doubtful) {
         let word = &typed.words[number];
@@ -71,7 +72,8 @@ pub fn changes(typed: &Typed, vocabulary: &BTreeSet<String>) -> Vec<Change> {
                 change(vec![near.word], near.errors, 5 * place + doubt);
             }
         }
-        for split in word.splits().filter(|split| vocabulary.contains(split.longer())) {
+        let splits = word.splits().filter(|_| is_absent || !has_absent);
+        for split in splits.filter(|split| vocabulary.contains(split.longer())) {
             // Most words that are run together are of similar lengths. One letter is seldom a word.
             let (shorter, difference) = split.lengths();
             let unlikeliness = if shorter == 1 { 0 } else { -30 };

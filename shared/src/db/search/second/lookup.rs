@@ -55,7 +55,9 @@ pub fn keys(typed: &Typed) -> Vec<Key> {
     wanted.extend(joins.map(|key| (Reason::Join, key)));
     for (place, number) in typed.doubtful().into_iter().enumerate() {
         wanted.extend(near(number).map(|(rank, key)| (Reason::NearPresent(place, rank), key)));
-        wanted.extend(splits(number).map(|key| (Reason::SplitOfPresent, key)));
+        if !typed.has_absent() {
+            wanted.extend(splits(number).map(|key| (Reason::SplitOfPresent, key)));
+        }
     }
     // The sort is stable: keys of one reason stay in the order of the words.
     wanted.sort_by_key(|(reason, _)| *reason);
