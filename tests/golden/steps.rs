@@ -193,7 +193,7 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
     recorder
         .send("list_movies", &["AP-02", "AP-29", "AP-30"], first, call, 200)
         .await;
-    let lists: [(&str, &[&str], &str); 12] = [
+    let lists: [(&str, &[&str], &str); 13] = [
         ("get_movie", &["AP-01"], "/api/movies/1/"),
         (
             "list_movies_by_descending_id",
@@ -245,6 +245,11 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             "search_movies_by_a_short_word",
             &["AP-09", "AP-14"],
             "/api/movies/search/?q=fi",
+        ),
+        (
+            "search_movies_by_a_word_and_a_year",
+            &["AP-09", "AP-14"],
+            "/api/movies/search/?q=blade+1982",
         ),
     ];
     for (name, patterns, path) in lists {

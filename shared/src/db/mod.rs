@@ -53,7 +53,8 @@
 //! | [`vocabulary`] | the words of the catalog, by which mistyped words are corrected |
 //! | [`new_words`] | finding new words and adding them to the vocabulary |
 //! | [`carried`] | the words that a posting carries |
-//! | [`index`] | a movie's postings |
+//! | [`posting_list`] | which postings a movie has |
+//! | [`index`] | a movie's postings, as items |
 //! | [`earlier_postings`] | the keys of the postings of an earlier layout |
 //! | [`posting`] | reading postings |
 //! | [`search::plan`] | the budget of a search, and the size of its rounds |
@@ -109,6 +110,7 @@ mod optimistic;
 pub mod page;
 pub mod posting;
 pub mod posting_keys;
+pub mod posting_list;
 pub mod public_key;
 pub mod range;
 pub mod refill;
