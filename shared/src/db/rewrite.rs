@@ -1,0 +1,251 @@
+//! Rewriting the postings of a table that an earlier version made: AP-45.
+//!
+//! A posting of the first two layouts has a `text` without the year, and some of them have keys that no movie has any more.
+//! The whole table is scanned, page after page. Wherever a page has such a posting, its movie is written anew:
+//!
+//! 1. The movie's words are added to the vocabulary.
+//! 2. One transaction puts all postings that the movie has now, under the condition that the movie was not edited. A genre
+//!    whose identity has changed, such as *Action & Adventure*, gets the movie in the same transaction.
+//! 3. If the movie doesn't have the old posting any more, it is deleted. If that is a membership, the movie leaves the genre
+//!    in the same transaction.
+//!
+//! So each movie is found throughout, and each genre counts its memberships. All that is left to do can be seen in the table:
+//! the scan is begun anew after an interruption, and finds only postings that haven't been rewritten yet. Requests can be
+//! served meanwhile, by functions that write the present form. No request scans.
+
+mod old;
+mod plan;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::types::ReturnValue;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::{
+    db::{
+        batch::BATCH_GET,
+        expression::Update,
+        genre::GenreItem,
+        index,
+        item::{from_item, text},
+        keys::{self, Key},
+        movie::{MovieItem, movie_ids},
+        optimistic::{PlanOutcome, WriteAttempts},
+        range::Direction,
+        rewrite::{
+            old::OldPosting,
+            plan::{Leaving, Rewrite},
+        },
+        store::Store,
+        transaction::{MAX_ACTIONS, Outcome, Transaction},
+        vocabulary::vocabulary_words,
+    },
+    domain::{MovieId, genre::identity},
+    error::Result,
+};
+
+/// How many items one Scan reads: at most 250 KB of postings, 6 MB of movies, of which one call returns 1 MB.
+const PAGE: usize = 1_000;
+
+/// How many transactions are sent at the same time.
+const AT_ONCE: usize = 8;
+
+/// Is told, now and then, how many movies were rewritten so far.
+pub type Progress<'a> = &'a (dyn Fn(u64) + Send + Sync);
+
+impl Store {
+    /// AP-45: rewrites the postings of every movie that has postings of an earlier form. Returns how many movies that were.
+    ///
+    /// The number of calls grows with the table, so only an operator's command and the start of the local server call this.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::Error::Unavailable) also if a movie or a genre is changed too often meanwhile.
+    pub async fn rewrite_postings(&self, progress: Progress<'_>) -> Result<u64> {
+        let mut rewritten = 0;
+        let mut start = None;
+        loop {
+            let page = self.scan(start.as_ref(), PAGE).await?;
+            let mut by_movie: BTreeMap<MovieId, Vec<OldPosting>> = BTreeMap::new();
+            for posting in page.items.iter().filter_map(OldPosting::of) {
+                by_movie.entry(posting.movie).or_default().push(posting);
+            }
+            let by_movie: Vec<(MovieId, Vec<OldPosting>)> = by_movie.into_iter().collect();
+            for some in by_movie.chunks(BATCH_GET) {
+                rewritten += self.rewrite_some(some).await?;
+                progress(rewritten);
+            }
+            start = page.items.last().filter(|_| page.more).and_then(Key::of);
+            if start.is_none() {
+                break;
+            }
+        }
+        self.rename_genres().await?;
+        Ok(rewritten)
+    }
+
+    /// Rewrites these movies, each with some of its old postings. Returns how many had not been rewritten.
+    async fn rewrite_some(&self, some: &[(MovieId, Vec<OldPosting>)]) -> Result<u64> {
+        let found = self.batch_get(some.iter().map(|(id, _)| keys::movie(*id)).collect()).await?;
+        let movies = found.into_values().map(|item| {
+            let movie: MovieItem = from_item(item)?;
+            let postings = index::postings(&movie.fields, movie.id);
+            Ok((movie.id, Rewrite::new(movie, postings)))
+        });
+        let mut movies: BTreeMap<MovieId, Rewrite> = movies.collect::<Result<_>>()?;
+        // Each movie has this membership since the present layout.
+        let years = movies.values().filter_map(Rewrite::year).cloned();
+        let years = self.batch_get(years.collect()).await?;
+        let mut old_memberships = Vec::new();
+        let mut others = Vec::new();
+        for (id, old) in some {
+            let Some(movie) = movies.get(id) else {
+                // An import that was interrupted wrote them. If it continues, it writes them again.
+                others.extend(old);
+                continue;
+            };
+            let is_rewritten = movie.year().is_some_and(|year| years.contains_key(year))
+                && !old.iter().any(|posting| movie.replaces(posting));
+            let gone = old.iter().filter(|posting| !movie.has(posting));
+            let (memberships, postings): (Vec<_>, Vec<_>) = gone.partition(|posting| posting.date.is_some());
+            old_memberships.extend(memberships);
+            others.extend(postings);
+            if is_rewritten {
+                movies.remove(id);
+            }
+        }
+        let to_rewrite: Vec<Rewrite> = movies.into_values().collect();
+        let words: BTreeSet<String> = to_rewrite
+            .iter()
+            .flat_map(|rewrite| vocabulary_words(&rewrite.movie.fields))
+            .collect();
+        self.add_new_words(&words).await?;
+        let count = to_rewrite.len() as u64;
+        stream::iter(groups(to_rewrite))
+            .map(|group| self.rewrite_group(group))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        self.delete_old(others).await?;
+        stream::iter(old_memberships)
+            .map(|posting| self.leave_genre(posting))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        Ok(count)
+    }
+
+    /// Adds those of these words to the vocabulary that it lacks.
+    async fn add_new_words(&self, words: &BTreeSet<String>) -> Result<()> {
+        let new = self.new_words(words, usize::MAX).await?;
+        self.add_words(&new).await
+    }
+
+    /// Rewrites movies in one transaction, or, if that fails, one after another.
+    async fn rewrite_group(&self, group: Vec<Rewrite>) -> Result<()> {
+        let mut transaction = Transaction::default();
+        for rewrite in &group {
+            rewrite.add_to(self, &mut transaction)?;
+        }
+        if let Outcome::Committed = self.transact(&transaction).await? {
+            return Ok(());
+        }
+        for rewrite in group {
+            self.rewrite_one(rewrite).await?;
+        }
+        Ok(())
+    }
+
+    /// Rewrites a movie, unless it was deleted meanwhile.
+    async fn rewrite_one(&self, mut rewrite: Rewrite) -> Result<()> {
+        let mut attempts = WriteAttempts::of("rewrite_postings");
+        while self.commit(&mut rewrite).await? == PlanOutcome::Outdated {
+            attempts.next().await?;
+            let Some(item) = self.get(&keys::movie(rewrite.movie.id)).await? else {
+                return Ok(());
+            };
+            let movie: MovieItem = from_item(item)?;
+            self.add_new_words(&vocabulary_words(&movie.fields)).await?;
+            let postings = index::postings(&movie.fields, movie.id);
+            rewrite = Rewrite::new(movie, postings);
+        }
+        Ok(())
+    }
+
+    /// Deletes postings that are still as they were read, and that are memberships of no movie.
+    async fn delete_old(&self, postings: Vec<&OldPosting>) -> Result<()> {
+        let groups = postings.chunks(MAX_ACTIONS).map(<[_]>::to_vec).collect::<Vec<_>>();
+        stream::iter(groups)
+            .map(async |mut group: Vec<&OldPosting>| {
+                while !group.is_empty() {
+                    let mut transaction = Transaction::default();
+                    for posting in &group {
+                        transaction.add(self.on(posting.key.clone()).delete(posting.unchanged())?);
+                    }
+                    let outcome = self.transact(&transaction).await?;
+                    // Another request, or another process that upgrades the table, has written those that have changed.
+                    let mut action = 0..;
+                    group.retain(|_| action.next().is_some_and(|action| outcome.failed(action)));
+                    if let Outcome::Committed = outcome {
+                        break;
+                    }
+                }
+                Ok(())
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<()>()
+            .await
+    }
+
+    /// Deletes an old membership, and takes its movie out of the genre.
+    async fn leave_genre(&self, posting: &OldPosting) -> Result<()> {
+        let mut attempts = WriteAttempts::of("rewrite_postings");
+        let mut plan = Leaving::new(posting);
+        while self.commit(&mut plan).await? == PlanOutcome::Outdated && !plan.is_changed {
+            attempts.next().await?;
+        }
+        Ok(())
+    }
+
+    /// Gives a genre the name that one of its movies has for it, where its own name has another identity now: where movies
+    /// of *Action & Adventure* and of *Action Adventure* were one genre.
+    async fn rename_genres(&self) -> Result<()> {
+        let is_misnamed = |genre: &GenreItem| identity(&genre.name).as_ref() != Some(&genre.identity);
+        for genre in self.all_genres().await?.into_iter().filter(is_misnamed) {
+            let members = self.query(&index::members(&genre.identity), Direction::Ascending, 1).await?;
+            let ids = movie_ids(&members.items)?;
+            let Some(movie) = self.get_movies(&ids, None).await?.pop() else {
+                continue;
+            };
+            let mut genres = movie.movie.fields.genres.iter();
+            let Some(own) = genres.find(|own| own.identity() == genre.identity) else {
+                continue;
+            };
+            let rename = Update::new("SET #name = :name")
+                .when("#name = :old")
+                .value(":name", text(own.name()))
+                .value(":old", text(&*genre.name));
+            // If the condition fails, another process has renamed it, or it was deleted.
+            let _renamed = self
+                .update(&keys::genre(&genre.identity), &rename, ReturnValue::None)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// The movies in groups that fit a transaction each.
+fn groups(movies: Vec<Rewrite>) -> Vec<Vec<Rewrite>> {
+    let mut groups: Vec<Vec<Rewrite>> = Vec::new();
+    let mut actions = MAX_ACTIONS;
+    for movie in movies {
+        actions += movie.actions();
+        match groups.last_mut() {
+            Some(group) if actions <= MAX_ACTIONS => group.push(movie),
+            _ => {
+                actions = movie.actions();
+                groups.push(vec![movie]);
+            }
+        }
+    }
+    groups
+}
