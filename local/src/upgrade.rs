@@ -13,6 +13,7 @@ use marquee_shared::{
         counter::Counter,
         layout::{Changed, LAYOUT, Layout},
         likes::{LIKES_SHARDS, LikesShards},
+        rewrite::{Examined, Progress},
     },
 };
 
@@ -62,11 +63,8 @@ pub async fn check(store: &Store, older: Older) -> Result<Changed, LayoutError> 
                     return Err(LayoutError::Older);
                 }
                 tracing::info!(from = version, to = LAYOUT, "upgrading the table");
-                let [movies] = store.read_counters([Counter::Movies]).await?;
-                let bar = progress_bar(movies);
-                let made = store.upgrade_layout(version, &|movies| bar.set_position(movies)).await;
-                bar.finish_and_clear();
-                let made = made?;
+                let upgrade = async |progress: Progress<'_>| store.upgrade_layout(version, progress).await;
+                let made = with_progress(store, upgrade).await?;
                 changed.moved += made.moved;
                 changed.rewritten += made.rewritten;
             }
@@ -75,14 +73,20 @@ pub async fn check(store: &Store, older: Older) -> Result<Changed, LayoutError> 
     }
 }
 
-/// A progress bar on standard error. It draws nothing when standard error isn't a terminal.
-fn progress_bar(movies: u64) -> ProgressBar {
-    let bar = ProgressBar::new(movies);
+/// Runs `work` with a progress bar on standard error, which draws nothing when standard error isn't a terminal.
+async fn with_progress<T>(
+    store: &Store,
+    work: impl AsyncFnOnce(Progress<'_>) -> marquee_shared::Result<T>,
+) -> marquee_shared::Result<T> {
+    let [movies] = store.read_counters([Counter::Movies]).await?;
+    let bar = ProgressBar::new(movies).with_message("upgrading");
     // Fails only on a mistake in the template, which is constant.
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} movies, {eta} left") {
         bar.set_style(style);
     }
-    bar.with_message("upgrading")
+    let done = work(&|movies| bar.set_position(movies)).await;
+    bar.finish_and_clear();
+    done
 }
 
 /// Makes a table usable by the server: upgrades it, and moves the movies of the shards that this server doesn't read.
@@ -120,7 +124,8 @@ impl fmt::Display for Report {
 }
 
 /// Upgrades a table, and spreads the movies that have had favorites over `likes_shards` shards, if that is given, or over
-/// [`LIKES_SHARDS`] if the table is of an earlier version. Lists the newest movies of each genre anew.
+/// [`LIKES_SHARDS`] if the table is of an earlier version. Lists the newest movies of each genre anew. If the table has the
+/// present layout and `likes_shards` isn't given, compares every posting with its movie.
 ///
 /// # Errors
 /// [`LayoutError`].
@@ -144,6 +149,12 @@ pub async fn run(store: &Store, likes_shards: Option<u64>) -> Result<Report, Lay
     changed.moved += made.moved;
     changed.rewritten += made.rewritten;
     // The layout doesn't tell whether an earlier version has written the table since it was recorded.
+    if found == Layout::Version(LAYOUT) && likes_shards.is_none() {
+        changed.rewritten += with_progress(&store, async |progress: Progress<'_>| {
+            store.rewrite_postings(Examined::All, progress).await
+        })
+        .await?;
+    }
     store.forget_newest().await?;
     store.refill_genres().await?;
     Ok(Report(changed))

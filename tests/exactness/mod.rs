@@ -14,5 +14,6 @@ mod model;
 mod newest;
 mod outages;
 mod races;
+mod rewriting;
 mod search;
 mod shards;

@@ -13,7 +13,7 @@ use crate::{
         item::{Attributes as _, Item, StoredItem, corrupt, number},
         keys,
         likes::{LIKES_SHARDS, MAX_LIKES_SHARDS},
-        rewrite::Progress,
+        rewrite::{Examined, Progress},
         store::Store,
     },
     error::Result,
@@ -95,7 +95,7 @@ impl Store {
         for step in steps_from(version) {
             match step {
                 Step::GatherLikes => changed.moved += self.gather_likes().await?,
-                Step::RewritePostings => changed.rewritten += self.rewrite_postings(progress).await?,
+                Step::RewritePostings => changed.rewritten += self.rewrite_postings(Examined::Old, progress).await?,
             }
         }
         self.record_layout().await?;

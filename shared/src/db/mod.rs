@@ -48,8 +48,9 @@
 //! | [`words`] | a movie's words, and which words of a search match them |
 //! | [`carried`] | the words that a posting carries |
 //! | [`index`] | a movie's postings |
-//! | `rewrite::old` | the postings that earlier versions wrote |
+//! | `rewrite::stored` | the stored postings that are compared with their movies |
 //! | `rewrite::plan` | the transactions that rewrite a movie |
+//! | `rewrite::genres` | the names and counts of genres after a rewriting |
 //! | [`rewrite`] | rewriting the postings of a table of an earlier layout |
 //! | [`layout`] | the version of a table's layout, and the steps from each to the next |
 //! | [`posting`] | reading postings |

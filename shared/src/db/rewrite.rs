@@ -9,38 +9,37 @@
 //! 3. If the movie doesn't have the old posting any more, it is deleted. If that is a membership, the movie leaves the genre
 //!    in the same transaction.
 //!
-//! So each movie is found throughout, and each genre counts its memberships. All that is left to do can be seen in the table:
+//! So each movie is found throughout, and each genre counts its memberships. At the end the genres get right names, and their
+//! memberships are [counted](genres) once more. All that is left to do can be seen in the table:
 //! the scan is begun anew after an interruption, and finds only postings that haven't been rewritten yet. Requests can be
 //! served meanwhile, by functions that write the present form. No request scans.
 
-mod old;
+mod genres;
 mod plan;
+mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::types::ReturnValue;
+pub use self::stored::Examined;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
     db::{
         batch::BATCH_GET,
-        expression::Update,
-        genre::GenreItem,
         index,
-        item::{from_item, text},
+        item::{Attributes as _, from_item},
         keys::{self, Key},
-        movie::{MovieItem, movie_ids},
+        movie::MovieItem,
         optimistic::{PlanOutcome, WriteAttempts},
-        range::Direction,
         rewrite::{
-            old::OldPosting,
             plan::{Leaving, Rewrite},
+            stored::StoredPosting,
         },
         store::Store,
         transaction::{MAX_ACTIONS, Outcome, Transaction},
         vocabulary::vocabulary_words,
     },
-    domain::{MovieId, genre::identity},
+    domain::MovieId,
     error::Result,
 };
 
@@ -54,22 +53,28 @@ const AT_ONCE: usize = 8;
 pub type Progress<'a> = &'a (dyn Fn(u64) + Send + Sync);
 
 impl Store {
-    /// AP-45: rewrites the postings of every movie that has postings of an earlier form. Returns how many movies that were.
+    /// AP-45: compares stored postings with their movies, and rewrites the postings of each movie whose postings differ. Returns
+    /// how many movies that were.
     ///
     /// The number of calls grows with the table, so only an operator's command and the start of the local server call this.
     ///
     /// # Errors
     /// [`Error::Unavailable`](crate::Error::Unavailable) also if a movie or a genre is changed too often meanwhile.
-    pub async fn rewrite_postings(&self, progress: Progress<'_>) -> Result<u64> {
+    pub async fn rewrite_postings(&self, examined: Examined, progress: Progress<'_>) -> Result<u64> {
         let mut rewritten = 0;
+        let mut genres = BTreeSet::new();
+        let of_genre = keys::genre_dated("");
         let mut start = None;
         loop {
             let page = self.scan(start.as_ref(), PAGE).await?;
-            let mut by_movie: BTreeMap<MovieId, Vec<OldPosting>> = BTreeMap::new();
-            for posting in page.items.iter().filter_map(OldPosting::of) {
+            let mut by_movie: BTreeMap<MovieId, Vec<StoredPosting>> = BTreeMap::new();
+            let postings = page.items.iter();
+            for posting in postings.filter_map(|item| StoredPosting::of(item, examined)) {
                 by_movie.entry(posting.movie).or_default().push(posting);
             }
-            let by_movie: Vec<(MovieId, Vec<OldPosting>)> = by_movie.into_iter().collect();
+            let dated = page.items.iter().filter_map(|item| item.text(keys::BY_DATE.pk));
+            genres.extend(dated.filter_map(|dated| dated.strip_prefix(&of_genre)).map(str::to_owned));
+            let by_movie: Vec<(MovieId, Vec<StoredPosting>)> = by_movie.into_iter().collect();
             for some in by_movie.chunks(BATCH_GET) {
                 rewritten += self.rewrite_some(some).await?;
                 progress(rewritten);
@@ -79,12 +84,13 @@ impl Store {
                 break;
             }
         }
-        self.rename_genres().await?;
+        self.mend_genres(genres).await?;
         Ok(rewritten)
     }
 
-    /// Rewrites these movies, each with some of its old postings. Returns how many had not been rewritten.
-    async fn rewrite_some(&self, some: &[(MovieId, Vec<OldPosting>)]) -> Result<u64> {
+    /// Rewrites those of these movies with which these stored postings don't agree, and deletes the postings that they don't
+    /// have. Returns how many movies were rewritten.
+    async fn rewrite_some(&self, some: &[(MovieId, Vec<StoredPosting>)]) -> Result<u64> {
         let found = self.batch_get(some.iter().map(|(id, _)| keys::movie(*id)).collect()).await?;
         let movies = found.into_values().map(|item| {
             let movie: MovieItem = from_item(item)?;
@@ -97,15 +103,16 @@ impl Store {
         let years = self.batch_get(years.collect()).await?;
         let mut old_memberships = Vec::new();
         let mut others = Vec::new();
-        for (id, old) in some {
+        for (id, stored) in some {
             let Some(movie) = movies.get(id) else {
-                // An import that was interrupted wrote them. If it continues, it writes them again.
-                others.extend(old);
+                // An import that was interrupted wrote them. If it continues, it writes them again. One that is running now
+                // writes those of the present layout.
+                others.extend(stored.iter().filter(|posting| posting.is_old));
                 continue;
             };
             let is_rewritten = movie.year().is_some_and(|year| years.contains_key(year))
-                && !old.iter().any(|posting| movie.replaces(posting));
-            let gone = old.iter().filter(|posting| !movie.has(posting));
+                && !stored.iter().any(|posting| movie.replaces(posting));
+            let gone = stored.iter().filter(|posting| !movie.has(posting));
             let (memberships, postings): (Vec<_>, Vec<_>) = gone.partition(|posting| posting.date.is_some());
             old_memberships.extend(memberships);
             others.extend(postings);
@@ -172,10 +179,10 @@ impl Store {
     }
 
     /// Deletes postings that are still as they were read, and that are memberships of no movie.
-    async fn delete_old(&self, postings: Vec<&OldPosting>) -> Result<()> {
+    async fn delete_old(&self, postings: Vec<&StoredPosting>) -> Result<()> {
         let groups = postings.chunks(MAX_ACTIONS).map(<[_]>::to_vec).collect::<Vec<_>>();
         stream::iter(groups)
-            .map(async |mut group: Vec<&OldPosting>| {
+            .map(async |mut group: Vec<&StoredPosting>| {
                 while !group.is_empty() {
                     let mut transaction = Transaction::default();
                     for posting in &group {
@@ -197,37 +204,11 @@ impl Store {
     }
 
     /// Deletes an old membership, and takes its movie out of the genre.
-    async fn leave_genre(&self, posting: &OldPosting) -> Result<()> {
+    async fn leave_genre(&self, posting: &StoredPosting) -> Result<()> {
         let mut attempts = WriteAttempts::of("rewrite_postings");
         let mut plan = Leaving::new(posting);
         while self.commit(&mut plan).await? == PlanOutcome::Outdated && !plan.is_changed {
             attempts.next().await?;
-        }
-        Ok(())
-    }
-
-    /// Gives a genre the name that one of its movies has for it, where its own name has another identity now: where movies
-    /// of *Action & Adventure* and of *Action Adventure* were one genre.
-    async fn rename_genres(&self) -> Result<()> {
-        let is_misnamed = |genre: &GenreItem| identity(&genre.name).as_ref() != Some(&genre.identity);
-        for genre in self.all_genres().await?.into_iter().filter(is_misnamed) {
-            let members = self.query(&index::members(&genre.identity), Direction::Ascending, 1).await?;
-            let ids = movie_ids(&members.items)?;
-            let Some(movie) = self.get_movies(&ids, None).await?.pop() else {
-                continue;
-            };
-            let mut genres = movie.movie.fields.genres.iter();
-            let Some(own) = genres.find(|own| own.identity() == genre.identity) else {
-                continue;
-            };
-            let rename = Update::new("SET #name = :name")
-                .when("#name = :old")
-                .value(":name", text(own.name()))
-                .value(":old", text(&*genre.name));
-            // If the condition fails, another process has renamed it, or it was deleted.
-            let _renamed = self
-                .update(&keys::genre(&genre.identity), &rename, ReturnValue::None)
-                .await?;
         }
         Ok(())
     }

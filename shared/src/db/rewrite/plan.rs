@@ -13,7 +13,7 @@ use crate::{
         newest::Entry,
         optimistic::{Plan, Revision},
         posting_keys::{self, PostingKind},
-        rewrite::old::OldPosting,
+        rewrite::stored::StoredPosting,
         store::Store,
         transaction::{Outcome, Transaction},
     },
@@ -52,14 +52,15 @@ impl Rewrite {
         self.postings.keys().find(|key| PostingKind::of(key) == PostingKind::Year)
     }
 
-    /// Whether the movie has a posting with the key of an old one.
-    pub(super) fn has(&self, old: &OldPosting) -> bool {
-        self.postings.contains_key(&old.key)
+    /// Whether the movie has a posting with the key of a stored one.
+    pub(super) fn has(&self, stored: &StoredPosting) -> bool {
+        self.postings.contains_key(&stored.key)
     }
 
-    /// Whether the movie has another posting with the key of an old one.
-    pub(super) fn replaces(&self, old: &OldPosting) -> bool {
-        self.postings.get(&old.key).is_some_and(|posting| posting.text != old.text)
+    /// Whether the movie has another posting with the key of a stored one.
+    pub(super) fn replaces(&self, stored: &StoredPosting) -> bool {
+        let own = self.postings.get(&stored.key);
+        own.is_some_and(|own| own.text != stored.text)
     }
 
     /// Adds the check of the movie and its postings to a transaction.
@@ -125,7 +126,7 @@ impl Plan for Rewrite {
 
 /// The deletion of an old membership, by which its movie leaves the genre.
 pub(super) struct Leaving<'a> {
-    posting: &'a OldPosting,
+    posting: &'a StoredPosting,
     genres: GenreChanges,
     /// Whether the membership isn't as it was read any more: another process has deleted or rewritten it.
     pub(super) is_changed: bool,
@@ -135,7 +136,7 @@ pub(super) struct Leaving<'a> {
 const MEMBERSHIP: usize = 0;
 
 impl<'a> Leaving<'a> {
-    pub(super) fn new(posting: &'a OldPosting) -> Self {
+    pub(super) fn new(posting: &'a StoredPosting) -> Self {
         Self {
             posting,
             genres: GenreChanges::of_memberships(posting.leaves()),
