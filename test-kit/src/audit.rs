@@ -9,6 +9,7 @@ mod vocabulary;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use self::vocabulary::missing_words;
 use marquee_shared::{
     db::{
         Key, Store,
@@ -46,7 +47,7 @@ pub async fn discrepancies(store: &Store) -> Vec<String> {
     items.movies();
     items.postings();
     items.genres();
-    items.vocabulary();
+    items.words();
     items.imdb_ids();
     items.favorites();
     items.users();
@@ -93,7 +94,7 @@ struct Items {
     counters: BTreeMap<String, u64>,
     sessions: Vec<(Key, Item)>,
     /// The vocabulary.
-    words: BTreeMap<Key, Item>,
+    vocabulary: BTreeMap<Key, Item>,
     found: Vec<String>,
 }
 
@@ -191,10 +192,10 @@ impl Items {
             "META" => {
                 self.counters.insert(key.sk, number(&item, "n"));
             }
-            "SESSION" => self.sessions.push((key, item)),
             "NEAR" => {
-                self.words.insert(key, item);
+                self.vocabulary.insert(key, item);
             }
+            "SESSION" => self.sessions.push((key, item)),
             "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
             _ => self.report(format!("{key:?} is of no known class")),
         }

@@ -17,3 +17,4 @@ mod races;
 mod rewriting;
 mod search;
 mod shards;
+mod vocabulary;

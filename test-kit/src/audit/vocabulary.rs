@@ -1,71 +1,119 @@
-//! The checks of the vocabulary.
+//! The checks of the vocabulary: each item's form, and that it has the words of every movie.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use marquee_shared::db::{
-    Key,
-    item::Item,
+    Key, Store,
+    item::{Item, from_item},
     keys,
-    vocabulary::{self, Entry, RESTS},
+    movie::MovieItem,
+    vocabulary::{Entry, RESTS, entries, first_entry, rests_of, room, vocabulary_words, word_of},
 };
 
 use super::Items;
 
 /// The most bytes of an item that half a read unit reads (AWS: DynamoDB read consistency).
-const MOST: usize = 4096;
+const MOST_BYTES: usize = 4096;
 
 impl Items {
-    /// Checks that each item of the vocabulary holds entries of words and is small enough, and that each word of a movie has
-    /// its entries, unless an item is full. A word that no movie has any more is no disagreement.
-    pub(super) fn vocabulary(&mut self) {
-        let mut found = Vec::new();
-        let mut there: BTreeMap<&Key, BTreeSet<&str>> = BTreeMap::new();
-        for (key, item) in &self.words {
-            there.insert(key, vocabulary::rests_of(item).iter().map(String::as_str).collect());
-            found.extend(wrong_item(key, item));
-        }
-        let words: BTreeSet<String> = self
-            .movies
-            .values()
-            .flat_map(|movie| vocabulary::vocabulary_words(&movie.fields))
+    /// Checks the items of the vocabulary, and that it has the words of every movie.
+    pub(super) fn words(&mut self) {
+        let mut found: Vec<String> = self
+            .vocabulary
+            .iter()
+            .flat_map(|(key, item)| wrong_item(key, item))
             .collect();
-        for word in &words {
-            for Entry { key, rest } in vocabulary::entries(word) {
-                let rests = there.get(&key);
-                let is_there = rests.is_some_and(|rests| rests.contains(rest.as_str()));
-                let is_full = rests.is_some_and(|rests| rests.len() >= vocabulary::room(&key));
-                if !is_there && !is_full {
-                    found.push(format!("the word {word} of a movie lacks its entry in {key:?}"));
-                }
-            }
+        let vocabulary = Vocabulary::of(&self.vocabulary);
+        // A word whose first entry is there counts as known, so it must have the others.
+        let mut words: BTreeSet<String> = vocabulary.known_words().collect();
+        for movie in self.movies.values() {
+            words.extend(vocabulary_words(&movie.fields));
         }
+        found.extend(words.iter().flat_map(|word| vocabulary.missing(word)));
         self.found.extend(found);
     }
 }
 
-/// What is wrong with an item of the vocabulary.
+/// What is wrong with an item of the vocabulary, without its keys.
 fn wrong_item(key: &Key, item: &Item) -> Vec<String> {
     let mut found = Vec::new();
-    let rests = vocabulary::rests_of(item);
-    if rests.is_empty() || item.len() != 1 {
-        found.push(format!("{key:?} is not an item of the vocabulary: {item:?}"));
+    let rests = rests_of(item);
+    if rests.is_empty() || rests.len() > room(key) || item.len() != 1 {
+        found.push(format!(
+            "{key:?} has {} words and {} attributes",
+            rests.len(),
+            item.len()
+        ));
     }
-    let names = [keys::PK, keys::SK, RESTS];
-    let names: usize = names.iter().map(|name| name.len()).sum();
-    let texts: usize = rests.iter().map(|rest| rest.len() + 1).sum();
-    let bytes = names + key.pk.len() + key.sk.len() + texts;
-    if bytes > MOST {
-        found.push(format!("{key:?} has {bytes} bytes, more than {MOST}"));
+    let names = [keys::PK, keys::SK, RESTS].map(str::len);
+    let texts = rests.iter().map(|rest| rest.len() + 1);
+    let bytes = names.iter().sum::<usize>() + key.pk.len() + key.sk.len() + texts.sum::<usize>();
+    if bytes > MOST_BYTES {
+        found.push(format!("{key:?} has {bytes} bytes"));
     }
     for rest in rests {
-        let entry = Entry {
-            key: key.clone(),
-            rest: rest.clone(),
-        };
-        let word = vocabulary::word_of(key, rest);
-        if !word.is_some_and(|word| vocabulary::entries(&word).contains(&entry)) {
-            found.push(format!("{rest} in {key:?} is the entry of no word"));
+        let word = word_of(key, rest).unwrap_or_default();
+        let is_entry = |entry: &Entry| entry.key == *key && entry.rest == *rest;
+        if !entries(&word).iter().any(is_entry) {
+            found.push(format!("{key:?} has {rest}, which is no entry of a word"));
         }
     }
     found
+}
+
+/// The rests of each item of the vocabulary.
+struct Vocabulary<'a>(BTreeMap<&'a Key, BTreeSet<&'a str>>);
+
+impl<'a> Vocabulary<'a> {
+    fn of(items: &'a BTreeMap<Key, Item>) -> Self {
+        let items = items.iter().map(|(key, item)| {
+            let rests = rests_of(item).iter().map(String::as_str);
+            (key, rests.collect())
+        });
+        Self(items.collect())
+    }
+
+    /// The words whose first entries are there.
+    fn known_words(&self) -> impl Iterator<Item = String> {
+        let entries = self.0.iter().flat_map(|(key, rests)| rests.iter().map(move |rest| (*key, *rest)));
+        entries.filter_map(|(key, rest)| {
+            let word = word_of(key, rest)?;
+            let is_first = first_entry(&word).is_some_and(|first| first.key == *key);
+            is_first.then_some(word)
+        })
+    }
+
+    /// The entries that a word lacks, although their items have room, a sentence for each.
+    fn missing(&self, word: &str) -> Vec<String> {
+        let lacks = entries(word).into_iter().filter(|entry| {
+            let rests = self.0.get(&entry.key);
+            let is_full = rests.is_some_and(|rests| rests.len() >= room(&entry.key));
+            !is_full && !rests.is_some_and(|rests| rests.contains(entry.rest.as_str()))
+        });
+        lacks
+            .map(|entry| format!("the word {word} isn't in {:?}", entry.key))
+            .collect()
+    }
+}
+
+/// The entries of words of movies that the vocabulary lacks, a sentence for each. Nothing else is checked, so an import may be
+/// unfinished.
+pub async fn missing_words(store: &Store) -> Vec<String> {
+    let mut items = BTreeMap::new();
+    let mut words = BTreeSet::new();
+    for item in super::scan(store).await {
+        let key = Key::of(&item).unwrap();
+        match key.pk.split('#').next() {
+            Some("NEAR") => {
+                items.insert(key, item);
+            }
+            Some("MOVIES") => {
+                let movie: MovieItem = from_item(item).unwrap();
+                words.extend(vocabulary_words(&movie.fields));
+            }
+            _ => {}
+        }
+    }
+    let vocabulary = Vocabulary::of(&items);
+    words.iter().flat_map(|word| vocabulary.missing(word)).collect()
 }
