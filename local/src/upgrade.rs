@@ -13,7 +13,7 @@ use marquee_shared::{
         counter::Counter,
         layout::{Changed, LAYOUT, Layout},
         likes::{LIKES_SHARDS, LikesShards},
-        rewrite::{Examined, Progress},
+        rewrite::Examined,
     },
 };
 
@@ -63,8 +63,12 @@ pub async fn check(store: &Store, older: Older) -> Result<Changed, LayoutError> 
                     return Err(LayoutError::Older);
                 }
                 tracing::info!(from = version, to = LAYOUT, "upgrading the table");
-                let upgrade = async |progress: Progress<'_>| store.upgrade_layout(version, progress).await;
-                let made = with_progress(store, upgrade).await?;
+                let bar = progress_bar(store).await?;
+                let made = store
+                    .upgrade_layout(version, &|movies| bar.set_position(movies))
+                    .await;
+                bar.finish_and_clear();
+                let made = made?;
                 changed.moved += made.moved;
                 changed.rewritten += made.rewritten;
             }
@@ -73,20 +77,15 @@ pub async fn check(store: &Store, older: Older) -> Result<Changed, LayoutError> 
     }
 }
 
-/// Runs `work` with a progress bar on standard error, which draws nothing when standard error isn't a terminal.
-async fn with_progress<T>(
-    store: &Store,
-    work: impl AsyncFnOnce(Progress<'_>) -> marquee_shared::Result<T>,
-) -> marquee_shared::Result<T> {
+/// A progress bar on standard error, up to the number of movies. It draws nothing when standard error isn't a terminal.
+async fn progress_bar(store: &Store) -> marquee_shared::Result<ProgressBar> {
     let [movies] = store.read_counters([Counter::Movies]).await?;
     let bar = ProgressBar::new(movies).with_message("upgrading");
     // Fails only on a mistake in the template, which is constant.
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} movies, {eta} left") {
         bar.set_style(style);
     }
-    let done = work(&|movies| bar.set_position(movies)).await;
-    bar.finish_and_clear();
-    done
+    Ok(bar)
 }
 
 /// Makes a table usable by the server: upgrades it, and moves the movies of the shards that this server doesn't read.
@@ -150,10 +149,11 @@ pub async fn run(store: &Store, likes_shards: Option<u64>) -> Result<Report, Lay
     changed.rewritten += made.rewritten;
     // The layout doesn't tell whether an earlier version has written the table since it was recorded.
     if found == Layout::Version(LAYOUT) && likes_shards.is_none() {
-        changed.rewritten += with_progress(&store, async |progress: Progress<'_>| {
-            store.rewrite_postings(Examined::All, progress).await
-        })
-        .await?;
+        let bar = progress_bar(&store).await?;
+        let progress = |movies| bar.set_position(movies);
+        let rewritten = store.rewrite_postings(Examined::All, &progress).await;
+        bar.finish_and_clear();
+        changed.rewritten += rewritten?;
     }
     store.forget_newest().await?;
     store.refill_genres().await?;

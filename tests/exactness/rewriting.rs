@@ -246,7 +246,10 @@ async fn changes_before_an_upgrade_leave_no_genre_wrong() {
         })
     };
     let words = vocabulary_words(&renamed);
-    store.edit_movie(id(10), user, None, &words, decide).await.unwrap();
+    store
+        .edit_movie(id(10), user, None, &words, decide)
+        .await
+        .unwrap();
     upgrade::run(&store, None).await.unwrap();
     audit(&store).await;
     let genre = store.genre("action-and-adventure").await.unwrap().unwrap();

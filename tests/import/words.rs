@@ -71,7 +71,10 @@ async fn an_import_by_calls_of_the_engine_writes_what_one_by_dynamodbs_api_write
         written.push(items(&store).await);
         table.close().await;
     }
-    let words = written[0].keys().filter(|key| key.pk.starts_with("NEAR#")).count();
+    let words = written[0]
+        .keys()
+        .filter(|key| key.pk.starts_with("NEAR#"))
+        .count();
     assert!(words > 4_000, "{words}");
     assert!(written[0] == written[1]);
 }
@@ -84,9 +87,9 @@ async fn an_item_of_the_vocabulary_is_never_larger_than_it_may_be() {
     let letters = "bcdefghijklm".chars();
     let endings = letters.clone().flat_map(|a| {
         let letters = letters.clone();
-        letters.clone().flat_map(move |b| {
-            letters.clone().map(move |c| [a, b, c].iter().collect::<String>())
-        })
+        letters
+            .clone()
+            .flat_map(move |b| letters.clone().map(move |c| [a, b, c].iter().collect::<String>()))
     });
     let mut rows = String::new();
     for ending in endings {
@@ -97,7 +100,10 @@ async fn an_item_of_the_vocabulary_is_never_larger_than_it_may_be() {
     let source = csv(directory.path(), &rows);
     for is_bulk in [true, false] {
         let (table, store, importer) = table(is_bulk).await;
-        assert_eq!(importer.run(&source).await.unwrap(), Report::of_all(movies as u64));
+        assert_eq!(
+            importer.run(&source).await.unwrap(),
+            Report::of_all(movies as u64)
+        );
         let item = store.get(key).await.unwrap().unwrap();
         assert_eq!(rests_of(&item).len(), room(key));
         audit(&store).await;

@@ -50,7 +50,12 @@ async fn fill(data: &Path) {
     let store = store_at(&dynamodb);
     for n in 0..LIKED {
         let title = format!("Number {n} of the Spider-Men");
-        let fields = movie(&title, "Ada Various, J.-P. Others", "Action & Adventure, Drama", "2001-01-01");
+        let fields = movie(
+            &title,
+            "Ada Various, J.-P. Others",
+            "Action & Adventure, Drama",
+            "2001-01-01",
+        );
         let fields = serde_json::from_value(fields).unwrap();
         store.create_movie(&fields, user, Some(user)).await.unwrap();
     }

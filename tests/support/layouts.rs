@@ -102,7 +102,11 @@ fn identity(name: &str) -> String {
 /// A posting of that time. The texts of these tests have no other letters.
 fn posting(class: &str, word: &str, sk: &str, id: MovieId, carried: &str) -> Item {
     let start: String = word.chars().take(3).collect();
-    let mut item = Key::new(format!("{class}#{start}"), format!("{sk}#{}", keys::id_text(id.get()))).attributes();
+    let mut item = Key::new(
+        format!("{class}#{start}"),
+        format!("{sk}#{}", keys::id_text(id.get())),
+    )
+    .attributes();
     item.insert("text".into(), text(carried));
     item
 }
@@ -111,10 +115,18 @@ fn posting(class: &str, word: &str, sk: &str, id: MovieId, carried: &str) -> Ite
 fn postings_of(movie: &MovieItem, genres: &str) -> Vec<Item> {
     let id = movie.id;
     let of = |text: &str| words(&text.replace('&', " "));
-    let (title, director) = (of(movie.fields.title.as_str()), of(movie.fields.director.as_str()));
+    let (title, director) = (
+        of(movie.fields.title.as_str()),
+        of(movie.fields.director.as_str()),
+    );
     let genres: Vec<String> = genres.split(", ").map(identity).collect();
     let genre_texts: Vec<String> = genres.iter().map(|genre| genre.replace('-', " ")).collect();
-    let mut carried = format!("{}|{}|{}", title.join(" "), director.join(" "), genre_texts.join(","));
+    let mut carried = format!(
+        "{}|{}|{}",
+        title.join(" "),
+        director.join(" "),
+        genre_texts.join(",")
+    );
     if carried.len() > 150 {
         carried = format!("~0 {} {}~", title[0], director[0]);
     }
@@ -127,7 +139,10 @@ fn postings_of(movie: &MovieItem, genres: &str) -> Vec<Item> {
     }
     let others = director.iter().filter(|word| !title.contains(word));
     postings.extend(others.map(|word| posting("WORD", word, &format!("2#{word}"))));
-    let first_words: Vec<&str> = genres.iter().map(|genre| genre.split('-').next().unwrap()).collect();
+    let first_words: Vec<&str> = genres
+        .iter()
+        .map(|genre| genre.split('-').next().unwrap())
+        .collect();
     for genre in &genres {
         let mut parts = genre.split('-');
         let mut membership = posting("GENRE", parts.next().unwrap(), genre);

@@ -90,7 +90,10 @@ impl Writer {
                     break;
                 }
                 // These items have no room for all their rests.
-                let full = left.iter().enumerate().filter(|(action, _)| outcome.failed(*action));
+                let full = left
+                    .iter()
+                    .enumerate()
+                    .filter(|(action, _)| outcome.failed(*action));
                 let full: Vec<Key> = full.map(|(_, (key, _))| key.clone()).collect();
                 let full = self.store.batch_get(full).await?;
                 for (key, rests) in &mut left {

@@ -164,14 +164,15 @@ impl GenreChanges {
         let mut changes: BTreeMap<String, MembershipChange> = BTreeMap::new();
         for (movie, is_new) in [(old, false), (new, true)] {
             for (movie, genre) in movie.iter().flat_map(|m| m.genres.iter().map(move |g| (m, g))) {
-                let change = changes
-                    .entry(genre.identity())
-                    .or_insert_with_key(|identity| MembershipChange {
-                        identity: identity.clone(),
-                        name: genre.name().to_owned(),
-                        old: None,
-                        new: None,
-                    });
+                let change =
+                    changes
+                        .entry(genre.identity())
+                        .or_insert_with_key(|identity| MembershipChange {
+                            identity: identity.clone(),
+                            name: genre.name().to_owned(),
+                            old: None,
+                            new: None,
+                        });
                 let entry = if is_new { &mut change.new } else { &mut change.old };
                 *entry = Some(Entry::of(movie.release_date, id));
             }

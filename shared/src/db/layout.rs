@@ -95,7 +95,9 @@ impl Store {
         for step in steps_from(version) {
             match step {
                 Step::GatherLikes => changed.moved += self.gather_likes().await?,
-                Step::RewritePostings => changed.rewritten += self.rewrite_postings(Examined::Old, progress).await?,
+                Step::RewritePostings => {
+                    changed.rewritten += self.rewrite_postings(Examined::Old, progress).await?
+                }
             }
         }
         self.record_layout().await?;

@@ -73,10 +73,14 @@ impl Store {
                 by_movie.entry(posting.movie).or_default().push(posting);
             }
             let dated = page.items.iter().filter_map(|item| item.text(keys::BY_DATE.pk));
-            genres.extend(dated.filter_map(|dated| dated.strip_prefix(&of_genre)).map(str::to_owned));
-            let by_movie: Vec<(MovieId, Vec<StoredPosting>)> = by_movie.into_iter().collect();
-            for some in by_movie.chunks(BATCH_GET) {
-                rewritten += self.rewrite_some(some).await?;
+            genres.extend(
+                dated
+                    .filter_map(|dated| dated.strip_prefix(&of_genre))
+                    .map(str::to_owned),
+            );
+            let mut by_movie = by_movie.into_iter().peekable();
+            while by_movie.peek().is_some() {
+                rewritten += self.rewrite_some(by_movie.by_ref().take(BATCH_GET).collect()).await?;
                 progress(rewritten);
             }
             start = page.items.last().filter(|_| page.more).and_then(Key::of);
@@ -90,8 +94,10 @@ impl Store {
 
     /// Rewrites those of these movies with which these stored postings don't agree, and deletes the postings that they don't
     /// have. Returns how many movies were rewritten.
-    async fn rewrite_some(&self, some: &[(MovieId, Vec<StoredPosting>)]) -> Result<u64> {
-        let found = self.batch_get(some.iter().map(|(id, _)| keys::movie(*id)).collect()).await?;
+    async fn rewrite_some(&self, some: Vec<(MovieId, Vec<StoredPosting>)>) -> Result<u64> {
+        let found = self
+            .batch_get(some.iter().map(|(id, _)| keys::movie(*id)).collect())
+            .await?;
         let movies = found.into_values().map(|item| {
             let movie: MovieItem = from_item(item)?;
             let postings = index::postings(&movie.fields, movie.id);
@@ -104,20 +110,22 @@ impl Store {
         let mut old_memberships = Vec::new();
         let mut others = Vec::new();
         for (id, stored) in some {
-            let Some(movie) = movies.get(id) else {
+            let Some(movie) = movies.get(&id) else {
                 // An import that was interrupted wrote them. If it continues, it writes them again. One that is running now
                 // writes those of the present layout.
-                others.extend(stored.iter().filter(|posting| posting.is_old));
+                others.extend(stored.into_iter().filter(|posting| posting.is_old));
                 continue;
             };
             let is_rewritten = movie.year().is_some_and(|year| years.contains_key(year))
                 && !stored.iter().any(|posting| movie.replaces(posting));
-            let gone = stored.iter().filter(|posting| !movie.has(posting));
-            let (memberships, postings): (Vec<_>, Vec<_>) = gone.partition(|posting| posting.date.is_some());
-            old_memberships.extend(memberships);
-            others.extend(postings);
+            for posting in stored.into_iter().filter(|posting| !movie.has(posting)) {
+                match posting.date {
+                    Some(_) => old_memberships.push(posting),
+                    None => others.push(posting),
+                }
+            }
             if is_rewritten {
-                movies.remove(id);
+                movies.remove(&id);
             }
         }
         let to_rewrite: Vec<Rewrite> = movies.into_values().collect();
@@ -127,17 +135,15 @@ impl Store {
             .collect();
         self.add_new_words(&words).await?;
         let count = to_rewrite.len() as u64;
-        stream::iter(groups(to_rewrite))
-            .map(|group| self.rewrite_group(group))
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await?;
-        self.delete_old(others).await?;
-        stream::iter(old_memberships)
-            .map(|posting| self.leave_genre(posting))
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await?;
+        let groups = groups(to_rewrite).into_iter();
+        at_once(groups.map(|group| self.rewrite_group(group))).await?;
+        let mut groups = Vec::new();
+        while !others.is_empty() {
+            groups.push(others.split_off(others.len().saturating_sub(MAX_ACTIONS)));
+        }
+        at_once(groups.into_iter().map(|group| self.delete_group(group))).await?;
+        let memberships = old_memberships.into_iter();
+        at_once(memberships.map(|posting| self.leave_genre(posting))).await?;
         Ok(count)
     }
 
@@ -178,40 +184,38 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes postings that are still as they were read, and that are memberships of no movie.
-    async fn delete_old(&self, postings: Vec<&StoredPosting>) -> Result<()> {
-        let groups = postings.chunks(MAX_ACTIONS).map(<[_]>::to_vec).collect::<Vec<_>>();
-        stream::iter(groups)
-            .map(async |mut group: Vec<&StoredPosting>| {
-                while !group.is_empty() {
-                    let mut transaction = Transaction::default();
-                    for posting in &group {
-                        transaction.add(self.on(posting.key.clone()).delete(posting.unchanged())?);
-                    }
-                    let outcome = self.transact(&transaction).await?;
-                    // Another request, or another process that upgrades the table, has written those that have changed.
-                    let mut action = 0..;
-                    group.retain(|_| action.next().is_some_and(|action| outcome.failed(action)));
-                    if let Outcome::Committed = outcome {
-                        break;
-                    }
-                }
-                Ok(())
-            })
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await
+    /// Deletes postings that are still as they were read, and of which no genre counts any.
+    async fn delete_group(&self, mut group: Vec<StoredPosting>) -> Result<()> {
+        while !group.is_empty() {
+            let mut transaction = Transaction::default();
+            for posting in &group {
+                transaction.add(self.on(posting.key.clone()).delete(posting.unchanged())?);
+            }
+            let outcome = self.transact(&transaction).await?;
+            if let Outcome::Committed = outcome {
+                break;
+            }
+            // Another process has written or deleted those that have changed.
+            let mut action = 0..;
+            group.retain(|_| action.next().is_some_and(|action| !outcome.failed(action)));
+        }
+        Ok(())
     }
 
     /// Deletes an old membership, and takes its movie out of the genre.
-    async fn leave_genre(&self, posting: &StoredPosting) -> Result<()> {
+    async fn leave_genre(&self, posting: StoredPosting) -> Result<()> {
         let mut attempts = WriteAttempts::of("rewrite_postings");
-        let mut plan = Leaving::new(posting);
+        let mut plan = Leaving::new(&posting);
         while self.commit(&mut plan).await? == PlanOutcome::Outdated && !plan.is_changed {
             attempts.next().await?;
         }
         Ok(())
     }
+}
+
+/// Runs these, some at the same time.
+async fn at_once(writes: impl Iterator<Item = impl Future<Output = Result<()>>>) -> Result<()> {
+    stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
 }
 
 /// The movies in groups that fit a transaction each.

@@ -75,7 +75,10 @@ impl<'a> Vocabulary<'a> {
 
     /// The words whose first entries are there.
     fn known_words(&self) -> impl Iterator<Item = String> {
-        let entries = self.0.iter().flat_map(|(key, rests)| rests.iter().map(move |rest| (*key, *rest)));
+        let entries = self
+            .0
+            .iter()
+            .flat_map(|(key, rests)| rests.iter().map(move |rest| (*key, *rest)));
         entries.filter_map(|(key, rest)| {
             let word = word_of(key, rest)?;
             let is_first = first_entry(&word).is_some_and(|first| first.key == *key);

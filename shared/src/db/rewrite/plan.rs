@@ -12,7 +12,7 @@ use crate::{
         movie::MovieItem,
         newest::Entry,
         optimistic::{Plan, Revision},
-        posting_keys::{self, PostingKind},
+        posting_keys,
         rewrite::stored::StoredPosting,
         store::Store,
         transaction::{Outcome, Transaction},
@@ -49,7 +49,7 @@ impl Rewrite {
 
     /// The key of the movie's membership in its year.
     pub(super) fn year(&self) -> Option<&Key> {
-        self.postings.keys().find(|key| PostingKind::of(key) == PostingKind::Year)
+        self.postings.keys().find(|key| key.pk.starts_with("YEAR"))
     }
 
     /// Whether the movie has a posting with the key of a stored one.
@@ -148,7 +148,11 @@ impl<'a> Leaving<'a> {
 impl Plan for Leaving<'_> {
     fn transaction(&mut self, store: &Store) -> Result<Transaction> {
         let mut transaction = Transaction::default();
-        transaction.add(store.on(self.posting.key.clone()).delete(self.posting.unchanged())?);
+        transaction.add(
+            store
+                .on(self.posting.key.clone())
+                .delete(self.posting.unchanged())?,
+        );
         self.genres.add_to(store, &mut transaction)?;
         Ok(transaction)
     }

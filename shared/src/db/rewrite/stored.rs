@@ -79,7 +79,6 @@ impl StoredPosting {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
