@@ -158,6 +158,7 @@ mod tests {
         );
     }
 
+    /// Guarantee 68.
     #[test]
     fn a_full_item_has_at_most_4096_bytes() {
         for letters in SHORTEST..=LONGEST {

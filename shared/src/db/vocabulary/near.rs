@@ -174,7 +174,7 @@ mod tests {
         entries(word).iter().any(|entry| near.contains(&entry.key))
     }
 
-    /// A proof. Keys depend only on the places of letters. So if every placing of the errors in a word of different letters
+    /// Guarantee 68. A proof: keys depend only on the places of letters. So if every placing of the errors in a word of different letters
     /// leaves a common key, whatever letters are typed wrong, then it does so in every word of this length.
     #[test]
     fn every_word_within_its_allowed_distance_has_an_entry_under_a_key_near_what_was_typed() {
