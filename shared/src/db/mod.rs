@@ -53,6 +53,7 @@
 //! | [`new_words`] | finding new words and adding them to the vocabulary |
 //! | [`carried`] | the words that a posting carries |
 //! | [`index`] | a movie's postings |
+//! | [`earlier_postings`] | the keys of the postings of an earlier layout |
 //! | `rewrite::stored` | the stored postings that are compared with their movies |
 //! | `rewrite::plan` | the transactions that rewrite a movie |
 //! | `rewrite::genres` | the names and counts of genres after a rewriting |
@@ -86,6 +87,7 @@ mod create_movie;
 pub mod cursor;
 mod cursor_key;
 mod delete_movie;
+pub mod earlier_postings;
 pub mod edit_movie;
 mod entity;
 pub mod expression;

@@ -12,7 +12,7 @@ use crate::{
         movie::MovieItem,
         newest::Entry,
         optimistic::{Plan, Revision},
-        posting_keys,
+        posting_keys::{self, PostingKind},
         rewrite::stored::StoredPosting,
         store::Store,
         transaction::{Outcome, Transaction},
@@ -49,7 +49,7 @@ impl Rewrite {
 
     /// The key of the movie's membership in its year.
     pub(super) fn year(&self) -> Option<&Key> {
-        self.postings.keys().find(|key| key.pk.starts_with("YEAR"))
+        self.postings.keys().find(|key| PostingKind::of(key) == PostingKind::Year)
     }
 
     /// Whether the movie has a posting with the key of a stored one.
