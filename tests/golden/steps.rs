@@ -13,6 +13,7 @@ use marquee_shared::{
         item::text,
         keys,
         likes::{LIKES_SHARDS, LikesShards, MAX_LIKES_SHARDS},
+        posting_keys,
     },
     domain::{MovieId, Role},
 };
