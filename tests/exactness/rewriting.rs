@@ -1,7 +1,7 @@
 //! Tables of the second layout, whose postings are rewritten: completely, wherever that is interrupted, and whoever writes
 //! meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use marquee::upgrade::{self, LayoutError, Older};
@@ -70,6 +70,18 @@ async fn derived(store: &Store) -> BTreeMap<Key, Item> {
     items.collect()
 }
 
+/// Asserts that a table has these items.
+async fn assert_has(store: &Store, expected: &BTreeMap<Key, Item>) {
+    let found = derived(store).await;
+    let differs = |key: &&Key| found.get(*key) != expected.get(*key);
+    let keys: BTreeSet<&Key> = found.keys().chain(expected.keys()).filter(differs).collect();
+    let sentences = keys.iter().map(|key| {
+        let (found, expected) = (found.get(*key), expected.get(*key));
+        format!("{key:?} is {found:?} instead of {expected:?}\n")
+    });
+    assert!(keys.is_empty(), "{}", sentences.collect::<String>());
+}
+
 /// A table of the second version, its user, and the items that an upgrade must leave.
 async fn second_version() -> (FaultProxy, UserId, BTreeMap<Key, Item>) {
     let ProxiedApp { app, proxy } = ProxiedApp::new().await;
@@ -84,7 +96,10 @@ async fn second_version() -> (FaultProxy, UserId, BTreeMap<Key, Item>) {
     let set = store.update(&key, &both, ReturnValue::None).await.unwrap();
     assert!(set.is_ok());
     audit(&store).await;
-    let present = derived(&store).await;
+    let mut present = derived(&store).await;
+    // Of the two genres of then that are one now, this one has its identity.
+    let one = present.get_mut(&keys::genre("action-and-adventure")).unwrap();
+    one.insert("name".into(), text("Action and Adventure"));
     make_second_version(&store).await;
     (proxy, user, present)
 }
@@ -128,7 +143,7 @@ async fn an_upgraded_table_is_what_this_version_would_have_written() {
     let rewritten = MOVIES.len() as u64;
     assert_eq!(changed, Changed { moved: 0, rewritten });
     audit(&store).await;
-    assert_eq!(derived(&store).await, present);
+    assert_has(&store, &present).await;
     assert_eq!(
         upgrade::check(&store, Older::Upgrade).await.unwrap(),
         Changed::default()
@@ -164,7 +179,7 @@ async fn a_rewriting_that_is_cut_off_anywhere_is_completed_by_the_next_start() {
         }
         assert_eq!(store.layout().await.unwrap(), Layout::Version(LAYOUT));
         audit(&store).await;
-        assert_eq!(derived(&store).await, present, "{operation}");
+        assert_has(&store, &present).await;
     }
     assert!(cuts > 10, "{cuts}");
 }
@@ -178,7 +193,7 @@ async fn a_rewriting_whose_answers_are_lost_does_nothing_twice() {
     let store = proxy.proxied_store();
     upgrade::check(&store, Older::Upgrade).await.unwrap();
     audit(&store).await;
-    assert_eq!(derived(&store).await, present);
+    assert_has(&store, &present).await;
 }
 
 /// Guarantee 72. Functions of this version serve requests while the command runs.
@@ -253,7 +268,7 @@ async fn changes_before_an_upgrade_leave_no_genre_wrong() {
     upgrade::run(&store, None).await.unwrap();
     audit(&store).await;
     let genre = store.genre("action-and-adventure").await.unwrap().unwrap();
-    assert_eq!((genre.n, genre.name.as_str()), (4, "Action & Adventure"));
+    assert_eq!((genre.n, genre.name.as_str()), (4, "Action and Adventure"));
 }
 
 /// Guarantee 72. Two processes upgrade one table at the same time.
@@ -268,7 +283,7 @@ async fn two_upgrades_at_once_leave_the_table_right() {
     first.unwrap();
     second.unwrap();
     audit(&one).await;
-    assert_eq!(derived(&one).await, present);
+    assert_has(&one, &present).await;
 }
 
 /// Guarantee 72. Functions of the earlier version may still write, so a command on AWS doesn't upgrade unasked.

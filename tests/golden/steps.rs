@@ -343,7 +343,10 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     table.delete(&keys::layout()).await.unwrap();
     // One of its postings is of that time, and one that it doesn't have any more is there.
     let of_then = [
-        (posting_keys::genre_membership("sci-fi", movie_id), "without a year||sci fi"),
+        (
+            posting_keys::genre_membership("sci-fi", movie_id),
+            "without a year||sci fi",
+        ),
         (posting_keys::title_word_posting("gone", movie_id), "gone||sci fi"),
     ];
     for (key, carried) in of_then {
@@ -355,8 +358,7 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     let store = store.with_likes_shards(but_the_last);
     let changed = upgrade::check(&store, Older::Upgrade).await.unwrap();
     assert_eq!((changed.moved, changed.rewritten), (1, 1));
-    let request =
-        "the upgrade of a table of the first version with one movie in the only shard that isn't read, of which two postings are of \
+    let request = "the upgrade of a table of the first version with one movie in the only shard that isn't read, of which two postings are of \
          that version";
     let patterns = ["AP-28", "AP-29", "AP-34", "AP-35", "AP-40", "AP-45"];
     recorder.store_calls("upgrade", &patterns, request);

@@ -1,12 +1,12 @@
 //! Rewriting the postings of a table that an earlier version made: AP-45.
 //!
 //! A posting of the first two layouts has a `text` without the year, and some of them have keys that no movie has any more.
-//! The whole table is scanned, page after page. Wherever a page has such a posting, its movie is written anew:
+//! The whole table is scanned, page after page. The words of each movie are added to the vocabulary. Wherever a page has such a
+//! posting, the postings of its movie are written anew:
 //!
-//! 1. The movie's words are added to the vocabulary.
-//! 2. One transaction puts all postings that the movie has now, under the condition that the movie was not edited. A genre
+//! 1. One transaction puts all postings that the movie has now, under the condition that the movie was not edited. A genre
 //!    whose identity has changed, such as *Action & Adventure*, gets the movie in the same transaction.
-//! 3. If the movie doesn't have the old posting any more, it is deleted. If that is a membership, the movie leaves the genre
+//! 2. If the movie doesn't have the old posting any more, it is deleted. If that is a membership, the movie leaves the genre
 //!    in the same transaction.
 //!
 //! So each movie is found throughout, and each genre counts its memberships. At the end the genres get right names, and their
@@ -27,7 +27,7 @@ use crate::{
     db::{
         batch::BATCH_GET,
         index,
-        item::{Attributes as _, from_item},
+        item::{Attributes as _, StoredItem, from_item},
         keys::{self, Key},
         movie::MovieItem,
         optimistic::{PlanOutcome, WriteAttempts},
@@ -49,6 +49,9 @@ const PAGE: usize = 1_000;
 /// How many transactions are sent at the same time.
 const AT_ONCE: usize = 8;
 
+/// The class of the keys of movies.
+const MOVIES: &str = "MOVIES";
+
 /// Is told, now and then, how many movies were rewritten so far.
 pub type Progress<'a> = &'a (dyn Fn(u64) + Send + Sync);
 
@@ -67,6 +70,7 @@ impl Store {
         let mut start = None;
         loop {
             let page = self.scan(start.as_ref(), PAGE).await?;
+            self.add_words_of(&page.items).await?;
             let mut by_movie: BTreeMap<MovieId, Vec<StoredPosting>> = BTreeMap::new();
             let postings = page.items.iter();
             for posting in postings.filter_map(|item| StoredPosting::of(item, examined)) {
@@ -80,7 +84,9 @@ impl Store {
             );
             let mut by_movie = by_movie.into_iter().peekable();
             while by_movie.peek().is_some() {
-                rewritten += self.rewrite_some(by_movie.by_ref().take(BATCH_GET).collect()).await?;
+                rewritten += self
+                    .rewrite_some(by_movie.by_ref().take(BATCH_GET).collect())
+                    .await?;
                 progress(rewritten);
             }
             start = page.items.last().filter(|_| page.more).and_then(Key::of);
@@ -129,11 +135,6 @@ impl Store {
             }
         }
         let to_rewrite: Vec<Rewrite> = movies.into_values().collect();
-        let words: BTreeSet<String> = to_rewrite
-            .iter()
-            .flat_map(|rewrite| vocabulary_words(&rewrite.movie.fields))
-            .collect();
-        self.add_new_words(&words).await?;
         let count = to_rewrite.len() as u64;
         let groups = groups(to_rewrite).into_iter();
         at_once(groups.map(|group| self.rewrite_group(group))).await?;
@@ -147,9 +148,14 @@ impl Store {
         Ok(count)
     }
 
-    /// Adds those of these words to the vocabulary that it lacks.
-    async fn add_new_words(&self, words: &BTreeSet<String>) -> Result<()> {
-        let new = self.new_words(words, usize::MAX).await?;
+    /// Adds the words of the movies among these items to the vocabulary.
+    async fn add_words_of(&self, items: &[StoredItem]) -> Result<()> {
+        let mut words = BTreeSet::new();
+        for item in items.iter().filter(|item| keys::class_of(*item) == MOVIES) {
+            let movie: MovieItem = from_item(item.clone())?;
+            words.extend(vocabulary_words(&movie.fields));
+        }
+        let new = self.new_words(&words, usize::MAX).await?;
         self.add_words(&new).await
     }
 
@@ -177,7 +183,6 @@ impl Store {
                 return Ok(());
             };
             let movie: MovieItem = from_item(item)?;
-            self.add_new_words(&vocabulary_words(&movie.fields)).await?;
             let postings = index::postings(&movie.fields, movie.id);
             rewrite = Rewrite::new(movie, postings);
         }

@@ -49,7 +49,9 @@ impl Rewrite {
 
     /// The key of the movie's membership in its year.
     pub(super) fn year(&self) -> Option<&Key> {
-        self.postings.keys().find(|key| PostingKind::of(key) == PostingKind::Year)
+        self.postings
+            .keys()
+            .find(|key| PostingKind::of(key) == PostingKind::Year)
     }
 
     /// Whether the movie has a posting with the key of a stored one.
