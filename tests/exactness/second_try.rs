@@ -4,10 +4,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use fault_proxy::Record;
 use marquee::import::{Importer, Source};
-use marquee_shared::{
-    db::vocabulary::text_words,
-    domain::{Director, Title, text},
-};
+use marquee_shared::domain::text;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::support::{
@@ -85,17 +82,6 @@ async fn demonstration() -> ProxiedApp {
     let proxied = ProxiedApp::new().await;
     let importer = Importer::new(proxied.proxy.store().await, proxied.proxy.table.database());
     importer.run(&Source::Demonstration).await.unwrap();
-    let words = movies().into_iter().flat_map(|[title, director]| {
-        let (title, director) = (Title::parse(&title).ok(), Director::parse(&director).ok());
-        text_words(title.as_ref(), director.as_ref(), None)
-    });
-    proxied
-        .proxy
-        .store()
-        .await
-        .add_words(&words.collect())
-        .await
-        .unwrap();
     proxied
 }
 

@@ -2,8 +2,8 @@
 
 use crate::db::{
     carried::{Carried, Verdict},
-    index::keys_with_words,
     posting::{Posting, RangeRead},
+    posting_list::keys_with_words,
     search::{
         plan::Budget,
         query::{Driver, SearchQuery, TITLE_RANGE},
