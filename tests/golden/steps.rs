@@ -194,7 +194,7 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
     recorder
         .send("list_movies", &["AP-02", "AP-29", "AP-30"], first, call, 200)
         .await;
-    let lists: [(&str, &[&str], &str); 13] = [
+    let lists: [(&str, &[&str], &str); 14] = [
         ("get_movie", &["AP-01"], "/api/movies/1/"),
         (
             "list_movies_by_descending_id",
