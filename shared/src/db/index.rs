@@ -63,6 +63,12 @@ pub struct PostingItem {
 }
 
 impl PostingItem {
+    /// Whether lists read the posting: they have memberships in the order of a date.
+    #[must_use]
+    pub fn is_membership(&self) -> bool {
+        self.date.is_some()
+    }
+
     /// The item with this key. It is what [`to_item`](crate::db::item::to_item) makes, without its intermediate forms: an import
     /// makes ten of them for each movie.
     #[must_use]
@@ -235,24 +241,6 @@ mod tests {
                 "GENRE#f f-_-code-^"
             ]
         );
-    }
-
-    /// Guarantee 42.
-    #[test]
-    fn the_worst_edit_fits_one_transaction() {
-        // Thirty words, nine of which are the genres. The edit changes all of them.
-        let words = |tag: &str| (0..30).map(|n| format!("{tag}{n}")).collect::<Vec<_>>();
-        let posting_count = |tag: &str| {
-            let all = words(tag);
-            let fields = fields(&all[..20].join(" "), &all[20..].join(" "), &all[11..20].join(","));
-            postings(&fields.check().unwrap(), id()).len()
-        };
-        let genre_postings = 9;
-        // The movie, the caller's favorite, and the count of genres. An edit that also changes the IMDb id has two more: if
-        // they don't fit, it is refused.
-        let others = 3;
-        let actions = posting_count("a") + posting_count("b") + 2 * genre_postings + others;
-        assert!(actions <= crate::db::transaction::MAX_ACTIONS, "{actions}");
     }
 
     /// Movies of the largest texts: one long word, or many words, of characters of one byte to four, and of characters that

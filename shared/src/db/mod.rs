@@ -49,6 +49,7 @@
 //! | [`words`] | a movie's words, and which words of a search match them |
 //! | [`carried`] | the words that a posting carries |
 //! | [`index`] | a movie's postings |
+//! | [`unfinished`] | edits that take two transactions |
 //! | [`posting`] | reading postings |
 //! | [`search::plan`] | the budget of a search, and the size of its rounds |
 //! | [`search::ranges`] | the ranges of postings that match a word or a title |
@@ -109,6 +110,7 @@ pub mod session;
 pub mod store;
 mod sweep;
 pub mod transaction;
+pub mod unfinished;
 pub mod user;
 pub mod walk;
 pub mod words;
