@@ -201,8 +201,8 @@ impl<'a> EditPlan<'a> {
         }
     }
 
-    /// The postings of old words for which a transaction has no room. Everything else always fits: the contract's limits allow
-    /// a movie no more postings, memberships and genres than that.
+    /// The postings of old words for which a transaction has no room. Everything else always fits: no movie may have more
+    /// postings, memberships and genres than that.
     fn without_room(&self) -> Vec<Key> {
         let movie = 1;
         let favorite = usize::from(self.count_change.is_some());

@@ -183,7 +183,7 @@ async fn the_largest_edit_is_made_whole_in_two_transactions_and_three_trips() {
     audit(&proxied.proxy.store().await).await;
 }
 
-/// Guarantee 71. What comes after the interruption.
+/// What comes after the interruption.
 #[derive(Clone, Copy, Debug)]
 enum Next {
     Edit,
