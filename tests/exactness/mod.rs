@@ -17,3 +17,4 @@ mod races;
 mod search;
 mod shards;
 mod unfinished;
+mod vocabulary;

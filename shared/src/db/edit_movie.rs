@@ -1,6 +1,6 @@
 //! Editing a movie: AP-11.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::{
     clock::Instant,
@@ -14,15 +14,16 @@ use crate::{
         keys::{self, Key},
         likes::{CountChange, LIKED_ONCE, LIKED_VALUE, LikesCondition, LikesShards},
         movie::{MovieItem, MovieView, NO_MOVIE, TextsBefore},
+        new_words::READ_FOR_EDIT,
         optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         store::Store,
         transaction::{CommitCheck, MAX_ACTIONS, OnConflict, Outcome, Transaction},
         unfinished,
         user::UserItem,
+        vocabulary::vocabulary_words,
     },
     domain::{MovieFields, MovieId, UserId},
     error::{Error, Result},
-    telemetry,
 };
 
 /// The result of an edit.
@@ -52,6 +53,10 @@ impl Store {
     /// called again. Only postings whose key or text changes are written. An edit that doesn't fit one transaction is
     /// [finished](crate::db::unfinished) in a second one.
     ///
+    /// `words` are the words of the request's texts, as far as they [belong in the vocabulary](crate::db::vocabulary::text_words). Which of them are
+    /// new is read together with the movie. The new ones that the edited movie has are added to the vocabulary before the
+    /// edit.
+    ///
     /// # Errors
     /// [`Error::NotFound`] if there is no such movie, before `decide` is called; any error of
     /// `decide`; [`Error::Conflict`] if another movie has the IMDb id.
@@ -60,13 +65,23 @@ impl Store {
         id: MovieId,
         caller: UserId,
         named: Option<UserId>,
+        words: &BTreeSet<String>,
         decide: impl Fn(&EditView) -> Result<Edit>,
     ) -> Result<MovieView> {
         let mut attempts = WriteAttempts::of("edit_movie");
         loop {
             attempts.next().await?;
-            let seen = self.read_for_edit(id, caller, named).await?;
+            // A strongly consistent read of the named user costs as much as two of words.
+            let most = READ_FOR_EDIT - 2 * usize::from(named.is_some());
+            let (seen, _) = tokio::try_join!(
+                self.read_for_edit(id, caller, named),
+                // Those that it finds are known from now on.
+                self.new_words(words, most)
+            )?;
             let edit = decide(&seen)?;
+            // The vocabulary has the words of the movie as it is.
+            let words = &vocabulary_words(&edit.fields) - &vocabulary_words(&seen.view.movie.fields);
+            self.add_words(&words).await?;
             let Some(movie) = self.finish_edit_of(seen.view.movie).await? else {
                 continue;
             };
@@ -90,20 +105,6 @@ impl Store {
                 new = self.with_current_likes(new).await?;
             }
             return Ok(MovieView { movie: new, favorite });
-        }
-    }
-
-    /// The second transaction of an edit that was just made. If the table can't be reached, the edit stays unfinished: the edit
-    /// itself was made and must not look failed.
-    async fn finish_own_edit(&self, movie: &MovieItem, left: &[Key]) -> Result<()> {
-        match self.delete_left(movie, left).await {
-            // Otherwise another request has finished it.
-            Ok(_) => Ok(()),
-            Err(error @ Error::Unavailable(_)) => {
-                telemetry::warn(&error, "the postings of a movie's old words can't be deleted yet");
-                Ok(())
-            }
-            Err(error) => Err(error),
         }
     }
 

@@ -30,7 +30,8 @@ use crate::{
         words::Words,
     },
     domain::{MovieFields, MovieId},
-    error::Result,
+    error::{Error, Result},
+    telemetry,
 };
 
 /// The keys of the postings that an edit may leave to a second transaction, in the order in which the first one deletes
@@ -90,9 +91,23 @@ impl Store {
         }))
     }
 
+    /// AP-44: the second transaction of an edit that was just made. If the table can't be reached, the edit stays unfinished: the edit
+    /// itself was made and must not look failed.
+    pub(crate) async fn finish_own_edit(&self, movie: &MovieItem, left: &[Key]) -> Result<()> {
+        match self.delete_left(movie, left).await {
+            // Otherwise another request has finished it.
+            Ok(_) => Ok(()),
+            Err(error @ Error::Unavailable(_)) => {
+                telemetry::warn(&error, "the postings of a movie's old words can't be deleted yet");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// AP-44: the second transaction of an edit, which deletes these postings. Returns `false` if the movie no longer has the
     /// version of `movie` or isn't unfinished. Then somebody else has finished the edit.
-    pub(crate) async fn delete_left(&self, movie: &MovieItem, left: &[Key]) -> Result<bool> {
+    async fn delete_left(&self, movie: &MovieItem, left: &[Key]) -> Result<bool> {
         let mut transaction = Transaction::with_priority();
         let finished = Update::new("REMOVE #unfinished")
             .when("#version = :version AND attribute_exists(#unfinished)")

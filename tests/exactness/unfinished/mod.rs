@@ -3,7 +3,7 @@
 
 mod lists;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use marquee_shared::{
     db::{Store, edit_movie::Edit, item::from_item, keys, movie::MovieItem},
@@ -86,16 +86,24 @@ async fn is_found_as(caller: &Caller, id: u64, tag: &str, other: &str) {
     assert!(!caller.get(&genre(other)).send().await.is(200).ids().contains(&id));
 }
 
-/// A server with the largest movie `a`, and movies that keep the genres of `a` and `b` in being. Its deadline is short. Returns
-/// the owner and the movie too.
+/// A server with the largest movie `a`, [prepared](prepare) for edits to `b`. Its deadline is short. Returns the owner and the
+/// movie too.
 async fn with_largest() -> (ProxiedApp, Caller, Value) {
     let proxied = ProxiedApp::with(|options| options.config.http.deadline = SHORT).await;
     let owner = proxied.app.member().await;
-    for tag in ["a", "b"] {
-        owner.add(&with_genres_of(tag)).await;
-    }
+    prepare(&owner).await;
     let movie = owner.add(&largest("a")).await;
     (proxied, owner, movie)
+}
+
+/// Makes the first transaction of an edit from `a` to `b` the first of its request: no genre is new or left empty by it, and no
+/// word is new to the process, which knows those of a movie that was deleted.
+async fn prepare(owner: &Caller) {
+    for tag in ["a", "b"] {
+        owner.add(&with_genres_of(tag)).await;
+        let movie = owner.add(&largest(tag)).await;
+        owner.delete(&path(&movie)).send().await.is(204);
+    }
 }
 
 fn path(movie: &Value) -> String {
@@ -123,6 +131,8 @@ async fn the_largest_edit_is_made_whole_in_two_transactions_and_three_trips() {
     owner
         .add(&movie("Bystander", "Nobody", "b12", "1999-01-01"))
         .await;
+    let movie = owner.add(&largest("b")).await;
+    owner.delete(&path(&movie)).send().await.is(204);
     let movie = owner.add(&largest("a")).await;
     let id = movie["id"].as_u64().unwrap();
     is_found_as(&owner, id, "a", "b").await;
@@ -206,7 +216,7 @@ async fn an_edit_that_was_interrupted_shows_nothing_old_and_the_next_change_fini
         let (proxied, owner, movie) = with_largest().await;
         let id = movie["id"].as_u64().unwrap();
         let store = proxied.proxy.store().await;
-        interrupted_edit(&proxied.proxy, &owner, &movie).await;
+        interrupted_edit(&proxied, &owner, &movie).await;
         assert_eq!(discrepancies(&store).await, unfinished(&movie));
         is_found_as(&owner, id, "b", "a").await;
         // Toggles neither finish it nor disturb it.
@@ -248,13 +258,16 @@ async fn an_edit_that_was_interrupted_shows_nothing_old_and_the_next_change_fini
 }
 
 /// Edits the largest movie `a` to `b` and ends after the first transaction, as a process that is killed there.
-async fn interrupted_edit(proxy: &FaultProxy, owner: &Caller, movie: &Value) {
-    proxy.inject("TransactWriteItems", ALL_BUT_THE_FIRST, ENDED);
+async fn interrupted_edit(proxied: &ProxiedApp, owner: &Caller, movie: &Value) {
+    proxied
+        .proxy
+        .inject("TransactWriteItems", ALL_BUT_THE_FIRST, ENDED);
     let id = MovieId::try_from(movie["id"].as_u64().unwrap()).unwrap();
     let user = UserId::try_from(owner.id).unwrap();
+    let words = BTreeSet::new();
     let text = |name: &str| changes()[name].as_str().unwrap().to_owned();
-    let store = proxy.proxied_store();
-    let edit = store.edit_movie(id, user, None, |seen| {
+    let store = &proxied.app.running.state.store;
+    let edit = store.edit_movie(id, user, None, &words, |seen| {
         let fields = MovieFields {
             title: Title::parse(&text("title")).unwrap(),
             director: Director::parse(&text("director")).unwrap(),
@@ -270,7 +283,7 @@ async fn interrupted_edit(proxy: &FaultProxy, owner: &Caller, movie: &Value) {
         })
     });
     edit.await.unwrap_err();
-    proxy.clear_faults();
+    proxied.proxy.clear_faults();
 }
 
 /// Guarantees 32 and 71. The real program is killed between the two transactions.
@@ -281,9 +294,7 @@ async fn a_server_that_is_killed_in_the_middle_of_an_edit_shows_nothing_old() {
     let options = ["--dynamodb", &proxy.url];
     let mut server = RunningServer::start_with(data.path(), &options).await;
     let mut owner = server.register("ripley").await;
-    for tag in ["a", "b"] {
-        owner.add(&with_genres_of(tag)).await;
-    }
+    prepare(&owner).await;
     let movie = owner.add(&largest("a")).await;
     let id = movie["id"].as_u64().unwrap();
     proxy.inject("TransactWriteItems", ALL_BUT_THE_FIRST, Fault::NoAnswer);
