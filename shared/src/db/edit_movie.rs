@@ -432,7 +432,7 @@ mod tests {
         let caller = UserId::try_from(1).unwrap();
         let dice = &mut StdRng::seed_from_u64(14);
         let (mut most_postings, mut most_left, mut split) = (0, 0, 0);
-        for _ in 0..2_000 {
+        for _ in 0..500 {
             let old = movie(dice, "a");
             let tag = *["a", "b", "b"].choose(dice).unwrap();
             let new = movie(dice, tag);
@@ -476,6 +476,10 @@ mod tests {
                     .all(|key| old.contains_key(key) && !new.contains_key(key))
             );
         }
-        println!("at most {most_postings} postings; {split} edits split, with at most {most_left} left");
+        assert_eq!(most_postings, index::MAX_POSTINGS);
+        assert!(
+            split > 30 && most_left > 20,
+            "{split} edits split, with at most {most_left} left"
+        );
     }
 }

@@ -3,10 +3,10 @@
 
 mod lists;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use marquee_shared::{
-    db::{Store, edit_movie::Edit, item::from_item, keys, movie::MovieItem},
+    db::{Store, edit_movie::Edit, item::from_item, keys, movie::MovieItem, vocabulary::text_words},
     domain::{Director, Genres, ImdbId, MovieFields, MovieId, ReleaseDate, Title, UserId},
 };
 use reqwest::{Method, StatusCode};
@@ -259,21 +259,27 @@ async fn an_edit_that_was_interrupted_shows_nothing_old_and_the_next_change_fini
 
 /// Edits the largest movie `a` to `b` and ends after the first transaction, as a process that is killed there.
 async fn interrupted_edit(proxied: &ProxiedApp, owner: &Caller, movie: &Value) {
+    let id = MovieId::try_from(movie["id"].as_u64().unwrap()).unwrap();
+    let user = UserId::try_from(owner.id).unwrap();
+    let changes = changes();
+    let text = |name: &str| changes[name].as_str().unwrap();
+    let title = Title::parse(text("title")).unwrap();
+    let director = Director::parse(text("director")).unwrap();
+    let genres = Genres::parse(text("genre")).unwrap();
+    let store = proxied.proxy.proxied_store();
+    // From now on it knows the words of the edit, which are those of a movie that was deleted.
+    let words = text_words(Some(&title), Some(&director), Some(&genres));
+    assert!(store.new_words(&words, usize::MAX).await.unwrap().is_empty());
     proxied
         .proxy
         .inject("TransactWriteItems", ALL_BUT_THE_FIRST, ENDED);
-    let id = MovieId::try_from(movie["id"].as_u64().unwrap()).unwrap();
-    let user = UserId::try_from(owner.id).unwrap();
-    let words = BTreeSet::new();
-    let text = |name: &str| changes()[name].as_str().unwrap().to_owned();
-    let store = &proxied.app.running.state.store;
     let edit = store.edit_movie(id, user, None, &words, |seen| {
         let fields = MovieFields {
-            title: Title::parse(&text("title")).unwrap(),
-            director: Director::parse(&text("director")).unwrap(),
-            genres: Genres::parse(&text("genre")).unwrap(),
-            release_date: ReleaseDate::parse(&text("release_date")).unwrap(),
-            imdb_id: ImdbId::parse(&text("imdb_id")).ok(),
+            title: title.clone(),
+            director: director.clone(),
+            genres: genres.clone(),
+            release_date: ReleaseDate::parse(text("release_date")).unwrap(),
+            imdb_id: ImdbId::parse(text("imdb_id")).ok(),
             ..seen.view.movie.fields.clone()
         };
         Ok(Edit {
