@@ -25,6 +25,7 @@ use crate::{
         keys::{self, Key},
         movie::{MovieItem, NO_MOVIE},
         posting_keys::PostingKind,
+        posting_list::keys_with_words,
         store::Store,
         transaction::{Outcome, Transaction},
         words::Words,
@@ -37,7 +38,7 @@ use crate::{
 /// The keys of the postings that an edit may leave to a second transaction, in the order in which the first one deletes
 /// them: those of old words that no new posting replaces. Memberships aren't among them.
 pub(crate) fn deferrable(old: &MovieFields, new: &MovieFields, id: MovieId) -> Vec<Key> {
-    let new: BTreeSet<Key> = index::keys_with_words(&Words::of(new), id).into_keys().collect();
+    let new: BTreeSet<Key> = keys_with_words(&Words::of(new), id).into_keys().collect();
     let old = index::postings(old, id).into_iter();
     let words = old.filter(|(_, posting)| !posting.is_membership());
     let mut keys: Vec<Key> = words
@@ -59,7 +60,7 @@ pub fn left_postings(movie: &MovieItem) -> Vec<Key> {
 /// Whether the posting with this key may be one that an unfinished edit of the movie left. No such posting is a hit of a
 /// search.
 pub(crate) fn is_left(movie: &MovieItem, words: &Words, key: &Key) -> bool {
-    movie.unfinished.is_some() && !index::keys_with_words(words, movie.id).contains_key(key)
+    movie.unfinished.is_some() && !keys_with_words(words, movie.id).contains_key(key)
 }
 
 impl Store {
