@@ -17,4 +17,5 @@ mod races;
 mod rewriting;
 mod search;
 mod shards;
+mod unfinished;
 mod vocabulary;
