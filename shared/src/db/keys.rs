@@ -185,6 +185,21 @@ pub fn dated(date: &str, id: MovieId) -> String {
     format!("{date}{END}{}", id_text(id.get()))
 }
 
+/// Sorts after every sort key of the index by date that begins with `start`, a date or a place `<date>#<id>`, and before those
+/// of later dates and larger ids.
+#[must_use]
+pub fn after_dated(start: &str) -> String {
+    // The character after END.
+    format!("{start}$")
+}
+
+/// The place of a sort key of the index by date: `<date>#<id>`, without what follows it.
+#[must_use]
+pub fn dated_place(sk: &str) -> &str {
+    let end = sk.match_indices(END).nth(1);
+    end.map_or(sk, |(end, _)| &sk[..end])
+}
+
 /// The `liked` of a movie that gets its first favorite: one of so many shards of the likes index, by the movie's id.
 #[must_use]
 pub fn liked(id: MovieId, shards: u64) -> String {

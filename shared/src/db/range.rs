@@ -68,10 +68,19 @@ impl KeyRange {
         self.starting_at(id_text(id), direction)
     }
 
-    /// The rest of the range after `key`, in `direction`.
+    /// The rest of the range after `key`, in `direction`. In the index by date, `key` may be a sort key or its
+    /// [place](keys::dated_place), after which a genre's entry has more.
     #[must_use]
     pub fn beyond(self, key: &str, direction: Direction) -> Self {
-        self.starting_at(direction.next_key(key), direction)
+        if self.index != keys::BY_DATE {
+            return self.starting_at(direction.next_key(key), direction);
+        }
+        let place = keys::dated_place(key);
+        let rest = match direction {
+            Direction::Ascending => keys::after_dated(place),
+            Direction::Descending => keys::after_dated(&keys::before(place)),
+        };
+        self.starting_at(rest, direction)
     }
 
     /// Whether no sort key can be in the range.
@@ -128,6 +137,31 @@ mod tests {
         assert_eq!((up.low, up.high), (id_text(8), ":".to_owned()));
         let down = range.beyond(&key, Direction::Descending);
         assert_eq!((down.low, down.high), ("0".to_owned(), id_text(6)));
+    }
+
+    #[test]
+    fn the_rest_of_a_range_by_date_excludes_the_whole_entry_and_no_other() {
+        let range = KeyRange::partition(keys::BY_DATE, "GENRE#drama");
+        let entries = [
+            "1999-03-31#0000000000000006",
+            "1999-03-31#0000000000000006#war",
+            "1999-03-31#0000000000000007",
+            "1999-03-31#0000000000000007#",
+            "1999-03-31#0000000000000007#映画",
+            "1999-03-31#0000000000000007#~",
+            "1999-03-31#0000000000000008#action",
+            "1999-04-01#0000000000000001#action",
+        ];
+        for key in &entries[2..6] {
+            let up = range.clone().beyond(key, Direction::Ascending);
+            let down = range.clone().beyond(key, Direction::Descending);
+            let rest = |range: &KeyRange| {
+                let within = entries.iter().filter(|key| *range.low <= ***key && ***key <= *range.high);
+                within.copied().collect::<Vec<_>>()
+            };
+            assert_eq!(rest(&up), entries[6..], "{key}");
+            assert_eq!(rest(&down), entries[..2], "{key}");
+        }
     }
 
     #[test]

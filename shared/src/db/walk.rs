@@ -9,7 +9,7 @@ use crate::{
     db::{
         counter::Counter,
         item::{Attributes as _, StoredItem, corrupt},
-        keys::{self, BUCKET, id_text},
+        keys::{self, BUCKET, BY_DATE, id_text},
         page::{Counted, PageLimit, Position, Reading, Slice, Window},
         range::{Direction, KeyRange},
         store::{QueryOutput, Store},
@@ -56,12 +56,25 @@ impl Store {
     pub async fn walk_buckets(
         &self,
         bucket: fn(u64) -> String,
-        [count, ids]: [Counter; 2],
+        counters: [Counter; 2],
         order: Direction,
         window: &Window,
         limit: PageLimit,
     ) -> Result<Counted<StoredItem>> {
-        let limit = limit.get();
+        self.walk_buckets_by(bucket, counters, order, window, limit.get(), true)
+            .await
+    }
+
+    /// The same with any limit. Without `may_read_on` there is no second round, so the page may be short and have a next one.
+    pub(crate) async fn walk_buckets_by(
+        &self,
+        bucket: fn(u64) -> String,
+        [count, ids]: [Counter; 2],
+        order: Direction,
+        window: &Window,
+        limit: usize,
+        may_read_on: bool,
+    ) -> Result<Counted<StoredItem>> {
         let direction = window.reading(order);
         let from = window.position().map(|position| position.key.parse::<u64>());
         let from = from
@@ -107,6 +120,7 @@ impl Store {
         let last_bucket = last_id / BUCKET;
         if read.len() <= limit
             && !is_cut
+            && may_read_on
             && let Some(further) = further_buckets(reached, last_bucket, direction)
         {
             let wanted = limit - read.len();
@@ -264,14 +278,15 @@ fn reading(read: Vec<(String, StoredItem)>, end: Option<Position>, more: bool) -
     }
 }
 
-/// The items, each with the sort key by which the Query found it.
+/// The items, each with the sort key by which the Query found it; of an index by date, with its place.
 fn with_keys(items: Vec<StoredItem>, attribute: &str) -> Result<Vec<(String, StoredItem)>> {
+    let place = if attribute == BY_DATE.sk { keys::dated_place } else { |key| key };
     items
         .into_iter()
         .map(|item| {
             let key = item
                 .text(attribute)
-                .map(str::to_owned)
+                .map(|key| place(key).to_owned())
                 .ok_or_else(|| corrupt("an item without a sort key"))?;
             Ok((key, item))
         })
