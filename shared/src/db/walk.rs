@@ -280,13 +280,13 @@ fn reading(read: Vec<(String, StoredItem)>, end: Option<Position>, more: bool) -
 
 /// The items, each with the sort key by which the Query found it; of an index by date, with its place.
 fn with_keys(items: Vec<StoredItem>, attribute: &str) -> Result<Vec<(String, StoredItem)>> {
-    let place = if attribute == BY_DATE.sk { keys::dated_place } else { |key| key };
+    let is_by_date = attribute == BY_DATE.sk;
     items
         .into_iter()
         .map(|item| {
             let key = item
                 .text(attribute)
-                .map(|key| place(key).to_owned())
+                .map(|key| if is_by_date { keys::dated_place(key) } else { key }.to_owned())
                 .ok_or_else(|| corrupt("an item without a sort key"))?;
             Ok((key, item))
         })
