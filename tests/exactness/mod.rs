@@ -17,3 +17,4 @@ mod outages;
 mod races;
 mod search;
 mod shards;
+mod vocabulary;
