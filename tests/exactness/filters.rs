@@ -244,7 +244,7 @@ fn movies(count: usize, seed: u64) -> Vec<Movie> {
 fn combinations(movies: &[Movie], rng: &mut StdRng) -> Vec<Filters> {
     let mut all = Vec::new();
     for kinds in 0_u32..1 << 7 {
-        if kinds.count_ones() > 4 || kinds & 0b1100 != 0 {
+        if kinds.count_ones() > 4 {
             continue;
         }
         let number = rng.random_range(0..movies.len());

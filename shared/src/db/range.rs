@@ -1,6 +1,6 @@
 //! Ranges of sort keys: what one Query reads.
 
-use crate::db::keys::{self, Index, Key, TABLE, id_text};
+use crate::db::keys::{self, BY_DATE, Index, Key, TABLE, id_text};
 
 /// Sorts before every sort key: none begins with a control character or a space.
 const BEFORE_ALL: &str = "!";
@@ -8,6 +8,8 @@ const BEFORE_ALL: &str = "!";
 pub const AFTER_ALL: char = '\u{10FFFF}';
 /// Sorts before every id, which is digits only: the first digit.
 const BEFORE_IDS: &str = "0";
+/// Sorts after [`keys::END`], and before every digit.
+const AFTER_END: char = '$';
 /// Sorts after every id: the character after the last digit.
 const AFTER_IDS: &str = ":";
 
@@ -68,19 +70,15 @@ impl KeyRange {
         self.starting_at(id_text(id), direction)
     }
 
-    /// The rest of the range after `key`, in `direction`. In the index by date, `key` may be a sort key or its
-    /// [place](keys::dated_place), after which a genre's entry has more.
+    /// The rest of the range after `key`, in `direction`.
     #[must_use]
     pub fn beyond(self, key: &str, direction: Direction) -> Self {
-        if self.index != keys::BY_DATE {
-            return self.starting_at(direction.next_key(key), direction);
+        let mut next = direction.next_key(key);
+        // Other texts may follow the id before.
+        if direction == Direction::Descending && self.index == BY_DATE {
+            next.push(AFTER_END);
         }
-        let place = keys::dated_place(key);
-        let rest = match direction {
-            Direction::Ascending => keys::after_dated(place),
-            Direction::Descending => keys::after_dated(&keys::before(place)),
-        };
-        self.starting_at(rest, direction)
+        self.starting_at(next, direction)
     }
 
     /// Whether no sort key can be in the range.
@@ -140,27 +138,15 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_a_range_by_date_excludes_the_whole_entry_and_no_other() {
-        let range = KeyRange::partition(keys::BY_DATE, "GENRE#drama");
-        let entries = [
-            "1999-03-31#0000000000000006",
-            "1999-03-31#0000000000000006#war",
-            "1999-03-31#0000000000000007",
-            "1999-03-31#0000000000000007#",
-            "1999-03-31#0000000000000007#映画",
-            "1999-03-31#0000000000000007#~",
-            "1999-03-31#0000000000000008#action",
-            "1999-04-01#0000000000000001#action",
-        ];
-        for key in &entries[2..6] {
-            let up = range.clone().beyond(key, Direction::Ascending);
-            let down = range.clone().beyond(key, Direction::Descending);
-            let rest = |range: &KeyRange| {
-                let within = entries.iter().filter(|key| *range.low <= ***key && ***key <= *range.high);
-                within.copied().collect::<Vec<_>>()
-            };
-            assert_eq!(rest(&up), entries[6..], "{key}");
-            assert_eq!(rest(&down), entries[..2], "{key}");
+    fn the_rest_of_an_index_by_date_has_what_follows_an_id() {
+        let range = KeyRange::partition(BY_DATE, "GENRE#drama");
+        let key = |id: u64| format!("1999-03-31#{}", id_text(id));
+        let up = range.clone().beyond(&key(7), Direction::Ascending);
+        let down = range.beyond(&key(7), Direction::Descending);
+        for others in ["", "#", "#action,sci-fi", "#~", "#한국"] {
+            let [six, seven, eight] = [6, 7, 8].map(|id| format!("{}{others}", key(id)));
+            assert!(seven < up.low && up.low <= eight, "{others}");
+            assert!(six <= down.high && down.high < seven, "{others}");
         }
     }
 

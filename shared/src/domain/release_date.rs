@@ -26,10 +26,9 @@ impl ReleaseDate {
         Ok(Self(date))
     }
 
-    /// Returns the year.
+    /// Returns the year, which has four digits.
     #[must_use]
     pub fn year(self) -> u16 {
-        // Only years of four digits can be parsed.
         u16::try_from(self.0.year()).unwrap_or_default()
     }
 

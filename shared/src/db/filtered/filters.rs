@@ -6,12 +6,11 @@ use crate::{
     db::{
         carried::Verdict,
         posting_keys,
-        words::Words,
+        words::{self, Words, director_name},
     },
     domain::{
         ImdbId, MovieFields, ReleaseDate,
         genre::{self, MAX_GENRES},
-        text,
     },
 };
 
@@ -47,7 +46,8 @@ impl Filters {
     /// Adds a director, or several separated by commas: the movie must have all of them.
     pub fn add_directors(&mut self, names: &str) {
         let before = self.directors.len();
-        self.directors.extend(names.split(',').filter_map(director_name));
+        let names = words::directors(names);
+        self.directors.extend(names.iter().filter_map(|name| director_name(name)));
         self.is_impossible |= self.directors.len() == before;
     }
 
@@ -197,18 +197,12 @@ pub(super) struct Said<'a> {
     pub(super) director: Option<&'a str>,
 }
 
-/// A director's name as two names are compared: its words, joined. `None` for a name without a word.
-fn director_name(name: &str) -> Option<String> {
-    let words = text::words(name);
-    (!words.is_empty()).then(|| posting_keys::joined(&words))
-}
-
 fn has_genre(words: &Words, identity: &str) -> bool {
     words.genres.iter().any(|genre| posting_keys::joined(genre) == identity)
 }
 
 fn has_director(words: &Words, name: &str) -> bool {
-    posting_keys::joined(&words.director) == name
+    words.directors.iter().any(|own| director_name(own).as_deref() == Some(name))
 }
 
 #[cfg(test)]

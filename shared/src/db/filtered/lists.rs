@@ -21,12 +21,12 @@ use crate::{
         carried::{Carried, Verdict},
         filtered::filters::{Filters, Said},
         genre::genre_by_date,
-        index,
+        index::{self, POSTING_BYTES},
         item::{Attributes as _, StoredItem, corrupt},
         keys::{self, BY_DATE, END, Key, id_text},
         movie::{MovieItem, movie_id},
         posting,
-        posting_keys,
+        posting_keys::{self, MANY_GENRES, PostingKind},
         range::{Direction, KeyRange},
         store::{Consistency, Store},
     },
@@ -131,7 +131,7 @@ impl List {
         Self {
             of: Of::Director(name.to_owned()),
             by: By::Id,
-            range: directed_by(name),
+            range: index::directed_by(name),
         }
     }
 
@@ -140,7 +140,7 @@ impl List {
         Self {
             of: Of::Year,
             by: By::Id,
-            range: released_in(year),
+            range: index::released_in(year),
         }
     }
 
@@ -165,8 +165,9 @@ impl List {
     /// The largest size of an entry, in bytes.
     pub(super) fn largest_bytes(&self) -> usize {
         match (&self.of, self.by) {
-            (Of::Genre(_), By::Id) => GENRE_BYTES,
-            (Of::Director(_) | Of::Year | Of::Everything, By::Id) => MEMBERSHIP_BYTES,
+            (Of::Genre(_), By::Id) => POSTING_BYTES[PostingKind::Genre.index()],
+            (Of::Director(_), By::Id) => POSTING_BYTES[PostingKind::Director.index()],
+            (_, By::Id) => POSTING_BYTES[PostingKind::Year.index()],
             (Of::Genre(_), By::Date) => DATED_GENRE_BYTES,
             (_, By::Date) => DATED_BYTES,
         }
@@ -208,9 +209,10 @@ impl List {
         let id = movie_id(item)?;
         let mut parts = stored.into_iter().flat_map(|date| date.splitn(3, END));
         let date = parts.next();
-        let others = parts.nth(1).filter(|others| *others != CUT);
+        let others = parts.nth(1).filter(|others| *others != MANY_GENRES);
         let words = match item.text("text").and_then(Carried::decode) {
-            Some(Carried::All(words)) => Some(words),
+            // Without a year it is a text of an earlier layout, which doesn't say where one name ends.
+            Some(Carried::All(words)) if words.year.is_some() => Some(words),
             _ => None,
         };
         let said = Said {
@@ -235,13 +237,9 @@ impl List {
     }
 }
 
-/// Replaces a membership's other genres if they are too long. Then the movie decides.
-const CUT: &str = "~";
+/// Sorts after [`END`], and before every digit: after all entries of a date.
+const AFTER_END: char = '$';
 
-/// The largest size of a genre membership, in bytes.
-const GENRE_BYTES: usize = 407;
-/// The largest size of a director's and of a year's membership, in bytes.
-const MEMBERSHIP_BYTES: usize = 218;
 /// The largest size of a genre's entry by date, in bytes: its four keys and their names.
 const DATED_GENRE_BYTES: usize = 400;
 /// The largest size of another entry by date, in bytes.
@@ -254,7 +252,7 @@ fn within(mut range: KeyRange, filters: &Filters) -> KeyRange {
         range.low = from.to_string();
     }
     if let Some(to) = to {
-        range.high = keys::after_dated(&to.to_string());
+        range.high = format!("{to}{AFTER_END}");
     }
     range
 }
@@ -297,14 +295,4 @@ impl Store {
         let date = item.text(BY_DATE.sk).and_then(|date| date.split('-').next()?.parse().ok());
         date.map(Some).ok_or_else(|| corrupt("a movie without a date"))
     }
-}
-
-fn directed_by(name: &str) -> KeyRange {
-    let first = name.split('-').next().unwrap_or_default();
-    let (low, high) = posting_keys::prefix_bounds(&format!("2#{name}#"));
-    KeyRange::between(keys::word_partition(first), low, high)
-}
-
-fn released_in(year: u16) -> KeyRange {
-    KeyRange::ids(format!("YEAR#{year:04}"))
 }
