@@ -12,7 +12,10 @@ use marquee::{
     server::{Place, TEMPLATE},
     template::{Action, Grant, KeyPattern, Need, Role, Statement, Target, Template, resolve},
 };
-use marquee_shared::auth::password::PasswordHash;
+use marquee_shared::{
+    auth::password::PasswordHash,
+    db::page::{Position, Window},
+};
 use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
 use tokio::sync::OnceCell;

@@ -247,6 +247,7 @@ impl Paging<'_> {
             self.read_leads(dated, &dated_sizes, None, self.direction, Consistency::Strong),
             self.years_to_locate(is_first)
         )?;
+        self.spend_ends(years.as_ref());
         for lead in leads.iter().chain(&dated) {
             self.budget.spend_lead(lead);
         }
@@ -296,6 +297,7 @@ impl Paging<'_> {
             self.read_leads(lists, &sizes, self.from, self.direction, Consistency::Strong),
             self.years_to_locate(true)
         )?;
+        self.spend_ends(years.as_ref());
         for lead in &leads {
             self.budget.spend_lead(lead);
         }
@@ -353,6 +355,13 @@ impl Paging<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Spends the units of the two reads of [`Self::years_to_locate`], if it made them.
+    fn spend_ends(&mut self, years: Option<&RangeInclusive<u16>>) {
+        if years.is_some() {
+            self.budget.spend(2);
+        }
     }
 
     /// The years of the range of dates, if their memberships may be read in the second round of this page. The index by date
@@ -417,6 +426,7 @@ impl Paging<'_> {
             self.years_to_locate(true)
         )?;
         self.budget = budget;
+        self.spend_ends(years.as_ref());
         let bucket = |id: Option<u64>| id.map(|id| id / BUCKET);
         // A first page by `-id` takes two trips if this process hasn't seen the last bucket.
         let is_slow = self.from.is_none()
@@ -459,7 +469,8 @@ impl Paging<'_> {
             return Ok(self.empty_page());
         };
         let Found { mut hits, mut end, .. } = leads[best].found(self.by, self.direction);
-        let most = self.budget.units_left().saturating_sub(self.limit.get()).max(1);
+        let units = self.budget.units_left();
+        let most = units.saturating_sub(self.limit.get()).max(units / 2).max(1);
         if hits.len() > most {
             hits.truncate(most);
             end = hits.last().map(|(place, _)| place.clone());

@@ -23,6 +23,10 @@ const LEAST: usize = 20;
 /// The most movies that the second round reads.
 const MOST: usize = 150;
 
+/// The most bytes of a movie's three numbers, which aren't counted with its texts: one for every two digits, and one more (AWS:
+/// DynamoDB item sizes).
+const NUMBER_BYTES: usize = 32;
+
 /// The movies that were read, in the direction of reading.
 #[derive(Debug)]
 pub(super) struct Scan {
@@ -39,7 +43,7 @@ impl Scan {
     fn add(&mut self, slice: Slice<StoredItem>, filters: &Filters, budget: &mut Budget) -> Result<()> {
         let end = slice.next.as_ref().and_then(Window::position);
         self.end = end.map(|position| position.key.clone());
-        let bytes: usize = slice.items.iter().map(posting::bytes).sum();
+        let bytes: usize = slice.items.iter().map(|item| posting::bytes(item) + NUMBER_BYTES).sum();
         // Two counters, and movies, perhaps of two buckets.
         budget.spend(2 * (2 + bytes.div_ceil(BYTES_PER_UNIT).max(1)));
         self.bytes += bytes;
