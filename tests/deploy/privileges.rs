@@ -208,7 +208,9 @@ async fn browse(app: &TestApp, member: &Caller) {
         ..Position::at("1870-01-01#0000000000000000")
     });
     let key = app.running.state.store.cursor_key().await.unwrap();
-    let cursor = key.seal("movies ordering=release_date director=ridley-scott", &first).unwrap();
+    let cursor = key
+        .seal("movies ordering=release_date director=ridley-scott", &first)
+        .unwrap();
     let path = format!("/api/movies/?ordering=release_date&director=ridley+scott&cursor={cursor}");
     assert_eq!(member.get(&path).send().await.is(200).ids().len(), 3);
     member.get("/api/users/me/").send().await.is(200);

@@ -77,8 +77,14 @@ impl Filters {
     fn accept(&self, id: u64, movie: &Movie) -> bool {
         let date = movie.date.as_str();
         self.genres.iter().all(|genre| movie.genres.contains(genre))
-            && self.director.as_ref().is_none_or(|name| movie.directors.contains(name))
-            && self.year.as_ref().is_none_or(|year| date.starts_with(year.as_str()))
+            && self
+                .director
+                .as_ref()
+                .is_none_or(|name| movie.directors.contains(name))
+            && self
+                .year
+                .as_ref()
+                .is_none_or(|year| date.starts_with(year.as_str()))
             && self.from.as_ref().is_none_or(|from| from.as_str() <= date)
             && self.to.as_ref().is_none_or(|to| date <= to.as_str())
             && self.imdb_id.is_none_or(|own| own == id)
@@ -109,7 +115,13 @@ impl Catalog {
         let proxied = ProxiedApp::new().await;
         let mut rows = String::from("title,description,release_date,director,genre,imdb_id\n");
         for (movie, id) in movies.iter().zip(1..) {
-            let quoted = [&movie.title, "A movie.", &movie.date, &movie.directors.join(", "), &movie.genres.join(", ")];
+            let quoted = [
+                &movie.title,
+                "A movie.",
+                &movie.date,
+                &movie.directors.join(", "),
+                &movie.genres.join(", "),
+            ];
             rows += &quoted.map(|text| format!("\"{text}\",")).concat();
             rows += &imdb_id(id);
             rows.push('\n');
@@ -120,7 +132,11 @@ impl Catalog {
         assert_eq!(proxied.proxy.import(file).await, movies.len() as u64);
         // The keys that a warm function holds.
         let nobody = proxied.app.anonymous();
-        nobody.get("/api/movies/?limit=1&ordering=-id").send().await.is(200);
+        nobody
+            .get("/api/movies/?limit=1&ordering=-id")
+            .send()
+            .await
+            .is(200);
         Self { proxied, movies }
     }
 
@@ -129,7 +145,16 @@ impl Catalog {
         let all = (1..).zip(&self.movies);
         let mut passing: Vec<(&str, u64)> = all
             .filter(|(id, movie)| filters.accept(*id, movie))
-            .map(|(id, movie)| (if order.ends_with("date") { movie.date.as_str() } else { "" }, id))
+            .map(|(id, movie)| {
+                (
+                    if order.ends_with("date") {
+                        movie.date.as_str()
+                    } else {
+                        ""
+                    },
+                    id,
+                )
+            })
             .collect();
         passing.sort_unstable();
         if order.starts_with('-') {
@@ -205,7 +230,18 @@ impl Catalog {
 }
 
 const GENRES: [&str; 12] = [
-    "Drama", "Comedy", "Action", "War", "Sci-Fi", "Film Noir", "Romance", "映画", "Musical", "C++", "C", "Crime",
+    "Drama",
+    "Comedy",
+    "Action",
+    "War",
+    "Sci-Fi",
+    "Film Noir",
+    "Romance",
+    "映画",
+    "Musical",
+    "C++",
+    "C",
+    "Crime",
 ];
 
 /// A catalog of these movies' kinds: common and rare genres, directors with a few movies and with many, dates that are shared.
@@ -259,7 +295,10 @@ fn combinations(movies: &[Movie], rng: &mut StdRng) -> Vec<Filters> {
             match kind {
                 0 => filters.genres.push(movie.genres[0].clone()),
                 1 => filters.genres.push(movie.genres[movie.genres.len() - 1].clone()),
-                2 => filters.director = Some(movie.directors[rng.random_range(0..movie.directors.len())].clone()),
+                2 => {
+                    filters.director =
+                        Some(movie.directors[rng.random_range(0..movie.directors.len())].clone())
+                }
                 3 => filters.year = Some(movie.date[..4].to_owned()),
                 4 => filters.from = Some(movie.date.clone()),
                 5 => filters.to = Some(movie.date.clone()),
@@ -285,7 +324,11 @@ async fn walk_all(catalog: &Catalog, seed: u64) {
     for filters in combinations(&catalog.movies, &mut rng) {
         for order in ORDERS {
             let expected = catalog.expected(&filters, order).len();
-            let limit = if expected <= 30 { [20, 3, 1][rng.random_range(0..3)] } else { 20 };
+            let limit = if expected <= 30 {
+                [20, 3, 1][rng.random_range(0..3)]
+            } else {
+                20
+            };
             let walked = catalog.walk(&filters, order, limit).await;
             total.pages += walked.pages;
             total.short += walked.short;
@@ -320,7 +363,10 @@ async fn filters_are_right_and_within_their_budget_among_the_longest_texts() {
         movie.title = format!("{n} {}", "\u{fdfa}".repeat(120));
         movie.genres = long[..=n % 9].to_vec();
         let letters = ["映", "x", "\u{fdfa}"][n % 3];
-        movie.directors = vec![format!("{}{}", letters.repeat(70), n % 5), "Short Name".to_owned()];
+        movie.directors = vec![
+            format!("{}{}", letters.repeat(70), n % 5),
+            "Short Name".to_owned(),
+        ];
     }
     let catalog = Catalog::new(movies).await;
     walk_all(&catalog, 6).await;
@@ -341,21 +387,63 @@ async fn a_director_of_hundreds_of_movies_and_a_year_of_thousands_cost_no_more()
     for n in 0..3_000 {
         let genre = GENRES[rng.random_range(0..GENRES.len())];
         let director = if n < 500 { "Georges Melies" } else { "Nobody Else" };
-        let date = format!("1999-{:02}-{:02}", rng.random_range(1..=12), rng.random_range(1..=28));
-        movies.push(Movie::new(&format!("Short {n}"), &[director], &[genre, "Short"], &date));
+        let date = format!(
+            "1999-{:02}-{:02}",
+            rng.random_range(1..=12),
+            rng.random_range(1..=28)
+        );
+        movies.push(Movie::new(
+            &format!("Short {n}"),
+            &[director],
+            &[genre, "Short"],
+            &date,
+        ));
     }
     let catalog = Catalog::new(movies).await;
     let text = |text: &str| Some(text.to_owned());
     let cases = [
-        Filters { director: text("Georges Melies"), ..Filters::default() },
-        Filters { director: text("Nobody Else"), ..Filters::default() },
-        Filters { director: text("Nobody Else"), genres: vec!["War".into()], ..Filters::default() },
-        Filters { year: text("1999"), ..Filters::default() },
-        Filters { year: text("1999"), genres: vec!["War".into(), "Short".into()], ..Filters::default() },
-        Filters { year: text("1999"), director: text("Georges Melies"), ..Filters::default() },
-        Filters { from: text("1998-12-01"), to: text("2001-02-01"), genres: vec!["Comedy".into()], ..Filters::default() },
-        Filters { genres: vec!["Short".into(), "Drama".into(), "映画".into()], ..Filters::default() },
-        Filters { from: text("2000-01-01"), genres: vec!["Short".into()], ..Filters::default() },
+        Filters {
+            director: text("Georges Melies"),
+            ..Filters::default()
+        },
+        Filters {
+            director: text("Nobody Else"),
+            ..Filters::default()
+        },
+        Filters {
+            director: text("Nobody Else"),
+            genres: vec!["War".into()],
+            ..Filters::default()
+        },
+        Filters {
+            year: text("1999"),
+            ..Filters::default()
+        },
+        Filters {
+            year: text("1999"),
+            genres: vec!["War".into(), "Short".into()],
+            ..Filters::default()
+        },
+        Filters {
+            year: text("1999"),
+            director: text("Georges Melies"),
+            ..Filters::default()
+        },
+        Filters {
+            from: text("1998-12-01"),
+            to: text("2001-02-01"),
+            genres: vec!["Comedy".into()],
+            ..Filters::default()
+        },
+        Filters {
+            genres: vec!["Short".into(), "Drama".into(), "映画".into()],
+            ..Filters::default()
+        },
+        Filters {
+            from: text("2000-01-01"),
+            genres: vec!["Short".into()],
+            ..Filters::default()
+        },
     ];
     for filters in &cases {
         for order in ORDERS {
@@ -388,5 +476,74 @@ async fn a_director_of_hundreds_of_movies_and_a_year_of_thousands_cost_no_more()
         let cost = Cost::of(catalog.proxied.proxy.take());
         assert!(cost.reads <= LIST_UNITS + 40.0, "{path}: {cost:?}");
         assert!(page.body["count"].is_null() || page.body["count"] != json!(0));
+    }
+}
+
+/// SCRATCH: what typical filters cost in the demonstration catalog.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scratch_demo() {
+    let proxied = ProxiedApp::new().await;
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/movies.csv");
+    proxied.proxy.import(path).await;
+    let nobody = proxied.app.anonymous();
+    nobody
+        .get("/api/movies/?limit=1&ordering=-id")
+        .send()
+        .await
+        .is(200);
+    for filter in [
+        "director=woody+allen",
+        "director=woody+allen&genre=drama",
+        "year=1970",
+        "year=1999",
+        "year=2005",
+        "year=2013",
+        "year=2014",
+        "year=2014&genre=drama",
+        "year=2014&genre=music",
+        "year=1999&genre=drama,comedy",
+        "released_from=2000-01-01",
+        "released_from=1985-01-01",
+        "released_from=1960-01-01",
+        "released_from=2012-06-01",
+        "released_to=1985-01-01",
+        "released_to=1950-01-01",
+        "released_from=1990-01-01&released_to=1999-12-31",
+        "released_from=1970-01-01&released_to=1999-12-31",
+        "genre=drama,war",
+        "genre=drama,comedy",
+        "genre=western,musical",
+        "genre=western,musical,horror",
+        "genre=music,drama",
+        "genre=drama&released_from=1985-01-01",
+        "genre=western&released_from=1985-01-01",
+        "genre=drama&released_from=1990-01-01&released_to=1999-12-31",
+        "genre=sport&released_from=2000-01-01",
+        "genre=drama,romance,comedy,musical&released_from=1980-01-01",
+    ] {
+        for order in ORDERS {
+            let mut at = format!("/api/movies/?ordering={order}&{filter}");
+            let mut line = String::new();
+            for _ in 0..3 {
+                proxied.proxy.take();
+                let page = nobody.get(&at).send().await.is(200);
+                let cost = Cost::of(proxied.proxy.take());
+                line += &format!(
+                    " | {} results, {} units, {} calls, count {}",
+                    page.ids().len(),
+                    cost.reads,
+                    cost.calls.len(),
+                    page.body["count"]
+                );
+                match page.body["next"].as_str() {
+                    Some(next) => next.clone_into(&mut at),
+                    None => {
+                        line += " end";
+                        break;
+                    }
+                }
+            }
+            println!("DEMO {filter} {order}{line}");
+        }
     }
 }

@@ -31,7 +31,9 @@ pub(crate) fn read(params: &ParamValues, errors: &mut FieldErrors) -> Filters {
     };
     let ranges = [
         take("year", year),
-        take("released_from", |text| Ok((Some(ReleaseDate::parse(text)?), None))),
+        take("released_from", |text| {
+            Ok((Some(ReleaseDate::parse(text)?), None))
+        }),
         take("released_to", |text| Ok((None, Some(ReleaseDate::parse(text)?)))),
     ];
     for (from, to) in ranges {
@@ -75,9 +77,24 @@ mod tests {
         for good in ["1870", "1999", " 2024 ", "9999"] {
             let (first, last) = year(good).unwrap();
             let days = [first.unwrap().to_string(), last.unwrap().to_string()];
-            assert_eq!(days, ["-01-01", "-12-31"].map(|day| format!("{}{day}", good.trim())));
+            assert_eq!(
+                days,
+                ["-01-01", "-12-31"].map(|day| format!("{}{day}", good.trim()))
+            );
         }
-        for bad in ["", "1869", "0", "99", "19999", "+1999", "-1999", "1999-", "1999.0", "１９９９", "MCM"] {
+        for bad in [
+            "",
+            "1869",
+            "0",
+            "99",
+            "19999",
+            "+1999",
+            "-1999",
+            "1999-",
+            "1999.0",
+            "１９９９",
+            "MCM",
+        ] {
             assert!(year(bad).is_err(), "{bad}");
         }
     }

@@ -10,7 +10,7 @@
 //! | filters | leads by id | leads by date |
 //! |---|---|---|
 //! | a director, and any others | the director's memberships | `by-date` at each genre, or at `MOVIES`; each movie's membership of the director is looked up |
-//! | dates of at most 16 years | the years' memberships, merged | `by-date` at `MOVIES`, within the dates |
+//! | dates of at most 16 years (11 beside five genres or more) | the years' memberships, merged | `by-date` at `MOVIES`, within the dates |
 //! | genres | each genre's memberships | `by-date` at each genre, within the dates |
 //! | other dates alone | [the movies](scan) | `by-date` at `MOVIES`, within the dates |
 //!
@@ -45,14 +45,14 @@
 mod filters;
 mod lead;
 mod lists;
+mod paging;
 mod plan;
 mod scan;
 
 use std::ops::RangeInclusive;
 
-use futures_util::future::{join_all, try_join_all};
-
 pub use filters::Filters;
+pub use paging::Listed;
 
 use crate::{
     db::{
@@ -60,45 +60,18 @@ use crate::{
         filtered::{
             lead::{Found, Lead, furthest, is_before, sort},
             lists::{By, Entry, List},
+            paging::{Paging, UNCOUNTED, leads_by_date, leads_by_id},
             plan::Budget,
         },
         keys::BUCKET,
-        movie::MovieView,
         movie_lists::MovieOrder,
-        page::{Counted, PageLimit, Position, Reading, Slice, Window},
+        page::{PageLimit, Slice, Window},
         range::Direction,
         store::{Consistency, Store},
     },
-    domain::{MovieId, ReleaseDate, UserId},
+    domain::UserId,
     error::Result,
 };
-
-/// The most years that are merged in the first round.
-const MERGED_YEARS: usize = 16;
-/// The most years whose memberships are read in the second round.
-const LOCATED_YEARS: usize = 80;
-/// The most of them that are read strongly consistent. More would leave too few units for movies.
-const STRONG_YEARS: usize = 20;
-/// The `driver` of a position in a collection that is too long to be counted.
-const UNCOUNTED: u8 = 1;
-
-/// A page of a list of movies.
-#[derive(Clone, Debug, Default)]
-pub struct Listed {
-    /// The exact number of movies in the list. `None` if they are not counted.
-    pub count: Option<u64>,
-    /// The page.
-    pub slice: Slice<MovieView>,
-}
-
-impl From<Counted<MovieView>> for Listed {
-    fn from(counted: Counted<MovieView>) -> Self {
-        Self {
-            count: Some(counted.count),
-            slice: counted.slice,
-        }
-    }
-}
 
 impl Store {
     /// AP-43, and without filters or with one genre alone AP-02 to AP-05: a page of the movies that pass the filters.
@@ -123,7 +96,9 @@ impl Store {
             return Ok(self.list_movies(order, window, limit, caller).await?.into());
         }
         if let Some(genre) = filters.only_genre() {
-            let listed = self.list_movies_of_genre(genre, order, window, limit, caller).await?;
+            let listed = self
+                .list_movies_of_genre(genre, order, window, limit, caller)
+                .await?;
             return Ok(listed.into());
         }
         if let Some(id) = filters.imdb_id() {
@@ -150,47 +125,12 @@ impl Store {
     }
 }
 
-/// A page that is being read.
-struct Paging<'a> {
-    store: &'a Store,
-    filters: &'a Filters,
-    by: By,
-    order: Direction,
-    direction: Direction,
-    window: &'a Window,
-    from: Option<&'a str>,
-    limit: PageLimit,
-    caller: Option<UserId>,
-    budget: Budget,
-}
-
-/// The leads by id. None for a range of more years than are merged, without a genre or a director.
-fn leads_by_id(filters: &Filters) -> Vec<Vec<List>> {
-    if let Some(director) = filters.directors().first() {
-        return vec![vec![List::of_director(director)]];
-    }
-    let years = filters.years().filter(|years| years.len() <= MERGED_YEARS);
-    let years = years.map(|years| years.map(List::of_year).collect());
-    let genres = filters.genres().iter().map(|genre| vec![List::of_genre(genre)]);
-    years.into_iter().chain(genres).collect()
-}
-
-/// The leads by date.
-fn leads_by_date(filters: &Filters) -> Vec<Vec<List>> {
-    let genres = filters.genres().iter();
-    let genres: Vec<Vec<List>> = genres
-        .map(|genre| vec![List::of_genre_by_date(genre, filters)])
-        .collect();
-    if genres.is_empty() {
-        vec![vec![List::by_date(filters)]]
-    } else {
-        genres
-    }
-}
-
 impl Paging<'_> {
     async fn read(self) -> Result<Listed> {
-        let is_uncounted = self.window.position().is_some_and(|from| from.driver == UNCOUNTED);
+        let is_uncounted = self
+            .window
+            .position()
+            .is_some_and(|from| from.driver == UNCOUNTED);
         let leads = leads_by_id(self.filters);
         if !is_uncounted && !leads.is_empty() {
             return self.count(leads).await;
@@ -204,26 +144,6 @@ impl Paging<'_> {
             }
             By::Date => self.look_up().await,
         }
-    }
-
-    /// Reads so many entries of each list of these leads, in parallel.
-    async fn read_leads(
-        &self,
-        leads: Vec<Vec<List>>,
-        sizes: &[usize],
-        from: Option<&str>,
-        direction: Direction,
-        consistency: Consistency,
-    ) -> Result<Vec<Lead>> {
-        let read = async |(lists, size): (Vec<List>, &usize)| {
-            let reads = lists.iter().map(|list| {
-                self.store
-                    .read_list(list, from, direction, *size, self.filters, consistency)
-            });
-            let reads = try_join_all(reads).await?;
-            Ok::<_, crate::Error>(Lead { lists, reads })
-        };
-        join_all(leads.into_iter().zip(sizes).map(read)).await.into_iter().collect()
     }
 
     /// A page that tries to read a whole list.
@@ -275,8 +195,12 @@ impl Paging<'_> {
 
     /// All results, if this lead was read to its end and has their places.
     fn whole(&self, lead: &Lead) -> Option<Vec<(String, Entry)>> {
-        let hits = lead.is_whole().then(|| lead.found(By::Id, Direction::Ascending).hits)?;
-        let placed = hits.into_iter().map(|(_, entry)| Some((entry.place(self.by)?, entry)));
+        let hits = lead
+            .is_whole()
+            .then(|| lead.found(By::Id, Direction::Ascending).hits)?;
+        let placed = hits
+            .into_iter()
+            .map(|(_, entry)| Some((entry.place(self.by)?, entry)));
         placed.collect()
     }
 
@@ -327,93 +251,6 @@ impl Paging<'_> {
             }
         }
         self.page(found.hits, found.end, None, UNCOUNTED).await
-    }
-
-    /// Reads each list of a lead on, so many entries.
-    async fn extend(&mut self, lead: &mut Lead, sizes: &[usize], by: By, direction: Direction) -> Result<()> {
-        let parts = lead.lists.iter().zip(&lead.reads).zip(sizes);
-        let reads = parts.map(async |((list, read), size)| {
-            let last = read.entries.last().filter(|_| read.more && *size > 0);
-            match last.and_then(|last| last.place(by)) {
-                None => Ok(None),
-                Some(last) => {
-                    let consistency = Consistency::Strong;
-                    let rest = self
-                        .store
-                        .read_list(list, Some(&last), direction, *size, self.filters, consistency);
-                    rest.await.map(Some)
-                }
-            }
-        });
-        let rests: Vec<_> = join_all(reads).await.into_iter().collect::<Result<_>>()?;
-        for (read, rest) in lead.reads.iter_mut().zip(rests) {
-            if let Some(rest) = rest {
-                self.budget.spend(rest.half_units);
-                read.entries.extend(rest.entries);
-                read.more = rest.more;
-                read.bytes += rest.bytes;
-            }
-        }
-        Ok(())
-    }
-
-    /// Spends the units of the two reads of [`Self::years_to_locate`], if it made them.
-    fn spend_ends(&mut self, years: Option<&RangeInclusive<u16>>) {
-        if years.is_some() {
-            self.budget.spend(2);
-        }
-    }
-
-    /// The years of the range of dates, if their memberships may be read in the second round of this page. The index by date
-    /// says where a range without an end ends.
-    async fn years_to_locate(&self, may_locate: bool) -> Result<Option<RangeInclusive<u16>>> {
-        let (from, to) = self.filters.dates();
-        let is_merged = self.filters.years().is_some_and(|years| years.len() <= MERGED_YEARS);
-        let has_range = from.is_some() || to.is_some();
-        let is_by_director = !self.filters.directors().is_empty();
-        if !may_locate || self.by == By::Date || !has_range || is_merged || is_by_director {
-            return Ok(None);
-        }
-        let end = async |date: Option<ReleaseDate>, direction| match date {
-            Some(date) => Ok(Some(date.year())),
-            None => self.store.last_year(direction).await,
-        };
-        let (first, last) =
-            tokio::try_join!(end(from, Direction::Descending), end(to, Direction::Ascending))?;
-        Ok(first.zip(last).map(|(first, last)| first..=last))
-    }
-
-    /// The years to read in the second round, if it is worth while: if reading on is expected to find too few movies.
-    fn locatable(&self, years: Option<RangeInclusive<u16>>, expected: usize) -> Option<RangeInclusive<u16>> {
-        let years = years.filter(|years| (1..=LOCATED_YEARS).contains(&years.len()))?;
-        let units = if years.len() <= STRONG_YEARS {
-            years.len()
-        } else {
-            years.len().div_ceil(2)
-        };
-        let is_affordable = units + plan::MOVIE_UNITS <= self.budget.units_left();
-        (is_affordable && expected < self.limit.get()).then_some(years)
-    }
-
-    /// Reads the memberships of these years after the place that was reached.
-    async fn locate(&mut self, found: &mut Found, years: RangeInclusive<u16>) -> Result<()> {
-        let consistency = if years.len() <= STRONG_YEARS {
-            Consistency::Strong
-        } else {
-            Consistency::Eventual
-        };
-        let lists = vec![years.map(List::of_year).collect()];
-        let from = found.end.take();
-        let leads = self
-            .read_leads(lists, &[plan::located_entries()], from.as_deref(), self.direction, consistency)
-            .await?;
-        for lead in leads {
-            self.budget.spend_lead(&lead);
-            let further = lead.found(By::Id, self.direction);
-            found.hits.extend(further.hits);
-            found.end = further.end;
-        }
-        Ok(())
     }
 
     /// A page of the movies themselves.
@@ -468,7 +305,9 @@ impl Paging<'_> {
         let Some(best) = furthest(&leads, self.by, self.direction) else {
             return Ok(self.empty_page());
         };
-        let Found { mut hits, mut end, .. } = leads[best].found(self.by, self.direction);
+        let Found {
+            mut hits, mut end, ..
+        } = leads[best].found(self.by, self.direction);
         let units = self.budget.units_left();
         let most = units.saturating_sub(self.limit.get()).max(units / 2).max(1);
         if hits.len() > most {
@@ -490,70 +329,5 @@ impl Paging<'_> {
             hits = decided;
         }
         self.page(hits, end, None, UNCOUNTED).await
-    }
-
-    /// The page of these hits, which are in the direction of reading, and are all up to `end`.
-    async fn page(
-        self,
-        hits: Vec<(String, Entry)>,
-        end: Option<String>,
-        count: Option<u64>,
-        driver: u8,
-    ) -> Result<Listed> {
-        let room = plan::affordable(&hits, self.limit, self.budget.units_left());
-        let (entries, place) = self.slice(hits, end, room, driver).split();
-        let ids: Vec<MovieId> = entries.iter().map(|entry| entry.id).collect();
-        let mut views = self.store.get_movies(&ids, self.caller).await?;
-        // A movie may have been edited since its entry was written or read.
-        views.retain(|view| self.filters.accept(&view.movie.fields));
-        Ok(Listed {
-            count,
-            slice: place.with_items(views),
-        })
-    }
-
-    /// The first `room` of these hits, and the windows of the neighbors.
-    fn slice<T>(&self, mut hits: Vec<(String, T)>, end: Option<String>, room: usize, driver: u8) -> Slice<T> {
-        let at = |key: &String| Position {
-            driver,
-            ..Position::at(key.as_str())
-        };
-        let is_cut = hits.len() > room;
-        hits.truncate(room);
-        let more = is_cut || end.is_some();
-        let end = end.filter(|_| !is_cut);
-        let reading = Reading {
-            first: hits.first().map(|(place, _)| at(place)),
-            last: end.as_ref().or_else(|| hits.last().map(|(place, _)| place)).map(at),
-            items: hits.into_iter().map(|(_, hit)| hit).collect(),
-            more,
-        };
-        reading.into_slice(&self.placed(driver), self.order)
-    }
-
-    /// The window of this page, with this `driver`.
-    fn placed(&self, driver: u8) -> Window {
-        let placed = |from: &Position| Position { driver, ..from.clone() };
-        match self.window {
-            Window::First => Window::First,
-            Window::After(from) => Window::After(placed(from)),
-            Window::Before(from) => Window::Before(placed(from)),
-        }
-    }
-
-    /// A page without movies from which the walk continues where it was, uncounted.
-    fn empty_page(&self) -> Listed {
-        let from = self.window.position().cloned();
-        let from = from.unwrap_or_else(|| Position::at(self.by.start(self.direction)));
-        let reading = Reading {
-            items: Vec::new(),
-            first: None,
-            last: Some(Position { driver: UNCOUNTED, ..from }),
-            more: true,
-        };
-        Listed {
-            count: None,
-            slice: reading.into_slice(&self.placed(UNCOUNTED), self.order),
-        }
     }
 }

@@ -67,6 +67,7 @@
 //! | `filtered::lead` | several of these lists merged, and the one that got furthest |
 //! | `filtered::plan` | the budget of a page with filters, and the size of its reads |
 //! | `filtered::scan` | movies by id, each checked |
+//! | `filtered::paging` | a page with filters while it is read |
 //! | [`filtered`] | lists of movies with filters |
 //! | [`import`] | the job of a bulk import, and its lookups |
 //! | [`categories`] | genres with their newest movies |

@@ -147,7 +147,14 @@ async fn unknown_parameters_are_reported_together_with_invalid_values() {
         ),
         (
             "/api/movies/?genre=a&genre=,&director=+&year=1869&released_from=2001-02-29&released_to=1&imdb_id=1&cursor=x",
-            &["director", "genre", "imdb_id", "released_from", "released_to", "year"],
+            &[
+                "director",
+                "genre",
+                "imdb_id",
+                "released_from",
+                "released_to",
+                "year",
+            ],
         ),
         (
             "/api/movies/search/?search=matrix&limit=0",

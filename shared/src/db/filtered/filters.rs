@@ -47,7 +47,8 @@ impl Filters {
     pub fn add_directors(&mut self, names: &str) {
         let before = self.directors.len();
         let names = words::directors(names);
-        self.directors.extend(names.iter().filter_map(|name| director_name(name)));
+        self.directors
+            .extend(names.iter().filter_map(|name| director_name(name)));
         self.is_impossible |= self.directors.len() == before;
     }
 
@@ -148,7 +149,10 @@ impl Filters {
         self.accept_date(&movie.release_date.to_string())
             && self.genres.iter().all(|genre| has_genre(&words, genre))
             && self.directors.iter().all(|name| has_director(&words, name))
-            && self.imdb_id.as_ref().is_none_or(|id| movie.imdb_id.as_ref() == Some(id))
+            && self
+                .imdb_id
+                .as_ref()
+                .is_none_or(|id| movie.imdb_id.as_ref() == Some(id))
     }
 
     /// Whether a release date is in the range. Years have four digits, so the order of texts is the order of dates.
@@ -161,20 +165,32 @@ impl Filters {
     pub(super) fn decide(&self, said: &Said<'_>) -> Verdict {
         let mut verdict = Verdict::Yes;
         if self.from.is_some() || self.to.is_some() {
-            verdict = verdict.and(said.date.map_or(Verdict::Unknown, |date| self.accept_date(date).into()));
+            verdict = verdict.and(
+                said.date
+                    .map_or(Verdict::Unknown, |date| self.accept_date(date).into()),
+            );
         }
         for genre in &self.genres {
             verdict = verdict.and(match (said, &said.genres) {
                 (Said { genre: Some(own), .. }, _) if own == genre => Verdict::Yes,
-                (Said { words: Some(words), .. }, _) => has_genre(words, genre).into(),
+                (
+                    Said {
+                        words: Some(words), ..
+                    },
+                    _,
+                ) => has_genre(words, genre).into(),
                 (_, Some(others)) => others.contains(&genre.as_str()).into(),
                 _ => Verdict::Unknown,
             });
         }
         for name in &self.directors {
             verdict = verdict.and(match said {
-                Said { director: Some(own), .. } if own == name => Verdict::Yes,
-                Said { words: Some(words), .. } => has_director(words, name).into(),
+                Said {
+                    director: Some(own), ..
+                } if own == name => Verdict::Yes,
+                Said {
+                    words: Some(words), ..
+                } => has_director(words, name).into(),
                 _ => Verdict::Unknown,
             });
         }
@@ -198,11 +214,17 @@ pub(super) struct Said<'a> {
 }
 
 fn has_genre(words: &Words, identity: &str) -> bool {
-    words.genres.iter().any(|genre| posting_keys::joined(genre) == identity)
+    words
+        .genres
+        .iter()
+        .any(|genre| posting_keys::joined(genre) == identity)
 }
 
 fn has_director(words: &Words, name: &str) -> bool {
-    words.directors.iter().any(|own| director_name(own).as_deref() == Some(name))
+    words
+        .directors
+        .iter()
+        .any(|own| director_name(own).as_deref() == Some(name))
 }
 
 #[cfg(test)]
@@ -263,7 +285,10 @@ mod tests {
 
     #[test]
     fn only_one_genre_alone_is_only_a_genre() {
-        assert_eq!(filters(|f| f.add_genres("Film Noir")).only_genre(), Some("film-noir"));
+        assert_eq!(
+            filters(|f| f.add_genres("Film Noir")).only_genre(),
+            Some("film-noir")
+        );
         for others in [
             Filters::default(),
             filters(|f| f.add_genres("a,b")),

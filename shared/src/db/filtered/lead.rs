@@ -43,7 +43,13 @@ impl Lead {
     pub(super) fn reached(&self, by: By, direction: Direction) -> Option<String> {
         let left = self.reads.iter().filter(|read| read.more);
         let left = left.filter_map(|read| read.entries.last()?.place(by));
-        left.reduce(|one, other| if is_before(&other, &one, direction) { other } else { one })
+        left.reduce(|one, other| {
+            if is_before(&other, &one, direction) {
+                other
+            } else {
+                one
+            }
+        })
     }
 
     /// Whether every list was read to its end.
@@ -87,4 +93,61 @@ pub(super) fn furthest(leads: &[Lead], by: By, direction: Direction) -> Option<u
         _ => best,
     });
     best.map(|(number, _)| number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{db::keys::id_text, domain::MovieId};
+
+    /// A lead of lists of which these ids were read, each with whether there are more.
+    fn lead(reads: &[(&[u64], bool)]) -> Lead {
+        let entry = |id: &u64| {
+            let verdict = [Verdict::No, Verdict::Yes][usize::from(id % 2 == 1)];
+            Entry::with(MovieId::try_from(*id).unwrap(), verdict)
+        };
+        let read = |(ids, more): &(&[u64], bool)| Read {
+            entries: ids.iter().map(entry).collect(),
+            more: *more,
+            ..Read::default()
+        };
+        Lead {
+            lists: (2000..).zip(reads).map(|(year, _)| List::of_year(year)).collect(),
+            reads: reads.iter().map(read).collect(),
+        }
+    }
+
+    fn ids(found: &Found) -> Vec<u64> {
+        found.hits.iter().map(|(_, entry)| entry.id.get()).collect()
+    }
+
+    #[test]
+    fn a_merge_decides_up_to_the_nearest_place_at_which_a_list_was_left() {
+        let up = lead(&[(&[1, 5, 8], true), (&[3, 7, 9], true), (&[2, 11], false)]);
+        let found = up.found(By::Id, Direction::Ascending);
+        assert_eq!((ids(&found), found.checked), (vec![1, 3, 5, 7], 6));
+        assert_eq!(found.end, Some(id_text(8)));
+        let down = lead(&[(&[8, 5, 3], true), (&[9, 7, 1], false)]);
+        let found = down.found(By::Id, Direction::Descending);
+        assert_eq!((ids(&found), found.end), (vec![9, 7, 5, 3], Some(id_text(3))));
+        let whole = lead(&[(&[1, 5], false), (&[3], false)]);
+        let found = whole.found(By::Id, Direction::Ascending);
+        assert_eq!((ids(&found), found.end), (vec![1, 3, 5], None));
+    }
+
+    #[test]
+    fn the_lead_that_got_furthest_or_to_its_end_leads() {
+        let ends = |lasts: &[(u64, bool)], direction| {
+            let leads: Vec<Lead> = lasts
+                .iter()
+                .map(|(last, more)| lead(&[(&[*last], *more)]))
+                .collect();
+            furthest(&leads, By::Id, direction)
+        };
+        let (up, down) = (Direction::Ascending, Direction::Descending);
+        assert_eq!(ends(&[(4, true), (9, true), (6, true)], up), Some(1));
+        assert_eq!(ends(&[(4, true), (9, true), (6, true)], down), Some(0));
+        assert_eq!(ends(&[(4, true), (2, false), (6, true)], up), Some(1));
+        assert_eq!(ends(&[], up), None);
+    }
 }

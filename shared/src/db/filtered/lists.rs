@@ -94,6 +94,16 @@ impl Entry {
         }
     }
 
+    /// An entry of a list by id.
+    #[cfg(test)]
+    pub(super) fn with(id: MovieId, verdict: Verdict) -> Self {
+        Self {
+            id,
+            date: None,
+            verdict,
+        }
+    }
+
     /// The movie's place in a collection of this order. `None` if the entry doesn't have it.
     pub(super) fn place(&self, by: By) -> Option<String> {
         match by {
@@ -292,7 +302,9 @@ impl Store {
         let Some(item) = output.items.first() else {
             return Ok(None);
         };
-        let date = item.text(BY_DATE.sk).and_then(|date| date.split('-').next()?.parse().ok());
+        let date = item
+            .text(BY_DATE.sk)
+            .and_then(|date| date.split('-').next()?.parse().ok());
         date.map(Some).ok_or_else(|| corrupt("a movie without a date"))
     }
 }

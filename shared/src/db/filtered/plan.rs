@@ -22,16 +22,21 @@ const LIST_UNITS: usize = 25;
 pub(super) const MOVIE_UNITS: usize = 7;
 /// The bytes of each unit that an estimate by the mean size of entries keeps free: the next entries may be larger.
 const MARGIN_BYTES: usize = 128;
-/// The units of the read that counts the movies of a year or of a director.
+/// The units of the reads that count.
 const COUNT_UNITS: usize = 18;
-/// The same for a year beside genres.
-const COUNT_BESIDE_UNITS: usize = 14;
-/// The units of the memberships of all genres together, beside a year.
-const BESIDE_UNITS: usize = 4;
 /// The units of the memberships of all genres together, on a page that doesn't count.
 const GENRES_UNITS: usize = 12;
-/// The same by date, in half units.
+/// The same beside memberships of years.
+const BESIDE_UNITS: usize = 4;
+/// The units of the entries by date of all genres together, in half units.
 const DATED_HALF_UNITS: usize = 10;
+/// The most genres beside which as many years are merged as without genres.
+const FEW_GENRES: usize = 4;
+/// The most years that are merged in the first round, beside a few genres and beside more.
+const MERGED_YEARS: [usize; 2] = [16, 11];
+/// The entries of a genre that are read, by id and by date.
+const GENRE_ENTRIES: usize = 30;
+const DATED_ENTRIES: usize = 40;
 /// The entries of each year that are read, of one to four years, and of more.
 const YEAR_ENTRIES: [usize; 2] = [31, 18];
 
@@ -73,18 +78,26 @@ pub(super) fn entries(list: &List, half_units: usize, is_strong: bool) -> usize 
     reads * BYTES_PER_UNIT / list.largest_bytes()
 }
 
+/// The most years that are merged in the first round, beside so many genres.
+pub(super) fn merged_years(genres: usize) -> usize {
+    MERGED_YEARS[usize::from(genres > FEW_GENRES)]
+}
+
+/// The number of leads that are genres, and the units of each of them beside others.
+fn genres_beside(leads: &[Vec<List>]) -> (usize, usize) {
+    let genres = leads.iter().flatten().filter(|list| list.is_of_genre()).count();
+    (genres, (BESIDE_UNITS / genres.max(1)).max(1))
+}
+
 /// The sizes of the reads that count: for each lead, of each of its lists.
 pub(super) fn count_sizes(leads: &[Vec<List>]) -> Vec<usize> {
-    let is_primary = |lead: &[List]| lead.iter().any(|list| !list.is_of_genre());
-    let beside = leads.iter().any(|lead| is_primary(lead));
-    let genres = leads.iter().filter(|lead| !is_primary(lead)).count();
+    let (genres, beside) = genres_beside(leads);
     let size = |lead: &Vec<List>| {
         let Some(list) = lead.first() else { return 0 };
         let units = match lead.len() {
-            _ if !is_primary(lead) && beside => (BESIDE_UNITS / genres).max(1),
-            _ if !is_primary(lead) => (COUNT_UNITS / genres).max(1),
-            1 if genres == 0 => COUNT_UNITS,
-            1 => COUNT_BESIDE_UNITS,
+            _ if list.is_of_genre() && genres < leads.len() => beside,
+            _ if list.is_of_genre() => (COUNT_UNITS / genres).max(1),
+            1 => COUNT_UNITS - genres * beside,
             years => return of_years(years),
         };
         entries(list, 2 * units, true)
@@ -94,19 +107,26 @@ pub(super) fn count_sizes(leads: &[Vec<List>]) -> Vec<usize> {
 
 /// The sizes of the reads of a page that doesn't count: for each lead, of each of its lists.
 pub(super) fn page_sizes(leads: &[Vec<List>], limit: PageLimit) -> Vec<usize> {
-    let genres = leads.iter().flatten().filter(|list| list.is_of_genre()).count();
+    let (genres, beside) = genres_beside(leads);
+    // One entry more than a page shows that there is a next page.
+    let page = limit.get() + 1;
     let size = |lead: &Vec<List>| {
         let Some(list) = lead.first() else { return 0 };
         if list.is_by_date() {
             let most = entries(list, (DATED_HALF_UNITS / leads.len()).max(1), false);
-            return most.min(if list.is_of_genre() { 40.max(limit.get() + 1) } else { limit.get() + 1 });
-        }
-        if list.is_of_genre() {
-            let most = entries(list, 2 * (GENRES_UNITS / genres).max(1), true);
-            return most.min(30.max(limit.get() + 1));
+            return most.min(if list.is_of_genre() {
+                page.max(DATED_ENTRIES)
+            } else {
+                page
+            });
         }
         match lead.len() {
-            1 => YEAR_ENTRIES[0].max(limit.get() + 1),
+            _ if list.is_of_genre() && genres < leads.len() => entries(list, 2 * beside, true),
+            _ if list.is_of_genre() => {
+                let units = (GENRES_UNITS / genres).max(1);
+                entries(list, 2 * units, true).min(page.max(GENRE_ENTRIES))
+            }
+            1 => page.max(YEAR_ENTRIES[0]),
             years => of_years(years),
         }
     };
@@ -125,7 +145,11 @@ pub(super) fn located_entries() -> usize {
 
 /// What reading this movie may cost, in units.
 fn movie_units(entry: &Entry) -> usize {
-    if entry.verdict == Verdict::Yes { 1 } else { MOVIE_UNITS }
+    if entry.verdict == Verdict::Yes {
+        1
+    } else {
+        MOVIE_UNITS
+    }
 }
 
 /// How many of these hits, from the first on, a page shows: as many as the units that are left can read, but at least one, so
@@ -204,7 +228,8 @@ fn further_of_merge(lead: &Lead, direction: Direction, units: usize, enough: usi
         let wanted = |part: &Option<Part>| part.as_ref().map_or(0, |part| part.entries_within(nearest, ids));
         let sizes: Vec<usize> = parts.iter().map(wanted).collect();
         let units_of = |(size, part): (&usize, &Option<Part>)| {
-            part.as_ref().map_or(0, |part| size.div_ceil(part.per_unit.max(1)))
+            part.as_ref()
+                .map_or(0, |part| size.div_ceil(part.per_unit.max(1)))
         };
         if sizes.iter().zip(&parts).map(units_of).sum::<usize>() > units {
             return planned;
@@ -252,6 +277,157 @@ impl Part {
                 let expected = u128::from(ids) * u128::from(self.entries) / u128::from(self.ids);
                 usize::try_from(expected).unwrap_or(usize::MAX / 64).min(100_000) + 2
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        db::{
+            filtered::{
+                filters::Filters,
+                lists::{By, Read},
+                paging::{leads_by_date, leads_by_id},
+            },
+            keys::id_text,
+        },
+        domain::{MovieId, ReleaseDate},
+    };
+
+    /// Filters by so many genres and years, and by a director or not.
+    fn filters(genres: usize, years: u16, director: bool) -> Filters {
+        let mut filters = Filters::default();
+        for genre in 0..genres {
+            filters.add_genres(&format!("genre {genre}"));
+        }
+        if director {
+            filters.add_directors("Somebody");
+        }
+        if years > 0 {
+            filters.add_from(ReleaseDate::parse("1990-01-01").unwrap());
+            filters.add_to(ReleaseDate::parse(&format!("{}-12-31", 1989 + years)).unwrap());
+        }
+        filters
+    }
+
+    /// What these reads cost if every entry has the largest size, in half units.
+    fn most(leads: &[Vec<List>], sizes: &[usize]) -> usize {
+        let of = |(lead, size): (&Vec<List>, &usize)| -> usize {
+            let units = |list: &List| {
+                let units = (size * list.largest_bytes()).div_ceil(BYTES_PER_UNIT);
+                if list.is_by_date() { units } else { 2 * units }
+            };
+            lead.iter().map(units).sum()
+        };
+        leads.iter().zip(sizes).map(of).sum()
+    }
+
+    #[test]
+    fn the_first_round_is_within_the_units_for_lists_whatever_the_filters_and_the_texts_are() {
+        for limit in [PageLimit::of::<1>(), PageLimit::of::<20>(), PageLimit::MAX] {
+            for (genres, years, director) in (0..=9)
+                .flat_map(|genres| (0..=20).map(move |years| (genres, years)))
+                .flat_map(|(genres, years)| [(genres, years, false), (genres, years, true)])
+            {
+                let filters = filters(genres, years, director);
+                let (by_id, by_date) = (leads_by_id(&filters), leads_by_date(&filters));
+                let (counting, page) = (count_sizes(&by_id), page_sizes(&by_id, limit));
+                let dated = page_sizes(&by_date, limit);
+                let name = format!("{genres} genres, {years} years, {director}");
+                // Two reads find the years of a range.
+                let beside = 2 + most(&by_date, &dated);
+                assert!(
+                    most(&by_id, &counting) + beside <= 2 * LIST_UNITS,
+                    "{name}: counting"
+                );
+                assert!(most(&by_id, &page) + 2 <= 2 * LIST_UNITS, "{name}: page");
+                let sizes = counting.iter().chain(&page).chain(&dated);
+                assert!(sizes.copied().min().is_some_and(|size| size >= 2), "{name}");
+            }
+        }
+    }
+
+    fn entry(id: u64, verdict: Verdict) -> (String, Entry) {
+        let entry = Entry::with(MovieId::try_from(id).unwrap(), verdict);
+        (id_text(id), entry)
+    }
+
+    #[test]
+    fn a_movie_that_is_sure_costs_one_unit_and_any_other_seven() {
+        let hits = [
+            entry(1, Verdict::Yes),
+            entry(2, Verdict::Unknown),
+            entry(3, Verdict::Yes),
+            entry(4, Verdict::Yes),
+        ];
+        for (units, count) in [(0, 1), (1, 1), (7, 1), (8, 2), (9, 3), (99, 3)] {
+            assert_eq!(affordable(&hits, PageLimit::of::<3>(), units), count, "{units}");
+        }
+        assert_eq!(affordable(&[], PageLimit::of::<3>(), 9), 1);
+    }
+
+    /// A merge of years, each read from id 1 to its last id, with entries of 100 bytes.
+    fn merge(lasts: &[(u64, bool)]) -> Lead {
+        let lists = (2000..).zip(lasts).map(|(year, _)| List::of_year(year));
+        let read = |(last, more): &(u64, bool)| Read {
+            entries: [1, *last].map(|id| entry(id, Verdict::Yes).1).into(),
+            more: *more,
+            bytes: 200,
+            half_units: 2,
+        };
+        Lead {
+            lists: lists.collect(),
+            reads: lasts.iter().map(read).collect(),
+        }
+    }
+
+    #[test]
+    fn a_merge_is_read_on_where_it_stopped_and_not_where_it_is_far_ahead() {
+        let lead = merge(&[(10, true), (12, true), (100_000, true), (3, false)]);
+        let further = |units, enough| further_of_merge(&lead, Direction::Ascending, units, enough);
+        let sizes = further(5, 10);
+        assert!(sizes[0] > 2 && sizes[1] > 2, "{sizes:?}");
+        assert_eq!(sizes[2..], [0, 0]);
+        assert_eq!(further(0, 10), [0; 4]);
+        assert_eq!(lead.reached(By::Id, Direction::Ascending), Some(id_text(10)));
+    }
+
+    #[test]
+    fn a_second_round_leaves_the_units_of_a_movie() {
+        let list = List::of_director("somebody");
+        let one = merge(&[(900, true)]);
+        let lead = Lead {
+            lists: vec![list],
+            ..one
+        };
+        for spent in 0..45 {
+            let mut budget = Budget::of_page(PageLimit::of::<20>());
+            budget.spend(2 * spent);
+            let found = Found {
+                hits: Vec::new(),
+                checked: 2,
+                end: Some(id_text(900)),
+            };
+            let sizes = further(
+                &budget,
+                &found,
+                &lead,
+                PageLimit::of::<20>(),
+                Direction::Ascending,
+            );
+            let units = (sizes[0] * lead.lists[0].largest_bytes()).div_ceil(BYTES_PER_UNIT);
+            assert!(
+                units == 0 || spent + units + MOVIE_UNITS <= 45,
+                "{spent}: {sizes:?}"
+            );
+            let counted = rest_to_count(&budget, &lead, PageLimit::of::<20>());
+            let units = (counted * lead.lists[0].largest_bytes()).div_ceil(BYTES_PER_UNIT);
+            assert!(
+                units == 0 || spent + units + MOVIE_UNITS <= 45,
+                "{spent}: {counted}"
+            );
         }
     }
 }

@@ -43,7 +43,11 @@ impl Scan {
     fn add(&mut self, slice: Slice<StoredItem>, filters: &Filters, budget: &mut Budget) -> Result<()> {
         let end = slice.next.as_ref().and_then(Window::position);
         self.end = end.map(|position| position.key.clone());
-        let bytes: usize = slice.items.iter().map(|item| posting::bytes(item) + NUMBER_BYTES).sum();
+        let bytes: usize = slice
+            .items
+            .iter()
+            .map(|item| posting::bytes(item) + NUMBER_BYTES)
+            .sum();
         // Two counters, and movies, perhaps of two buckets.
         budget.spend(2 * (2 + bytes.div_ceil(BYTES_PER_UNIT).max(1)));
         self.bytes += bytes;
@@ -99,7 +103,8 @@ impl Store {
             end: from.map(str::to_owned),
             bytes: 0,
         };
-        self.scan_some(&mut scan, filters, direction, limit.get().max(LEAST), budget).await?;
+        self.scan_some(&mut scan, filters, direction, limit.get().max(LEAST), budget)
+            .await?;
         Ok(scan)
     }
 
