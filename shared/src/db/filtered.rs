@@ -49,8 +49,6 @@ mod paging;
 mod plan;
 mod scan;
 
-use std::ops::RangeInclusive;
-
 pub use filters::Filters;
 pub use paging::Listed;
 
@@ -60,7 +58,7 @@ use crate::{
         filtered::{
             lead::{Found, Lead, furthest, is_before, sort},
             lists::{By, Entry, List},
-            paging::{Paging, UNCOUNTED, leads_by_date, leads_by_id},
+            paging::{Ahead, Paging, UNCOUNTED, leads_by_date, leads_by_id},
             plan::Budget,
         },
         keys::BUCKET,
@@ -162,23 +160,20 @@ impl Paging<'_> {
             Vec::new()
         };
         let dated_sizes = plan::page_sizes(&dated, self.limit);
-        let (mut leads, dated, years) = tokio::try_join!(
+        let (mut leads, dated, ahead) = tokio::try_join!(
             self.read_leads(lists, &sizes, None, direction, Consistency::Strong),
             self.read_leads(dated, &dated_sizes, None, self.direction, Consistency::Strong),
-            self.years_to_locate(is_first)
+            self.look_ahead(is_first)
         )?;
-        self.spend_ends(years.as_ref());
+        self.spend_ahead(ahead.as_ref());
         for lead in leads.iter().chain(&dated) {
             self.budget.spend_lead(lead);
         }
         if let Some(found) = leads.iter().find_map(|lead| self.whole(lead)) {
             return self.page_of_whole(found).await;
         }
-        // A list of a year or of a director is worth a second read.
-        let may_extend = leads.first().is_some_and(|lead| {
-            lead.lists.len() == 1 && lead.lists.first().is_some_and(|list| !list.is_of_genre())
-        });
-        if may_extend && let Some(lead) = leads.first_mut() {
+        let extended = self.to_extend(&leads, direction);
+        if let Some(lead) = extended.and_then(|number| leads.get_mut(number)) {
             let more = plan::rest_to_count(&self.budget, lead, self.limit);
             self.extend(lead, &[more], By::Id, direction).await?;
             if let Some(found) = self.whole(lead) {
@@ -190,7 +185,30 @@ impl Paging<'_> {
             return Ok(self.empty_page());
         }
         let leads = if self.by == By::Id { leads } else { dated };
-        self.page_of_leads(leads, !may_extend, years).await
+        self.page_of_leads(leads, extended.is_none(), ahead).await
+    }
+
+    /// The number of the lead that is worth a second read to count it: the one that probably ends first, if it ends within what
+    /// can be read, and otherwise that of a year or a director.
+    fn to_extend(&self, leads: &[Lead], direction: Direction) -> Option<usize> {
+        let last_id = self.store.last_movie.get().unwrap_or_default();
+        let single = leads.iter().enumerate().filter(|(_, lead)| lead.lists.len() == 1);
+        let rests = single
+            .clone()
+            .map(|(number, lead)| (plan::expected_rest(lead, direction, last_id), number));
+        let soonest = rests.min();
+        let fitting = soonest.filter(|(rest, number)| {
+            let lead = leads.get(*number);
+            lead.is_some_and(|lead| *rest <= plan::rest_to_count(&self.budget, lead, self.limit))
+        });
+        let other = || {
+            let mut others = single.clone();
+            let other = others.find(|(_, lead)| lead.lists.iter().all(|list| !list.is_of_genre()));
+            other.map(|(number, _)| number)
+        };
+        // The page before this one has counted.
+        let counted = || soonest.filter(|_| self.from.is_some()).map(|(_, number)| number);
+        fitting.map(|(_, number)| number).or_else(other).or_else(counted)
     }
 
     /// All results, if this lead was read to its end and has their places.
@@ -217,22 +235,22 @@ impl Paging<'_> {
     /// A page of these leads, without a count.
     async fn lead(mut self, lists: Vec<Vec<List>>) -> Result<Listed> {
         let sizes = plan::page_sizes(&lists, self.limit);
-        let (leads, years) = tokio::try_join!(
+        let (leads, ahead) = tokio::try_join!(
             self.read_leads(lists, &sizes, self.from, self.direction, Consistency::Strong),
-            self.years_to_locate(true)
+            self.look_ahead(true)
         )?;
-        self.spend_ends(years.as_ref());
+        self.spend_ahead(ahead.as_ref());
         for lead in &leads {
             self.budget.spend_lead(lead);
         }
-        self.page_of_leads(leads, true, years).await
+        self.page_of_leads(leads, true, ahead).await
     }
 
     async fn page_of_leads(
         mut self,
         mut leads: Vec<Lead>,
         may_read_on: bool,
-        years: Option<RangeInclusive<u16>>,
+        ahead: Option<Ahead>,
     ) -> Result<Listed> {
         let Some(best) = furthest(&leads, self.by, self.direction) else {
             return Ok(self.empty_page());
@@ -242,7 +260,14 @@ impl Paging<'_> {
         if may_read_on && found.end.is_some() && found.hits.len() < self.limit.get() {
             let sizes = plan::further(&self.budget, &found, &lead, self.limit, self.direction);
             let expected = sizes.iter().sum::<usize>() * found.hits.len() / found.checked.max(1);
-            match self.locatable(years, found.hits.len() + expected) {
+            // Reading on is enough if it reaches the first movies of the range.
+            let reach = plan::reach(&lead, &sizes, self.direction);
+            let ahead = ahead.filter(|ahead| {
+                ahead
+                    .first
+                    .is_some_and(|first| is_beyond(first, reach, self.direction))
+            });
+            match self.locatable(ahead, found.hits.len() + expected) {
                 Some(years) => self.locate(&mut found, years).await?,
                 None => {
                     self.extend(&mut lead, &sizes, self.by, self.direction).await?;
@@ -257,13 +282,13 @@ impl Paging<'_> {
     async fn scan(mut self) -> Result<Listed> {
         let seen = self.store.last_movie.get();
         let mut budget = self.budget;
-        let (mut scan, years) = tokio::try_join!(
+        let (mut scan, ahead) = tokio::try_join!(
             self.store
                 .scan_movies(self.filters, self.from, self.direction, self.limit, &mut budget),
-            self.years_to_locate(true)
+            self.look_ahead(true)
         )?;
         self.budget = budget;
-        self.spend_ends(years.as_ref());
+        self.spend_ahead(ahead.as_ref());
         let bucket = |id: Option<u64>| id.map(|id| id / BUCKET);
         // A first page by `-id` takes two trips if this process hasn't seen the last bucket.
         let is_slow = self.from.is_none()
@@ -271,7 +296,7 @@ impl Paging<'_> {
             && bucket(seen) != bucket(self.store.last_movie.get());
         if scan.end.is_some() && scan.hits.len() < self.limit.get() && !is_slow {
             let expected = scan.hits.len() + scan.expected(&self.budget, self.limit);
-            if let Some(years) = self.locatable(years, expected) {
+            if let Some(years) = self.locatable(ahead, expected) {
                 let mut found = scan.found();
                 self.locate(&mut found, years).await?;
                 return self.page(found.hits, found.end, None, UNCOUNTED).await;
@@ -329,5 +354,13 @@ impl Paging<'_> {
             hits = decided;
         }
         self.page(hits, end, None, UNCOUNTED).await
+    }
+}
+
+/// Whether an id comes after another in `direction`.
+fn is_beyond(id: u64, other: u64, direction: Direction) -> bool {
+    match direction {
+        Direction::Ascending => id > other,
+        Direction::Descending => id < other,
     }
 }

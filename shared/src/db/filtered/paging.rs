@@ -9,7 +9,7 @@ use crate::{
         filtered::{
             filters::Filters,
             lead::{Found, Lead},
-            lists::{By, Entry, List},
+            lists::{By, Entry, List, Read},
             plan::{self, Budget},
         },
         movie::MovieView,
@@ -58,6 +58,26 @@ pub(super) struct Paging<'a> {
     pub(super) limit: PageLimit,
     pub(super) caller: Option<UserId>,
     pub(super) budget: Budget,
+}
+
+/// What the index by date says about a range of dates.
+#[derive(Clone, Debug)]
+pub(super) struct Ahead {
+    /// The years of the range. Where it has no end, the index says which the last year is.
+    pub(super) years: RangeInclusive<u16>,
+    /// The id of the first movie of the range by date, or of the last in descending order. Where ids follow dates, the movies
+    /// of the range begin there.
+    pub(super) first: Option<u64>,
+}
+
+/// Whether the memberships of these years are read strongly consistent in the second round.
+fn is_strong(years: &RangeInclusive<u16>) -> bool {
+    years.len() <= STRONG_YEARS
+}
+
+/// What reading the memberships of these years costs at least, in half units.
+fn located_half_units(years: &RangeInclusive<u16>) -> usize {
+    years.len() * if is_strong(years) { 2 } else { 1 }
 }
 
 /// Whether the memberships of these years are merged in the first round.
@@ -147,21 +167,12 @@ impl Paging<'_> {
         Ok(())
     }
 
-    /// Spends the units of the two reads of [`Self::years_to_locate`], if it made them.
-    pub(super) fn spend_ends(&mut self, years: Option<&RangeInclusive<u16>>) {
-        if years.is_some() {
-            self.budget.spend(2);
-        }
-    }
-
-    /// The years of the range of dates, if their memberships may be read in the second round of this page. The index by date
-    /// says where a range without an end ends.
-    pub(super) async fn years_to_locate(&self, may_locate: bool) -> Result<Option<RangeInclusive<u16>>> {
+    /// What the index by date says about the range of dates, if the memberships of its years may be read in the second round
+    /// of this page.
+    pub(super) async fn look_ahead(&self, may_locate: bool) -> Result<Option<Ahead>> {
         let (from, to) = self.filters.dates();
-        let is_merged = self
-            .filters
-            .years()
-            .is_some_and(|years| is_merged(self.filters, &years));
+        let years = self.filters.years();
+        let is_merged = years.is_some_and(|years| is_merged(self.filters, &years));
         let has_range = from.is_some() || to.is_some();
         let is_by_director = !self.filters.directors().is_empty();
         if !may_locate || self.by == By::Date || !has_range || is_merged || is_by_director {
@@ -171,51 +182,89 @@ impl Paging<'_> {
             Some(date) => Ok(Some(date.year())),
             None => self.store.last_year(direction).await,
         };
-        let (first, last) =
-            tokio::try_join!(end(from, Direction::Descending), end(to, Direction::Ascending))?;
-        Ok(first.zip(last).map(|(first, last)| first..=last))
-    }
-
-    /// The years to read in the second round, if it is worth while: if reading on is expected to find too few movies.
-    pub(super) fn locatable(
-        &self,
-        years: Option<RangeInclusive<u16>>,
-        expected: usize,
-    ) -> Option<RangeInclusive<u16>> {
-        let years = years.filter(|years| (1..=LOCATED_YEARS).contains(&years.len()))?;
-        let units = if years.len() <= STRONG_YEARS {
-            years.len()
-        } else {
-            years.len().div_ceil(2)
+        let dated = leads_by_date(self.filters);
+        let first = async {
+            match dated.first().and_then(|lead| lead.first()) {
+                None => Ok(Read::default()),
+                Some(list) => {
+                    self.store
+                        .read_list(list, None, self.direction, 1, self.filters, Consistency::Strong)
+                        .await
+                }
+            }
         };
-        let is_affordable = units + plan::MOVIE_UNITS <= self.budget.units_left();
-        (is_affordable && expected < self.limit.get()).then_some(years)
+        let (first_year, last_year, first) = tokio::try_join!(
+            end(from, Direction::Descending),
+            end(to, Direction::Ascending),
+            first
+        )?;
+        let years = first_year.zip(last_year).map(|(first, last)| first..=last);
+        Ok(years.map(|years| Ahead {
+            years,
+            first: first.entries.first().map(|entry| entry.id.get()),
+        }))
     }
 
-    /// Reads the memberships of these years after the place that was reached.
+    /// Spends the units of [`Self::look_ahead`].
+    pub(super) fn spend_ahead(&mut self, ahead: Option<&Ahead>) {
+        if ahead.is_some() {
+            self.budget.spend(3);
+        }
+    }
+
+    /// The years to read in the second round, if so many hits are expected without it: if they don't fill the page, and if the
+    /// budget and the connections suffice.
+    pub(super) fn locatable(&self, ahead: Option<Ahead>, expected: usize) -> Option<RangeInclusive<u16>> {
+        let years = ahead?.years;
+        let is_possible = (1..=LOCATED_YEARS).contains(&years.len())
+            && located_half_units(&years) / 2 + plan::MOVIE_UNITS < self.budget.units_left();
+        (is_possible && expected < self.limit.get()).then_some(years)
+    }
+
+    /// Reads the memberships of these years after the place that was reached. Of a year that is in the range in part, it reads
+    /// as many as the units allow: its other movies may come first.
     pub(super) async fn locate(&mut self, found: &mut Found, years: RangeInclusive<u16>) -> Result<()> {
-        let consistency = if years.len() <= STRONG_YEARS {
+        let consistency = if is_strong(&years) {
             Consistency::Strong
         } else {
             Consistency::Eventual
         };
-        let lists = vec![years.map(List::of_year).collect()];
+        let (from, to) = self.filters.dates();
+        let is_partial = |year: u16| {
+            let begins_later =
+                from.is_some_and(|from| from.year() == year && !from.to_string().ends_with("-01-01"));
+            let ends_earlier = to.is_some_and(|to| to.year() == year && !to.to_string().ends_with("-12-31"));
+            begins_later || ends_earlier
+        };
+        let partial = years.clone().filter(|year| is_partial(*year)).count();
+        let units = self
+            .budget
+            .units_left()
+            .saturating_sub(located_half_units(&years).div_ceil(2));
+        let spare = plan::partial_entries(units, self.limit, is_strong(&years)) / partial.max(1);
+        let sizes = years.clone().map(|year| {
+            let spare = if is_partial(year) { spare } else { 0 };
+            plan::LOCATED_ENTRIES + spare
+        });
+        let sizes: Vec<usize> = sizes.collect();
+        let lists: Vec<List> = years.map(List::of_year).collect();
         let from = found.end.take();
-        let leads = self
-            .read_leads(
-                lists,
-                &[plan::located_entries()],
+        let reads = lists.iter().zip(&sizes).map(|(list, size)| {
+            self.store.read_list(
+                list,
                 from.as_deref(),
                 self.direction,
+                *size,
+                self.filters,
                 consistency,
             )
-            .await?;
-        for lead in leads {
-            self.budget.spend_lead(&lead);
-            let further = lead.found(By::Id, self.direction);
-            found.hits.extend(further.hits);
-            found.end = further.end;
-        }
+        });
+        let reads = try_join_all(reads).await?;
+        let lead = Lead { lists, reads };
+        self.budget.spend_lead(&lead);
+        let further = lead.found(By::Id, self.direction);
+        found.hits.extend(further.hits);
+        found.end = further.end;
         Ok(())
     }
 

@@ -9,8 +9,10 @@ use crate::db::{
         lead::{Found, Lead},
         lists::{Entry, List, Read},
     },
+    index::POSTING_BYTES,
     page::PageLimit,
     posting::BYTES_PER_UNIT,
+    posting_keys::PostingKind,
     range::Direction,
 };
 use crate::domain::id::MAX_ID;
@@ -138,9 +140,55 @@ fn of_years(years: usize) -> usize {
     YEAR_ENTRIES[usize::from(years > 4)]
 }
 
-/// How many entries of each year are read to find the next movies of a range of many years.
-pub(super) fn located_entries() -> usize {
-    YEAR_ENTRIES[1]
+/// How many entries of each year are read to find the next movies of a range of many years: one unit of the largest.
+pub(super) const LOCATED_ENTRIES: usize = YEAR_ENTRIES[1];
+/// The size of an ordinary membership of a year, in bytes, with some margin.
+const ORDINARY_BYTES: usize = 128;
+
+/// How many entries more are read of the years that are in the range in part, all together, when so many units are left. A unit
+/// is kept for each movie of the page if the entries are of ordinary size, and those of one movie whatever they are.
+pub(super) fn partial_entries(units_left: usize, limit: PageLimit, is_strong: bool) -> usize {
+    let reads = if is_strong { 1 } else { 2 };
+    let of = |units: usize, bytes: usize| reads * units * BYTES_PER_UNIT / bytes;
+    let ordinary = of(units_left.saturating_sub(limit.get()), ORDINARY_BYTES);
+    let largest = POSTING_BYTES[PostingKind::Year.index()];
+    ordinary.min(of(units_left.saturating_sub(MOVIE_UNITS + 2), largest))
+}
+
+/// How many entries a lead of one list probably has beyond those that were read, if ids go up to `last_id` and its movies are
+/// spread evenly over them.
+pub(super) fn expected_rest(lead: &Lead, direction: Direction, last_id: u64) -> usize {
+    let Some((read, last)) = lead
+        .reads
+        .first()
+        .and_then(|read| Some((read, read.entries.last()?)))
+    else {
+        return 0;
+    };
+    let last = last.id.get().min(last_id);
+    let (passed, rest) = match direction {
+        Direction::Ascending => (last, last_id - last),
+        Direction::Descending => (last_id - last, last),
+    };
+    let expected = u128::from(rest) * (read.entries.len() as u128) / u128::from(passed.max(1));
+    usize::try_from(expected).unwrap_or(usize::MAX)
+}
+
+/// The id that reading a lead on, so many entries, probably reaches.
+pub(super) fn reach(lead: &Lead, sizes: &[usize], direction: Direction) -> u64 {
+    let ends = lead.reads.first().and_then(|read| {
+        let (first, last) = (read.entries.first()?.id.get(), read.entries.last()?.id.get());
+        Some((first, last, read.entries.len() as u64))
+    });
+    let Some((first, last, entries)) = ends else {
+        return 0;
+    };
+    let further = sizes.iter().sum::<usize>() as u64;
+    let ids = first.abs_diff(last).saturating_mul(further) / entries.max(1);
+    match direction {
+        Direction::Ascending => last.saturating_add(ids),
+        Direction::Descending => last.saturating_sub(ids),
+    }
 }
 
 /// What reading this movie may cost, in units.
@@ -336,13 +384,13 @@ mod tests {
                 let (counting, page) = (count_sizes(&by_id), page_sizes(&by_id, limit));
                 let dated = page_sizes(&by_date, limit);
                 let name = format!("{genres} genres, {years} years, {director}");
-                // Two reads find the years of a range.
-                let beside = 2 + most(&by_date, &dated);
+                // Three reads of one entry look ahead.
+                let beside = 3 + most(&by_date, &dated);
                 assert!(
                     most(&by_id, &counting) + beside <= 2 * LIST_UNITS,
                     "{name}: counting"
                 );
-                assert!(most(&by_id, &page) + 2 <= 2 * LIST_UNITS, "{name}: page");
+                assert!(most(&by_id, &page) + 3 <= 2 * LIST_UNITS, "{name}: page");
                 let sizes = counting.iter().chain(&page).chain(&dated);
                 assert!(sizes.copied().min().is_some_and(|size| size >= 2), "{name}");
             }
