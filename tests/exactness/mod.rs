@@ -15,6 +15,7 @@ mod model;
 mod newest;
 mod outages;
 mod races;
+mod rewriting;
 mod search;
 mod shards;
 mod vocabulary;
