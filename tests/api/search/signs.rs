@@ -127,6 +127,16 @@ const TITLES: &[Row] = &[
         &["round midnight", "'round midnight", "midnight round"],
     ),
     (
+        "P.S. I Love You",
+        &[
+            "ps i love you",
+            "p.s. i love you",
+            "p s i love you",
+            "ps",
+            "ps i lov",
+        ],
+    ),
+    (
         "V.I. Warshawski",
         &[
             "vi warshawski",
