@@ -117,18 +117,12 @@ impl Store {
     /// Reads the first `limit` items of a range in `direction`: one Query. Strongly consistent on the table; an index can
     /// only be read eventually consistent.
     pub async fn query(&self, range: &KeyRange, direction: Direction, limit: usize) -> Result<QueryOutput> {
-        self.query_range(range, direction, limit, Consistency::Strong)
+        self.query_with(range, direction, limit, Consistency::Strong)
             .await
     }
 
-    /// Reads the first `limit` items of a range, ascending, as [`Store::query`] does, but eventually consistent: it costs half
-    /// the units, and may lack the latest writes.
-    pub async fn query_eventually(&self, range: &KeyRange, limit: usize) -> Result<QueryOutput> {
-        self.query_range(range, Direction::Ascending, limit, Consistency::Eventual)
-            .await
-    }
-
-    async fn query_range(
+    /// Reads a range as [`Store::query`] does, with this consistency.
+    pub(crate) async fn query_with(
         &self,
         range: &KeyRange,
         direction: Direction,
@@ -139,7 +133,7 @@ impl Store {
         if range.is_empty() {
             return Ok(QueryOutput::default());
         }
-        let is_strong = matches!(consistency, Consistency::Strong);
+        let is_strong = range.index.name.is_none() && matches!(consistency, Consistency::Strong);
         let build = |request: QueryFluentBuilder| {
             request
                 .set_index_name(range.index.name.map(str::to_owned))
@@ -150,7 +144,7 @@ impl Store {
                 .expression_attribute_values(":low", text(&*range.low))
                 .expression_attribute_values(":high", text(&*range.high))
                 .scan_index_forward(direction == Direction::Ascending)
-                .consistent_read(is_strong && range.index.name.is_none())
+                .consistent_read(is_strong)
         };
         self.send_query(build, limit).await
     }

@@ -68,7 +68,7 @@ use crate::{
             },
             walk::Walk,
         },
-        store::Store,
+        store::{Consistency, Store},
         vocabulary::words_of,
         words::{Term, Words},
     },
@@ -165,7 +165,9 @@ impl Store {
     async fn terms_found(&self, terms: &[Term]) -> Result<Vec<bool>> {
         let found = terms.iter().map(async |term| {
             let ranges = PostingRange::of_term(term);
-            let items = ranges.iter().map(|range| self.query_eventually(&range.keys, 1));
+            let items = ranges
+                .iter()
+                .map(|range| self.query_with(&range.keys, Direction::Ascending, 1, Consistency::Eventual));
             let items = try_join_all(items).await?;
             Ok::<_, crate::Error>(items.iter().any(|output| !output.items.is_empty()))
         });
