@@ -89,13 +89,6 @@ async fn demonstration() -> ProxiedApp {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demonstrations_movies_are_found_as_people_type_them() {
     let proxied = demonstration().await;
-    proxied.proxy.gather_calls(HOLD);
-    if let Ok(qs) = std::env::var("SECOND_QS") {
-        for q in qs.split(',') {
-            println!("{q} {:?}", search(&proxied, q).await);
-        }
-        return;
-    }
     nothing_is_corrected_while_it_is_typed(&proxied).await;
     proxied.proxy.gather_calls(HOLD);
     these_queries_find_what_they_mean_first(&proxied).await;

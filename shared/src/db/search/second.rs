@@ -127,9 +127,6 @@ impl Store {
         let mut alternatives = Alternatives::of_changes(&typed, &changes(&typed, &vocabulary));
         evidence::propose(&typed, movies(&reads, &HashSet::new()), &mut alternatives);
 
-        if std::env::var_os("SECOND_DEBUG").is_some() {
-            eprintln!("{typed:?}\n{vocabulary:?}\n{:?}", alternatives);
-        }
         // Trip B.
         let units = UNITS.saturating_sub(budget.spent_units() + MOVIE_UNITS);
         let plan = Plan::new(&alternatives.sorted(), query, &reads, units);
