@@ -6,6 +6,7 @@ mod budgets;
 mod contention;
 mod crash;
 mod faults;
+mod first_try;
 mod hostile;
 mod imdb_ids;
 mod last_ids;
