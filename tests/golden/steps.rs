@@ -9,12 +9,15 @@ use marquee::{
 };
 use marquee_shared::{
     db::{
+        Store,
         expression::Update,
-        item::text,
+        item::{from_item, text, to_attribute},
         keys,
         likes::{LIKES_SHARDS, LikesShards, MAX_LIKES_SHARDS},
+        movie::{MovieItem, TextsBefore},
+        posting_keys,
     },
-    domain::{MovieId, Role},
+    domain::{MovieFields, MovieId, Role, Title},
 };
 use serde_json::{Value, json};
 
@@ -69,6 +72,7 @@ pub(super) async fn record() -> BTreeMap<String, Golden> {
     let owner = accounts(&mut recorder).await;
     writes(&mut recorder, &owner).await;
     reads(&mut recorder, &owner).await;
+    unfinished(&mut recorder, &owner).await;
     deletion(&mut recorder, &owner).await;
     sessions(&mut recorder, &owner).await;
     health(&mut recorder).await;
@@ -193,7 +197,7 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
     recorder
         .send("list_movies", &["AP-02", "AP-29", "AP-30"], first, call, 200)
         .await;
-    let lists: [(&str, &[&str], &str); 13] = [
+    let lists: [(&str, &[&str], &str); 17] = [
         ("get_movie", &["AP-01"], "/api/movies/1/"),
         (
             "list_movies_by_descending_id",
@@ -219,6 +223,26 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             "list_movies_by_imdb_id",
             &["AP-01", "AP-31"],
             "/api/movies/?imdb_id=tt0083658",
+        ),
+        (
+            "list_movies_of_two_genres_by_date",
+            &["AP-14", "AP-43"],
+            "/api/movies/?genre=sci-fi&genre=film-noir&ordering=-release_date",
+        ),
+        (
+            "list_movies_of_director",
+            &["AP-14", "AP-43"],
+            "/api/movies/?director=ridley+scott",
+        ),
+        (
+            "list_movies_of_year",
+            &["AP-14", "AP-43"],
+            "/api/movies/?year=1982",
+        ),
+        (
+            "list_movies_of_many_years",
+            &["AP-43"],
+            "/api/movies/?released_from=1950-06-01",
         ),
         (
             "list_categories",
@@ -274,6 +298,38 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             .send(name, patterns, &format!("GET {path}, signed in"), call, 200)
             .await;
     }
+}
+
+/// Edits a movie whose last edit was interrupted between its two transactions.
+async fn unfinished(recorder: &mut Recorder, owner: &Caller) {
+    let store = recorder.proxied.proxy.store().await;
+    let texts = MovieFields {
+        title: Title::parse("Alien Nation").unwrap(),
+        ..stored(&store, 1).await.fields
+    };
+    let unfinished = Update::new("SET #unfinished = :before")
+        .value(":before", to_attribute(&TextsBefore::of(&texts)).unwrap());
+    let key = keys::movie(MovieId::try_from(1).unwrap());
+    let updated = store.update(&key, &unfinished, ReturnValue::None).await.unwrap();
+    assert!(updated.is_ok());
+    let call = owner
+        .patch("/api/movies/1/")
+        .json(&json!({"description": "Another."}));
+    let request = "PATCH /api/movies/1/, whose last edit isn't finished";
+    recorder
+        .send(
+            "update_movie_after_an_unfinished_edit",
+            &["AP-11", "AP-44"],
+            request,
+            call,
+            200,
+        )
+        .await;
+}
+
+async fn stored(store: &Store, id: u64) -> MovieItem {
+    let key = keys::movie(MovieId::try_from(id).unwrap());
+    from_item(store.get(&key).await.unwrap().unwrap()).unwrap()
 }
 
 async fn deletion(recorder: &mut Recorder, owner: &Caller) {
@@ -338,16 +394,32 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     recorder.store_calls("import", &patterns, "marquee import of one movie");
     // Without the proxy in between: movie 1 is in the last shard, in a table of the first version.
     let table = recorder.proxied.proxy.store().await;
-    let movie = keys::movie(MovieId::try_from(1).unwrap());
+    let movie_id = MovieId::try_from(1).unwrap();
+    let movie = keys::movie(movie_id);
     let last =
         Update::new("SET #liked = :last").value(":last", text(keys::likes_shard(MAX_LIKES_SHARDS - 1)));
     let moved = table.update(&movie, &last, ReturnValue::None).await;
     assert!(moved.unwrap().is_ok());
     table.delete(&keys::layout()).await.unwrap();
+    // One of its postings is of that time, and one that it doesn't have any more is there.
+    let of_then = [
+        (
+            posting_keys::genre_membership("sci-fi", movie_id),
+            "without a year||sci fi",
+        ),
+        (posting_keys::title_word_posting("gone", movie_id), "gone||sci fi"),
+    ];
+    for (key, carried) in of_then {
+        let of_then = Update::new("SET #text = :text").value(":text", text(carried));
+        let written = table.update(&key, &of_then, ReturnValue::None).await;
+        assert!(written.unwrap().is_ok());
+    }
     let but_the_last = LikesShards::new(LIKES_SHARDS, MAX_LIKES_SHARDS - 1).unwrap();
     let store = store.with_likes_shards(but_the_last);
-    assert_eq!(upgrade::check(&store, Older::Upgrade).await.unwrap(), 1);
-    let request =
-        "the upgrade of a table of the first version with one movie in the only shard that isn't read";
-    recorder.store_calls("upgrade", &["AP-34", "AP-35"], request);
+    let changed = upgrade::check(&store, Older::Upgrade).await.unwrap();
+    assert_eq!((changed.moved, changed.rewritten), (1, 1));
+    let request = "the upgrade of a table of the first version with one movie in the only shard that isn't read, of which two postings are of \
+         that version";
+    let patterns = ["AP-28", "AP-29", "AP-34", "AP-35", "AP-40", "AP-45"];
+    recorder.store_calls("upgrade", &patterns, request);
 }

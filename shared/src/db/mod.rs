@@ -42,7 +42,6 @@
 //! | [`attempts`] | counting attempts to sign in |
 //! | [`movie`] | movies; reads by id |
 //! | `likes_index` | the index of movies by likes; moving movies between its shards |
-//! | [`layout`] | the version of a table's layout, and the steps from each to the next |
 //! | [`newest`] | the list of newest movies in a genre's item |
 //! | [`newest_change`] | changes of this list |
 //! | [`genre`] | genres, their counts and their newest movies |
@@ -56,6 +55,12 @@
 //! | [`posting_list`] | which postings a movie has |
 //! | [`index`] | a movie's postings, as items |
 //! | [`earlier_postings`] | the keys of the postings of an earlier layout |
+//! | [`unfinished`] | edits that take two transactions |
+//! | `rewrite::stored` | the stored postings that are compared with their movies |
+//! | `rewrite::plan` | the transactions that rewrite a movie |
+//! | `rewrite::genres` | the names and counts of genres after a rewriting |
+//! | [`rewrite`] | rewriting the postings of a table of an earlier layout |
+//! | [`layout`] | the version of a table's layout, and the steps from each to the next |
 //! | [`posting`] | reading postings |
 //! | [`search::plan`] | the budget of a search, and the size of its rounds |
 //! | [`search::ranges`] | the ranges of postings that match a word or a title |
@@ -63,6 +68,13 @@
 //! | [`search::walk`] | the hits among what was read, and the page |
 //! | [`search`] | search |
 //! | [`movie_lists`] | lists of movies |
+//! | `filtered::filters` | the filters of a list of movies |
+//! | `filtered::lists` | the lists by which filters are answered, and their entries |
+//! | `filtered::lead` | several of these lists merged, and the one that got furthest |
+//! | `filtered::plan` | the budget of a page with filters, and the size of its reads |
+//! | `filtered::scan` | movies by id, each checked |
+//! | `filtered::paging` | a page with filters while it is read |
+//! | [`filtered`] | lists of movies with filters |
 //! | [`import`] | the job of a bulk import, and its lookups |
 //! | [`categories`] | genres with their newest movies |
 //! | [`refill`] | filling the lists of newest movies that ran out |
@@ -90,6 +102,7 @@ mod entity;
 pub mod expression;
 mod failure;
 pub mod favorite;
+pub mod filtered;
 pub mod genre;
 pub mod imdb_id;
 pub mod import;
@@ -115,11 +128,13 @@ pub mod public_key;
 pub mod range;
 pub mod refill;
 pub mod retry;
+pub mod rewrite;
 pub mod search;
 pub mod session;
 pub mod store;
 mod sweep;
 pub mod transaction;
+pub mod unfinished;
 pub mod user;
 pub mod vocabulary;
 pub mod walk;
