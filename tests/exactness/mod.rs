@@ -6,6 +6,7 @@ mod budgets;
 mod contention;
 mod crash;
 mod faults;
+mod filters;
 mod hostile;
 mod imdb_ids;
 mod last_ids;

@@ -197,7 +197,7 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
     recorder
         .send("list_movies", &["AP-02", "AP-29", "AP-30"], first, call, 200)
         .await;
-    let lists: [(&str, &[&str], &str); 13] = [
+    let lists: [(&str, &[&str], &str); 17] = [
         ("get_movie", &["AP-01"], "/api/movies/1/"),
         (
             "list_movies_by_descending_id",
@@ -223,6 +223,26 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             "list_movies_by_imdb_id",
             &["AP-01", "AP-31"],
             "/api/movies/?imdb_id=tt0083658",
+        ),
+        (
+            "list_movies_of_two_genres_by_date",
+            &["AP-14", "AP-43"],
+            "/api/movies/?genre=sci-fi&genre=film-noir&ordering=-release_date",
+        ),
+        (
+            "list_movies_of_director",
+            &["AP-14", "AP-43"],
+            "/api/movies/?director=ridley+scott",
+        ),
+        (
+            "list_movies_of_year",
+            &["AP-14", "AP-43"],
+            "/api/movies/?year=1982",
+        ),
+        (
+            "list_movies_of_many_years",
+            &["AP-43"],
+            "/api/movies/?released_from=1950-06-01",
         ),
         (
             "list_categories",

@@ -68,6 +68,13 @@
 //! | [`search::walk`] | the hits among what was read, and the page |
 //! | [`search`] | search |
 //! | [`movie_lists`] | lists of movies |
+//! | `filtered::filters` | the filters of a list of movies |
+//! | `filtered::lists` | the lists by which filters are answered, and their entries |
+//! | `filtered::lead` | several of these lists merged, and the one that got furthest |
+//! | `filtered::plan` | the budget of a page with filters, and the size of its reads |
+//! | `filtered::scan` | movies by id, each checked |
+//! | `filtered::paging` | a page with filters while it is read |
+//! | [`filtered`] | lists of movies with filters |
 //! | [`import`] | the job of a bulk import, and its lookups |
 //! | [`categories`] | genres with their newest movies |
 //! | [`refill`] | filling the lists of newest movies that ran out |
@@ -95,6 +102,7 @@ mod entity;
 pub mod expression;
 mod failure;
 pub mod favorite;
+pub mod filtered;
 pub mod genre;
 pub mod imdb_id;
 pub mod import;
