@@ -5,24 +5,25 @@
 //!
 //! A *lead* is a list that has every movie that passes, in the collection's order: the memberships of a genre, a director or a
 //! year by id, or the entries of a genre or of all movies by date. Several lists of years are merged. The entries of a lead
-//! carry enough to [check the other filters](filters), so movies are read only to be shown.
+//! carry enough to check the other filters (`filters.rs`), so movies are read only to be shown.
 //!
 //! | filters | leads by id | leads by date |
 //! |---|---|---|
 //! | a director, and any others | the director's memberships | `by-date` at each genre, or at `MOVIES`; each movie's membership of the director is looked up |
 //! | dates of at most 16 years (11 beside five genres or more) | the years' memberships, merged | `by-date` at `MOVIES`, within the dates |
 //! | genres | each genre's memberships | `by-date` at each genre, within the dates |
-//! | other dates alone | [the movies](scan) | `by-date` at `MOVIES`, within the dates |
+//! | other dates alone | the movies (`scan.rs`) | `by-date` at `MOVIES`, within the dates |
 //!
-//! **Counting.** The first page tries to read a whole list: that of a director, of a year, or of one of several genres. If the
-//! list ends within what [the plan](plan) allows, everything is known: the count is exact, and the page is sorted in memory.
-//! Otherwise the count is null, and the cursors of the page say so, so that no other page tries it again.
+//! **Counting.** The first page tries to read a whole list: that of a director, of a year, or of one of several genres. If one
+//! ends within what the plan (`plan.rs`) allows, or in a second read of the one that probably ends first, everything is known: the
+//! count is exact, and the page is sorted in memory. Otherwise the count is null, and the cursors of the page say so, so that no
+//! other page tries it again.
 //!
 //! **First round.** The first entries of every lead are read in parallel. Each decides the results up to the last place that
 //! was read. The one that got furthest leads. So there are no estimates, and the order can't depend on the choice.
 //!
-//! **Second round.** If the page isn't full, the lead is read on. Where few movies of the first round passed and the range of
-//! dates has at most 80 years, the memberships of all its years are read instead: they skip the ids between.
+//! **Second round.** If the page isn't full, the lead is read on. Where few movies are expected there, and the range of dates has
+//! at most 80 years, the memberships of all its years are read instead: they skip the ids before the range.
 //!
 //! **Movies.** One BatchGetItem. A movie that doesn't pass any more is left out.
 //!
