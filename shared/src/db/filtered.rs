@@ -263,11 +263,8 @@ impl Paging<'_> {
             let expected = sizes.iter().sum::<usize>() * found.hits.len() / found.checked.max(1);
             // Reading on is enough if it reaches the first movies of the range.
             let reach = plan::reach(&lead, &sizes, self.direction);
-            let ahead = ahead.filter(|ahead| {
-                ahead
-                    .first
-                    .is_some_and(|first| is_beyond(first, reach, self.direction))
-            });
+            let is_beyond = |first: u64| is_beyond(first, reach, self.direction);
+            let ahead = ahead.filter(|ahead| ahead.first.is_none_or(is_beyond));
             match self.locatable(ahead, found.hits.len() + expected) {
                 Some(years) => self.locate(&mut found, years).await?,
                 None => {
