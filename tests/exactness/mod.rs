@@ -18,4 +18,5 @@ mod races;
 mod rewriting;
 mod search;
 mod shards;
+mod unfinished;
 mod vocabulary;

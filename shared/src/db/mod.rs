@@ -55,6 +55,7 @@
 //! | [`posting_list`] | which postings a movie has |
 //! | [`index`] | a movie's postings, as items |
 //! | [`earlier_postings`] | the keys of the postings of an earlier layout |
+//! | [`unfinished`] | edits that take two transactions |
 //! | `rewrite::stored` | the stored postings that are compared with their movies |
 //! | `rewrite::plan` | the transactions that rewrite a movie |
 //! | `rewrite::genres` | the names and counts of genres after a rewriting |
@@ -133,6 +134,7 @@ pub mod session;
 pub mod store;
 mod sweep;
 pub mod transaction;
+pub mod unfinished;
 pub mod user;
 pub mod vocabulary;
 pub mod walk;
