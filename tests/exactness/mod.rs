@@ -18,6 +18,7 @@ mod outages;
 mod races;
 mod rewriting;
 mod search;
+mod second_try;
 mod shards;
 mod unfinished;
 mod vocabulary;

@@ -37,6 +37,7 @@ const SECOND_NAMES: [u64; 26] = [
 ];
 
 /// A posting that was read.
+#[derive(Clone)]
 pub struct Posting {
     /// Its key.
     pub key: Key,
@@ -64,6 +65,12 @@ impl Posting {
         }
     }
 
+    /// Another posting of the same movie, which carries the same words.
+    #[must_use]
+    pub fn at(&self, key: Key) -> Self {
+        Self { key, ..self.clone() }
+    }
+
     /// The sort key up to the id: the same for all postings of one word.
     fn before_id(&self) -> &str {
         let sk = &self.key.sk;
@@ -84,6 +91,7 @@ pub(crate) fn bytes(item: &StoredItem) -> usize {
 }
 
 /// What was read of one range, in the direction of reading.
+#[derive(Clone)]
 pub struct RangeRead {
     /// The number of the range among the walk's ranges.
     pub range: u8,
