@@ -7,6 +7,7 @@ mod contention;
 mod crash;
 mod faults;
 mod filters;
+mod first_try;
 mod hostile;
 mod imdb_ids;
 mod last_ids;
