@@ -114,7 +114,9 @@ impl Comparison {
             }
             Op::Delete(who, n) => self.delete(*who, *n).await,
             Op::Favorite(who, n, change) => self.favorite(*who, *n, *change).await,
-            Op::Search(q, limit) => self.search(q, *limit).await,
+            Op::Search(q, limit) => {
+                self.search(q, *limit).await;
+            }
             Op::SearchFor(n, typed, limit) => self.search_for(*n, typed, *limit).await,
             Op::Walk(who, list, limit) => self.walk(*who, list, *limit).await,
             Op::WalkAmidChanges(list, limit, movies) => self.walk_amid_changes(list, *limit, movies).await,
