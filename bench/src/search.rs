@@ -182,7 +182,7 @@ async fn first_page(
         let cost = Cost::of(proxy.take());
         runs += 1;
         if cost.trips <= TRIPS || runs == RUNS {
-            return Ok((page, cost));
+            return Ok((page.slice, cost));
         }
     }
 }

@@ -8,6 +8,7 @@ use marquee_shared::{
     },
     error::FieldErrors,
     http::{
+        Collection,
         body::{Field, Fields, FromFields},
         wire::MovieBody,
     },
@@ -29,6 +30,45 @@ impl From<Vec<MovieView>> for MovieList {
     fn from(views: Vec<MovieView>) -> Self {
         Self {
             results: views.into_iter().map(MovieBody::from).collect(),
+        }
+    }
+}
+
+/// A page of the results of a search.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SearchPage)]
+pub(crate) struct SearchBody {
+    /// Always null: the results of a search are not counted.
+    #[schema(required, minimum = 0)]
+    count: Option<u64>,
+    /// The URL of the next page, or null on the last one.
+    #[schema(required, format = "uri")]
+    next: Option<String>,
+    /// The URL of the previous page, or null on the first one.
+    #[schema(required, format = "uri")]
+    previous: Option<String>,
+    /// The query that was answered instead of `q`, which no movie matches. Null if `q` itself was answered.
+    #[schema(required, example = "star wars")]
+    corrected_query: Option<String>,
+    /// The results on this page.
+    results: Vec<MovieBody>,
+}
+
+impl SearchBody {
+    /// Returns the body for a page of movies, which answers `corrected_query` if there is one.
+    pub(crate) fn new(page: Collection<MovieBody>, corrected_query: Option<String>) -> Self {
+        let Collection {
+            count,
+            next,
+            previous,
+            results,
+        } = page;
+        Self {
+            count,
+            next,
+            previous,
+            corrected_query,
+            results,
         }
     }
 }
