@@ -207,7 +207,10 @@ async fn the_longest_titles_without_spaces_are_accepted_and_found_by_their_begin
         for start in 0..6 {
             for length in [2, 3, 7] {
                 let q: String = letters[start..start + length].iter().collect();
-                let found = movies.search(q.trim()).await;
+                if q.contains(' ') {
+                    continue;
+                }
+                let found = movies.search(&q).await;
                 assert_eq!(found.corrected, None, "{q}");
                 assert!(found.titles.iter().any(|found| found == title), "{q} of {title}");
             }

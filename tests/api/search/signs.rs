@@ -80,7 +80,7 @@ const TITLES: &[Row] = &[
             "oceans eleven",
             "ocean's eleven",
             "ocean s eleven",
-            "oceans el",
+            "oceans ele",
             "ocean ele",
         ],
     ),
