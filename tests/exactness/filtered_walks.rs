@@ -114,7 +114,6 @@ const FILTERS: [Filter; 14] = [
     (&["Western"], Some("Ann Other"), "1990-01-01", "2005-01-01"),
 ];
 
-/// Guarantee 45.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn filters_among_thousands_of_movies_list_each_once_and_every_page_within_its_ceiling() {
     let movies = movies(2_800);

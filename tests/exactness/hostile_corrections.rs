@@ -136,7 +136,6 @@ fn queries() -> Vec<String> {
     queries
 }
 
-/// Guarantee 46.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_search_that_is_corrected_costs_at_most_80_units_on_every_page() {
     let proxied = server().await;

@@ -18,3 +18,4 @@ mod outages;
 mod races;
 mod search;
 mod shards;
+mod vocabulary;

@@ -1,8 +1,10 @@
 //! Request and response bodies, and the parameters that the OpenAPI document describes.
 
+use std::collections::BTreeSet;
+
 use marquee_shared::{
     Error, Result,
-    db::{categories::Category, favorite::FavoriteState, movie::MovieView},
+    db::{categories::Category, favorite::FavoriteState, movie::MovieView, vocabulary::text_words},
     domain::{
         CoverImage, Description, Director, Genres, ImdbId, MovieFields, MovieId, ReleaseDate, Title, UserId,
     },
@@ -338,6 +340,11 @@ impl MoviePatch {
     /// [`Error::Invalid`] if the result has too many different words.
     pub(crate) fn apply(&self, movie: &MovieFields) -> Result<MovieFields> {
         self.over(Some(movie))
+    }
+
+    /// Returns the words of its texts that belong in the vocabulary.
+    pub(crate) fn vocabulary_words(&self) -> BTreeSet<String> {
+        text_words(self.title.as_ref(), self.director.as_ref(), self.genre.as_ref())
     }
 
     /// Returns the fields of the patch, and from `old` those that the patch lacks.

@@ -107,7 +107,6 @@ async fn walk(caller: &Caller, path: &str, limit: usize, count: usize) -> Vec<u6
     forward
 }
 
-/// Guarantee 45.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_combination_of_filters_lists_what_the_reference_lists() {
     let app = TestApp::new().await;

@@ -388,7 +388,6 @@ async fn a_page_of_a_filtered_list_links_to_its_neighbors() {
     }
 }
 
-/// Guarantee 44.
 #[tokio::test]
 async fn a_filtered_list_follows_every_change_as_soon_as_it_is_answered() {
     let app = TestApp::new().await;

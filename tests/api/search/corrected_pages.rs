@@ -17,7 +17,6 @@ async fn sixty_matrices() -> Movies {
     Movies::of(&rows).await
 }
 
-/// Guarantee 45.
 #[tokio::test]
 async fn every_movie_of_a_corrected_query_is_on_one_page_in_both_directions() {
     let movies = sixty_matrices().await;

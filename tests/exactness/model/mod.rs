@@ -61,8 +61,6 @@ fn every_answer_and_every_list_matches_the_reference_after_every_step() {
 }
 
 /// Words typed wrong, run together, split, unfinished, and words that no movie has, among changes of the movies.
-///
-/// Guarantee 41.
 #[test]
 fn searches_are_corrected_only_if_nothing_matches_and_to_words_that_the_catalog_has() {
     let steps = vec(
