@@ -1,6 +1,6 @@
 //! The ranges of postings that hold the matches of a word, and of a title.
 //!
-//! The matches of `sto` are in four ranges, one of each kind of posting:
+//! The matches of `sto` are in four ranges, one of each kind of posting of words:
 //!
 //! ```text
 //! WORD#sto   from 0#sto  to 0#sto\u{10FFFF}     titles that begin with a word that begins with `sto`

@@ -47,7 +47,8 @@ impl Compound {
 
 /// Returns the [`words`](crate::domain::text::words) of `text` in order, as compounds. Two words are parts of one compound if
 /// only signs stand between them: apostrophes, hyphens, asterisks, slashes, middle dots, in any of their widths and forms; and
-/// dots if each of the two words is one letter (`J.J.`). Spaces may follow the dot of an initial (`J. J. Abrams`).
+/// dots if each of the two words is one letter (`J.J.`). Spaces may follow the dot of an initial, if the next word is an initial
+/// with a dot too: those of `J. J. Abrams` are one compound, but the `I` of `P.S. I Love You` isn't part of one.
 #[must_use]
 pub fn compounds(text: &str) -> Vec<Compound> {
     let separated = separated_fast(text);
@@ -58,7 +59,11 @@ pub fn compounds(text: &str) -> Vec<Compound> {
         let (word, after) = words.split_at(words.find(is_separator).unwrap_or(words.len()));
         rest = after;
         match compounds.last_mut() {
-            Some(Compound { parts }) if parts.last().is_some_and(|last| are_joined(last, between, word)) => {
+            Some(Compound { parts })
+                if parts
+                    .last()
+                    .is_some_and(|last| are_joined(last, between, word, after)) =>
+            {
                 parts.push(word.to_owned());
             }
             _ => compounds.push(Compound {
@@ -89,8 +94,8 @@ fn separated_fast(text: &str) -> String {
         .collect()
 }
 
-/// Whether what stands between two words joins them.
-fn are_joined(one: &str, between: &str, other: &str) -> bool {
+/// Whether what stands between two words, and what follows them, joins them.
+fn are_joined(one: &str, between: &str, other: &str, after: &str) -> bool {
     let are_initials = is_letter(one) && is_letter(other);
     match between.trim_start_matches([SIGN, DOT]) {
         "" => are_initials || !between.contains(DOT),
@@ -204,7 +209,10 @@ mod tests {
             ("Mr. & Mrs. Smith", "mr and mrs smith"),
             ("Vol. 2", "vol 2"),
             ("2.0", "2 0"),
-            ("Kill Bill: Vol. I. X", "kill bill vol i-x"),
+            ("P.S. I Love You", "p-s i love you"),
+            ("P. S. I. Love", "p-s-i love"),
+            ("The V.I.P.s", "the v-i-p-s"),
+            ("A. B", "a b"),
             ("Dr. No", "dr no"),
             ("8½", "81 2"),
             ("S.W.A.T.", "s-w-a-t"),
