@@ -3,7 +3,8 @@
 //! Zipf's law.
 //!
 //! A catalog begins with the movies of every smaller one, so a request about the first movies is the same at all sizes.
-//! Four movies are added on purpose: three have a rare word in their titles, and one has a unique title of common words.
+//! Six movies are added on purpose: three have a rare word in their titles, one has a unique title of common words, one has
+//! rare words with a sign, a numeral and a year of its own, and one has a title in a script without spaces.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -27,7 +28,13 @@ pub(crate) const RARE_MOVIES: [u64; 3] = [8, 41, 74];
 pub(crate) const EXACT_TITLE: &str = "The Man of the Night and the Love of My Life";
 /// The id of the movie with this title. Neither this movie nor those with the rare word have likes.
 pub(crate) const EXACT_MOVIE: u64 = 14;
-/// The size of the smallest catalog. A smaller one would lack some of the four movies.
+/// The id, title, director and release date of the movie whose title has a sign inside a word, and a Roman numeral.
+const SIGN_MOVIE: u64 = 27;
+const SIGN_FIELDS: [&str; 3] = ["Fernhollow Ember-Quarry II", "Ottoline Vanterpool", "1987-06-05"];
+/// The id, title, director and release date of the movie in a script without spaces.
+const SCRIPT_MOVIE: u64 = 28;
+const SCRIPT_FIELDS: [&str; 3] = ["遠い山の向こうの湖", "葉山 透", "1987-06-06"];
+/// The size of the smallest catalog. A smaller one would lack some of the added movies.
 pub(crate) const SMALLEST: u64 = 100;
 
 /// The exponent of Zipf's law for words. In the demonstration catalog the frequency of a word is about proportional to one
@@ -135,13 +142,22 @@ impl Generator {
             id if RARE_MOVIES.contains(&id) => format!("{RARE_WORD} {drawn}"),
             _ => drawn,
         };
-        [
+        let mut movie = [
             title,
             self.any(random).description.clone(),
             self.any(random).release_date.clone(),
             pick(&self.directors, self.by_director, random).to_owned(),
             self.any(random).genre.clone(),
-        ]
+        ];
+        let own = match id {
+            SIGN_MOVIE => Some(SIGN_FIELDS),
+            SCRIPT_MOVIE => Some(SCRIPT_FIELDS),
+            _ => None,
+        };
+        if let Some([title, director, release_date]) = own.map(|own| own.map(str::to_owned)) {
+            [movie[0], movie[3], movie[2]] = [title, director, release_date];
+        }
+        movie
     }
 
     fn any(&self, random: &mut StdRng) -> &Real {
@@ -163,14 +179,14 @@ impl Generator {
 }
 
 /// Whether a movie has at most as many different words as a movie may have.
-fn fits([title, _, _, director, genre]: &[String; 5]) -> bool {
+pub(crate) fn fits([title, _, _, director, genre]: &[String; 5]) -> bool {
     let words = text::words(&format!("{title} {director} {genre}"));
     words.into_iter().collect::<BTreeSet<_>>().len() <= MAX_WORDS
 }
 
 /// Returns a number that two movies share if their titles, release dates and directors are the same. The import takes such
 /// movies for one.
-fn identity([title, _, release_date, director, _]: &[String; 5]) -> u64 {
+pub(crate) fn identity([title, _, release_date, director, _]: &[String; 5]) -> u64 {
     let mut hasher = DefaultHasher::new();
     (text::words(title), release_date, text::words(director)).hash(&mut hasher);
     hasher.finish()
@@ -241,7 +257,7 @@ mod tests {
         let csv = catalog(1_000);
         let mut hash = DefaultHasher::new();
         hash.write(csv.as_bytes());
-        assert_eq!(hash.finish(), 12_482_544_274_059_595_785);
+        assert_eq!(hash.finish(), 611_687_623_660_222_738);
         assert!(csv.starts_with(&catalog(100)));
     }
 

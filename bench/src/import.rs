@@ -13,6 +13,7 @@ use std::{
 use dynoxide::Database;
 
 use marquee::{
+    engine::Storage,
     import::{Importer, Report, Source},
     server::table_file,
 };
@@ -166,7 +167,7 @@ async fn measured(csv: &Path, way: Way) -> Result<Run, Box<dyn Error>> {
         return in_a_process(csv, None).await;
     }
     let directory = tempfile::tempdir_in(prepared::data()?)?;
-    let (engine, _) = prepared::open(&table_file(directory.path())).await?;
+    let (engine, _) = prepared::open(&Storage::File(table_file(directory.path()))).await?;
     engine.database().enable_bulk_loading()?;
     let run = in_a_process(csv, engine.endpoint().as_deref()).await;
     engine.shutdown().await?;
@@ -194,7 +195,7 @@ async fn in_a_process(csv: &Path, endpoint: Option<&str>) -> Result<Run, Box<dyn
 async fn import_into_a_file(csv: &Path) -> Result<Run, Box<dyn Error>> {
     // The file is on the disk of the repository, because the system's temporary directory may be in memory.
     let directory = tempfile::tempdir_in(prepared::data()?)?;
-    let (engine, store) = prepared::open(&table_file(directory.path())).await?;
+    let (engine, store) = prepared::open(&Storage::File(table_file(directory.path()))).await?;
     let run = import(csv, store, Some(engine.database().clone())).await?;
     engine.shutdown().await?;
     Ok(run)

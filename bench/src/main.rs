@@ -7,6 +7,7 @@ mod callgrind;
 mod catalog;
 mod cold_start;
 mod contention;
+mod crowd;
 mod growth;
 mod hot_keys;
 mod import;
@@ -43,7 +44,7 @@ struct Cli {
 enum Benchmark {
     /// Round trips, calls and units of every operation, from a hundred movies to a million.
     Growth(growth::Options),
-    /// The first pages of searches for common words.
+    /// Whether searches find the movie that people mean, and what they cost.
     Search(search::Options),
     /// The time from a process's start to its first poll and to its first response, compared with a bare function.
     ColdStart(cold_start::Options),

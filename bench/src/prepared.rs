@@ -37,16 +37,21 @@ use marquee_shared::{
     domain::{MovieId, Password, Role, UserId},
 };
 
-use crate::catalog::{self, Generator};
+use crate::{
+    catalog::{self, Generator},
+    crowd::{self, Place},
+};
 
 /// The directory of the benchmarks' data.
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
 
 /// The sources that decide the content of a prepared file. If one of them changes, the file is written again.
-const SOURCES: [&str; 21] = [
+const SOURCES: [&str; 28] = [
     include_str!("catalog.rs"),
+    include_str!("crowd.rs"),
     include_str!("prepared.rs"),
     include_str!("../../data/movies.csv"),
+    include_str!("../../local/src/bulk.rs"),
     include_str!("../../local/src/import.rs"),
     include_str!("../../local/src/import/chunk.rs"),
     include_str!("../../local/src/import/columns.rs"),
@@ -54,6 +59,8 @@ const SOURCES: [&str; 21] = [
     include_str!("../../local/src/import/ids.rs"),
     include_str!("../../local/src/import/movie.rs"),
     include_str!("../../local/src/import/read.rs"),
+    include_str!("../../local/src/import/write.rs"),
+    include_str!("../../shared/src/db/carried.rs"),
     include_str!("../../shared/src/db/favorite.rs"),
     include_str!("../../shared/src/db/genre.rs"),
     include_str!("../../shared/src/db/import.rs"),
@@ -63,6 +70,9 @@ const SOURCES: [&str; 21] = [
     include_str!("../../shared/src/db/movie.rs"),
     include_str!("../../shared/src/db/newest.rs"),
     include_str!("../../shared/src/db/newest_change.rs"),
+    include_str!("../../shared/src/db/posting_keys.rs"),
+    include_str!("../../shared/src/db/words.rs"),
+    include_str!("../../shared/src/domain/genre.rs"),
     include_str!("../../shared/src/domain/text.rs"),
     include_str!("../../template.yaml"),
 ];
@@ -160,20 +170,13 @@ impl Prepared {
     ) -> Result<(), Box<dyn Error>> {
         let csv = directory.join("movies.csv");
         Generator::new()?.write(self.movies, BufWriter::new(fs::File::create(&csv)?))?;
-        let (engine, store) = open(&self.file).await?;
-        let begun = Instant::now();
-        let importer = Importer::new(store.clone(), Some(engine.database().clone()));
-        let report = importer.run(&Source::File(csv.clone())).await?;
-        if report != Report::of_all(self.movies) {
-            return Err(format!("{} movies: {report}", self.movies).into());
-        }
-        eprintln!("{report} in {:.1} s", begun.elapsed().as_secs_f64());
+        let (engine, store) = open(&Storage::File(self.file.clone())).await?;
+        import(&engine, &store, csv, self.movies).await?;
         add_users(&store, self.users).await.map_err(boxed)?;
         let bulk = Bulk::new(engine.database().clone(), store.table.clone());
         add_likes(&store, &bulk, likes).await.map_err(boxed)?;
         eprintln!("{} users like them {} times", self.users, self.likes);
         engine.shutdown().await?;
-        fs::remove_file(csv)?;
         Ok(())
     }
 
@@ -190,12 +193,12 @@ impl Prepared {
     }
 }
 
-/// Starts an engine on a file, and returns it with a store of its table. Creates the table if it is missing.
+/// Starts an engine, and returns it with a store of its table. Creates the table if it is missing.
 ///
 /// # Errors
-/// Returns an error if the file can't be opened or the table can't be created.
-pub(crate) async fn open(file: &Path) -> Result<(Engine, Store), Box<dyn Error>> {
-    let engine = Engine::start(&Storage::File(file.to_owned()))?;
+/// Returns an error if the storage can't be opened or the table can't be created.
+pub(crate) async fn open(storage: &Storage) -> Result<(Engine, Store), Box<dyn Error>> {
+    let engine = Engine::start(storage)?;
     let client = engine.client();
     let table = Config::default().table;
     Template::parse(TEMPLATE)?
@@ -203,6 +206,50 @@ pub(crate) async fn open(file: &Path) -> Result<(Engine, Store), Box<dyn Error>>
         .create_in(&engine, &table)
         .await?;
     Ok((engine, Store::new(client, table, Clock::default())))
+}
+
+/// Returns the file of the movies of a real catalog among generated ones ([`crowd`]), without users. Writes it if no earlier
+/// run has written it.
+///
+/// # Errors
+/// Returns an error if the catalog can't be written.
+pub(crate) async fn crowd(
+    real: &[[&str; 5]],
+    places: &[Place],
+    movies: u64,
+) -> Result<PathBuf, Box<dyn Error>> {
+    let directory = data()?.join(format!("crowd-{movies}"));
+    let (file, key_file) = (table_file(&directory), directory.join("key"));
+    let mut hasher = DefaultHasher::new();
+    (key(), real).hash(&mut hasher);
+    let key = format!("{:016x}", hasher.finish());
+    if fs::read_to_string(&key_file).is_ok_and(|text| text == key) {
+        return Ok(file);
+    }
+    if directory.exists() {
+        fs::remove_dir_all(&directory)?;
+    }
+    private::directory(&directory)?;
+    let csv = directory.join("movies.csv");
+    crowd::write(real, places, movies, BufWriter::new(fs::File::create(&csv)?))?;
+    let (engine, store) = open(&Storage::File(file.clone())).await?;
+    import(&engine, &store, csv, movies).await?;
+    engine.shutdown().await?;
+    fs::write(key_file, key)?;
+    Ok(file)
+}
+
+/// Imports a file of this many movies and deletes it.
+async fn import(engine: &Engine, store: &Store, csv: PathBuf, movies: u64) -> Result<(), Box<dyn Error>> {
+    let begun = Instant::now();
+    let importer = Importer::new(store.clone(), Some(engine.database().clone()));
+    let report = importer.run(&Source::File(csv.clone())).await?;
+    if report != Report::of_all(movies) {
+        return Err(format!("{movies} movies: {report}").into());
+    }
+    eprintln!("{report} in {:.1} s", begun.elapsed().as_secs_f64());
+    fs::remove_file(csv)?;
+    Ok(())
 }
 
 fn key() -> String {

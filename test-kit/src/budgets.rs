@@ -223,6 +223,23 @@ pub const CASES: &[Case] = &[
     read("search, a letter and a genre",                      "search_movies", First("?q={letter}+{common_genre}"), 4, 40.0),
     read("search, three genres that few movies combine", "search_movies", First("?q={three_genres}"), 4, 40.0),
 
+    read("search, a closed-up word",                          "search_movies", First("?q={closed_up}"), 2, 7.0),
+    read("search, digits for a Roman numeral",                "search_movies", First("?q={numeral}"), 2, 12.0),
+    read("search, a rare word and a year",                    "search_movies", First("?q={rare_and_year}"), 2, 13.0),
+    read("search, a common word and a year",                  "search_movies", First("?q={common}+1999"), 4, 40.0),
+    read("search, a run of a script without spaces",          "search_movies", First("?q={run}"), 2, 7.0),
+    // What a search does when nothing matches. The first try is part of the cost.
+    read("search, second try: a typing error in a rare word", "search_movies", First("?q={typo}"), 7, 80.0),
+    own( "search, second try: a typing error in a rare word, signed in", "search_movies", First("?q={typo}"), 7, 80.0),
+    read("search, second try: page 2 of a corrected search",  "search_movies", Second("?q={corrected}&limit=2"), 2, 10.0),
+    read("search, second try: a typing error in a common word", "search_movies", First("?q={common_typo}"), 7, 80.0),
+    read("search, second try: two typing errors in a word",   "search_movies", First("?q={two_typos}"), 7, 80.0),
+    read("search, second try: typing errors in two words",    "search_movies", First("?q={typo_each}"), 7, 80.0),
+    read("search, second try: two words run together",        "search_movies", First("?q={joined}"), 7, 80.0),
+    read("search, second try: one word split",                "search_movies", First("?q={split}"), 7, 80.0),
+    read("search, second try: a word that no movie has",      "search_movies", First("?q={rare}+xylographically"), 7, 80.0),
+    read("search, second try: eight words that no movie has", "search_movies", First("?q={absent}"), 7, 80.0),
+
     write("add a movie's first favorite",                 "add_favorite",    Favorite("unliked", Some("remove_favorite")), [2, 2], [7.0, 0.0]),
     write("remove a movie's only favorite",              "remove_favorite", Favorite("unliked", Some("add_favorite")), [2, 2], [7.0, 0.0]),
     write("add a favorite, the most liked movie",             "add_favorite",    Favorite("most_liked", Some("remove_favorite")), [2, 2], [7.0, 0.0]),

@@ -93,9 +93,19 @@ impl Catalog {
 /// The units of the most expensive run count, and the trips of the shortest, since a busy machine may separate calls that were
 /// sent together.
 pub async fn measure(proxied: &ProxiedApp, catalog: &Catalog, runs: usize) -> Vec<Measured> {
+    measure_cases(proxied, catalog, CASES, runs).await
+}
+
+/// Measures these requests in the same way.
+pub async fn measure_cases(
+    proxied: &ProxiedApp,
+    catalog: &Catalog,
+    cases: impl IntoIterator<Item = &Case>,
+    runs: usize,
+) -> Vec<Measured> {
     let measuring = Measuring::new(proxied, catalog).await;
     let mut measured = Vec::new();
-    for case in CASES {
+    for case in cases {
         measured.extend(measuring.measure(case, runs).await);
     }
     proxied.proxy.gather_calls(Duration::ZERO);
@@ -120,7 +130,7 @@ struct Ready {
 
 impl<'a> Measuring<'a> {
     async fn new(proxied: &'a ProxiedApp, catalog: &'a Catalog) -> Self {
-        let user = proxied.app.register("measured").await;
+        let user = proxied.app.member().await;
         for id in catalog.favorites.clone() {
             let path = format!("/api/movies/{id}/favorite/");
             user.put(&path).send().await.is(200);
