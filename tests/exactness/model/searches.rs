@@ -158,7 +158,7 @@ impl Comparison {
                 }
             }
             Typed::Split(word, place) => {
-                let Some(word) = chosen(&correctable, *word) else {
+                let Some(word) = chosen(&correctable, *word).filter(|word| has_no_marks(word)) else {
                     return;
                 };
                 let places: Vec<usize> = word.char_indices().skip(1).map(|(place, _)| place).collect();
@@ -221,12 +221,7 @@ fn chosen<T>(all: &[T], n: usize) -> Option<&T> {
 /// Returns the word with these errors, unless it has more than a word of its length may have, or fewer than three letters.
 fn mistyped(word: &str, errors: &[(TypingError, usize)]) -> Option<String> {
     let letters: Vec<char> = word.chars().collect();
-    // Letters of other scripts must be in their normalized form, whatever stands beside them.
-    let has_marks = |c: &char| {
-        !(c.is_ascii()
-            || matches!(c, 'α'..='ω' | 'а'..='я' | '一'..='鿿' | 'ァ'..='ー' | 'ぁ'..='ゔ' | '가'..='힣'))
-    };
-    if letters.iter().any(has_marks) {
+    if !has_no_marks(word) {
         return None;
     }
     let mut typed = word.to_owned();
@@ -245,6 +240,15 @@ fn mistyped(word: &str, errors: &[(TypingError, usize)]) -> Option<String> {
     (is_long_enough && is_near(&typed, word)).then_some(typed)
 }
 
+/// Whether each letter of a word is one by itself, whatever stands beside it: no mark is part of it.
+fn has_no_marks(word: &str) -> bool {
+    let is_letter = |c: char| {
+        c.is_ascii()
+            || matches!(c, 'α'..='ω' | 'а'..='я' | '一'..='鿿' | 'ァ'..='ー' | 'ぁ'..='ゔ' | '가'..='힣')
+    };
+    word.chars().all(is_letter)
+}
+
 /// Whether two words without the space between them can be told apart: they are five letters or more, and the longer one has
 /// three, not only digits, of the same kind as the other.
 fn can_be_run_together(pair: &[String]) -> bool {
@@ -253,12 +257,8 @@ fn can_be_run_together(pair: &[String]) -> bool {
     let is_in_vocabulary = longer
         .is_some_and(|word| (3..=24).contains(&length(word)) && !word.bytes().all(|c| c.is_ascii_digit()));
     let all = pair.concat();
-    let has_no_marks = |c: char| {
-        c.is_ascii()
-            || matches!(c, 'α'..='ω' | 'а'..='я' | '一'..='鿿' | 'ァ'..='ヺ' | 'ぁ'..='ゔ' | '가'..='힣')
-    };
     is_in_vocabulary
         && length(&all) >= 5
         && (all.is_ascii() || all.chars().all(|c| !c.is_ascii()))
-        && all.chars().all(has_no_marks)
+        && has_no_marks(&all)
 }
