@@ -163,7 +163,8 @@ const GENRE_BY_DATE: &str = "?genre={genre}&ordering=-release_date";
 /// - A page by `-id` begins where the process has last seen the end of the list. In a new process it takes one trip more.
 /// - A list with filters reads up to 45 units, and one unit more for each movie when the caller is signed in.
 /// - A search reads up to 40 units, one unit more for each movie when the caller is signed in. It takes two trips unless every
-///   word is common; then the walk may continue for two more.
+///   word is common; then the walk may continue for two more. If nothing matches, the second try takes up to three trips and 40
+///   units more.
 /// - A write of a movie costs two units for each posting (docs/data-model.md, "Costs"). The process knows the words of the
 ///   measured movies, but for a new word. It has eight letters, the fewest with three pieces: it costs six units.
 #[rustfmt::skip]

@@ -26,9 +26,77 @@ async fn the_demonstration_catalog_is_listed_found_and_counted() {
     the_lists_hold_all_movies(&nobody).await;
     the_genres_are_counted(&nobody).await;
     real_names_find_real_movies(&nobody).await;
+    what_people_type_finds_what_they_mean(&nobody).await;
     the_rarest_word_drives_a_search(&nobody).await;
     common_words_are_paged_to_the_end(&nobody).await;
     a_movie_can_be_added_to_the_catalog(&app).await;
+}
+
+/// Each query finds its movie first. Those that match nothing are corrected.
+async fn what_people_type_finds_what_they_mean(nobody: &Caller) {
+    for (q, title, corrected) in [
+        ("spiderman", "Spider-Man", None),
+        ("schindlers list", "Schindler's List", None),
+        ("la confidential", "L.A. Confidential", None),
+        ("mash", "MASH", None),
+        ("rocky 2", "Rocky II", None),
+        ("thelma and louise", "Thelma & Louise", None),
+        ("matrix 1999", "The Matrix", None),
+        ("godfahter", "The Godfather", Some("godfather")),
+        ("starwars", "Star Wars", Some("star wars")),
+        ("god father", "The Godfather", Some("godfather")),
+        ("kurosowa seven", "Seven Samurai", Some("kurosawa seven")),
+        ("m*a*s*h", "MASH", Some("mash")),
+        ("ps i love you", "P.S. I Love You", None),
+        ("vi warshawski", "V.I. Warshawski", None),
+        ("the vips", "The V.I.P.s", None),
+        ("face off", "Face/Off", None),
+        ("faceoff", "Face/Off", None),
+        ("xmen", "X-Men", None),
+        ("oceans eleven", "Ocean's Eleven", None),
+        ("rocky iv", "Rocky IV", None),
+        ("rocky 4", "Rocky IV", None),
+        ("the godfather part 2", "The Godfather Part II", None),
+        ("godfather 1972", "The Godfather", None),
+        (
+            "shawshenk redemption",
+            "The Shawshank Redemption",
+            Some("shawshank redemption"),
+        ),
+        ("pulpfiction", "Pulp Fiction", Some("pulp fiction")),
+        ("kieslowsky blue", "Three Colours: Blue", Some("kieslowski blue")),
+    ] {
+        let found = search(nobody, q).await;
+        let first = found.body["results"][0]["title"].as_str().unwrap_or_default();
+        assert!(
+            first.starts_with(title),
+            "{q} finds {first}: {:?}",
+            texts(&found, "title")
+        );
+        assert_eq!(found.body["corrected_query"].as_str(), corrected, "{q}");
+    }
+    // What is still typed doesn't jump.
+    for typed in [
+        "the matrix 1999",
+        "star wars: episode iv",
+        "schindlers list",
+        "kurosawa seven samurai",
+        "rocky 2",
+        "thelma & louise",
+        "spiderman 2",
+        "ps i love you",
+        "godfather part iii",
+    ] {
+        for (end, _) in typed.char_indices().skip(1) {
+            let found = search(nobody, &typed[..end]).await;
+            assert_eq!(
+                found.body["corrected_query"],
+                Value::Null,
+                "{} of {typed}",
+                &typed[..end]
+            );
+        }
+    }
 }
 
 /// There are thousands of comedies and dozens of movies by somebody called Allen. The first page must already have movies

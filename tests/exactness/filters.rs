@@ -297,7 +297,7 @@ fn combinations(movies: &[Movie], rng: &mut StdRng) -> Vec<Filters> {
                 1 => filters.genres.push(movie.genres[movie.genres.len() - 1].clone()),
                 2 => {
                     filters.director =
-                        Some(movie.directors[rng.random_range(0..movie.directors.len())].clone())
+                        Some(movie.directors[rng.random_range(0..movie.directors.len())].clone());
                 }
                 3 => filters.year = Some(movie.date[..4].to_owned()),
                 4 => filters.from = Some(movie.date.clone()),

@@ -12,6 +12,7 @@
 //! | [`replay`] | sends the events to a server, a function or an endpoint, and compares the answers |
 //! | [`emulator`] | Amazon's Lambda Runtime Interface Emulator with a release binary |
 //! | [`secrets_manager`] | a stand-in for AWS Secrets Manager |
+//! | [`typing`] | typing errors by their definition |
 //! | [`tokens`] | refresh tokens in the format that older versions made |
 
 pub mod emulator;
@@ -21,6 +22,7 @@ pub mod replay;
 pub mod scenario;
 pub mod secrets_manager;
 pub mod tokens;
+pub mod typing;
 
 pub use test_kit::{
     Answer, Call, Caller, NothingRefused, PASSWORD, TestApp, audit, budgets, encode, measure, movie,

@@ -55,7 +55,6 @@ pub use paging::Listed;
 
 use crate::{
     db::{
-        carried::Verdict,
         counter::Counter,
         filtered::{
             lead::{Found, Lead, furthest, is_before, sort},
@@ -69,6 +68,7 @@ use crate::{
         page::{PageLimit, Slice, Window},
         range::Direction,
         store::{Consistency, Store},
+        verdict::Verdict,
     },
     domain::UserId,
     error::Result,

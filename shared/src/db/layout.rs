@@ -96,7 +96,7 @@ impl Store {
             match step {
                 Step::GatherLikes => changed.moved += self.gather_likes().await?,
                 Step::RewritePostings => {
-                    changed.rewritten += self.rewrite_postings(Examined::Old, progress).await?
+                    changed.rewritten += self.rewrite_postings(Examined::Old, progress).await?;
                 }
             }
         }

@@ -51,6 +51,7 @@
 //! | `vocabulary::near` | the words near a typed word |
 //! | [`vocabulary`] | the words of the catalog, by which mistyped words are corrected |
 //! | [`new_words`] | finding new words and adding them to the vocabulary |
+//! | [`verdict`] | the answer to a question that may be left open |
 //! | [`carried`] | the words that a posting carries |
 //! | [`posting_list`] | which postings a movie has |
 //! | [`index`] | a movie's postings, as items |
@@ -145,6 +146,7 @@ mod sweep;
 pub mod transaction;
 pub mod unfinished;
 pub mod user;
+pub mod verdict;
 pub mod vocabulary;
 pub mod walk;
 pub mod words;

@@ -73,26 +73,25 @@ fn prepared(c: char) -> char {
 
 /// Whether `c` is a sign that writers put inside a word, other than the dot of initials.
 fn is_sign(c: char) -> bool {
-    match c {
-        // Apostrophes, and what is typed in their place: accents without a letter, primes, half rings, geresh.
-        '\''
-        | '\u{2018}'..='\u{2019}'
-        | '\u{201b}'
-        | '\u{2b9}'
-        | '\u{2bb}'..='\u{2bf}'
-        | '\u{374}'
-        | '\u{2032}'
-        | '\u{ff07}' => true,
-        '`' | '\u{b4}' | '\u{1fef}' | '\u{1ffd}' | '\u{ff40}' | '\u{5f3}' => true,
-        // Hyphens, the en dash and the minus sign; those of Armenian and Hebrew.
-        '-' | '\u{2010}'..='\u{2013}' | '\u{2212}' | '\u{ff0d}' | '\u{fe63}' | '\u{58a}' | '\u{5be}' => true,
-        // Asterisks and slashes.
-        '*' | '\u{ff0a}' | '\u{fe61}' | '/' | '\u{ff0f}' => true,
-        // Middle dots.
-        '\u{b7}' | '\u{387}' | '\u{2022}' | '\u{2027}' | '\u{2219}' | '\u{22c5}' | '\u{30fb}'
-        | '\u{ff65}' => true,
-        _ => false,
-    }
+    /// Apostrophes, and what is typed in their place: accents without a letter, primes, half rings, geresh.
+    const APOSTROPHES: &[char] = &[
+        '\'', '`', '\u{b4}', '\u{2b9}', '\u{2bb}', '\u{2bc}', '\u{2bd}', '\u{2be}', '\u{2bf}', '\u{374}',
+        '\u{5f3}', '\u{1fef}', '\u{1ffd}', '\u{2018}', '\u{2019}', '\u{201b}', '\u{2032}', '\u{ff07}',
+        '\u{ff40}',
+    ];
+    /// Hyphens, the en dash and the minus sign; those of Armenian and Hebrew.
+    const HYPHENS: &[char] = &[
+        '-', '\u{58a}', '\u{5be}', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2212}', '\u{fe63}',
+        '\u{ff0d}',
+    ];
+    /// Asterisks and slashes.
+    const STARS: &[char] = &['*', '/', '\u{fe61}', '\u{ff0a}', '\u{ff0f}'];
+    const MIDDLE_DOTS: &[char] = &[
+        '\u{b7}', '\u{387}', '\u{2022}', '\u{2027}', '\u{2219}', '\u{22c5}', '\u{30fb}', '\u{ff65}',
+    ];
+    [APOSTROPHES, HYPHENS, STARS, MIDDLE_DOTS]
+        .iter()
+        .any(|signs| signs.contains(&c))
 }
 
 /// Returns the word `and` for `&`, and any other character as it is.

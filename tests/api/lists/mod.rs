@@ -2,6 +2,8 @@
 
 mod changes;
 mod cursors;
+mod filter_combinations;
+mod filters;
 mod first_lists;
 mod large;
 mod pages;

@@ -286,6 +286,9 @@ async fn no_character_of_a_query_has_a_special_meaning() {
         ("movie\0", true, None),
         ("#movie", true, None),
         ("{movie}", true, None),
+        // These have a word that no movie has, which is left out.
+        ("0#movie", true, Some("movie")),
+        ("movie#0000000000000001", true, Some("movie")),
         ("' OR 1=1", false, None),
         ("\u{10ffff}", false, None),
         ("nothing", false, None),

@@ -8,14 +8,22 @@
 //! | [`equal_words`] | `&` and `and`, Roman numerals and digits |
 //! | [`years`] | a year of release in a query |
 //! | [`runs`] | scripts without spaces, and Hangul |
+//! | [`typing_errors`] | words with typing errors |
+//! | [`spaces`] | words run together, and split |
+//! | [`left_out`] | words that no movie has |
 //! | [`unfinished`] | queries that match are never corrected, nor are those that are still typed |
+//! | [`corrected_pages`] | the pages of a corrected query |
 //! | [`strange`] | texts and queries of every strange kind |
 
+mod corrected_pages;
 mod equal_words;
+mod left_out;
 mod matching;
 mod runs;
 mod signs;
+mod spaces;
 mod strange;
+mod typing_errors;
 mod unfinished;
 mod years;
 
@@ -172,6 +180,17 @@ impl Movies {
         assert_eq!(
             (found.titles.len(), &found.corrected),
             (0, &None),
+            "{q} finds {found:?}"
+        );
+    }
+
+    /// Asserts to what a query is corrected, and the first title that is found.
+    async fn corrects(&self, q: &str, corrected: &str, title: &str) {
+        let found = self.search(q).await;
+        assert_eq!(found.corrected.as_deref(), Some(corrected), "{q} finds {found:?}");
+        assert_eq!(
+            found.titles.first().map(String::as_str),
+            Some(title),
             "{q} finds {found:?}"
         );
     }

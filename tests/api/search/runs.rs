@@ -220,6 +220,16 @@ async fn the_longest_titles_without_spaces_are_accepted_and_found_by_their_begin
         movies.finds_first(&most, title).await;
     }
     audit(&movies.app.running.state.store).await;
+    for (n, title) in titles.iter().enumerate() {
+        let path = format!("/api/movies/{}/", n + 1);
+        // The title of several words has as many as a movie may have with those of its director.
+        let director = title.split(' ').next();
+        let change =
+            json!({"title": title.chars().rev().collect::<String>(), "director": director, "genre": "Drama"});
+        movies.member.patch(&path).json(&change).send().await.is(200);
+        audit(&movies.app.running.state.store).await;
+        movies.member.delete(&path).send().await.is(204);
+    }
     audit(&movies.app.running.state.store).await;
 }
 

@@ -368,6 +368,7 @@ async fn closed_up_forms_change_and_go_with_their_movie() {
         .json(&json!({"title": "Antman"}));
     patch.send().await.is(200);
     movies.finds("antman", &["Antman"]).await;
+    movies.corrects("ant man", "antman", "Antman").await;
     movies.member.delete("/api/movies/1/").send().await.is(204);
     for q in ["antman", "ohara"] {
         movies.finds_nothing(q).await;

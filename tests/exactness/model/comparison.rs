@@ -114,13 +114,17 @@ impl Comparison {
             }
             Op::Delete(who, n) => self.delete(*who, *n).await,
             Op::Favorite(who, n, change) => self.favorite(*who, *n, *change).await,
-            Op::Search(q, limit) => self.search(q, *limit).await,
+            Op::Search(q, limit) => {
+                self.search(q, *limit).await;
+            }
+            Op::SearchFor(n, typed, limit) => self.search_for(*n, typed, *limit).await,
             Op::Walk(who, list, limit) => self.walk(*who, list, *limit).await,
             Op::WalkAmidChanges(list, limit, movies) => self.walk_amid_changes(list, *limit, movies).await,
         }
         self.steps += 1;
         match self.focus {
             Focus::Lists => self.check_all_lists().await,
+            Focus::Typing => {}
             Focus::Searches => {
                 for n in 0..3 {
                     let words = QUERIES[(3 * self.steps + n) % QUERIES.len()];

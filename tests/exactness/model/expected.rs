@@ -5,6 +5,24 @@ use serde_json::{Value, json};
 use super::{comparison::Comparison, reference::*, requests::*, vocabulary::*};
 use crate::support::{Caller, encode};
 
+/// What a collection says about how many results it has.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Count {
+    Exact(usize),
+    ExactOrUnknown(usize),
+    Unknown,
+}
+
+impl Count {
+    pub(super) fn check(self, count: &Value, path: &str) {
+        match self {
+            Self::Exact(n) => assert_eq!(*count, n, "{path}"),
+            Self::ExactOrUnknown(n) => assert!(count.is_null() || *count == n, "{path}: {count} for {n}"),
+            Self::Unknown => assert_eq!(*count, Value::Null, "{path}"),
+        }
+    }
+}
+
 impl Comparison {
     /// Returns the movies for which `keep` is true, in this order.
     pub(super) fn ordered(&self, order: &str, keep: impl Fn(&Movie) -> bool) -> Vec<u64> {
@@ -51,18 +69,53 @@ impl Comparison {
         liked.into_iter().take(limit).map(|(_, id)| id).collect()
     }
 
-    /// Returns the path of a list, its count and its results as `caller` sees them.
-    pub(super) fn list(&self, list: &List, caller: &Caller) -> (String, Option<usize>, Vec<Value>) {
+    /// The movies that pass these filters, in order.
+    fn filtered(&self, genres: &[GenreName], director: Option<&Text>, dates: Dates, order: &str) -> Vec<u64> {
+        let name = director.map(|director| director.names().into_iter().next().unwrap_or_default());
+        self.ordered(order, |movie| {
+            let date = movie.text.date;
+            let is_in_time = match dates {
+                Dates::All => true,
+                Dates::Year(year) => date.starts_with(year),
+                Dates::From(from) => date >= from,
+                Dates::To(to) => date <= to,
+                Dates::Between(from, to) => (from..=to).contains(&date),
+            };
+            let canonical = |name: &Vec<String>| {
+                name.iter()
+                    .map(|word| canonical(word).to_owned())
+                    .collect::<Vec<_>>()
+            };
+            let names = || {
+                movie
+                    .text
+                    .director
+                    .names()
+                    .iter()
+                    .map(canonical)
+                    .collect::<Vec<_>>()
+            };
+            is_in_time
+                && genres.iter().all(|genre| movie.identities().contains(genre.1))
+                && name
+                    .as_ref()
+                    .is_none_or(|name| names().contains(&canonical(name)))
+        })
+    }
+
+    /// Returns the path of a list, its count and its results as `caller` sees them. Where filters are combined, the count is
+    /// exact or unknown.
+    pub(super) fn list(&self, list: &List, caller: &Caller) -> (String, Count, Vec<Value>) {
         match list {
             List::All(order) => {
                 let movies = self.ordered(order, |_| true);
                 let path = format!("/api/movies/?ordering={order}");
-                (path, Some(movies.len()), self.bodies(&movies, caller.id))
+                (path, Count::Exact(movies.len()), self.bodies(&movies, caller.id))
             }
             List::Genre((name, identity), order) => {
                 let movies = self.ordered(order, |movie| movie.identities().contains(identity));
                 let path = format!("/api/movies/?genre={}&ordering={order}", encode(name));
-                (path, Some(movies.len()), self.bodies(&movies, caller.id))
+                (path, Count::Exact(movies.len()), self.bodies(&movies, caller.id))
             }
             List::ImdbId(imdb_id, genre) => {
                 let movies = self.ordered("id", |movie| {
@@ -73,13 +126,38 @@ impl Comparison {
                 if let Some((name, _)) = genre {
                     path += &format!("&genre={}", encode(name));
                 }
-                (path, Some(movies.len()), self.bodies(&movies, caller.id))
+                (path, Count::Exact(movies.len()), self.bodies(&movies, caller.id))
+            }
+            List::Filtered(genres, director, dates, order) => {
+                let movies = self.filtered(genres, director.as_ref(), *dates, order);
+                let mut path = format!("/api/movies/?ordering={order}");
+                for (name, _) in genres {
+                    path += &format!("&genre={}", encode(name));
+                }
+                if let Some(director) = director {
+                    // One name of the text, as it is written.
+                    let mut names = director.written.split(',');
+                    let name = names.find(|name| !name.trim().is_empty()).unwrap_or("?");
+                    path += &format!("&director={}", encode(name));
+                }
+                path += &match dates {
+                    Dates::All => String::new(),
+                    Dates::Year(year) => format!("&year={year}"),
+                    Dates::From(from) => format!("&released_from={from}"),
+                    Dates::To(to) => format!("&released_to={to}"),
+                    Dates::Between(from, to) => format!("&released_from={from}&released_to={to}"),
+                };
+                (
+                    path,
+                    Count::ExactOrUnknown(movies.len()),
+                    self.bodies(&movies, caller.id),
+                )
             }
             List::Categories => {
                 let categories = self.categories(caller.id);
                 (
                     "/api/movies/categories/?".into(),
-                    Some(categories.len()),
+                    Count::Exact(categories.len()),
                     categories,
                 )
             }
@@ -90,7 +168,7 @@ impl Comparison {
                     .unwrap_or_default();
                 (
                     "/api/users/me/favorites/?".into(),
-                    None,
+                    Count::Unknown,
                     self.bodies(&favorites, caller.id),
                 )
             }
@@ -103,7 +181,11 @@ impl Comparison {
                     }
                     body
                 });
-                ("/api/users/?".into(), Some(self.users.len()), users.collect())
+                (
+                    "/api/users/?".into(),
+                    Count::Exact(self.users.len()),
+                    users.collect(),
+                )
             }
         }
     }

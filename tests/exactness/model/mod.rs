@@ -9,6 +9,7 @@ mod comparison;
 mod expected;
 mod reference;
 mod requests;
+mod searches;
 mod vocabulary;
 
 use self::{comparison::Comparison, requests::*};
@@ -57,6 +58,16 @@ fn every_answer_and_every_list_matches_the_reference_after_every_step() {
         Focus::Lists,
         (initial_movies(1..4), vec(any_request(), 30..38)),
     );
+}
+
+/// Words typed wrong, run together, split, unfinished, and words that no movie has, among changes of the movies.
+#[test]
+fn searches_are_corrected_only_if_nothing_matches_and_to_words_that_the_catalog_has() {
+    let steps = vec(
+        prop_oneof![2 => movie_change(), 5 => typed(), 1 => search()],
+        20..30,
+    );
+    compare(8, Focus::Typing, (initial_movies(6..12), steps));
 }
 
 /// Guarantees 32 and 41.

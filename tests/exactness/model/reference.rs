@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::vocabulary::*;
-use crate::support::Caller;
+use crate::support::{
+    Caller,
+    typing::{errors_allowed, errors_between},
+};
 
 /// A movie of the reference.
 #[derive(Clone, Debug)]
@@ -42,82 +45,197 @@ impl Movie {
         self.text.genres.iter().map(|genre| genre.1).collect()
     }
 
-    /// Returns the rank of this movie in the results of a search, or `None` if the search does not find it. Lower ranks
-    /// come first.
-    pub(super) fn rank(&self, q: &[String]) -> Option<u32> {
-        let has = |words: &[String], q: &String| words.iter().any(|word| satisfies(word, q));
-        let number = |words: &[String]| words.iter().map(|word| number(word)).collect::<Vec<_>>();
-        let (title, director) = (
-            &number(&self.text.title.words),
-            &number(&self.text.director.words),
-        );
-        let written = q;
-        let q = &number(q)[..];
-        let genres = self.text.genres.iter().flat_map(|genre| genre.1.split(' '));
-        let genres: Vec<String> = genres.map(str::to_owned).collect();
-        if q.is_empty()
-            || !q
-                .iter()
-                .zip(written)
-                .all(|(q, written)| has(title, q) || has(director, q) || has(&genres, written))
+    /// The words of the title and of the director, written apart and closed up, and the words of the genres.
+    pub(super) fn all_words(&self) -> BTreeSet<String> {
+        let mut words = BTreeSet::new();
+        for compound in self
+            .text
+            .title
+            .compounds
+            .iter()
+            .chain(&self.text.director.compounds)
         {
+            words.extend(compound.iter().cloned());
+            words.insert(compound.concat());
+        }
+        words.extend(self.genre_words());
+        words
+    }
+
+    fn genre_words(&self) -> impl Iterator<Item = String> {
+        let words = self.text.genres.iter().flat_map(|genre| genre.1.split(' '));
+        words.map(str::to_owned)
+    }
+
+    /// Whether this movie has a word of a query. `other_words` is whether the query has others: then a year may be that of
+    /// the release.
+    pub(super) fn has(&self, term: &str, other_words: bool) -> bool {
+        has(&self.text.title, term)
+            || has(&self.text.director, term)
+            || self.genre_words().any(|word| satisfies(&word, term))
+            || (other_words && is_year(term) && self.text.date.starts_with(term))
+    }
+
+    /// Whether this movie has a word that begins with an unfinished one.
+    pub(super) fn has_beginning(&self, start: &str) -> bool {
+        let begins = |word: String| word.starts_with(start) || canonical(&word).starts_with(start);
+        self.all_words().into_iter().any(begins) || self.text.date.starts_with(start)
+    }
+
+    /// Returns the rank of this movie in the results of a search, or `None` if the search does not find it. Lower ranks
+    /// come first. Where two ranks are right, returns both: a title may be written in several ways at once.
+    pub(super) fn rank(&self, q: &[String]) -> Option<(u32, u32)> {
+        if q.is_empty() || !q.iter().all(|term| self.has(term, q.len() > 1)) {
             return None;
         }
-        if title == q {
-            return Some(0);
+        let apart = self.text.title.words.clone();
+        let closed: Vec<String> = self.text.title.compounds.iter().map(|c| c.concat()).collect();
+        let mut ranks = [apart, closed]
+            .into_iter()
+            .filter_map(|title| title_rank(&title, q));
+        if let Some(first) = ranks.next() {
+            let rank = ranks.next().map_or(first, |second| first.min(second));
+            return Some((rank, rank));
         }
-        if title_begins_with(title, q) {
-            return Some(1);
-        }
-        match q {
-            [q] if has(title, q) => Some(2),
-            [q] if has(director, q) => Some(3),
+        let other = match q {
+            [q] if has(&self.text.title, q) => 2,
+            [q] if has(&self.text.director, q) => 3,
             // For several words, no order beyond this is documented.
-            _ => Some(4),
-        }
+            _ => 4,
+        };
+        let mixed = mixed_titles(&self.text.title.compounds);
+        let least = mixed.iter().filter_map(|title| title_rank(title, q)).min();
+        Some((least.unwrap_or(other), other))
     }
 }
 
-/// Returns the digits of a numeral, and any other word as it is. The letters of the vocabulary make no numerals but these.
-fn number(word: &str) -> String {
-    match word {
-        "ii" => "2",
-        "iii" => "3",
-        "x" => "10",
-        "ix" => "9",
-        "xi" => "11",
-        "xii" => "12",
-        "xiii" => "13",
-        "xix" => "19",
-        "xx" => "20",
-        word => word,
+/// Returns the title with each of its compounds written apart or closed up.
+fn mixed_titles(compounds: &[Vec<String>]) -> Vec<Vec<String>> {
+    let mut titles = vec![Vec::new()];
+    for compound in compounds {
+        let closed: Vec<Vec<String>> = titles
+            .iter()
+            .map(|title| [&title[..], &[compound.concat()]].concat())
+            .collect();
+        let apart = titles.iter().map(|title| [&title[..], compound].concat());
+        titles = apart.chain(closed).collect();
     }
-    .to_owned()
+    titles
 }
 
-/// Whether a character is of a script without spaces, among those of the vocabulary.
-fn has_no_spaces(c: char) -> bool {
-    matches!(c, '\u{e00}'..='\u{e7f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
-}
-
-/// Returns whether a word matches a word of a query: as a prefix, or exactly if the query's word has one or two
-/// characters; anywhere, if the query's word begins with two characters of scripts without spaces.
-pub(super) fn satisfies(word: &str, q: &str) -> bool {
-    let begins_with_run = q.chars().take(2).filter(|c| has_no_spaces(*c)).count() == 2;
-    if begins_with_run {
-        word.contains(q)
-    } else if q.chars().count() <= 2 {
-        word == q
+/// 0 for the exact title, 1 for a title that begins with these words.
+fn title_rank(title: &[String], q: &[String]) -> Option<u32> {
+    if title.len() == q.len() && title.iter().zip(q).all(|(own, term)| is_same(own, term)) {
+        Some(0)
     } else {
-        word.starts_with(q)
+        title_begins_with(title, q).then_some(1)
+    }
+}
+
+/// Whether a text has a word of a query, with its signs as spaces or closed up.
+fn has(text: &Text, term: &str) -> bool {
+    text.compounds.iter().any(|parts| {
+        parts.iter().any(|word| matches(word, term)) || (parts.len() > 1 && satisfies(&parts.concat(), term))
+    })
+}
+
+/// A word of a query matches a word of a title or name: as its beginning, as the same number, or, in a script without spaces,
+/// as any part of it.
+fn matches(word: &str, term: &str) -> bool {
+    if canonical(term) != term {
+        return is_same(word, term);
+    }
+    is_same(word, term) || satisfies(word, term)
+}
+
+/// Whether two words are the same, a Roman numeral being its number.
+fn is_same(word: &str, other: &str) -> bool {
+    canonical(word) == canonical(other)
+}
+
+/// Returns the digits of a Roman numeral from 2 to 20, and other words as they are.
+pub(super) fn canonical(word: &str) -> &str {
+    const NUMERALS: [(&str, &str); 19] = [
+        ("ii", "2"),
+        ("iii", "3"),
+        ("iv", "4"),
+        ("v", "5"),
+        ("vi", "6"),
+        ("vii", "7"),
+        ("viii", "8"),
+        ("ix", "9"),
+        ("x", "10"),
+        ("xi", "11"),
+        ("xii", "12"),
+        ("xiii", "13"),
+        ("xiv", "14"),
+        ("xv", "15"),
+        ("xvi", "16"),
+        ("xvii", "17"),
+        ("xviii", "18"),
+        ("xix", "19"),
+        ("xx", "20"),
+    ];
+    let found = NUMERALS.iter().find(|(numeral, _)| *numeral == word);
+    found.map_or(word, |(_, digits)| digits)
+}
+
+fn is_year(term: &str) -> bool {
+    term.len() == 4 && term.bytes().all(|c| c.is_ascii_digit())
+}
+
+/// Whether two neighboring characters of this kind are found wherever they are: Han, kana, Hangul, Thai, Lao, Khmer, Burmese.
+fn is_of_script_without_spaces(c: char) -> bool {
+    matches!(c,
+        '\u{e00}'..='\u{eff}'
+        | '\u{1000}'..='\u{109f}'
+        | '\u{1780}'..='\u{17ff}'
+        | '\u{3040}'..='\u{30ff}'
+        | '\u{3400}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7a3}')
+}
+
+fn is_run(term: &str) -> bool {
+    let mut letters = term.chars();
+    let first = [letters.next(), letters.next()];
+    first
+        .into_iter()
+        .all(|c| c.is_some_and(is_of_script_without_spaces))
+}
+
+/// Returns whether a word matches a word of a query: as a prefix, anywhere in a script without spaces, or exactly if the
+/// query's word has one or two characters.
+pub(super) fn satisfies(word: &str, term: &str) -> bool {
+    if is_run(term) {
+        word.contains(term)
+    } else if term.chars().count() <= 2 {
+        word == term
+    } else {
+        word.starts_with(term)
     }
 }
 
 /// Returns whether the title begins with these words. The last one may be a prefix, as in [`satisfies`].
-pub(super) fn title_begins_with(title: &[String], q: &[String]) -> bool {
-    let last = q.len() - 1;
-    let is_begun = |word: &str, q: &str| word.starts_with(q) && satisfies(word, q);
-    title.len() > last && title[..last] == q[..last] && is_begun(&title[last], &q[last])
+fn title_begins_with(title: &[String], q: &[String]) -> bool {
+    let Some((last, whole)) = q.split_last() else {
+        return false;
+    };
+    let begins = |own: &String| is_same(own, last) || (matches(own, last) && own.starts_with(last.as_str()));
+    title.len() > whole.len()
+        && title.iter().zip(whole).all(|(own, term)| is_same(own, term))
+        && begins(&title[whole.len()])
+}
+
+/// Whether what is typed can be a word of the catalog with typing errors.
+pub(super) fn is_near(typed: &str, word: &str) -> bool {
+    typed.chars().count() > 2 && errors_between(typed, word) <= errors_allowed(word)
+}
+
+/// Whether a word can be found with typing errors: it has four letters or more, not only digits, all of them Latin or none.
+pub(super) fn is_correctable(word: &str) -> bool {
+    (4..=24).contains(&word.chars().count())
+        && word.chars().any(|c| !c.is_ascii_digit())
+        && (word.is_ascii() || word.chars().all(|c| !c.is_ascii()))
 }
 
 /// Returns genres as a movie shows them: as they were written, without duplicates.

@@ -2,7 +2,8 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::vocabulary::*;
+use super::{reference::canonical, vocabulary::*};
+use crate::support::typing::TypingError;
 
 /// The caller of a request: the index of a user, of whom 0 is the admin, or `None` for an anonymous caller.
 pub(super) type Who = Option<usize>;
@@ -16,16 +17,19 @@ pub(super) enum Op {
     Delete(Who, usize),
     Favorite(Who, usize, FavoriteChange),
     Search(Text, usize),
+    /// Searches for words of a movie that exists, typed wrong or not completely.
+    SearchFor(usize, Typed, usize),
     Walk(Who, List, usize),
     /// Walks a list of movies while movies are deleted and added between its pages.
     WalkAmidChanges(List, usize, Vec<usize>),
 }
 
-/// What is compared after every step: all lists, or the searches in [`QUERIES`].
+/// What is compared after every step: all lists, the searches in [`QUERIES`], or nothing but the step itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Focus {
     Lists,
     Searches,
+    Typing,
 }
 
 /// Queries after every step. Titles, directors and genres share these words.
@@ -40,6 +44,13 @@ pub(super) const QUERIES: &[&[&str]] = &[
     &["kid", "drama"],
     &["the", "kid"],
     &["movie"],
+    &["kid", "1999"],
+    &["2000", "the"],
+    &["spiderman"],
+    &["spider", "man"],
+    &["and"],
+    &["神隠"],
+    &["생충"],
 ];
 
 #[derive(Clone, Debug)]
@@ -55,6 +66,21 @@ pub(super) enum Change {
     Invalid,
 }
 
+/// How the words of a movie are typed.
+#[derive(Clone, Debug)]
+pub(super) enum Typed {
+    /// One of its words with errors, each at a place. An error that puts a letter in takes it from the word itself.
+    WithErrors(usize, Vec<(TypingError, usize)>),
+    /// Two neighboring words of the title, without the space.
+    RunTogether(usize),
+    /// One of its words with a space in it.
+    Split(usize, usize),
+    /// The title with a word that no movie has at this place.
+    WithAbsent(usize),
+    /// The title, letter by letter.
+    Unfinished,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) enum FavoriteChange {
     Toggle,
@@ -68,9 +94,21 @@ pub(super) enum List {
     Genre(GenreName, &'static str),
     /// The movie with an IMDb id, perhaps of a genre.
     ImdbId(&'static str, Option<GenreName>),
+    /// The movies of all these genres, with one name of this director text, released in this range.
+    Filtered(Vec<GenreName>, Option<Text>, Dates, &'static str),
     Categories,
     Favorites,
     Users,
+}
+
+/// A filter by date.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Dates {
+    All,
+    Year(&'static str),
+    From(&'static str),
+    To(&'static str),
+    Between(&'static str, &'static str),
 }
 
 pub(super) const ORDERS: &[&str] = &["id", "-id", "release_date", "-release_date"];
@@ -91,7 +129,16 @@ pub(super) fn part() -> impl Strategy<Value = (String, String)> {
     });
     prop_oneof![
         8 => select(WORDS).prop_map(|(written, plain)| (written.to_owned(), plain.to_owned())),
-        2 => letters,
+        // Letters that signs join to a numeral: whether that is a number is not documented.
+        2 => letters.prop_map(|letters| {
+            let text = Text::of(std::slice::from_ref(&letters));
+            let is_numeral = |parts: &Vec<String>| parts.len() > 1 && canonical(&parts.concat()) != parts.concat();
+            if text.compounds.iter().any(is_numeral) {
+                ("k".to_owned(), "k".to_owned())
+            } else {
+                letters
+            }
+        }),
     ]
 }
 
@@ -148,11 +195,29 @@ pub(super) fn who() -> impl Strategy<Value = Who> {
     prop_oneof![1 => Just(None), 12 => (0_usize..4).prop_map(Some)]
 }
 
+pub(super) fn dates() -> impl Strategy<Value = Dates> {
+    prop_oneof![
+        3 => Just(Dates::All),
+        2 => select(&["1870", "1972", "1999", "2000", "2001", "9999"][..]).prop_map(Dates::Year),
+        1 => select(DATES).prop_map(Dates::From),
+        1 => select(DATES).prop_map(Dates::To),
+        1 => (select(DATES), select(DATES)).prop_map(|(from, to)| Dates::Between(from, to)),
+    ]
+}
+
+fn filtered() -> impl Strategy<Value = List> {
+    let genres = vec(select(GENRES), 0..3);
+    let director = option::of(text(1..3));
+    (genres, director, dates(), select(ORDERS))
+        .prop_map(|(genres, director, dates, order)| List::Filtered(genres, director, dates, order))
+}
+
 pub(super) fn list() -> impl Strategy<Value = List> {
     prop_oneof![
         4 => select(ORDERS).prop_map(List::All),
         3 => (select(GENRES), select(ORDERS)).prop_map(|(genre, order)| List::Genre(genre, order)),
         2 => (select(IMDB_IDS), option::of(select(GENRES))).prop_map(|(id, genre)| List::ImdbId(id, genre)),
+        4 => filtered(),
         2 => Just(List::Categories),
         3 => Just(List::Favorites),
         1 => Just(List::Users),
@@ -184,6 +249,26 @@ pub(super) fn movie_change() -> impl Strategy<Value = Op> {
 
 pub(super) fn search() -> impl Strategy<Value = Op> {
     (query(), 1_usize..5).prop_map(|(q, limit)| Op::Search(q, limit))
+}
+
+/// Generates searches for movies that exist, typed wrong or not completely.
+pub(super) fn typed() -> impl Strategy<Value = Op> {
+    let n = || 0_usize..1000;
+    let error = n().prop_map(|n| match n % 4 {
+        0 => TypingError::Deletion,
+        1 => TypingError::Swap,
+        // The letter is chosen when the word is known.
+        2 => TypingError::Insertion(char::from(b'a' + u8::try_from(n % 26).unwrap_or(0))),
+        _ => TypingError::Substitution(char::from(b'a' + u8::try_from(n % 26).unwrap_or(0))),
+    });
+    let typed = prop_oneof![
+        5 => (n(), vec((error, n()), 1..3)).prop_map(|(word, errors)| Typed::WithErrors(word, errors)),
+        2 => n().prop_map(Typed::RunTogether),
+        2 => (n(), n()).prop_map(|(word, place)| Typed::Split(word, place)),
+        2 => n().prop_map(Typed::WithAbsent),
+        1 => Just(Typed::Unfinished),
+    ];
+    (n(), typed, 1_usize..5).prop_map(|(movie, typed, limit)| Op::SearchFor(movie, typed, limit))
 }
 
 /// Generates all kinds of requests.

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, fmt::Write as _, ops::RangeInclusive};
 
 use crate::{
     db::{
-        carried::Verdict,
         posting_keys,
+        verdict::Verdict,
         words::{self, Words, director_name},
     },
     domain::{

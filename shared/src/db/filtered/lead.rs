@@ -4,9 +4,9 @@
 //! every result, the one that got furthest decides most. So no page needs to know how long the lists are.
 
 use crate::db::{
-    carried::Verdict,
     filtered::lists::{By, Entry, List, Read},
     range::Direction,
+    verdict::Verdict,
 };
 
 /// A lead, and what was read of it.

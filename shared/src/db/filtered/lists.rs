@@ -18,7 +18,7 @@
 
 use crate::{
     db::{
-        carried::{Carried, Verdict},
+        carried::Carried,
         filtered::filters::{Filters, Said},
         genre::genre_by_date,
         index::{self, POSTING_BYTES},
@@ -29,6 +29,7 @@ use crate::{
         posting_keys::{self, MANY_GENRES, PostingKind},
         range::{Direction, KeyRange},
         store::{Consistency, Store},
+        verdict::Verdict,
     },
     domain::{MovieId, id::MAX_ID},
     error::Result,

@@ -4,7 +4,6 @@
 //! entries, so long texts don't make it more expensive than planned; entries of ordinary size cost a half of that or less.
 
 use crate::db::{
-    carried::Verdict,
     filtered::{
         lead::{Found, Lead},
         lists::{Entry, List, Read},
@@ -14,6 +13,7 @@ use crate::db::{
     posting::BYTES_PER_UNIT,
     posting_keys::PostingKind,
     range::Direction,
+    verdict::Verdict,
 };
 use crate::domain::id::MAX_ID;
 

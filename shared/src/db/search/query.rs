@@ -2,7 +2,7 @@
 
 use crate::{
     db::{
-        carried::{Carried, Part, Verdict},
+        carried::{Carried, Part},
         earlier_postings,
         keys::Key,
         page::PageLimit,
@@ -13,6 +13,7 @@ use crate::{
             plan::{DRIVER_CANDIDATES, FIRST_POSTINGS},
             ranges::{PostingRange, term_is_decided_by_key, title_is_decided_by_key},
         },
+        verdict::Verdict,
         words::{Term, Words, is_short},
     },
     domain::{MovieId, movie::MAX_WORDS, text},

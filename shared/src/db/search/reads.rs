@@ -1,7 +1,7 @@
 //! What a search has read of its ranges, and the walks along it.
 
 use crate::db::{
-    carried::{Carried, Verdict},
+    carried::Carried,
     posting::{Posting, RangeRead},
     posting_list::keys_with_words,
     search::{
@@ -10,6 +10,7 @@ use crate::db::{
         ranges::PostingRange,
         walk::Walk,
     },
+    verdict::Verdict,
 };
 
 /// The postings that a search has read, by range: of each range its first ones, or all.

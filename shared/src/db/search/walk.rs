@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     db::{
-        carried::Verdict,
         keys::Key,
         page::{PageLimit, Position, Reading, Slice, Window},
         posting::{Posting, RangeRead},
@@ -14,6 +13,7 @@ use crate::{
             query::{Driver, SearchQuery},
             ranges::PostingRange,
         },
+        verdict::Verdict,
     },
     domain::MovieId,
 };

@@ -1,12 +1,12 @@
 //! What the first try of a search shows about the words of its query.
 
 use crate::db::{
-    carried::Verdict,
     search::{
         query::SearchQuery,
         reads::Reads,
         second::typed::{Known, Typed, TypedWord},
     },
+    verdict::Verdict,
     words::{Term, is_short},
 };
 
