@@ -13,6 +13,7 @@ mod fault;
 mod handles;
 mod operations;
 mod server;
+mod tokens;
 mod writer;
 
 use std::{

@@ -3,9 +3,11 @@
 //! It scans, which no request does. Where DynamoDB has limits that the embedded engine lacks, it checks them too.
 
 mod newest;
+mod vocabulary;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use self::vocabulary::missing_words;
 use marquee_shared::{
     db::{
         Key, Store,
@@ -48,6 +50,7 @@ pub async fn discrepancies(store: &Store) -> Vec<String> {
     items.favorites();
     items.users();
     items.counters();
+    items.found.extend(vocabulary::discrepancies(&items.vocabulary));
     items.found
 }
 
@@ -89,6 +92,7 @@ struct Items {
     sweeps: BTreeSet<MovieId>,
     counters: BTreeMap<String, u64>,
     sessions: Vec<(Key, Item)>,
+    vocabulary: BTreeMap<Key, Item>,
     found: Vec<String>,
 }
 
@@ -216,6 +220,9 @@ impl Items {
             }
             "META" => {
                 self.counters.insert(key.sk, number(&item, "n"));
+            }
+            "NEAR" => {
+                self.vocabulary.insert(key, item);
             }
             "SESSION" => self.sessions.push((key, item)),
             "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}

@@ -138,6 +138,13 @@ impl<'a> Measuring<'a> {
         for path in ["/api/movies/?limit=1", "/api/users/me/favorites/?limit=1"] {
             user.get(path).send().await.is(200);
         }
+        // It has also seen the words of the movies that are measured.
+        let added = user.add(&body(catalog.added)).await;
+        let path = format!("/api/movies/{}/", added["id"]);
+        let retitled = json!({"title": catalog.retitled});
+        user.patch(&path).json(&retitled).send().await.is(200);
+        user.put(&path).json(&body(catalog.changed)).send().await.is(200);
+        user.delete(&path).send().await.is(204);
         proxied.proxy.gather_calls(HOLD);
         Self {
             proxied,
@@ -234,6 +241,11 @@ impl<'a> Measuring<'a> {
             }
             Ask::Addition => ready.body = Some(body(self.catalog.added)),
             Ask::AdditionWithImdbId => ready.body = Some(self.added_with_imdb_id()),
+            Ask::AdditionWithNewWord => {
+                let mut added = body(self.catalog.added);
+                added["title"] = json!(self.title_with_new_word());
+                ready.body = Some(added);
+            }
             Ask::ImdbId => {
                 ready.subject.movie = self.add_with_imdb_id().await;
                 ready.body = Some(json!({"imdb_id": unused_imdb_id()}));
@@ -245,6 +257,10 @@ impl<'a> Measuring<'a> {
             Ask::Title => {
                 ready.subject.movie = self.add().await;
                 ready.body = Some(json!({"title": self.catalog.retitled}));
+            }
+            Ask::NewWord => {
+                ready.subject.movie = self.add().await;
+                ready.body = Some(json!({"title": self.title_with_new_word()}));
             }
             Ask::Everything => {
                 ready.subject.movie = self.add().await;
@@ -262,6 +278,15 @@ impl<'a> Measuring<'a> {
             }
         }
         Some(ready)
+    }
+
+    /// The title of the measured movie with a last word of eight letters that no movie has.
+    fn title_with_new_word(&self) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let (title, _) = self.catalog.added[0].rsplit_once(' ').unwrap();
+        let letter = |digit: char| char::from(b'j' + digit as u8 - b'0');
+        let digits = format!("{:08}", NEXT.fetch_add(1, Ordering::Relaxed));
+        format!("{title} {}", digits.chars().map(letter).collect::<String>())
     }
 
     /// Adds the measured movie and returns its id.

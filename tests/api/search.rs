@@ -263,7 +263,7 @@ async fn a_blank_query_is_400_and_punctuation_finds_nothing() {
         let body = member.get(&path(q)).send().await.is(200).body;
         assert_eq!(
             body,
-            json!({"count": null, "next": null, "previous": null, "results": []}),
+            json!({"count": null, "next": null, "previous": null, "corrected_query": null, "results": []}),
             "{q}"
         );
     }

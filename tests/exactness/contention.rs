@@ -2,6 +2,7 @@
 //! change.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -304,7 +305,7 @@ impl Interleaving {
 
     async fn edit(&self, favorite: Option<bool>) -> MovieView {
         self.store
-            .edit_movie(self.movie, self.owner, None, |seen| {
+            .edit_movie(self.movie, self.owner, None, &BTreeSet::new(), |seen| {
                 self.add_favorite();
                 let fields: MovieFields = seen.view.movie.fields.clone();
                 Ok(Edit {

@@ -31,7 +31,7 @@ use tokio::{
 
 use crate::support::{
     Caller, PASSWORD,
-    audit::{audit, scan},
+    audit::{audit, missing_words, scan},
     movie,
 };
 
@@ -177,7 +177,8 @@ impl Writer {
                 .map(|(id, movie)| (*id, movie.clone()))
                 .filter(|_| step % 5 > 0)
             else {
-                let title = format!("{} {}", self.user.username, self.added);
+                // Its last word is new.
+                let title = format!("{0} {1} {0}{1}", self.user.username, self.added);
                 self.added += 1;
                 let movie = movie(&title, "A. Writer", "Thriller, Suspense", "2001-01-01");
                 let Some(added) = send(&self.user, Method::POST, "/api/movies/", Some(movie)).await else {
@@ -261,7 +262,7 @@ impl Writer {
     }
 }
 
-/// Guarantees 32 and 43. The process is killed three times while four users write.
+/// Guarantees 32, 43 and 68. The process is killed three times while four users write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
     let data = tempfile::tempdir().unwrap();
@@ -290,6 +291,7 @@ async fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
 
         server = RunningServer::start(data.path()).await;
         audit(&server.table).await;
+        assert_eq!(missing_words(&server.table).await, [""; 0]);
         for writer in &mut writers {
             writer.check(&server).await;
         }

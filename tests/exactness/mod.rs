@@ -16,3 +16,4 @@ mod outages;
 mod races;
 mod search;
 mod shards;
+mod vocabulary;

@@ -25,6 +25,7 @@ use marquee_shared::{
         newest::{Entry, MOST, TRIM_ABOVE},
         page::{PageLimit, Window},
         transaction::Transaction,
+        vocabulary::vocabulary_words,
     },
     domain::{Genre, MovieFields, MovieId, ReleaseDate, UserId},
 };
@@ -128,7 +129,8 @@ async fn edit(store: &Store, user: UserId, id: MovieId, fields: &MovieFields) ->
             favorite: None,
         })
     };
-    store.edit_movie(id, user, None, decide).await.map(drop)
+    let words = vocabulary_words(fields);
+    store.edit_movie(id, user, None, &words, decide).await.map(drop)
 }
 
 async fn categories(store: &Store) -> Categories {

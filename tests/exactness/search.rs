@@ -199,7 +199,11 @@ async fn pages(
     let back = window.is_backward();
     let mut pages = Vec::new();
     loop {
-        let page = store.search_movies(query, &window, limit, None).await.unwrap();
+        let page = store
+            .search_movies(query, &window, limit, None)
+            .await
+            .unwrap()
+            .slice;
         pages.push(page.items.iter().map(|movie| movie.movie.id.get()).collect());
         let (on, way_back) = if back {
             (page.previous, page.next)

@@ -109,7 +109,7 @@ async fn accounts(recorder: &mut Recorder) -> Caller {
 async fn writes(recorder: &mut Recorder, owner: &Caller) {
     let alien = movie("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25");
     let call = owner.post("/api/movies/").json(&alien);
-    let patterns = ["AP-10", "AP-25", "AP-37"];
+    let patterns = ["AP-10", "AP-25", "AP-37", "AP-40", "AP-41"];
     let request = "POST /api/movies/, the first of a process with a token";
     recorder.send("create_movie", &patterns, request, call, 201).await;
     let mut blade_runner = movie("Blade Runner", "Ridley Scott", "Sci-Fi", "1982-06-25");
@@ -119,7 +119,7 @@ async fn writes(recorder: &mut Recorder, owner: &Caller) {
     recorder
         .send(
             "create_movie_with_imdb_id",
-            &["AP-10", "AP-37"],
+            &["AP-10", "AP-37", "AP-40", "AP-41"],
             request,
             call,
             201,
@@ -130,7 +130,7 @@ async fn writes(recorder: &mut Recorder, owner: &Caller) {
     recorder
         .send(
             "update_movie",
-            &["AP-11"],
+            &["AP-11", "AP-40", "AP-41"],
             "PATCH /api/movies/1/ with another title",
             call,
             200,

@@ -1,13 +1,16 @@
 //! Request and response bodies, and the parameters that the OpenAPI document describes.
 
+use std::collections::BTreeSet;
+
 use marquee_shared::{
     Error, Result,
-    db::{categories::Category, favorite::FavoriteState, movie::MovieView},
+    db::{categories::Category, favorite::FavoriteState, movie::MovieView, vocabulary::text_words},
     domain::{
         CoverImage, Description, Director, Genres, ImdbId, MovieFields, MovieId, ReleaseDate, Title, UserId,
     },
     error::FieldErrors,
     http::{
+        Collection,
         body::{Field, Fields, FromFields},
         wire::MovieBody,
     },
@@ -29,6 +32,45 @@ impl From<Vec<MovieView>> for MovieList {
     fn from(views: Vec<MovieView>) -> Self {
         Self {
             results: views.into_iter().map(MovieBody::from).collect(),
+        }
+    }
+}
+
+/// A page of the results of a search.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SearchPage)]
+pub(crate) struct SearchBody {
+    /// Always null: the results of a search are not counted.
+    #[schema(required, minimum = 0)]
+    count: Option<u64>,
+    /// The URL of the next page, or null on the last one.
+    #[schema(required, format = "uri")]
+    next: Option<String>,
+    /// The URL of the previous page, or null on the first one.
+    #[schema(required, format = "uri")]
+    previous: Option<String>,
+    /// The query that was answered instead of `q`, which no movie matches. Null if `q` itself was answered.
+    #[schema(required, example = "star wars")]
+    corrected_query: Option<String>,
+    /// The results on this page.
+    results: Vec<MovieBody>,
+}
+
+impl SearchBody {
+    /// Returns the body for a page of movies, which answers `corrected_query` if there is one.
+    pub(crate) fn new(page: Collection<MovieBody>, corrected_query: Option<String>) -> Self {
+        let Collection {
+            count,
+            next,
+            previous,
+            results,
+        } = page;
+        Self {
+            count,
+            next,
+            previous,
+            corrected_query,
+            results,
         }
     }
 }
@@ -298,6 +340,11 @@ impl MoviePatch {
     /// [`Error::Invalid`] if the result has too many different words.
     pub(crate) fn apply(&self, movie: &MovieFields) -> Result<MovieFields> {
         self.over(Some(movie))
+    }
+
+    /// Returns the words of its texts that belong in the vocabulary.
+    pub(crate) fn vocabulary_words(&self) -> BTreeSet<String> {
+        text_words(self.title.as_ref(), self.director.as_ref(), self.genre.as_ref())
     }
 
     /// Returns the fields of the patch, and from `old` those that the patch lacks.

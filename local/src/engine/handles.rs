@@ -16,7 +16,10 @@ use std::{
 
 use dynoxide::{Database, DynoxideError, storage::Storage};
 
-use super::writer::{Writer, Writing};
+use super::{
+    tokens::Answers,
+    writer::{Writer, Writing},
+};
 
 /// How many readers a file has at least. One more than there are threads that run requests is enough: the other thread is
 /// the endpoint's.
@@ -32,6 +35,8 @@ pub(super) struct Handles(RwLock<Option<Arc<Open>>>);
 pub(super) struct Open {
     /// The general handle.
     pub(super) database: Database,
+    /// The answers of transactions, for those that are sent again.
+    pub(super) answers: Arc<Answers>,
     /// The other handles of a file.
     file: Option<FileHandles>,
 }
@@ -49,7 +54,7 @@ impl Handles {
     /// The handle of a new table in memory.
     pub(super) fn memory() -> Result<Self, DynoxideError> {
         let database = Database::memory()?;
-        Ok(Self::of(Open { database, file: None }))
+        Ok(Self::of(database, None))
     }
 
     /// Opens the handles of a file, which is created if it doesn't exist.
@@ -61,13 +66,16 @@ impl Handles {
             writer: Writer::start(Writing::open(path)?)?,
             path: path.to_owned(),
         };
-        Ok(Self::of(Open {
-            database,
-            file: Some(file),
-        }))
+        Ok(Self::of(database, Some(file)))
     }
 
-    fn of(open: Open) -> Self {
+    fn of(database: Database, file: Option<FileHandles>) -> Self {
+        let answers = Arc::default();
+        let open = Open {
+            database,
+            answers,
+            file,
+        };
         Self(RwLock::new(Some(Arc::new(open))))
     }
 

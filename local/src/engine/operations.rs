@@ -1,23 +1,27 @@
 //! DynamoDB's operations by name. The engine defines the JSON of their requests and responses.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use dynoxide::{Database, DynoxideError, actions};
 use futures_util::FutureExt as _;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::handles::Open;
+use super::{handles::Open, tokens::Token};
 
-/// Maps the name of each operation to a method of the database, and reads and writes the method's JSON.
+/// The operation that has a token (`tokens`).
+const TRANSACTION: &str = "TransactWriteItems";
+
+/// Maps the name of each other operation to a method of the database, and reads and writes the method's JSON.
 macro_rules! operations {
     ($(
         $kind:ident { $($name:literal => $method:ident,)* }
     )*) => {
         /// Every operation of the engine.
-        const KNOWN: &[&str] = &[$($($name),*),*];
+        const KNOWN: &[&str] = &[TRANSACTION, $($($name),*),*];
 
         async fn dispatch(handles: &Open, operation: &str, body: &str) -> Result<String, DynoxideError> {
             match operation {
+                TRANSACTION => transact(handles, body).await,
                 $($($name => {
                     let request = read(body)?;
                     write(&operations!($kind, handles, request, $method)?)
@@ -45,7 +49,6 @@ operations! {
         "BatchWriteItem" => batch_write_item,
         "DeleteItem" => delete_item,
         "PutItem" => put_item,
-        "TransactWriteItems" => transact_write_items,
         "UpdateItem" => update_item,
     }
     define {
@@ -72,6 +75,25 @@ operations! {
         "SearchVectors" => search_vectors,
         "TransactGetItems" => transact_get_items,
     }
+}
+
+/// Runs a transaction, unless it has a token that an earlier one had.
+async fn transact(handles: &Open, body: &str) -> Result<String, DynoxideError> {
+    let mut request: actions::transact_write_items::TransactWriteItemsRequest = read(body)?;
+    let token = Token::of(body);
+    if token.is_some() {
+        request.client_request_token = None;
+    }
+    let answers = Arc::clone(&handles.answers);
+    handles
+        .write(move |database| {
+            let run = || write(&database.transact_write_items(request)?);
+            match token {
+                Some(token) => answers.once(&token, run),
+                None => run(),
+            }
+        })
+        .await
 }
 
 /// The result of a future of the engine, which never waits: SQLite's calls block.

@@ -22,7 +22,7 @@ pub struct StoredItem(Vec<(Name, AttributeValue)>);
 type Name = Cow<'static, str>;
 
 /// The names that most items have, the most frequent first. A name that is missing here is copied for each item.
-static NAMES: [&str; 33] = [
+static NAMES: [&str; 34] = [
     "pk",
     "sk",
     "date",
@@ -56,6 +56,7 @@ static NAMES: [&str; 33] = [
     "current",
     "previous",
     "expires",
+    "w",
 ];
 
 /// The number of attributes for which a [`StoredItem`] has room at first: as many as a movie has.

@@ -15,16 +15,19 @@ use crate::{
         keys::{self, Key},
         likes::{CountChange, ONE_FAVORITE},
         movie::{MovieItem, MovieView},
+        new_words::READ_FOR_NEW,
         optimistic::{Plan, Revision},
         store::Store,
         transaction::{CommitCheck, Outcome, Transaction},
+        vocabulary::vocabulary_words,
     },
     domain::{MovieFields, MovieId, UserId},
     error::Result,
 };
 
 impl Store {
-    /// AP-10: adds a movie with its postings and counts, and with the favorite of `favorite_of`, in one transaction.
+    /// AP-10: adds a movie with its postings and counts, and with the favorite of `favorite_of`, in one transaction. Words that
+    /// are new are added to the vocabulary before.
     ///
     /// # Errors
     /// [`Error::Conflict`](crate::Error::Conflict) if another movie has its IMDb id.
@@ -34,7 +37,14 @@ impl Store {
         user: UserId,
         favorite_of: Option<UserId>,
     ) -> Result<MovieView> {
-        let (id, genres) = tokio::try_join!(self.take_ids(Counter::MovieIds, 1), self.genres_of_new(fields))?;
+        let words = vocabulary_words(fields);
+        let read = READ_FOR_NEW.saturating_sub(fields.genres.iter().count());
+        let (id, genres, new_words) = tokio::try_join!(
+            self.take_ids(Counter::MovieIds, 1),
+            self.genres_of_new(fields),
+            self.new_words(&words, read)
+        )?;
+        self.add_words(&new_words).await?;
         let id = Some(id)
             .filter(|id| *id < ONE_FAVORITE)
             .and_then(|id| MovieId::try_from(id).ok());

@@ -16,6 +16,13 @@ use crate::{
 /// The length of a ChaCha20-Poly1305 key in bytes (RFC 8439).
 pub const KEY_BYTES: usize = 32;
 
+/// The bit of a cursor's first byte that says that the page ends before the position.
+const BEFORE: u8 = 1;
+/// The bit of a cursor's first byte that says that the cursor has a corrected query.
+const CORRECTED: u8 = 2;
+/// Separates the sort key from the corrected query. Neither contains it.
+const SEPARATOR: char = '\0';
+
 /// The key that encrypts cursors. All functions use the same one.
 pub struct CursorKey(LessSafeKey);
 
@@ -42,14 +49,20 @@ impl CursorKey {
     /// # Errors
     /// [`Error::Internal`] for the first page, which has no cursor, and if the system has no randomness.
     pub fn seal(&self, scope: &str, window: &Window) -> Result<String> {
-        let (direction, position) = match window {
+        let (mut flags, position) = match window {
             Window::First => return Err(Error::internal("the first page has no cursor")),
             Window::After(position) => (0, position),
-            Window::Before(position) => (1, position),
+            Window::Before(position) => (BEFORE, position),
         };
+        let mut text = position.key.clone();
+        if let Some(corrected_query) = &position.corrected_query {
+            flags |= CORRECTED;
+            text.push(SEPARATOR);
+            text.push_str(corrected_query);
+        }
         let nonce: [u8; aead::NONCE_LEN] = random()?;
-        let mut sealed = vec![direction, position.driver, position.range];
-        sealed.extend_from_slice(position.key.as_bytes());
+        let mut sealed = vec![flags, position.driver, position.range];
+        sealed.extend_from_slice(text.as_bytes());
         self.0
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(scope), &mut sealed)
             .map_err(|_| Error::internal("a cursor can't be encrypted"))?;
@@ -77,15 +90,23 @@ impl CursorKey {
         let (nonce, sealed) = bytes.split_at_mut_checked(aead::NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let plain = self.0.open_in_place(nonce, Aad::from(scope), sealed).ok()?;
-        let (&[direction, driver, range], key) = plain.split_first_chunk()?;
+        let (&[flags, driver, range], text) = plain.split_first_chunk()?;
+        let text = std::str::from_utf8(text).ok()?;
+        let (key, corrected_query) = if flags & CORRECTED == 0 {
+            (text, None)
+        } else {
+            let (key, corrected_query) = text.split_once(SEPARATOR)?;
+            (key, Some(corrected_query.to_owned()))
+        };
         let position = Position {
             driver,
             range,
-            key: String::from_utf8(key.to_vec()).ok()?,
+            key: key.to_owned(),
+            corrected_query,
         };
-        match direction {
+        match flags & !CORRECTED {
             0 => Some(Window::After(position)),
-            1 => Some(Window::Before(position)),
+            BEFORE => Some(Window::Before(position)),
             _ => None,
         }
     }
@@ -100,6 +121,7 @@ mod tests {
             driver: 1,
             range: 3,
             key: "drama#0000000000000007".into(),
+            corrected_query: None,
         })
     }
 
@@ -109,6 +131,21 @@ mod tests {
         let cursor = key.seal("favorites:1", &window()).unwrap();
         assert_eq!(key.open("favorites:1", &cursor).unwrap(), window());
         assert!(key.open("favorites:2", &cursor).is_err());
+    }
+
+    #[test]
+    fn a_cursor_of_a_corrected_query_holds_it_in_both_directions() {
+        let key = CursorKey::new(&[7; KEY_BYTES]).unwrap();
+        let Window::After(position) = window().of_corrected_query("star wars") else {
+            panic!("the window has another direction");
+        };
+        for window in [Window::After(position.clone()), Window::Before(position)] {
+            let cursor = key.seal("search starwars", &window).unwrap();
+            let opened = key.open("search starwars", &cursor).unwrap();
+            assert_eq!(opened, window);
+            let corrected_query = &opened.position().unwrap().corrected_query;
+            assert_eq!(corrected_query.as_deref(), Some("star wars"));
+        }
     }
 
     /// Guarantee 26.

@@ -1,6 +1,6 @@
 //! Editing a movie: AP-11.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     clock::Instant,
@@ -14,10 +14,12 @@ use crate::{
         keys::{self, Key},
         likes::{CountChange, LIKED_ONCE, LIKED_VALUE, LikesCondition, LikesShards},
         movie::{MovieItem, MovieView, NO_MOVIE},
+        new_words::READ_FOR_EDIT,
         optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         store::Store,
         transaction::{CommitCheck, MAX_ACTIONS, OnConflict, Outcome, Transaction},
         user::UserItem,
+        vocabulary::vocabulary_words,
     },
     domain::{MovieFields, MovieId, UserId},
     error::{Error, Result},
@@ -49,6 +51,10 @@ impl Store {
     /// AP-11: edits a movie. `decide` returns the edit for the movie as it is. If the movie is edited meanwhile, `decide` is
     /// called again. Only postings whose key or text changes are written.
     ///
+    /// `words` are the words of the request's texts, as far as they [belong in the vocabulary](crate::db::vocabulary::text_words). Which of them are
+    /// new is read together with the movie. The new ones that the edited movie has are added to the vocabulary before the
+    /// edit.
+    ///
     /// # Errors
     /// [`Error::NotFound`] if there is no such movie, before `decide` is called; any error of
     /// `decide`; [`Error::Conflict`] if another movie has the IMDb id.
@@ -57,13 +63,23 @@ impl Store {
         id: MovieId,
         caller: UserId,
         named: Option<UserId>,
+        words: &BTreeSet<String>,
         decide: impl Fn(&EditView) -> Result<Edit>,
     ) -> Result<MovieView> {
         let mut attempts = WriteAttempts::of("edit_movie");
         loop {
             attempts.next().await?;
-            let seen = self.read_for_edit(id, caller, named).await?;
+            // A strongly consistent read of the named user costs as much as two of words.
+            let most = READ_FOR_EDIT - 2 * usize::from(named.is_some());
+            let (seen, _) = tokio::try_join!(
+                self.read_for_edit(id, caller, named),
+                // Those that it finds are known from now on.
+                self.new_words(words, most)
+            )?;
             let edit = decide(&seen)?;
+            // The vocabulary has the words of the movie as it is.
+            let words = &vocabulary_words(&edit.fields) - &vocabulary_words(&seen.view.movie.fields);
+            self.add_words(&words).await?;
             let mut plan = EditPlan::new(&seen.view, &edit, caller, self.clock.now(), self.likes_shards);
             if self.commit(&mut plan).await? == PlanOutcome::Outdated {
                 continue;

@@ -319,6 +319,27 @@ fn first_three(word: &str) -> &str {
     word.char_indices().nth(3).map_or(word, |(end, _)| &word[..end])
 }
 
+/// An item of the [vocabulary](crate::db::vocabulary): `NEAR#<letters>#<place>#<piece>`. It has words of this many letters
+/// that have this piece at this place.
+#[must_use]
+pub fn near(letters: usize, place: usize, piece: &str) -> Key {
+    Key::new(format!("{NEAR}{letters}#{place}#{piece}"), "NEAR")
+}
+
+/// The number of letters, the place and the piece in the key of an item of the vocabulary. `None` for any other key.
+#[must_use]
+pub fn near_parts(key: &Key) -> Option<(usize, usize, &str)> {
+    let mut parts = key.pk.strip_prefix(NEAR)?.splitn(3, END);
+    Some((
+        parts.next()?.parse().ok()?,
+        parts.next()?.parse().ok()?,
+        parts.next()?,
+    ))
+}
+
+/// What the partition of every item of the vocabulary begins with.
+const NEAR: &str = "NEAR#";
+
 /// An IMDb id that a movie has: `IMDB#<imdb_id>`.
 #[must_use]
 pub fn imdb_id(id: &ImdbId) -> Key {

@@ -25,6 +25,7 @@
 //! | [`retry`] | deadlines, retries and pauses |
 //! | [`likes`] | the `likes` attribute, which encodes a movie's favorite count, and the shards of its index |
 //! | `last_id` | the last id that a process has seen |
+//! | [`known_words`] | the words that a process has seen in the vocabulary |
 //! | [`store`] | the table; calls on one item or one range |
 //! | [`batch`] | calls on many items |
 //! | [`transaction`] | transactions |
@@ -47,6 +48,10 @@
 //! | [`genre`] | genres, their counts and their newest movies |
 //! | [`imdb_id`] | the movie of each IMDb id |
 //! | [`words`] | a movie's words, and which words of a search match them |
+//! | `vocabulary::pieces` | the pieces of a word, and its entries in the vocabulary |
+//! | `vocabulary::near` | the words near a typed word |
+//! | [`vocabulary`] | the words of the catalog, by which mistyped words are corrected |
+//! | [`new_words`] | finding new words and adding them to the vocabulary |
 //! | [`carried`] | the words that a posting carries |
 //! | [`index`] | a movie's postings |
 //! | [`posting`] | reading postings |
@@ -88,12 +93,14 @@ pub mod import;
 pub mod index;
 pub mod item;
 pub mod keys;
+pub mod known_words;
 mod last_id;
 pub mod layout;
 pub mod likes;
 mod likes_index;
 pub mod movie;
 pub mod movie_lists;
+pub mod new_words;
 pub mod newest;
 pub mod newest_change;
 mod optimistic;
@@ -110,6 +117,7 @@ pub mod store;
 mod sweep;
 pub mod transaction;
 pub mod user;
+pub mod vocabulary;
 pub mod walk;
 pub mod words;
 

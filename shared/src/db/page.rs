@@ -51,6 +51,8 @@ pub struct Position {
     pub range: u8,
     /// The sort key.
     pub key: String,
+    /// The corrected query that the walk of a search answers. `None` in every other walk.
+    pub corrected_query: Option<String>,
 }
 
 impl Position {
@@ -60,6 +62,7 @@ impl Position {
             driver: 0,
             range: 0,
             key: key.into(),
+            corrected_query: None,
         }
     }
 
@@ -97,6 +100,15 @@ impl Window {
             Self::First => None,
             Self::After(position) | Self::Before(position) => Some(position),
         }
+    }
+
+    /// The same window, in the walk of a corrected query.
+    #[must_use]
+    pub fn of_corrected_query(mut self, corrected_query: &str) -> Self {
+        if let Self::After(position) | Self::Before(position) = &mut self {
+            position.corrected_query = Some(corrected_query.to_owned());
+        }
+        self
     }
 
     /// The direction in which the page is read in a collection of this order.

@@ -88,6 +88,15 @@ use crate::{
     error::{Error, Result},
 };
 
+/// A page of the movies that a search found.
+#[derive(Debug, Default)]
+pub struct SearchPage {
+    /// The movies.
+    pub slice: Slice<MovieView>,
+    /// The query that the movies match, if it isn't the one that was asked.
+    pub corrected_query: Option<String>,
+}
+
 impl Store {
     /// AP-09: a page of the movies that match `query`.
     ///
@@ -101,7 +110,7 @@ impl Store {
         window: &Window,
         limit: PageLimit,
         caller: Option<UserId>,
-    ) -> Result<Slice<MovieView>> {
+    ) -> Result<SearchPage> {
         let direction = window.reading(Direction::Ascending);
         let mut walk = match window.position() {
             None => self.start_walk(query, limit).await?,
@@ -125,7 +134,11 @@ impl Store {
         }
         let (driver, page) = walk.into_page(found, window, limit);
         let (hits, place) = page.split();
-        Ok(place.with_items(self.movies_of(query, &driver, &hits, caller).await?))
+        let movies = self.movies_of(query, &driver, &hits, caller).await?;
+        Ok(SearchPage {
+            slice: place.with_items(movies),
+            corrected_query: None,
+        })
     }
 
     /// The first round of a first page: reads the titles and the ranges of each candidate in parallel, and picks the

@@ -25,6 +25,7 @@ use crate::{
         expression::{Condition, ConditionFailed, Conditional, Update},
         item::{Item, StoredItem, number, text},
         keys::{Index, Key},
+        known_words::KnownWords,
         last_id::LastId,
         likes::LikesShards,
         range::{Direction, KeyRange},
@@ -47,6 +48,8 @@ pub struct Store {
     pub likes_shards: LikesShards,
     /// The last movie id that this process has seen.
     pub(crate) last_movie: LastId,
+    /// The words that this process has seen in the vocabulary.
+    pub(crate) known_words: KnownWords,
 }
 
 /// What one Query read.
@@ -77,6 +80,7 @@ impl Store {
             clock,
             likes_shards: LikesShards::default(),
             last_movie: LastId::default(),
+            known_words: KnownWords::default(),
         }
     }
 

@@ -7,8 +7,8 @@ use marquee_shared::{
     db::{
         categories::Category,
         newest,
-        page::{Counted, PageLimit, Slice},
-        search::SearchQuery,
+        page::{Counted, PageLimit},
+        search::{SearchPage, SearchQuery},
     },
     http::{
         Collection, PageQuery,
@@ -20,7 +20,9 @@ use marquee_shared::{
 };
 use serde_json::value::RawValue;
 
-use crate::wire::{CategoryBody, CategoryParams, MostLikedParams, MovieList, NewestParams, SearchParams};
+use crate::wire::{
+    CategoryBody, CategoryParams, MostLikedParams, MovieList, NewestParams, SearchBody, SearchParams,
+};
 
 /// The most characters of `q`. The title, the director and the genres of a movie fit.
 const MAX_Q_CHARS: usize = 600;
@@ -34,6 +36,11 @@ const MAX_Q_CHARS: usize = 600;
 /// Movies whose title equals `q` come first, then those whose title begins with `q`, then all others. If `q` is one word,
 /// the others are ordered by what matches: title, director, genre.
 ///
+/// If no movie matches, `q` is corrected: words with typing errors (one error in a word of 4 to 7 letters, two in a longer
+/// word), words run together (`starwars`), words split (`god father`), and words that no movie has. `corrected_query` is the
+/// query that was answered instead. A query that matches a movie is never corrected. The words of a movie that was just added
+/// can take a moment to be found by corrections.
+///
 /// A page can have fewer results than `limit`, or none, and still have `next`. This happens when every word of `q` is common
 /// or when the movies have very long texts.
 #[utoipa::path(
@@ -42,7 +49,7 @@ const MAX_Q_CHARS: usize = 600;
     tag = "movies",
     params(SearchParams, PageParams),
     responses(
-        (status = 200, description = "A page of movies. `count` is null.", body = Collection<MovieBody>),
+        (status = 200, description = "A page of movies. `count` is null.", body = SearchBody),
         BadRequest, Unauthenticated, Unavailable
     ),
     security((), ("bearer" = []))
@@ -51,7 +58,7 @@ pub(crate) async fn search_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
-) -> Result<Json<Collection<MovieBody>>> {
+) -> Result<Json<SearchBody>> {
     let (params, mut errors) = params.open();
     let q = params.get("q").unwrap_or_default().trim().to_owned();
     if q.is_empty() {
@@ -61,8 +68,8 @@ pub(crate) async fn search_movies(
     }
     let scope = format!("search {q}");
     let page = PageQuery::read_with(&state, params, DEFAULT_LIMIT, scope, errors).await?;
-    let slice = match SearchQuery::parse(&q) {
-        None => Slice::default(),
+    let found = match SearchQuery::parse(&q) {
+        None => SearchPage::default(),
         Some(query) => {
             state
                 .store
@@ -70,8 +77,9 @@ pub(crate) async fn search_movies(
                 .await?
         }
     };
-    let slice = MovieBody::slice(slice);
-    Ok(Json(page.collection(&state, None, slice).await?))
+    let slice = MovieBody::slice(found.slice);
+    let page = page.collection(&state, None, slice).await?;
+    Ok(Json(SearchBody::new(page, found.corrected_query)))
 }
 
 /// List categories

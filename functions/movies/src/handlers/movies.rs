@@ -1,5 +1,7 @@
 //! The operations on movies: list, add, get, replace, update and delete.
 
+use std::collections::BTreeSet;
+
 use axum::{
     Json,
     extract::State,
@@ -14,6 +16,7 @@ use marquee_shared::{
         movie::{MovieView, NO_MOVIE},
         movie_lists::MovieOrder,
         page::{Counted, Slice},
+        vocabulary::vocabulary_words,
     },
     domain::{ImdbId, MovieFields, MovieId, Role, UserId, genre},
     http::{
@@ -181,7 +184,8 @@ pub(crate) async fn replace_movie(
         }
         edit(seen, fields, new.user, new.favorite)
     };
-    change(&state, &caller, id, new.user, decide).await
+    let words = vocabulary_words(&new.fields);
+    change(&state, &caller, id, new.user, &words, decide).await
 }
 
 /// Update a movie
@@ -211,7 +215,8 @@ pub(crate) async fn update_movie(
         let fields = patch.apply(&seen.view.movie.fields)?;
         edit(seen, fields, patch.user, patch.favorite)
     };
-    change(&state, &caller, id, patch.user, decide).await
+    let words = patch.vocabulary_words();
+    change(&state, &caller, id, patch.user, &words, decide).await
 }
 
 /// Delete a movie
@@ -249,13 +254,17 @@ async fn change(
     caller: &Caller,
     id: MovieId,
     named: Option<UserId>,
+    words: &BTreeSet<String>,
     decide: impl Fn(&EditView) -> Result<Edit>,
 ) -> Result<Response> {
     let decide = |seen: &EditView| {
         may_change(seen)?;
         decide(seen)
     };
-    let view = state.store.edit_movie(id, caller.id, named, decide).await?;
+    let view = state
+        .store
+        .edit_movie(id, caller.id, named, words, decide)
+        .await?;
     Ok(movie_response(view))
 }
 

@@ -112,6 +112,7 @@ impl Walk {
             driver: self.driver.term,
             range: read.range,
             key: posting.key.sk.clone(),
+            corrected_query: None,
         }
     }
 
