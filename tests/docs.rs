@@ -90,8 +90,9 @@ fn key_makers() -> (Vec<String>, BTreeSet<String>) {
         "BUCKET",
     ];
     // These apply to parts and ranges of postings' keys.
-    const PARTS: [&str; 7] = [
+    const PARTS: [&str; 8] = [
         "MAX_TITLE_BYTES",
+        "date_position",
         "joined",
         "word_fits",
         "title_prefix",

@@ -19,6 +19,7 @@ use marquee_shared::{
         layout::LAYOUT,
         likes::{LikesShards, ONE_FAVORITE},
         movie::MovieItem,
+        posting_keys::PostingKind,
         user::{LoginItem, LoginKind, UserItem},
     },
     domain::{Genre, ImdbId, MovieId, UserId, username::fold_name},
@@ -118,12 +119,11 @@ impl Items {
                 self.report(format!("a key of {bytes} bytes: {name} of {key:?}"));
             }
         }
-        let most = match (key.pk.split('#').next(), key.sk.chars().next()) {
-            (Some("WORD"), Some('0')) => index::POSTING_BYTES[0],
-            (Some("WORD"), _) => index::POSTING_BYTES[1],
-            (Some("GENRE"), _) => index::POSTING_BYTES[3],
-            _ => return,
-        };
+        let class = key.pk.split('#').next().unwrap_or_default();
+        if !["WORD", "GENRE", "YEAR"].contains(&class) {
+            return;
+        }
+        let most = index::POSTING_BYTES[PostingKind::of(key).index()];
         let bytes: usize = item
             .keys()
             .map(|name| name.len() + item.text(name).map_or(0, str::len))
@@ -172,7 +172,7 @@ impl Items {
                 }
                 Err(e) => self.report(format!("{key:?} is not a valid login: {e:?}")),
             },
-            "WORD" | "GENRE" => {
+            "WORD" | "GENRE" | "YEAR" => {
                 self.index.insert(key, item);
             }
             "GENRES" => {

@@ -77,13 +77,14 @@ impl Catalog {
         (!named.contains('{')).then_some(named)
     }
 
-    /// How many postings the added movie has: one for each word of its title, of its director, and of each genre.
+    /// How many postings the added movie has: one for each word of its title, of its director, and of each genre, and one for
+    /// its year.
     #[must_use]
     pub fn postings(&self) -> u32 {
         let [title, director, genres, _] = self.added;
         let distinct = |text: &str| text::words(text).into_iter().collect::<BTreeSet<_>>().len();
         let of_genres: usize = genres.split(", ").map(distinct).sum();
-        u32::try_from(distinct(&format!("{title} {director}")) + of_genres).unwrap()
+        u32::try_from(distinct(&format!("{title} {director}")) + of_genres + 1).unwrap()
     }
 }
 

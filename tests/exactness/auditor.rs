@@ -132,9 +132,9 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
         ("missing", keys::movie(id), set("title", text("Aliens"))),
         ("orphan", keys::movie(id), removed()),
         (
-            "more than 292",
+            "more than 296",
             item("WORD#ali", "0#alien-nation"),
-            set("text", text("x".repeat(292))),
+            set("text", text("x".repeat(296))),
         ),
         ("missing", item("WORD#ali", "0#alien-nation"), removed()),
         ("missing", item("WORD#nat", "1#nation"), removed()),

@@ -4,32 +4,41 @@
 //! of a search would depend on the length of texts. If all words fit, the posting carries [all](Words::encode):
 //!
 //! ```text
-//! the kid|charles chaplin|comedy,silent film
+//! the kid|charles chaplin|comedy,silent film|1921
 //! ```
 //!
-//! If they don't fit, it carries `~<shared> <first> <word> <word>…`:
+//! If they don't fit, it carries `~<shared>,<year> <first> <word> <word>…`:
 //!
 //! ```text
-//! ~3 the chap~ char~ come~ film kid sile~
+//! ~3,1921 the chap~ char~ come~ film kid sile~
 //! ```
 //!
 //! * `shared` is the number of first characters that the posting's word has in common with a word of an earlier posting of
 //!   the movie: of the word with the most. It decides whether this posting is the movie's first in a walk along a word.
+//! * `year` is the year of the release. Texts of earlier layouts lack it, and the comma before it.
 //! * `first` is the title's first word, or `-` if the title has no words. It rules out most titles that don't begin with the
-//!   words of a search.
-//! * The movie's other words follow, each once. Every word is cut to the same number of bytes. A word that was cut
-//!   ends in `~`.
+//!   words of a search. `-` after the word says that a sign joins it to the next one, so the title also begins with another
+//!   word, the closed-up one.
+//! * The movie's other words follow, each once, as they are [compared](Words::compared). Every word is cut to the same number of
+//!   bytes. A word that was cut ends in `~`.
 //!
 //! This is nearly always enough to decide whether the movie is a hit. If it isn't, the movie itself decides.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
-use crate::db::words::{Words, is_short, matches};
+use crate::{
+    db::words::{Term, Words, is_short, matches},
+    domain::text::{begins_with_run, canonical},
+};
 
 /// Marks a text that doesn't carry all words, and each word that was cut. No normalized text contains it.
 const CUT: char = '~';
+/// Separates the year from what is before it.
+const YEAR: char = ',';
 /// Replaces the first word of a title without words.
 const NO_WORD: &str = "-";
+/// Follows the first word of a title if a sign joins it to the next one.
+const JOINED: char = '-';
 
 /// The answer to a question about a movie, as far as the words that a posting carries decide it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +83,8 @@ pub enum Carried {
 pub struct Part {
     /// How many characters the posting's word shares with a word of an earlier posting of the movie.
     pub shared: usize,
+    /// The year of the release. `None` if the text is of an earlier layout.
+    pub year: Option<u16>,
     /// `None` if the posting has no room for any word.
     words: Option<PartWords>,
 }
@@ -82,6 +93,8 @@ pub struct Part {
 struct PartWords {
     /// The title's first word, if the title has words.
     first: Option<WordStart>,
+    /// Whether a sign joins it to the next word.
+    is_joined: bool,
     /// The movie's other words.
     others: Vec<WordStart>,
 }
@@ -107,9 +120,9 @@ impl WordStart {
         if !self.is_cut {
             return matches(&self.text, word).into();
         }
-        if !is_short(word) && self.text.starts_with(word) {
+        if !is_short(word) && matches(&self.text, word) {
             Verdict::Yes
-        } else if self.may_begin_with(word) {
+        } else if self.may_begin_with(word) || begins_with_run(word) {
             Verdict::Unknown
         } else {
             Verdict::No
@@ -134,26 +147,52 @@ impl Carried {
             return Words::decode(text).map(Self::All);
         };
         let mut words = part.split(' ');
-        let shared = words.next()?.parse().ok()?;
-        let first = words.next();
-        let words = first.map(|first| PartWords {
-            first: (first != NO_WORD).then(|| WordStart::decode(first)),
-            others: words.map(WordStart::decode).collect(),
+        let head = words.next()?;
+        let (shared, year) = match head.split_once(YEAR) {
+            Some((shared, year)) => (shared, Some(year.parse().ok()?)),
+            None => (head, None),
+        };
+        let shared = shared.parse().ok()?;
+        let words = words.next().map(|first| {
+            let joined = first.strip_suffix(JOINED);
+            PartWords {
+                first: (first != NO_WORD).then(|| WordStart::decode(joined.unwrap_or(first))),
+                is_joined: first != NO_WORD && joined.is_some(),
+                others: words.map(WordStart::decode).collect(),
+            }
         });
-        Some(Self::Part(Part { shared, words }))
+        Some(Self::Part(Part { shared, year, words }))
     }
 }
 
 impl Part {
-    /// Whether `word` of a search matches a word of the movie.
+    /// Whether `term` matches a word of the movie, or its year.
     #[must_use]
-    pub fn contains(&self, word: &str) -> Verdict {
+    pub fn contains(&self, term: &Term) -> Verdict {
+        if term.year.is_some() && term.year == self.year {
+            return Verdict::Yes;
+        }
         let Some(words) = &self.words else {
             return Verdict::Unknown;
         };
-        let mut verdict = Verdict::No;
+        // An earlier layout has neither years nor canonical words.
+        let is_undecided = self.year.is_none() && (term.year.is_some() || term.is_numeral());
+        let mut verdict = if is_undecided {
+            Verdict::Unknown
+        } else {
+            Verdict::No
+        };
         for start in words.first.iter().chain(&words.others) {
-            match start.matches(word) {
+            let of_start = if term.is_numeral() {
+                // The words of genres, which are not canonical, are among the others.
+                match (start.matches(&term.raw), start.matches(&term.canonical)) {
+                    (Verdict::No, Verdict::No) => Verdict::No,
+                    _ => Verdict::Unknown,
+                }
+            } else {
+                start.matches(&term.raw)
+            };
+            match of_start {
                 Verdict::Yes => return Verdict::Yes,
                 Verdict::No => {}
                 Verdict::Unknown => verdict = Verdict::Unknown,
@@ -162,15 +201,15 @@ impl Part {
         verdict
     }
 
-    /// Whether the title's first word may be `word`.
+    /// Whether the title's first word, as written or closed up, may be `word`, which is canonical.
     #[must_use]
     pub fn title_may_begin_with(&self, word: &str) -> bool {
         match &self.words {
             None => true,
-            Some(words) => words
-                .first
-                .as_ref()
-                .is_some_and(|first| first.may_begin_with(word)),
+            Some(words) => {
+                let first = words.first.as_ref();
+                words.is_joined || first.is_some_and(|first| first.may_begin_with(word))
+            }
         }
     }
 }
@@ -179,49 +218,63 @@ impl Part {
 pub struct Encoder<'a> {
     /// The text that carries all words.
     whole: String,
-    /// The title's first word.
-    first: Option<&'a str>,
-    /// All other words, each once.
-    others: BTreeSet<&'a str>,
+    /// The title's first word, and whether a sign joins it to the next one.
+    first: Option<(&'a str, bool)>,
+    /// All other words as they are compared, each once.
+    others: BTreeSet<Cow<'a, str>>,
+    /// The year of the release.
+    year: Option<u16>,
 }
 
 impl<'a> Encoder<'a> {
     /// Returns an encoder for the postings of the movie with these words.
     #[must_use]
     pub fn new(words: &'a Words) -> Self {
-        let first = words.title.first().map(String::as_str);
+        let first = words.title.first().and_then(|compound| {
+            let first = compound.parts.first()?;
+            Some((canonical(first), compound.parts.len() > 1))
+        });
+        let genres = words.genres.iter().flatten();
+        let all = words
+            .compared()
+            .chain(genres.map(|word| Cow::Borrowed(word.as_str())));
         Self {
             whole: words.encode(),
             first,
-            others: words
-                .all()
-                .map(String::as_str)
-                .filter(|word| Some(*word) != first)
+            others: all
+                .filter(|word| first.is_none_or(|(first, _)| first != word))
                 .collect(),
+            year: words.year,
         }
     }
 
-    /// The text of a posting that has room for `room` bytes, which must be at least four. `shared` counts the characters
+    /// The text of a posting that has room for `room` bytes, which must be at least nine. `shared` counts the characters
     /// that the posting's word shares with a word of an earlier posting; it is called only where words are cut.
     #[must_use]
     pub fn encode(&self, room: usize, shared: impl FnOnce() -> usize) -> String {
         if self.whole.len() <= room {
             return self.whole.clone();
         }
-        let head = format!("{CUT}{}", shared());
+        let mut head = format!("{CUT}{}", shared());
+        if let Some(year) = self.year {
+            head.push(YEAR);
+            head.push_str(&year.to_string());
+        }
         // Keep the same number of bytes of every word, as many as fit.
-        let words = || self.first.into_iter().chain(self.others.iter().copied());
-        let none = if self.first.is_none() {
-            1 + NO_WORD.len()
-        } else {
-            0
+        let words = || {
+            let first = self.first.map(|(first, _)| first);
+            first.into_iter().chain(self.others.iter().map(AsRef::as_ref))
+        };
+        let beside = match self.first {
+            None => 1 + NO_WORD.len(),
+            Some((_, is_joined)) => usize::from(is_joined),
         };
         let fits = |bytes: &usize| {
             let starts = words().map(|word| match cut(word, *bytes) {
                 Some(start) => 1 + start.len() + CUT.len_utf8(),
                 None => 1 + word.len(),
             });
-            head.len() + none + starts.sum::<usize>() <= room
+            head.len() + beside + starts.sum::<usize>() <= room
         };
         let Some(bytes) = (1..=room).rev().find(fits) else {
             return head;
@@ -231,12 +284,15 @@ impl<'a> Encoder<'a> {
             text.push(' ');
             text.push_str(NO_WORD);
         }
-        for word in words() {
+        for (n, word) in words().enumerate() {
             text.push(' ');
             let start = cut(word, bytes);
             text.push_str(start.unwrap_or(word));
             if start.is_some() {
                 text.push(CUT);
+            }
+            if n == 0 && self.first.is_some_and(|(_, is_joined)| is_joined) {
+                text.push(JOINED);
             }
         }
         text
@@ -251,14 +307,11 @@ fn cut(word: &str, bytes: usize) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{domain::MovieFields, domain::text};
 
     fn words(title: &str) -> Words {
-        let split = |text: &str| text.split_whitespace().map(str::to_owned).collect();
-        Words {
-            title: split(title),
-            director: split("ford 映画監督"),
-            genres: vec![split("crime"), split("film noir")],
-        }
+        let title = if title.is_empty() { "…" } else { title };
+        Words::of(&MovieFields::of_words(title, "Ford 映画監督", "Crime, Film Noir"))
     }
 
     fn part(text: &str) -> Part {
@@ -269,9 +322,13 @@ mod tests {
         part.unwrap()
     }
 
+    fn term(word: &str) -> Term {
+        Term::new(word, false)
+    }
+
     #[test]
     fn words_that_fit_are_carried_whole() {
-        let words = words("the godfather the");
+        let words = words("the god-father the");
         let whole = words.encode();
         let text = Encoder::new(&words).encode(whole.len(), || 9);
         assert_eq!(text, whole);
@@ -280,32 +337,37 @@ mod tests {
 
     #[test]
     fn the_example_in_the_head_of_this_file_is_so() {
-        let split = |text: &str| text.split(' ').map(str::to_owned).collect();
-        let words = Words {
-            title: split("the kid"),
-            director: split("charles chaplin"),
-            genres: vec![split("comedy"), split("silent film")],
-        };
+        let mut fields = MovieFields::of_words("The Kid", "Charles Chaplin", "Comedy, Silent Film");
+        fields.release_date = crate::domain::ReleaseDate::parse("1921-01-21").unwrap();
+        let words = Words::of(&fields);
         let encode = |room| Encoder::new(&words).encode(room, || 3);
-        assert_eq!(encode(42), "the kid|charles chaplin|comedy,silent film");
-        assert_eq!(encode(41), "~3 the chap~ char~ come~ film kid sile~");
+        assert_eq!(encode(47), "the kid|charles chaplin|comedy,silent film|1921");
+        assert_eq!(encode(46), "~3,1921 the chap~ char~ come~ film kid sile~");
     }
 
     #[test]
     fn words_that_do_not_fit_are_cut_alike_and_fit() {
         let some = words("the godfather the");
         let encode = |room| Encoder::new(&some).encode(room, || 12);
-        assert_eq!(encode(39), "~12 the crim~ film ford godf~ noir 映~");
-        assert_eq!(encode(10), "~12");
+        assert_eq!(encode(44), "~12,1972 the crim~ film ford godf~ noir 映~");
+        assert_eq!(encode(10), "~12,1972");
         let none = words("");
         assert_eq!(
-            Encoder::new(&none).encode(31, || 0),
-            "~0 - crime film ford noir 映~"
+            Encoder::new(&none).encode(36, || 0),
+            "~0,1972 - crime film ford noir 映~"
         );
-        for words in [&some, &none] {
-            for room in 4..words.encode().len() {
+        let joined = words("x-men viii");
+        assert_eq!(
+            Encoder::new(&joined).encode(48, || 1),
+            "~1,1972 10- 8 crime film ford men noir xmen 映~"
+        );
+        for words in [&some, &none, &joined] {
+            for room in 9..words.encode().len() {
                 let text = Encoder::new(words).encode(room, || 12);
-                assert!(text.len() <= room && text.starts_with("~12"), "{room}: {text}");
+                assert!(
+                    text.len() <= room && text.starts_with("~12,1972"),
+                    "{room}: {text}"
+                );
             }
         }
     }
@@ -322,22 +384,49 @@ mod tests {
             "film",
             "映画",
             "映画監",
+            "画監",
+            "監督",
             "noir",
             "x",
             "crisis",
+            "men",
+            "xmen",
+            "xm",
+            "10",
+            "8",
+            "viii",
+            "ii",
+            "1972",
+            "1973",
+            "1973x",
         ];
-        for words in [words("the godfather the"), words("")] {
+        for words in [
+            words("the godfather the"),
+            words(""),
+            words("x-men viii"),
+            words("1973 x"),
+        ] {
             let encoder = Encoder::new(&words);
-            for room in 4..words.encode().len() {
+            for room in 9..words.encode().len() {
                 let part = part(&encoder.encode(room, || 0));
                 for word in searched {
-                    let verdict = part.contains(word);
+                    let verdict = part.contains(&term(word));
                     assert!(
-                        verdict == Verdict::Unknown || verdict == words.contains(word).into(),
+                        verdict == Verdict::Unknown || verdict == words.contains(&term(word)).into(),
                         "{word} at {room}"
                     );
-                    let begins = words.title.first().is_some_and(|first| first == word);
-                    assert!(part.title_may_begin_with(word) || !begins, "{word} at {room}");
+                    let begins =
+                        |first: Option<String>| first.is_some_and(|first| first == text::canonical(word));
+                    let plain = words
+                        .title_words()
+                        .next()
+                        .map(|first| text::canonical(first).to_owned());
+                    let closed = words.title.first().map(text::Compound::whole);
+                    assert!(
+                        part.title_may_begin_with(text::canonical(word))
+                            || !(begins(plain) || begins(closed)),
+                        "{word} at {room}"
+                    );
                 }
             }
         }
@@ -345,24 +434,43 @@ mod tests {
 
     #[test]
     fn little_is_left_open() {
-        let part = part("~3 the crim~ film ford godf~ noir 映~");
-        assert_eq!(part.shared, 3);
+        let part = part("~3,1972 the crim~ film ford godf~ noir 映~");
+        assert_eq!((part.shared, part.year), (3, Some(1972)));
         for (word, verdict) in [
             ("the", Verdict::Yes),
             ("fil", Verdict::Yes),
             ("god", Verdict::Yes),
             ("godf", Verdict::Yes),
+            ("1972", Verdict::Yes),
             ("godfather", Verdict::Unknown),
             ("映画", Verdict::Unknown),
+            ("監督", Verdict::Unknown),
             ("crisis", Verdict::No),
             ("love", Verdict::No),
             ("films", Verdict::No),
             ("th", Verdict::No),
             ("gods", Verdict::No),
-            ("監督", Verdict::No),
+            ("督", Verdict::No),
+            ("1973", Verdict::No),
+            ("ii", Verdict::No),
         ] {
-            assert_eq!(part.contains(word), verdict, "{word}");
+            assert_eq!(part.contains(&term(word)), verdict, "{word}");
         }
         assert!(part.title_may_begin_with("the") && !part.title_may_begin_with("film"));
+    }
+
+    #[test]
+    fn a_text_of_an_earlier_layout_leaves_years_and_numerals_open() {
+        let part = part("~3 the crim~ film godf~ ii");
+        assert_eq!((part.shared, part.year), (3, None));
+        for (word, verdict) in [
+            ("film", Verdict::Yes),
+            ("ii", Verdict::Unknown),
+            ("iii", Verdict::Unknown),
+            ("1972", Verdict::Unknown),
+            ("love", Verdict::No),
+        ] {
+            assert_eq!(part.contains(&term(word)), verdict, "{word}");
+        }
     }
 }

@@ -16,7 +16,10 @@ use crate::{
         range::{Direction, KeyRange},
         store::Store,
     },
-    domain::{MovieFields, text::words},
+    domain::{
+        MovieFields,
+        text::{canonical, words},
+    },
     error::{Error, Result},
 };
 
@@ -145,6 +148,7 @@ impl Store {
     /// [`Error::Unavailable`] if the table cannot be read.
     pub async fn alike(&self, fields: &MovieFields) -> Result<Vec<MovieItem>> {
         let title = words(fields.title.as_str());
+        let title: Vec<String> = title.iter().map(|word| canonical(word).to_owned()).collect();
         let mut range = match title.first() {
             Some(first) => {
                 let prefix = format!("{}{END}", posting_keys::title_prefix(&title));

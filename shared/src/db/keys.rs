@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     db::attributes::Attributes,
-    domain::{ImdbId, MovieId, UserId},
+    domain::{ImdbId, MovieId, UserId, text::begins_with_run},
 };
 
 /// The digits of the largest id, 2⁵³ − 1.
@@ -179,7 +179,7 @@ pub fn movie_bucket(bucket: u64) -> String {
 /// The `dated` of every movie.
 pub const MOVIES_DATED: &str = "MOVIES";
 
-/// The `date` of a movie, a membership or a favorite: `<date>#<movie>`.
+/// The `date` of a movie or a favorite, and the start of that of a genre membership: `<date>#<movie>`.
 #[must_use]
 pub fn dated(date: &str, id: MovieId) -> String {
     format!("{date}{END}{}", id_text(id.get()))
@@ -195,6 +195,13 @@ pub fn liked(id: MovieId, shards: u64) -> String {
 #[must_use]
 pub fn likes_shard(shard: u64) -> String {
     format!("LIKES#{shard}")
+}
+
+/// The `date` of an item that a walk stops at: a genre membership's without what follows the id there.
+#[must_use]
+pub fn date_position(date: &str) -> &str {
+    let ends = date.match_indices(END).nth(1);
+    ends.map_or(date, |(end, _)| &date[..end])
 }
 
 /// A user: `USERS#⌊id/256⌋`, id.
@@ -303,20 +310,31 @@ pub fn genre_dated(identity: &str) -> String {
     format!("GENRE#{identity}")
 }
 
-/// The partition of genre memberships, by the first three characters of the genre.
+/// The partition of genre memberships, by the first characters of the genre.
 #[must_use]
 pub fn genre_partition(word: &str) -> String {
-    format!("GENRE#{}", first_three(word))
+    format!("GENRE#{}", first_chars(word))
 }
 
-/// The partition of postings, by the first three characters of the word.
+/// The partition of postings, by the first characters of the word.
 #[must_use]
 pub fn word_partition(word: &str) -> String {
-    format!("WORD#{}", first_three(word))
+    format!("WORD#{}", first_chars(word))
 }
 
-fn first_three(word: &str) -> &str {
-    word.char_indices().nth(3).map_or(word, |(end, _)| &word[..end])
+/// The partition of the movies of a year.
+#[must_use]
+pub fn year_partition(year: u16) -> String {
+    format!("YEAR#{year}")
+}
+
+/// The first three characters of a word. Two, if they are of a script without spaces: there two characters of a search match
+/// all words that begin with them, so these must be in one partition.
+fn first_chars(word: &str) -> &str {
+    let chars = if begins_with_run(word) { 2 } else { 3 };
+    word.char_indices()
+        .nth(chars)
+        .map_or(word, |(end, _)| &word[..end])
 }
 
 /// An item of the [vocabulary](crate::db::vocabulary): `NEAR#<letters>#<place>#<piece>`. It has words of this many letters
@@ -408,5 +426,7 @@ mod tests {
         assert_eq!(word_partition("ὀδυ"), "WORD#ὀδυ");
         assert_eq!(word_partition("ab"), "WORD#ab");
         assert_eq!(word_partition("abcd"), "WORD#abc");
+        assert_eq!(word_partition("기생충"), "WORD#기생");
+        assert_eq!(word_partition("千a尋"), "WORD#千a尋");
     }
 }

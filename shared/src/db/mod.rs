@@ -54,6 +54,7 @@
 //! | [`new_words`] | finding new words and adding them to the vocabulary |
 //! | [`carried`] | the words that a posting carries |
 //! | [`index`] | a movie's postings |
+//! | [`earlier_postings`] | the keys of the postings of an earlier layout |
 //! | [`posting`] | reading postings |
 //! | [`search::plan`] | the budget of a search, and the size of its rounds |
 //! | [`search::ranges`] | the ranges of postings that match a word or a title |
@@ -82,6 +83,7 @@ mod create_movie;
 pub mod cursor;
 mod cursor_key;
 mod delete_movie;
+pub mod earlier_postings;
 pub mod edit_movie;
 mod entity;
 pub mod expression;

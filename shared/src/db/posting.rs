@@ -19,6 +19,7 @@ use crate::{
         carried::Carried,
         item::{Attributes as _, StoredItem, corrupt},
         keys::{self, Key, id_text},
+        posting_keys::PostingKind,
         range::{Direction, KeyRange},
         store::{QueryOutput, Store},
     },
@@ -104,15 +105,23 @@ impl RangeRead {
     ///
     /// A range holds one word after another, and the postings of each word in the order of ids. All postings of the words
     /// before the last one were read. For the last word, the estimate assumes that its postings are spread evenly over the
-    /// ids up to `largest_id`.
+    /// ids up to `largest_id`. Those of a year are assumed to go on as densely as those that were read.
     fn estimated_postings(&self, largest_id: u64) -> u64 {
         let read = count(self.postings.len());
         match self.postings.last() {
             Some(last) if self.more => {
                 let of_last_word = |posting: &&Posting| posting.before_id() == last.before_id();
+                let of_last_word = self.postings.iter().rev().take_while(of_last_word);
                 // The last posting only sets the id below which the others are counted.
-                let counted = count(self.postings.iter().rev().take_while(of_last_word).count() - 1);
-                read - counted + counted * largest_id / last.id.get().max(1)
+                let counted = count(of_last_word.count() - 1);
+                let last_id = last.id.get();
+                if PostingKind::of(&last.key) == PostingKind::Year {
+                    // Movies that were added one after another are often of the same year.
+                    let first_id = self.postings.first().map_or(0, |first| first.id.get());
+                    read + counted * largest_id.saturating_sub(last_id) / (last_id - first_id).max(1)
+                } else {
+                    read - counted + counted * largest_id / last_id.max(1)
+                }
             }
             _ => read,
         }
@@ -201,5 +210,29 @@ mod tests {
             read(&[("love", 10), ("love", 900), ("lover", 5)], true).estimated_postings(ids),
             3
         );
+    }
+
+    #[test]
+    fn a_years_length_is_estimated_from_the_density_of_its_ids() {
+        let year = |ids: &[u64]| {
+            let postings = ids.iter().filter_map(|id| {
+                let item = [
+                    ("pk", "YEAR#1999"),
+                    ("sk", &id_text(*id)),
+                    ("text", "love|a b|c|1999"),
+                ];
+                let item = item.map(|(name, value)| (name.to_owned(), text(value)));
+                Posting::read(&Item::from(item).into()).ok()
+            });
+            let read = RangeRead {
+                range: 5,
+                postings: postings.collect(),
+                more: true,
+            };
+            read.estimated_postings(1_000)
+        };
+        assert_eq!(year(&[900, 902, 904]), 3 + 48);
+        assert_eq!(year(&[900]), 1);
+        assert_eq!(year(&[]), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! Ranges of sort keys: what one Query reads.
 
-use crate::db::keys::{self, Index, Key, TABLE, id_text};
+use crate::db::keys::{self, BY_DATE, Index, Key, TABLE, id_text};
 
 /// Sorts before every sort key: none begins with a control character or a space.
 const BEFORE_ALL: &str = "!";
@@ -8,6 +8,8 @@ const BEFORE_ALL: &str = "!";
 pub const AFTER_ALL: char = '\u{10FFFF}';
 /// Sorts before every id, which is digits only: the first digit.
 const BEFORE_IDS: &str = "0";
+/// Sorts after [`keys::END`], and before every digit.
+const AFTER_END: char = '$';
 /// Sorts after every id: the character after the last digit.
 const AFTER_IDS: &str = ":";
 
@@ -71,7 +73,12 @@ impl KeyRange {
     /// The rest of the range after `key`, in `direction`.
     #[must_use]
     pub fn beyond(self, key: &str, direction: Direction) -> Self {
-        self.starting_at(direction.next_key(key), direction)
+        let mut next = direction.next_key(key);
+        // Other texts may follow the id before.
+        if direction == Direction::Descending && self.index == BY_DATE {
+            next.push(AFTER_END);
+        }
+        self.starting_at(next, direction)
     }
 
     /// Whether no sort key can be in the range.
@@ -128,6 +135,19 @@ mod tests {
         assert_eq!((up.low, up.high), (id_text(8), ":".to_owned()));
         let down = range.beyond(&key, Direction::Descending);
         assert_eq!((down.low, down.high), ("0".to_owned(), id_text(6)));
+    }
+
+    #[test]
+    fn the_rest_of_an_index_by_date_has_what_follows_an_id() {
+        let range = KeyRange::partition(BY_DATE, "GENRE#drama");
+        let key = |id: u64| format!("1999-03-31#{}", id_text(id));
+        let up = range.clone().beyond(&key(7), Direction::Ascending);
+        let down = range.beyond(&key(7), Direction::Descending);
+        for others in ["", "#", "#action,sci-fi", "#~", "#한국"] {
+            let [six, seven, eight] = [6, 7, 8].map(|id| format!("{}{others}", key(id)));
+            assert!(seven < up.low && up.low <= eight, "{others}");
+            assert!(six <= down.high && down.high < seven, "{others}");
+        }
     }
 
     #[test]

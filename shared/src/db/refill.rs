@@ -171,7 +171,8 @@ impl Store {
             for entry in change.entering() {
                 let key = posting_keys::genre_membership(&genre.identity, entry.movie()?);
                 let date = members.dates.get(entry).cloned().unwrap_or_default();
-                let unchanged = Condition::new("#date = :date").value(":date", text(date));
+                // What follows the id are the movie's other genres, which don't matter here.
+                let unchanged = Condition::new("begins_with(#date, :date)").value(":date", text(date));
                 checks.push((entry.clone(), transaction.add(self.on(key).check(unchanged)?)));
             }
             let outcome = self.transact(&transaction).await?;
@@ -198,7 +199,7 @@ impl Store {
 /// The newest memberships of a genre.
 #[derive(Default)]
 struct Members {
-    /// Their dates as stored, by entry.
+    /// Their release dates with the movies' ids, as stored, by entry.
     dates: BTreeMap<Entry, String>,
     /// The lowest of these entries, if the genre has more at the floor of the refill or above it.
     floor: Option<Floor>,
@@ -213,9 +214,9 @@ fn entry(item: &StoredItem) -> Result<Entry> {
     Ok(Entry::of_date(day, movie_id(item)?))
 }
 
-/// The `date` of an item.
+/// The `date` of an item, to the end of the movie's id.
 fn date(item: &StoredItem) -> Result<String> {
     item.text(BY_DATE.sk)
-        .map(str::to_owned)
+        .map(|date| keys::date_position(date).to_owned())
         .ok_or_else(|| corrupt("a membership without a date"))
 }

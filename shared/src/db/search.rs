@@ -8,7 +8,8 @@
 //! the other terms are checked without reading the movie. The results are in the order of these ranges of postings:
 //!
 //! 1. titles that begin with all of `q`, exact titles first;
-//! 2. postings of the driver: first words of titles, other words of titles, words of directors, words of genres.
+//! 2. postings of the driver: first words of titles, other words of titles, words of directors, words of genres; if the driver
+//!    is a year, the movies of that year.
 //!
 //! Within a range they are in the order of the keys. This sequence of ranges is the *walk*. A posting is a *hit* if it is
 //! the first posting of a matching movie in the walk. The posting's own text decides whether it is the first, so no page
@@ -16,7 +17,7 @@
 //!
 //! For example, `q=Love Story` has the terms `story` and `love`, the longest first.
 //!
-//! **First round.** The range of titles, and the four ranges of each term (of up to three terms), are read in parallel:
+//! **First round.** The range of titles, and the four or five ranges of each term (of up to three terms), are read in parallel:
 //!
 //! ```text
 //! titles  WORD#lov  0#love-story…
@@ -24,15 +25,15 @@
 //! love    WORD#lov  0#love…   1#love…   2#love…    GENRE#lov  love…
 //! ```
 //!
-//! These are nine Queries of 24 to 40 postings each. From the ids that they reached, the size of all ranges of each term is
+//! These are nine Queries of 20 to 38 postings each. From the ids that they reached, the size of all ranges of each term is
 //! estimated. The term with the smallest ranges drives; say that it is `story`. The walk is then:
 //!
 //! ```text
-//! range 0  0#love-story#…12    love story|arthur hiller|drama       a hit
-//! range 1  0#story-of-love#…7  story of love|jon doe|drama          a hit: it has both terms
-//! range 1  0#story-of-us#…31   story of us|rob reiner|drama         no hit: it lacks `love`
-//! range 2  1#story#…12         love story|arthur hiller|drama       no hit: its title is in range 0
-//! range 2  1#story#…77         a love story|roy andersson|drama     a hit
+//! range 0  0#love-story#…12    love story|arthur hiller|drama|1970  a hit
+//! range 1  0#story-of-love#…7  story of love|jon doe|drama|1999     a hit: it has both terms
+//! range 1  0#story-of-us#…31   story of us|rob reiner|drama|1999    no hit: it lacks `love`
+//! range 2  1#story#…12         love story|arthur hiller|drama|1970  no hit: its title is in range 0
+//! range 2  1#story#…77         a love story|roy andersson|drama|1970  a hit
 //! ```
 //!
 //! **Further rounds.** The walk stops in the first range that wasn't read to its end. If the page isn't full, up to two

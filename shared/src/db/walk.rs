@@ -9,7 +9,7 @@ use crate::{
     db::{
         counter::Counter,
         item::{Attributes as _, StoredItem, corrupt},
-        keys::{self, BUCKET, id_text},
+        keys::{self, BUCKET, BY_DATE, Index, id_text},
         page::{Counted, PageLimit, Position, Reading, Slice, Window},
         range::{Direction, KeyRange},
         store::{QueryOutput, Store},
@@ -37,7 +37,7 @@ impl Store {
         };
         let limit = limit.get();
         let QueryOutput { items, more } = self.query(&range, direction, limit + 1).await?;
-        let mut read = with_keys(items, range.index.sk)?;
+        let mut read = with_keys(items, range.index)?;
         // A Query of one item more than a page can still stop within the page, at 1 MB (AWS: Query).
         let is_cut = more || read.len() > limit;
         read.truncate(limit);
@@ -153,7 +153,7 @@ impl Store {
         let mut items = Vec::new();
         let mut is_cut = false;
         for output in self.query_all(&ranges, direction, limit + 1).await? {
-            items.extend(with_keys(output.items, keys::SK)?);
+            items.extend(with_keys(output.items, keys::TABLE)?);
             if output.more {
                 // This bucket has more items, and they come before those of the next buckets.
                 is_cut = items.len() <= limit;
@@ -172,7 +172,7 @@ impl QueryOutput {
     /// The rest of the range of which this was read, in `direction`. `None` if it was read to its end.
     pub(crate) fn rest_of(&self, range: KeyRange, direction: Direction) -> Option<KeyRange> {
         let last = self.items.last().filter(|_| self.more)?;
-        let last = last.text(range.index.sk)?;
+        let last = position_key(last.text(range.index.sk)?, range.index);
         Some(range.beyond(last, direction))
     }
 }
@@ -264,14 +264,23 @@ fn reading(read: Vec<(String, StoredItem)>, end: Option<Position>, more: bool) -
     }
 }
 
-/// The items, each with the sort key by which the Query found it.
-fn with_keys(items: Vec<StoredItem>, attribute: &str) -> Result<Vec<(String, StoredItem)>> {
+/// The sort key of an index as a position has it.
+fn position_key(key: &str, index: Index) -> &str {
+    if index == BY_DATE {
+        keys::date_position(key)
+    } else {
+        key
+    }
+}
+
+/// The items, each with its position's key: the sort key by which the Query found it.
+fn with_keys(items: Vec<StoredItem>, index: Index) -> Result<Vec<(String, StoredItem)>> {
     items
         .into_iter()
         .map(|item| {
             let key = item
-                .text(attribute)
-                .map(str::to_owned)
+                .text(index.sk)
+                .map(|key| position_key(key, index).to_owned())
                 .ok_or_else(|| corrupt("an item without a sort key"))?;
             Ok((key, item))
         })

@@ -16,17 +16,30 @@ const CATEGORY: CodePointMapDataBorrowed<'static, GeneralCategory> =
 const JOINING: CodePointMapDataBorrowed<'static, JoiningType> = CodePointMapData::<JoiningType>::new();
 const IGNORABLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();
 
+/// Replaces a sign that joins the words beside it, such as a hyphen. It and the next two are control characters, which no
+/// decomposition or folding produces.
+pub(super) const SIGN: char = '\u{1}';
+/// Replaces a dot, which joins initials.
+pub(super) const DOT: char = '\u{2}';
+/// Replaces any other character between words that is not a space.
+pub(super) const BREAK: char = '\u{3}';
+
 /// Returns the letters and digits of decomposed text, each followed by the marks that are part of it. Every other character
-/// becomes a space, except for those that say nothing about the letters around them, which are left out: accents, marks
-/// without a letter, invisible characters (joiners, direction marks, variation selectors) and the strokes that only stretch
-/// a word (tatweel).
+/// becomes a space or a [`BREAK`], except for [`SIGN`], [`DOT`], and those that say nothing about the letters around them,
+/// which are left out: accents, marks without a letter, invisible characters (joiners, direction marks, variation selectors)
+/// and the strokes that only stretch a word (tatweel).
 pub(super) fn letters(decomposed: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
     let mut base = None;
+    let separator = |c: char| match c {
+        SIGN | DOT => c,
+        c if c.is_whitespace() => ' ',
+        _ => BREAK,
+    };
     decomposed.filter_map(move |c| {
         // Most text is ASCII, which needs no table.
         if c.is_ascii() {
             base = c.is_ascii_alphanumeric().then_some(c);
-            return Some(base.unwrap_or(' '));
+            return Some(base.unwrap_or_else(|| separator(c)));
         }
         if IGNORABLE.contains(c) || JOINING.get(c) == JoiningType::JoinCausing {
             return None;
@@ -35,7 +48,7 @@ pub(super) fn letters(decomposed: impl Iterator<Item = char>) -> impl Iterator<I
             return base.filter(|base| !is_accent(c, *base)).map(|_| c);
         }
         base = c.is_alphanumeric().then_some(c);
-        Some(base.unwrap_or(' '))
+        Some(base.unwrap_or_else(|| separator(c)))
     })
 }
 

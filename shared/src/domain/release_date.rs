@@ -26,6 +26,12 @@ impl ReleaseDate {
         Ok(Self(date))
     }
 
+    /// Returns the year, which has four digits.
+    #[must_use]
+    pub fn year(self) -> u16 {
+        u16::try_from(self.0.year()).unwrap_or_default()
+    }
+
     /// Returns the date as ten ASCII characters. No year has more than four digits, because none can be parsed.
     fn digits(self) -> [u8; 10] {
         let [year, month, day] = [

@@ -1,6 +1,7 @@
 //! Text normalization. Every normalized form is made here:
 //!
-//! * [`words`] ignores case, accents and punctuation. Search and the identity of a genre use it.
+//! * [`words`] ignores case, accents and punctuation. Search and the identity of a genre use it. [`compounds`] are the same
+//!   words, with what signs such as a hyphen join.
 //! * [`fold`] ignores case but not accents. Usernames and emails are compared by it.
 //! * [`trimmed`] is the form that is stored and shown: without white space at its ends or control characters. [`line()`] adds
 //!   rules for names, such as titles, which are shown within other text.
@@ -9,49 +10,96 @@ use caseless::Caseless as _;
 use icu_properties::{CodePointSetData, CodePointSetDataBorrowed, props::DefaultIgnorableCodePoint};
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
-use crate::domain::marks::letters;
+mod compounds;
+mod scripts;
 
-/// Returns the words of `text` in order, without case and accents. A word is a run of letters and digits, each with the marks
-/// that are part of it in its script. Marks that writers of the script leave out are accents: `é` is `e`, but `ガ` is not `カ`
-/// and `बि` is not `बा`.
+pub use compounds::{Compound, canonical, compounds};
+pub use scripts::{MAX_RUN_CHARS, begins_with_run, is_run, runs};
+
+use crate::domain::marks::{BREAK, DOT, SIGN, letters};
+
+/// Returns the words of `text` in order, without case and accents. A word is a sequence of letters and digits, each with the
+/// marks that are part of it in its script. Marks that writers of the script leave out are accents: `é` is `e`, but `ガ` is not
+/// `カ` and `बि` is not `बा`. The sign `&` is the word `and`.
 ///
 /// The steps are compatibility decomposition (NFKD, UAX #15), removal of accents and invisible characters, full case folding
 /// (Unicode §3.13), spelling out the Latin letters that Unicode does not decompose, and composition (NFC), which makes a
 /// Hangul syllable one character again.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
-    // Most text is ASCII, of which all these steps leave the letters and digits, in lower case.
-    if text.is_ascii() {
+    // Most text is ASCII without `&`, of which all these steps leave the letters and digits, in lower case.
+    if text.is_ascii() && !text.contains('&') {
         return text
             .split(|c: char| !c.is_ascii_alphanumeric())
             .filter(|word| !word.is_empty())
             .map(str::to_ascii_lowercase)
             .collect();
     }
-    words_by_tables(text)
-}
-
-/// Returns the [`words`] of any text by the tables of Unicode.
-fn words_by_tables(text: &str) -> Vec<String> {
-    let typed = text.chars().filter(|c| !is_enclosed(*c)).map(combining);
-    let folded = letters(typed.nfkd()).default_case_fold().flat_map(spell_out);
-    // Folding can produce accents (from İ) and compatibility forms.
-    let plain: String = letters(folded.nfkd()).nfc().collect();
-    plain
-        .split(' ')
+    separated(text)
+        .split(is_separator)
         .filter(|word| !word.is_empty())
         .map(str::to_owned)
         .collect()
 }
 
-/// Returns the combining form of a sound mark of kana. Unicode decomposes the other form of it, which some keyboards type
-/// after a kana, into a space and the combining form.
-fn combining(c: char) -> char {
+/// Returns the [`words`] of any text, and between them what separates them: spaces, and for other characters a [`SIGN`], a
+/// [`DOT`] or a [`BREAK`].
+fn separated(text: &str) -> String {
+    let typed = text.chars().filter(|c| !is_enclosed(*c)).map(prepared);
+    let folded = letters(typed.nfkd().flat_map(spell_ampersand))
+        .default_case_fold()
+        .flat_map(spell_out);
+    // Folding can produce accents (from İ) and compatibility forms.
+    letters(folded.nfkd()).nfc().collect()
+}
+
+/// Whether `c` of a separated text is not part of a word. All of these sort before every letter and digit.
+fn is_separator(c: char) -> bool {
+    c <= ' '
+}
+
+/// Returns what `c` is before it is decomposed: a sound mark of kana as its combining form, and a sign inside a word as a
+/// [`SIGN`] or a [`DOT`]. Unicode decomposes some of these into a space and a mark, and calls others letters.
+fn prepared(c: char) -> char {
     match c {
         '\u{309b}' => '\u{3099}',
         '\u{309c}' => '\u{309a}',
+        SIGN | DOT => BREAK,
+        '.' | '\u{ff0e}' | '\u{fe52}' => DOT,
+        c if is_sign(c) => SIGN,
         c => c,
     }
+}
+
+/// Whether `c` is a sign that writers put inside a word, other than the dot of initials.
+fn is_sign(c: char) -> bool {
+    match c {
+        // Apostrophes, and what is typed in their place: accents without a letter, primes, half rings, geresh.
+        '\''
+        | '\u{2018}'..='\u{2019}'
+        | '\u{201b}'
+        | '\u{2b9}'
+        | '\u{2bb}'..='\u{2bf}'
+        | '\u{374}'
+        | '\u{2032}'
+        | '\u{ff07}' => true,
+        '`' | '\u{b4}' | '\u{1fef}' | '\u{1ffd}' | '\u{ff40}' | '\u{5f3}' => true,
+        // Hyphens, the en dash and the minus sign; those of Armenian and Hebrew.
+        '-' | '\u{2010}'..='\u{2013}' | '\u{2212}' | '\u{ff0d}' | '\u{fe63}' | '\u{58a}' | '\u{5be}' => true,
+        // Asterisks and slashes.
+        '*' | '\u{ff0a}' | '\u{fe61}' | '/' | '\u{ff0f}' => true,
+        // Middle dots.
+        '\u{b7}' | '\u{387}' | '\u{2022}' | '\u{2027}' | '\u{2219}' | '\u{22c5}' | '\u{30fb}'
+        | '\u{ff65}' => true,
+        _ => false,
+    }
+}
+
+/// Returns the word `and` for `&`, and any other character as it is.
+fn spell_ampersand(c: char) -> impl Iterator<Item = char> {
+    let is_ampersand = c == '&';
+    let spelled = if is_ampersand { " and " } else { "" };
+    spelled.chars().chain((!is_ampersand).then_some(c))
 }
 
 /// Whether `c` is in the blocks Enclosed Alphanumeric Supplement or Enclosed Ideographic Supplement. These letters in circles
@@ -185,7 +233,7 @@ mod tests {
         assert_eq!(words("Krzysztof Kieślowski"), ["krzysztof", "kieslowski"]);
         assert_eq!(
             words("Łódź – Straße, Smørrebrød & Æon"),
-            ["lodz", "strasse", "smorrebrod", "aeon"]
+            ["lodz", "strasse", "smorrebrod", "and", "aeon"]
         );
         assert_eq!(words("İstanbul IĞDIR ığdır"), ["istanbul", "igdir", "igdir"]);
         assert_eq!(words("ΟΔΥΣΣΕΥΣ Οδυσσεύς"), ["οδυσσευσ", "οδυσσευσ"]);
@@ -193,16 +241,33 @@ mod tests {
         assert_eq!(words("기생충"), ["기생충"]);
         assert_eq!(words("…?!"), Vec::<String>::new());
         // Emoji are not letters, including those made of letters.
-        assert_eq!(words("Tom 😀 🅰🅱🆎 🈁🈷 & Jerry"), ["tom", "jerry"]);
+        assert_eq!(words("Tom 😀 🅰🅱🆎 🈁🈷 + Jerry"), ["tom", "jerry"]);
     }
 
     #[test]
     fn the_tables_find_the_same_words_in_ascii() {
         for c in (0..=127).map(char::from) {
             for text in [format!("{c}"), format!("A{c}b"), format!("{c}{c} {c}7{c}Z")] {
-                assert_eq!(words(&text), words_by_tables(&text), "{text:?}");
+                let separated = separated(&text);
+                let by_tables = separated.split(is_separator).filter(|word| !word.is_empty());
+                assert_eq!(words(&text), by_tables.collect::<Vec<_>>(), "{text:?}");
             }
         }
+    }
+
+    #[test]
+    fn an_ampersand_is_the_word_and() {
+        for text in [
+            "Fire & Ice",
+            "Fire and Ice",
+            "fire&ice",
+            "Fire＆Ice",
+            "Fire ﹠ Ice",
+            "Fire &\u{301} Ice",
+        ] {
+            assert_eq!(words(text), ["fire", "and", "ice"], "{text}");
+        }
+        assert_eq!(words("&&"), ["and", "and"]);
     }
 
     #[test]

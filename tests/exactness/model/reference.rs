@@ -46,13 +46,20 @@ impl Movie {
     /// come first.
     pub(super) fn rank(&self, q: &[String]) -> Option<u32> {
         let has = |words: &[String], q: &String| words.iter().any(|word| satisfies(word, q));
-        let (title, director) = (&self.text.title.words, &self.text.director.words);
+        let number = |words: &[String]| words.iter().map(|word| number(word)).collect::<Vec<_>>();
+        let (title, director) = (
+            &number(&self.text.title.words),
+            &number(&self.text.director.words),
+        );
+        let written = q;
+        let q = &number(q)[..];
         let genres = self.text.genres.iter().flat_map(|genre| genre.1.split(' '));
         let genres: Vec<String> = genres.map(str::to_owned).collect();
         if q.is_empty()
             || !q
                 .iter()
-                .all(|q| has(title, q) || has(director, q) || has(&genres, q))
+                .zip(written)
+                .all(|(q, written)| has(title, q) || has(director, q) || has(&genres, written))
         {
             return None;
         }
@@ -71,10 +78,35 @@ impl Movie {
     }
 }
 
+/// Returns the digits of a numeral, and any other word as it is. The letters of the vocabulary make no numerals but these.
+fn number(word: &str) -> String {
+    match word {
+        "ii" => "2",
+        "iii" => "3",
+        "x" => "10",
+        "ix" => "9",
+        "xi" => "11",
+        "xii" => "12",
+        "xiii" => "13",
+        "xix" => "19",
+        "xx" => "20",
+        word => word,
+    }
+    .to_owned()
+}
+
+/// Whether a character is of a script without spaces, among those of the vocabulary.
+fn has_no_spaces(c: char) -> bool {
+    matches!(c, '\u{e00}'..='\u{e7f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+}
+
 /// Returns whether a word matches a word of a query: as a prefix, or exactly if the query's word has one or two
-/// characters.
+/// characters; anywhere, if the query's word begins with two characters of scripts without spaces.
 pub(super) fn satisfies(word: &str, q: &str) -> bool {
-    if q.chars().count() <= 2 {
+    let begins_with_run = q.chars().take(2).filter(|c| has_no_spaces(*c)).count() == 2;
+    if begins_with_run {
+        word.contains(q)
+    } else if q.chars().count() <= 2 {
         word == q
     } else {
         word.starts_with(q)
@@ -84,7 +116,8 @@ pub(super) fn satisfies(word: &str, q: &str) -> bool {
 /// Returns whether the title begins with these words. The last one may be a prefix, as in [`satisfies`].
 pub(super) fn title_begins_with(title: &[String], q: &[String]) -> bool {
     let last = q.len() - 1;
-    title.len() > last && title[..last] == q[..last] && satisfies(&title[last], &q[last])
+    let is_begun = |word: &str, q: &str| word.starts_with(q) && satisfies(word, q);
+    title.len() > last && title[..last] == q[..last] && is_begun(&title[last], &q[last])
 }
 
 /// Returns genres as a movie shows them: as they were written, without duplicates.

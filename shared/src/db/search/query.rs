@@ -3,6 +3,7 @@
 use crate::{
     db::{
         carried::{Carried, Part, Verdict},
+        earlier_postings,
         index::keys_with_words,
         keys::Key,
         page::PageLimit,
@@ -10,9 +11,9 @@ use crate::{
         posting_keys::PostingKind,
         search::{
             plan::{DRIVER_CANDIDATES, FIRST_POSTINGS},
-            ranges::{PostingRange, title_is_decided_by_key, word_is_decided_by_key},
+            ranges::{PostingRange, term_is_decided_by_key, title_is_decided_by_key},
         },
-        words::{Words, is_short, matches},
+        words::{Term, Words, is_short},
     },
     domain::{MovieId, movie::MAX_WORDS, text},
 };
@@ -24,10 +25,12 @@ pub const TITLE_RANGE: u8 = 0;
 #[derive(Clone, Debug)]
 pub struct SearchQuery {
     /// The words, in order: `the`, `god`, `godfather` of *The god: Godfather*.
-    words: Vec<String>,
+    words: Vec<Term>,
     /// The words that a movie must have, each once, the longest first: `godfather`, `the`. `god` isn't one of them, because
     /// every movie that has `godfather` also matches `god`.
-    terms: Vec<String>,
+    terms: Vec<Term>,
+    /// Whether every title in the range of titles begins with all of the words.
+    title_is_decided_by_key: bool,
     /// The range of titles that begin with all of the words.
     titles: PostingRange,
 }
@@ -52,7 +55,7 @@ impl Driver {
 
     /// The walk's ranges except the first one, which all drivers share.
     pub fn ranges_of_term(&self) -> impl DoubleEndedIterator<Item = (u8, &PostingRange)> {
-        // At most four, one of each kind.
+        // At most five, one of each kind.
         (1..=PostingKind::ALL.len() as u8).zip(&self.of_term)
     }
 
@@ -68,22 +71,54 @@ impl SearchQuery {
     /// Parses the words of `q`. `None` if no movie can match: `q` has no letter or digit, or more words than a movie.
     #[must_use]
     pub fn parse(q: &str) -> Option<Self> {
-        let words = text::words(q);
-        let titles = PostingRange::of_title(&words)?;
-        let mut terms: Vec<String> = Vec::new();
+        Self::of_words(&text::words(q))
+    }
+
+    /// The search for these normalized words. `None` if no movie can match.
+    #[must_use]
+    pub fn of_words(words: &[String]) -> Option<Self> {
+        let words: Vec<Term> = words
+            .iter()
+            .map(|word| Term::new(word, words.len() == 1))
+            .collect();
+        let title: Vec<String> = words.iter().map(|word| word.canonical.clone()).collect();
+        let titles = PostingRange::of_title(&title)?;
+        let mut terms: Vec<Term> = Vec::new();
         for word in &words {
-            let is_implied_by = |other: &String| other != word && !is_short(word) && matches(other, word);
-            if !words.iter().any(is_implied_by) && !terms.contains(word) {
+            if !words.iter().any(|other| word.is_implied_by(other)) && !terms.contains(word) {
                 terms.push(word.clone());
             }
         }
-        // Each term matches a word of its own in the movie.
-        if terms.len() > MAX_WORDS {
+        // Each term matches a word of its own in the movie, or its year.
+        if terms.len() > MAX_WORDS + 1 {
             return None;
         }
         // Longer words are rarer. The sort is stable, so every page has the same terms in the same order.
-        terms.sort_by_key(|term| std::cmp::Reverse(term.chars().count()));
-        Some(Self { words, terms, titles })
+        terms.sort_by_key(|term| std::cmp::Reverse(term.canonical.chars().count()));
+        Some(Self {
+            title_is_decided_by_key: title_is_decided_by_key(&title),
+            words,
+            terms,
+            titles,
+        })
+    }
+
+    /// The words, in order.
+    #[must_use]
+    pub fn words(&self) -> &[Term] {
+        &self.words
+    }
+
+    /// The words that a movie must have, each once, in the order of their numbers.
+    #[must_use]
+    pub fn terms(&self) -> &[Term] {
+        &self.terms
+    }
+
+    /// Whether a movie with these words matches.
+    #[must_use]
+    pub fn matches(&self, words: &Words) -> bool {
+        self.terms.iter().all(|term| words.contains(term))
     }
 
     /// The range of titles that begin with all of the words.
@@ -95,13 +130,13 @@ impl SearchQuery {
     /// The walk that the term with this number drives. `None` if there is no such term.
     #[must_use]
     pub fn driver(&self, term: u8) -> Option<Driver> {
-        let word = self.terms.get(usize::from(term))?;
+        let ranges = PostingRange::of_term(self.terms.get(usize::from(term))?);
         // The titles that begin with a single word are those of the first range.
         let skip = usize::from(self.words.len() == 1);
         Some(Driver {
             term,
             titles: self.titles.clone(),
-            of_term: PostingRange::of_word(word).into_iter().skip(skip).collect(),
+            of_term: ranges.into_iter().skip(skip).collect(),
         })
     }
 
@@ -130,23 +165,29 @@ impl SearchQuery {
     #[must_use]
     pub fn decide(&self, driver: &Driver, range: u8, posting: &Posting) -> Verdict {
         let part = match &posting.words {
+            // The text of an earlier layout doesn't have the year.
+            Carried::All(words) if words.year.is_none() && self.has_year() => {
+                let mut others = self.terms.iter().filter(|term| term.year.is_none());
+                return Verdict::from(others.all(|term| words.contains(term))).and(Verdict::Unknown);
+            }
             Carried::All(words) => {
                 return self.is_hit(driver, range, &posting.key, posting.id, words).into();
             }
             Carried::Part(part) => part,
         };
-        if title_is_decided_by_key(&self.words) {
+        if self.title_is_decided_by_key {
             if range == TITLE_RANGE {
-                return Verdict::Yes;
+                return self.is_first_title(part);
             }
             // This posting is also in the range of titles, and was a hit there.
             if self.titles.keys.contains(&posting.key) {
                 return Verdict::No;
             }
         }
+        let kind = PostingKind::of(&posting.key);
         let has_terms = (0_u8..).zip(&self.terms).map(|(number, term)| {
-            if number == driver.term {
-                is_first_posting(range, term, part)
+            if number == driver.term && range != TITLE_RANGE {
+                is_first_posting(kind, term, part)
             } else {
                 part.contains(term)
             }
@@ -156,7 +197,7 @@ impl SearchQuery {
         // single word, the posting of such a title is one of the driver's, and `shared` counts it.
         let title_may_begin_with_q = match self.words.as_slice() {
             _ if range == TITLE_RANGE => true,
-            [first, _, ..] => part.title_may_begin_with(first),
+            [first, _, ..] => part.title_may_begin_with(&first.canonical),
             _ => false,
         };
         if title_may_begin_with_q {
@@ -166,38 +207,65 @@ impl SearchQuery {
         }
     }
 
+    /// Whether a term matches a year.
+    fn has_year(&self) -> bool {
+        self.terms.iter().any(|term| term.year.is_some())
+    }
+
+    /// Whether a posting in the range of titles, which its key decides, is the movie's first there: a movie may have two title
+    /// postings.
+    fn is_first_title(&self, part: &Part) -> Verdict {
+        let chars = |term: &Term| term.canonical.chars().count();
+        match self.words.as_slice() {
+            // The movie's other title begins with another word, or comes later.
+            [first, ..] if part.shared < chars(first) => Verdict::Yes,
+            [only] if !is_short(&only.canonical) => Verdict::No,
+            _ => Verdict::Unknown,
+        }
+    }
+
     /// Whether the posting with this key, found in the range with this number, is a hit, decided from all words of its movie.
     #[must_use]
     pub fn is_hit(&self, driver: &Driver, range: u8, key: &Key, id: MovieId, words: &Words) -> bool {
-        if !self.terms.iter().all(|term| words.contains(term)) {
+        if !self.matches(words) {
             return false;
         }
         // Keys hold only the beginning of a very long title, so the range of titles can hold one that doesn't begin with `q`.
         let title_begins_with_q = words.title_begins_with(&self.words);
-        if range == TITLE_RANGE || title_begins_with_q {
-            return range == TITLE_RANGE && title_begins_with_q;
+        if (range == TITLE_RANGE) != title_begins_with_q {
+            return false;
         }
         let place = |key: &Key| {
+            if title_begins_with_q {
+                return self.titles.keys.contains(key).then_some(TITLE_RANGE);
+            }
             let mut ranges = driver.ranges_of_term();
             ranges.find_map(|(number, range)| range.keys.contains(key).then_some(number))
         };
-        let postings = keys_with_words(words, id).into_keys();
-        let in_walk = postings.filter_map(|key| Some((place(&key)?, key)));
-        in_walk.min().is_some_and(|(_, first)| first == *key)
+        let mut postings = keys_with_words(words, id);
+        if !postings.contains_key(key) {
+            postings = earlier_postings::keys(words, id);
+        }
+        let in_walk = postings.keys().filter_map(|key| Some((place(key)?, key)));
+        in_walk.min().is_some_and(|(_, first)| first == key)
     }
 }
 
-/// Whether a posting in the range with this number has the driver's term and is the movie's first that has it, as far as
-/// its key and `part` decide.
-fn is_first_posting(range: u8, term: &str, part: &Part) -> Verdict {
-    if range == TITLE_RANGE || !word_is_decided_by_key(term) {
+/// Whether a posting of this kind has the driver's term and is the movie's first that has it, as far as its key and `part`
+/// decide.
+fn is_first_posting(kind: PostingKind, term: &Term, part: &Part) -> Verdict {
+    if !term_is_decided_by_key(term) {
         return part.contains(term).and(Verdict::Unknown);
+    }
+    // In the words of other kinds the numeral has another form.
+    if kind == PostingKind::Genre && term.is_numeral() {
+        return Verdict::Unknown;
     }
     // The key decides that the posting has the term. `shared` decides whether an earlier posting has a word that begins
     // with the term.
-    if part.shared < term.chars().count() {
+    if part.shared < term.canonical.chars().count() {
         Verdict::Yes
-    } else if is_short(term) {
+    } else if is_short(&term.canonical) {
         // That word may be longer than the term, which must match whole.
         Verdict::Unknown
     } else {
@@ -211,24 +279,35 @@ mod tests {
 
     #[test]
     fn words_that_a_longer_one_implies_are_not_looked_for() {
-        let terms = |q: &str| SearchQuery::parse(q).unwrap().terms;
+        let terms = |q: &str| -> Vec<String> {
+            let query = SearchQuery::parse(q).unwrap();
+            query.terms.into_iter().map(|term| term.raw).collect()
+        };
         assert_eq!(terms("the godfather"), ["godfather", "the"]);
         assert_eq!(terms("god godfather god"), ["godfather"]);
         // A short word must match whole, which a longer one doesn't imply.
         assert_eq!(terms("go godfather"), ["godfather", "go"]);
+        assert_eq!(terms("千尋 千と千尋の神隠し"), ["千と千尋の神隠し"]);
+        assert_eq!(terms("II 2 2"), ["ii", "2"]);
     }
 
     #[test]
     fn what_no_movie_can_have_finds_nothing() {
         assert!(SearchQuery::parse("…?!").is_none());
-        let many: Vec<String> = (10..41).map(|n| format!("w{n}")).collect();
+        let many: Vec<String> = (10..42).map(|n| format!("w{n}")).collect();
         assert!(SearchQuery::parse(&many.join(" ")).is_none());
         assert!(SearchQuery::parse(&many[1..].join(" ")).is_some());
     }
 
     #[test]
     fn each_range_has_its_kind_of_postings() {
-        for (q, kinds) in [("the", &[0, 1, 2, 3][..]), ("the kid", &[0, 0, 1, 2, 3])] {
+        for (q, kinds) in [
+            ("the", &[0, 1, 2, 3][..]),
+            ("the kid", &[0, 0, 1, 2, 3]),
+            ("1999", &[0, 1, 2, 3]),
+            ("1999 no", &[0, 0, 1, 2, 3, 4]),
+            ("19999 no", &[0, 0, 1, 2, 3]),
+        ] {
             let driver = SearchQuery::parse(q).unwrap().driver(0).unwrap();
             let found: Vec<usize> = driver.ranges().map(|(_, range)| range.kind.index()).collect();
             assert_eq!(found, kinds, "{q}");
@@ -238,14 +317,14 @@ mod tests {
     #[test]
     fn a_single_words_titles_are_walked_once() {
         let ranges = |q: &str| SearchQuery::parse(q).unwrap().driver(0).unwrap().ranges().count();
-        assert_eq!(ranges("the"), PostingKind::ALL.len());
-        assert_eq!(ranges("the kid"), 1 + PostingKind::ALL.len());
+        assert_eq!(ranges("the"), PostingKind::OF_WORDS.len());
+        assert_eq!(ranges("the kid"), 1 + PostingKind::OF_WORDS.len());
     }
 
     #[test]
     fn the_first_round_of_the_example_in_the_head_of_the_module_reads_these_ranges() {
         let query = SearchQuery::parse("Love Story").unwrap();
-        assert_eq!(query.terms, ["story", "love"]);
+        assert!(query.terms.iter().map(|term| &term.raw).eq(["story", "love"]));
         let show = |range: &PostingRange| format!("{} {}", range.keys.pk, range.keys.low);
         assert_eq!(show(query.titles()), "WORD#lov 0#love-story");
         let of_terms = query.candidates().into_iter().map(|driver| {
