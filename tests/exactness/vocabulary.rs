@@ -147,6 +147,11 @@ async fn an_edit_adds_its_new_words_in_three_trips_and_a_refused_one_adds_none()
     // Two words of the title, two of the director and two of the genres.
     assert_eq!((looked_up.trips, looked_up.reads), (2, 3.0 + 3.0));
     assert_eq!(looked_up.writes, back.writes, "no word");
+
+    // An edit of so many words may take two transactions, so it doesn't wait.
+    let many = "aaa bbb ccc ddd eee fff ggg hhh iij jjj kkk lll mmm nnn ooo";
+    let added = edit(&store, id, many, true).await;
+    assert_eq!((added.trips, added.reads), (2, 3.0));
     check(&proxied).await;
 }
 

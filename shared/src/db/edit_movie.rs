@@ -53,7 +53,7 @@ impl Store {
     ///
     /// `words` are the words of the request's texts, as far as they [belong in the vocabulary](crate::db::vocabulary::text_words). Which of them are
     /// new is read together with the movie. The new ones that the edited movie has are added to the vocabulary before the
-    /// edit.
+    /// edit. Those of a long text are added at once.
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is no such movie, before `decide` is called; any error of
@@ -71,10 +71,9 @@ impl Store {
             attempts.next().await?;
             // A strongly consistent read of the named user costs as much as two of words.
             let most = READ_FOR_EDIT - 2 * usize::from(named.is_some());
-            let (seen, _) = tokio::try_join!(
+            let (seen, ()) = tokio::try_join!(
                 self.read_for_edit(id, caller, named),
-                // Those that it finds are known from now on.
-                self.new_words(words, most)
+                self.prepare_words(words, most)
             )?;
             let edit = decide(&seen)?;
             // The vocabulary has the words of the movie as it is.

@@ -31,6 +31,10 @@ pub(crate) const READ_FOR_NEW: usize = 12;
 /// The most keys that a request reads to learn which words of an edit are new.
 pub(crate) const READ_FOR_EDIT: usize = 6;
 
+/// The most words of an edit that are added after the edit is allowed. An edit of more words can have so many postings that it
+/// takes two transactions, and has no trip to wait in.
+const MOST_TO_WAIT: usize = 18;
+
 /// The most transactions of one call that run at the same time. The words of a movie fit in this many.
 const AT_ONCE: usize = 4;
 
@@ -62,6 +66,15 @@ impl Store {
             }
         }
         Ok(new.into_iter().cloned().collect())
+    }
+
+    /// Prepares an edit, before it is known whether it is allowed: looks up its words with AP-40, or adds them with AP-41 if
+    /// they are more than [`MOST_TO_WAIT`]. Afterwards this process knows those that the vocabulary has.
+    pub(crate) async fn prepare_words(&self, words: &BTreeSet<String>, most: usize) -> Result<()> {
+        if words.len() > MOST_TO_WAIT {
+            return self.add_words(words).await;
+        }
+        self.new_words(words, most).await.map(drop)
     }
 
     /// AP-41: adds those of these words to the vocabulary that this process doesn't know. All entries of a word are in one

@@ -23,7 +23,11 @@ async fn an_empty_collection_is_one_empty_page() {
         ("/api/movies/search/?q=movie", json!(null)),
         ("/api/movies/categories/", json!(0)),
     ] {
-        let body = nobody.get(path).send().await.is(200).body;
+        let mut body = nobody.get(path).send().await.is(200).body;
+        if path.contains("search") {
+            let corrected = body.as_object_mut().and_then(|body| body.remove("corrected_query"));
+            assert_eq!(corrected, Some(Value::Null), "{path}");
+        }
         assert_eq!(
             body,
             json!({"count": count, "next": null, "previous": null, "results": []}),
