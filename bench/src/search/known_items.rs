@@ -89,16 +89,22 @@ impl Totals {
     }
 
     fn row(&self, kind: &Kind) -> String {
+        let before = kind.before.units;
+        let units_before = if before.is_finite() {
+            format!("{before:.1}")
+        } else {
+            "–".to_owned()
+        };
         format!(
-            "| {} | {} | {:.2} | {:.3} | {} % | {:.2} · {} | {:.1} | {:.1} · {} | {} |",
+            "| {} | {} | {:.2} | {:.3} | {:.2} | {:.2} · {} | {} | {:.1} · {} | {} |",
             kind.name,
             self.queries,
             kind.before.found,
             self.rate(),
-            (100 * self.corrected).div_ceil(self.queries.max(1)),
+            self.mean(self.corrected.into()),
             self.mean(self.trips as f64),
             self.most_trips,
-            kind.before.units,
+            units_before,
             self.mean(self.units),
             self.most_units,
             self.most_second_units,
