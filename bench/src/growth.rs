@@ -76,10 +76,12 @@ read, so it is compared with the size before the largest, and may cost one unit 
 catalog. Searches that few movies match read up to their budget wherever there is enough to read, and what a second try reads
 depends on the words that a catalog has; these are compared with the budget only.";
 
-/// A request at every size.
+/// A request at every size, or at every size from one on.
 struct Row {
     name: &'static str,
     budget: Budget,
+    /// The index of the first size that has what the request asks for.
+    first: usize,
     sizes: Vec<(Cost, Option<usize>)>,
 }
 
@@ -96,7 +98,7 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
         "{HEADING}\n\n| movies | users | favorites | favorites of the top movie |\n|---|---|---|---|\n"
     );
     let mut among_hostile_texts = Vec::new();
-    for movies in &options.sizes {
+    for (size, movies) in options.sizes.iter().enumerate() {
         let prepared = Prepared::new(*movies).await?;
         let (measured, hostile) = measured(&prepared, Some(movies) == options.sizes.last()).await?;
         let _ = writeln!(
@@ -108,7 +110,7 @@ pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
             grouped(prepared.most_likes)
         );
         eprintln!("{} movies measured", grouped(*movies));
-        add(&mut rows, measured);
+        add(&mut rows, size, measured);
         among_hostile_texts.extend(hostile);
     }
     let mut wrong = report(&options.sizes, &rows, &mut text);
@@ -190,7 +192,7 @@ fn catalog(prepared: &Prepared) -> Catalog {
     }
 }
 
-fn add(rows: &mut Vec<Row>, measured: Vec<Measured>) {
+fn add(rows: &mut Vec<Row>, first: usize, measured: Vec<Measured>) {
     for one in measured {
         let size = (one.cost, one.found);
         match rows.iter_mut().find(|row| row.name == one.name) {
@@ -198,6 +200,7 @@ fn add(rows: &mut Vec<Row>, measured: Vec<Measured>) {
             None => rows.push(Row {
                 name: one.name,
                 budget: one.budget,
+                first,
                 sizes: vec![size],
             }),
         }
@@ -228,6 +231,7 @@ impl Row {
 
     /// Returns the text for the table. An error is a failure.
     fn verdict(&self, sizes: &[u64]) -> Result<String, String> {
+        let sizes = sizes.get(self.first..).unwrap_or_default();
         let mut costs = self.sizes.iter().map(|(cost, _)| cost);
         if costs.any(|cost| self.budget.is_exceeded_by(cost)) {
             return Err("over its budget".into());
@@ -261,7 +265,12 @@ fn report(sizes: &[u64], rows: &[Row], text: &mut String) -> Vec<String> {
         let Budget {
             trips, reads, writes, ..
         } = row.budget;
-        let _ = write!(text, "| {} | {trips} · {reads} · {writes} |", row.name);
+        let _ = write!(
+            text,
+            "| {} | {trips} · {reads} · {writes} |{}",
+            row.name,
+            " |".repeat(row.first)
+        );
         for (cost, found) in &row.sizes {
             let calls = cost.calls.len();
             let _ = write!(
@@ -333,6 +342,7 @@ mod tests {
         Row {
             name,
             budget,
+            first: 0,
             sizes: sizes.collect(),
         }
     }
