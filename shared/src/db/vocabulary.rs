@@ -63,21 +63,35 @@ pub fn vocabulary_words(movie: &MovieFields) -> BTreeSet<String> {
     text_words(Some(&movie.title), Some(&movie.director), Some(&movie.genres))
 }
 
-/// Returns the words of these texts that belong in the vocabulary.
+/// Returns the words of these texts that belong in the vocabulary: the parts and closed-up forms of titles and directors, as
+/// they are compared, and the words of genres.
 #[must_use]
 pub fn text_words(
     title: Option<&Title>,
     director: Option<&Director>,
     genres: Option<&Genres>,
 ) -> BTreeSet<String> {
-    let texts = title
-        .map(Title::as_str)
-        .into_iter()
-        .chain(director.map(Director::as_str));
-    let genres = genres.into_iter().flat_map(Genres::iter);
-    let words = texts.flat_map(text::words);
-    let words = words.chain(genres.flat_map(|genre| genre.words().cloned().collect::<Vec<_>>()));
-    words.filter(|word| has_entries(word)).collect()
+    let mut words = BTreeSet::new();
+    let mut add = |word: &str| {
+        if has_entries(word) {
+            words.insert(word.to_owned());
+        }
+    };
+    let texts = [title.map(Title::as_str), director.map(Director::as_str)];
+    for compound in texts.into_iter().flatten().flat_map(text::compounds) {
+        for part in &compound.parts {
+            add(text::canonical(part));
+        }
+        if compound.parts.len() > 1 {
+            add(&compound.whole());
+        }
+    }
+    for genre in genres.into_iter().flat_map(Genres::iter) {
+        for word in genre.words() {
+            add(word);
+        }
+    }
+    words
 }
 
 /// Returns the entries of these words, by item: for each key the rests.
@@ -147,15 +161,31 @@ mod tests {
     use crate::db::item::Item;
 
     #[test]
-    fn a_movies_words_have_each_of_them_once() {
-        let movie = MovieFields::of_words("The Godfather, the 1st", "Mario Puzo", "Crime, C++");
-        let words = vocabulary_words(&movie);
-        assert_eq!(
-            words,
-            ["1st", "crime", "godfather", "mario", "puzo", "the"]
-                .map(str::to_owned)
-                .into()
+    fn a_movies_words_are_parts_closed_up_forms_and_genres() {
+        let movie = MovieFields::of_words(
+            "The X-Men & Spider-Man, the 1st XIII",
+            "J. J. Abrams, Flannery O'Connor",
+            "Crime, C++, Sci-Fi",
         );
+        let words = vocabulary_words(&movie);
+        let expected = [
+            "1st",
+            "abrams",
+            "and",
+            "connor",
+            "crime",
+            "flannery",
+            "man",
+            "men",
+            "oconnor",
+            "sci",
+            "spider",
+            "spiderman",
+            "the",
+            "xmen",
+        ];
+        assert_eq!(words, expected.map(str::to_owned).into());
+        assert_eq!(text_words(None, None, Some(&movie.genres)).len(), 2);
     }
 
     /// Guarantee 68.
