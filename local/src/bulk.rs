@@ -141,7 +141,8 @@ fn engine_update(update: Update) -> Result<engine::TransactUpdate> {
     })
 }
 
-/// Converts attributes to the engine's types. A bulk write has strings, numbers, Boolean values and maps of these only.
+/// Converts attributes to the engine's types. A bulk write has strings, numbers, Boolean values, sets of strings, and maps of
+/// these only.
 fn engine_item(item: Item) -> Result<dynoxide::Item> {
     item.into_iter()
         .map(|(name, value)| {
@@ -149,6 +150,7 @@ fn engine_item(item: Item) -> Result<dynoxide::Item> {
                 AttributeValue::S(text) => dynoxide::AttributeValue::S(text),
                 AttributeValue::N(number) => dynoxide::AttributeValue::N(number),
                 AttributeValue::Bool(is_true) => dynoxide::AttributeValue::BOOL(is_true),
+                AttributeValue::Ss(texts) => dynoxide::AttributeValue::SS(texts),
                 AttributeValue::M(map) => dynoxide::AttributeValue::M(engine_item(map)?),
                 _ => {
                     return Err(Error::internal(format!(

@@ -1,19 +1,20 @@
 //! Bulk import from CSV and JSON Lines. Counts are exact at every moment, an interrupted import continues where it stopped,
 //! and a row that is bad or in the table already loses no other. `docs/import.md` describes the files.
 //!
-//! Rows are read in batches, and each batch has several chunks of movies. The postings of a batch are written first.
-//! They refer to movies that aren't in the table yet, which reads skip. Then one transaction per chunk adds the chunk's
-//! movies, changes the counters, and stores in the import's job how many rows are done. So the table has either the whole
-//! movie or nothing that a read shows, and an interrupted import continues with the first chunk that wasn't committed.
+//! Rows are read in batches, and each batch has several chunks of movies. The words of a batch are added to the vocabulary
+//! first, where a word without a movie does no harm. Then its postings are written. They refer to movies that aren't in the
+//! table yet, which reads skip. Then one transaction per chunk adds the chunk's movies, changes the counters, and stores in
+//! the import's job how many rows are done. So the table has either the whole movie or nothing that a read shows, and an
+//! interrupted import continues with the first chunk that wasn't committed.
 //!
-//! Three stages run at the same time: reading a batch, writing the postings of the batch before it, and committing the
+//! Three stages run at the same time: reading a batch, writing the words and postings of the batch before it, and committing the
 //! chunks of the batch before that. At most one batch waits between two stages, so the memory an import needs doesn't
 //! depend on the size of the file.
 //!
 //! A file is read in layers: `source` opens it, `decode` makes it UTF-8, `records` splits it into records, `rows` splits
 //! those into the values that `columns` has found, and `movie` makes a movie of them, with `dates`, `genres` and `lists`.
 //! `complaints` says what is wrong, and `rejected` writes the rows that are left out. `read` is the first stage; it leaves
-//! out `duplicates` and assigns `ids`. `chunk` groups the movies, `commit` is the other two stages, and `write` the calls to
+//! out `duplicates` and assigns `ids`. `chunk` groups the movies, and `words` are those of their words that are new; `commit` is the other two stages, and `write` the calls to
 //! the table. The job is [`marquee_shared::db::import`].
 
 mod chunk;
@@ -34,6 +35,7 @@ mod records;
 mod rejected;
 mod rows;
 mod source;
+mod words;
 mod write;
 
 use std::{

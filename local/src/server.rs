@@ -270,11 +270,14 @@ async fn prepare(store: &Store, place: &Place) -> Result<(), StartError> {
         };
         StartError::Layout(place, error)
     })?;
-    if changed > 0 {
+    if changed.moved > 0 {
         tracing::info!(
-            changed,
+            changed.moved,
             "moved movies to the shards of the most liked that are read"
         );
+    }
+    if changed.rewritten > 0 {
+        tracing::info!(changed.rewritten, "rewrote the postings of movies");
     }
     Ok(())
 }

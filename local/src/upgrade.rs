@@ -5,12 +5,15 @@
 
 use std::fmt;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use marquee_shared::{
     Error,
     db::{
         Store,
-        layout::{LAYOUT, Layout},
+        counter::Counter,
+        layout::{Changed, LAYOUT, Layout},
         likes::{LIKES_SHARDS, LikesShards},
+        rewrite::Examined,
     },
 };
 
@@ -43,13 +46,13 @@ pub enum Older {
     Refuse,
 }
 
-/// Makes a table usable by a command. A table that records no version, and needs no change, gets the current one. Returns
-/// how many movies were changed.
+/// Makes a table usable by a command. A table that records no version, and needs no change, gets the current one. A table
+/// that needs changes gets them, with a progress bar on standard error if that is a terminal.
 ///
 /// # Errors
 /// [`LayoutError`].
-pub async fn check(store: &Store, older: Older) -> Result<u64, LayoutError> {
-    let mut changed = 0;
+pub async fn check(store: &Store, older: Older) -> Result<Changed, LayoutError> {
+    let mut changed = Changed::default();
     // Reads the version again after it was recorded, because another process may have recorded another one.
     loop {
         match store.layout().await? {
@@ -59,42 +62,69 @@ pub async fn check(store: &Store, older: Older) -> Result<u64, LayoutError> {
                 if older == Older::Refuse && store.needs_upgrade(version).await? {
                     return Err(LayoutError::Older);
                 }
-                changed += store.upgrade_layout(version).await?;
+                tracing::info!(from = version, to = LAYOUT, "upgrading the table");
+                let bar = progress_bar(store).await?;
+                let made = store
+                    .upgrade_layout(version, &|movies| bar.set_position(movies))
+                    .await;
+                bar.finish_and_clear();
+                let made = made?;
+                changed.moved += made.moved;
+                changed.rewritten += made.rewritten;
             }
             Layout::New => store.record_layout().await?,
         }
     }
 }
 
+/// A progress bar on standard error, up to the number of movies. It draws nothing when standard error isn't a terminal.
+async fn progress_bar(store: &Store) -> marquee_shared::Result<ProgressBar> {
+    let [movies] = store.read_counters([Counter::Movies]).await?;
+    let bar = ProgressBar::new(movies).with_message("upgrading");
+    // Fails only on a mistake in the template, which is constant.
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} movies, {eta} left") {
+        bar.set_style(style);
+    }
+    Ok(bar)
+}
+
 /// Makes a table usable by the server: upgrades it, and moves the movies of the shards that this server doesn't read.
-/// Returns how many movies were changed.
 ///
 /// # Errors
 /// [`LayoutError`].
-pub async fn prepare(store: &Store) -> Result<u64, LayoutError> {
-    let upgraded = check(store, Older::Upgrade).await?;
-    Ok(upgraded + store.gather_likes().await?)
+pub async fn prepare(store: &Store) -> Result<Changed, LayoutError> {
+    let mut changed = check(store, Older::Upgrade).await?;
+    changed.moved += store.gather_likes().await?;
+    Ok(changed)
 }
 
 /// What `marquee upgrade` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// How many movies were moved to another shard.
-    pub moved: u64,
-}
+pub struct Report(pub Changed);
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (moved, plural) = (self.moved, if self.moved == 1 { "" } else { "s" });
+        let Changed { moved, rewritten } = self.0;
+        let plural = |count: u64| if count == 1 { "" } else { "s" };
         write!(
             f,
-            "the table has layout {LAYOUT}; moved {moved} movie{plural} to another shard"
-        )
+            "the table has layout {LAYOUT}; moved {moved} movie{} to another shard",
+            plural(moved)
+        )?;
+        if rewritten > 0 {
+            write!(
+                f,
+                "; rewrote the postings of {rewritten} movie{}",
+                plural(rewritten)
+            )?;
+        }
+        Ok(())
     }
 }
 
 /// Upgrades a table, and spreads the movies that have had favorites over `likes_shards` shards, if that is given, or over
-/// [`LIKES_SHARDS`] if the table is of an earlier version. Lists the newest movies of each genre anew.
+/// [`LIKES_SHARDS`] if the table is of an earlier version. Lists the newest movies of each genre anew. If the table has the
+/// present layout and `likes_shards` isn't given, compares every posting with its movie.
 ///
 /// # Errors
 /// [`LayoutError`].
@@ -106,17 +136,26 @@ pub async fn run(store: &Store, likes_shards: Option<u64>) -> Result<Report, Lay
         Layout::Version(_) => Some(likes_shards.unwrap_or(LIKES_SHARDS)),
     };
     let mut store = store.clone();
-    let mut moved = 0;
+    let mut changed = Changed::default();
     if let Some(shards) = shards {
         // Otherwise the steps of the upgrade would gather the movies into fewer shards again.
         if let Some(shards) = LikesShards::new(shards, shards) {
             store = store.with_likes_shards(shards);
         }
-        moved += store.spread_likes(shards).await?;
+        changed.moved += store.spread_likes(shards).await?;
     }
-    moved += check(&store, Older::Upgrade).await?;
+    let made = check(&store, Older::Upgrade).await?;
+    changed.moved += made.moved;
+    changed.rewritten += made.rewritten;
     // The layout doesn't tell whether an earlier version has written the table since it was recorded.
+    if found == Layout::Version(LAYOUT) && likes_shards.is_none() {
+        let bar = progress_bar(&store).await?;
+        let progress = |movies| bar.set_position(movies);
+        let rewritten = store.rewrite_postings(Examined::All, &progress).await;
+        bar.finish_and_clear();
+        changed.rewritten += rewritten?;
+    }
     store.forget_newest().await?;
     store.refill_genres().await?;
-    Ok(Report { moved })
+    Ok(Report(changed))
 }

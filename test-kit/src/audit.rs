@@ -3,6 +3,8 @@
 //! It scans, which no request does. Where DynamoDB has limits that the embedded engine lacks, it checks them too.
 
 mod newest;
+mod postings;
+mod users;
 mod vocabulary;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,16 +15,14 @@ use marquee_shared::{
         Key, Store,
         genre::GenreItem,
         imdb_id::ImdbIdItem,
-        index,
-        item::{Attributes as _, Item, from_item, to_item},
+        item::{Attributes as _, Item, from_item},
         keys,
         layout::LAYOUT,
         likes::{LikesShards, ONE_FAVORITE},
         movie::MovieItem,
-        posting_keys::PostingKind,
-        user::{LoginItem, LoginKind, UserItem},
+        user::{LoginItem, UserItem},
     },
-    domain::{Genre, ImdbId, MovieId, UserId, username::fold_name},
+    domain::{Genre, ImdbId, MovieId, UserId},
 };
 
 /// Asserts that no item of the table disagrees with another.
@@ -47,11 +47,11 @@ pub async fn discrepancies(store: &Store) -> Vec<String> {
     items.movies();
     items.postings();
     items.genres();
+    items.words();
     items.imdb_ids();
     items.favorites();
     items.users();
     items.counters();
-    items.found.extend(vocabulary::discrepancies(&items.vocabulary));
     items.found
 }
 
@@ -84,7 +84,7 @@ struct Items {
     movies: BTreeMap<MovieId, MovieItem>,
     users: BTreeMap<UserId, UserItem>,
     logins: BTreeMap<String, LoginItem>,
-    /// Postings and genre memberships.
+    /// Postings and memberships.
     index: BTreeMap<Key, Item>,
     /// The genres, by the identity in the key.
     genres: BTreeMap<String, GenreItem>,
@@ -93,6 +93,7 @@ struct Items {
     sweeps: BTreeSet<MovieId>,
     counters: BTreeMap<String, u64>,
     sessions: Vec<(Key, Item)>,
+    /// The vocabulary.
     vocabulary: BTreeMap<Key, Item>,
     found: Vec<String>,
 }
@@ -101,36 +102,6 @@ impl Items {
     /// Reports a disagreement.
     fn report(&mut self, text: impl Into<String>) {
         self.found.push(text.into());
-    }
-
-    /// Reports keys that DynamoDB would refuse, and postings that are larger than a search reckons with. The embedded engine
-    /// accepts both.
-    fn sizes(&mut self, key: &Key, item: &Item) {
-        // AWS: "Constraints in Amazon DynamoDB", for the keys of the table and of its indexes.
-        for (name, most) in [
-            (keys::PK, 2048),
-            (keys::SK, 1024),
-            (keys::BY_DATE.pk, 2048),
-            (keys::BY_DATE.sk, 1024),
-            (keys::LIKED, 2048),
-        ] {
-            let bytes = item.text(name).map_or(0, str::len);
-            if bytes > most || (item.contains_key(name) && bytes == 0) {
-                self.report(format!("a key of {bytes} bytes: {name} of {key:?}"));
-            }
-        }
-        let class = key.pk.split('#').next().unwrap_or_default();
-        if !["WORD", "GENRE", "YEAR"].contains(&class) {
-            return;
-        }
-        let most = index::POSTING_BYTES[PostingKind::of(key).index()];
-        let bytes: usize = item
-            .keys()
-            .map(|name| name.len() + item.text(name).map_or(0, str::len))
-            .sum();
-        if bytes > most {
-            self.report(format!("a posting of {bytes} bytes, more than {most}: {key:?}"));
-        }
     }
 
     /// Adds an item to its class, without its keys.
@@ -270,64 +241,6 @@ impl Items {
         self.found.extend(found);
     }
 
-    /// Checks that the postings and genre memberships are those of the movies, and no others.
-    fn postings(&mut self) {
-        let mut found = Vec::new();
-        let mut expected = BTreeMap::new();
-        for movie in self.movies.values() {
-            for (key, item) in index::postings(&movie.fields, movie.id) {
-                expected.insert(key, to_item(&item).unwrap());
-            }
-        }
-        for (key, item) in &expected {
-            match self.index.get(key) {
-                None => found.push(format!("missing: {key:?}")),
-                Some(there) if there != item => {
-                    found.push(format!("{key:?} is {there:?} instead of {item:?}"));
-                }
-                Some(_) => {}
-            }
-        }
-        for key in self.index.keys().filter(|key| !expected.contains_key(*key)) {
-            found.push(format!("orphan: {key:?}"));
-        }
-        self.found.extend(found);
-    }
-
-    /// Checks that the count of each genre is the number of its movies and of its memberships, and that its list has the
-    /// newest of them.
-    fn genres(&mut self) {
-        let mut by_movies: BTreeMap<String, u64> = BTreeMap::new();
-        for movie in self.movies.values() {
-            for genre in movie.fields.genres.iter() {
-                *by_movies.entry(genre.identity()).or_default() += 1;
-            }
-        }
-        let mut by_members: BTreeMap<String, u64> = BTreeMap::new();
-        for item in self.index.values().filter(|item| item.contains_key("dated")) {
-            let dated = text(item, "dated");
-            let identity = dated.trim_start_matches("GENRE#").to_owned();
-            *by_members.entry(identity).or_default() += 1;
-        }
-        let counted: BTreeMap<String, u64> = self
-            .genres
-            .iter()
-            .map(|(identity, genre)| (identity.clone(), genre.n))
-            .collect();
-        if counted != by_movies {
-            self.report(format!(
-                "the genres count {counted:?}, the movies have {by_movies:?}"
-            ));
-        }
-        if counted != by_members {
-            self.report(format!(
-                "the genres count {counted:?}, the memberships are {by_members:?}"
-            ));
-        }
-        let found = newest::discrepancies(&self.genres, self.movies.values());
-        self.found.extend(found);
-    }
-
     /// Checks that each movie with an IMDb id has the item of that id, and that no other movie has one.
     fn imdb_ids(&mut self) {
         let mut items = self.imdb_ids.clone();
@@ -379,48 +292,6 @@ impl Items {
             found.push(format!(
                 "movie {movie} exists, and its favorites are to be deleted by the sweep"
             ));
-        }
-        self.found.extend(found);
-    }
-
-    /// Checks that each user has the logins of their username and their email, and that each login and session has a user.
-    fn users(&mut self) {
-        let mut found = Vec::new();
-        let mut names = BTreeMap::new();
-        for user in self.users.values() {
-            let (username, email) = (fold_name(&user.username), fold_name(&user.email));
-            let mut own = BTreeMap::from([(email.clone(), LoginKind::Email)]);
-            own.insert(username.clone(), LoginKind::Username);
-            for (name, kind) in own {
-                if let Some(other) = names.insert(name.clone(), user.id) {
-                    found.push(format!("users {other} and {} both have the name {name}", user.id));
-                }
-                let right = self.logins.get(&name).is_some_and(|login| {
-                    login.user == user.id
-                        && login.kind == kind
-                        && login.account == username
-                        && login.email == email
-                });
-                if !right {
-                    found.push(format!("user {} has no right login {name}", user.id));
-                }
-            }
-            let hash = |name| self.logins.get(name).map(|login| login.password_hash.as_str());
-            if hash(&username) != hash(&email) {
-                found.push(format!("user {} has two passwords", user.id));
-            }
-        }
-        for (name, login) in self.logins.iter().filter(|(name, _)| !names.contains_key(*name)) {
-            found.push(format!(
-                "the login {name} is of user {}, who does not exist",
-                login.user
-            ));
-        }
-        for (key, session) in &self.sessions {
-            let user = UserId::try_from(number(session, "user")).ok();
-            if !user.is_some_and(|user| self.users.contains_key(&user)) {
-                found.push(format!("the user of the session {key:?} does not exist"));
-            }
         }
         self.found.extend(found);
     }

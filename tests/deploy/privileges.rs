@@ -177,7 +177,7 @@ async fn browse(app: &TestApp, member: &Caller) {
             "/api/movies/?limit=1&genre=horror",
             "/api/movies/?limit=1&genre=horror&ordering=-release_date",
             "/api/movies/search/?limit=1&q=alien",
-            "/api/movies/search/?limit=1&q=scott+sci",
+            "/api/movies/search/?limit=1&q=scott+sci+1979",
         ] {
             assert_eq!(pages(caller, path, "next").await.concat().len(), 3, "{path}");
             let last = last_page(caller, path).await;

@@ -51,6 +51,26 @@ fn without(name: &'static str) -> Mutation {
     })
 }
 
+fn plus(name: &'static str, value: AttributeValue) -> Mutation {
+    Box::new(move |item| {
+        let mut item = item.unwrap();
+        assert_eq!(item.insert(name.into(), value.clone()), None);
+        Some(item)
+    })
+}
+
+/// The rests of words, as they are stored.
+fn words(rests: &[&str]) -> AttributeValue {
+    AttributeValue::Ss(rests.iter().map(|rest| (*rest).to_owned()).collect())
+}
+
+/// As many different rests of three letters.
+fn many_words(count: u32) -> AttributeValue {
+    let letter = |n: u32| char::from_u32('a' as u32 + n % 26).unwrap();
+    let rests = (0..count).map(|n| [letter(n / 676), letter(n / 26), letter(n)].iter().collect());
+    AttributeValue::Ss(rests.collect())
+}
+
 /// The entries of a genre's newest movies, as they are stored.
 fn entries(entries: &[&str]) -> AttributeValue {
     let entries = entries.iter();
@@ -102,6 +122,8 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
     let nobody = UserId::try_from(99).unwrap();
     let nothing = MovieId::try_from(99).unwrap();
     let item = |pk: &str, sk: &str| Key::new(pk, format!("{sk}#{}", keys::id_text(alien)));
+    let year = |year: &str| Key::new(format!("YEAR#{year}"), keys::id_text(alien));
+    let near = |piece: &str, place: usize| keys::near(6, place, piece);
     let breaks: Vec<(&str, Key, Mutation)> = vec![
         ("META MOVIES", Counter::Movies.key(), set("n", number(3))),
         ("META USERS", Counter::Users.key(), set("n", number(1))),
@@ -116,7 +138,7 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
         ("is in the shard", keys::movie(id), set("liked", text("LIKES#2"))),
         ("is in the shard", keys::movie(id), set("liked", text("LIKES#x"))),
         ("is in the shard", keys::movie(id), without("liked")),
-        ("layout is 3", keys::layout(), set("version", number(3))),
+        ("layout is 4", keys::layout(), set("version", number(4))),
         (
             "has the date keys",
             keys::movie(id),
@@ -139,6 +161,15 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
         ("missing", item("WORD#ali", "0#alien-nation"), removed()),
         ("missing", item("WORD#nat", "1#nation"), removed()),
         ("missing", item("WORD#rid", "2#ridley-scott"), removed()),
+        ("missing", item("WORD#sco", "2#scott+"), removed()),
+        (
+            "instead of",
+            item("WORD#rid", "2#ridley-scott"),
+            set("date", text("1979-05-26")),
+        ),
+        ("missing", year("1979"), removed()),
+        ("orphan", year("1980"), inserted(&[("text", text("||x|1980"))])),
+        ("more than 204", year("1979"), set("text", text("x".repeat(204)))),
         ("memberships", item("GENRE#sci", "sci-fi"), removed()),
         ("missing", item("GENRE#fi", "fi+"), removed()),
         (
@@ -150,6 +181,11 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
             "instead of",
             item("GENRE#sci", "sci-fi"),
             set("date", text("1979-05-26#1")),
+        ),
+        (
+            "instead of",
+            item("GENRE#sci", "sci-fi"),
+            set("date", text("1979-05-25#0000000000000001#war")),
         ),
         (
             "memberships",
@@ -259,6 +295,39 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
             "the user of the session",
             keys::session("x"),
             inserted(&[("user", number(99))]),
+        ),
+        ("the word nation isn't in", near("nat", 0), removed()),
+        ("the word nation isn't in", near("ion", 1), removed()),
+        // A word of no movie, of which the first entry is there.
+        (
+            "the word xenoms isn't in",
+            near("xen", 0),
+            inserted(&[("w", words(&["oms"]))]),
+        ),
+        (
+            "has oms1, which is no entry",
+            near("xen", 0),
+            inserted(&[("w", words(&["oms1"]))]),
+        ),
+        (
+            "has 1 words and 2 attributes",
+            near("nat", 0),
+            plus("n", number(1)),
+        ),
+        (
+            "has 0 words and 1 attributes",
+            near("xen", 0),
+            inserted(&[("n", number(1))]),
+        ),
+        (
+            "has 976 words",
+            near("xen", 0),
+            inserted(&[("w", many_words(976))]),
+        ),
+        (
+            "has 4821 bytes",
+            near("xen", 0),
+            inserted(&[("w", many_words(1_200))]),
         ),
         ("of no known class", Key::new("ELSE", "x"), inserted(&[])),
         ("not a valid movie", Key::new("MOVIES#0", "x"), inserted(&[])),

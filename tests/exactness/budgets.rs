@@ -102,6 +102,7 @@ fn catalog(movies: u64) -> Catalog {
         ("most_liked", "1"),
         ("small_genre", "genre+07"),
         ("rare", "needle"),
+        ("rare_and_year", "needle+1997"),
         ("everywhere", "number"),
         ("common", "straw"),
         ("title", "needle+number+00040"),

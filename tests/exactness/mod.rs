@@ -14,6 +14,7 @@ mod model;
 mod newest;
 mod outages;
 mod races;
+mod rewriting;
 mod search;
 mod shards;
 mod vocabulary;

@@ -13,6 +13,7 @@ use marquee_shared::{
         item::text,
         keys,
         likes::{LIKES_SHARDS, LikesShards, MAX_LIKES_SHARDS},
+        posting_keys,
     },
     domain::{MovieId, Role},
 };
@@ -193,7 +194,7 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
     recorder
         .send("list_movies", &["AP-02", "AP-29", "AP-30"], first, call, 200)
         .await;
-    let lists: [(&str, &[&str], &str); 12] = [
+    let lists: [(&str, &[&str], &str); 13] = [
         ("get_movie", &["AP-01"], "/api/movies/1/"),
         (
             "list_movies_by_descending_id",
@@ -245,6 +246,11 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             "search_movies_by_a_short_word",
             &["AP-09", "AP-14"],
             "/api/movies/search/?q=fi",
+        ),
+        (
+            "search_movies_by_a_word_and_a_year",
+            &["AP-09", "AP-14"],
+            "/api/movies/search/?q=blade+1982",
         ),
     ];
     for (name, patterns, path) in lists {
@@ -333,16 +339,32 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     recorder.store_calls("import", &patterns, "marquee import of one movie");
     // Without the proxy in between: movie 1 is in the last shard, in a table of the first version.
     let table = recorder.proxied.proxy.store().await;
-    let movie = keys::movie(MovieId::try_from(1).unwrap());
+    let movie_id = MovieId::try_from(1).unwrap();
+    let movie = keys::movie(movie_id);
     let last =
         Update::new("SET #liked = :last").value(":last", text(keys::likes_shard(MAX_LIKES_SHARDS - 1)));
     let moved = table.update(&movie, &last, ReturnValue::None).await;
     assert!(moved.unwrap().is_ok());
     table.delete(&keys::layout()).await.unwrap();
+    // One of its postings is of that time, and one that it doesn't have any more is there.
+    let of_then = [
+        (
+            posting_keys::genre_membership("sci-fi", movie_id),
+            "without a year||sci fi",
+        ),
+        (posting_keys::title_word_posting("gone", movie_id), "gone||sci fi"),
+    ];
+    for (key, carried) in of_then {
+        let of_then = Update::new("SET #text = :text").value(":text", text(carried));
+        let written = table.update(&key, &of_then, ReturnValue::None).await;
+        assert!(written.unwrap().is_ok());
+    }
     let but_the_last = LikesShards::new(LIKES_SHARDS, MAX_LIKES_SHARDS - 1).unwrap();
     let store = store.with_likes_shards(but_the_last);
-    assert_eq!(upgrade::check(&store, Older::Upgrade).await.unwrap(), 1);
-    let request =
-        "the upgrade of a table of the first version with one movie in the only shard that isn't read";
-    recorder.store_calls("upgrade", &["AP-34", "AP-35"], request);
+    let changed = upgrade::check(&store, Older::Upgrade).await.unwrap();
+    assert_eq!((changed.moved, changed.rewritten), (1, 1));
+    let request = "the upgrade of a table of the first version with one movie in the only shard that isn't read, of which two postings are of \
+         that version";
+    let patterns = ["AP-28", "AP-29", "AP-34", "AP-35", "AP-40", "AP-45"];
+    recorder.store_calls("upgrade", &patterns, request);
 }

@@ -7,6 +7,7 @@ mod properties;
 mod rejected;
 mod resumption;
 mod simultaneous;
+mod words;
 
 use std::{
     path::Path,

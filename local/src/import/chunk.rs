@@ -56,9 +56,11 @@ pub(super) struct Chunk {
     pub(super) left_out: u64,
 }
 
-/// Chunks, and the postings of their movies.
+/// Chunks, with the words and the postings of their movies.
 pub(super) struct Batch {
     pub(super) chunks: Vec<Chunk>,
+    /// The words that no earlier batch had.
+    pub(super) words: BTreeSet<String>,
     pub(super) postings: Vec<Item>,
 }
 

@@ -1,4 +1,4 @@
-//! Writes batches: the postings first, then each chunk in one transaction.
+//! Writes batches: the words first, then the postings, then each chunk in one transaction.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -56,12 +56,13 @@ struct Actions {
 }
 
 impl Commits<'_> {
-    /// Writes the postings of each batch, then commits its chunks while the postings of the next batch are written.
+    /// Writes the words and the postings of each batch, then commits its chunks while the postings of the next batch are written.
     pub(super) async fn run(&mut self, mut batches: mpsc::Receiver<Batch>) -> Result<(), ImportError> {
         let writer = self.writer;
         let (write, mut written) = mpsc::channel(1);
         let writing = async move {
             while let Some(batch) = batches.recv().await {
+                writer.add_words(&batch.words).await?;
                 writer.put_all(batch.postings).await?;
                 // Nobody receives when a commit has failed, which ends the import.
                 if write.send(batch.chunks).await.is_err() {

@@ -34,6 +34,7 @@ use super::{
     rejected::Rejected,
     rows::{Format, Row, Rows},
     source::Source,
+    words::Words,
 };
 
 /// How many movies are looked up, and given ids, at a time.
@@ -98,6 +99,7 @@ impl Reading {
             chunk: Chunk::default(),
             chunks: Vec::new(),
             postings: Vec::new(),
+            words: Words::new(),
             row: 0,
             left_out: self.job.left_out,
             counts: Counts::default(),
@@ -152,6 +154,7 @@ struct Run {
     chunk: Chunk,
     chunks: Vec<Chunk>,
     postings: Vec<(Key, PostingItem)>,
+    words: Words,
     /// How many rows were read.
     row: u64,
     /// How many rows were left out, with those of an interrupted run.
@@ -260,6 +263,7 @@ impl Run {
                 }
             }
             self.postings.extend(index::postings(&fields, id));
+            self.words.add(&fields);
             self.chunk.add(self.reading.new_movie(id, fields)?);
         }
         // Without new movies the job advances all the same.
@@ -290,6 +294,7 @@ impl Run {
         }
         let items = postings.into_iter().map(|(key, posting)| posting.into_item(key));
         let batch = Batch {
+            words: self.words.take(),
             postings: items.collect(),
             chunks: std::mem::take(&mut self.chunks),
         };

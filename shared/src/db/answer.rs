@@ -19,6 +19,7 @@ use aws_sdk_dynamodb::{
         batch_get_item::{BatchGetItem, BatchGetItemOutput},
         get_item::{GetItem, GetItemOutput},
         query::{Query, QueryOutput},
+        scan::{Scan, ScanOutput},
     },
 };
 use aws_smithy_runtime_api::{
@@ -95,6 +96,7 @@ macro_rules! of_read {
 of_read! {
     GetItemOutput: GetItem::new();
     QueryOutput: Query::new();
+    ScanOutput: Scan::new();
     BatchGetItemOutput: BatchGetItem::new();
 }
 
@@ -157,7 +159,7 @@ impl DeserializeResponse for Decoder {
     }
 }
 
-/// The body of a GetItem, a Query or a BatchGetItem (AWS: the syntax of their responses).
+/// The body of a GetItem, a Query, a Scan or a BatchGetItem (AWS: the syntax of their responses).
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Body {
@@ -201,6 +203,16 @@ impl From<GetItemOutput> for Answer {
 
 impl From<QueryOutput> for Answer {
     fn from(output: QueryOutput) -> Self {
+        Self {
+            items: output.items.into_iter().flatten().map(StoredItem::from).collect(),
+            more: output.last_evaluated_key.is_some(),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<ScanOutput> for Answer {
+    fn from(output: ScanOutput) -> Self {
         Self {
             items: output.items.into_iter().flatten().map(StoredItem::from).collect(),
             more: output.last_evaluated_key.is_some(),

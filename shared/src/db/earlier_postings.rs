@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     db::{
-        index::MadePosting,
         keys::{END, Key, WORD_SEPARATOR, id_text},
+        posting_list::MadePosting,
         words::Words,
     },
     domain::{MovieId, genre::is_signs},

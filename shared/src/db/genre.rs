@@ -84,15 +84,21 @@ impl From<GenreItem> for Attributes {
 /// the assumption is the common case: the genre exists, has other movies, and has room for an entry.
 pub struct GenreChanges(Vec<Change>);
 
+/// A movie joins a genre, leaves it, or changes its entry there.
+pub struct MembershipChange {
+    /// The genre's identity.
+    pub identity: String,
+    /// The genre's name, for a genre that may be new.
+    pub name: String,
+    /// The movie's entry before the change, if the movie was of the genre.
+    pub old: Option<Entry>,
+    /// The movie's entry after the change, if the movie will be of the genre.
+    pub new: Option<Entry>,
+}
+
 /// A change of one genre's item.
 struct Change {
-    identity: String,
-    /// The genre's name, for a genre that may be new.
-    name: String,
-    /// The movie's entry before the change, if the movie was of the genre.
-    old: Option<Entry>,
-    /// The movie's entry after the change, if the movie will be of the genre.
-    new: Option<Entry>,
+    of: MembershipChange,
     assumed: Assumed,
     /// The index of the action on the genre.
     action: usize,
@@ -114,13 +120,29 @@ impl Assumed {
     }
 }
 
+impl From<MembershipChange> for Change {
+    fn from(of: MembershipChange) -> Self {
+        Self {
+            of,
+            assumed: Assumed::Ordinary,
+            action: 0,
+        }
+    }
+}
+
 impl GenreChanges {
+    /// These changes, of different genres.
+    #[must_use]
+    pub fn of_memberships(changes: impl IntoIterator<Item = MembershipChange>) -> Self {
+        Self(changes.into_iter().map(Change::from).collect())
+    }
+
     /// The changes for a new movie, with what was read of its genres: `Store::genres_of_new`.
     #[must_use]
     pub fn of_new(movie: &MovieFields, id: MovieId, mut read: HashMap<String, GenreItem>) -> Self {
         let mut changes = Self::between(id, None, Some(movie));
         for change in &mut changes.0 {
-            change.assumed = Assumed::of(read.remove(&change.identity));
+            change.assumed = Assumed::of(read.remove(&change.of.identity));
         }
         changes
     }
@@ -139,24 +161,23 @@ impl GenreChanges {
     }
 
     fn between(id: MovieId, old: Option<&MovieFields>, new: Option<&MovieFields>) -> Self {
-        let mut changes: BTreeMap<String, Change> = BTreeMap::new();
+        let mut changes: BTreeMap<String, MembershipChange> = BTreeMap::new();
         for (movie, is_new) in [(old, false), (new, true)] {
             for (movie, genre) in movie.iter().flat_map(|m| m.genres.iter().map(move |g| (m, g))) {
-                let change = changes
-                    .entry(genre.identity())
-                    .or_insert_with_key(|identity| Change {
-                        identity: identity.clone(),
-                        name: genre.name().to_owned(),
-                        old: None,
-                        new: None,
-                        assumed: Assumed::Ordinary,
-                        action: 0,
-                    });
+                let change =
+                    changes
+                        .entry(genre.identity())
+                        .or_insert_with_key(|identity| MembershipChange {
+                            identity: identity.clone(),
+                            name: genre.name().to_owned(),
+                            old: None,
+                            new: None,
+                        });
                 let entry = if is_new { &mut change.new } else { &mut change.old };
                 *entry = Some(Entry::of(movie.release_date, id));
             }
         }
-        Self(changes.into_values().filter(|c| c.old != c.new).collect())
+        Self::of_memberships(changes.into_values().filter(|c| c.old != c.new))
     }
 
     /// Adds the changes to the movie's transaction.
@@ -188,12 +209,18 @@ impl GenreChanges {
 impl Change {
     /// The action, and the change of the number of genres that it makes.
     fn action(&self, store: &Store) -> Result<(TransactWriteItem, i64)> {
-        let on = store.on(keys::genre(&self.identity));
-        let (old, new) = (self.old.as_slice(), self.new.as_slice());
-        let movies = i64::from(self.new.is_some()) - i64::from(self.old.is_some());
+        let MembershipChange {
+            identity,
+            name,
+            old,
+            new,
+        } = &self.of;
+        let on = store.on(keys::genre(identity));
+        let movies = i64::from(new.is_some()) - i64::from(old.is_some());
+        let (old, new) = (old.as_slice(), new.as_slice());
         match &self.assumed {
             Assumed::Absent if movies > 0 => {
-                let genre = GenreItem::with(&self.identity, &self.name, new);
+                let genre = GenreItem::with(identity, name, new);
                 return Ok((on.put(&genre, Condition::not_exists())?, 1));
             }
             Assumed::Item(item) if movies < 0 && item.n == 1 => {

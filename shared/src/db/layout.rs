@@ -13,6 +13,7 @@ use crate::{
         item::{Attributes as _, Item, StoredItem, corrupt, number},
         keys,
         likes::{LIKES_SHARDS, MAX_LIKES_SHARDS},
+        rewrite::{Examined, Progress},
         store::Store,
     },
     error::Result,
@@ -24,12 +25,17 @@ use crate::{
 pub enum Step {
     /// Moves the movies of shards of the likes index that are no longer read into those that are.
     GatherLikes,
+    /// Rewrites the postings of every movie: their texts got the year, `&` became a word, a year and a director got memberships,
+    /// words with signs inside got postings of their closed-up forms. Adds the words to the vocabulary.
+    RewritePostings,
 }
 
 /// The steps, from version 1 on.
-pub const STEPS: [Step; 1] = [
+pub const STEPS: [Step; 2] = [
     // The first version, which didn't record itself, had eight shards.
     Step::GatherLikes,
+    // The second version had no vocabulary and no filters by year and director.
+    Step::RewritePostings,
 ];
 
 /// The version of the layout that this program reads and writes.
@@ -45,6 +51,15 @@ pub enum Layout {
     New,
     /// Its version. A table that records nothing has the version 1.
     Version(u64),
+}
+
+/// What the steps of an upgrade have changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// How many movies were moved to another shard of the likes index.
+    pub moved: u64,
+    /// How many movies got new postings.
+    pub rewritten: u64,
 }
 
 impl Store {
@@ -65,6 +80,7 @@ impl Store {
         for step in steps_from(version) {
             let needs_it = match step {
                 Step::GatherLikes => self.has_likes_in(LIKES_SHARDS..MAX_LIKES_SHARDS).await?,
+                Step::RewritePostings => self.read_counters([Counter::Movies]).await? != [0],
             };
             if needs_it {
                 return Ok(true);
@@ -73,14 +89,16 @@ impl Store {
         Ok(false)
     }
 
-    /// AP-35: makes a table of this version one of the version [`LAYOUT`], and records it. Returns how many movies were
-    /// changed.
-    pub async fn upgrade_layout(&self, version: u64) -> Result<u64> {
-        let mut changed = 0;
+    /// AP-35: makes a table of this version one of the version [`LAYOUT`], and records it.
+    pub async fn upgrade_layout(&self, version: u64, progress: Progress<'_>) -> Result<Changed> {
+        let mut changed = Changed::default();
         for step in steps_from(version) {
-            changed += match step {
-                Step::GatherLikes => self.gather_likes().await?,
-            };
+            match step {
+                Step::GatherLikes => changed.moved += self.gather_likes().await?,
+                Step::RewritePostings => {
+                    changed.rewritten += self.rewrite_postings(Examined::Old, progress).await?
+                }
+            }
         }
         self.record_layout().await?;
         Ok(changed)

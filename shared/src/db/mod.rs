@@ -42,7 +42,6 @@
 //! | [`attempts`] | counting attempts to sign in |
 //! | [`movie`] | movies; reads by id |
 //! | `likes_index` | the index of movies by likes; moving movies between its shards |
-//! | [`layout`] | the version of a table's layout, and the steps from each to the next |
 //! | [`newest`] | the list of newest movies in a genre's item |
 //! | [`newest_change`] | changes of this list |
 //! | [`genre`] | genres, their counts and their newest movies |
@@ -53,8 +52,14 @@
 //! | [`vocabulary`] | the words of the catalog, by which mistyped words are corrected |
 //! | [`new_words`] | finding new words and adding them to the vocabulary |
 //! | [`carried`] | the words that a posting carries |
-//! | [`index`] | a movie's postings |
+//! | [`posting_list`] | which postings a movie has |
+//! | [`index`] | a movie's postings, as items |
 //! | [`earlier_postings`] | the keys of the postings of an earlier layout |
+//! | `rewrite::stored` | the stored postings that are compared with their movies |
+//! | `rewrite::plan` | the transactions that rewrite a movie |
+//! | `rewrite::genres` | the names and counts of genres after a rewriting |
+//! | [`rewrite`] | rewriting the postings of a table of an earlier layout |
+//! | [`layout`] | the version of a table's layout, and the steps from each to the next |
 //! | [`posting`] | reading postings |
 //! | [`search::plan`] | the budget of a search, and the size of its rounds |
 //! | [`search::ranges`] | the ranges of postings that match a word or a title |
@@ -109,10 +114,12 @@ mod optimistic;
 pub mod page;
 pub mod posting;
 pub mod posting_keys;
+pub mod posting_list;
 pub mod public_key;
 pub mod range;
 pub mod refill;
 pub mod retry;
+pub mod rewrite;
 pub mod search;
 pub mod session;
 pub mod store;

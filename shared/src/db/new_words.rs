@@ -136,7 +136,8 @@ impl Store {
 }
 
 /// The entries of these words, by item, as many as have room in an empty one.
-fn with_room(words: &BTreeSet<String>) -> BTreeMap<Key, BTreeSet<String>> {
+#[must_use]
+pub fn with_room(words: &BTreeSet<String>) -> BTreeMap<Key, BTreeSet<String>> {
     let mut items = entries_by_key(words);
     for (key, rests) in &mut items {
         let none = None::<&Item>;
@@ -147,7 +148,8 @@ fn with_room(words: &BTreeSet<String>) -> BTreeMap<Key, BTreeSet<String>> {
 
 /// Adds these rests to an item. Its condition fails if the item may have no room for them. Executed twice, it has the same
 /// result.
-fn addition(key: &Key, rests: &BTreeSet<String>) -> Update {
+#[must_use]
+pub fn addition(key: &Key, rests: &BTreeSet<String>) -> Update {
     let most = room(key).saturating_sub(rests.len());
     Update::new("ADD #w :rests")
         .when("(attribute_not_exists(#w) OR size(#w) <= :most)")

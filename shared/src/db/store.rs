@@ -52,12 +52,12 @@ pub struct Store {
     pub(crate) known_words: KnownWords,
 }
 
-/// What one Query read.
+/// What one Query or Scan read.
 #[derive(Clone, Debug, Default)]
 pub struct QueryOutput {
     /// The items, in the direction of reading.
     pub items: Vec<StoredItem>,
-    /// Whether the range may have more items: DynamoDB stopped at the limit or at 1 MB (AWS: Query).
+    /// Whether there may be more items: DynamoDB stopped at the limit or at 1 MB (AWS: Query, Scan).
     pub more: bool,
 }
 
@@ -202,6 +202,23 @@ impl Store {
             .await
             .into_iter()
             .collect()
+    }
+
+    /// Reads the first `limit` items of the table, in DynamoDB's order, behind the one with the key `after`. One Scan, strongly
+    /// consistent. No request scans.
+    pub(crate) async fn scan(&self, after: Option<&Key>, limit: usize) -> Result<QueryOutput> {
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let mut retry = Retry::of_read("Scan");
+        let scan = || {
+            let scan = self.client.scan().table_name(&*self.table);
+            let scan = scan.set_exclusive_start_key(after.map(Key::attributes));
+            decoded(scan.consistent_read(true).limit(limit).send())
+        };
+        let answer = retry.call(scan).await?.map_err(|e| retry.rejected(&e))?;
+        Ok(QueryOutput {
+            more: answer.more,
+            items: answer.items,
+        })
     }
 
     /// Updates an item, and returns what `returning` asks for.

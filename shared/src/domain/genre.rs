@@ -218,10 +218,15 @@ impl Genres {
     }
 
     /// Returns the genres in the order in which they were written. A stored genre without a word has no identity and is left
-    /// out.
+    /// out. So is one with the identity of another, which an earlier version may have told apart.
     pub fn iter(&self) -> impl Iterator<Item = Genre> {
-        let all = self.0.split(',').map(Genre::from_stored);
-        all.filter(|genre| !genre.parts.is_empty())
+        let mut genres: Vec<Genre> = Vec::new();
+        for genre in self.0.split(',').map(Genre::from_stored) {
+            if !genre.parts.is_empty() && genres.iter().all(|g| g.parts != genre.parts) {
+                genres.push(genre);
+            }
+        }
+        genres.into_iter()
     }
 }
 
@@ -242,6 +247,15 @@ mod tests {
         assert_eq!(genres.to_string(), "Sci-Fi, Drama");
         let identities: Vec<_> = genres.iter().map(|genre| genre.identity()).collect();
         assert_eq!(identities, ["sci-fi", "drama"]);
+    }
+
+    #[test]
+    fn stored_genres_that_are_one_by_now_are_one() {
+        let stored = "Action & Adventure, Drama, Action and Adventure";
+        let genres = Genres::from_stored(stored);
+        assert_eq!(genres.to_string(), stored);
+        let names: Vec<_> = genres.iter().map(|genre| genre.name().to_owned()).collect();
+        assert_eq!(names, ["Action & Adventure", "Drama"]);
     }
 
     #[test]

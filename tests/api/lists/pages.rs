@@ -25,7 +25,9 @@ async fn an_empty_collection_is_one_empty_page() {
     ] {
         let mut body = nobody.get(path).send().await.is(200).body;
         if path.contains("search") {
-            let corrected = body.as_object_mut().and_then(|body| body.remove("corrected_query"));
+            let corrected = body
+                .as_object_mut()
+                .and_then(|body| body.remove("corrected_query"));
             assert_eq!(corrected, Some(Value::Null), "{path}");
         }
         assert_eq!(

@@ -4,11 +4,11 @@ use crate::{
     db::{
         carried::{Carried, Part, Verdict},
         earlier_postings,
-        index::keys_with_words,
         keys::Key,
         page::PageLimit,
         posting::Posting,
         posting_keys::PostingKind,
+        posting_list::keys_with_words,
         search::{
             plan::{DRIVER_CANDIDATES, FIRST_POSTINGS},
             ranges::{PostingRange, term_is_decided_by_key, title_is_decided_by_key},

@@ -98,7 +98,7 @@ pub fn term_is_decided_by_key(term: &Term) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        db::{index::keys_with_words, words::Words},
+        db::{posting_list::keys_with_words, words::Words},
         domain::{MovieFields, MovieId},
     };
 

@@ -101,7 +101,9 @@ fn are_joined(one: &str, between: &str, other: &str, after: &str) -> bool {
         "" => are_initials || !between.contains(DOT),
         // Only the dot itself may stand before the spaces.
         spaces => {
-            are_initials && between.strip_prefix(DOT) == Some(spaces) && spaces.chars().all(|c| c == ' ')
+            let is_dot_and_spaces =
+                between.strip_prefix(DOT) == Some(spaces) && spaces.chars().all(|c| c == ' ');
+            are_initials && is_dot_and_spaces && after.starts_with(DOT)
         }
     }
 }

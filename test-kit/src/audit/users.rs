@@ -1,0 +1,54 @@
+//! The checks of users, their logins and their sessions.
+
+use std::collections::BTreeMap;
+
+use marquee_shared::{
+    db::user::LoginKind,
+    domain::{UserId, username::fold_name},
+};
+
+use super::{Items, number};
+
+impl Items {
+    /// Checks that each user has the logins of their username and their email, and that each login and session has a user.
+    pub(super) fn users(&mut self) {
+        let mut found = Vec::new();
+        let mut names = BTreeMap::new();
+        for user in self.users.values() {
+            let (username, email) = (fold_name(&user.username), fold_name(&user.email));
+            let mut own = BTreeMap::from([(email.clone(), LoginKind::Email)]);
+            own.insert(username.clone(), LoginKind::Username);
+            for (name, kind) in own {
+                if let Some(other) = names.insert(name.clone(), user.id) {
+                    found.push(format!("users {other} and {} both have the name {name}", user.id));
+                }
+                let right = self.logins.get(&name).is_some_and(|login| {
+                    login.user == user.id
+                        && login.kind == kind
+                        && login.account == username
+                        && login.email == email
+                });
+                if !right {
+                    found.push(format!("user {} has no right login {name}", user.id));
+                }
+            }
+            let hash = |name| self.logins.get(name).map(|login| login.password_hash.as_str());
+            if hash(&username) != hash(&email) {
+                found.push(format!("user {} has two passwords", user.id));
+            }
+        }
+        for (name, login) in self.logins.iter().filter(|(name, _)| !names.contains_key(*name)) {
+            found.push(format!(
+                "the login {name} is of user {}, who does not exist",
+                login.user
+            ));
+        }
+        for (key, session) in &self.sessions {
+            let user = UserId::try_from(number(session, "user")).ok();
+            if !user.is_some_and(|user| self.users.contains_key(&user)) {
+                found.push(format!("the user of the session {key:?} does not exist"));
+            }
+        }
+        self.found.extend(found);
+    }
+}
