@@ -228,6 +228,9 @@ impl Items {
                     movie.fields.release_date, movie.dated, movie.date
                 ));
             }
+            if movie.unfinished.is_some() {
+                found.push(format!("the last edit of movie {id} is not finished"));
+            }
             if movie.version == 0 {
                 found.push(format!("movie {id} has version 0"));
             }

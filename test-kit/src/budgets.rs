@@ -148,6 +148,9 @@ use Ask::{
     Favorite, First, ImdbId, MiddleByDate, MiddleById, Movie, NewWord, Second, Title,
 };
 
+/// What the names of lists with filters begin with. What they read depends on how much there is to read.
+pub const FILTERED: &str = "filters: ";
+
 const BY_ID: &str = "";
 const BY_DATE: &str = "?ordering=-release_date";
 const GENRE: &str = "?genre={genre}";
@@ -158,6 +161,7 @@ const GENRE_BY_DATE: &str = "?genre={genre}&ordering=-release_date";
 /// - A page by id reads one bucket of 256 movies, or two when it begins in one and ends in another.
 /// - An order from an index of keys costs a unit for each movie, and one more for each when the caller is signed in.
 /// - A page by `-id` begins where the process has last seen the end of the list. In a new process it takes one trip more.
+/// - A list with filters reads up to 45 units, and one unit more for each movie when the caller is signed in.
 /// - A search reads up to 40 units, one unit more for each movie when the caller is signed in. It takes two trips unless every
 ///   word is common; then the walk may continue for two more.
 /// - A write of a movie costs two units for each posting (docs/data-model.md, "Costs"). The process knows the words of the
@@ -190,6 +194,27 @@ pub const CASES: &[Case] = &[
     own( "5 movies of a genre by date, signed in",            "list_movies", First("?genre={small_genre}&ordering=release_date&limit=5"), 2, 11.5),
     read("the movie with an imdb_id",                         "list_movies", First("?imdb_id={imdb_id}"), 2, 2.0),
     own( "the movie with an imdb_id, signed in",              "list_movies", First("?imdb_id={imdb_id}"), 2, 3.0),
+    read("filters: a director, by id",                             "list_movies", First("?director={director}"), 3, 45.0),
+    own( "filters: a director, by id, signed in",                  "list_movies", First("?director={director}"), 3, 65.0),
+    read("filters: a director, by date",                           "list_movies", First("?director={director}&ordering=-release_date"), 3, 45.0),
+    read("filters: a director of very many, by id",                "list_movies", First("?director={director_of_many}"), 3, 45.0),
+    read("filters: a director of very many, by date",              "list_movies", First("?director={director_of_many}&ordering=-release_date"), 3, 45.0),
+    read("filters: a year, by id",                                 "list_movies", First("?year={year}"), 3, 45.0),
+    own( "filters: a year, by id, signed in",                      "list_movies", First("?year={year}"), 3, 65.0),
+    read("filters: a year, by date",                               "list_movies", First("?year={year}&ordering=-release_date"), 3, 45.0),
+    read("filters: ten years, by id",                              "list_movies", First("?{ten_years}"), 3, 45.0),
+    read("filters: ten years, by date",                            "list_movies", First("?{ten_years}&ordering=release_date"), 3, 45.0),
+    read("filters: from a date on, by id",                         "list_movies", First("?released_from={date}"), 3, 45.0),
+    read("filters: from a date on, by -id",                        "list_movies", First("?released_from={date}&ordering=-id"), 3, 45.0),
+    read("filters: from a date on, by date",                       "list_movies", First("?released_from={date}&ordering=release_date"), 3, 45.0),
+    read("filters: up to a date, by -id",                          "list_movies", First("?released_to={date}&ordering=-id"), 3, 45.0),
+    read("filters: two genres, by id",                             "list_movies", First("?genre={both_genres}"), 3, 45.0),
+    own( "filters: two genres, by id, signed in",                  "list_movies", First("?genre={both_genres}"), 3, 65.0),
+    read("filters: two genres, by date",                           "list_movies", First("?genre={both_genres}&ordering=-release_date"), 3, 45.0),
+    read("filters: a genre from a date on, by id",                 "list_movies", First("?genre={one_genre}&released_from={date}"), 3, 45.0),
+    read("filters: a genre from a date on, by date",               "list_movies", First("?genre={one_genre}&released_from={date}&ordering=release_date"), 3, 45.0),
+    read("filters: a genre and a year, by id",                     "list_movies", First("?genre={one_genre}&year={year}"), 3, 45.0),
+    read("filters: a genre and a director, by date",               "list_movies", First("?genre={one_genre}&director={director}&ordering=release_date"), 3, 45.0),
     read("newest",                                            "list_newest_movies", First(""), 2, 5.5),
     own( "newest, signed in",                                 "list_newest_movies", First(""), 2, 10.5),
     read("most liked",                                        "list_most_liked_movies", First(""), 2, 11.0),

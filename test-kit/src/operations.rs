@@ -89,6 +89,11 @@ const LISTS: &[&str] = &[
     "?genre=horror",
     "?genre=horror&ordering=-release_date",
     "?imdb_id=tt0078748",
+    "?genre=horror&genre=sci-fi&ordering=-release_date",
+    "?director=ridley+scott",
+    "?year=1979",
+    "?released_from=1900-01-01",
+    "?genre=horror&released_to=1999-12-31",
 ];
 
 /// Every operation, in an order in which each request finds what the ones before it made: the user, the session, the movie.

@@ -12,7 +12,10 @@ use marquee::{
     server::{Place, TEMPLATE},
     template::{Action, Grant, KeyPattern, Need, Role, Statement, Target, Template, resolve},
 };
-use marquee_shared::auth::password::PasswordHash;
+use marquee_shared::{
+    auth::password::PasswordHash,
+    db::page::{Position, Window},
+};
 use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
 use tokio::sync::OnceCell;
@@ -176,6 +179,9 @@ async fn browse(app: &TestApp, member: &Caller) {
             "/api/movies/?limit=1&ordering=release_date",
             "/api/movies/?limit=1&genre=horror",
             "/api/movies/?limit=1&genre=horror&ordering=-release_date",
+            "/api/movies/?limit=1&genre=horror,sci-fi&released_from=1900-01-01",
+            "/api/movies/?limit=1&director=ridley+scott&ordering=-release_date",
+            "/api/movies/?limit=1&year=1979",
             "/api/movies/search/?limit=1&q=alien",
             "/api/movies/search/?limit=1&q=scott+sci+1979",
         ] {
@@ -196,6 +202,17 @@ async fn browse(app: &TestApp, member: &Caller) {
             caller.get(path).send().await.is(200);
         }
     }
+    // A page by date of a director with more movies than are read for one.
+    let first = Window::After(Position {
+        driver: 1,
+        ..Position::at("1870-01-01#0000000000000000")
+    });
+    let key = app.running.state.store.cursor_key().await.unwrap();
+    let cursor = key
+        .seal("movies ordering=release_date director=ridley-scott", &first)
+        .unwrap();
+    let path = format!("/api/movies/?ordering=release_date&director=ridley+scott&cursor={cursor}");
+    assert_eq!(member.get(&path).send().await.is(200).ids().len(), 3);
     member.get("/api/users/me/").send().await.is(200);
     pages(member, "/api/users/?limit=1", "next").await;
 }

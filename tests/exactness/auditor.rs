@@ -43,6 +43,15 @@ fn set(name: &'static str, value: AttributeValue) -> Mutation {
     })
 }
 
+/// Adds an attribute that the item lacks.
+fn with(name: &'static str, value: AttributeValue) -> Mutation {
+    Box::new(move |item| {
+        let mut item = item.unwrap();
+        assert_eq!(item.insert(name.into(), value.clone()), None);
+        Some(item)
+    })
+}
+
 fn without(name: &'static str) -> Mutation {
     Box::new(move |item| {
         let mut item = item.unwrap();
@@ -122,6 +131,9 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
     let nobody = UserId::try_from(99).unwrap();
     let nothing = MovieId::try_from(99).unwrap();
     let item = |pk: &str, sk: &str| Key::new(pk, format!("{sk}#{}", keys::id_text(alien)));
+    let before =
+        ["title", "director", "genre", "release_date"].map(|name| (name.to_owned(), text("1999-01-01")));
+    let before = AttributeValue::M(before.into());
     let year = |year: &str| Key::new(format!("YEAR#{year}"), keys::id_text(alien));
     let near = |piece: &str, place: usize| keys::near(6, place, piece);
     let breaks: Vec<(&str, Key, Mutation)> = vec![
@@ -150,6 +162,7 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
             keys::movie(id),
             set("release_date", text("1980-05-25")),
         ),
+        ("is not finished", keys::movie(id), with("unfinished", before)),
         ("the owner of movie", keys::movie(id), set("user", number(99))),
         ("missing", keys::movie(id), set("title", text("Aliens"))),
         ("orphan", keys::movie(id), removed()),

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use crate::support::{
     audit::audit,
-    budgets::CASES,
+    budgets::{CASES, FILTERED},
     measure::{Catalog, Measured, measure},
     operations::SAMPLES,
     proxy::ProxiedApp,
@@ -108,6 +108,12 @@ fn catalog(movies: u64) -> Catalog {
         ("title", "needle+number+00040"),
         ("two", "genre+director"),
         ("apart", "straw+heather"),
+        ("director", "common+director+007"),
+        ("year", "1995"),
+        ("ten_years", "released_from=1990-01-01&released_to=1999-12-31"),
+        ("date", "1995-01-01"),
+        ("one_genre", "genre+07"),
+        ("both_genres", "genre+07,genre+08"),
     ];
     Catalog {
         movies,
@@ -175,7 +181,7 @@ async fn no_operation_is_over_its_budget_and_none_costs_more_among_10000_movies_
                 wrong.push(format!("{name} has {:?} results", measured.results));
             }
         }
-        if READS_ON.contains(&name) {
+        if READS_ON.contains(&name) || name.starts_with(FILTERED) {
             continue;
         }
         if one.trips != other.trips || differ(one.reads, other.reads) || differ(one.writes, other.writes) {

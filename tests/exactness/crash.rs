@@ -49,17 +49,23 @@ fn marquee(data: &Path) -> Command {
 }
 
 /// The running program.
-struct RunningServer {
-    child: Child,
+pub(super) struct RunningServer {
+    pub(super) child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
-    base: String,
+    pub(super) base: String,
     table: Store,
 }
 
 impl RunningServer {
     async fn start(data: &Path) -> Self {
+        Self::start_with(data, &[]).await
+    }
+
+    /// Starts it with further options.
+    pub(super) async fn start_with(data: &Path, options: &[&str]) -> Self {
         let mut child = marquee(data)
             .args(["--catalog", "none", "--port", "0"])
+            .args(options)
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -94,7 +100,7 @@ impl RunningServer {
     }
 
     /// Registers a user.
-    async fn register(&self, name: &str) -> Caller {
+    pub(super) async fn register(&self, name: &str) -> Caller {
         let body = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
         let answer = self
             .caller()
@@ -120,7 +126,7 @@ impl RunningServer {
     }
 
     /// Waits until the program exits. Returns its status and the remaining lines of its standard output.
-    async fn wait_for_exit(mut self) -> (ExitStatus, Vec<String>) {
+    pub(super) async fn wait_for_exit(mut self) -> (ExitStatus, Vec<String>) {
         let mut rest = Vec::new();
         while let Some(line) = self.stdout.next_line().await.unwrap() {
             rest.push(line);
@@ -130,7 +136,7 @@ impl RunningServer {
 }
 
 /// Sends a request. Returns `None` if there was no complete answer.
-async fn send(caller: &Caller, method: Method, path: &str, body: Option<Value>) -> Option<Value> {
+pub(super) async fn send(caller: &Caller, method: Method, path: &str, body: Option<Value>) -> Option<Value> {
     let mut call = caller.call(method, path);
     if let Some(body) = &body {
         call = call.json(body);

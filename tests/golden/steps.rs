@@ -9,13 +9,15 @@ use marquee::{
 };
 use marquee_shared::{
     db::{
+        Store,
         expression::Update,
-        item::text,
+        item::{from_item, text, to_attribute},
         keys,
         likes::{LIKES_SHARDS, LikesShards, MAX_LIKES_SHARDS},
+        movie::{MovieItem, TextsBefore},
         posting_keys,
     },
-    domain::{MovieId, Role},
+    domain::{MovieFields, MovieId, Role, Title},
 };
 use serde_json::{Value, json};
 
@@ -70,6 +72,7 @@ pub(super) async fn record() -> BTreeMap<String, Golden> {
     let owner = accounts(&mut recorder).await;
     writes(&mut recorder, &owner).await;
     reads(&mut recorder, &owner).await;
+    unfinished(&mut recorder, &owner).await;
     deletion(&mut recorder, &owner).await;
     sessions(&mut recorder, &owner).await;
     health(&mut recorder).await;
@@ -194,7 +197,7 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
     recorder
         .send("list_movies", &["AP-02", "AP-29", "AP-30"], first, call, 200)
         .await;
-    let lists: [(&str, &[&str], &str); 13] = [
+    let lists: [(&str, &[&str], &str); 17] = [
         ("get_movie", &["AP-01"], "/api/movies/1/"),
         (
             "list_movies_by_descending_id",
@@ -220,6 +223,26 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             "list_movies_by_imdb_id",
             &["AP-01", "AP-31"],
             "/api/movies/?imdb_id=tt0083658",
+        ),
+        (
+            "list_movies_of_two_genres_by_date",
+            &["AP-14", "AP-43"],
+            "/api/movies/?genre=sci-fi&genre=film-noir&ordering=-release_date",
+        ),
+        (
+            "list_movies_of_director",
+            &["AP-14", "AP-43"],
+            "/api/movies/?director=ridley+scott",
+        ),
+        (
+            "list_movies_of_year",
+            &["AP-14", "AP-43"],
+            "/api/movies/?year=1982",
+        ),
+        (
+            "list_movies_of_many_years",
+            &["AP-43"],
+            "/api/movies/?released_from=1950-06-01",
         ),
         (
             "list_categories",
@@ -275,6 +298,38 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             .send(name, patterns, &format!("GET {path}, signed in"), call, 200)
             .await;
     }
+}
+
+/// Edits a movie whose last edit was interrupted between its two transactions.
+async fn unfinished(recorder: &mut Recorder, owner: &Caller) {
+    let store = recorder.proxied.proxy.store().await;
+    let texts = MovieFields {
+        title: Title::parse("Alien Nation").unwrap(),
+        ..stored(&store, 1).await.fields
+    };
+    let unfinished = Update::new("SET #unfinished = :before")
+        .value(":before", to_attribute(&TextsBefore::of(&texts)).unwrap());
+    let key = keys::movie(MovieId::try_from(1).unwrap());
+    let updated = store.update(&key, &unfinished, ReturnValue::None).await.unwrap();
+    assert!(updated.is_ok());
+    let call = owner
+        .patch("/api/movies/1/")
+        .json(&json!({"description": "Another."}));
+    let request = "PATCH /api/movies/1/, whose last edit isn't finished";
+    recorder
+        .send(
+            "update_movie_after_an_unfinished_edit",
+            &["AP-11", "AP-44"],
+            request,
+            call,
+            200,
+        )
+        .await;
+}
+
+async fn stored(store: &Store, id: u64) -> MovieItem {
+    let key = keys::movie(MovieId::try_from(id).unwrap());
+    from_item(store.get(&key).await.unwrap().unwrap()).unwrap()
 }
 
 async fn deletion(recorder: &mut Recorder, owner: &Caller) {

@@ -80,7 +80,12 @@ async fn an_import_by_calls_of_the_engine_writes_what_one_by_dynamodbs_api_write
     let keys = one.keys().chain(other.keys());
     let differ: Vec<&Key> = keys.filter(|key| one.get(*key) != other.get(*key)).collect();
     let examples = differ.iter().take(3).map(|key| (one.get(*key), other.get(*key)));
-    assert!(differ.is_empty(), "{}: {:?}", differ.len(), examples.collect::<Vec<_>>());
+    assert!(
+        differ.is_empty(),
+        "{}: {:?}",
+        differ.len(),
+        examples.collect::<Vec<_>>()
+    );
 }
 
 /// Guarantee 72. A full item takes no more words, by either way, and the movies are imported.

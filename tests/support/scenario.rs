@@ -66,6 +66,7 @@ pub const SCENARIO: &[(&str, u16)] = &[
     ("movies/list_movies_no_slash",         200),
     ("movies/list_movies_page",             200),
     ("movies/list_movies_next_page",        200),
+    ("movies/list_movies_filtered",         200),
     ("movies/search_movies",                200),
     ("movies/search_movies_no_slash",       200),
     ("movies/list_categories",              200),

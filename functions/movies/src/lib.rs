@@ -1,5 +1,6 @@
 //! The movies function: movies, favorites, search and lists.
 
+mod filters;
 mod handlers;
 mod wire;
 

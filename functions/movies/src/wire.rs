@@ -152,14 +152,34 @@ pub(crate) struct IfMatchParam {
     if_match: Option<String>,
 }
 
+/// A genre by which a list is filtered, or several separated by commas.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, pattern = r"[^,\s]")]
+#[expect(dead_code, reason = "only described; the handler reads Params")]
+pub(crate) struct GenreFilter(String);
+
 /// The parameters of the list of movies.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only described; the handler reads Params")]
 pub(crate) struct MovieListParams {
-    /// Returns only movies of this genre. Its case does not matter.
-    #[param(min_length = 1, pattern = r"\S", example = "Drama")]
-    genre: Option<String>,
+    /// Returns only movies of this genre, or of all of these: the parameter may be repeated, and a value may be several genres
+    /// separated by commas. Case and accents do not matter.
+    #[param(inline, example = json!(["Drama"]))]
+    genre: Option<Vec<GenreFilter>>,
+    /// Returns only movies of this director, who may be one of several. It must be the whole name; case, accents and
+    /// punctuation do not matter. Of several names separated by commas the movie must have all.
+    #[param(min_length = 1, pattern = r"\S", example = "Jean-Pierre Jeunet")]
+    director: Option<String>,
+    /// Returns only movies that were released in this year.
+    #[param(minimum = 1870, maximum = 9999, example = 1999)]
+    year: Option<u16>,
+    /// Returns only movies that were released on this date or later.
+    #[param(value_type = Option<ReleaseDate>, nullable = false, example = "1990-01-01")]
+    released_from: Option<ReleaseDate>,
+    /// Returns only movies that were released on this date or earlier.
+    #[param(value_type = Option<ReleaseDate>, nullable = false, example = "1999-12-31")]
+    released_to: Option<ReleaseDate>,
     /// Returns only the movie with this id at IMDb.
     #[param(pattern = "^tt[0-9]{7,10}$", example = "tt0068646")]
     imdb_id: Option<String>,

@@ -38,7 +38,10 @@ impl Store {
             attempts.next().await?;
             let seen = self.read_for_edit(id, caller, None).await?;
             decide(&seen)?;
-            let mut plan = DeletePlan::new(&seen.view.movie);
+            let Some(movie) = self.finish_edit_of(seen.view.movie).await? else {
+                continue;
+            };
+            let mut plan = DeletePlan::new(&movie);
             if self.commit(&mut plan).await? == PlanOutcome::Committed {
                 // The movie no longer exists, and its favorites are shown nowhere. So the deletion has succeeded, even if
                 // some of them are left to the sweep.

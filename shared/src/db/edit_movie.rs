@@ -1,6 +1,6 @@
 //! Editing a movie: AP-11.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::{
     clock::Instant,
@@ -10,14 +10,15 @@ use crate::{
         genre::GenreChanges,
         imdb_id::ImdbIdChange,
         index::{self, PostingItem},
-        item::{Item, from_item, number, text, to_item},
+        item::{Item, from_item, number, text, to_attribute, to_item},
         keys::{self, Key},
         likes::{CountChange, LIKED_ONCE, LIKED_VALUE, LikesCondition, LikesShards},
-        movie::{MovieItem, MovieView, NO_MOVIE},
+        movie::{MovieItem, MovieView, NO_MOVIE, TextsBefore},
         new_words::READ_FOR_EDIT,
         optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         store::Store,
         transaction::{CommitCheck, MAX_ACTIONS, OnConflict, Outcome, Transaction},
+        unfinished,
         user::UserItem,
         vocabulary::vocabulary_words,
     },
@@ -49,7 +50,8 @@ pub struct EditView {
 
 impl Store {
     /// AP-11: edits a movie. `decide` returns the edit for the movie as it is. If the movie is edited meanwhile, `decide` is
-    /// called again. Only postings whose key or text changes are written.
+    /// called again. Only postings whose key or text changes are written. An edit that doesn't fit one transaction is
+    /// [finished](crate::db::unfinished) in a second one.
     ///
     /// `words` are the words of the request's texts, as far as they [belong in the vocabulary](crate::db::vocabulary::text_words). Which of them are
     /// new is read together with the movie. The new ones that the edited movie has are added to the vocabulary before the
@@ -79,7 +81,11 @@ impl Store {
             // The vocabulary has the words of the movie as it is.
             let words = &vocabulary_words(&edit.fields) - &vocabulary_words(&seen.view.movie.fields);
             self.add_words(&words).await?;
-            let mut plan = EditPlan::new(&seen.view, &edit, caller, self.clock.now(), self.likes_shards);
+            let Some(movie) = self.finish_edit_of(seen.view.movie).await? else {
+                continue;
+            };
+            let view = MovieView { movie, ..seen.view };
+            let mut plan = EditPlan::new(&view, &edit, caller, self.clock.now(), self.likes_shards);
             if self.commit(&mut plan).await? == PlanOutcome::Outdated {
                 continue;
             }
@@ -88,8 +94,12 @@ impl Store {
                 count_change,
                 likes,
                 favorite,
+                left,
                 ..
             } = plan;
+            if !left.is_empty() {
+                self.finish_own_edit(&new, &left).await?;
+            }
             if count_change.is_some() && likes == LikesCondition::Any {
                 new = self.with_current_likes(new).await?;
             }
@@ -145,7 +155,10 @@ struct EditPlan<'a> {
     count_change: Option<CountChange>,
     likes: LikesCondition,
     on_conflict: OnConflict,
+    /// The postings to put and (`None`) to delete.
     postings: BTreeMap<Key, Option<PostingItem>>,
+    /// Those of them that the transaction leaves, because it has no room for them.
+    left: Vec<Key>,
     genres: GenreChanges,
     imdb_id: ImdbIdChange,
     /// The index of the action on the movie.
@@ -180,11 +193,26 @@ impl<'a> EditPlan<'a> {
                 index::postings(&old.fields, old.id),
                 index::postings(&edit.fields, old.id),
             ),
+            left: Vec::new(),
             genres: GenreChanges::of_edited(&old.fields, &edit.fields, old.id),
             imdb_id: ImdbIdChange::between(old.id, old.fields.imdb_id.as_ref(), edit.fields.imdb_id.as_ref()),
             movie_action: 0,
             favorite_action: None,
         }
+    }
+
+    /// The postings of old words for which a transaction has no room. Everything else always fits: no movie may have more
+    /// postings, memberships and genres than that.
+    fn without_room(&self) -> Vec<Key> {
+        let movie = 1;
+        let favorite = usize::from(self.count_change.is_some());
+        let others = movie + favorite + self.genres.most_actions() + self.imdb_id.actions();
+        let excess = (others + self.postings.len()).saturating_sub(MAX_ACTIONS);
+        if excess == 0 {
+            return Vec::new();
+        }
+        let mut keys = unfinished::deferrable(&self.old.fields, &self.new.fields, self.old.id);
+        keys.split_off(keys.len().saturating_sub(excess))
     }
 
     /// The update that makes the old movie into the new one, and the attributes that it leaves on the item. The likes are only
@@ -218,6 +246,11 @@ impl<'a> EditPlan<'a> {
                 None if before.contains_key(name) => remove.push(format!("#{name}")),
                 _ => {}
             }
+        }
+        if !self.left.is_empty() {
+            set.push("#unfinished = :unfinished".into());
+            let before = to_attribute(&TextsBefore::of(&self.old.fields))?;
+            values.push((":unfinished".to_owned(), before));
         }
         let mut add = "";
         if let Some(count_change) = self.count_change {
@@ -256,10 +289,12 @@ impl Plan for EditPlan<'_> {
         if self.on_conflict == OnConflict::PauseThenRetry {
             self.on_conflict = OnConflict::Retry;
         }
+        self.left = self.without_room();
         let (update, written) = self.update()?;
         transaction.check_commit(CommitCheck::Has(self.old.key(), written));
         self.movie_action = transaction.add(store.on(self.old.key()).update(update)?);
-        for (key, posting) in &self.postings {
+        let left: HashSet<&Key> = self.left.iter().collect();
+        for (key, posting) in self.postings.iter().filter(|(key, _)| !left.contains(key)) {
             let on = store.on(key.clone());
             transaction.add(match posting {
                 Some(posting) => on.put(posting, Condition::none())?,
@@ -278,10 +313,6 @@ impl Plan for EditPlan<'_> {
         }
         self.genres.add_to(store, &mut transaction)?;
         self.imdb_id.add_to(store, &mut transaction)?;
-        if transaction.len() > MAX_ACTIONS {
-            let message = "Too much changes at once; change the imdb_id in a request of its own.";
-            return Err(Error::invalid("imdb_id", message));
-        }
         Ok(transaction)
     }
 
@@ -325,4 +356,130 @@ fn changed_postings(
     }
     changes.extend(old.into_keys().map(|key| (key, None)));
     changes
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
+
+    use super::*;
+    use crate::{
+        aws::client,
+        clock::Clock,
+        db::posting_list::MAX_POSTINGS,
+        domain::{Genres, ImdbId, ReleaseDate},
+    };
+
+    /// A movie of at most 30 words, with much of what has a posting: words that signs join, words of a script without spaces,
+    /// names, genres. All of its words begin with `tag`.
+    fn movie(dice: &mut StdRng, tag: &str) -> MovieFields {
+        loop {
+            let word = |dice: &mut StdRng| format!("{tag}{}", dice.random_range(0..40));
+            let text = |most: usize, between: &[&str], dice: &mut StdRng| {
+                let mut text = word(dice);
+                for _ in 1..dice.random_range(1..=most) {
+                    text += between.choose(dice).unwrap();
+                    text += &word(dice);
+                }
+                text
+            };
+            let mut title = text(20, &[" ", "-", "'", " & "], dice);
+            if dice.random_bool(0.5) {
+                let runs = dice.random_range(2..40);
+                title.push(' ');
+                title.extend((0..runs).map(|_| char::from_u32(0x4E00 + dice.random_range(0..900)).unwrap()));
+            }
+            let director = text(12, &[", ", ", ", " "], dice);
+            let genre = if dice.random_bool(0.5) {
+                // Words of the title, so that there is room for others.
+                let words: Vec<&str> = title
+                    .split([' ', '-', '\'', '&'])
+                    .filter(|w| !w.is_empty())
+                    .collect();
+                words.sample(dice, 9).copied().collect::<Vec<_>>().join(",")
+            } else {
+                text(9, &[",", ",", " "], dice)
+            };
+            if title.chars().count() > 200 || Genres::parse(&genre).is_err() {
+                continue;
+            }
+            let mut fields = MovieFields::of_words(&title, &director, &genre);
+            fields.release_date =
+                ReleaseDate::parse(&format!("{}-01-01", dice.random_range(1900..2000))).unwrap();
+            fields.imdb_id = ImdbId::parse(&format!("tt{:07}", dice.random_range(0..1000))).ok();
+            if let Ok(fields) = fields.check() {
+                return fields;
+            }
+        }
+    }
+
+    /// The keys that a transaction puts or deletes, besides the movie's own.
+    fn keys_of(transaction: Transaction) -> HashSet<Key> {
+        let actions = transaction.into_actions().into_iter();
+        let keys = actions.filter_map(|action| match (action.put, action.delete, action.update) {
+            (Some(put), ..) => Key::of(&put.item),
+            (_, Some(delete), _) => Key::of(&delete.key),
+            (.., update) => Key::of(&update?.key),
+        });
+        keys.collect()
+    }
+
+    /// Guarantee 42.
+    #[test]
+    fn no_edit_has_more_than_100_actions_in_its_first_transaction_and_it_leaves_only_old_words() {
+        let store = Store::new(client::local("http://127.0.0.1:1"), "t", Clock::default());
+        let id = MovieId::try_from(7).unwrap();
+        let caller = UserId::try_from(1).unwrap();
+        let dice = &mut StdRng::seed_from_u64(14);
+        let (mut most_postings, mut most_left, mut split) = (0, 0, 0);
+        for _ in 0..500 {
+            let old = movie(dice, "a");
+            let tag = *["a", "b", "b"].choose(dice).unwrap();
+            let new = movie(dice, tag);
+            let seen = MovieView {
+                movie: MovieItem::new(id, &old, None, "2026-11-22T21:34:01.250Z"),
+                favorite: false,
+            };
+            let edit = Edit {
+                fields: new.clone(),
+                user: None,
+                favorite: Some(true),
+            };
+            let mut plan = EditPlan::new(&seen, &edit, caller, store.clock.now(), store.likes_shards);
+            let first = plan.transaction(&store).unwrap();
+            let (old, new) = (index::postings(&old, id), index::postings(&new, id));
+            most_postings = most_postings.max(old.len()).max(new.len());
+            most_left = most_left.max(plan.left.len());
+            split += usize::from(!plan.left.is_empty());
+            assert!(
+                first.len() <= MAX_ACTIONS,
+                "{}: {seen:?} to {edit:?}",
+                first.len()
+            );
+            // Counting allows for one action more than there may be.
+            assert!(plan.left.is_empty() || first.len() >= MAX_ACTIONS - 1);
+            let written = keys_of(first);
+            for (key, posting) in &new {
+                assert!(
+                    written.contains(key) != (old.get(key) == Some(posting)),
+                    "{key:?}"
+                );
+            }
+            for (key, posting) in old.iter().filter(|(key, _)| !new.contains_key(key)) {
+                let is_left = plan.left.contains(key);
+                assert!(written.contains(key) != is_left, "{key:?}");
+                assert!(!(is_left && posting.is_membership()), "{key:?}");
+            }
+            assert!(
+                plan.left
+                    .iter()
+                    .all(|key| old.contains_key(key) && !new.contains_key(key))
+            );
+        }
+        assert_eq!(most_postings, MAX_POSTINGS);
+        assert!(
+            split > 30 && most_left > 20,
+            "{split} edits split, with at most {most_left} left"
+        );
+    }
 }

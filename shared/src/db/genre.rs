@@ -180,6 +180,12 @@ impl GenreChanges {
         Self::of_memberships(changes.into_values().filter(|c| c.old != c.new))
     }
 
+    /// The most actions that the changes take: one for each genre, and one for the number of genres.
+    #[must_use]
+    pub fn most_actions(&self) -> usize {
+        self.0.len() + usize::from(!self.0.is_empty())
+    }
+
     /// Adds the changes to the movie's transaction.
     pub fn add_to(&mut self, store: &Store, transaction: &mut Transaction) -> Result<()> {
         let mut genres = 0_i64;

@@ -49,7 +49,12 @@ impl ImdbIdChange {
         }
     }
 
-    /// Adds the change to the movie's transaction: at most two actions.
+    /// How many actions the change takes: at most two.
+    pub(crate) fn actions(&self) -> usize {
+        usize::from(self.removed.is_some()) + usize::from(self.added.is_some())
+    }
+
+    /// Adds the change to the movie's transaction.
     pub(crate) fn add_to(&mut self, store: &Store, transaction: &mut Transaction) -> Result<()> {
         if let Some(removed) = &self.removed {
             let removed = store.on(keys::imdb_id(removed));

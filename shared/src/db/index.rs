@@ -40,6 +40,12 @@ pub struct PostingItem {
 }
 
 impl PostingItem {
+    /// Whether lists read the posting: they have memberships in the order of a date.
+    #[must_use]
+    pub fn is_membership(&self) -> bool {
+        self.date.is_some()
+    }
+
     /// The item with this key. It is what [`to_item`](crate::db::item::to_item) makes, without its intermediate forms: an import
     /// makes ten of them for each movie.
     #[must_use]
@@ -144,10 +150,7 @@ pub fn released_in(year: u16) -> KeyRange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        db::{item::to_item, transaction::MAX_ACTIONS},
-        domain::Genres,
-    };
+    use crate::{db::item::to_item, domain::Genres};
 
     fn fields(title: &str, director: &str, genre: &str) -> MovieFields {
         MovieFields::of_words(title, director, genre)
@@ -164,27 +167,6 @@ mod tests {
             item.extend(key.attributes());
             assert_eq!(posting.into_item(key), item);
         }
-    }
-
-    /// Guarantee 42.
-    #[test]
-    fn the_worst_edit_fits_one_transaction() {
-        // Thirty words, of which nine are genres and nine begin the names of directors. The edit changes all of them.
-        let movie = |tag: &str| {
-            let all: Vec<String> = (0..30).map(|n| format!("{tag}{n}-b")).collect();
-            let genres = all[..9].join(",").replace("-b", "");
-            let fields = fields(&all.join(" "), &all[9..18].join(","), &genres);
-            postings(&fields, id())
-        };
-        let (old, new) = (movie("a"), movie("c"));
-        let is_membership = |(_, posting): &(&Key, &PostingItem)| posting.date.is_some();
-        let memberships = old.iter().filter(is_membership).count();
-        assert_eq!(memberships, 19);
-        let genres = 2 * crate::domain::genre::MAX_GENRES;
-        // The movie, the number of genres, the caller's favorite, two IMDb ids.
-        let others = 5;
-        let actions = new.len() + memberships + genres + others;
-        assert!(actions <= MAX_ACTIONS, "{actions}");
     }
 
     /// Movies of the largest texts: one long word, or many words, of characters of one byte to four, and of characters that

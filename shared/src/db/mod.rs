@@ -55,6 +55,7 @@
 //! | [`posting_list`] | which postings a movie has |
 //! | [`index`] | a movie's postings, as items |
 //! | [`earlier_postings`] | the keys of the postings of an earlier layout |
+//! | [`unfinished`] | edits that take two transactions |
 //! | `rewrite::stored` | the stored postings that are compared with their movies |
 //! | `rewrite::plan` | the transactions that rewrite a movie |
 //! | `rewrite::genres` | the names and counts of genres after a rewriting |
@@ -67,6 +68,13 @@
 //! | [`search::walk`] | the hits among what was read, and the page |
 //! | [`search`] | search |
 //! | [`movie_lists`] | lists of movies |
+//! | `filtered::filters` | the filters of a list of movies |
+//! | `filtered::lists` | the lists by which filters are answered, and their entries |
+//! | `filtered::lead` | several of these lists merged, and the one that got furthest |
+//! | `filtered::plan` | the budget of a page with filters, and the size of its reads |
+//! | `filtered::scan` | movies by id, each checked |
+//! | `filtered::paging` | a page with filters while it is read |
+//! | [`filtered`] | lists of movies with filters |
 //! | [`import`] | the job of a bulk import, and its lookups |
 //! | [`categories`] | genres with their newest movies |
 //! | [`refill`] | filling the lists of newest movies that ran out |
@@ -94,6 +102,7 @@ mod entity;
 pub mod expression;
 mod failure;
 pub mod favorite;
+pub mod filtered;
 pub mod genre;
 pub mod imdb_id;
 pub mod import;
@@ -125,6 +134,7 @@ pub mod session;
 pub mod store;
 mod sweep;
 pub mod transaction;
+pub mod unfinished;
 pub mod user;
 pub mod vocabulary;
 pub mod walk;

@@ -49,6 +49,31 @@ pub struct MovieItem {
     pub dated: String,
     /// The sort key in the index by date.
     pub date: String,
+    /// The texts before the last edit, as long as the edit [isn't finished](crate::db::unfinished).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<TextsBefore>,
+}
+
+/// The texts and the date from which a movie's postings were made before an edit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextsBefore {
+    title: Title,
+    director: Director,
+    genre: Genres,
+    release_date: ReleaseDate,
+}
+
+impl TextsBefore {
+    /// Those of a movie with these fields.
+    #[must_use]
+    pub fn of(fields: &MovieFields) -> Self {
+        Self {
+            title: fields.title.clone(),
+            director: fields.director.clone(),
+            genre: fields.genres.clone(),
+            release_date: fields.release_date,
+        }
+    }
 }
 
 /// The attributes of a [`MovieItem`], in one struct. Through `#[serde(flatten)]`, serde copies the name of each attribute and
@@ -71,6 +96,7 @@ struct Attributes {
     liked: Option<String>,
     dated: String,
     date: String,
+    unfinished: Option<TextsBefore>,
 }
 
 impl From<Attributes> for MovieItem {
@@ -94,6 +120,7 @@ impl From<Attributes> for MovieItem {
             liked: attributes.liked,
             dated: attributes.dated,
             date: attributes.date,
+            unfinished: attributes.unfinished,
         }
     }
 }
@@ -113,6 +140,7 @@ impl MovieItem {
             liked: None,
             dated: keys::MOVIES_DATED.to_owned(),
             date: keys::dated(&fields.release_date.to_string(), id),
+            unfinished: None,
         }
     }
 
@@ -136,6 +164,17 @@ impl MovieItem {
             liked: self.liked.clone(),
             ..Self::new(self.id, fields, user, now)
         }
+    }
+
+    /// The fields before an edit that isn't finished, as far as postings are made of them. `None` if the last edit is finished.
+    pub(crate) fn fields_before_edit(&self) -> Option<MovieFields> {
+        self.unfinished.as_ref().map(|before| MovieFields {
+            title: before.title.clone(),
+            director: before.director.clone(),
+            genres: before.genre.clone(),
+            release_date: before.release_date,
+            ..self.fields.clone()
+        })
     }
 
     /// Counts one favorite more or less. The first one gives the movie its shard.
@@ -303,6 +342,22 @@ mod tests {
             let stored = to_item(&movie).unwrap();
             assert_eq!(from_item::<MovieItem>(stored).unwrap(), movie);
         }
+    }
+
+    #[test]
+    fn a_movie_whose_edit_is_not_finished_is_read_with_its_texts_before() {
+        let mut movie = item(None);
+        let before = MovieFields::of_words("Aliens", "James Cameron", "War, Sci-Fi");
+        movie.unfinished = Some(TextsBefore::of(&before));
+        let stored = to_item(&movie).unwrap();
+        let texts = stored["unfinished"].as_m().unwrap();
+        assert_eq!(texts["genre"], AttributeValue::S("War, Sci-Fi".into()));
+        assert_eq!(texts.len(), 4);
+        let read: MovieItem = from_item(stored).unwrap();
+        assert_eq!(read, movie);
+        let again = read.fields_before_edit().unwrap();
+        assert_eq!(TextsBefore::of(&again), TextsBefore::of(&before));
+        assert_eq!(again.description, movie.fields.description);
     }
 
     #[test]

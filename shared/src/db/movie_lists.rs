@@ -31,14 +31,14 @@ pub enum MovieOrder {
 }
 
 impl MovieOrder {
-    fn direction(self) -> Direction {
+    pub(crate) fn direction(self) -> Direction {
         match self {
             Self::Id | Self::ReleaseDate => Direction::Ascending,
             Self::IdDescending | Self::ReleaseDateDescending => Direction::Descending,
         }
     }
 
-    fn is_by_id(self) -> bool {
+    pub(crate) fn is_by_id(self) -> bool {
         matches!(self, Self::Id | Self::IdDescending)
     }
 }

@@ -66,7 +66,7 @@ impl Posting {
 }
 
 /// The size of an item of texts, in bytes: names and values (AWS: DynamoDB item sizes).
-fn bytes(item: &StoredItem) -> usize {
+pub(crate) fn bytes(item: &StoredItem) -> usize {
     let value = |value: &AttributeValue| value.as_s().map_or(0, String::len);
     item.iter().map(|(name, text)| name.len() + value(text)).sum()
 }

@@ -83,6 +83,7 @@ use crate::{
             walk::{PossibleHit, Walk},
         },
         store::Store,
+        unfinished,
         words::Words,
     },
     domain::{MovieId, UserId},
@@ -223,7 +224,8 @@ impl Store {
         })
     }
 
-    /// Reads the movies of these hits. If a posting didn't decide whether it is a hit, its movie decides.
+    /// Reads the movies of these hits. The movie decides if a posting didn't decide whether it is a hit, or if it may be one that
+    /// an [unfinished](crate::db::unfinished) edit left.
     async fn movies_of(
         &self,
         query: &SearchQuery,
@@ -241,9 +243,11 @@ impl Store {
             let Some(view) = views.get(&hit.id) else {
                 continue;
             };
-            let is_hit = hit.is_sure || {
-                let words = Words::of(&view.movie.fields);
-                query.is_hit(driver, hit.position.range, &hit.key, hit.id, &words)
+            let movie = &view.movie;
+            let is_hit = (hit.is_sure && movie.unfinished.is_none()) || {
+                let words = Words::of(&movie.fields);
+                !unfinished::is_left(movie, &words, &hit.key)
+                    && query.is_hit(driver, hit.position.range, &hit.key, hit.id, &words)
             };
             if is_hit {
                 movies.extend(views.remove(&hit.id));

@@ -117,10 +117,23 @@ impl Store {
     /// Reads the first `limit` items of a range in `direction`: one Query. Strongly consistent on the table; an index can
     /// only be read eventually consistent.
     pub async fn query(&self, range: &KeyRange, direction: Direction, limit: usize) -> Result<QueryOutput> {
+        self.query_with(range, direction, limit, Consistency::Strong)
+            .await
+    }
+
+    /// Reads a range as [`Store::query`] does, with this consistency.
+    pub(crate) async fn query_with(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        limit: usize,
+        consistency: Consistency,
+    ) -> Result<QueryOutput> {
         // DynamoDB rejects a BETWEEN whose lower bound is above the upper one.
         if range.is_empty() {
             return Ok(QueryOutput::default());
         }
+        let is_strong = range.index.name.is_none() && matches!(consistency, Consistency::Strong);
         let build = |request: QueryFluentBuilder| {
             request
                 .set_index_name(range.index.name.map(str::to_owned))
@@ -131,7 +144,7 @@ impl Store {
                 .expression_attribute_values(":low", text(&*range.low))
                 .expression_attribute_values(":high", text(&*range.high))
                 .scan_index_forward(direction == Direction::Ascending)
-                .consistent_read(range.index.name.is_none())
+                .consistent_read(is_strong)
         };
         self.send_query(build, limit).await
     }

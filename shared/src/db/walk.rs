@@ -56,12 +56,25 @@ impl Store {
     pub async fn walk_buckets(
         &self,
         bucket: fn(u64) -> String,
-        [count, ids]: [Counter; 2],
+        counters: [Counter; 2],
         order: Direction,
         window: &Window,
         limit: PageLimit,
     ) -> Result<Counted<StoredItem>> {
-        let limit = limit.get();
+        self.walk_buckets_by(bucket, counters, order, window, limit.get(), true)
+            .await
+    }
+
+    /// The same with any limit. Without `may_read_on` there is no second round, so the page may be short and have a next one.
+    pub(crate) async fn walk_buckets_by(
+        &self,
+        bucket: fn(u64) -> String,
+        [count, ids]: [Counter; 2],
+        order: Direction,
+        window: &Window,
+        limit: usize,
+        may_read_on: bool,
+    ) -> Result<Counted<StoredItem>> {
         let direction = window.reading(order);
         let from = window.position().map(|position| position.key.parse::<u64>());
         let from = from
@@ -107,6 +120,7 @@ impl Store {
         let last_bucket = last_id / BUCKET;
         if read.len() <= limit
             && !is_cut
+            && may_read_on
             && let Some(further) = further_buckets(reached, last_bucket, direction)
         {
             let wanted = limit - read.len();

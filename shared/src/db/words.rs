@@ -40,13 +40,9 @@ impl Words {
     /// The words of a movie.
     #[must_use]
     pub fn of(fields: &MovieFields) -> Self {
-        let names = fields.director.as_str().split(BETWEEN_NAMES);
         Self {
             title: text::compounds(fields.title.as_str()),
-            directors: names
-                .map(text::compounds)
-                .filter(|name| !name.is_empty())
-                .collect(),
+            directors: directors(fields.director.as_str()),
             genres: fields.genres.iter().map(|g| g.parts().to_vec()).collect(),
             year: Some(fields.release_date.year()),
         }
@@ -155,6 +151,13 @@ impl Words {
                 begins(&closed.iter().map(String::as_str).collect::<Vec<_>>())
             })
     }
+}
+
+/// The words of each director's name in a text of names, which commas separate.
+#[must_use]
+pub fn directors(names: &str) -> Vec<Vec<Compound>> {
+    let names = names.split(BETWEEN_NAMES).map(text::compounds);
+    names.filter(|name| !name.is_empty()).collect()
 }
 
 /// The parts of these compounds, one after another.

@@ -9,8 +9,8 @@ use crate::domain::{cover::CoverImage, genre::Genres, imdb_id::ImdbId, release_d
 pub const MAX_TITLE_CHARS: usize = 200;
 /// The most characters of a description.
 pub const MAX_DESCRIPTION_CHARS: usize = 5000;
-/// The most different words of title, director and genre together. An edit writes or deletes one posting for each old and
-/// each new word, and a transaction has at most 100 actions (AWS: TransactWriteItems).
+/// The most different words of title, director and genre together. An edit writes one posting for each new word, and a
+/// transaction has at most 100 actions (AWS: TransactWriteItems).
 pub const MAX_WORDS: usize = 30;
 
 macro_rules! text {

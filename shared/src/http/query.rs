@@ -116,6 +116,12 @@ impl ParamValues {
         pair.map(|(_, value)| value.as_str())
     }
 
+    /// Returns the values of a parameter that may be given more than once.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let pairs = self.pairs.iter().filter(move |(own, _)| own == name);
+        pairs.map(|(_, value)| value.as_str())
+    }
+
     /// Returns this request's URL with this `cursor` and all its other parameters. It begins with `public_url`, or else with
     /// the scheme and host of the request.
     #[must_use]

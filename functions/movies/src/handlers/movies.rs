@@ -13,12 +13,12 @@ use marquee_shared::{
     auth::{Caller, MaybeCaller},
     db::{
         edit_movie::{Edit, EditView},
+        filtered::Listed,
         movie::{MovieView, NO_MOVIE},
         movie_lists::MovieOrder,
-        page::{Counted, Slice},
         vocabulary::vocabulary_words,
     },
-    domain::{ImdbId, MovieFields, MovieId, Role, UserId, genre},
+    domain::{MovieFields, MovieId, Role, UserId},
     http::{
         Collection, Form, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams},
@@ -30,6 +30,7 @@ use marquee_shared::{
 };
 
 use crate::{
+    filters,
     handlers::PathId,
     wire::{IfMatchParam, MovieIdParam, MovieListParams, MoviePatch, NewMovie},
 };
@@ -39,8 +40,14 @@ const NOT_YOURS: Error = Error::forbidden("Only the owner of this movie and admi
 
 /// List movies
 ///
-/// Returns all movies, or those of a genre, or the one with an id at IMDb. The movies and the count are exact and current.
-/// On AWS the order by release date comes from an index and can be a moment behind.
+/// Returns all movies, or those that pass every filter. The movies are current. On AWS the order by release date comes from an
+/// index and can be a moment behind.
+///
+/// The count is exact: of all movies, of one genre, of a director and of a year with up to several hundred movies, and of any
+/// filters that find few. It is null where counting would have to read more.
+///
+/// A page can have fewer results than `limit`, or none, and still have `next`. This happens when filters are combined that few
+/// movies pass together, and for ranges of many years by `id`.
 #[utoipa::path(
     get,
     path = "/api/movies/",
@@ -60,40 +67,16 @@ pub(crate) async fn list_movies(
     let (params, mut errors) = params.open();
     let ordering = params.get("ordering").unwrap_or("id");
     let order = errors.take("ordering", parse_order(ordering)).unwrap_or_default();
-    if params.get("genre").is_some_and(|genre| genre.trim().is_empty()) {
-        errors.add("genre", "This field may not be blank.");
-    }
-    let genre = params.get("genre").map(genre::identity);
-    let imdb_id = params.get("imdb_id").map(ImdbId::parse);
-    let imdb_id = imdb_id.and_then(|id| errors.take("imdb_id", id));
-    let mut scope = format!("movies ordering={ordering}");
-    if let Some(genre) = &genre {
-        scope += " genre=";
-        scope += genre.as_deref().unwrap_or_default();
-    }
-    if let Some(id) = &imdb_id {
-        scope += " imdb_id=";
-        scope += id.as_str();
-    }
+    let filters = filters::read(&params, &mut errors);
+    let scope = format!("movies ordering={ordering}{}", filters.scope());
     let page = PageQuery::read_with(&state, params, DEFAULT_LIMIT, scope, errors).await?;
-    let (store, caller) = (&state.store, caller.map(|c| c.id));
-    let (window, limit) = (&page.window, page.limit);
-    let Counted { count, slice } = match (imdb_id, genre) {
-        // Nothing but signs, so no movie has it.
-        (_, Some(None)) => Counted::default(),
-        (None, None) => store.list_movies(order, window, limit, caller).await?,
-        (None, Some(Some(genre))) => {
-            store
-                .list_movies_of_genre(&genre, order, window, limit, caller)
-                .await?
-        }
-        (Some(id), genre) => {
-            let view = store.get_movie_by_imdb_id(&id, caller).await?;
-            one_of_genre(view, genre.flatten().as_deref())
-        }
-    };
+    let caller = caller.map(|caller| caller.id);
+    let Listed { count, slice } = state
+        .store
+        .list_filtered(&filters, order, &page.window, page.limit, caller)
+        .await?;
     let slice = MovieBody::slice(slice);
-    Ok(Json(page.collection(&state, Some(count), slice).await?))
+    Ok(Json(page.collection(&state, count, slice).await?))
 }
 
 /// Add a movie
@@ -328,22 +311,6 @@ fn movie_response(view: MovieView) -> Response {
         response.headers_mut().insert(header::ETAG, etag);
     }
     response
-}
-
-/// Returns the list of this one movie, or an empty list if it is not of the genre.
-fn one_of_genre(view: Option<MovieView>, genre: Option<&str>) -> Counted<MovieView> {
-    let is_of_genre = |view: &MovieView| {
-        let mut genres = view.movie.fields.genres.iter();
-        genre.is_none_or(|genre| genres.any(|own| own.identity() == genre))
-    };
-    let items = Vec::from_iter(view.filter(is_of_genre));
-    Counted {
-        count: items.len() as u64,
-        slice: Slice {
-            items,
-            ..Slice::default()
-        },
-    }
 }
 
 fn parse_order(text: &str) -> Result<MovieOrder, &'static str> {

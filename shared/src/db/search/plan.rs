@@ -133,7 +133,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        db::{item::to_item, keys, movie::MovieItem},
+        db::{
+            item::{Item, to_item},
+            keys,
+            movie::{MovieItem, TextsBefore},
+        },
         domain::{
             self, CoverImage, Description, Director, Genres, ImdbId, MovieFields, MovieId, ReleaseDate,
             Title, UserId,
@@ -262,6 +266,18 @@ mod tests {
         };
     }
 
+    /// The size of attributes, in bytes (AWS: DynamoDB item sizes). A number has one byte for every two digits and one more, which
+    /// is less than its digits. A map has three bytes, and one for each of its attributes.
+    fn size(attributes: &Item) -> usize {
+        let of_value = |value: &AttributeValue| match value {
+            AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+            AttributeValue::M(map) => 3 + map.len() + size(map),
+            _ => 1,
+        };
+        let attributes = attributes.iter();
+        attributes.map(|(name, value)| name.len() + of_value(value)).sum()
+    }
+
     #[test]
     fn no_movie_costs_more_than_is_set_aside_for_one() {
         let wide = |chars: usize| "😀".repeat(chars);
@@ -279,15 +295,12 @@ mod tests {
         let owner = UserId::try_from(domain::id::MAX_ID).unwrap();
         let mut item = MovieItem::new(id, &fields, Some(owner), "2026-11-22T21:34:01.250000000Z");
         (item.version, item.likes, item.liked) = (u64::MAX, u64::MAX, Some("LIKES#7".to_owned()));
+        // An edit that isn't finished has left the texts before it.
+        item.unfinished = Some(TextsBefore::of(&fields));
         let key = keys::movie(id);
         let mut attributes = to_item(&item).unwrap();
         attributes.extend(key.attributes());
-        // A number has one byte for every two digits and one more (AWS: DynamoDB item sizes), which is less than its digits.
-        let size = |value: &AttributeValue| value.as_s().or_else(|_| value.as_n()).map_or(1, String::len);
-        let bytes: usize = attributes
-            .iter()
-            .map(|(name, value)| name.len() + size(value))
-            .sum();
+        let bytes = size(&attributes);
         assert!(bytes.div_ceil(BYTES_PER_UNIT) == MOVIE_UNITS, "{bytes}");
     }
 }

@@ -1,6 +1,6 @@
 //! A walk through the postings that a search has read so far: its hits, where it stopped, and the page made of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     db::{
@@ -48,7 +48,7 @@ pub struct Stop {
 
 /// The hits of a walk.
 pub struct Found {
-    /// The hits, in the direction of reading: at most one more than the page has room for.
+    /// The hits, in the direction of reading: those of at most one movie more than the page has room for.
     pub hits: Vec<PossibleHit>,
     /// The place where the walk stopped. `None` if the page is full, or if all ranges were read to their ends.
     pub stop: Option<Stop>,
@@ -69,9 +69,10 @@ impl Walk {
     /// end: the rest of that range comes before the next ranges in the order of the results.
     #[must_use]
     pub fn find(&self, query: &SearchQuery, limit: PageLimit) -> Found {
-        // The page, and one more hit, which shows that there is a next page.
+        // The page, and one more movie, which shows that there is a next page.
         let enough = limit.get() + 1;
         let mut hits: Vec<PossibleHit> = Vec::new();
+        let mut movies = HashSet::new();
         for (number, read) in self.reads.iter().enumerate() {
             for posting in &read.postings {
                 let is_sure = match query.decide(&self.driver, read.range, posting) {
@@ -79,20 +80,16 @@ impl Walk {
                     Verdict::No => continue,
                     Verdict::Unknown => false,
                 };
-                // A movie has one hit. If one of its postings is known to be the hit, the others aren't hits.
-                let mut others = hits.iter().filter(|other| other.id == posting.id);
-                if is_sure {
-                    hits.retain(|other| other.id != posting.id);
-                } else if others.any(|other| other.is_sure) {
-                    continue;
-                }
+                // A movie has one hit. All of its postings that may be the hit are kept, even beside one that is sure: if an edit
+                // isn't finished, that one may be of the texts before it, and another one is the hit.
+                movies.insert(posting.id);
                 hits.push(PossibleHit {
                     position: self.position(read, posting),
                     key: posting.key.clone(),
                     id: posting.id,
                     is_sure,
                 });
-                if hits.len() == enough {
+                if movies.len() == enough {
                     return Found { hits, stop: None };
                 }
             }
@@ -127,12 +124,13 @@ impl Walk {
         let (walked_postings, _) = size(&self.reads[..=stop.read]);
         let (there, bytes_there) = size(&self.reads[stop.read..=stop.read]);
         let (read, bytes_read) = size(&self.reads);
+        let costs = Costs::of(hits);
         Progress {
             kind: range.kind,
             walked_postings,
             postings_per_unit: postings_per_unit(there, bytes_there).min(postings_per_unit(read, bytes_read)),
-            hits: hits.len(),
-            hit_units: units(hits),
+            hits: costs.movies.len(),
+            hit_units: costs.units,
             first_hit_units: hits.first().map_or(MOVIE_UNITS, PossibleHit::units),
         }
     }
@@ -145,12 +143,12 @@ impl Walk {
         read.more = further.more;
     }
 
-    /// The hits of the page of `window`, and its neighbors. Keeps only as many hits as the rest of the budget can fetch, but at
-    /// least one, so that every page makes progress.
+    /// The hits of the page of `window`, and its neighbors. Keeps only the hits of as many movies as the page has room for and the
+    /// rest of the budget can fetch, but at least one hit, so that every page makes progress.
     #[must_use]
     pub fn into_page(self, found: Found, window: &Window, limit: PageLimit) -> (Driver, Slice<PossibleHit>) {
         let Found { mut hits, stop } = found;
-        let room = affordable(&hits, self.budget.units_left(0)).clamp(1, limit.get());
+        let room = affordable(&hits, self.budget.units_left(0), limit.get()).max(1);
         let is_cut = hits.len() > room;
         hits.truncate(room);
         // A page that was cut ends at its last hit. Any other ends where the walk stopped.
@@ -166,24 +164,51 @@ impl Walk {
     }
 }
 
-/// What reading the movies of these hits may cost, in units. Each movie is read once.
-fn units(hits: &[PossibleHit]) -> usize {
-    let mut seen = HashSet::new();
-    let movies = hits.iter().filter(|hit| seen.insert(hit.id));
-    movies.map(PossibleHit::units).sum()
+/// The movies of some hits, and what reading them may cost.
+#[derive(Default)]
+struct Costs {
+    /// What each movie may cost, in units.
+    movies: HashMap<MovieId, usize>,
+    /// What all of them may cost.
+    units: usize,
 }
 
-/// How many of these hits, from the first on, can be read with so many units.
-fn affordable(hits: &[PossibleHit], units_left: usize) -> usize {
-    let mut seen = HashSet::new();
-    let mut spent_units = 0;
-    let paid = hits.iter().take_while(|hit| {
-        if seen.insert(hit.id) {
-            spent_units += hit.units();
+impl Costs {
+    fn of(hits: &[PossibleHit]) -> Self {
+        let mut costs = Self::default();
+        hits.iter().for_each(|hit| costs.add(hit));
+        costs
+    }
+
+    /// Adds a hit. Each movie is read once. If one of its hits is sure, the movie will be shown.
+    fn add(&mut self, hit: &PossibleHit) {
+        let units = hit.units();
+        let of_movie = self.movies.entry(hit.id).or_insert_with(|| {
+            self.units += units;
+            units
+        });
+        if units < *of_movie {
+            self.units -= *of_movie - units;
+            *of_movie = units;
         }
-        spent_units <= units_left
-    });
-    paid.count()
+    }
+}
+
+/// How many of these hits, from the first on, are of at most `limit` movies that can be read with so many units.
+fn affordable(hits: &[PossibleHit], units_left: usize, limit: usize) -> usize {
+    let mut costs = Costs::default();
+    let mut paid = 0;
+    for (count, hit) in (1..).zip(hits) {
+        costs.add(hit);
+        if costs.movies.len() > limit {
+            break;
+        }
+        // A hit can make those before it cheaper.
+        if costs.units <= units_left {
+            paid = count;
+        }
+    }
+    paid
 }
 
 #[cfg(test)]
@@ -203,9 +228,17 @@ mod tests {
     #[test]
     fn a_movie_is_paid_for_once_and_seven_units_are_kept_for_one_that_is_not_sure() {
         let hits = [hit(1, true), hit(2, false), hit(2, false), hit(3, true)];
-        assert_eq!(units(&hits), 1 + 7 + 1);
+        assert_eq!(Costs::of(&hits).units, 1 + 7 + 1);
         for (units_left, count) in [(0, 0), (1, 1), (7, 1), (8, 3), (9, 4)] {
-            assert_eq!(affordable(&hits, units_left), count, "{units_left} units");
+            assert_eq!(affordable(&hits, units_left, 3), count, "{units_left} units");
         }
+        assert_eq!(affordable(&hits, 9, 2), 3, "for two movies");
+        // Of a movie that will be shown, hits that aren't sure cost nothing, on whichever side of the one that is.
+        let hits = [hit(1, false), hit(2, true), hit(1, true), hit(2, false)];
+        assert_eq!(Costs::of(&hits).units, 2);
+        for (units_left, count) in [(0, 0), (1, 0), (2, 4), (7, 4)] {
+            assert_eq!(affordable(&hits, units_left, 2), count, "{units_left} units");
+        }
+        assert_eq!(affordable(&hits, 8, 1), 1, "for one movie");
     }
 }

@@ -1,9 +1,12 @@
-//! Search: which movies a query finds, and in which order.
+//! Words of a query: prefixes, fields, orders and pages.
 
 use serde_json::{Value, json};
 
-use super::{last_page, pages, texts, with_changes};
-use crate::support::{Caller, TestApp, encode, movie};
+use super::path;
+use crate::{
+    api::{last_page, pages, texts, with_changes},
+    support::{Caller, TestApp, movie},
+};
 
 /// Returns a member who has added movies with this title, director and genre. Their ids are 1, 2 and so on.
 async fn member_with(app: &TestApp, movies: &[(&str, &str, &str)]) -> Caller {
@@ -14,10 +17,6 @@ async fn member_with(app: &TestApp, movies: &[(&str, &str, &str)]) -> Caller {
     member
 }
 
-fn path(q: &str) -> String {
-    format!("/api/movies/search/?limit=100&q={}", encode(q))
-}
-
 /// Returns the ids that `q` finds, in order.
 async fn find(caller: &Caller, q: &str) -> Vec<u64> {
     let answer = caller.get(&path(q)).send().await.is(200);
@@ -25,6 +24,7 @@ async fn find(caller: &Caller, q: &str) -> Vec<u64> {
         (&answer.body["count"], &answer.body["previous"]),
         (&Value::Null, &Value::Null)
     );
+    assert_eq!(answer.body["corrected_query"], Value::Null, "{q}");
     answer.ids()
 }
 
@@ -114,7 +114,8 @@ async fn words_of_three_or_more_characters_match_as_prefixes_and_shorter_ones_ex
         // A query does not match in the middle of a word.
         ("lian", vec![]),
         ("element", vec![5]),
-        ("elements", vec![]),
+        // Words with a typing error, or run together, are found otherwise.
+        ("elementary", vec![]),
         ("happened it", vec![1]),
         ("happ night on", vec![]),
         ("happ nig one", vec![1]),
@@ -266,7 +267,7 @@ async fn a_blank_query_is_400_and_punctuation_finds_nothing() {
         let body = member.get(&path(q)).send().await.is(200).body;
         assert_eq!(
             body,
-            json!({"count": null, "next": null, "previous": null, "corrected_query": null, "results": []}),
+            json!({"corrected_query": null, "count": null, "next": null, "previous": null, "results": []}),
             "{q}"
         );
     }
@@ -280,22 +281,20 @@ async fn no_character_of_a_query_has_a_special_meaning() {
     let member = member_with(&app, &[("Movie", "Somebody", "Drama")]).await;
     let long = "longword".repeat(70);
     let many = (0..100).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
-    for q in [
-        "\0",
-        "movie\0",
-        "#movie",
-        "0#movie",
-        "movie#0000000000000001",
-        "{movie}",
-        "' OR 1=1",
-        "\u{10ffff}",
-        "nothing",
-        &long,
-        &many,
+    for (q, finds, corrected) in [
+        ("\0", false, None),
+        ("movie\0", true, None),
+        ("#movie", true, None),
+        ("{movie}", true, None),
+        ("' OR 1=1", false, None),
+        ("\u{10ffff}", false, None),
+        ("nothing", false, None),
+        (&long, false, None),
+        (&many, false, None),
     ] {
         let answer = member.get(&path(q)).send().await.is(200);
-        let only_movie = ["movie\0", "#movie", "{movie}"].contains(&q);
-        assert_eq!(answer.ids().len(), usize::from(only_movie), "{q:?}");
+        assert_eq!(answer.ids().len(), usize::from(finds), "{q:?}");
+        assert_eq!(answer.body["corrected_query"].as_str(), corrected, "{q:?}");
     }
     let endless = member.get(&path(&"x".repeat(2_500))).send().await;
     endless.is_problem(400, "invalid_input").names(&["q"]);
@@ -313,11 +312,11 @@ async fn search_finds_a_change_as_soon_as_it_is_answered() {
             "alpha",
             "epsilon beta gamma delta",
         ),
-        (json!({"director": "Zeta"}), "gamma", "epsilon beta zeta delta"),
+        (json!({"director": "Sigma"}), "gamma", "epsilon beta sigma delta"),
         (
             json!({"genre": "Eta, Theta-Iota"}),
             "delta",
-            "epsilon beta zeta eta theta iota",
+            "epsilon beta sigma eta theta iota",
         ),
         (
             json!({"title": "Kappa", "director": "Beta", "genre": "Epsilon"}),
@@ -327,7 +326,7 @@ async fn search_finds_a_change_as_soon_as_it_is_answered() {
         // The same words move to other fields.
         (
             json!({"title": "Epsilon", "director": "Kappa", "genre": "Beta"}),
-            "zeta",
+            "sigma",
             "kappa beta epsilon",
         ),
     ] {
