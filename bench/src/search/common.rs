@@ -79,7 +79,7 @@ impl Words {
                         _ => text::canonical(&part).to_owned(),
                     });
                     for word in parts.chain(closed.filter(|_| number != GENRE)) {
-                        words.entry(word).or_default().insert(movie.id);
+                        words.entry(word).or_default().insert(movie.number);
                     }
                 }
             }
