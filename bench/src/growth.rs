@@ -166,7 +166,6 @@ fn catalog(prepared: &Prepared) -> Catalog {
         ("three", "the+drama+romance".to_owned()),
         ("three_genres", "western+musical+horror".to_owned()),
         ("director", "clint+eastwood".to_owned()),
-        ("director_of_many", "woody+allen".to_owned()),
         ("year", "1995".to_owned()),
         (
             "ten_years",
@@ -189,7 +188,16 @@ fn catalog(prepared: &Prepared) -> Catalog {
             "absent",
             "abcdefgh+ijklmnop+qrstuvwx+yzabcdef+ghijklmn+opqrstuv+wxyzabcd+efghijkl".to_owned(),
         ),
+        ("corrected", "quilfeather".to_owned()),
     ];
+    if prepared.movies >= MANY {
+        let of_many = [
+            ("director_of_many", "woody+allen"),
+            ("year_of_many", "1999"),
+            ("both_genres_of_many", "drama,romance"),
+        ];
+        names.extend(of_many.map(|(name, value)| (name, value.to_owned())));
+    }
     Catalog {
         movies: prepared.movies,
         names,
