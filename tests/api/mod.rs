@@ -12,6 +12,7 @@ mod logs;
 mod movies;
 mod scripts;
 mod search;
+mod search_corrected;
 mod sizes;
 mod texts;
 mod throttles;

@@ -197,7 +197,7 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
     recorder
         .send("list_movies", &["AP-02", "AP-29", "AP-30"], first, call, 200)
         .await;
-    let lists: [(&str, &[&str], &str); 17] = [
+    let lists: [(&str, &[&str], &str); 18] = [
         ("get_movie", &["AP-01"], "/api/movies/1/"),
         (
             "list_movies_by_descending_id",
@@ -269,6 +269,11 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             "search_movies_by_a_short_word",
             &["AP-09", "AP-14"],
             "/api/movies/search/?q=fi",
+        ),
+        (
+            "search_movies_by_a_mistyped_word",
+            &["AP-09", "AP-14", "AP-42"],
+            "/api/movies/search/?q=blaed+scott",
         ),
         (
             "search_movies_by_a_word_and_a_year",

@@ -61,6 +61,16 @@ impl Verdict {
             _ => Self::Unknown,
         }
     }
+
+    /// Returns whether one of the answers is yes.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::No, Self::No) => Self::No,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 impl From<bool> for Verdict {
@@ -162,6 +172,49 @@ impl Carried {
             }
         });
         Some(Self::Part(Part { shared, year, words }))
+    }
+}
+
+impl Carried {
+    /// Whether `term` matches a word of the movie, or its year.
+    #[must_use]
+    pub fn contains(&self, term: &Term) -> Verdict {
+        match self {
+            // The text of an earlier layout doesn't have the year.
+            Self::All(words) if words.year.is_none() && term.year.is_some() => {
+                Verdict::from(words.contains(term)).or(Verdict::Unknown)
+            }
+            Self::All(words) => words.contains(term).into(),
+            Self::Part(part) => part.contains(term),
+        }
+    }
+
+    /// Whether a word of the movie, as it is written or as it is compared, or the year begins with this text, as far as the
+    /// words are carried.
+    #[must_use]
+    pub fn may_begin_a_word(&self, start: &str) -> bool {
+        let (year, is_in_words) = match self {
+            Self::All(words) => {
+                let written = words.title_words().chain(words.director_words());
+                let written = written.map(Cow::Borrowed);
+                let genres = words
+                    .genres
+                    .iter()
+                    .flatten()
+                    .map(|word| Cow::Borrowed(word.as_str()));
+                let mut all = words.compared().chain(written).chain(genres);
+                (words.year, all.any(|word| word.starts_with(start)))
+            }
+            Self::Part(part) => {
+                let words = part
+                    .words
+                    .iter()
+                    .flat_map(|words| words.first.iter().chain(&words.others));
+                let mut words = words.map(|word| word.text.as_str());
+                (part.year, words.any(|word| word.starts_with(start)))
+            }
+        };
+        is_in_words || year.is_some_and(|year| year.to_string().starts_with(start))
     }
 }
 

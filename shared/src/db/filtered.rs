@@ -5,24 +5,25 @@
 //!
 //! A *lead* is a list that has every movie that passes, in the collection's order: the memberships of a genre, a director or a
 //! year by id, or the entries of a genre or of all movies by date. Several lists of years are merged. The entries of a lead
-//! carry enough to [check the other filters](filters), so movies are read only to be shown.
+//! carry enough to check the other filters (`filters.rs`), so movies are read only to be shown.
 //!
 //! | filters | leads by id | leads by date |
 //! |---|---|---|
 //! | a director, and any others | the director's memberships | `by-date` at each genre, or at `MOVIES`; each movie's membership of the director is looked up |
 //! | dates of at most 16 years (11 beside five genres or more) | the years' memberships, merged | `by-date` at `MOVIES`, within the dates |
 //! | genres | each genre's memberships | `by-date` at each genre, within the dates |
-//! | other dates alone | [the movies](scan) | `by-date` at `MOVIES`, within the dates |
+//! | other dates alone | the movies (`scan.rs`) | `by-date` at `MOVIES`, within the dates |
 //!
-//! **Counting.** The first page tries to read a whole list: that of a director, of a year, or of one of several genres. If the
-//! list ends within what [the plan](plan) allows, everything is known: the count is exact, and the page is sorted in memory.
-//! Otherwise the count is null, and the cursors of the page say so, so that no other page tries it again.
+//! **Counting.** The first page tries to read a whole list: that of a director, of a year, or of one of several genres. If one
+//! ends within what the plan (`plan.rs`) allows, or in a second read of the one that probably ends first, everything is known: the
+//! count is exact, and the page is sorted in memory. Otherwise the count is null, and the cursors of the page say so, so that no
+//! other page tries it again.
 //!
 //! **First round.** The first entries of every lead are read in parallel. Each decides the results up to the last place that
 //! was read. The one that got furthest leads. So there are no estimates, and the order can't depend on the choice.
 //!
-//! **Second round.** If the page isn't full, the lead is read on. Where few movies of the first round passed and the range of
-//! dates has at most 80 years, the memberships of all its years are read instead: they skip the ids between.
+//! **Second round.** If the page isn't full, the lead is read on. Where few movies are expected there, and the range of dates has
+//! at most 80 years, the memberships of all its years are read instead: they skip the ids before the range.
 //!
 //! **Movies.** One BatchGetItem. A movie that doesn't pass any more is left out.
 //!
@@ -55,13 +56,15 @@ pub use paging::Listed;
 use crate::{
     db::{
         carried::Verdict,
+        counter::Counter,
         filtered::{
             lead::{Found, Lead, furthest, is_before, sort},
             lists::{By, Entry, List},
             paging::{Ahead, Paging, UNCOUNTED, leads_by_date, leads_by_id},
             plan::Budget,
         },
-        keys::BUCKET,
+        keys::{BUCKET, id_text},
+        movie::MovieItem,
         movie_lists::MovieOrder,
         page::{PageLimit, Slice, Window},
         range::Direction,
@@ -134,7 +137,8 @@ impl Paging<'_> {
             return self.count(leads).await;
         }
         match self.by {
-            By::Id if leads.is_empty() => self.scan().await,
+            By::Id if leads.is_empty() => self.scan(!is_uncounted).await,
+            By::Date if !is_uncounted => self.count_few().await,
             By::Id => self.lead(leads).await,
             By::Date if self.filters.directors().is_empty() => {
                 let leads = leads_by_date(self.filters);
@@ -262,11 +266,8 @@ impl Paging<'_> {
             let expected = sizes.iter().sum::<usize>() * found.hits.len() / found.checked.max(1);
             // Reading on is enough if it reaches the first movies of the range.
             let reach = plan::reach(&lead, &sizes, self.direction);
-            let ahead = ahead.filter(|ahead| {
-                ahead
-                    .first
-                    .is_some_and(|first| is_beyond(first, reach, self.direction))
-            });
+            let is_beyond = |first: u64| is_beyond(first, reach, self.direction);
+            let ahead = ahead.filter(|ahead| ahead.first.is_none_or(is_beyond));
             match self.locatable(ahead, found.hits.len() + expected) {
                 Some(years) => self.locate(&mut found, years).await?,
                 None => {
@@ -278,8 +279,54 @@ impl Paging<'_> {
         self.page(found.hits, found.end, None, UNCOUNTED).await
     }
 
-    /// A page of the movies themselves.
-    async fn scan(mut self) -> Result<Listed> {
+    /// A page by date of a range of many years. In a small catalog it is counted.
+    async fn count_few(mut self) -> Result<Listed> {
+        let lists = leads_by_date(self.filters);
+        let sizes = plan::page_sizes(&lists, self.limit);
+        let (leads, [movies]) = tokio::try_join!(
+            self.read_leads(lists, &sizes, self.from, self.direction, Consistency::Strong),
+            self.store.read_counters([Counter::Movies])
+        )?;
+        self.budget.spend(2);
+        for lead in &leads {
+            self.budget.spend_lead(lead);
+        }
+        if movies <= scan::SMALL {
+            let mut budget = self.budget;
+            let whole = self.store.scan_whole(self.filters, &mut budget).await?;
+            self.budget = budget;
+            if let Some(movies) = whole {
+                return self.page_of_movies(movies).await;
+            }
+        }
+        self.page_of_leads(leads, false, None).await
+    }
+
+    /// A page of these movies, which are all that pass.
+    async fn page_of_movies(self, movies: Vec<MovieItem>) -> Result<Listed> {
+        let count = movies.len() as u64;
+        let placed = movies.into_iter().map(|movie| {
+            let place = match self.by {
+                By::Id => id_text(movie.id.get()),
+                By::Date => movie.date.clone(),
+            };
+            (place, movie)
+        });
+        let mut placed: Vec<(String, MovieItem)> = placed.collect();
+        sort(&mut placed, self.direction);
+        if let Some(from) = self.from {
+            placed.retain(|(place, _)| is_before(from, place, self.direction));
+        }
+        let (movies, place) = self.slice(placed, None, self.limit.get(), 0).split();
+        let views = self.store.with_favorites(movies, self.caller).await?;
+        Ok(Listed {
+            count: Some(count),
+            slice: place.with_items(views),
+        })
+    }
+
+    /// A page of the movies themselves. In a small catalog they are counted.
+    async fn scan(mut self, may_count: bool) -> Result<Listed> {
         let seen = self.store.last_movie.get();
         let mut budget = self.budget;
         let (mut scan, ahead) = tokio::try_join!(
@@ -294,7 +341,14 @@ impl Paging<'_> {
         let is_slow = self.from.is_none()
             && self.direction == Direction::Descending
             && bucket(seen) != bucket(self.store.last_movie.get());
-        if scan.end.is_some() && scan.hits.len() < self.limit.get() && !is_slow {
+        if may_count && scan.is_of_small_catalog() && !(is_slow && self.caller.is_some()) {
+            let mut budget = self.budget;
+            let whole = self.store.scan_whole(self.filters, &mut budget).await?;
+            self.budget = budget;
+            if let Some(movies) = whole {
+                return self.page_of_movies(movies).await;
+            }
+        } else if scan.end.is_some() && scan.hits.len() < self.limit.get() && !is_slow {
             let expected = scan.hits.len() + scan.expected(&self.budget, self.limit);
             if let Some(years) = self.locatable(ahead, expected) {
                 let mut found = scan.found();

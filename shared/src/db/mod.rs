@@ -66,6 +66,15 @@
 //! | [`search::ranges`] | the ranges of postings that match a word or a title |
 //! | [`search::query`] | the terms of a search, and which postings are hits |
 //! | [`search::walk`] | the hits among what was read, and the page |
+//! | [`search::reads`] | what a search has read, and the walks along it |
+//! | [`search::second::typed`] | the words of a query that no movie matches, and what is known of each |
+//! | [`search::second::first_try`] | what the first try shows about these words |
+//! | [`search::second::lookup`] | which items of the vocabulary a second try reads |
+//! | [`search::second::changes`] | the changes that may correct a query, and what each costs |
+//! | [`search::second::alternatives`] | the corrected queries that the changes make |
+//! | [`search::second::evidence`] | the corrected queries for which a movie speaks |
+//! | [`search::second::choice`] | which corrected queries are searched, and which one is the answer |
+//! | [`search::second`] | the second try of a search |
 //! | [`search`] | search |
 //! | [`movie_lists`] | lists of movies |
 //! | `filtered::filters` | the filters of a list of movies |

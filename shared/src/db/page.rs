@@ -7,7 +7,7 @@
 use crate::db::range::Direction;
 
 /// The most items a page may have: 1 to 100.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PageLimit(u8);
 
 impl PageLimit {

@@ -226,6 +226,13 @@ pub fn title_prefix(title: &[String]) -> String {
     PostingKind::Title.prefix(&title[..title.floor_char_boundary(MAX_TITLE_BYTES)])
 }
 
+/// The first and the last possible sort key, both inclusive, of title postings whose title is all of these words, or of the
+/// part of them that fits.
+#[must_use]
+pub fn whole_title_bounds(title: &[String]) -> (String, String) {
+    prefix_bounds(&format!("{}{END}", title_prefix(title)))
+}
+
 /// The start of the sort keys of this kind's postings, to the end of `word` or of the part of it that fits. The keys of all
 /// words that begin with `word` have this prefix. If the word is cut, the keys of other words may have it too.
 #[must_use]

@@ -51,12 +51,19 @@
 //! units of the largest movie for it. If every term is common and few movies have them all, or if texts are very long, the
 //! budget can be spent before the page is full. Then the page is short or empty, and has a `next`.
 //!
+//! # The second try
+//!
+//! If no movie matches, [`second`] corrects the query and returns a walk of the corrected one along what it has read. Its page is
+//! made as any other. The cursors of its neighbors contain the corrected query.
+//!
 //! # Files
 //!
 //! - [`query`]: the terms, the drivers, and whether a posting is a hit;
 //! - [`ranges`]: the ranges of a word and of a title;
 //! - [`plan`]: the budget and the size of each round;
-//! - [`walk`]: the hits among what was read, and the page.
+//! - [`walk`]: the hits among what was read, and the page;
+//! - [`reads`]: what was read, by range;
+//! - [`second`]: the second try.
 
 use std::collections::{HashMap, HashSet};
 
@@ -65,6 +72,8 @@ use futures_util::future::try_join_all;
 pub mod plan;
 pub mod query;
 pub mod ranges;
+pub mod reads;
+pub mod second;
 pub mod walk;
 
 pub use query::SearchQuery;
@@ -80,7 +89,9 @@ use crate::{
             plan::{Budget, FURTHER_ROUNDS, further_postings},
             query::{Driver, TITLE_RANGE},
             ranges::PostingRange,
-            walk::{PossibleHit, Walk},
+            reads::Reads,
+            second::Correction,
+            walk::{Found, PossibleHit, Walk},
         },
         store::Store,
         unfinished,
@@ -99,13 +110,36 @@ pub struct SearchPage {
     pub corrected_query: Option<String>,
 }
 
+impl SearchPage {
+    /// A page of the walk of a query, `corrected` if that isn't the one that was asked. Its neighbors are pages of that walk.
+    fn new(slice: Slice<MovieView>, corrected: Option<&SearchQuery>) -> Self {
+        let Some(query) = corrected else {
+            return Self {
+                slice,
+                corrected_query: None,
+            };
+        };
+        let text = query.text();
+        let neighbor = |window: Option<Window>| window.map(|window| window.of_corrected_query(&text));
+        let slice = Slice {
+            items: slice.items,
+            previous: neighbor(slice.previous),
+            next: neighbor(slice.next),
+        };
+        Self {
+            slice,
+            corrected_query: Some(text),
+        }
+    }
+}
+
 impl Store {
-    /// AP-09: a page of the movies that match `query`.
+    /// AP-09: a page of the movies that match `query`, or, if none does, a corrected query (AP-42).
     ///
     /// The page can have fewer movies than `limit`, or none, and still have a `next`, if every term is common and few
     /// movies have them all, or if texts are very long. Without the caller's favorites, a page of up to 20 movies costs at
     /// most 40 read units, and a larger page two units for each movie. Each further 4 KB of a movie on the page costs one
-    /// more unit.
+    /// more unit. A first page that had to be corrected costs as much again.
     pub async fn search_movies(
         &self,
         query: &SearchQuery,
@@ -113,11 +147,61 @@ impl Store {
         limit: PageLimit,
         caller: Option<UserId>,
     ) -> Result<SearchPage> {
-        let direction = window.reading(Direction::Ascending);
-        let mut walk = match window.position() {
-            None => self.start_walk(query, limit).await?,
-            Some(from) => self.resume_walk(query, from, direction, limit).await?,
+        let Some(from) = window.position() else {
+            return self.first_page(query, limit, caller).await;
         };
+        let corrected = from.corrected_query.as_deref();
+        let corrected = corrected.map(|text| {
+            SearchQuery::parse(text).ok_or_else(|| corrupt("a cursor with a query that isn't one"))
+        });
+        let corrected = corrected.transpose()?;
+        let walked = corrected.as_ref().unwrap_or(query);
+        let direction = window.reading(Direction::Ascending);
+        let mut walk = self.resume_walk(walked, from, direction, limit).await?;
+        let found = self.walk_on(&mut walk, walked, direction, limit).await?;
+        let slice = self.page_of(walked, &walk, found, window, limit, caller).await?;
+        Ok(SearchPage::new(slice, corrected.as_ref()))
+    }
+
+    async fn first_page(
+        &self,
+        query: &SearchQuery,
+        limit: PageLimit,
+        caller: Option<UserId>,
+    ) -> Result<SearchPage> {
+        let (mut walk, mut reads) = self.start_walk(query, limit).await?;
+        let found = self
+            .walk_on(&mut walk, query, Direction::Ascending, limit)
+            .await?;
+        let slice = self
+            .page_of(query, &walk, found, &Window::First, limit, caller)
+            .await?;
+        // An empty page that has a next one doesn't say that nothing matches.
+        if !slice.items.is_empty() || slice.next.is_some() {
+            return Ok(SearchPage::new(slice, None));
+        }
+        reads.add_walk(walk);
+        let Some(Correction { query, walk }) = self.second_try(query, reads, limit).await? else {
+            return Ok(SearchPage::default());
+        };
+        let found = walk.find(&query, limit);
+        let slice = self
+            .page_of(&query, &walk, found, &Window::First, limit, caller)
+            .await?;
+        if slice.items.is_empty() && slice.next.is_none() {
+            return Ok(SearchPage::default());
+        }
+        Ok(SearchPage::new(slice, Some(&query)))
+    }
+
+    /// The further rounds: continues the walk until the page is full, every range was read to its end, or the budget is spent.
+    async fn walk_on(
+        &self,
+        walk: &mut Walk,
+        query: &SearchQuery,
+        direction: Direction,
+        limit: PageLimit,
+    ) -> Result<Found> {
         let mut found = walk.find(query, limit);
         for round in FURTHER_ROUNDS {
             let Some(stop) = &found.stop else { break };
@@ -134,18 +218,26 @@ impl Store {
             walk.extend(stop, further);
             found = walk.find(query, limit);
         }
-        let (driver, page) = walk.into_page(found, window, limit);
-        let (hits, place) = page.split();
-        let movies = self.movies_of(query, &driver, &hits, caller).await?;
-        Ok(SearchPage {
-            slice: place.with_items(movies),
-            corrected_query: None,
-        })
+        Ok(found)
+    }
+
+    /// The page of what the walk has found, with its movies.
+    async fn page_of(
+        &self,
+        query: &SearchQuery,
+        walk: &Walk,
+        found: Found,
+        window: &Window,
+        limit: PageLimit,
+        caller: Option<UserId>,
+    ) -> Result<Slice<MovieView>> {
+        let (hits, place) = walk.page(found, window, limit).split();
+        Ok(place.with_items(self.movies_of(query, &walk.driver, &hits, caller).await?))
     }
 
     /// The first round of a first page: reads the titles and the ranges of each candidate in parallel, and picks the
-    /// driver.
-    async fn start_walk(&self, query: &SearchQuery, limit: PageLimit) -> Result<Walk> {
+    /// driver. Returns the walk, and what was read of the ranges of the other candidates.
+    async fn start_walk(&self, query: &SearchQuery, limit: PageLimit) -> Result<(Walk, Reads)> {
         let candidates = query.candidates();
         let of_candidates = candidates.iter().map(|driver| {
             let ranges = driver.ranges_of_term();
@@ -160,18 +252,24 @@ impl Store {
         let reads = of_candidates.iter().flatten().chain([&titles]);
         let largest_id = reads.map(RangeRead::largest_id).fold(0, u64::max);
         let weight = |reads: &[RangeRead]| -> u64 { reads.iter().map(|read| read.weight(largest_id)).sum() };
-        let (driver, of_driver) = candidates
-            .into_iter()
-            .zip(of_candidates)
-            .min_by_key(|(_, reads)| weight(reads))
-            .ok_or_else(|| broken("a query has no term"))?;
+        let mut read: Vec<(Driver, Vec<RangeRead>)> = candidates.into_iter().zip(of_candidates).collect();
+        let lightest = (0..read.len()).min_by_key(|number| weight(&read[*number].1));
+        let (driver, of_driver) = read.remove(lightest.ok_or_else(|| broken("a query has no term"))?);
+        let mut others = Reads::default();
+        for (driver, reads) in read {
+            let ranges = driver.ranges_of_term().map(|(_, range)| range.clone());
+            ranges
+                .zip(reads)
+                .for_each(|(range, read)| others.add(range, read));
+        }
         let mut reads = vec![titles];
         reads.extend(of_driver);
-        Ok(Walk {
+        let walk = Walk {
             driver,
             reads,
             budget,
-        })
+        };
+        Ok((walk, others))
     }
 
     async fn read_first(

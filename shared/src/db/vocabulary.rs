@@ -37,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 pub use self::{
-    near::{allowed_distance, distance, near_keys},
+    near::{NearRank, allowed_distance, distance, near_keys, ranked_near_keys},
     pieces::{Entry, LONGEST, SHORTEST, entries, first_entry, has_entries, word_of},
 };
 use crate::{

@@ -20,6 +20,8 @@ use crate::{
 
 /// The fewest movies that the first round reads.
 const LEAST: usize = 20;
+/// The most movies of a catalog that is read whole, so that every count is exact.
+pub(super) const SMALL: u64 = 60;
 /// The most movies that the second round reads.
 const MOST: usize = 150;
 
@@ -36,6 +38,8 @@ pub(super) struct Scan {
     pub(super) checked: usize,
     /// The place up to which all were read. `None` at the end of the movies.
     pub(super) end: Option<String>,
+    /// How many movies there are.
+    movies: u64,
     bytes: usize,
 }
 
@@ -81,6 +85,11 @@ impl Scan {
         }
     }
 
+    /// Whether the catalog is small enough to be read whole.
+    pub(super) fn is_of_small_catalog(&self) -> bool {
+        self.movies <= SMALL
+    }
+
     /// How many hits the second round is expected to add.
     pub(super) fn expected(&self, budget: &Budget, limit: PageLimit) -> usize {
         self.planned(budget, limit) * self.hits.len() / self.checked.max(1)
@@ -101,11 +110,26 @@ impl Store {
             hits: Vec::new(),
             checked: 0,
             end: from.map(str::to_owned),
+            movies: 0,
             bytes: 0,
         };
         self.scan_some(&mut scan, filters, direction, limit.get().max(LEAST), budget)
             .await?;
         Ok(scan)
+    }
+
+    /// All movies that pass, of a small catalog. `None` if its ids are too far apart for one round.
+    pub(super) async fn scan_whole(
+        &self,
+        filters: &Filters,
+        budget: &mut Budget,
+    ) -> Result<Option<Vec<MovieItem>>> {
+        let limit = PageLimit::of::<{ SMALL as u8 }>();
+        let scan = self
+            .scan_movies(filters, None, Direction::Ascending, limit, budget)
+            .await?;
+        let movies = scan.hits.into_iter().map(|(_, movie)| movie);
+        Ok(scan.end.is_none().then(|| movies.collect()))
     }
 
     /// The second round: reads on for as many units as are left.
@@ -138,6 +162,7 @@ impl Store {
         let read = self
             .walk_buckets_by(keys::movie_bucket, counters, direction, &window, movies, false)
             .await?;
+        scan.movies = read.count;
         scan.add(read.slice, filters, budget)
     }
 }

@@ -56,6 +56,17 @@ impl Budget {
         self.spent_units += reads.into_iter().map(RangeRead::units).sum::<usize>();
     }
 
+    /// Spends units that are no postings'.
+    pub fn spend_units(&mut self, units: usize) {
+        self.spent_units += units;
+    }
+
+    /// The units that are spent.
+    #[must_use]
+    pub fn spent_units(&self) -> usize {
+        self.spent_units
+    }
+
     /// The units that are left when `reserved_units` are kept for movies.
     #[must_use]
     pub fn units_left(&self, reserved_units: usize) -> usize {

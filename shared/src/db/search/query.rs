@@ -7,7 +7,7 @@ use crate::{
         keys::Key,
         page::PageLimit,
         posting::Posting,
-        posting_keys::PostingKind,
+        posting_keys::{self, PostingKind},
         posting_list::keys_with_words,
         search::{
             plan::{DRIVER_CANDIDATES, FIRST_POSTINGS},
@@ -26,6 +26,8 @@ pub const TITLE_RANGE: u8 = 0;
 pub struct SearchQuery {
     /// The words, in order: `the`, `god`, `godfather` of *The god: Godfather*.
     words: Vec<Term>,
+    /// How many of the words are parts of each compound, in order.
+    compounds: Vec<usize>,
     /// The words that a movie must have, each once, the longest first: `godfather`, `the`. `god` isn't one of them, because
     /// every movie that has `godfather` also matches `god`.
     terms: Vec<Term>,
@@ -59,6 +61,16 @@ impl Driver {
         (1..=PostingKind::ALL.len() as u8).zip(&self.of_term)
     }
 
+    /// The ranges that hold every posting of the term. In a search for a single word, one of them is the range of titles.
+    pub fn ranges_with_term(&self) -> impl Iterator<Item = &PostingRange> {
+        let has_titles = self
+            .of_term
+            .first()
+            .is_some_and(|range| range.kind == PostingKind::Title);
+        let titles = (!has_titles).then_some(&self.titles);
+        titles.into_iter().chain(&self.of_term)
+    }
+
     /// The walk's range with this number.
     #[must_use]
     pub fn range(&self, number: u8) -> Option<&PostingRange> {
@@ -71,7 +83,15 @@ impl SearchQuery {
     /// Parses the words of `q`. `None` if no movie can match: `q` has no letter or digit, or more words than a movie.
     #[must_use]
     pub fn parse(q: &str) -> Option<Self> {
-        Self::of_words(&text::words(q))
+        let compounds = text::compounds(q);
+        let words = compounds
+            .iter()
+            .flat_map(|compound| compound.parts.iter().cloned());
+        let query = Self::of_words(&words.collect::<Vec<_>>())?;
+        Some(Self {
+            compounds: compounds.iter().map(|compound| compound.parts.len()).collect(),
+            ..query
+        })
     }
 
     /// The search for these normalized words. `None` if no movie can match.
@@ -97,6 +117,7 @@ impl SearchQuery {
         terms.sort_by_key(|term| std::cmp::Reverse(term.canonical.chars().count()));
         Some(Self {
             title_is_decided_by_key: title_is_decided_by_key(&title),
+            compounds: vec![1; words.len()],
             words,
             terms,
             titles,
@@ -107,6 +128,19 @@ impl SearchQuery {
     #[must_use]
     pub fn words(&self) -> &[Term] {
         &self.words
+    }
+
+    /// How many of the words are parts of each compound, in order: 2 and 1 for `spider-man two`.
+    #[must_use]
+    pub fn compounds(&self) -> &[usize] {
+        &self.compounds
+    }
+
+    /// The words as one text, which parses to the same query.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let words: Vec<&str> = self.words.iter().map(|term| term.raw.as_str()).collect();
+        words.join(" ")
     }
 
     /// The words that a movie must have, each once, in the order of their numbers.
@@ -140,6 +174,17 @@ impl SearchQuery {
         })
     }
 
+    /// The walks of all terms, in the order of their numbers.
+    pub fn drivers(&self) -> impl Iterator<Item = Driver> {
+        (0..=u8::MAX).map_while(|term| self.driver(term))
+    }
+
+    /// The term that drives this walk.
+    #[must_use]
+    pub fn term(&self, driver: &Driver) -> Option<&Term> {
+        self.terms.get(usize::from(driver.term))
+    }
+
     /// The terms that the first round tries as drivers.
     #[must_use]
     pub fn candidates(&self) -> Vec<Driver> {
@@ -158,6 +203,21 @@ impl SearchQuery {
         } else {
             postings
         }
+    }
+
+    /// Whether the movie of a posting has all terms, as far as the posting carries its words.
+    #[must_use]
+    pub fn has_terms(&self, carried: &Carried) -> Verdict {
+        let terms = self.terms.iter().map(|term| carried.contains(term));
+        terms.fold(Verdict::Yes, Verdict::and)
+    }
+
+    /// Whether this is the key of a title posting whose title is all of the words, as far as the key has it.
+    #[must_use]
+    pub fn is_whole_title(&self, key: &Key) -> bool {
+        let words: Vec<String> = self.words.iter().map(|term| term.canonical.clone()).collect();
+        let (low, high) = posting_keys::whole_title_bounds(&words);
+        self.titles.keys.contains(key) && (low..=high).contains(&key.sk)
     }
 
     /// Whether a posting, found in the range with this number, is a hit: whether its movie has all terms, and no earlier

@@ -146,7 +146,7 @@ impl Walk {
     /// The hits of the page of `window`, and its neighbors. Keeps only the hits of as many movies as the page has room for and the
     /// rest of the budget can fetch, but at least one hit, so that every page makes progress.
     #[must_use]
-    pub fn into_page(self, found: Found, window: &Window, limit: PageLimit) -> (Driver, Slice<PossibleHit>) {
+    pub fn page(&self, found: Found, window: &Window, limit: PageLimit) -> Slice<PossibleHit> {
         let Found { mut hits, stop } = found;
         let room = affordable(&hits, self.budget.units_left(0), limit.get()).max(1);
         let is_cut = hits.len() > room;
@@ -160,7 +160,7 @@ impl Walk {
             items: hits,
             more,
         };
-        (self.driver, reading.into_slice(window, Direction::Ascending))
+        reading.into_slice(window, Direction::Ascending)
     }
 }
 

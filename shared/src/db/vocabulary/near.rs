@@ -23,6 +23,12 @@ pub fn allowed_distance(word: &str) -> usize {
 /// `typed` has fewer than three letters or is only digits: it isn't corrected.
 #[must_use]
 pub fn near_keys(typed: &str) -> Vec<Key> {
+    ranked_near_keys(typed).into_iter().map(|(_, key)| key).collect()
+}
+
+/// Returns the [`near_keys`], each with how likely it is that it is needed.
+#[must_use]
+pub fn ranked_near_keys(typed: &str) -> Vec<(NearRank, Key)> {
     let typed_letters: Vec<char> = typed.chars().collect();
     let count = typed_letters.len();
     if count < SHORTEST || is_number(typed) {
@@ -37,8 +43,8 @@ pub fn near_keys(typed: &str) -> Vec<Key> {
     let keys = found
         .into_iter()
         .filter(|piece| is_uniform(&piece.text))
-        .map(|piece| keys::near(piece.letters, piece.place, &piece.text));
-    keys.filter(|key| seen.insert(key.clone())).collect()
+        .map(|piece| (piece.rank, keys::near(piece.letters, piece.place, &piece.text)));
+    keys.filter(|(_, key)| seen.insert(key.clone())).collect()
 }
 
 /// A piece that a word near a typed word can have.
@@ -49,12 +55,12 @@ struct NearPiece {
     text: String,
     /// How many letters the typed word has more than the word.
     change: isize,
-    rank: Rank,
+    rank: NearRank,
 }
 
 /// How likely it is that a piece is needed, the likeliest first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NearRank {
     /// One error can leave only this piece as it was typed.
     Usual,
     /// It is needed if the piece has moved within a word of the same length, or after a swap across a border.
@@ -71,12 +77,16 @@ fn near_pieces(typed: &[char], letters: usize) -> Vec<NearPiece> {
         return Vec::new();
     }
     let is_close = change.unsigned_abs() <= 1;
-    let usual = if is_close { Rank::Usual } else { Rank::OtherLength };
+    let usual = if is_close {
+        NearRank::Usual
+    } else {
+        NearRank::OtherLength
+    };
     let pieces = pieces(letters);
     let last = pieces.len() - 1;
     let mut found = Vec::new();
     // A piece of the word where it is in `typed`, if the letters before it have made it move by `shift`.
-    let mut add = |rank: Rank, place: usize, typed: &[char], shift: isize| {
+    let mut add = |rank: NearRank, place: usize, typed: &[char], shift: isize| {
         let start = pieces[place].start.checked_add_signed(shift);
         let end = pieces[place].end.checked_add_signed(shift);
         if let Some(piece) = start.zip(end).and_then(|(start, end)| typed.get(start..end)) {
@@ -96,18 +106,18 @@ fn near_pieces(typed: &[char], letters: usize) -> Vec<NearPiece> {
         // The middle piece is needed if there is one error before it and one behind it.
         for shift in (-1..=1_isize).filter(|shift| (change - shift).abs() <= 1) {
             let is_moved = change == 0 && shift != 0;
-            add(if is_moved { Rank::Moved } else { usual }, 1, typed, shift);
+            add(if is_moved { NearRank::Moved } else { usual }, 1, typed, shift);
         }
     }
     // A swap of neighbors across a border changes two pieces. If it is the only error, or the other one is in the third
     // piece, undoing it restores one of the two. A swap leaves no room for two more letters or fewer.
     let first_border = pieces[0].end;
     if change == 0 || (errors == 2 && is_close) {
-        add(Rank::Moved, 0, &swapped(typed, first_border), 0);
+        add(NearRank::Moved, 0, &swapped(typed, first_border), 0);
     }
     if errors == 2 && is_close {
         let last_border = pieces[last].start.saturating_add_signed(change);
-        add(Rank::Moved, last, &swapped(typed, last_border), change);
+        add(NearRank::Moved, last, &swapped(typed, last_border), change);
     }
     found
 }

@@ -1,0 +1,180 @@
+//! Which alternatives are searched, how far, and which of them is the answer.
+//!
+//! Often the first try has read enough to decide about an alternative. If it has read a term of the alternative to its end, it
+//! has read every movie that matches. An alternative that no such movie matches is dropped, and one that a movie matches needs
+//! no further read. Of the others, the titles that begin with the alternative and the ranges of one of its terms are read, as
+//! far as the units allow.
+
+use std::cmp::Reverse;
+
+use crate::db::{
+    index::POSTING_BYTES,
+    page::PageLimit,
+    posting::BYTES_PER_UNIT,
+    search::{
+        plan::Budget,
+        query::{Driver, SearchQuery},
+        ranges::PostingRange,
+        reads::Reads,
+        second::alternatives::Alternative,
+        walk::Walk,
+    },
+};
+
+/// The most alternatives that are searched.
+const MAX_SEARCHED: usize = 8;
+/// The most alternatives that are considered.
+const MAX_CONSIDERED: usize = 100;
+/// The hits that are counted when alternatives are compared. The page's size makes no difference.
+const COUNTED_HITS: PageLimit = PageLimit::of::<20>();
+
+/// An alternative that is searched.
+pub struct Candidate {
+    /// Its words as a query.
+    pub query: SearchQuery,
+    /// The driver of its walk.
+    pub driver: Driver,
+    /// The errors that it corrects.
+    pub errors: usize,
+}
+
+/// What is searched.
+#[derive(Default)]
+pub struct Plan {
+    /// The alternatives, the best first.
+    pub candidates: Vec<Candidate>,
+    /// The ranges to read for them, each with the number of postings.
+    pub ranges: Vec<(PostingRange, usize)>,
+}
+
+impl Plan {
+    /// The plan to search alternatives to `query` with at most this many read units.
+    #[must_use]
+    pub fn new(alternatives: &[Alternative], query: &SearchQuery, reads: &Reads, units: usize) -> Self {
+        let mut candidates: Vec<Candidate> = Vec::new();
+        let mut ranges: Vec<PostingRange> = Vec::new();
+        let mut ranges_of_first = 0;
+        // No alternative is searched that has more errors than one that certainly finds something.
+        let mut most_errors = usize::MAX;
+        for alternative in alternatives.iter().take(MAX_CONSIDERED) {
+            let errors = alternative.cost.errors;
+            if candidates.len() == MAX_SEARCHED || errors > most_errors {
+                break;
+            }
+            let Some(corrected) = SearchQuery::of_words(&alternative.words) else {
+                continue;
+            };
+            let decided = decided_driver(&corrected, reads);
+            let is_decided = decided.is_some();
+            let Some(driver) = decided.or_else(|| driver_to_read(&corrected, query)) else {
+                continue;
+            };
+            if is_decided && !reads.may_find(&corrected, &driver) {
+                continue;
+            }
+            let unread = unread(&corrected, &driver, reads);
+            let unread: Vec<PostingRange> = unread
+                .into_iter()
+                .filter(|range| !ranges.contains(range))
+                .collect();
+            if ranges.len() + unread.len() > units {
+                // The next ones may be cheaper, but they are also less likely.
+                if candidates.is_empty() || is_decided {
+                    continue;
+                }
+                break;
+            }
+            if is_decided {
+                most_errors = errors;
+            }
+            if candidates.is_empty() {
+                ranges_of_first = unread.len();
+            }
+            ranges.extend(unread);
+            candidates.push(Candidate {
+                query: corrected,
+                driver,
+                errors,
+            });
+        }
+        // One unit for each range. What is left is shared by the ranges of the best alternative.
+        let further = (units - ranges.len()).checked_div(ranges_of_first).unwrap_or(0);
+        let with_postings = ranges.into_iter().enumerate().map(|(number, range)| {
+            let units = if number < ranges_of_first { 1 + further } else { 1 };
+            let postings = units * BYTES_PER_UNIT / POSTING_BYTES[range.kind.index()];
+            (range, postings)
+        });
+        Self {
+            ranges: with_postings.collect(),
+            candidates,
+        }
+    }
+
+    /// The alternative to answer with its walk: the best of those that find something. The fewest errors are best; then a title
+    /// that is the alternative, then one that begins with it; then the most hits.
+    #[must_use]
+    pub fn best(self, reads: &Reads, budget: Budget) -> Option<(SearchQuery, Walk)> {
+        let found = self.candidates.into_iter().filter_map(|candidate| {
+            let Candidate {
+                query,
+                driver,
+                errors,
+            } = candidate;
+            let walk = reads.walk(&query, driver, budget)?;
+            let hits = walk.find(&query, COUNTED_HITS).hits;
+            let first = hits.first()?;
+            let title = if query.is_whole_title(&first.key) {
+                0
+            } else if query.titles().keys.contains(&first.key) {
+                1
+            } else {
+                2
+            };
+            // Where only cut texts match, the movies may not.
+            let is_sure = hits.iter().any(|hit| hit.is_sure);
+            let rank = (!is_sure, errors, title, Reverse(hits.len()));
+            Some((rank, query, walk))
+        });
+        let best = found.min_by(|(one, ..), (other, ..)| one.cmp(other));
+        best.map(|(_, query, walk)| (query, walk))
+    }
+}
+
+/// The first of these alternatives that finds something in what was read, if a term of it was read to its end.
+#[must_use]
+pub fn first_decided(
+    alternatives: &[Alternative],
+    reads: &Reads,
+    budget: Budget,
+) -> Option<(SearchQuery, Walk)> {
+    alternatives.iter().take(MAX_CONSIDERED).find_map(|alternative| {
+        let query = SearchQuery::of_words(&alternative.words)?;
+        let driver = decided_driver(&query, reads)?;
+        let walk = reads.walk(&query, driver, budget)?;
+        let is_found = walk.find(&query, COUNTED_HITS).hits.iter().any(|hit| hit.is_sure);
+        is_found.then_some((query, walk))
+    })
+}
+
+/// The driver whose term was read to its end, if there is one.
+fn decided_driver(query: &SearchQuery, reads: &Reads) -> Option<Driver> {
+    query.drivers().find(|driver| reads.has_all_of(driver))
+}
+
+/// The driver to read: the longest term that `query` lacks, because others were read already; or else the longest.
+fn driver_to_read(corrected: &SearchQuery, query: &SearchQuery) -> Option<Driver> {
+    let is_new = |driver: &Driver| {
+        let term = corrected.term(driver);
+        term.is_some_and(|term| query.terms().iter().all(|own| own.raw != term.raw))
+    };
+    corrected.drivers().find(is_new).or_else(|| corrected.driver(0))
+}
+
+/// The ranges of the walk that were not read.
+fn unread(query: &SearchQuery, driver: &Driver, reads: &Reads) -> Vec<PostingRange> {
+    let titles_are_known = reads.titles_with_term(query, driver).is_some();
+    let ranges = driver.ranges().map(|(_, range)| range);
+    let unread =
+        ranges.filter(|range| reads.of(range).is_none() && !(titles_are_known && *range == query.titles()));
+    unread.cloned().collect()
+}

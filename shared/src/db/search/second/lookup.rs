@@ -1,0 +1,77 @@
+//! Which items of the vocabulary a second try reads: those that may have a word near a word of the query, or the word that
+//! some of them make if they are joined or split.
+
+use crate::db::{
+    keys::Key,
+    search::second::typed::{Known, Split, Typed},
+    vocabulary::{NearRank, first_entry, ranked_near_keys},
+};
+
+/// The most items that are read. They cost half a unit each.
+pub const MAX_ITEMS: usize = 32;
+
+/// Why an item is read, the likeliest reasons first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reason {
+    /// It may have a word near one that no movie has, with the usual errors.
+    NearAbsent,
+    /// It may have a word that several words of the query make.
+    Join,
+    /// It may have a part of a word that no movie has.
+    Split,
+    /// It may have a word near one that no movie has, with other errors.
+    FarFromAbsent(NearRank),
+    /// It may have a word near one that wasn't read.
+    NearUnread(NearRank),
+    /// It may have a part of a word that wasn't read.
+    SplitOfUnread,
+    /// It may have a part of a word that a movie has.
+    SplitOfPresent,
+    /// It may have a word near one that a movie has: the n-th in the order of doubt.
+    NearPresent(usize, NearRank),
+}
+
+/// The keys of the items that a second try reads: at most [`MAX_ITEMS`].
+#[must_use]
+pub fn keys(typed: &Typed) -> Vec<Key> {
+    let mut wanted: Vec<(Reason, Key)> = Vec::new();
+    let near = |number: usize| ranked_near_keys(typed.words[number].text()).into_iter();
+    let splits = |number: usize| {
+        let splits: Vec<Split> = typed.words[number].splits().collect();
+        splits.into_iter().filter_map(|split| key_of(split.longer()))
+    };
+    for number in typed.numbers(Known::Absent) {
+        wanted.extend(near(number).map(|(rank, key)| match rank {
+            NearRank::Usual => (Reason::NearAbsent, key),
+            rank => (Reason::FarFromAbsent(rank), key),
+        }));
+        wanted.extend(splits(number).map(|key| (Reason::Split, key)));
+    }
+    for number in typed.numbers(Known::Unread) {
+        wanted.extend(near(number).map(|(rank, key)| (Reason::NearUnread(rank), key)));
+        wanted.extend(splits(number).map(|key| (Reason::SplitOfUnread, key)));
+    }
+    let joins = typed.useful_joins().filter_map(|join| key_of(&join.word));
+    wanted.extend(joins.map(|key| (Reason::Join, key)));
+    for (place, number) in typed.doubtful().into_iter().enumerate() {
+        wanted.extend(near(number).map(|(rank, key)| (Reason::NearPresent(place, rank), key)));
+        if !typed.has_absent() {
+            wanted.extend(splits(number).map(|key| (Reason::SplitOfPresent, key)));
+        }
+    }
+    // The sort is stable: keys of one reason stay in the order of the words.
+    wanted.sort_by_key(|(reason, _)| *reason);
+    let mut keys: Vec<Key> = Vec::new();
+    for (_, key) in wanted {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys.truncate(MAX_ITEMS);
+    keys
+}
+
+/// The key of the item that shows whether the vocabulary has this word.
+fn key_of(word: &str) -> Option<Key> {
+    first_entry(word).map(|entry| entry.key)
+}
