@@ -33,6 +33,11 @@ const MAX_Q_CHARS: usize = 600;
 /// begins with it; a word of one or two characters must be a whole word. Case and accents are ignored. Marks that are part of
 /// a letter in its script are not: `パパ` does not match `ハハ`.
 ///
+/// A word with signs inside is found as written, with spaces and closed up: `schindlers list`, `spiderman`, `la confidential`. `&`
+/// is the word `and`. A Roman numeral from II to XX is its number: `rocky 2`. In a query of two words or more, a word of four
+/// digits also matches the year of the release: `matrix 1999`. In scripts without spaces, and in Hangul, two characters or more
+/// are found anywhere inside a word: `神隠し`.
+///
 /// Movies whose title equals `q` come first, then those whose title begins with `q`, then all others. If `q` is one word,
 /// the others are ordered by what matches: title, director, genre.
 ///
