@@ -205,7 +205,9 @@ impl Term {
     /// Whether every movie that `other` matches is one that this term matches too, because `other` is longer.
     #[must_use]
     pub fn is_implied_by(&self, other: &Self) -> bool {
+        // A year may match the date of the release, which no other word does.
         other.raw != self.raw
+            && other.year.is_none()
             && !is_short(&self.raw)
             && !is_short(&self.canonical)
             && matches(&other.raw, &self.raw)
@@ -386,6 +388,7 @@ mod tests {
             ("神", "神隠", false),
             ("viii", "viiix", false),
             ("2001", "20011", true),
+            ("197", "1972", false),
         ] {
             assert_eq!(
                 term(word).is_implied_by(&term(other)),

@@ -99,6 +99,8 @@ async fn other_years_and_other_numbers_find_nothing() {
         "fight 2000",
         "odyssey 1999",
         "matrix 1999 2003",
+        // The beginning of a year is no year.
+        "1968 196",
     ] {
         movies.finds_nothing(q).await;
     }
