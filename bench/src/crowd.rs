@@ -38,11 +38,11 @@ const SEEDS: [u64; 2] = [14, 15];
 pub(crate) struct Place {
     /// Its row in the real catalog, from 0.
     pub(crate) row: usize,
-    /// Its id: its row in the generated catalog, from 1.
-    pub(crate) id: u64,
+    /// Its number in the generated catalog, from 1.
+    pub(crate) number: u64,
 }
 
-/// Returns the real movies of a catalog of `movies` movies, by id: all `real` ones in their order, some of them in their order
+/// Returns the real movies of a catalog of `movies` movies, by their numbers: all `real` ones in their order, some of them in their order
 /// if there are fewer, or all of them in any order and at even distances if there are more.
 pub(crate) fn places(real: usize, movies: u64) -> Vec<Place> {
     let mut rows: Vec<usize> = (0..real).collect();
@@ -59,7 +59,7 @@ pub(crate) fn places(real: usize, movies: u64) -> Vec<Place> {
         .zip(rows)
         .map(|(n, row)| Place {
             row,
-            id: 1 + distance(n),
+            number: 1 + distance(n),
         })
         .collect()
 }
@@ -79,8 +79,8 @@ pub(crate) fn write(
     let mut seen: HashSet<u64> = real.iter().map(|row| identity(&row.map(str::to_owned))).collect();
     let mut generator = Generator::new(real)?;
     let mut places = places.iter().peekable();
-    for id in 1..=movies {
-        if let Some(place) = places.next_if(|place| place.id == id) {
+    for number in 1..=movies {
+        if let Some(place) = places.next_if(|place| place.number == number) {
             writer.write_record(real.get(place.row).ok_or("there is no such row")?)?;
             continue;
         }
@@ -256,7 +256,7 @@ mod tests {
             let places = places(REAL.len(), movies);
             assert_eq!(places.len(), REAL.len().min(rows.len()));
             for place in places {
-                let row = &rows[usize::try_from(place.id - 1).unwrap()];
+                let row = &rows[usize::try_from(place.number - 1).unwrap()];
                 assert_eq!(row, REAL[place.row].as_slice());
             }
         }

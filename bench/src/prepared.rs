@@ -46,7 +46,7 @@ use crate::{
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
 
 /// The sources that decide the content of a prepared file. If one of them changes, the file is written again.
-const SOURCES: [&str; 28] = [
+const SOURCES: [&str; 34] = [
     include_str!("catalog.rs"),
     include_str!("crowd.rs"),
     include_str!("prepared.rs"),
@@ -59,6 +59,7 @@ const SOURCES: [&str; 28] = [
     include_str!("../../local/src/import/ids.rs"),
     include_str!("../../local/src/import/movie.rs"),
     include_str!("../../local/src/import/read.rs"),
+    include_str!("../../local/src/import/words.rs"),
     include_str!("../../local/src/import/write.rs"),
     include_str!("../../shared/src/db/carried.rs"),
     include_str!("../../shared/src/db/favorite.rs"),
@@ -71,9 +72,14 @@ const SOURCES: [&str; 28] = [
     include_str!("../../shared/src/db/newest.rs"),
     include_str!("../../shared/src/db/newest_change.rs"),
     include_str!("../../shared/src/db/posting_keys.rs"),
+    include_str!("../../shared/src/db/posting_list.rs"),
+    include_str!("../../shared/src/db/vocabulary.rs"),
     include_str!("../../shared/src/db/words.rs"),
     include_str!("../../shared/src/domain/genre.rs"),
+    include_str!("../../shared/src/domain/marks.rs"),
     include_str!("../../shared/src/domain/text.rs"),
+    include_str!("../../shared/src/domain/text/compounds.rs"),
+    include_str!("../../shared/src/domain/text/scripts.rs"),
     include_str!("../../template.yaml"),
 ];
 

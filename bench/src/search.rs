@@ -102,7 +102,7 @@ async fn measure(
     let places = crowd::places(rows.len(), size);
     let movies: Vec<Movie> = places
         .iter()
-        .filter_map(|place| Some(Movie::new(place.id, rows.get(place.row)?.clone())))
+        .filter_map(|place| Some(Movie::new(place.number, rows.get(place.row)?.clone())))
         .collect();
     let service = service(rows, &places, size).await?;
     let queries = Queries {
@@ -114,13 +114,11 @@ async fn measure(
     };
     let _ = writeln!(text);
     let mut wrong = queries.measure(&service, text).await?;
-    if is_smallest {
+    // The rest is about the movies of the catalog only.
+    if is_smallest && movies.len() as u64 == size {
         wrong.extend(named::measure(&service, &movies, text).await?);
         wrong.extend(named::prefixes(&service, &movies, options.seed, options.queries, text).await?);
-        // Its reference knows the real movies only.
-        if movies.len() as u64 == size {
-            common::measure(&service, &movies, options.queries, text).await?;
-        }
+        common::measure(&service, &movies, options.queries, text).await?;
         wrong.extend(scripts::measure(&service, options.seed, text).await?);
     }
     service.close().await?;

@@ -56,9 +56,13 @@ fn evenly<T>(all: &[T], count: usize) -> impl Iterator<Item = &T> {
     all.iter().step_by(all.len().div_ceil(count).max(1))
 }
 
+/// The number of the genre among the fields of [`Words`].
+const GENRE: usize = 2;
+
 /// The words of the movies.
 struct Words {
-    /// The movies that have each word, for each field: title, director, genre.
+    /// The movies that have each word, for each field: title, director, genre. A word of a title or a director is canonical, and
+    /// a word with signs inside is there closed up too.
     fields: [BTreeMap<String, BTreeSet<u64>>; 3],
 }
 
@@ -67,9 +71,16 @@ impl Words {
         let mut fields: [BTreeMap<String, BTreeSet<u64>>; 3] = Default::default();
         for movie in movies {
             let texts = [&movie.row.title, &movie.row.director, &movie.row.genre];
-            for (words, field) in fields.iter_mut().zip(texts) {
-                for word in text::words(field) {
-                    words.entry(word).or_default().insert(movie.id);
+            for (number, (words, field)) in fields.iter_mut().zip(texts).enumerate() {
+                for compound in text::compounds(field) {
+                    let closed = compound.closed_up();
+                    let parts = compound.parts.into_iter().map(|part| match number {
+                        GENRE => part,
+                        _ => text::canonical(&part).to_owned(),
+                    });
+                    for word in parts.chain(closed.filter(|_| number != GENRE)) {
+                        words.entry(word).or_default().insert(movie.number);
+                    }
                 }
             }
         }
@@ -78,8 +89,15 @@ impl Words {
 
     /// Returns the movies that match a word of a search.
     fn with(&self, word: &str) -> BTreeSet<u64> {
-        let words = self.fields.iter().flatten();
-        let found = words.filter(|(own, _)| matches(own, word));
+        let fields = self.fields.iter().enumerate();
+        let found = fields.flat_map(|(number, words)| {
+            let word = if number == GENRE {
+                word
+            } else {
+                text::canonical(word)
+            };
+            words.iter().filter(move |(own, _)| matches(own, word))
+        });
         found.flat_map(|(_, movies)| movies).copied().collect()
     }
 

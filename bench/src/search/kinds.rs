@@ -33,6 +33,9 @@ pub(super) struct Before {
 /// How many of the [`KINDS`] decide about the mean: those by which searches were compared first.
 pub(super) const DECIDING: usize = 14;
 
+/// The units of a query that was another one before: `&` was no word.
+const ANOTHER: f64 = f64::INFINITY;
+
 const fn kind(name: &'static str, make: Make, found: f64, units: f64) -> Kind {
     Kind {
         name,
@@ -76,7 +79,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind("a title of two words run together",                   all_run_together,     0.000, 4.0),
     kind("the title and a word that no movie has",              with_noise,           0.000, 12.5),
     kind("a Roman numeral for digits",                          numeral_for_digits,   0.000, 11.7),
-    kind("`&` for `and`",                                       ampersand_for_word,   1.000, 12.7),
+    kind("`&` for `and`",                                       ampersand_for_word,   1.000, ANOTHER),
     kind("the year and the title",                              year_first,           0.000, 12.2),
     kind("the title and a genre",                               and_genre,            1.000, 13.6),
     kind("the part before the colon",                           before_colon,         0.993, 12.7),

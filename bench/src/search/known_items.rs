@@ -89,16 +89,22 @@ impl Totals {
     }
 
     fn row(&self, kind: &Kind) -> String {
+        let before = kind.before.units;
+        let units_before = if before.is_finite() {
+            format!("{before:.1}")
+        } else {
+            "–".to_owned()
+        };
         format!(
-            "| {} | {} | {:.2} | {:.3} | {} % | {:.2} · {} | {:.1} | {:.1} · {} | {} |",
+            "| {} | {} | {:.2} | {:.3} | {:.2} | {:.2} · {} | {} | {:.1} · {} | {} |",
             kind.name,
             self.queries,
             kind.before.found,
             self.rate(),
-            (100 * self.corrected).div_ceil(self.queries.max(1)),
+            self.mean(self.corrected.into()),
             self.mean(self.trips as f64),
             self.most_trips,
-            kind.before.units,
+            units_before,
             self.mean(self.units),
             self.most_units,
             self.most_second_units,
@@ -173,7 +179,7 @@ impl Queries<'_> {
         let mut failures = 0;
         for (query, movie) in kind.queries(self.movies, self.seed, self.count.into()) {
             let page = service.search(&query).await?;
-            let is_found = page.ids().take(AMONG).any(|id| id == movie.id);
+            let is_found = page.results().iter().take(AMONG).any(|result| movie.is(result));
             totals.add(&page, is_found);
             wrong.extend(too_dear(&query, &page));
             if !is_found && failures < self.failures {
@@ -235,24 +241,16 @@ fn mean_before(kinds: usize) -> f64 {
 }
 
 fn describe(movie: &Movie) -> String {
-    format!(
-        "{} ({}, {}, {})",
-        movie.row.title,
-        movie.row.director,
-        movie.year(),
-        movie.id
-    )
+    format!("{} ({}, {})", movie.row.title, movie.row.director, movie.year())
 }
 
 /// Returns what a page shows at the top.
 pub(super) fn answer(page: &Page) -> String {
-    let titles = page.results().iter().take(AMONG).map(|movie| {
-        format!(
-            "{} ({})",
-            movie["title"].as_str().unwrap_or_default(),
-            movie["id"]
-        )
-    });
+    let titles = page
+        .results()
+        .iter()
+        .take(AMONG)
+        .map(|movie| movie["title"].as_str().unwrap_or_default().to_owned());
     let titles = titles.collect::<Vec<_>>().join(", ");
     let corrected = page
         .corrected()

@@ -63,11 +63,6 @@ impl Page {
         self.body["results"].as_array().map_or(&[], Vec::as_slice)
     }
 
-    /// Returns the ids of the page's movies.
-    pub(super) fn ids(&self) -> impl Iterator<Item = u64> {
-        self.results().iter().filter_map(|movie| movie["id"].as_u64())
-    }
-
     /// Returns the title of the movie at the top, or an empty text.
     pub(super) fn top(&self) -> &str {
         let first = self.results().first();

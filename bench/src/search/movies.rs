@@ -3,6 +3,7 @@
 use std::{error::Error, fs::File, path::Path};
 
 use serde::Deserialize;
+use serde_json::Value;
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
 /// The signs that people leave out when they close up a word. A dot is one of them between two initials only.
@@ -35,8 +36,8 @@ impl Row {
 /// A movie that a query looks for.
 #[derive(Debug)]
 pub(super) struct Movie {
-    /// The id that the import gives it.
-    pub(super) id: u64,
+    /// Its number in the catalog.
+    pub(super) number: u64,
     pub(super) row: Row,
     /// The words of the title, without case and accents.
     pub(super) words: Vec<String>,
@@ -55,8 +56,8 @@ pub(super) fn read(file: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
 }
 
 impl Movie {
-    /// Returns the movie that the import makes of a row and gives this id.
-    pub(super) fn new(id: u64, row: Row) -> Self {
+    /// Returns the movie that the import makes of a row.
+    pub(super) fn new(number: u64, row: Row) -> Self {
         let words = words(&row.title);
         let first = row
             .director
@@ -65,11 +66,24 @@ impl Movie {
             .find(|name| !name.is_empty());
         let surname = first.and_then(|mut name| name.pop()).unwrap_or_default();
         Self {
-            id,
+            number,
             row,
             words,
             surname,
         }
+    }
+
+    /// Whether a result of a search is this movie. An import can skip ids.
+    pub(super) fn is(&self, result: &Value) -> bool {
+        let Row {
+            title,
+            release_date,
+            director,
+            ..
+        } = &self.row;
+        result["title"] == **title
+            && result["release_date"] == **release_date
+            && result["director"] == **director
     }
 
     /// Returns the words of the title, separated by spaces.

@@ -86,3 +86,24 @@ async fn a_word_is_left_out_only_if_no_correction_of_it_finds_something() {
         .corrects("samuria coppola", "coppola", "The Godfather")
         .await;
 }
+
+/// The first try reads few of the words.
+#[tokio::test]
+async fn a_word_that_no_movie_has_is_left_out_of_a_long_title() {
+    let title = "I'm Through with White Girls: The Inevitable Undoing of Jay Brooks";
+    let movies = Movies::of(&[
+        (title, "Jennifer Sharp", "Comedy", "2007-04-14"),
+        ("The Godfather", "Francis Ford Coppola", "Crime", "1972-03-15"),
+    ])
+    .await;
+    let words: Vec<&str> = "i m through with white girls the inevitable undoing of jay brooks"
+        .split(' ')
+        .collect();
+    for absent in ["1080p", "qzx", "xyzzyq", "xyzzyqplughfrotz"] {
+        for place in 0..=words.len() {
+            let mut q = words.clone();
+            q.insert(place, absent);
+            movies.corrects(&q.join(" "), &words.join(" "), title).await;
+        }
+    }
+}

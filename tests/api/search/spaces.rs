@@ -16,6 +16,9 @@ async fn words_run_together_are_found() {
             "Drama",
             "1980-02-11",
         ),
+        ("살인의 추억", "봉준호", "Drama", "2003-04-25"),
+        ("왕의 남자", "이준익", "Drama", "2005-12-29"),
+        ("新 神隠し", "Somebody", "Drama", "2005-12-29"),
     ])
     .await;
     for (q, corrected, title) in [
@@ -32,6 +35,9 @@ async fn words_run_together_are_found() {
         ("pulpfiction", "pulp fiction", "Pulp Fiction"),
         ("quentintarantino", "quentin tarantino", "Pulp Fiction"),
         ("москваслезам", "москва слезам", "Москва слезам не верит"),
+        ("살인의추억", "살인의 추억", "살인의 추억"),
+        ("왕의남자", "왕의 남자", "왕의 남자"),
+        ("新神隠し", "新 神隠し", "新 神隠し"),
     ] {
         movies.corrects(q, corrected, title).await;
     }

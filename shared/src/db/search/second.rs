@@ -69,6 +69,7 @@ use crate::{
             walk::Walk,
         },
         store::{Consistency, Store},
+        verdict::Verdict,
         vocabulary::words_of,
         words::{Term, Words},
     },
@@ -116,7 +117,7 @@ impl Store {
         let mut budget = Budget::of_page(SMALLEST_BUDGET.max(limit));
 
         // Trip A.
-        let unread = unread_terms(query, &typed);
+        let unread = unread_terms(query, &typed, &reads);
         let keys = lookup::keys(&typed);
         let ranges: Vec<PostingRange> = unread.iter().flat_map(PostingRange::of_term).collect();
         // Both are read eventually consistent, at half a unit each.
@@ -172,16 +173,20 @@ impl Store {
     }
 }
 
-/// The terms that were not read and are looked for. The longest are the rarest, so they are the first.
-fn unread_terms(query: &SearchQuery, typed: &Typed) -> Vec<Term> {
+/// The terms that were not read and are looked for: first those that no movie has that was read for the others, and of these the
+/// longest, because they are the rarest.
+fn unread_terms(query: &SearchQuery, typed: &Typed, reads: &Reads) -> Vec<Term> {
     let is_unread = |term: &&Term| {
         let mut unread = typed
             .numbers(Known::Unread)
             .map(|number| &typed.words[number].term);
         unread.any(|other| other == *term)
     };
-    let unread = query.terms().iter().filter(is_unread);
-    unread.take(MAX_UNREAD_WORDS).cloned().collect()
+    let mut unread: Vec<Term> = query.terms().iter().filter(is_unread).cloned().collect();
+    // The sort is stable.
+    unread.sort_by_cached_key(|term| first_try::may_have(reads, term) != Verdict::No);
+    unread.truncate(MAX_UNREAD_WORDS);
+    unread
 }
 
 /// The movies whose postings were read and carry all words, without those in `seen`.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::db::{
-    search::second::typed::{Known, Typed},
-    vocabulary::{allowed_distance, distance},
+    search::second::typed::{Known, Split, Typed},
+    vocabulary::{allowed_distance, distance, has_entries},
 };
 
 /// The most words that are tried in place of one word.
@@ -73,7 +73,9 @@ pub fn changes(typed: &Typed, vocabulary: &BTreeSet<String>) -> Vec<Change> {
             }
         }
         let splits = word.splits().filter(|_| is_absent || !has_absent);
-        for split in splits.filter(|split| vocabulary.contains(split.longer())) {
+        let may_be_words =
+            |split: &Split| vocabulary.contains(split.longer()) || !has_entries(split.longer());
+        for split in splits.filter(may_be_words) {
             // Most words that are run together are of similar lengths. One letter is seldom a word.
             let (shorter, difference) = split.lengths();
             let unlikeliness = if shorter == 1 { 0 } else { -30 };

@@ -24,7 +24,11 @@ pub fn typed(query: &SearchQuery, reads: &Reads) -> Typed {
             return (Known::Present, None);
         };
         let Some(driver) = candidates.get(number) else {
-            return (Known::Unread, None);
+            // Movies that were read for the other words may have it.
+            return match may_have(reads, term) {
+                Verdict::Yes => (Known::Present, None),
+                _ => (Known::Unread, None),
+            };
         };
         let ranges = driver.ranges_with_term().filter_map(|range| reads.of(range));
         let postings: usize = ranges.map(|read| read.postings.len()).sum();
@@ -34,6 +38,20 @@ pub fn typed(query: &SearchQuery, reads: &Reads) -> Typed {
             (Known::Present, Some(postings).filter(|_| term.year.is_none()))
         }
     })
+}
+
+/// Whether some movie that was read has a term, as far as the postings tell.
+#[must_use]
+pub fn may_have(reads: &Reads, term: &Term) -> Verdict {
+    let mut seen = Verdict::No;
+    for posting in reads.postings() {
+        match posting.words.contains(term) {
+            Verdict::Yes => return Verdict::Yes,
+            Verdict::Unknown => seen = Verdict::Unknown,
+            Verdict::No => {}
+        }
+    }
+    seen
 }
 
 /// Whether the last word may be the beginning of one that matches, so that nothing should be corrected yet.

@@ -11,6 +11,8 @@ use crate::{
 
 /// The fewest letters of a word that can be two words run together.
 const SHORTEST_SPLIT: usize = 5;
+/// The same for a word of a script without spaces.
+const SHORTEST_SPLIT_OF_RUN: usize = 4;
 /// The fewest letters of a word that is corrected although a movie has it.
 const SHORTEST_DOUBTFUL: usize = 4;
 
@@ -54,10 +56,16 @@ impl TypedWord {
         self.letters() >= SHORTEST && !self.text().chars().all(|c| c.is_ascii_digit())
     }
 
-    /// The ways to split the word in two, if it is long enough. Scripts without spaces have no words run together.
+    /// The ways to split the word in two, if it is long enough. In scripts without spaces words have fewer letters, and one of two
+    /// letters has no item in the vocabulary: two such words are tried as they are.
     pub fn splits(&self) -> impl Iterator<Item = Split> {
-        let is_long_enough = self.is_correctable() && self.letters() >= SHORTEST_SPLIT;
-        let can_be_split = is_long_enough && !self.text().starts_with(text::is_run);
+        let is_run = text::begins_with_run(self.text());
+        let shortest = if is_run {
+            SHORTEST_SPLIT_OF_RUN
+        } else {
+            SHORTEST_SPLIT
+        };
+        let can_be_split = self.is_correctable() && self.letters() >= shortest;
         let ends = self.text().char_indices().map(|(end, _)| end).skip(1);
         let splits = ends.filter(move |_| can_be_split).map(|end| {
             let (left, right) = self.text().split_at(end);
@@ -66,7 +74,7 @@ impl TypedWord {
                 right: right.to_owned(),
             }
         });
-        splits.filter(|split| has_entries(split.longer()))
+        splits.filter(move |split| has_entries(split.longer()) || (is_run && split.lengths() == (2, 0)))
     }
 }
 
@@ -263,7 +271,12 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(splits("ateam"), ["a team", "at eam", "ate am", "atea m"]);
-        for word in ["team", "12345", "神隠神隠神隠"] {
+        assert_eq!(splits("왕의남자"), ["왕 의남자", "왕의 남자", "왕의남 자"]);
+        assert_eq!(
+            splits("살인의추억"),
+            ["살 인의추억", "살인 의추억", "살인의 추억", "살인의추 억"]
+        );
+        for word in ["team", "12345", "神隠し"] {
             assert!(splits(word).is_empty(), "{word}");
         }
         let split = |left: &str, right: &str| Split {
