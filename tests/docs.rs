@@ -90,9 +90,10 @@ fn key_makers() -> (Vec<String>, BTreeSet<String>) {
         "BUCKET",
     ];
     // These apply to parts and ranges of postings' keys.
-    const PARTS: [&str; 8] = [
+    const PARTS: [&str; 9] = [
         "MAX_TITLE_BYTES",
         "date_position",
+        "whole_title_bounds",
         "joined",
         "word_fits",
         "title_prefix",

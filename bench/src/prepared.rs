@@ -214,7 +214,7 @@ pub(crate) async fn open(storage: &Storage) -> Result<(Engine, Store), Box<dyn E
     Ok((engine, Store::new(client, table, Clock::default())))
 }
 
-/// Returns the file of the movies of a real catalog among generated ones ([`crowd`]), without users. Writes it if no earlier
+/// Returns the file of the movies of a real catalog among generated ones ([`crowd`](mod@crowd)), without users. Writes it if no earlier
 /// run has written it.
 ///
 /// # Errors

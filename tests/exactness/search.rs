@@ -96,7 +96,8 @@ async fn the_first_page_of_common_words_is_as_full_as_its_ceiling_allows() {
     for (q, found, goes_on, trips) in [
         // One in sixteen.
         ("amber birch", 20, true, 3),
-        ("birch amber the", 20, true, 4),
+        // The third word costs as much as the last movie would.
+        ("birch amber the", 19, true, 4),
         // The longest word isn't the rarest.
         ("chestnut elm", 20, true, 2),
         // After all the titles, one in nine.

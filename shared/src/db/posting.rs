@@ -127,8 +127,8 @@ impl RangeRead {
     /// before the last one were read. For the last word, the estimate assumes that its postings are spread evenly over the
     /// ids up to `largest_id`. Those of a year are assumed to go on as densely as those that were read.
     ///
-    /// The memberships of directors with one first name are ordered by the second name. How many there are is estimated from the
-    /// letter that was reached.
+    /// The memberships of directors with one first name are ordered by the second name. How many there are is also estimated from
+    /// the letter that was reached.
     fn estimated_postings(&self, largest_id: u64) -> u64 {
         let read = count(self.postings.len());
         match self.postings.last() {
@@ -137,25 +137,31 @@ impl RangeRead {
                 let of_last_word = self.postings.iter().rev().take_while(of_last_word);
                 // The last posting only sets the id below which the others are counted.
                 let counted = count(of_last_word.count() - 1);
-                if let Some((first, second)) = last.second_name() {
-                    let has_first =
-                        |posting: &&Posting| posting.second_name().is_some_and(|(other, _)| other == first);
-                    let counted = count(self.postings.iter().rev().take_while(has_first).count());
-                    let letter = second.bytes().next().and_then(|b| b.checked_sub(b'a'));
-                    let share = letter.and_then(|n| SECOND_NAMES.get(usize::from(n)));
-                    return read - counted + counted * 100 / share.copied().unwrap_or(100).max(1);
-                }
                 let last_id = last.id.get();
                 if PostingKind::of(&last.key) == PostingKind::Year {
                     // Movies that were added one after another are often of the same year.
                     let first_id = self.postings.first().map_or(0, |first| first.id.get());
                     read + counted * largest_id.saturating_sub(last_id) / (last_id - first_id).max(1)
                 } else {
-                    read - counted + counted * largest_id / last_id.max(1)
+                    let by_id = read - counted + counted * largest_id / last_id.max(1);
+                    by_id.max(self.estimated_directors(last))
                 }
             }
             _ => read,
         }
+    }
+
+    /// Estimates how many postings the whole range has if the rest of it are directors with the first name of `last`. Zero if
+    /// that is no director.
+    fn estimated_directors(&self, last: &Posting) -> u64 {
+        let Some((first, second)) = last.second_name() else {
+            return 0;
+        };
+        let has_first = |posting: &&Posting| posting.second_name().is_some_and(|(other, _)| other == first);
+        let counted = count(self.postings.iter().rev().take_while(has_first).count());
+        let letter = second.bytes().next().and_then(|b| b.checked_sub(b'a'));
+        let share = letter.and_then(|n| SECOND_NAMES.get(usize::from(n)));
+        count(self.postings.len()) - counted + counted * 100 / share.copied().unwrap_or(100).max(1)
     }
 
     /// Estimates the size of the whole range, in bytes, if ids go up to `largest_id`.

@@ -41,7 +41,7 @@ const ONLY_WORD: char = '+';
 const AFTER_WORD: char = '.';
 /// Separates the genres in the `date` of a membership.
 const BETWEEN_GENRES: &str = ",";
-/// Replaces the other genres in the `date` of a membership, if they have more than [`MAX_OTHER_GENRES_BYTES`].
+/// Replaces the other genres in the `date` of a membership, if they have more than `MAX_OTHER_GENRES_BYTES` bytes.
 pub const MANY_GENRES: &str = "~";
 /// The most bytes of other genres in the `date` of a membership.
 const MAX_OTHER_GENRES_BYTES: usize = 64;

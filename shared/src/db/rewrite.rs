@@ -10,7 +10,7 @@
 //!    in the same transaction.
 //!
 //! So each movie is found throughout, and each genre counts its memberships. At the end the genres get right names, and their
-//! memberships are [counted](genres) once more. All that is left to do can be seen in the table:
+//! memberships are counted once more. All that is left to do can be seen in the table:
 //! the scan is begun anew after an interruption, and finds only postings that haven't been rewritten yet. Requests can be
 //! served meanwhile, by functions that write the present form. No request scans.
 

@@ -9,7 +9,7 @@
 //! 2. The second transaction deletes the postings that were left, and the attribute.
 //!
 //! Between the two, a search doesn't believe a posting of a movie that has the attribute: the movie decides
-//! ([`is_left`]). Lists read memberships only, none of which is left. So no request shows the movie for its old texts.
+//! (`is_left`). Lists read memberships only, none of which is left. So no request shows the movie for its old texts.
 //!
 //! Both transactions are part of one request. If a process is killed between them, or the second one fails, the next edit
 //! or deletion of the movie [finishes](Store::finish_edit) the edit first. The second transaction depends on the movie's
@@ -68,7 +68,7 @@ impl Store {
     /// Requests need not call this: they finish it before they edit or delete the movie.
     ///
     /// # Errors
-    /// [`Error::NotFound`](crate::Error::NotFound) if there is no such movie.
+    /// [`Error::NotFound`] if there is no such movie.
     pub async fn finish_edit(&self, id: MovieId) -> Result<bool> {
         let movie = self.get(&keys::movie(id)).await?.ok_or(NO_MOVIE)?;
         let movie: MovieItem = from_item(movie)?;

@@ -5,7 +5,7 @@
 //!
 //! * **Compounds.** A word with signs inside counts as its parts and as its closed-up form: *Spider-Man* has the words `spider`,
 //!   `man` and `spiderman`.
-//! * **Numerals.** Words of titles and directors are compared in their [canonical](text::canonical) form: `ii` and `2` are the
+//! * **Numerals.** Words of titles and directors are compared in their [canonical] form: `ii` and `2` are the
 //!   same word.
 //! * **Scripts without spaces.** A term that begins with two characters of such a script matches every word that contains it:
 //!   `神隠し` matches `千と千尋の神隠し`.
@@ -178,7 +178,7 @@ pub fn director_name(name: &[Compound]) -> Option<String> {
 pub struct Term {
     /// The word as it is normalized, which is compared with words of genres.
     pub raw: String,
-    /// Its [canonical](text::canonical) form, which is compared with words of titles and directors.
+    /// Its [canonical] form, which is compared with words of titles and directors.
     pub canonical: String,
     /// The year that it also matches. `None` if it is no year, or the search has no other word.
     pub year: Option<u16>,

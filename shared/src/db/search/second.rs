@@ -39,7 +39,7 @@
 //!
 //! - [`typed`]: the words of the query, and what is known of each;
 //! - [`lookup`]: the keys of trip A;
-//! - [`changes`]: the changes that the vocabulary allows, and their costs;
+//! - [`changes`](mod@changes): the changes that the vocabulary allows, and their costs;
 //! - [`alternatives`]: the corrected queries that these changes make;
 //! - [`evidence`]: those for which a movie speaks;
 //! - [`choice`]: which of them are searched, and which is the answer;
