@@ -21,7 +21,7 @@ use crate::db::{
     },
 };
 
-/// The most alternatives that are searched.
+/// The most alternatives that are searched without knowing that they find something.
 const MAX_SEARCHED: usize = 8;
 /// The most alternatives that are considered.
 const MAX_CONSIDERED: usize = 100;
@@ -54,11 +54,12 @@ impl Plan {
         let mut candidates: Vec<Candidate> = Vec::new();
         let mut ranges: Vec<PostingRange> = Vec::new();
         let mut ranges_of_first = 0;
+        let mut searched = 0;
         // No alternative is searched that has more errors than one that certainly finds something.
         let mut most_errors = usize::MAX;
         for alternative in alternatives.iter().take(MAX_CONSIDERED) {
             let errors = alternative.cost.errors;
-            if candidates.len() == MAX_SEARCHED || errors > most_errors {
+            if errors > most_errors {
                 break;
             }
             let Some(corrected) = SearchQuery::of_words(&alternative.words) else {
@@ -72,20 +73,22 @@ impl Plan {
             if is_decided && !reads.may_find(&corrected, &driver) {
                 continue;
             }
+            if !is_decided && searched == MAX_SEARCHED {
+                continue;
+            }
             let unread = unread(&corrected, &driver, reads);
             let unread: Vec<PostingRange> = unread
                 .into_iter()
                 .filter(|range| !ranges.contains(range))
                 .collect();
             if ranges.len() + unread.len() > units {
-                // The next ones may be cheaper, but they are also less likely.
-                if candidates.is_empty() || is_decided {
-                    continue;
-                }
-                break;
+                // The next ones may need fewer reads, or none.
+                continue;
             }
             if is_decided {
                 most_errors = errors;
+            } else {
+                searched += 1;
             }
             if candidates.is_empty() {
                 ranges_of_first = unread.len();
