@@ -66,13 +66,17 @@ fn texts(dice: &mut StdRng) -> Value {
     movie(&title, &director, &genre.join(", "), &format!("{year}-01-01"))
 }
 
-/// The ids that all pages of a list have, forward, and those that they have backward from the last page.
+/// The ids that all pages of a list have, forward, and those that they have backward from the last page. None of a search that
+/// nothing matches: what it is corrected to depends on the postings that were read, also on those that are left.
 async fn pages(caller: &Caller, list: &str, limit: usize) -> (Vec<u64>, Vec<u64>) {
     let mut path = format!("{list}&limit={limit}");
     let (mut forward, mut backward) = (Vec::new(), Vec::new());
     for (pages, link) in [(&mut forward, "next"), (&mut backward, "previous")] {
         loop {
             let page = caller.get(&path).send().await.is(200);
+            if page.body["corrected_query"].is_string() {
+                return Default::default();
+            }
             pages.push(page.ids());
             match page.body[link].as_str() {
                 Some(url) => path = url.to_owned(),
