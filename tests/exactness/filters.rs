@@ -356,7 +356,7 @@ async fn filters_are_right_where_ids_follow_dates() {
 /// Guarantee 70.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn filters_are_right_and_within_their_budget_among_the_longest_texts() {
-    let mut movies = movies(160, 5);
+    let mut movies = movies(100, 5);
     // Nine genres of the longest names, and names that no key and no posting has room for.
     let long: Vec<String> = (0..9).map(|n| format!("{n}{}", "映".repeat(15))).collect();
     for (n, movie) in movies.iter_mut().enumerate() {

@@ -204,8 +204,11 @@ async fn a_movie_is_found_only_by_its_last_name_after_60_concurrent_renames() {
     assert!((0..60).any(|n| title(n) == is), "{is}");
     for name in (0..60).map(title).chain(["Untitled".into()]) {
         let path = format!("/api/movies/search/?q={name}");
-        let found = user.get(&path).send().await.is(200).ids().len();
-        assert_eq!(found, usize::from(name == is), "{name}");
+        let found = user.get(&path).send().await.is(200);
+        // Another name is corrected to the last one, if there is one letter between them.
+        let is_corrected = !found.body["corrected_query"].is_null();
+        let count = if is_corrected { 0 } else { found.ids().len() };
+        assert_eq!(count, usize::from(name == is), "{name}");
     }
     audit(&app.running.state.store).await;
 }
