@@ -62,8 +62,8 @@ use crate::{
             reads::Reads,
             second::{
                 alternatives::Alternatives,
-                changes::changes,
-                choice::{Plan, first_decided},
+                changes::{LEFT_OUT, changes},
+                choice::{Found, Plan, first_decided},
                 typed::{Known, Typed},
             },
             walk::Walk,
@@ -141,13 +141,16 @@ impl Store {
         for ((range, _), read) in plan.ranges.iter().zip(further) {
             reads.add(range.clone(), read);
         }
-        let answer = plan.best(&reads, budget).or_else(|| {
+        let mut answer = plan.best(&reads, budget);
+        if answer.as_ref().is_none_or(|found| found.errors >= LEFT_OUT) {
             // Several mistyped words, some of which are other words of the catalog: trip B has read movies for the others.
             let mut late = Alternatives::default();
             evidence::propose(&typed, movies(&reads, &seen), &mut late);
-            first_decided(&late.sorted(), &reads, budget)
-        });
-        Ok(answer.map(|(query, walk)| Correction { query, walk }))
+            let late = first_decided(&late.sorted(), &reads, budget);
+            let is_better = |late: &Found| answer.as_ref().is_none_or(|found| late.errors < found.errors);
+            answer = late.filter(is_better).or(answer);
+        }
+        Ok(answer.map(|Found { query, walk, .. }| Correction { query, walk }))
     }
 
     /// The words of these items of the vocabulary.

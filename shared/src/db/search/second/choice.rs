@@ -38,6 +38,16 @@ pub struct Candidate {
     pub errors: usize,
 }
 
+/// An alternative that finds something.
+pub struct Found {
+    /// Its words as a query.
+    pub query: SearchQuery,
+    /// Its walk.
+    pub walk: Walk,
+    /// The errors that it corrects.
+    pub errors: usize,
+}
+
 /// What is searched.
 #[derive(Default)]
 pub struct Plan {
@@ -116,7 +126,7 @@ impl Plan {
     /// The alternative to answer with its walk: the best of those that find something. The fewest errors are best; then a title
     /// that is the alternative, then one that begins with it; then the most hits.
     #[must_use]
-    pub fn best(self, reads: &Reads, budget: Budget) -> Option<(SearchQuery, Walk)> {
+    pub fn best(self, reads: &Reads, budget: Budget) -> Option<Found> {
         let found = self.candidates.into_iter().filter_map(|candidate| {
             let Candidate {
                 query,
@@ -136,26 +146,23 @@ impl Plan {
             // Where only cut texts match, the movies may not.
             let is_sure = hits.iter().any(|hit| hit.is_sure);
             let rank = (!is_sure, errors, title, Reverse(hits.len()));
-            Some((rank, query, walk))
+            Some((rank, Found { query, walk, errors }))
         });
-        let best = found.min_by(|(one, ..), (other, ..)| one.cmp(other));
-        best.map(|(_, query, walk)| (query, walk))
+        let best = found.min_by(|(one, _), (other, _)| one.cmp(other));
+        best.map(|(_, found)| found)
     }
 }
 
 /// The first of these alternatives that finds something in what was read, if a term of it was read to its end.
 #[must_use]
-pub fn first_decided(
-    alternatives: &[Alternative],
-    reads: &Reads,
-    budget: Budget,
-) -> Option<(SearchQuery, Walk)> {
+pub fn first_decided(alternatives: &[Alternative], reads: &Reads, budget: Budget) -> Option<Found> {
     alternatives.iter().take(MAX_CONSIDERED).find_map(|alternative| {
         let query = SearchQuery::of_words(&alternative.words)?;
         let driver = decided_driver(&query, reads)?;
         let walk = reads.walk(&query, driver, budget)?;
         let is_found = walk.find(&query, COUNTED_HITS).hits.iter().any(|hit| hit.is_sure);
-        is_found.then_some((query, walk))
+        let errors = alternative.cost.errors;
+        is_found.then_some(Found { query, walk, errors })
     })
 }
 

@@ -11,6 +11,10 @@ use crate::db::{
 /// with 32, the splits of a long word left no room for the items of two insertions.
 pub const MAX_ITEMS: usize = 36;
 
+/// How many of them are read at most before items near words that movies have, if no movie has some other word. Such items are
+/// seldom useful, and every unit that they cost is missing when the corrected queries are searched.
+const MAX_ITEMS_NEAR_PRESENT: usize = 24;
+
 /// Why an item is read, the likeliest reasons first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
@@ -63,7 +67,11 @@ pub fn keys(typed: &Typed) -> Vec<Key> {
     // The sort is stable: keys of one reason stay in the order of the words.
     wanted.sort_by_key(|(reason, _)| *reason);
     let mut keys: Vec<Key> = Vec::new();
-    for (_, key) in wanted {
+    for (reason, key) in wanted {
+        let is_less_likely = typed.has_absent() && matches!(reason, Reason::NearPresent(..));
+        if is_less_likely && keys.len() >= MAX_ITEMS_NEAR_PRESENT {
+            break;
+        }
         if !keys.contains(&key) {
             keys.push(key);
         }
