@@ -76,27 +76,21 @@ impl Words {
     /// Reads the text that [`Words::encode`] writes. `None` for any other text.
     #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
-        let split = |words: &str, by: char| -> Vec<String> {
-            let words = words.split(by).filter(|word| !word.is_empty());
-            words.map(str::to_owned).collect()
-        };
+        fn split(words: &str, by: char) -> impl Iterator<Item = &str> {
+            words.split(by).filter(|word| !word.is_empty())
+        }
         let compounds = |words: &str| -> Vec<Compound> {
-            let compounds = split(words, ' ').into_iter();
-            let parts = compounds.map(|compound| Compound {
-                parts: split(&compound, '-'),
+            let compounds = split(words, ' ').map(|compound| Compound {
+                parts: split(compound, '-').map(str::to_owned).collect(),
             });
-            parts.filter(|compound| !compound.parts.is_empty()).collect()
+            compounds.filter(|compound| !compound.parts.is_empty()).collect()
         };
         let mut fields = text.splitn(4, '|');
         Some(Self {
             title: compounds(fields.next()?),
-            directors: split(fields.next()?, ',')
-                .iter()
-                .map(|name| compounds(name))
-                .collect(),
+            directors: split(fields.next()?, ',').map(compounds).collect(),
             genres: split(fields.next()?, ',')
-                .iter()
-                .map(|genre| split(genre, ' '))
+                .map(|genre| split(genre, ' ').map(str::to_owned).collect())
                 .collect(),
             year: fields.next().map(str::parse).transpose().ok()?,
         })
@@ -134,23 +128,34 @@ impl Words {
     /// be unfinished.
     #[must_use]
     pub fn title_begins_with(&self, words: &[Term]) -> bool {
-        let begins = |title: &[&str]| {
-            let mut pairs = title.iter().zip(words).enumerate();
-            let last = words.len().checked_sub(1);
-            last.is_some_and(|last| title.len() > last)
-                && pairs.all(|(n, (own, word))| {
-                    let word = word.canonical.as_str();
-                    *own == word || (Some(n) == last && !is_short(word) && own.starts_with(word))
-                })
-        };
-        let plain: Vec<&str> = self.title_words().map(canonical).collect();
-        let has_signs = self.title.iter().any(|compound| compound.parts.len() > 1);
-        begins(&plain)
-            || (has_signs && {
-                let closed: Vec<String> = self.title.iter().map(Compound::whole).collect();
-                begins(&closed.iter().map(String::as_str).collect::<Vec<_>>())
-            })
+        begin_with(self.title_words().map(canonical), words)
+            || (self.has_signs_in_title() && begin_with(self.title.iter().map(Compound::whole), words))
     }
+
+    /// Whether a word of the title has signs inside, so that the title has a closed-up form.
+    #[must_use]
+    pub fn has_signs_in_title(&self) -> bool {
+        self.title.iter().any(|compound| compound.parts.len() > 1)
+    }
+
+    /// How many times `term` matches a word: each part, closed-up form and word of a genre counts.
+    #[must_use]
+    pub fn count(&self, term: &Term) -> usize {
+        let compared = self.compared().filter(|own| matches(own, &term.canonical));
+        let genres = self.genres.iter().flatten();
+        compared.count() + genres.filter(|own| matches(own, &term.raw)).count()
+    }
+}
+
+/// Whether a title begins with these words of a search. The last of them may be unfinished.
+fn begin_with(mut title: impl Iterator<Item: AsRef<str>>, words: &[Term]) -> bool {
+    let Some((last, whole)) = words.split_last() else {
+        return false;
+    };
+    let mut is_next = |fits: &dyn Fn(&str) -> bool| title.next().is_some_and(|own| fits(own.as_ref()));
+    let last = last.canonical.as_str();
+    whole.iter().all(|word| is_next(&|own| own == word.canonical))
+        && is_next(&|own| own == last || (!is_short(last) && own.starts_with(last)))
 }
 
 /// The words of each director's name in a text of names, which commas separate.

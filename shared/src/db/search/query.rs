@@ -16,7 +16,11 @@ use crate::{
         verdict::Verdict,
         words::{Term, Words, is_short},
     },
-    domain::{MovieId, movie::MAX_WORDS, text},
+    domain::{
+        MovieId,
+        movie::MAX_WORDS,
+        text::{self, begins_with_run},
+    },
 };
 
 /// The number of the range of titles among a walk's ranges.
@@ -295,6 +299,13 @@ impl SearchQuery {
         let title_begins_with_q = words.title_begins_with(&self.words);
         if (range == TITLE_RANGE) != title_begins_with_q {
             return false;
+        }
+        // Most movies have the driver's word once, and one posting of it. A title with signs may have two.
+        let term = self.terms.get(usize::from(driver.term));
+        let is_only_posting =
+            |term: &Term| term.year.is_none() && !begins_with_run(&term.canonical) && words.count(term) == 1;
+        if !title_begins_with_q && !words.has_signs_in_title() && term.is_some_and(is_only_posting) {
+            return true;
         }
         let place = |key: &Key| {
             if title_begins_with_q {
