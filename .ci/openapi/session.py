@@ -8,7 +8,16 @@ from marquee_client.api.auth import register_user
 from marquee_client.api.favorites import add_favorite
 from marquee_client.api.movies import create_movie, delete_movie, get_movie, search_movies
 from marquee_client.api.users import list_my_favorites
-from marquee_client.models import CollectionMovie, Favorite, Movie, NewMovie, NewUser, Problem, SignedIn
+from marquee_client.models import (
+    CollectionMovie,
+    Favorite,
+    Movie,
+    NewMovie,
+    NewUser,
+    Problem,
+    SearchPage,
+    SignedIn,
+)
 
 
 def main(url: str) -> None:
@@ -38,8 +47,8 @@ def main(url: str) -> None:
 
     # Search.
     found = search_movies.sync(client=caller, q="python session", limit=5)
-    assert isinstance(found, CollectionMovie), found
-    assert (found.count, found.next_) == (None, None)
+    assert isinstance(found, SearchPage), found
+    assert (found.count, found.next_, found.corrected_query) == (None, None, None)
     assert [(one.id, one.favorite) for one in found.results] == [(movie.id, False)]
 
     # Add to favorites.
