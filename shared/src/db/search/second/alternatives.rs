@@ -188,6 +188,8 @@ mod tests {
     #[test]
     fn words_are_joined_and_split() {
         assert_eq!(alternatives("(starwars)", "star wars"), ["star wars 1"]);
+        // The vocabulary has no numerals.
+        assert_eq!(alternatives("(iiithe)", "the"), ["iii the 1"]);
         assert_eq!(alternatives("god father", "godfather"), ["godfather 1"]);
         assert_eq!(
             alternatives("the (spidr) man", "spidrman spider")[..2],

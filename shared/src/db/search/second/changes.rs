@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::db::{
     search::second::typed::{Known, Split, Typed},
-    vocabulary::{allowed_distance, distance, has_entries},
+    vocabulary::{allowed_distance, distance},
 };
 
 /// The most words that are tried in place of one word.
@@ -73,8 +73,7 @@ pub fn changes(typed: &Typed, vocabulary: &BTreeSet<String>) -> Vec<Change> {
             }
         }
         let splits = word.splits().filter(|_| is_absent || !has_absent);
-        let may_be_words =
-            |split: &Split| vocabulary.contains(split.longer()) || !has_entries(split.longer());
+        let may_be_words = |split: &Split| split.looked_up().is_none_or(|word| vocabulary.contains(word));
         for split in splits.filter(may_be_words) {
             // Most words that are run together are of similar lengths. One letter is seldom a word.
             let (shorter, difference) = split.lengths();

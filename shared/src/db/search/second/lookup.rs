@@ -43,7 +43,9 @@ pub fn keys(typed: &Typed) -> Vec<Key> {
     let near = |number: usize| ranked_near_keys(typed.words[number].text()).into_iter();
     let splits = |number: usize| {
         let splits: Vec<Split> = typed.words[number].splits().collect();
-        splits.into_iter().filter_map(|split| key_of(split.longer()))
+        splits
+            .into_iter()
+            .filter_map(|split| split.looked_up().and_then(key_of))
     };
     for number in typed.numbers(Known::Absent) {
         wanted.extend(near(number).map(|(rank, key)| match rank {

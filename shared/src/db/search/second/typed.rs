@@ -96,6 +96,13 @@ impl Split {
         if right > left { &self.right } else { &self.left }
     }
 
+    /// The word that is looked up: the longer one as the vocabulary has it, where a numeral is its digits. `None` if the
+    /// vocabulary has no such words.
+    #[must_use]
+    pub fn looked_up(&self) -> Option<&str> {
+        Some(text::canonical(self.longer())).filter(|word| has_entries(word))
+    }
+
     /// How many letters the shorter one has, and how many more the longer one has.
     #[must_use]
     pub fn lengths(&self) -> (usize, usize) {
@@ -285,6 +292,8 @@ mod tests {
         };
         assert_eq!(split("star", "wars").longer(), "star");
         assert_eq!(split("god", "father").longer(), "father");
+        assert_eq!(split("god", "father").looked_up(), Some("father"));
+        assert_eq!(split("iii", "the").looked_up(), None);
     }
 
     #[test]
