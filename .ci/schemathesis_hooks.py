@@ -27,6 +27,8 @@ NOTATION = re.compile(r"[\[\]{}\"'`“”„‘’«»]")
 FILLERS = "\u115f\u1160\u3164\uffa0"
 # The control characters that a description can't have: all but line breaks and tabs.
 CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# The parameters that are release dates.
+DATES = ("released_from", "released_to")
 BOOLEANS_IN_FORMS = ("true", "1", "on", "yes", "false", "0", "off", "no", "")
 
 
@@ -39,6 +41,9 @@ def before_call(ctx, case, kwargs):
     if case.meta.generation.mode.is_positive:
         if case.query and "cursor" in case.query:
             case.query = with_genuine_cursor(case)
+        if case.query:
+            dates = {name: of_release(value) for name, value in case.query.items() if name in DATES}
+            case.query = {**case.query, **dates}
         if len((case.headers or {}).get("if-match", "")) % 2:
             # Most generated entity tags don't match. About half of them become `*`, which always matches.
             case.headers["if-match"] = "*"
@@ -112,6 +117,13 @@ def is_visible(text):
     return any(unicodedata.category(c)[0] in "LNPS" and c not in FILLERS + "\u2800\U0001d159" for c in text)
 
 
+def of_release(date):
+    """Replaces the year of a date before 1870."""
+    if isinstance(date, str) and date < "1870":
+        return "1972" + date[4:].replace("-02-29", "-02-28")
+    return date
+
+
 def genres(names):
     """The first three names that have a letter, without the signs of a list in another notation."""
     plain = [NOTATION.sub("", CONTROL.sub("", name)).strip()[:30].strip() for name in names]
@@ -133,8 +145,8 @@ def movie(body):
         body["genre"] = ",".join(genres(genre.split(",")))
     elif isinstance(genre, list):
         body["genre"] = genres(",".join(map(str, genre)).split(","))
-    if isinstance(body.get("release_date"), str) and body["release_date"] < "1870":
-        body["release_date"] = "1972" + body["release_date"][4:].replace("-02-29", "-02-28")
+    if "release_date" in body:
+        body["release_date"] = of_release(body["release_date"])
     if isinstance(body.get("cover_image"), str):
         body["cover_image"] = "https://example.org/" + quote(body["cover_image"][8:600])[:2000]
     return body
