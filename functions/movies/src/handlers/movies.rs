@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -22,9 +21,9 @@ use marquee_shared::{
     http::{
         Collection, Form, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams},
-        extract::IfMatch,
         openapi::*,
         query::{CheckedQuery, Params},
+        validators::{Preconditions, movie_tag},
         wire::MovieBody,
     },
 };
@@ -63,7 +62,7 @@ pub(crate) async fn list_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
-) -> Result<Json<Collection<MovieBody>>> {
+) -> Result<Collection<MovieBody>> {
     let (params, mut errors) = params.open();
     let ordering = params.get("ordering").unwrap_or("id");
     let order = errors.take("ordering", parse_order(ordering)).unwrap_or_default();
@@ -76,7 +75,7 @@ pub(crate) async fn list_movies(
         .list_filtered(&filters, order, &page.window, page.limit, caller)
         .await?;
     let slice = MovieBody::slice(slice);
-    Ok(Json(page.collection(&state, count, slice).await?))
+    page.collection(&state, count, slice).await
 }
 
 /// Add a movie
@@ -106,7 +105,7 @@ pub(crate) async fn create_movie(
     let view = state.store.create_movie(&new.fields, owner, favorite).await?;
     let location = format!("/api/movies/{}/", view.movie.id);
     let location = [(header::LOCATION, location)];
-    Ok((StatusCode::CREATED, location, movie_response(view)).into_response())
+    Ok((StatusCode::CREATED, location, movie_response(view)?).into_response())
 }
 
 /// Get a movie
@@ -130,7 +129,7 @@ pub(crate) async fn get_movie(
     _: CheckedQuery,
 ) -> Result<Response> {
     let view = state.store.get_movie(id, caller.map(|c| c.id)).await?;
-    Ok(movie_response(view.ok_or(NO_MOVIE)?))
+    movie_response(view.ok_or(NO_MOVIE)?)
 }
 
 /// Replace a movie
@@ -153,11 +152,11 @@ pub(crate) async fn replace_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
-    if_match: IfMatch,
+    preconditions: Preconditions,
     Form(new): Form<NewMovie>,
 ) -> Result<Response> {
     let decide = |seen: &EditView| {
-        if_match.check(seen.view.movie.version)?;
+        preconditions.check(&seen.view)?;
         let mut fields = new.fields.clone();
         if !new.has_imdb_id_field {
             fields.imdb_id.clone_from(&seen.view.movie.fields.imdb_id);
@@ -190,11 +189,11 @@ pub(crate) async fn update_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
-    if_match: IfMatch,
+    preconditions: Preconditions,
     Form(patch): Form<MoviePatch>,
 ) -> Result<Response> {
     let decide = |seen: &EditView| {
-        if_match.check(seen.view.movie.version)?;
+        preconditions.check(&seen.view)?;
         let fields = patch.apply(&seen.view.movie.fields)?;
         edit(seen, fields, patch.user, patch.favorite)
     };
@@ -221,12 +220,12 @@ pub(crate) async fn delete_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
-    if_match: IfMatch,
+    preconditions: Preconditions,
     _: CheckedQuery,
 ) -> Result<StatusCode> {
     let decide = |seen: &EditView| {
         may_change(seen)?;
-        if_match.check(seen.view.movie.version)
+        preconditions.check(&seen.view)
     };
     state.store.delete_movie(id, caller.id, decide).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -248,7 +247,7 @@ async fn change(
         .store
         .edit_movie(id, caller.id, named, words, decide)
         .await?;
-    Ok(movie_response(view))
+    movie_response(view)
 }
 
 /// Checks that the caller is the owner of the movie or an admin.
@@ -303,14 +302,18 @@ fn no_user() -> Error {
     Error::invalid("user", "There is no user with this id.")
 }
 
-fn movie_response(view: MovieView) -> Response {
-    // A version consists of digits, so this is always a header value.
-    let etag = HeaderValue::from_str(&format!("\"{}\"", view.movie.version));
-    let mut response = Json(MovieBody::from(view)).into_response();
-    if let Ok(etag) = etag {
-        response.headers_mut().insert(header::ETAG, etag);
+/// Returns the movie as the caller sees it, with its tag.
+fn movie_response(view: MovieView) -> Result<Response> {
+    let version = view.movie.version;
+    let body = serde_json::to_vec(&MovieBody::from(view))
+        .map_err(|e| Error::internal(format!("a movie can't be serialized: {e}")))?;
+    let tag = movie_tag(version, &body);
+    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    let mut response = (json, body).into_response();
+    if let Some(tag) = tag {
+        response.headers_mut().insert(header::ETAG, tag);
     }
-    response
+    Ok(response)
 }
 
 fn parse_order(text: &str) -> Result<MovieOrder, &'static str> {
