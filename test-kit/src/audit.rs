@@ -2,6 +2,7 @@
 //!
 //! It scans, which no request does. Where DynamoDB has limits that the embedded engine lacks, it checks them too.
 
+mod idempotency;
 mod newest;
 mod postings;
 mod users;
@@ -196,6 +197,7 @@ impl Items {
                 self.vocabulary.insert(key, item);
             }
             "SESSION" => self.sessions.push((key, item)),
+            "IDEMPOTENCY" => self.kept_answer(&key, item),
             "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
             _ => self.report(format!("{key:?} is of no known class")),
         }

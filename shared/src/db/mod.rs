@@ -41,6 +41,7 @@
 //! | [`attempt_limits`] | when an attempt to sign in must wait |
 //! | [`attempts`] | counting attempts to sign in |
 //! | [`movie`] | movies; reads by id |
+//! | [`idempotency`] | the answers that are kept under idempotency keys |
 //! | `likes_index` | the index of movies by likes; moving movies between its shards |
 //! | [`newest`] | the list of newest movies in a genre's item |
 //! | [`newest_change`] | changes of this list |
@@ -114,6 +115,7 @@ mod failure;
 pub mod favorite;
 pub mod filtered;
 pub mod genre;
+pub mod idempotency;
 pub mod imdb_id;
 pub mod import;
 pub mod index;
