@@ -126,6 +126,8 @@ struct Ready {
     /// The query, or the whole URL of a page.
     query: String,
     body: Option<Value>,
+    /// The idempotency key, if it has one.
+    key: Option<String>,
 }
 
 impl<'a> Measuring<'a> {
@@ -173,6 +175,10 @@ impl<'a> Measuring<'a> {
         } else {
             operation.call(&caller, &ready.subject, &ready.query, ready.body.clone())
         };
+        let call = match &ready.key {
+            Some(key) => call.header("idempotency-key", key),
+            None => call,
+        };
         let answer = call.send().await;
         assert_eq!(
             answer.status, operation.sample.expected[kind],
@@ -214,6 +220,7 @@ impl<'a> Measuring<'a> {
             subject: Subject::of(&Value::Null, &self.user),
             query: String::new(),
             body: None,
+            key: None,
         };
         match case.ask {
             Ask::First(query) => ready.query = self.catalog.named(query)?,
@@ -242,6 +249,14 @@ impl<'a> Measuring<'a> {
             }
             Ask::Addition => ready.body = Some(body(self.catalog.added)),
             Ask::AdditionWithImdbId => ready.body = Some(self.added_with_imdb_id()),
+            Ask::AdditionWithKey | Ask::AdditionReplayed => {
+                ready.body = Some(body(self.catalog.added));
+                ready.key = Some(unused_key());
+            }
+            Ask::ToggleWithKey(name) | Ask::ToggleReplayed(name) => {
+                ready.subject.movie = self.catalog.named(&format!("{{{name}}}"))?;
+                ready.key = Some(unused_key());
+            }
             Ask::AdditionWithNewWord => {
                 let mut added = body(self.catalog.added);
                 added["title"] = json!(self.title_with_new_word());
@@ -277,6 +292,9 @@ impl<'a> Measuring<'a> {
                     .clone_into(&mut ready.subject.refresh);
                 ready.body = self.operation(case.operation).sample.body(&ready.subject);
             }
+        }
+        if matches!(case.ask, Ask::AdditionReplayed | Ask::ToggleReplayed(_)) {
+            self.send(case.operation, true, &ready).await;
         }
         Some(ready)
     }
@@ -321,6 +339,12 @@ impl<'a> Measuring<'a> {
 fn unused_imdb_id() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("tt{:010}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// An idempotency key that no request has had.
+fn unused_key() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("measured-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn body([title, director, genre, release_date]: MovieTexts) -> Value {

@@ -205,3 +205,53 @@ impl Plan for CreatePlan<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        aws::client,
+        clock::Clock,
+        db::{idempotency::KEPT_SECONDS, posting_list::MAX_POSTINGS, transaction::MAX_ACTIONS},
+        domain::{IdempotencyKey, ImdbId},
+    };
+
+    /// A movie with as many postings as a movie can have, in nine new genres, with an IMDb id, a favorite and a key.
+    #[test]
+    fn the_largest_addition_fits_one_transaction() {
+        let store = Store::new(client::local("http://127.0.0.1:1"), "t", Clock::default());
+        let (id, user) = (MovieId::try_from(7).unwrap(), UserId::try_from(1).unwrap());
+        let runs: String = (0..40).filter_map(|n| char::from_u32(0x4E00 + 7 * n)).collect();
+        let genres: Vec<String> = (1..=9).map(|n| format!("g{n}")).collect();
+        let title = (1..=13)
+            .map(|n| format!("w{n}-x{n}"))
+            .collect::<Vec<_>>()
+            .join(" ");
+        let mut fields = MovieFields::of_words(&format!("{title} {runs}"), "A, B, C", &genres.join(","));
+        fields.imdb_id = ImdbId::parse("tt0078748").ok();
+        let key = IdempotencyKey::parse(&[b'k'; 255]).unwrap();
+        let request = KeyedRequest::of_addition(user, &key, &fields, user, true).unwrap();
+        let now = store.clock.now();
+        let mut plan = CreatePlan {
+            movie: store.new_movie(id, &fields, user, Some(user), &now.to_string()),
+            now,
+            favorite_of: Some(user),
+            postings: index::postings(&fields, id),
+            genres: GenreChanges::of_new(&fields, id, std::collections::HashMap::new()),
+            imdb_id: ImdbIdChange::between(id, None, fields.imdb_id.as_ref()),
+            keeping: Keeping::new(Some(&request), now),
+        };
+        assert_eq!(plan.postings.len(), MAX_POSTINGS);
+        let actions = plan.transaction(&store).unwrap().into_actions();
+        // The movie, the number of movies, the favorite, the genres and their number, the IMDb id, the kept answer.
+        assert_eq!(actions.len(), MAX_POSTINGS + 3 + 10 + 1 + 1);
+        assert!(actions.len() <= MAX_ACTIONS);
+        let kept = actions.last().unwrap().put().unwrap().item();
+        let text = |name: &str| kept[name].as_s().map_or(20, String::len);
+        let bytes: usize = kept.keys().map(|name| name.len() + text(name)).sum();
+        assert!(bytes < 1024, "{bytes} bytes, so more than 2 write units");
+        let kept: KeptAnswer = crate::db::item::from_item(kept.clone()).unwrap();
+        assert_eq!(kept.expires, now.0 + KEPT_SECONDS * 1000);
+        assert_eq!(kept.movie, id);
+    }
+}
