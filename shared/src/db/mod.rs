@@ -48,6 +48,7 @@
 //! | [`genre`] | genres, their counts and their newest movies |
 //! | [`imdb_id`] | the movie of each IMDb id |
 //! | [`words`] | a movie's words, and which words of a search match them |
+//! | [`encoded_words`] | all words of a movie as one text, in which a search looks for its terms |
 //! | `vocabulary::pieces` | the pieces of a word, and its entries in the vocabulary |
 //! | `vocabulary::near` | the words near a typed word |
 //! | [`vocabulary`] | the words of the catalog, by which mistyped words are corrected |
@@ -109,6 +110,7 @@ mod cursor_key;
 mod delete_movie;
 pub mod earlier_postings;
 pub mod edit_movie;
+pub mod encoded_words;
 mod entity;
 pub mod expression;
 mod failure;
