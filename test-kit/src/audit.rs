@@ -195,7 +195,9 @@ impl Items {
             "NEAR" => {
                 self.vocabulary.insert(key, item);
             }
-            "SESSION" => self.sessions.push((key, item)),
+            "SESSIONS" => self.sessions.push((key, item)),
+            // Its user may not exist any more: nothing finds it by its user. It ends by its time to live.
+            "SESSION" => {}
             "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
             _ => self.report(format!("{key:?} is of no known class")),
         }
