@@ -196,9 +196,10 @@ impl Items {
             "NEAR" => {
                 self.vocabulary.insert(key, item);
             }
-            "SESSION" => self.sessions.push((key, item)),
             "IDEMPOTENCY" => self.kept_answer(&key, item),
-            "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
+            "SESSIONS" => self.sessions.push((key, item)),
+            // The user of a `SESSION` may not exist any more: nothing finds it by its user. It ends by its time to live.
+            "SESSION" | "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
             _ => self.report(format!("{key:?} is of no known class")),
         }
     }

@@ -17,12 +17,12 @@ use marquee_shared::{
         movie::{MovieItem, TextsBefore},
         posting_keys,
     },
-    domain::{MovieFields, MovieId, Role, Title},
+    domain::{MovieFields, MovieId, Role, Title, UserId},
 };
 use serde_json::{Value, json};
 
 use super::Golden;
-use crate::support::{Call, Caller, PASSWORD, movie, proxy::ProxiedApp};
+use crate::support::{Call, Caller, PASSWORD, layouts::make_sessions_earlier, movie, proxy::ProxiedApp};
 
 /// Longer than the time between two calls of one trip.
 const SIDE_BY_SIDE: Duration = Duration::from_millis(40);
@@ -74,6 +74,7 @@ pub(super) async fn record() -> BTreeMap<String, Golden> {
     reads(&mut recorder, &owner).await;
     unfinished(&mut recorder, &owner).await;
     deletion(&mut recorder, &owner).await;
+    account(&mut recorder, &owner).await;
     sessions(&mut recorder, &owner).await;
     health(&mut recorder).await;
     operator(&mut recorder, &owner).await;
@@ -346,14 +347,77 @@ async fn deletion(recorder: &mut Recorder, owner: &Caller) {
         .await;
 }
 
+/// The owner's sessions, password and names.
+async fn account(recorder: &mut Recorder, owner: &Caller) {
+    let sessions = "/api/users/me/sessions/";
+    let call = owner.get(sessions);
+    let request = format!("GET {sessions}, with two sessions");
+    recorder
+        .send("list_sessions", &["AP-23", "AP-47"], &request, call, 200)
+        .await;
+    let other = owner.in_new_session().await.session().unwrap();
+    let call = owner.delete(&format!("{sessions}{other}/"));
+    let request = "DELETE /api/users/me/sessions/{session}/";
+    recorder
+        .send("end_session", &["AP-22", "AP-23"], request, call, 204)
+        .await;
+    let call = owner.delete(sessions);
+    let request = format!("DELETE {sessions}, with one other session");
+    recorder
+        .send(
+            "end_other_sessions",
+            &["AP-22", "AP-23", "AP-47"],
+            &request,
+            call,
+            204,
+        )
+        .await;
+    owner.in_new_session().await;
+    let body = json!({"current_password": PASSWORD, "new_password": PASSWORD});
+    let call = owner.put("/api/users/me/password/").json(&body);
+    let request = "PUT /api/users/me/password/, with one other session";
+    recorder
+        .send(
+            "change_password",
+            &["AP-18", "AP-23", "AP-47", "AP-48"],
+            request,
+            call,
+            204,
+        )
+        .await;
+    let body = json!({"email": "ellen@example.com", "current_password": PASSWORD});
+    let call = owner.patch("/api/users/me/").json(&body);
+    let request = "PATCH /api/users/me/ with another email";
+    recorder
+        .send(
+            "update_me",
+            &["AP-18", "AP-23", "AP-48", "AP-49"],
+            request,
+            call,
+            200,
+        )
+        .await;
+    // Without the proxy in between: the session is one of an earlier version.
+    let store = recorder.proxied.proxy.store().await;
+    make_sessions_earlier(&store, UserId::try_from(owner.id).unwrap()).await;
+    let call = owner
+        .post("/api/auth/refresh/")
+        .json(&json!({"refresh": owner.refresh}));
+    let request = "POST /api/auth/refresh/, a session of an earlier version";
+    recorder
+        .send("refresh_earlier_session", &["AP-21", "AP-23"], request, call, 200)
+        .await;
+}
+
 async fn sessions(recorder: &mut Recorder, owner: &Caller) {
+    let owner = &owner.in_new_session().await;
     let call = owner
         .post("/api/auth/refresh/")
         .json(&json!({"refresh": owner.refresh}));
     let tokens = recorder
         .send(
             "refresh_session",
-            &["AP-21"],
+            &["AP-21", "AP-23"],
             "POST /api/auth/refresh/",
             call,
             200,
