@@ -34,7 +34,7 @@ impl Files {
         }
     }
 
-    fn put(&self, item: Value) {
+    fn put(&self, item: &Value) {
         let request = json!({"TableName": "tab", "Item": item});
         self.database
             .put_item(serde_json::from_value(request).unwrap())
@@ -101,7 +101,7 @@ fn fill(files: &Files, random: &mut StdRng) {
                 item["by"] = json!({"S": format!("by{}", n % 2)});
                 item["n"] = json!({"N": random.random_range(0..12).to_string()});
             }
-            files.put(item);
+            files.put(&item);
         }
     }
 }
@@ -146,7 +146,7 @@ fn request(random: &mut StdRng) -> (&'static str, Value) {
         json!({"S": "29"}),
         json!({"S": "x"}),
     ];
-    let mut key = |one: &mut dyn FnMut(&[Value]) -> Value| {
+    let key = |one: &mut dyn FnMut(&[Value]) -> Value| {
         let mut key = json!({"pk": one(&texts), "sk": one(&sorts)});
         if one(&[json!(0), json!(1), json!(2), json!(3), json!(4), json!(5)]) == 0 {
             key["more"] = json!({"S": "a"});
@@ -263,7 +263,7 @@ async fn every_read_of_the_functions_is_plain() {
 fn an_answer_that_is_too_large_is_left_to_the_engine() {
     let mut files = Files::new(&create());
     for n in 0..4 {
-        files.put(json!({"pk": {"S": "a"}, "sk": {"S": n.to_string()}, "text": {"S": "x".repeat(350_000)}}));
+        files.put(&json!({"pk": {"S": "a"}, "sk": {"S": n.to_string()}, "text": {"S": "x".repeat(350_000)}}));
     }
     let query = |limit: u32| {
         json!({"TableName": "tab", "Limit": limit, "KeyConditionExpression": "#pk = :pk AND #sk >= :low",
@@ -278,7 +278,7 @@ fn an_answer_that_is_too_large_is_left_to_the_engine() {
 #[test]
 fn a_read_after_a_panic_has_a_snapshot() {
     let mut files = Files::new(&create());
-    files.put(json!({"pk": {"S": "a"}, "sk": {"S": "0"}}));
+    files.put(&json!({"pk": {"S": "a"}, "sk": {"S": "0"}}));
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let _snapshot = Snapshot::begin(&files.reader.storage).unwrap();
         panic!("of this test");
