@@ -194,6 +194,8 @@ pub enum Error {
     Stale,
     /// `412`: another precondition doesn't hold: `If-Match` of a read, or `If-None-Match` of a change.
     PreconditionFailed,
+    /// `422`: the idempotency key was used for another request.
+    KeyReused,
     /// `413`: the body is larger than the limit.
     TooLarge,
     /// `415`: no endpoint accepts a body of this media type.
@@ -271,6 +273,7 @@ impl Error {
             Self::Conflict(_) => "conflict",
             Self::Stale => "stale_precondition",
             Self::PreconditionFailed => "precondition_failed",
+            Self::KeyReused => "idempotency_key_reused",
             Self::TooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::UnsupportedEncoding(_) => "unsupported_content_encoding",

@@ -2,6 +2,7 @@
 //!
 //! It scans, which no request does. Where DynamoDB has limits that the embedded engine lacks, it checks them too.
 
+mod idempotency;
 mod newest;
 mod postings;
 mod users;
@@ -195,8 +196,10 @@ impl Items {
             "NEAR" => {
                 self.vocabulary.insert(key, item);
             }
-            "SESSION" => self.sessions.push((key, item)),
-            "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
+            "IDEMPOTENCY" => self.kept_answer(&key, item),
+            "SESSIONS" => self.sessions.push((key, item)),
+            // The user of a `SESSION` may not exist any more: nothing finds it by its user. It ends by its time to live.
+            "SESSION" | "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
             _ => self.report(format!("{key:?} is of no known class")),
         }
     }

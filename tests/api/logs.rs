@@ -6,7 +6,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,7 +34,7 @@ use crate::support::{
     Answer, Call, Caller, TestApp,
     audit::scan,
     movie,
-    operations::{Operation, operations},
+    operations::{NO_SESSION, Operation, operations},
     proxy::{Fault, ProxiedApp, TABLE_CALLS},
 };
 
@@ -46,13 +49,21 @@ const NO_MOVIE: u64 = 9_007_199_254_740_991;
 
 /// Adds the canary in every header that the test case does not set itself.
 fn with_canary_headers(call: Call) -> Call {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let request = call.0.try_clone().unwrap().build().unwrap();
+    let call = match request.headers().contains_key("idempotency-key") {
+        true => call,
+        false => {
+            let n = NEXT.fetch_add(1, Ordering::Relaxed);
+            call.header("idempotency-key", &format!("canary-{n}"))
+        }
+    };
     call.header("x-request-id", "canary-request-id")
         .header("user-agent", "canary/1.0")
         .header("cookie", "session=canary")
         .header("referer", "https://canary.example/reset?token=canary")
         .header("x-forwarded-for", "canary, 203.0.113.7")
         .header("x-api-key", "canary")
-        .header("idempotency-key", "canary")
         .header("accept-language", "canary")
 }
 
@@ -140,7 +151,13 @@ impl Fixture {
     async fn new(app: &TestApp, tokens: &mut BTreeSet<String>) -> Self {
         let member = register(app, "Canary.Member").await;
         let owner = register(app, "Canary.Owner").await;
-        let movie = owner.add(&stored_movie()).await;
+        let movie = owner.post("/api/movies/").json(&stored_movie());
+        let movie = movie
+            .header("idempotency-key", USED_KEY)
+            .send()
+            .await
+            .is(201)
+            .body;
         let mut other = stored_movie();
         other["imdb_id"] = json!(TAKEN_IMDB_ID);
         owner.add(&other).await;
@@ -153,15 +170,29 @@ impl Fixture {
         }
     }
 
+    /// Returns a request about the owner's account that changes nothing but what a test doesn't need.
+    fn account_call(&self, operation: &Operation) -> Call {
+        let body = json!({"current_password": CANARY_PASSWORD, "new_password": CANARY_PASSWORD});
+        let path = operation.path_of("1", NO_SESSION);
+        self.owner
+            .call(operation.method.parse().unwrap(), &path)
+            .json(&body)
+    }
+
     /// Returns a request of this operation whose answer has this status. Returns `None` if only the table or a throttle
     /// causes that status.
     fn request_answered_with(&self, operation: &Operation, status: u16) -> Option<Call> {
         let has_body =
             ["POST", "PUT", "PATCH"].contains(&&*operation.method) && !operation.path.ends_with("/favorite/");
         let good = |caller: &Caller| operation.request(caller, &self.movie["id"], &self.anonymous);
-        let path = operation.path.replace("{id}", &self.movie["id"].to_string());
+        let path = operation.path_of(&self.movie["id"].to_string(), NO_SESSION);
         let method = || operation.method.parse::<Method>().unwrap();
         Some(match status {
+            404 if operation.id == "end_session" => self.owner.call(method(), &path),
+            409 if operation.id == "update_me" => {
+                let body = json!({"username": self.member.username, "current_password": CANARY_PASSWORD});
+                self.owner.call(method(), &path).json(&body)
+            }
             400 if has_body => self.owner.call(method(), &path).body(
                 "application/json",
                 r#"{"username": ["canary"], "password": "canary", "title": {"canary": 1}, "refresh": "canary", "canary"#,
@@ -202,6 +233,10 @@ impl Fixture {
                 .owner
                 .call(method(), &path)
                 .body("application/x-canary", CANARY),
+            422 => {
+                let call = operation.request(&self.owner, &self.movie["id"], &self.anonymous);
+                call.header("idempotency-key", USED_KEY)
+            }
             429 | 503 => return None,
             other => panic!("{}: no request for status {other}", operation.id),
         })
@@ -230,6 +265,9 @@ async fn register(app: &TestApp, username: &str) -> Caller {
         ..app.anonymous()
     }
 }
+
+/// The idempotency key of the request that added the stored movie.
+const USED_KEY: &str = "the-used-canary";
 
 /// The IMDb id of a stored movie.
 const TAKEN_IMDB_ID: &str = "tt9999999";
@@ -293,6 +331,7 @@ async fn nothing_that_a_client_sent_is_in_the_log_or_in_an_error_answer() {
             "log_in" => fixture.anonymous.post("/api/auth/login/").json(&json!({
                 "username": guest.username, "password": CANARY_PASSWORD,
             })),
+            "update_me" | "change_password" => fixture.account_call(operation),
             "search_movies" => fixture.owner.get("/api/movies/search/?q=canary"),
             "list_movies" => fixture.owner.get("/api/movies/?genre=canary+drama"),
             _ => operation.request(&fixture.owner, &movie["id"], &guest),
@@ -417,9 +456,14 @@ async fn nothing_stored_is_in_the_log_when_an_item_cannot_be_decoded() {
                 "log_in" => fixture.anonymous.post("/api/auth/login/").json(&json!({
                     "username": fixture.owner.username, "password": CANARY_PASSWORD,
                 })),
+                "update_me" | "change_password" => fixture.account_call(&operation),
                 "search_movies" => fixture.owner.get("/api/movies/search/?q=canary"),
                 // The next requests need the movie and the session.
                 "delete_movie" | "log_out" => continue,
+                "create_movie" => {
+                    let call = fixture.owner.post("/api/movies/").json(&stored_movie());
+                    call.header("idempotency-key", USED_KEY)
+                }
                 _ => operation.request(&fixture.owner, &fixture.movie["id"], &fixture.owner),
             };
             // The answer may be a 500, which `Call::send` does not accept.
@@ -438,7 +482,15 @@ async fn nothing_stored_is_in_the_log_when_an_item_cannot_be_decoded() {
         }
     }
     assert_no_secrets("the log", &log.text(), &tokens);
-    let noticed = ["GENRES", "LOGIN", "META", "MOVIES", "SESSION", "USERS"];
+    let noticed = [
+        "GENRES",
+        "IDEMPOTENCY",
+        "LOGIN",
+        "META",
+        "MOVIES",
+        "SESSIONS",
+        "USERS",
+    ];
     assert!(
         noticed.iter().all(|class| unreadable.contains(class)),
         "{unreadable:?}"

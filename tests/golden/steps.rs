@@ -17,12 +17,12 @@ use marquee_shared::{
         movie::{MovieItem, TextsBefore},
         posting_keys,
     },
-    domain::{MovieFields, MovieId, Role, Title},
+    domain::{MovieFields, MovieId, Role, Title, UserId},
 };
 use serde_json::{Value, json};
 
 use super::Golden;
-use crate::support::{Call, Caller, PASSWORD, movie, proxy::ProxiedApp};
+use crate::support::{Call, Caller, PASSWORD, layouts::make_sessions_earlier, movie, proxy::ProxiedApp};
 
 /// Longer than the time between two calls of one trip.
 const SIDE_BY_SIDE: Duration = Duration::from_millis(40);
@@ -74,9 +74,11 @@ pub(super) async fn record() -> BTreeMap<String, Golden> {
     reads(&mut recorder, &owner).await;
     unfinished(&mut recorder, &owner).await;
     deletion(&mut recorder, &owner).await;
+    account(&mut recorder, &owner).await;
     sessions(&mut recorder, &owner).await;
     health(&mut recorder).await;
     operator(&mut recorder, &owner).await;
+    keys_of_requests(&mut recorder).await;
     recorder.golden
 }
 
@@ -345,14 +347,77 @@ async fn deletion(recorder: &mut Recorder, owner: &Caller) {
         .await;
 }
 
+/// The owner's sessions, password and names.
+async fn account(recorder: &mut Recorder, owner: &Caller) {
+    let sessions = "/api/users/me/sessions/";
+    let call = owner.get(sessions);
+    let request = format!("GET {sessions}, with two sessions");
+    recorder
+        .send("list_sessions", &["AP-23", "AP-47"], &request, call, 200)
+        .await;
+    let other = owner.in_new_session().await.session().unwrap();
+    let call = owner.delete(&format!("{sessions}{other}/"));
+    let request = "DELETE /api/users/me/sessions/{session}/";
+    recorder
+        .send("end_session", &["AP-22", "AP-23"], request, call, 204)
+        .await;
+    let call = owner.delete(sessions);
+    let request = format!("DELETE {sessions}, with one other session");
+    recorder
+        .send(
+            "end_other_sessions",
+            &["AP-22", "AP-23", "AP-47"],
+            &request,
+            call,
+            204,
+        )
+        .await;
+    owner.in_new_session().await;
+    let body = json!({"current_password": PASSWORD, "new_password": PASSWORD});
+    let call = owner.put("/api/users/me/password/").json(&body);
+    let request = "PUT /api/users/me/password/, with one other session";
+    recorder
+        .send(
+            "change_password",
+            &["AP-18", "AP-23", "AP-47", "AP-48"],
+            request,
+            call,
+            204,
+        )
+        .await;
+    let body = json!({"email": "ellen@example.com", "current_password": PASSWORD});
+    let call = owner.patch("/api/users/me/").json(&body);
+    let request = "PATCH /api/users/me/ with another email";
+    recorder
+        .send(
+            "update_me",
+            &["AP-18", "AP-23", "AP-48", "AP-49"],
+            request,
+            call,
+            200,
+        )
+        .await;
+    // Without the proxy in between: the session is one of an earlier version.
+    let store = recorder.proxied.proxy.store().await;
+    make_sessions_earlier(&store, UserId::try_from(owner.id).unwrap()).await;
+    let call = owner
+        .post("/api/auth/refresh/")
+        .json(&json!({"refresh": owner.refresh}));
+    let request = "POST /api/auth/refresh/, a session of an earlier version";
+    recorder
+        .send("refresh_earlier_session", &["AP-21", "AP-23"], request, call, 200)
+        .await;
+}
+
 async fn sessions(recorder: &mut Recorder, owner: &Caller) {
+    let owner = &owner.in_new_session().await;
     let call = owner
         .post("/api/auth/refresh/")
         .json(&json!({"refresh": owner.refresh}));
     let tokens = recorder
         .send(
             "refresh_session",
-            &["AP-21"],
+            &["AP-21", "AP-23"],
             "POST /api/auth/refresh/",
             call,
             200,
@@ -370,6 +435,49 @@ async fn health(recorder: &mut Recorder) {
     let call = recorder.proxied.app.anonymous().get("/api/health/");
     recorder
         .send("get_health", &["AP-32"], "GET /api/health/", call, 200)
+        .await;
+}
+
+/// Requests with an `Idempotency-Key`, by a user of their own.
+async fn keys_of_requests(recorder: &mut Recorder) {
+    let user = recorder.proxied.app.register("lambert").await;
+    let stalker = movie("Stalker", "Andrei Tarkovsky", "Sci-Fi", "1979-05-25");
+    let create = || {
+        let call = user.post("/api/movies/").json(&stalker);
+        call.header("idempotency-key", "a")
+    };
+    let request = "POST /api/movies/ with an `Idempotency-Key`";
+    let patterns = ["AP-10", "AP-37", "AP-40", "AP-41", "AP-46"];
+    let added = recorder
+        .send("create_movie_with_key", &patterns, request, create(), 201)
+        .await;
+    let request = "the same request again";
+    let patterns = ["AP-10", "AP-37", "AP-46"];
+    recorder
+        .send(
+            "create_movie_again_with_its_key",
+            &patterns,
+            request,
+            create(),
+            201,
+        )
+        .await;
+    let path = format!("/api/movies/{}/favorite/", added["id"]);
+    let toggle = || user.post(&path).header("idempotency-key", "b");
+    let request = "POST /api/movies/4/favorite/ with an `Idempotency-Key`";
+    let patterns = ["AP-13", "AP-46"];
+    recorder
+        .send("toggle_favorite_with_key", &patterns, request, toggle(), 200)
+        .await;
+    let request = "the same request again";
+    recorder
+        .send(
+            "toggle_favorite_again_with_its_key",
+            &["AP-46"],
+            request,
+            toggle(),
+            200,
+        )
         .await;
 }
 

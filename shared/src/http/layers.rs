@@ -26,18 +26,13 @@ use crate::{
     error::{Error, LogText},
     http::{
         caching::{self, cached, merge_vary},
+        idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED},
         problem::Problem,
     },
 };
 
 /// The header that carries a request's id on every response.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The header that names a request, so that repeating it changes nothing more.
-pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// The header of an answer that was made for an earlier request with the same [`IDEMPOTENCY_KEY`].
-pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The header with CloudFront's secret key. It proves that the request came through CloudFront.
 pub const EDGE_KEY: HeaderName = HeaderName::from_static("x-edge-key");

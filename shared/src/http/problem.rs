@@ -90,6 +90,7 @@ impl Error {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Stale | Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType | Self::UnsupportedEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -124,6 +125,9 @@ impl Error {
             }
             Self::PreconditionFailed => {
                 "A precondition of the request, `If-Match` or `If-None-Match`, does not hold.".into()
+            }
+            Self::KeyReused => {
+                "This `Idempotency-Key` was used for another request; use a new key for each request.".into()
             }
             Self::TooLarge => {
                 let limit = MAX_BODY_BYTES / 1024;
