@@ -5,7 +5,10 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use marquee::server::{self, Catalog, Functions, Options, Place, Running};
+use marquee::{
+    mail::Mails,
+    server::{self, Catalog, Functions, Options, Place, Running},
+};
 use marquee_shared::{clock::Clock, config::Config, domain::Role};
 use reqwest::StatusCode;
 use serde_json::json;
@@ -71,6 +74,7 @@ impl Default for Builder {
                 place: Place::Memory,
                 dynamodb_endpoint: true,
                 catalog: Catalog::None,
+                mails: Mails::Sent,
                 config: Config::default(),
                 clock: Clock::default(),
             },

@@ -283,7 +283,7 @@ pub(crate) async fn get_jwks(State(state): State<AuthState>, _: CheckedQuery) ->
 }
 
 /// Counts this attempt against the limit of its source address, when there is one.
-async fn count_address(app: &AppState, address: &SourceAddress) -> Result<()> {
+pub(crate) async fn count_address(app: &AppState, address: &SourceAddress) -> Result<()> {
     let limit = app.config.throttle.address_per_minute;
     if limit == 0 || address.0.is_none() {
         return Ok(());

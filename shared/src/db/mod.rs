@@ -40,6 +40,8 @@
 //! | [`session`] | sessions |
 //! | [`attempt_limits`] | when an attempt to sign in must wait |
 //! | [`attempts`] | counting attempts to sign in |
+//! | [`outbox`] | mails that were asked for and not sent yet |
+//! | [`password_reset`] | password reset tokens |
 //! | [`movie`] | movies; reads by id |
 //! | `likes_index` | the index of movies by likes; moving movies between its shards |
 //! | [`newest`] | the list of newest movies in a genre's item |
@@ -130,7 +132,9 @@ pub mod new_words;
 pub mod newest;
 pub mod newest_change;
 mod optimistic;
+pub mod outbox;
 pub mod page;
+pub mod password_reset;
 pub mod posting;
 pub mod posting_keys;
 pub mod posting_list;
