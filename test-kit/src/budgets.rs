@@ -74,6 +74,8 @@ pub enum Ask {
     DeletionWithImdbId,
     /// The sample request, with a session that was just opened.
     Sample,
+    /// The sample request, with a password reset token that was just made.
+    ResetToken,
 }
 
 /// A request that is measured.
@@ -140,6 +142,14 @@ const fn session(name: &'static str, operation: &'static str, calls: [usize; 2],
     Case {
         signed_in: false,
         ..write(name, operation, Ask::Sample, calls, [writes, 0.0])
+    }
+}
+
+/// A password reset, by an anonymous caller.
+const fn reset(name: &'static str, operation: &'static str, calls: [usize; 2], writes: f64) -> Case {
+    Case {
+        ask: Ask::ResetToken,
+        ..session(name, operation, calls, writes)
     }
 }
 
@@ -286,6 +296,8 @@ pub const CASES: &[Case] = &[
     session("login",                                          "log_in",          [3, 3], 3.0),
     session("refresh",                                        "refresh_session", [1, 0], 1.0),
     session("logout",                                         "log_out",         [1, 0], 1.0),
+    session("ask for a password reset",                       "request_password_reset", [3, 1], 3.0),
+    reset(  "reset a password",                               "confirm_password_reset", [3, 4], 12.0),
     read("public keys",                                       "get_jwks",    First(""), 1, 1.0),
     read("health",                                            "get_health",  First(""), 1, 0.5),
     // It is part of the program.

@@ -23,13 +23,14 @@ use tokio::sync::OnceCell;
 use super::sweep::put_favorites;
 use crate::{
     api::{last_page, pages, with_changes},
-    support::{Caller, PASSWORD, TestApp, movie, tokens::without_user},
+    support::{Caller, PASSWORD, TestApp, mail::token_in, movie, tokens::without_user},
 };
 
 /// The functions, and the prefix of each function's logical ids in the template.
-const FUNCTIONS: [(&str, &str); 5] = [
+const FUNCTIONS: [(&str, &str); 6] = [
     ("auth", "Auth"),
     ("docs", "Docs"),
+    ("mail", "Mail"),
     ("movies", "Movies"),
     ("sweep", "Sweep"),
     ("users", "Users"),
@@ -55,6 +56,7 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         })
         .await;
         sign_in_and_out(&app, data.path()).await;
+        reset_passwords(&app).await;
         let (owner, admin) = (app.member().await, app.admin().await);
         let movies = add_movies(&owner, &admin).await;
         browse(&app, &owner).await;
@@ -142,6 +144,31 @@ async fn sign_in_and_out(app: &TestApp, data: &Path) {
     let other = app.member().await;
     let body = json!({"refresh": other.refresh});
     other.post("/api/auth/logout/").json(&body).send().await.is(204);
+}
+
+/// Asks for password resets of a user and of nobody, resets a password, and tries a used token.
+async fn reset_passwords(app: &TestApp) {
+    let user = app.member().await;
+    let path = "/api/auth/password-reset/";
+    let address = format!("{}@example.com", user.username);
+    for email in ["nobody@example.com", &address] {
+        let body = json!({"email": email});
+        user.post(path).json(&body).send().await.is(202);
+    }
+    let token = token_in(&app.mails(&address, 1).await[0]);
+    for status in [204, 400] {
+        let body = json!({"token": token, "password": PASSWORD});
+        let call = user.post(&format!("{path}confirm/")).json(&body);
+        call.send().await.is(status);
+    }
+    // Of many at once, all but nine must wait, and are checked again before they are refused.
+    let strangers: Vec<Caller> = (1..=12).map(|n| app.anonymous().at([127, 0, 2, n])).collect();
+    let requests = strangers.iter().flat_map(|stranger| [stranger; 9]);
+    let requests = requests.map(|stranger| {
+        let body = json!({"email": "nobody@example.com"});
+        stranger.post(path).json(&body).send()
+    });
+    assert!(join_all(requests).await.iter().any(|answer| answer.status == 429));
 }
 
 /// Returns a hash of the password with weak parameters.
@@ -422,6 +449,16 @@ fn every_function_has_its_own_role_and_logs_and_only_auth_reads_secrets() {
             ["logs:CreateLogStream", "logs:PutLogEvents"]
                 .map(|action| (action.to_owned(), format!("{prefix}Logs"))),
         );
+        if name == "mail" {
+            let stream = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
+            others.extend(stream.map(|action| (format!("dynamodb:{action}"), "Table.StreamArn".to_owned())));
+            others.insert(("sqs:SendMessage".to_owned(), "MailFailures".to_owned()));
+            // Only this function may send mail, and only from one address.
+            others.extend(["SendEmail", "SendRawEmail"].map(|action| {
+                let sender = "identity/${MailFrom} from no-reply@marquee.invalid";
+                (format!("ses:{action}"), sender.to_owned())
+            }));
+        }
         if name == "auth" {
             others.extend(
                 ["SigningSecret", "RefreshSecret"]
@@ -471,9 +508,24 @@ fn only_auth_accesses_logins_sessions_and_attempts_and_publishes_keys() {
         let keys: KeyPattern = keys.parse().unwrap();
         who(&|grant| grant.keys == keys)
     };
-    for keys in ["LOGIN#*", "SESSION#*", "ATTEMPTS#*"] {
+    for keys in ["SESSION#*", "ATTEMPTS#*"] {
         assert_eq!(about(keys), ["auth"], "{keys}");
     }
+    // The mail function looks up an address, makes a reset token and removes the mail. It changes no login and no session.
+    let of_mail = |grant: &Grant| grants(&roles["mail"]).contains(grant);
+    for keys in ["LOGIN#*", "OUTBOX#*", "RESET#*"] {
+        assert_eq!(about(keys), ["auth", "mail"], "{keys}");
+    }
+    for (action, keys) in [
+        (Action::GetItem, "LOGIN#*"),
+        (Action::GetItem, "OUTBOX#*"),
+        (Action::GetItem, "USERS#*"),
+        (Action::PutItem, "RESET#*"),
+        (Action::DeleteItem, "OUTBOX#*"),
+    ] {
+        assert!(of_mail(&grant(action, Target::Table, keys)), "{action} {keys}");
+    }
+    assert_eq!(grants(&roles["mail"]).len(), 5);
     let keys: KeyPattern = "KEYS".parse().unwrap();
     assert_eq!(about("KEYS"), ["auth", "movies", "users"]);
     let writes_keys = who(&|grant| grant.keys == keys && grant.action != Action::Query);

@@ -88,6 +88,11 @@ pub const SCENARIO: &[(&str, u16)] = &[
     ("movies/get_movie_gone",               404),
     ("auth/log_out_no_slash",               204),
     ("auth/refresh_session_ended",          401),
+    // A token of no mail.
+    ("auth/request_password_reset",         202),
+    ("auth/request_password_reset_no_slash", 202),
+    ("auth/confirm_password_reset",         400),
+    ("auth/confirm_password_reset_no_slash", 400),
 ];
 
 /// The tokens and the cursor of earlier answers, which later events need.

@@ -40,7 +40,7 @@ use crate::{
 const JWKS_CACHE: &str = "public, max-age=60";
 
 /// How long a sign-in waits for writes that it can do without.
-const NOTED_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const NOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The answer to a failed sign-in. It doesn't say whether the username or the password is wrong.
 const NOT_SIGNED_IN: Error = Error::unauthenticated("The username or password is incorrect.");

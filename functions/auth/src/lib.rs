@@ -24,6 +24,7 @@ marquee_shared::operations! {
     "/api/auth/refresh/" => post: refresh_session;
     "/api/auth/logout/" => post: log_out;
     "/api/auth/password-reset/" => post: request_password_reset;
+    "/api/auth/password-reset/confirm/" => post: confirm_password_reset;
     // The route has a trailing slash like every other. The documented path has none, as usual for a file.
     "/.well-known/jwks.json/" => get: get_jwks;
 }

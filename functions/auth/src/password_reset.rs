@@ -2,9 +2,16 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use marquee_shared::{
-    Error, Result,
-    auth::RejectInvalidToken,
-    db::attempts::{Attempt, Claim},
+    AppState, Error, Result,
+    auth::{RejectInvalidToken, password, reset::ResetToken},
+    db::{
+        attempts::{Attempt, Claim},
+        password_change::{NewPassword, PasswordChange},
+        retry::within,
+        user::UserItem,
+    },
+    domain::{Email, Username, username::fold_name},
+    error::FieldErrors,
     http::{
         Form,
         extract::SourceAddress,
@@ -12,12 +19,13 @@ use marquee_shared::{
             BadRequest, NoMail, TooLarge, TooManyRequests, Unauthenticated, Unavailable, UnsupportedMediaType,
         },
     },
+    telemetry,
 };
 
 use crate::{
     AuthState,
-    handlers::count_address,
-    wire::{ResetAskedBody, ResetRequestBody},
+    handlers::{NOTED_WITHIN, count_address},
+    wire::{ResetAskedBody, ResetBody, ResetRequestBody},
 };
 
 /// Ask for a password reset
@@ -66,4 +74,88 @@ pub(crate) async fn request_password_reset(
     store.ask_for_reset(&body.email).await?;
     tracing::info!(event = "password_reset_asked");
     Ok((StatusCode::ACCEPTED, Json(ResetAskedBody::default())))
+}
+
+/// Reset a password
+///
+/// Sets a new password by the token of a mail, or of the operator's command `marquee reset-password`. Every session of the user
+/// ends, and every reset token of the user stops working. Access tokens stay valid until they expire.
+#[utoipa::path(
+    post,
+    path = "/api/auth/password-reset/confirm/",
+    tag = "auth",
+    request_body = ResetBody,
+    responses(
+        (status = 204, description = "The user has the new password, and no session."),
+        BadRequest, Unauthenticated, TooLarge, UnsupportedMediaType, TooManyRequests, Unavailable,
+    )
+)]
+pub(crate) async fn confirm_password_reset(
+    State(state): State<AuthState>,
+    _: RejectInvalidToken,
+    address: SourceAddress,
+    Form(body): Form<ResetBody>,
+) -> Result<StatusCode> {
+    let store = &state.app.store;
+    let token = ResetToken::parse(body.token.expose());
+    let (counted, user) = tokio::join!(count_address(&state.app, &address), async {
+        match &token {
+            Some(token) => store.reset_by(token).await,
+            None => Ok(None),
+        }
+    });
+    counted?;
+    let (Some(token), Some(user)) = (token, user?) else {
+        tracing::warn!(event = "password_reset_refused");
+        return Err(no_good());
+    };
+    let username = Username::parse(&user.username).ok();
+    let email = Email::parse(&user.email).ok();
+    let mut errors = FieldErrors::default();
+    let password = body.password.unlike(username.as_ref(), email.as_ref());
+    let password = errors.take("password", password);
+    errors.check()?;
+    let password = password.ok_or_else(|| Error::internal("a password without an error is missing"))?;
+    // Only now, because hashing takes time, and whoever has no token must not cause it.
+    let hash = password::hash(password).await?;
+    let new = NewPassword {
+        hash: &hash,
+        known: None,
+        keep: None,
+        also: vec![store.use_reset_token(&token)?],
+    };
+    match store.set_password(user.id, &new).await? {
+        PasswordChange::Made => {}
+        // Another request has used the token, or has asked for a new one, or has deleted the account.
+        PasswordChange::Refused | PasswordChange::NoUser => return Err(no_good()),
+        PasswordChange::Outdated => return Err(Error::internal("a version that wasn't given is outdated")),
+    }
+    forget_attempts(&state.app, &user, &address).await;
+    tracing::info!(event = "password_reset", user = user.id.get());
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The error for a token that is not good, for any reason.
+fn no_good() -> Error {
+    Error::invalid("token", "This token is wrong, was used or is too old.")
+}
+
+/// Forgets the attempts to sign in from this address, as a sign-in does: whoever has forgotten a password has tried several. It may
+/// fail, and then the user waits.
+async fn forget_attempts(app: &AppState, user: &UserItem, address: &SourceAddress) {
+    let network = address.network();
+    let names = [fold_name(&user.username), fold_name(&user.email)];
+    let [by_username, by_email] = names.map(|name| Attempt::new(&name, &network));
+    let forgotten = within(NOTED_WITHIN, async {
+        tokio::try_join!(
+            app.store.record_sign_in(&by_username, user.id, None),
+            app.store.record_sign_in(&by_email, user.id, None),
+        )
+    });
+    if let Err(error) = forgotten.await {
+        telemetry::warn(
+            &error,
+            "the attempts to sign in before a password reset stay counted",
+        );
+    }
 }

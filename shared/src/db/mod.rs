@@ -134,6 +134,7 @@ pub mod newest_change;
 mod optimistic;
 pub mod outbox;
 pub mod page;
+pub mod password_change;
 pub mod password_reset;
 pub mod posting;
 pub mod posting_keys;
