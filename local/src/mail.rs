@@ -201,11 +201,8 @@ pub(crate) fn noticing(routers: &mut HashMap<String, Router>) -> Arc<Notify> {
 
 /// Returns the mail function with this mailbox. Mails link to the server's own address, unless `PUBLIC_URL` is set. `None` if
 /// no sender is configured.
-pub(crate) fn function(
-    state: &AppState,
-    address: SocketAddr,
-    mailbox: Mailbox,
-) -> Option<MailFunction<Postman>> {
+#[must_use]
+pub fn function(state: &AppState, address: SocketAddr, mailbox: Mailbox) -> Option<MailFunction<Postman>> {
     let config = &state.config;
     let own = || format!("http://{address}");
     let settings = Settings {

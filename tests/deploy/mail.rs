@@ -42,6 +42,7 @@ fn email_of(caller: &Caller) -> String {
 
 /// Asks for mails, and returns their items in this order.
 async fn ask(app: &TestApp, emails: &[&str]) -> Vec<Key> {
+    let earlier = outbox(&app.running.state.store).await;
     let mut asked: Vec<Key> = Vec::new();
     for email in emails {
         let body = json!({"email": email});
@@ -50,7 +51,7 @@ async fn ask(app: &TestApp, emails: &[&str]) -> Vec<Key> {
         let new = outbox(&app.running.state.store).await;
         asked.extend(
             new.into_iter()
-                .filter(|key| !asked.contains(key))
+                .filter(|key| !asked.contains(key) && !earlier.contains(key))
                 .collect::<Vec<_>>(),
         );
         app.clock.advance(1);
@@ -191,11 +192,7 @@ async fn a_table_that_fails_delays_a_mail_and_loses_none() {
     {
         let keys = ask(app, &[&email_of(&user)]).await;
         proxied.proxy.inject("*", 0..2, fault);
-        assert_eq!(
-            invoke(&function, &keys[keys.len() - 1..]).await,
-            None,
-            "{fault:?}"
-        );
+        assert_eq!(invoke(&function, &keys).await, None, "{fault:?}");
         proxied.proxy.clear_faults();
         assert_eq!(ses.sent().len(), sent + 2 + n, "{fault:?}");
     }

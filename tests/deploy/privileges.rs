@@ -376,15 +376,13 @@ async fn a_missing_or_superfluous_action_or_key_of_a_role_is_noticed() {
                 serde_norway::to_string(&template).unwrap()
             };
             let statement = statements(&mut template.clone(), &role)[at].clone();
-            for (n, action) in list(&statement["Action"]).iter().enumerate() {
-                if action.as_str().unwrap().starts_with("dynamodb:") {
-                    actions += 1;
-                    let text = changed(&|statement| remove(&mut statement["Action"], n));
-                    notices(function, &text, &format!("without {action:?} of statement {at}"));
-                }
-            }
-            if statement.get("Condition").is_none() {
+            if !is_about_keys(&statement) {
                 continue;
+            }
+            for (n, action) in list(&statement["Action"]).iter().enumerate() {
+                actions += 1;
+                let text = changed(&|statement| remove(&mut statement["Action"], n));
+                notices(function, &text, &format!("without {action:?} of statement {at}"));
             }
             let count = list(leading_keys(&mut statement.clone())).len();
             for n in 0..count {
@@ -410,6 +408,12 @@ fn statements<'a>(template: &'a mut Value, role: &str) -> &'a mut Vec<Value> {
     policy["Statement"].as_sequence_mut().unwrap()
 }
 
+/// Whether a statement is about keys of the table, and not about its stream or another service.
+fn is_about_keys(statement: &Value) -> bool {
+    let condition = statement.get("Condition");
+    condition.is_some_and(|condition| condition.get("ForAllValues:StringLike").is_some())
+}
+
 fn leading_keys(statement: &mut Value) -> &mut Value {
     &mut statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
 }
@@ -431,7 +435,7 @@ fn remove(value: &mut Value, at: usize) {
 /// Removes statements without an action or a key, which are not valid.
 fn drop_empty(statements: &mut Vec<Value>) {
     statements.retain_mut(|statement| {
-        let has_keys = statement.get("Condition").is_none() || !list(leading_keys(statement)).is_empty();
+        let has_keys = !is_about_keys(statement) || !list(leading_keys(statement)).is_empty();
         has_keys && !list(&statement["Action"]).is_empty()
     });
 }

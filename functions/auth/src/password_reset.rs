@@ -1,6 +1,10 @@
 //! The operations that reset a forgotten password.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::{FromRequestParts, State},
+    http::{StatusCode, request::Parts},
+};
 use marquee_shared::{
     AppState, Error, Result,
     auth::{RejectInvalidToken, password, reset::ResetToken},
@@ -28,6 +32,20 @@ use crate::{
     wire::{ResetAskedBody, ResetBody, ResetRequestBody},
 };
 
+/// Refuses every request where no mail is configured, whatever its body is.
+pub(crate) struct MailIsConfigured;
+
+impl FromRequestParts<AuthState> for MailIsConfigured {
+    type Rejection = Error;
+
+    async fn from_request_parts(_: &mut Parts, state: &AuthState) -> Result<Self> {
+        match state.app.config.mail_from {
+            Some(_) => Ok(Self),
+            None => Err(Error::NO_MAIL),
+        }
+    }
+}
+
 /// Ask for a password reset
 ///
 /// Sends a mail with a one-time token to the account with this email, if there is one. The answer and its time are the same
@@ -49,12 +67,10 @@ use crate::{
 pub(crate) async fn request_password_reset(
     State(state): State<AuthState>,
     _: RejectInvalidToken,
+    _: MailIsConfigured,
     address: SourceAddress,
     Form(body): Form<ResetRequestBody>,
 ) -> Result<(StatusCode, Json<ResetAskedBody>)> {
-    if state.app.config.mail_from.is_none() {
-        return Err(Error::NO_MAIL);
-    }
     let store = &state.app.store;
     let attempt = Attempt::to_reset(&body.email.folded(), &address.network());
     let (counted, standing) =

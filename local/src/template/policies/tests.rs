@@ -253,7 +253,10 @@ fn a_resource_that_is_neither_the_table_nor_an_index_of_it_is_refused() {
     let cases = [
         ("\"*\"", unknown),
         ("\"arn:aws:dynamodb:*:*:table/movies\"", unknown),
-        ("!GetAtt Movies.StreamArn", unknown),
+        (
+            "!GetAtt Movies.StreamArn",
+            "the condition on the stream isn't supported",
+        ),
         ("!GetAtt Other.Arn", unknown),
         ("!GetAtt Logs.Arn", "Logs isn't the table"),
         ("!Ref Movies", "!Ref Movies isn't an ARN"),
