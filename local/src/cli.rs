@@ -260,6 +260,11 @@ impl Serve {
             table: self.table.table,
             ..Config::from_env()?
         };
+        let endpoint = match &place {
+            Place::Endpoint { url, .. } => Some(url.as_str()),
+            Place::Memory | Place::Data(_) => None,
+        };
+        let mails = Mails::with_table_at(endpoint, &config);
         let shutdown = server::stop_signal().map_err(StartError::Signals)?;
         let mut shutdown = std::pin::pin!(shutdown);
         if let Some(warning) = warning_of(self.host) {
@@ -271,7 +276,7 @@ impl Serve {
             place,
             dynamodb_endpoint: !self.no_dynamodb_endpoint,
             catalog,
-            mails: Mails::Sent,
+            mails,
             config,
             clock: Clock::default(),
         });

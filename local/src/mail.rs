@@ -17,6 +17,7 @@ use axum::{Router, extract::Request, middleware::Next};
 use marquee_mail::{Mail, MailFunction, Mailer, Settings, StreamEvent};
 use marquee_shared::{
     AppState, Error, Result,
+    aws::client::is_loopback,
     clock::{Clock, Instant},
     config::Config,
     db::{Store, outbox::LANES},
@@ -52,13 +53,27 @@ pub enum Mails {
     /// They are written to files, or kept in memory.
     #[default]
     Sent,
-    /// They stay in the outbox. For measurements of requests, which the mail function would disturb.
+    /// They stay in the outbox, for the mail function of a deployment. Also for measurements, which the function here would
+    /// disturb.
     LeftInOutbox,
     /// None can be asked for.
     Off,
 }
 
 impl Mails {
+    /// Returns what becomes of mails by default, with the table at this DynamoDB endpoint.
+    ///
+    /// On another machine it may be a deployed table, whose mails are not for this machine. With `MAIL_FROM`, its mail function
+    /// sends them.
+    #[must_use]
+    pub fn with_table_at(endpoint: Option<&str>, config: &Config) -> Self {
+        match endpoint {
+            Some(endpoint) if !is_loopback(endpoint) && config.mail_from.is_some() => Self::LeftInOutbox,
+            Some(endpoint) if !is_loopback(endpoint) => Self::Off,
+            _ => Self::Sent,
+        }
+    }
+
     /// Returns the configuration with the sender that this needs.
     pub(crate) fn configured(self, mut config: Config) -> Config {
         config.mail_from = match self {
@@ -282,6 +297,22 @@ mod tests {
         Postman {
             mailbox: mailbox.clone(),
             clock: Clock::default(),
+        }
+    }
+
+    #[test]
+    fn mails_of_a_deployed_table_are_left_to_its_function() {
+        let without = Config::default();
+        let with = Config {
+            mail_from: Email::parse("movies@example.com").ok(),
+            ..Config::default()
+        };
+        let deployed = Some("https://dynamodb.eu-west-1.amazonaws.com");
+        assert_eq!(Mails::with_table_at(deployed, &without), Mails::Off);
+        assert_eq!(Mails::with_table_at(deployed, &with), Mails::LeftInOutbox);
+        for here in [None, Some("http://127.0.0.1:8000"), Some("http://[::1]:8000")] {
+            assert_eq!(Mails::with_table_at(here, &without), Mails::Sent);
+            assert_eq!(Mails::with_table_at(here, &with), Mails::Sent);
         }
     }
 
