@@ -197,7 +197,9 @@ impl Items {
             "NEAR" => {
                 self.vocabulary.insert(key, item);
             }
-            "SESSION" => self.sessions.push((key, item)),
+            "SESSIONS" => self.sessions.push((key, item)),
+            // Its user may not exist any more: nothing finds it by its user. It ends by its time to live.
+            "SESSION" => {}
             "RESET" => {
                 let user = key.pk.split_once('#').and_then(|(_, id)| id.parse::<u64>().ok());
                 let is_right = key.sk == "RESET" && user.is_some_and(|id| UserId::try_from(id).is_ok());

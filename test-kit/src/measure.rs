@@ -126,6 +126,8 @@ struct Ready {
     /// The query, or the whole URL of a page.
     query: String,
     body: Option<Value>,
+    /// The caller, if it isn't the measured user in the first session.
+    caller: Option<Caller>,
 }
 
 impl<'a> Measuring<'a> {
@@ -164,7 +166,7 @@ impl<'a> Measuring<'a> {
     async fn send(&self, id: &str, signed_in: bool, ready: &Ready) -> Value {
         let operation = self.operation(id);
         let (caller, kind) = if signed_in {
-            (self.user.clone(), 2)
+            (ready.caller.as_ref().unwrap_or(&self.user).clone(), 2)
         } else {
             (self.user.signed_out(), 0)
         };
@@ -214,6 +216,7 @@ impl<'a> Measuring<'a> {
             subject: Subject::of(&Value::Null, &self.user),
             query: String::new(),
             body: None,
+            caller: None,
         };
         match case.ask {
             Ask::First(query) => ready.query = self.catalog.named(query)?,
@@ -277,11 +280,15 @@ impl<'a> Measuring<'a> {
                 ready.body = self.operation(case.operation).sample.body(&ready.subject);
             }
             Ask::Sample => {
-                let session = self.user.login().await.is(200);
-                session.body["refresh"]
-                    .as_str()
-                    .unwrap()
-                    .clone_into(&mut ready.subject.refresh);
+                let caller = self.user.in_new_session().await;
+                ready.subject.refresh.clone_from(&caller.refresh);
+                ready.caller = Some(caller);
+                ready.body = self.operation(case.operation).sample.body(&ready.subject);
+            }
+            Ask::OneOtherSession => {
+                let first = self.user.in_new_session().await;
+                first.delete("/api/users/me/sessions/").send().await.is(204);
+                ready.caller = Some(self.user.in_new_session().await);
                 ready.body = self.operation(case.operation).sample.body(&ready.subject);
             }
         }

@@ -32,7 +32,7 @@ use crate::support::{
     audit::scan,
     mail::token_in,
     movie,
-    operations::{Operation, operations},
+    operations::{NO_SESSION, Operation, operations},
     proxy::{Fault, ProxiedApp, TABLE_CALLS},
 };
 
@@ -154,15 +154,29 @@ impl Fixture {
         }
     }
 
+    /// Returns a request about the owner's account that changes nothing but what a test doesn't need.
+    fn account_call(&self, operation: &Operation) -> Call {
+        let body = json!({"current_password": CANARY_PASSWORD, "new_password": CANARY_PASSWORD});
+        let path = operation.path_of("1", NO_SESSION);
+        self.owner
+            .call(operation.method.parse().unwrap(), &path)
+            .json(&body)
+    }
+
     /// Returns a request of this operation whose answer has this status. Returns `None` if only the table or a throttle
     /// causes that status.
     fn request_answered_with(&self, operation: &Operation, status: u16) -> Option<Call> {
         let has_body =
             ["POST", "PUT", "PATCH"].contains(&&*operation.method) && !operation.path.ends_with("/favorite/");
         let good = |caller: &Caller| operation.request(caller, &self.movie["id"], &self.anonymous);
-        let path = operation.path.replace("{id}", &self.movie["id"].to_string());
+        let path = operation.path_of(&self.movie["id"].to_string(), NO_SESSION);
         let method = || operation.method.parse::<Method>().unwrap();
         Some(match status {
+            404 if operation.id == "end_session" => self.owner.call(method(), &path),
+            409 if operation.id == "update_me" => {
+                let body = json!({"username": self.member.username, "current_password": CANARY_PASSWORD});
+                self.owner.call(method(), &path).json(&body)
+            }
             400 if has_body => self.owner.call(method(), &path).body(
                 "application/json",
                 r#"{"username": ["canary"], "password": "canary", "title": {"canary": 1}, "refresh": "canary", "canary"#,
@@ -302,6 +316,7 @@ async fn nothing_that_a_client_sent_is_in_the_log_or_in_an_error_answer() {
             "log_in" => fixture.anonymous.post("/api/auth/login/").json(&json!({
                 "username": guest.username, "password": CANARY_PASSWORD,
             })),
+            "update_me" | "change_password" => fixture.account_call(operation),
             "request_password_reset" => fixture
                 .anonymous
                 .post("/api/auth/password-reset/")
@@ -436,6 +451,7 @@ async fn nothing_stored_is_in_the_log_when_an_item_cannot_be_decoded() {
                 "log_in" => fixture.anonymous.post("/api/auth/login/").json(&json!({
                     "username": fixture.owner.username, "password": CANARY_PASSWORD,
                 })),
+                "update_me" | "change_password" => fixture.account_call(&operation),
                 "search_movies" => fixture.owner.get("/api/movies/search/?q=canary"),
                 // The next requests need the movie and the session.
                 "delete_movie" | "log_out" => continue,
@@ -457,7 +473,7 @@ async fn nothing_stored_is_in_the_log_when_an_item_cannot_be_decoded() {
         }
     }
     assert_no_secrets("the log", &log.text(), &tokens);
-    let noticed = ["GENRES", "LOGIN", "META", "MOVIES", "SESSION", "USERS"];
+    let noticed = ["GENRES", "LOGIN", "META", "MOVIES", "SESSIONS", "USERS"];
     assert!(
         noticed.iter().all(|class| unreadable.contains(class)),
         "{unreadable:?}"

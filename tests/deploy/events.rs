@@ -13,7 +13,7 @@ use crate::support::{
     TestApp,
     emulator::Functions,
     event::{self, Event, Request},
-    operations::{Operation, operations},
+    operations::{Operation, operations, with_ids},
     replay::{Gateway, Target, difference, differences},
     scenario::{self, Kept, SCENARIO},
 };
@@ -34,7 +34,7 @@ fn refresh() {
             let name = name(&template, &operation, &path);
             let file = event::directory().join(&name).with_extension("json");
             if !file.exists() {
-                let path = path.replace("{id}", "1");
+                let path = with_ids(&path, "1", event::SESSION_ID);
                 let mut request = Request::new(&operation.method, &path)
                     .header(ACCEPT.as_str(), "*/*")
                     .header(USER_AGENT.as_str(), "curl/8.14.1");

@@ -45,7 +45,13 @@ fn without_a_sender_nothing_of_mail_is_deployed_and_auth_has_no_sender() {
         }
         let auth = &stack.variables()["AuthFunction"];
         let config = Config::from_lookup(|name| Some(auth.get(name)?.as_str()?.to_owned())).unwrap();
-        assert_eq!(config.mail_from.as_ref().map(marquee_shared::domain::Email::as_str), sender);
+        assert_eq!(
+            config
+                .mail_from
+                .as_ref()
+                .map(marquee_shared::domain::Email::as_str),
+            sender
+        );
     }
 }
 

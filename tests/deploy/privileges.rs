@@ -15,6 +15,7 @@ use marquee::{
 use marquee_shared::{
     auth::password::PasswordHash,
     db::page::{Position, Window},
+    domain::UserId,
 };
 use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
@@ -23,7 +24,10 @@ use tokio::sync::OnceCell;
 use super::sweep::put_favorites;
 use crate::{
     api::{last_page, pages, with_changes},
-    support::{Caller, PASSWORD, TestApp, mail::token_in, movie, tokens::without_user},
+    support::{
+        Caller, PASSWORD, TestApp, layouts::make_sessions_earlier, mail::token_in, movie,
+        tokens::without_user,
+    },
 };
 
 /// The functions, and the prefix of each function's logical ids in the template.
@@ -56,6 +60,7 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         })
         .await;
         sign_in_and_out(&app, data.path()).await;
+        own_account(&app).await;
         reset_passwords(&app).await;
         let (owner, admin) = (app.member().await, app.admin().await);
         let movies = add_movies(&owner, &admin).await;
@@ -144,6 +149,14 @@ async fn sign_in_and_out(app: &TestApp, data: &Path) {
     let other = app.member().await;
     let body = json!({"refresh": other.refresh});
     other.post("/api/auth/logout/").json(&body).send().await.is(204);
+    // A session of an earlier version is refreshed, another one ended.
+    let [one, two] = [app.member().await, app.member().await];
+    for user in [&one, &two] {
+        make_sessions_earlier(store, UserId::try_from(user.id).unwrap()).await;
+    }
+    refresh(&without_user(&one.refresh, data)).await.is(200);
+    let body = json!({"refresh": two.refresh});
+    two.post("/api/auth/logout/").json(&body).send().await.is(204);
 }
 
 /// Asks for password resets of a user and of nobody, resets a password, and tries a used token.
@@ -242,6 +255,29 @@ async fn browse(app: &TestApp, member: &Caller) {
     assert_eq!(member.get(&path).send().await.is(200).ids().len(), 3);
     member.get("/api/users/me/").send().await.is(200);
     pages(member, "/api/users/?limit=1", "next").await;
+}
+
+/// Lists and ends sessions, changes the password and both names, and sends a wrong password.
+async fn own_account(app: &TestApp) {
+    let member = app.member().await;
+    let (second, third) = (member.in_new_session().await, member.in_new_session().await);
+    let sessions = "/api/users/me/sessions/";
+    assert_eq!(member.get(sessions).send().await.is(200).body["count"], 3);
+    let path = format!("{sessions}{}/", third.session().unwrap());
+    member.delete(&path).send().await.is(204);
+    second.delete(sessions).send().await.is(204);
+    let member = member.in_new_session().await;
+    let password = json!({"current_password": PASSWORD, "new_password": PASSWORD});
+    member
+        .put("/api/users/me/password/")
+        .json(&password)
+        .send()
+        .await
+        .is(204);
+    let names = json!({"username": "kane", "email": "kane@example.com", "current_password": PASSWORD});
+    member.patch("/api/users/me/").json(&names).send().await.is(200);
+    let wrong = with_changes(&names, &json!({"current_password": "another passphrase"}));
+    member.patch("/api/users/me/").json(&wrong).send().await.is(400);
 }
 
 /// Adds, removes and lists favorites, also by several users concurrently.
@@ -500,9 +536,9 @@ fn no_permission_is_granted_twice() {
     }
 }
 
-/// No function has access to items that it does not need. Only `auth` has access to what signs users in.
+/// No function has access to items that it does not need. Only `auth` and `users` have access to what signs users in.
 #[test]
-fn only_auth_accesses_logins_sessions_and_attempts_and_publishes_keys() {
+fn only_auth_and_users_access_logins_sessions_and_attempts_and_only_auth_publishes_keys() {
     let roles = roles();
     let who = |is: &dyn Fn(&Grant) -> bool| -> Vec<&str> {
         let of = roles.iter().filter(|(_, role)| grants(role).iter().any(is));
@@ -512,14 +548,16 @@ fn only_auth_accesses_logins_sessions_and_attempts_and_publishes_keys() {
         let keys: KeyPattern = keys.parse().unwrap();
         who(&|grant| grant.keys == keys)
     };
-    for keys in ["SESSION#*", "ATTEMPTS#*"] {
-        assert_eq!(about(keys), ["auth"], "{keys}");
+    for keys in ["SESSIONS#*", "ATTEMPTS#*"] {
+        assert_eq!(about(keys), ["auth", "users"], "{keys}");
+    }
+    assert_eq!(about("SESSION#*"), ["auth"]);
+    assert_eq!(about("LOGIN#*"), ["auth", "mail", "users"]);
+    for keys in ["OUTBOX#*", "RESET#*"] {
+        assert_eq!(about(keys), ["auth", "mail"], "{keys}");
     }
     // The mail function looks up an address, makes a reset token and removes the mail. It changes no login and no session.
     let of_mail = |grant: &Grant| grants(&roles["mail"]).contains(grant);
-    for keys in ["LOGIN#*", "OUTBOX#*", "RESET#*"] {
-        assert_eq!(about(keys), ["auth", "mail"], "{keys}");
-    }
     for (action, keys) in [
         (Action::GetItem, "LOGIN#*"),
         (Action::GetItem, "OUTBOX#*"),
@@ -537,7 +575,8 @@ fn only_auth_accesses_logins_sessions_and_attempts_and_publishes_keys() {
     assert_eq!(about("CURSOR"), ["movies", "users"]);
     let counters = grant(Action::GetItem, Target::Table, "META");
     assert_eq!(grants(&roles["docs"]), BTreeSet::from([counters]));
-    // Only `auth` writes a user's item, and only when it creates it. So nobody becomes an admin through the API.
+    // Only `auth` creates a user. `users` updates a user's names and password, and no expression of it names the role
+    // (`tests/golden`). So nobody becomes an admin through the API.
     let writes_users = |grant: &Grant| {
         let is_read = matches!(
             grant.action,
@@ -545,10 +584,12 @@ fn only_auth_accesses_logins_sessions_and_attempts_and_publishes_keys() {
         );
         grant.keys == "USERS#*".parse().unwrap() && !is_read
     };
-    assert_eq!(who(&writes_users), ["auth"]);
-    let made = grants(&roles["auth"]).into_iter().filter(writes_users);
-    let put = grant(Action::PutItem, Target::Table, "USERS#*");
-    assert_eq!(made.collect::<Vec<_>>(), [put]);
+    assert_eq!(who(&writes_users), ["auth", "users"]);
+    for (name, action) in [("auth", Action::PutItem), ("users", Action::UpdateItem)] {
+        let made = grants(&roles[name]).into_iter().filter(writes_users);
+        let only = grant(action, Target::Table, "USERS#*");
+        assert_eq!(made.collect::<Vec<_>>(), [only], "{name}");
+    }
 }
 
 /// This test searches the text of the template, in case the parsed roles omit something.

@@ -20,12 +20,14 @@ use marquee_shared::{
         outbox::LANES,
         posting_keys,
     },
-    domain::{MovieFields, MovieId, Role, Title},
+    domain::{MovieFields, MovieId, Role, Title, UserId},
 };
 use serde_json::{Value, json};
 
 use super::Golden;
-use crate::support::{Call, Caller, PASSWORD, mail::token_in, movie, proxy::ProxiedApp};
+use crate::support::{
+    Call, Caller, PASSWORD, layouts::make_sessions_earlier, mail::token_in, movie, proxy::ProxiedApp,
+};
 
 /// Longer than the time between two calls of one trip.
 const SIDE_BY_SIDE: Duration = Duration::from_millis(40);
@@ -77,6 +79,7 @@ pub(super) async fn record() -> BTreeMap<String, Golden> {
     reads(&mut recorder, &owner).await;
     unfinished(&mut recorder, &owner).await;
     deletion(&mut recorder, &owner).await;
+    account(&mut recorder, &owner).await;
     sessions(&mut recorder, &owner).await;
     password_reset(&mut recorder, &owner).await;
     health(&mut recorder).await;
@@ -349,14 +352,77 @@ async fn deletion(recorder: &mut Recorder, owner: &Caller) {
         .await;
 }
 
+/// The owner's sessions, password and names.
+async fn account(recorder: &mut Recorder, owner: &Caller) {
+    let sessions = "/api/users/me/sessions/";
+    let call = owner.get(sessions);
+    let request = format!("GET {sessions}, with two sessions");
+    recorder
+        .send("list_sessions", &["AP-23", "AP-47"], &request, call, 200)
+        .await;
+    let other = owner.in_new_session().await.session().unwrap();
+    let call = owner.delete(&format!("{sessions}{other}/"));
+    let request = "DELETE /api/users/me/sessions/{session}/";
+    recorder
+        .send("end_session", &["AP-22", "AP-23"], request, call, 204)
+        .await;
+    let call = owner.delete(sessions);
+    let request = format!("DELETE {sessions}, with one other session");
+    recorder
+        .send(
+            "end_other_sessions",
+            &["AP-22", "AP-23", "AP-47"],
+            &request,
+            call,
+            204,
+        )
+        .await;
+    owner.in_new_session().await;
+    let body = json!({"current_password": PASSWORD, "new_password": PASSWORD});
+    let call = owner.put("/api/users/me/password/").json(&body);
+    let request = "PUT /api/users/me/password/, with one other session";
+    recorder
+        .send(
+            "change_password",
+            &["AP-18", "AP-23", "AP-47", "AP-48"],
+            request,
+            call,
+            204,
+        )
+        .await;
+    let body = json!({"email": "ellen@example.com", "current_password": PASSWORD});
+    let call = owner.patch("/api/users/me/").json(&body);
+    let request = "PATCH /api/users/me/ with another email";
+    recorder
+        .send(
+            "update_me",
+            &["AP-18", "AP-23", "AP-48", "AP-49"],
+            request,
+            call,
+            200,
+        )
+        .await;
+    // Without the proxy in between: the session is one of an earlier version.
+    let store = recorder.proxied.proxy.store().await;
+    make_sessions_earlier(&store, UserId::try_from(owner.id).unwrap()).await;
+    let call = owner
+        .post("/api/auth/refresh/")
+        .json(&json!({"refresh": owner.refresh}));
+    let request = "POST /api/auth/refresh/, a session of an earlier version";
+    recorder
+        .send("refresh_earlier_session", &["AP-21", "AP-23"], request, call, 200)
+        .await;
+}
+
 async fn sessions(recorder: &mut Recorder, owner: &Caller) {
+    let owner = &owner.in_new_session().await;
     let call = owner
         .post("/api/auth/refresh/")
         .json(&json!({"refresh": owner.refresh}));
     let tokens = recorder
         .send(
             "refresh_session",
-            &["AP-21"],
+            &["AP-21", "AP-23"],
             "POST /api/auth/refresh/",
             call,
             200,
@@ -409,7 +475,7 @@ async fn password_reset(recorder: &mut Recorder, owner: &Caller) {
         .post("/api/auth/password-reset/confirm/")
         .json(&body);
     let request = "POST /api/auth/password-reset/confirm/";
-    let patterns = ["AP-19", "AP-23", "AP-48", "AP-54"];
+    let patterns = ["AP-19", "AP-23", "AP-47", "AP-48", "AP-54"];
     recorder
         .send("confirm_password_reset", &patterns, request, call, 204)
         .await;
@@ -437,7 +503,7 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     recorder.store_calls("promote", &["AP-18", "AP-26"], "marquee promote ripley");
     store.make_reset_token_of(&owner.username, 1800).await.unwrap();
     let request = "marquee reset-password ripley";
-    recorder.store_calls("reset_password", &["AP-18", "AP-53"], request);
+    recorder.store_calls("reset_password", &["AP-18", "AP-23", "AP-53"], request);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(
         file,

@@ -43,6 +43,9 @@ pub const REFRESH_TOKEN: &str = "REFRESH_TOKEN";
 /// The placeholder for the cursor of the last `next`.
 pub const CURSOR: &str = "CURSOR";
 
+/// The placeholder of the id of the current session.
+pub const SESSION_ID: &str = "SESSION_ID";
+
 /// The headers that the gateway sets, whatever the client sent.
 const OF_THE_GATEWAY: [&str; 6] = [
     "content-length",

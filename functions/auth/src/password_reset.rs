@@ -136,15 +136,16 @@ pub(crate) async fn confirm_password_reset(
     let hash = password::hash(password).await?;
     let new = NewPassword {
         hash: &hash,
-        known: None,
+        known: Some(user.password_version),
+        email: Some(&user.email),
         keep: None,
         also: vec![store.use_reset_token(&token)?],
     };
     match store.set_password(user.id, &new).await? {
         PasswordChange::Made => {}
-        // Another request has used the token, or has asked for a new one, or has deleted the account.
-        PasswordChange::Refused | PasswordChange::NoUser => return Err(no_good()),
-        PasswordChange::Outdated => return Err(Error::internal("a version that wasn't given is outdated")),
+        // Another request has used the token or asked for a new one, has changed the password or the email, or has deleted the
+        // account.
+        PasswordChange::Refused | PasswordChange::Outdated | PasswordChange::NoUser => return Err(no_good()),
     }
     forget_attempts(&state.app, &user, &address).await;
     tracing::info!(event = "password_reset", user = user.id.get());

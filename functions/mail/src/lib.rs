@@ -122,7 +122,7 @@ impl<M: Mailer> MailFunction<M> {
             return Ok(Fate::Nobodys);
         };
         let seconds = self.settings.reset_seconds;
-        let token: ResetToken = self.store.make_reset_token(user.id, seconds).await?;
+        let token: ResetToken = self.store.make_reset_token(&user, seconds).await?;
         let written = Mail::with_reset_token(&self.settings, &user.email, &token, now)?;
         self.mailer.send(written).await?;
         tracing::info!(event = "mail_sent", user = user.id.get());

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     db::attributes::Attributes,
-    domain::{ImdbId, MovieId, UserId, text::begins_with_run},
+    domain::{ImdbId, MovieId, SessionId, UserId, text::begins_with_run},
 };
 
 /// The digits of the largest id, 2⁵³ − 1.
@@ -243,9 +243,21 @@ pub fn user_favorites(user: UserId) -> String {
     format!("USER_FAVORITES#{user}")
 }
 
-/// A session: `SESSION#<id>`.
+/// A session: `SESSIONS#<user>`, id.
 #[must_use]
-pub fn session(id: &str) -> Key {
+pub fn session(user: UserId, id: SessionId) -> Key {
+    Key::new(sessions(user), id.to_string())
+}
+
+/// The partition of a user's sessions.
+#[must_use]
+pub fn sessions(user: UserId) -> String {
+    format!("SESSIONS#{user}")
+}
+
+/// A session that an earlier version began: `SESSION#<id>`.
+#[must_use]
+pub fn earlier_session(id: SessionId) -> Key {
     Key::new(format!("SESSION#{id}"), "SESSION")
 }
 
@@ -278,6 +290,7 @@ pub fn attempts(subject: &str, counter: AttemptCounter) -> Key {
         AttemptCounter::Here => "HERE".to_owned(),
         AttemptCounter::Window(window) => format!("WINDOW#{window}"),
         AttemptCounter::Session => "SESSION".to_owned(),
+        AttemptCounter::Own => "OWN".to_owned(),
         AttemptCounter::Minute(minute) => format!("MINUTE#{minute}"),
     };
     Key::new(format!("ATTEMPTS#{subject}"), counter)
@@ -292,6 +305,8 @@ pub enum AttemptCounter {
     Window(i64),
     /// Attempts at a name with a refresh token of one session.
     Session,
+    /// A signed-in user's attempts at their own password.
+    Own,
     /// Attempts from one address at any name, in a minute since 1970.
     Minute(i64),
 }

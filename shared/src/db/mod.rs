@@ -38,6 +38,9 @@
 //! | [`public_key`] | the public keys that verify access tokens |
 //! | [`user`] | users and their login items |
 //! | [`session`] | sessions |
+//! | [`session_list`] | the list of a user's sessions |
+//! | [`password_change`] | changing a password |
+//! | [`names_change`] | changing a username and an email |
 //! | [`attempt_limits`] | when an attempt to sign in must wait |
 //! | [`attempts`] | counting attempts to sign in |
 //! | [`outbox`] | mails that were asked for and not sent yet |
@@ -128,6 +131,7 @@ pub mod likes;
 mod likes_index;
 pub mod movie;
 pub mod movie_lists;
+pub mod names_change;
 pub mod new_words;
 pub mod newest;
 pub mod newest_change;
@@ -146,6 +150,7 @@ pub mod retry;
 pub mod rewrite;
 pub mod search;
 pub mod session;
+pub mod session_list;
 pub mod store;
 mod sweep;
 pub mod transaction;

@@ -6,6 +6,8 @@ mod registration;
 mod sessions;
 mod tokens;
 
+pub(super) use tokens::SigningFixture;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 

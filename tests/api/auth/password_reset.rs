@@ -414,6 +414,67 @@ async fn a_reset_lets_its_user_sign_in_at_once_after_many_wrong_passwords() {
     }
 }
 
+/// Whoever reads an old mailbox, or has asked for a mail before, gets nothing.
+#[tokio::test]
+async fn another_email_or_password_ends_a_token() {
+    let app = TestApp::new().await;
+    let user = app.member().await;
+    let token = token_of(&app, &user).await;
+    let names = json!({"email": "other@example.com", "current_password": PASSWORD});
+    user.patch("/api/users/me/").json(&names).send().await.is(200);
+    assert_no_good(confirm(&app, &token, NEW).await);
+
+    let token = token_of(&app, &user).await;
+    let change = json!({"current_password": PASSWORD, "new_password": NEW});
+    user.put("/api/users/me/password/")
+        .json(&change)
+        .send()
+        .await
+        .is(204);
+    assert_no_good(confirm(&app, &token, PASSWORD).await);
+    login(&app, &user.username, NEW).await.is(200);
+
+    // A mail that was asked for with the old email goes nowhere.
+    ask(&user, &email_of(&user)).await.is(202);
+    ask(&user, "other@example.com").await.is(202);
+    let token = token_in(&app.mails("other@example.com", 1).await[0]);
+    confirm(&app, &token, PASSWORD).await.is(204);
+    assert!(app.mails_to(&email_of(&user)).is_empty());
+}
+
+/// A token that is used while the user changes the email or the password either works before that or not at all.
+#[tokio::test]
+async fn a_change_of_email_or_password_and_a_reset_at_once_are_one_after_the_other() {
+    for n in 0..6 {
+        let app = TestApp::new().await;
+        let user = app.member().await;
+        let token = token_of(&app, &user).await;
+        let (path, change) = if n % 2 == 0 {
+            (
+                "/api/users/me/password/",
+                json!({"current_password": PASSWORD, "new_password": "a third passphrase"}),
+            )
+        } else {
+            (
+                "/api/users/me/",
+                json!({"email": "other@example.com", "current_password": PASSWORD}),
+            )
+        };
+        let call = match n % 2 {
+            0 => user.put(path),
+            _ => user.patch(path),
+        };
+        let (changed, reset) = tokio::join!(call.json(&change).send(), confirm(&app, &token, NEW));
+        let (changed, reset) = (changed.status.is_success(), reset.status.is_success());
+        // The change was checked with the old password, so it isn't made after the reset.
+        assert!(changed != reset, "{n}: {changed} {reset}");
+        login(&app, &user.username, NEW)
+            .await
+            .is(if reset { 200 } else { 401 });
+        audit(&app.running.state.store).await;
+    }
+}
+
 #[tokio::test]
 async fn a_form_is_accepted_too() {
     let app = TestApp::new().await;
