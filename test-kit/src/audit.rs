@@ -198,8 +198,6 @@ impl Items {
                 self.vocabulary.insert(key, item);
             }
             "SESSIONS" => self.sessions.push((key, item)),
-            // Its user may not exist any more: nothing finds it by its user. It ends by its time to live.
-            "SESSION" => {}
             "RESET" => {
                 let user = key.pk.split_once('#').and_then(|(_, id)| id.parse::<u64>().ok());
                 let is_right = key.sk == "RESET" && user.is_some_and(|id| UserId::try_from(id).is_ok());
@@ -214,7 +212,8 @@ impl Items {
                     self.report(format!("{key:?} is not a valid mail: {e:?}"));
                 }
             }
-            "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
+            // The user of a `SESSION` may not exist any more: nothing finds it by its user. It ends by its time to live.
+            "SESSION" | "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
             _ => self.report(format!("{key:?} is of no known class")),
         }
     }
