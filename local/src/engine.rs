@@ -14,6 +14,7 @@ mod handles;
 mod operations;
 mod server;
 mod tokens;
+mod unsynced;
 mod writer;
 
 use std::{
@@ -34,6 +35,7 @@ use tokio::{
 };
 
 pub use self::fault::Fault;
+pub(crate) use self::unsynced::Unsynced;
 use self::{calls::Calls, fault::FaultLog, handles::Handles};
 use crate::private::{self, PrivateError};
 
