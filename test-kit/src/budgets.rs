@@ -84,6 +84,8 @@ pub enum Ask {
     Sample,
     /// The sample request in a session that was just opened, while there is only one other.
     OneOtherSession,
+    /// The sample request, with a password reset token that was just made.
+    ResetToken,
 }
 
 /// A request that is measured.
@@ -150,6 +152,14 @@ const fn session(name: &'static str, operation: &'static str, calls: [usize; 2],
     Case {
         signed_in: false,
         ..write(name, operation, Sample, calls, [writes, 0.0])
+    }
+}
+
+/// A password reset, by an anonymous caller.
+const fn reset(name: &'static str, operation: &'static str, calls: [usize; 2], writes: f64) -> Case {
+    Case {
+        ask: Ask::ResetToken,
+        ..session(name, operation, calls, writes)
     }
 }
 
@@ -307,6 +317,8 @@ pub const CASES: &[Case] = &[
     write("end the other sessions, one",                      "end_other_sessions", OneOtherSession, [2, 3], [2.0, 0.0]),
     write("change the password, with one other session",      "change_password",    OneOtherSession, [4, 7], [12.0, 0.0]),
     write("change the email",                                 "update_me",          Sample, [4, 6], [10.0, 0.0]),
+    session("ask for a password reset",                       "request_password_reset", [3, 1], 3.0),
+    reset(  "reset a password",                               "confirm_password_reset", [3, 4], 12.0),
     read("public keys",                                       "get_jwks",    First(""), 1, 1.0),
     read("health",                                            "get_health",  First(""), 1, 0.5),
     // It is part of the program.

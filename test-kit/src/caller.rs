@@ -23,6 +23,8 @@ pub struct Caller {
     pub access: Option<String>,
     /// The refresh token of the session; empty for an anonymous caller.
     pub refresh: String,
+    /// A password reset token; empty without one.
+    pub reset: String,
 }
 
 impl Caller {

@@ -49,6 +49,10 @@ pub enum Body {
     Login,
     /// A refresh token.
     RefreshToken,
+    /// An email.
+    Email,
+    /// A password reset token and a new password, which is the same as before.
+    ResetToken,
     /// A whole movie.
     Movie,
     /// A movie's new title, without a favorite.
@@ -103,7 +107,7 @@ const LISTS: &[&str] = &[
 
 /// Every operation, in an order in which each request finds what the ones before it made: the user, the session, the movie.
 #[rustfmt::skip]
-pub const SAMPLES: [Sample; 28] = [
+pub const SAMPLES: [Sample; 30] = [
     sample("register_user",          Body::NewUser,      [201, 201, 201, 201]),
     sample("log_in",                 Body::Login,        [200, 200, 200, 200]),
     sample("refresh_session",        Body::RefreshToken, [200, 200, 200, 200]),
@@ -129,6 +133,8 @@ pub const SAMPLES: [Sample; 28] = [
     sample("delete_movie",           Body::None,         [401, 403, 204, 204]),
     sample("end_session",            Body::None,         [401, 204, 204, 204]),
     sample("log_out",                Body::RefreshToken, [204, 204, 204, 204]),
+    sample("request_password_reset", Body::Email,        [202, 202, 202, 202]),
+    sample("confirm_password_reset", Body::ResetToken,   [204, 204, 204, 204]),
     blind( "get_jwks"),
     blind( "get_openapi"),
     blind( "get_health"),
@@ -154,6 +160,8 @@ pub struct Subject {
     pub new_username: String,
     /// The refresh token of the session that is refreshed or ended.
     pub refresh: String,
+    /// The token by which a password is reset.
+    pub reset: String,
 }
 
 impl Subject {
@@ -167,6 +175,7 @@ impl Subject {
             username: user.username.clone(),
             new_username: format!("new-{}-{n}", user.username),
             refresh: user.refresh.clone(),
+            reset: user.reset.clone(),
         }
     }
 }
@@ -184,6 +193,8 @@ impl Sample {
             })),
             Body::Login => Some(json!({"username": subject.username, "password": PASSWORD})),
             Body::RefreshToken => Some(json!({"refresh": subject.refresh})),
+            Body::Email => Some(json!({"email": format!("{}@example.com", subject.username)})),
+            Body::ResetToken => Some(json!({"token": subject.reset, "password": PASSWORD})),
             Body::Movie => Some(sample_movie()),
             Body::Title => Some(json!({"title": "Aliens", "favorite": false})),
             Body::NewPassword => Some(json!({"current_password": PASSWORD, "new_password": PASSWORD})),

@@ -33,6 +33,7 @@ use tracing::{Level, subscriber::DefaultGuard};
 use crate::support::{
     Answer, Call, Caller, TestApp,
     audit::scan,
+    mail::token_in,
     movie,
     operations::{NO_SESSION, Operation, operations},
     proxy::{Fault, ProxiedApp, TABLE_CALLS},
@@ -201,7 +202,7 @@ impl Fixture {
                 method(),
                 &format!("{path}?limit=canary&cursor=canary&ordering=canary&genre=%00canary&q="),
             ),
-            401 if operation.path.starts_with("/api/auth/") && operation.id != "register_user" => self
+            401 if ["log_in", "refresh_session", "log_out"].contains(&&*operation.id) => self
                 .anonymous
                 .call(method(), &path)
                 .json(&json!({"username": "canary", "password": CANARY_PASSWORD, "refresh": "canary"})),
@@ -215,6 +216,8 @@ impl Fixture {
                 self.member.call(method(), &path).json(&movie)
             }
             403 => good(&self.member),
+            // This server sends mail.
+            404 if operation.id == "request_password_reset" => return None,
             404 => operation.request(&self.owner, &json!(NO_MOVIE), &self.anonymous),
             409 if operation.path.starts_with("/api/movies/") => {
                 let mut movie = stored_movie();
@@ -245,6 +248,10 @@ impl Fixture {
 
 fn tokens_of(caller: &Caller) -> [String; 2] {
     [caller.access.clone().unwrap(), caller.refresh.clone()]
+}
+
+fn email_of(caller: &Caller) -> String {
+    format!("{}@canary.example", caller.username)
 }
 
 /// Registers a member all of whose texts contain the canary.
@@ -325,13 +332,19 @@ async fn nothing_that_a_client_sent_is_in_the_log_or_in_an_error_answer() {
     // Requests that succeed, and the tokens in their answers.
     for operation in &operations {
         let guest = register(&app, &format!("Canary.{}", operation.id)).await;
+        let guest = app.with_reset_token(guest).await;
         tokens.extend(tokens_of(&guest));
+        tokens.insert(guest.reset.clone());
         let movie = fixture.owner.add(&stored_movie()).await;
         let call = match operation.id.as_str() {
             "log_in" => fixture.anonymous.post("/api/auth/login/").json(&json!({
                 "username": guest.username, "password": CANARY_PASSWORD,
             })),
             "update_me" | "change_password" => fixture.account_call(operation),
+            "request_password_reset" => fixture
+                .anonymous
+                .post("/api/auth/password-reset/")
+                .json(&json!({"email": email_of(&guest)})),
             "search_movies" => fixture.owner.get("/api/movies/search/?q=canary"),
             "list_movies" => fixture.owner.get("/api/movies/?genre=canary+drama"),
             _ => operation.request(&fixture.owner, &movie["id"], &guest),
@@ -341,8 +354,14 @@ async fn nothing_that_a_client_sent_is_in_the_log_or_in_an_error_answer() {
         for name in ["access", "refresh"] {
             tokens.extend(answer.body[name].as_str().map(str::to_owned));
         }
+        if operation.id == "request_password_reset" {
+            // The mail function logs too.
+            let mails = app.mails(&email_of(&guest), 1).await;
+            tokens.insert(token_in(&mails[0]));
+        }
     }
     assert_no_secrets("the log", &log.text(), &tokens);
+    assert!(log.text().contains("mail_sent"), "{}", log.text());
     // The log contains the route instead of the path.
     let routes = log.routes();
     for operation in &operations {

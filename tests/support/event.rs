@@ -300,7 +300,9 @@ impl Event {
             .query_string_parameters
             .values_mut()
             .chain([&mut self.raw_query_string]);
-        for text in headers.chain(query) {
+        let path = self.path_parameters.values_mut();
+        let path = path.chain([&mut self.raw_path, &mut self.request_context.http.path]);
+        for text in headers.chain(query).chain(path) {
             *text = text.replace(placeholder, value);
         }
         // A body that isn't text, such as an image in a form, has no placeholders.

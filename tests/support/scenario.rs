@@ -100,16 +100,20 @@ pub const SCENARIO: &[(&str, u16)] = &[
     ("auth/log_out",                        204),
     ("auth/log_in_no_slash",                200),
     ("movies/update_movie_not_owner",       403),
+    ("users/end_session_no_slash",          204),
     ("auth/log_in_base64",                  200),
     ("movies/method_not_allowed",           405),
     ("movies/delete_movie",                 204),
     ("movies/delete_movie_no_slash",        204),
     ("movies/get_movie_gone",               404),
-    // An access token outlives its session.
     ("users/end_session",                   204),
-    ("users/end_session_no_slash",          404),
     ("auth/log_out_no_slash",               204),
     ("auth/refresh_session_ended",          401),
+    // A token of no mail.
+    ("auth/request_password_reset",         202),
+    ("auth/request_password_reset_no_slash", 202),
+    ("auth/confirm_password_reset",         400),
+    ("auth/confirm_password_reset_no_slash", 400),
 ];
 
 /// The tokens, the session and the cursor of earlier answers, which later events need.

@@ -41,7 +41,7 @@ use crate::{
 const JWKS_CACHE: &str = "public, max-age=60";
 
 /// How long a sign-in waits for writes that it can do without.
-const NOTED_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const NOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The answer to a failed sign-in. It doesn't say whether the username or the password is wrong.
 const NOT_SIGNED_IN: Error = Error::unauthenticated("The username or password is incorrect.");
@@ -306,7 +306,7 @@ pub(crate) async fn get_jwks(State(state): State<AuthState>, _: CheckedQuery) ->
 }
 
 /// Counts this attempt against the limit of its source address, when there is one.
-async fn count_address(app: &AppState, address: &SourceAddress) -> Result<()> {
+pub(crate) async fn count_address(app: &AppState, address: &SourceAddress) -> Result<()> {
     let limit = app.config.throttle.address_per_minute;
     if limit == 0 || address.0.is_none() {
         return Ok(());
