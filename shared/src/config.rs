@@ -72,6 +72,9 @@ pub struct HttpConfig {
     /// `PUBLIC_URL`: the scheme, host and port at which clients reach the API, such as `https://api.example.com`, without a
     /// slash at its end. Links begin with it. Without it, the default, they begin with the URL of the request.
     pub public_url: Option<String>,
+    /// `PUBLIC_MAX_AGE_SECONDS`, from 0 to 86,400, default 0: for how many seconds caches may use an answer that anyone gets
+    /// without asking again. With 0 they ask every time.
+    pub public_max_age: u32,
 }
 
 /// The longest [grace](TokenConfig::grace_seconds). With a longer one, rotation would no longer protect against a stolen token.
@@ -86,8 +89,11 @@ pub const LONGEST_RESET_SECONDS: i64 = 24 * 60 * 60;
 /// The longest [deadline](HttpConfig::deadline), which is shorter than API Gateway's timeout.
 pub const LONGEST_DEADLINE_SECONDS: u64 = 29;
 
+/// The longest [age](HttpConfig::public_max_age) of an answer in a cache: one day.
+pub const LONGEST_PUBLIC_MAX_AGE_SECONDS: u32 = 24 * 60 * 60;
+
 /// Every variable that [`Config`] is read from.
-pub const VARIABLES: [&str; 16] = [
+pub const VARIABLES: [&str; 17] = [
     "TABLE_NAME",
     "DYNAMODB_ENDPOINT",
     "TOKEN_ISSUER",
@@ -104,6 +110,7 @@ pub const VARIABLES: [&str; 16] = [
     "REQUEST_DEADLINE_SECONDS",
     "EDGE_KEY",
     "PUBLIC_URL",
+    "PUBLIC_MAX_AGE_SECONDS",
 ];
 
 impl Default for Config {
@@ -129,6 +136,7 @@ impl Default for Config {
                 deadline: Duration::from_secs(10),
                 edge_key: None,
                 public_url: None,
+                public_max_age: 0,
             },
         }
     }
@@ -211,6 +219,12 @@ impl Config {
         if let Some(url) = lookup("PUBLIC_URL").filter(|text| !text.is_empty()) {
             http.public_url = Some(public_url("PUBLIC_URL", &url)?);
         }
+        number(
+            lookup,
+            "PUBLIC_MAX_AGE_SECONDS",
+            0..=LONGEST_PUBLIC_MAX_AGE_SECONDS,
+            &mut http.public_max_age,
+        )?;
         Ok(config)
     }
 }

@@ -76,6 +76,7 @@ const VALUES: [(&str, &[&str], &[&str]); VARIABLES.len()] = [
             " https://api.example.com", "https://api .example.com", "https://api.ex\nample.com",
         ],
     ),
+    ("PUBLIC_MAX_AGE_SECONDS", &["0", "1", "60", "86400"], &["-1", "", " ", "60s", "1.5", "86401", "4294967296"]),
 ];
 
 const NO_LIFETIMES: &[&str] = &[

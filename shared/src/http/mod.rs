@@ -1,6 +1,7 @@
-//! What every endpoint shares: request bodies, collections, problem documents, and the layers around a router.
+//! What every endpoint shares: request bodies, collections, validators, problem documents, and the layers around a router.
 
 pub mod body;
+pub mod caching;
 pub mod collection;
 pub mod extract;
 pub mod idempotency;
@@ -10,6 +11,7 @@ pub mod operations;
 pub mod problem;
 pub mod query;
 pub mod size;
+pub mod validators;
 pub mod wire;
 
 pub use body::Form;
