@@ -102,7 +102,7 @@ async fn transact(handles: &Open, body: &str) -> Result<String, DynoxideError> {
 }
 
 /// The result of a future of the engine, which never waits: SQLite's calls block.
-fn done<T>(future: impl Future<Output = Result<T, DynoxideError>>) -> Result<T, DynoxideError> {
+pub(super) fn done<T>(future: impl Future<Output = Result<T, DynoxideError>>) -> Result<T, DynoxideError> {
     future
         .now_or_never()
         .unwrap_or_else(|| Err(DynoxideError::InternalServerError("the engine waits".to_owned())))

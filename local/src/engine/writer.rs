@@ -95,7 +95,7 @@ fn open(path: &str) -> Result<(Database, File), DynoxideError> {
 
 /// The error of the file system, in SQLite's words.
 #[expect(clippy::needless_pass_by_value, reason = "map_err passes it by value")]
-fn of_disk(error: io::Error) -> DynoxideError {
+pub(super) fn of_disk(error: io::Error) -> DynoxideError {
     DynoxideError::InternalServerError(format!("disk I/O error: {error}"))
 }
 

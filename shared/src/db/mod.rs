@@ -38,15 +38,22 @@
 //! | [`public_key`] | the public keys that verify access tokens |
 //! | [`user`] | users and their login items |
 //! | [`session`] | sessions |
+//! | [`session_list`] | the list of a user's sessions |
+//! | [`password_change`] | changing a password |
+//! | [`names_change`] | changing a username and an email |
 //! | [`attempt_limits`] | when an attempt to sign in must wait |
 //! | [`attempts`] | counting attempts to sign in |
+//! | [`outbox`] | mails that were asked for and not sent yet |
+//! | [`password_reset`] | password reset tokens |
 //! | [`movie`] | movies; reads by id |
+//! | [`idempotency`] | the answers that are kept under idempotency keys |
 //! | `likes_index` | the index of movies by likes; moving movies between its shards |
 //! | [`newest`] | the list of newest movies in a genre's item |
 //! | [`newest_change`] | changes of this list |
 //! | [`genre`] | genres, their counts and their newest movies |
 //! | [`imdb_id`] | the movie of each IMDb id |
 //! | [`words`] | a movie's words, and which words of a search match them |
+//! | [`encoded_words`] | all words of a movie as one text, in which a search looks for its terms |
 //! | `vocabulary::pieces` | the pieces of a word, and its entries in the vocabulary |
 //! | `vocabulary::near` | the words near a typed word |
 //! | [`vocabulary`] | the words of the catalog, by which mistyped words are corrected |
@@ -108,12 +115,14 @@ mod cursor_key;
 mod delete_movie;
 pub mod earlier_postings;
 pub mod edit_movie;
+pub mod encoded_words;
 mod entity;
 pub mod expression;
 mod failure;
 pub mod favorite;
 pub mod filtered;
 pub mod genre;
+pub mod idempotency;
 pub mod imdb_id;
 pub mod import;
 pub mod index;
@@ -126,11 +135,15 @@ pub mod likes;
 mod likes_index;
 pub mod movie;
 pub mod movie_lists;
+pub mod names_change;
 pub mod new_words;
 pub mod newest;
 pub mod newest_change;
 mod optimistic;
+pub mod outbox;
 pub mod page;
+pub mod password_change;
+pub mod password_reset;
 pub mod posting;
 pub mod posting_keys;
 pub mod posting_list;
@@ -141,6 +154,7 @@ pub mod retry;
 pub mod rewrite;
 pub mod search;
 pub mod session;
+pub mod session_list;
 pub mod store;
 mod sweep;
 pub mod transaction;
