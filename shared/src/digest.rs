@@ -10,7 +10,12 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// Returns the SHA-256 digest of `bytes` in lowercase hexadecimal.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(digest(&SHA256, bytes).as_ref())
+    hex(&sha256(bytes))
+}
+
+/// Returns the SHA-256 digest of `bytes`.
+pub(crate) fn sha256(bytes: &[u8]) -> Vec<u8> {
+    digest(&SHA256, bytes).as_ref().to_vec()
 }
 
 #[cfg(test)]

@@ -215,6 +215,10 @@ impl Error {
     /// The error for an access token whose user doesn't exist.
     pub const UNKNOWN_USER: Self = Self::unauthenticated("The access token's user doesn't exist.");
 
+    /// The error of an endpoint that needs mail, where none is configured.
+    pub const NO_MAIL: Self =
+        Self::not_found("This server sends no mail. Its operator can reset your password.");
+
     /// Returns [`Error::Malformed`] with this detail.
     #[must_use]
     pub fn malformed(detail: impl Into<ClientText>) -> Self {

@@ -82,6 +82,10 @@ pub enum Ask {
     DeletionWithImdbId,
     /// The sample request, with a session that was just opened.
     Sample,
+    /// The sample request in a session that was just opened, while there is only one other.
+    OneOtherSession,
+    /// The sample request, with a password reset token that was just made.
+    ResetToken,
 }
 
 /// A request that is measured.
@@ -147,14 +151,22 @@ const fn write(
 const fn session(name: &'static str, operation: &'static str, calls: [usize; 2], writes: f64) -> Case {
     Case {
         signed_in: false,
-        ..write(name, operation, Ask::Sample, calls, [writes, 0.0])
+        ..write(name, operation, Sample, calls, [writes, 0.0])
+    }
+}
+
+/// A password reset, by an anonymous caller.
+const fn reset(name: &'static str, operation: &'static str, calls: [usize; 2], writes: f64) -> Case {
+    Case {
+        ask: Ask::ResetToken,
+        ..session(name, operation, calls, writes)
     }
 }
 
 use Ask::{
     Addition, AdditionReplayed, AdditionWithImdbId, AdditionWithKey, AdditionWithNewWord, Deletion,
     DeletionWithImdbId, Description, Everything, Favorite, First, ImdbId, MiddleByDate, MiddleById, Movie,
-    NewWord, Second, Title, ToggleReplayed, ToggleWithKey,
+    NewWord, OneOtherSession, Sample, Second, Title, ToggleReplayed, ToggleWithKey,
 };
 
 /// What the names of lists with filters begin with. What they read depends on how much there is to read.
@@ -297,9 +309,16 @@ pub const CASES: &[Case] = &[
     write("delete",                                           "delete_movie",  Deletion, [2, 3], [11.0, 2.0]),
     write("delete, with an imdb_id",                          "delete_movie",  DeletionWithImdbId, [2, 3], [13.0, 2.0]),
     session("register",                                       "register_user",   [3, 2], 12.0),
-    session("login",                                          "log_in",          [3, 3], 3.0),
-    session("refresh",                                        "refresh_session", [1, 0], 1.0),
+    session("login",                                          "log_in",          [3, 5], 3.0),
+    session("refresh",                                        "refresh_session", [1, 1], 1.0),
     session("logout",                                         "log_out",         [1, 0], 1.0),
+    own( "my sessions",                                       "list_sessions",      First(""), 1, 4.0),
+    write("end a session",                                    "end_session",        Sample, [2, 2], [1.0, 0.0]),
+    write("end the other sessions, one",                      "end_other_sessions", OneOtherSession, [2, 3], [2.0, 0.0]),
+    write("change the password, with one other session",      "change_password",    OneOtherSession, [4, 7], [12.0, 0.0]),
+    write("change the email",                                 "update_me",          Sample, [4, 6], [10.0, 0.0]),
+    session("ask for a password reset",                       "request_password_reset", [3, 1], 3.0),
+    reset(  "reset a password",                               "confirm_password_reset", [3, 4], 12.0),
     read("public keys",                                       "get_jwks",    First(""), 1, 1.0),
     read("health",                                            "get_health",  First(""), 1, 0.5),
     // It is part of the program.

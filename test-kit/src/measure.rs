@@ -128,6 +128,8 @@ struct Ready {
     body: Option<Value>,
     /// The idempotency key, if it has one.
     key: Option<String>,
+    /// The caller, if it isn't the measured user in the first session.
+    caller: Option<Caller>,
 }
 
 impl<'a> Measuring<'a> {
@@ -166,7 +168,7 @@ impl<'a> Measuring<'a> {
     async fn send(&self, id: &str, signed_in: bool, ready: &Ready) -> Value {
         let operation = self.operation(id);
         let (caller, kind) = if signed_in {
-            (self.user.clone(), 2)
+            (ready.caller.as_ref().unwrap_or(&self.user).clone(), 2)
         } else {
             (self.user.signed_out(), 0)
         };
@@ -221,6 +223,7 @@ impl<'a> Measuring<'a> {
             query: String::new(),
             body: None,
             key: None,
+            caller: None,
         };
         match case.ask {
             Ask::First(query) => ready.query = self.catalog.named(query)?,
@@ -284,12 +287,23 @@ impl<'a> Measuring<'a> {
             }
             Ask::Deletion => ready.subject.movie = self.add().await,
             Ask::DeletionWithImdbId => ready.subject.movie = self.add_with_imdb_id().await,
+            Ask::ResetToken => {
+                let store = self.proxied.proxy.store().await;
+                let token = store.make_reset_token_of(&self.user.username, 1800).await;
+                let token = token.unwrap().unwrap().to_text();
+                token.expose().clone_into(&mut ready.subject.reset);
+                ready.body = self.operation(case.operation).sample.body(&ready.subject);
+            }
             Ask::Sample => {
-                let session = self.user.login().await.is(200);
-                session.body["refresh"]
-                    .as_str()
-                    .unwrap()
-                    .clone_into(&mut ready.subject.refresh);
+                let caller = self.user.in_new_session().await;
+                ready.subject.refresh.clone_from(&caller.refresh);
+                ready.caller = Some(caller);
+                ready.body = self.operation(case.operation).sample.body(&ready.subject);
+            }
+            Ask::OneOtherSession => {
+                let first = self.user.in_new_session().await;
+                first.delete("/api/users/me/sessions/").send().await.is(204);
+                ready.caller = Some(self.user.in_new_session().await);
                 ready.body = self.operation(case.operation).sample.body(&ready.subject);
             }
         }

@@ -1,5 +1,6 @@
 //! Tests of every operation over HTTP: its results, its permissions and its errors.
 
+mod account;
 mod auth;
 mod catalog;
 mod coverage;

@@ -10,7 +10,7 @@ use marquee_shared::{
         keys,
         likes::LikesShards,
     },
-    domain::{IdempotencyKey, ImdbId, MovieId, UserId},
+    domain::{IdempotencyKey, ImdbId, MovieId, SessionId, UserId},
 };
 use serde_json::json;
 
@@ -308,8 +308,23 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
         ),
         (
             "the user of the session",
-            keys::session("x"),
-            inserted(&[("user", number(99))]),
+            keys::session(nobody, SessionId::new([1; 16])),
+            inserted(&[("user", number(nobody))]),
+        ),
+        (
+            "under another user's key",
+            keys::session(nobody, SessionId::new([1; 16])),
+            inserted(&[("user", number(user))]),
+        ),
+        (
+            "under another user's key",
+            Key::new(keys::sessions(user), "x"),
+            inserted(&[("user", number(user))]),
+        ),
+        (
+            "a login of another password version",
+            keys::user(user),
+            plus("password_version", number(1)),
         ),
         ("the word nation isn't in", near("nat", 0), removed()),
         ("the word nation isn't in", near("ion", 1), removed()),

@@ -151,13 +151,15 @@ fn hidden(origins: &[String], name: &str, text: &str) -> Option<Option<Value>> {
         "refresh" => opaque(text)?,
         // In problem documents. The check of every answer compares it with the header.
         "request_id" => json!("<request id>"),
-        "created_at" | "updated_at" | "date_joined" => {
+        "created_at" | "updated_at" | "date_joined" | "last_used_at" | "expires_at" => {
             OffsetDateTime::parse(text, &Rfc3339)
                 .ok()
                 .filter(|_| text.ends_with('Z'))?;
             json!(format!("<{} characters of time>", text.len()))
         }
         "next" | "previous" => page(origins, text)?,
+        // In the list of sessions. Other ids are numbers.
+        "id" => id(text).filter(|_| text.len() == 32)?,
         // In public keys (RFC 8037 §2).
         "kid" => id(text)?,
         "x" => opaque(text).filter(|hidden| hidden == "<32 bytes>")?,
@@ -189,6 +191,7 @@ fn access_token(text: &str) -> Option<Value> {
     let (mut header, mut claims) = (json(header)?, json(claims)?);
     header.insert("kid".into(), id(header.get("kid")?.as_str()?)?);
     claims.insert("jti".into(), id(claims.get("jti")?.as_str()?)?);
+    claims.insert("sid".into(), id(claims.get("sid")?.as_str()?)?);
     let issued = claims.get("iat")?.as_i64()?;
     for name in ["iat", "nbf", "exp"] {
         let time = claims.get(name)?.as_i64()?;

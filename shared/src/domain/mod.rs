@@ -13,6 +13,7 @@ pub mod movie;
 pub mod password;
 pub mod release_date;
 pub mod role;
+pub mod session_id;
 pub mod text;
 pub mod username;
 
@@ -26,4 +27,5 @@ pub use movie::{Description, Director, MovieFields, Title};
 pub use password::Password;
 pub use release_date::ReleaseDate;
 pub use role::Role;
+pub use session_id::SessionId;
 pub use username::Username;

@@ -65,6 +65,8 @@ problems! {
     Forbidden => Error::forbidden("Only an admin may name another user.");
     /// The resource does not exist.
     NotFound => Error::not_found("There is no movie with this id.");
+    /// This server sends no mail.
+    NoMail => Error::NO_MAIL;
     /// A value that must be unique is already in use.
     Conflict => Error::Conflict(FieldErrors::one("username", "This is taken."));
     /// The movie has been edited since the version named in `If-Match`.

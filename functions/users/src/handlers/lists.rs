@@ -1,4 +1,4 @@
-//! The handlers. Each parses its request, makes one call to the store, and responds.
+//! The lists of users and of the caller's favorites, and the caller's own record.
 
 use axum::{Json, extract::State};
 use marquee_shared::{
