@@ -2,6 +2,7 @@
 //!
 //! It scans, which no request does. Where DynamoDB has limits that the embedded engine lacks, it checks them too.
 
+mod idempotency;
 mod newest;
 mod postings;
 mod users;
@@ -197,6 +198,7 @@ impl Items {
             "NEAR" => {
                 self.vocabulary.insert(key, item);
             }
+            "IDEMPOTENCY" => self.kept_answer(&key, item),
             "SESSIONS" => self.sessions.push((key, item)),
             "RESET" => {
                 let user = key.pk.split_once('#').and_then(|(_, id)| id.parse::<u64>().ok());

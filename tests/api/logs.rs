@@ -6,7 +6,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -47,13 +50,21 @@ const NO_MOVIE: u64 = 9_007_199_254_740_991;
 
 /// Adds the canary in every header that the test case does not set itself.
 fn with_canary_headers(call: Call) -> Call {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let request = call.0.try_clone().unwrap().build().unwrap();
+    let call = match request.headers().contains_key("idempotency-key") {
+        true => call,
+        false => {
+            let n = NEXT.fetch_add(1, Ordering::Relaxed);
+            call.header("idempotency-key", &format!("canary-{n}"))
+        }
+    };
     call.header("x-request-id", "canary-request-id")
         .header("user-agent", "canary/1.0")
         .header("cookie", "session=canary")
         .header("referer", "https://canary.example/reset?token=canary")
         .header("x-forwarded-for", "canary, 203.0.113.7")
         .header("x-api-key", "canary")
-        .header("idempotency-key", "canary")
         .header("accept-language", "canary")
 }
 
@@ -141,7 +152,13 @@ impl Fixture {
     async fn new(app: &TestApp, tokens: &mut BTreeSet<String>) -> Self {
         let member = register(app, "Canary.Member").await;
         let owner = register(app, "Canary.Owner").await;
-        let movie = owner.add(&stored_movie()).await;
+        let movie = owner.post("/api/movies/").json(&stored_movie());
+        let movie = movie
+            .header("idempotency-key", USED_KEY)
+            .send()
+            .await
+            .is(201)
+            .body;
         let mut other = stored_movie();
         other["imdb_id"] = json!(TAKEN_IMDB_ID);
         owner.add(&other).await;
@@ -219,6 +236,10 @@ impl Fixture {
                 .owner
                 .call(method(), &path)
                 .body("application/x-canary", CANARY),
+            422 => {
+                let call = operation.request(&self.owner, &self.movie["id"], &self.anonymous);
+                call.header("idempotency-key", USED_KEY)
+            }
             429 | 503 => return None,
             other => panic!("{}: no request for status {other}", operation.id),
         })
@@ -251,6 +272,9 @@ async fn register(app: &TestApp, username: &str) -> Caller {
         ..app.anonymous()
     }
 }
+
+/// The idempotency key of the request that added the stored movie.
+const USED_KEY: &str = "the-used-canary";
 
 /// The IMDb id of a stored movie.
 const TAKEN_IMDB_ID: &str = "tt9999999";
@@ -455,6 +479,10 @@ async fn nothing_stored_is_in_the_log_when_an_item_cannot_be_decoded() {
                 "search_movies" => fixture.owner.get("/api/movies/search/?q=canary"),
                 // The next requests need the movie and the session.
                 "delete_movie" | "log_out" => continue,
+                "create_movie" => {
+                    let call = fixture.owner.post("/api/movies/").json(&stored_movie());
+                    call.header("idempotency-key", USED_KEY)
+                }
                 _ => operation.request(&fixture.owner, &fixture.movie["id"], &fixture.owner),
             };
             // The answer may be a 500, which `Call::send` does not accept.
@@ -473,7 +501,15 @@ async fn nothing_stored_is_in_the_log_when_an_item_cannot_be_decoded() {
         }
     }
     assert_no_secrets("the log", &log.text(), &tokens);
-    let noticed = ["GENRES", "LOGIN", "META", "MOVIES", "SESSIONS", "USERS"];
+    let noticed = [
+        "GENRES",
+        "IDEMPOTENCY",
+        "LOGIN",
+        "META",
+        "MOVIES",
+        "SESSIONS",
+        "USERS",
+    ];
     assert!(
         noticed.iter().all(|class| unreadable.contains(class)),
         "{unreadable:?}"

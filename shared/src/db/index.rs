@@ -18,7 +18,7 @@ use crate::{
         range::KeyRange,
         words::Words,
     },
-    domain::{MovieFields, MovieId},
+    domain::{MovieFields, MovieId, ReleaseDate},
 };
 
 /// The largest size of a new posting of each [kind](PostingKind), in bytes: attribute names, keys and texts, as DynamoDB
@@ -75,15 +75,24 @@ impl PostingItem {
 /// A movie's postings, by key.
 #[must_use]
 pub fn postings(fields: &MovieFields, id: MovieId) -> BTreeMap<Key, PostingItem> {
-    let words = Words::of(fields);
-    let release_date = fields.release_date.to_string();
+    postings_with_words(&Words::of(fields), fields.release_date, id)
+}
+
+/// The postings, by key, of the movie with these words, which was released on this date.
+#[must_use]
+pub fn postings_with_words(
+    words: &Words,
+    release_date: ReleaseDate,
+    id: MovieId,
+) -> BTreeMap<Key, PostingItem> {
+    let release_date = release_date.to_string();
     let genres: Vec<String> = words
         .genres
         .iter()
         .map(|genre| posting_keys::joined(genre))
         .collect();
-    let encoder = Encoder::new(&words);
-    let all = keys_with_words(&words, id);
+    let encoder = Encoder::new(words);
+    let all = keys_with_words(words, id);
     let posting = |(key, made): (&Key, &MadePosting)| {
         let (dated, date) = match &made.membership {
             None => (None, None),
@@ -150,7 +159,10 @@ pub fn released_in(year: u16) -> KeyRange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{db::item::to_item, domain::Genres};
+    use crate::{
+        db::{encoded_words::EncodedWords, item::to_item},
+        domain::Genres,
+    };
 
     fn fields(title: &str, director: &str, genre: &str) -> MovieFields {
         MovieFields::of_words(title, director, genre)
@@ -236,7 +248,7 @@ mod tests {
             "Comedy, Drama, International Movies",
         );
         for posting in postings(&fields, id()).values() {
-            assert_eq!(posting.text, Words::of(&fields).encode());
+            assert_eq!(posting.text, EncodedWords::of(&Words::of(&fields)).as_str());
         }
     }
 }
