@@ -440,7 +440,9 @@ async fn sessions(recorder: &mut Recorder, owner: &Caller) {
 /// A request for a password reset, the mail that follows, and its use.
 async fn password_reset(recorder: &mut Recorder, owner: &Caller) {
     let anonymous = recorder.proxied.app.anonymous();
-    let body = json!({"email": "ripley@example.com"});
+    let store = recorder.proxied.proxy.store().await;
+    let user = store.get_user(UserId::try_from(owner.id).unwrap()).await;
+    let body = json!({"email": user.unwrap().unwrap().email});
     let call = anonymous.post("/api/auth/password-reset/").json(&body);
     let request = "POST /api/auth/password-reset/";
     recorder
@@ -448,16 +450,7 @@ async fn password_reset(recorder: &mut Recorder, owner: &Caller) {
         .await;
     let mut keys = Vec::new();
     for lane in 0..LANES {
-        keys.extend(
-            recorder
-                .proxied
-                .proxy
-                .store()
-                .await
-                .asked_mails(lane, 10)
-                .await
-                .unwrap(),
-        );
+        keys.extend(store.asked_mails(lane, 10).await.unwrap());
     }
     let mailbox = Mailbox::memory();
     let function = &recorder.proxied.app.running.functions.mail.state;
