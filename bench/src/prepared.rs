@@ -32,7 +32,7 @@ use marquee_shared::{
         likes::ONE_FAVORITE,
         movie::MovieItem,
         session::SessionItem,
-        user::UserItem,
+        user::{PasswordVersion, UserItem},
     },
     domain::{MovieId, Password, Role, UserId},
 };
@@ -278,10 +278,11 @@ async fn add_users(store: &Store, count: u64) -> marquee_shared::Result<()> {
             email: format!("{}@example.com", username(n)),
             role: Role::Member,
             joined: now.to_string(),
+            password_version: PasswordVersion::default(),
         };
         let token = RefreshToken::first(id)?;
         let seconds = Config::default().tokens.session_seconds;
-        let session = store.begin_session(&token, &SessionItem::new(id, &token, now, seconds))?;
+        let session = store.begin_session(&token, &SessionItem::new(&user, &token, now, seconds))?;
         store.create_user(&user, hash.clone(), session).await?;
     }
     Ok(())

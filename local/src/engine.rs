@@ -12,6 +12,7 @@ mod connector;
 mod fault;
 mod handles;
 mod operations;
+mod plain;
 mod server;
 mod tokens;
 mod unsynced;

@@ -58,6 +58,14 @@ pub enum Ask {
     AdditionWithImdbId,
     /// The addition of the catalog's measured movie with another last word of its title. No movie has this word.
     AdditionWithNewWord,
+    /// The addition of the catalog's measured movie, with an idempotency key.
+    AdditionWithKey,
+    /// The same addition, which has just been made, with its key.
+    AdditionReplayed,
+    /// The toggle of the favorite on this movie, with an idempotency key.
+    ToggleWithKey(&'static str),
+    /// The same toggle, which has just been made, with its key.
+    ToggleReplayed(&'static str),
     /// Another `imdb_id` of a movie that was just added with one.
     ImdbId,
     /// A new description of a movie that was just added.
@@ -74,6 +82,10 @@ pub enum Ask {
     DeletionWithImdbId,
     /// The sample request, with a session that was just opened.
     Sample,
+    /// The sample request in a session that was just opened, while there is only one other.
+    OneOtherSession,
+    /// The sample request, with a password reset token that was just made, of a user with two sessions.
+    ResetToken,
 }
 
 /// A request that is measured.
@@ -139,13 +151,22 @@ const fn write(
 const fn session(name: &'static str, operation: &'static str, calls: [usize; 2], writes: f64) -> Case {
     Case {
         signed_in: false,
-        ..write(name, operation, Ask::Sample, calls, [writes, 0.0])
+        ..write(name, operation, Sample, calls, [writes, 0.0])
+    }
+}
+
+/// A password reset, by an anonymous caller.
+const fn reset(name: &'static str, operation: &'static str, calls: [usize; 2], writes: f64) -> Case {
+    Case {
+        ask: Ask::ResetToken,
+        ..session(name, operation, calls, writes)
     }
 }
 
 use Ask::{
-    Addition, AdditionWithImdbId, AdditionWithNewWord, Deletion, DeletionWithImdbId, Description, Everything,
-    Favorite, First, ImdbId, MiddleByDate, MiddleById, Movie, NewWord, Second, Title,
+    Addition, AdditionReplayed, AdditionWithImdbId, AdditionWithKey, AdditionWithNewWord, Deletion,
+    DeletionWithImdbId, Description, Everything, Favorite, First, ImdbId, MiddleByDate, MiddleById, Movie,
+    NewWord, OneOtherSession, Sample, Second, Title, ToggleReplayed, ToggleWithKey,
 };
 
 /// What the names of lists with filters begin with. What they read depends on how much there is to read.
@@ -271,7 +292,12 @@ pub const CASES: &[Case] = &[
     write("add a favorite, the most liked movie",             "add_favorite",    Favorite("most_liked", Some("remove_favorite")), [2, 2], [7.0, 0.0]),
     write("remove a favorite, the most liked movie",          "remove_favorite", Favorite("most_liked", Some("add_favorite")), [2, 2], [7.0, 0.0]),
     write("toggle a favorite",                                "toggle_favorite", Favorite("most_liked", None), [2, 2], [7.0, 0.0]),
+    write("toggle a favorite, with a key",                    "toggle_favorite", ToggleWithKey("most_liked"), [2, 3], [9.0, 0.0]),
+    write("toggle a favorite again, with the key of the first time", "toggle_favorite", ToggleReplayed("most_liked"), [1, 3], [0.0, 0.0]),
     write("create",                                           "create_movie",  Addition, [2, 1], [12.0, 2.0]),
+    write("create, with a key",                               "create_movie",  AdditionWithKey, [2, 2], [14.0, 2.0]),
+    // It takes an id, which is a unit.
+    write("create again, with the key of the first time",     "create_movie",  AdditionReplayed, [1, 2], [1.0, 0.0]),
     write("create, with an imdb_id",                          "create_movie",  AdditionWithImdbId, [2, 1], [14.0, 2.0]),
     write("create, with a new word",                          "create_movie",  AdditionWithNewWord, [3, 2], [18.0, 2.0]),
     write("update the imdb_id",                               "update_movie",  ImdbId, [2, 3], [6.0, 0.0]),
@@ -283,9 +309,16 @@ pub const CASES: &[Case] = &[
     write("delete",                                           "delete_movie",  Deletion, [2, 3], [11.0, 2.0]),
     write("delete, with an imdb_id",                          "delete_movie",  DeletionWithImdbId, [2, 3], [13.0, 2.0]),
     session("register",                                       "register_user",   [3, 2], 12.0),
-    session("login",                                          "log_in",          [3, 3], 3.0),
-    session("refresh",                                        "refresh_session", [1, 0], 1.0),
+    session("login",                                          "log_in",          [3, 5], 3.0),
+    session("refresh",                                        "refresh_session", [1, 1], 1.0),
     session("logout",                                         "log_out",         [1, 0], 1.0),
+    own( "my sessions",                                       "list_sessions",      First(""), 1, 4.0),
+    write("end a session",                                    "end_session",        Sample, [2, 2], [1.0, 0.0]),
+    write("end the other sessions, one",                      "end_other_sessions", OneOtherSession, [2, 3], [2.0, 0.0]),
+    write("change the password, with one other session",      "change_password",    OneOtherSession, [4, 7], [12.0, 0.0]),
+    write("change the email",                                 "update_me",          Sample, [4, 6], [10.0, 0.0]),
+    session("ask for a password reset",                       "request_password_reset", [3, 1], 3.0),
+    reset(  "reset a password, of two sessions",              "confirm_password_reset", [4, 4], 14.0),
     read("public keys",                                       "get_jwks",    First(""), 1, 1.0),
     read("health",                                            "get_health",  First(""), 1, 0.5),
     // It is part of the program.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
@@ -22,6 +23,8 @@ pub struct Caller {
     pub access: Option<String>,
     /// The refresh token of the session; empty for an anonymous caller.
     pub refresh: String,
+    /// A password reset token; empty without one.
+    pub reset: String,
 }
 
 impl Caller {
@@ -35,6 +38,14 @@ impl Caller {
             http: http.build().unwrap(),
             ..self.clone()
         }
+    }
+
+    /// The id of the session of the access token. `None` for a caller without a token of ours.
+    #[must_use]
+    pub fn session(&self) -> Option<String> {
+        let claims = self.access.as_ref()?.split('.').nth(1)?;
+        let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+        claims["sid"].as_str().map(str::to_owned)
     }
 
     /// The same client without credentials.
@@ -114,6 +125,17 @@ impl Caller {
     /// Signs in with this caller's username, which opens another session.
     pub async fn login(&self) -> Answer {
         self.login_call().send().await
+    }
+
+    /// The same user in another session.
+    pub async fn in_new_session(&self) -> Self {
+        let answer = self.login().await.is(200);
+        let text = |name: &str| answer.body[name].as_str().unwrap().to_owned();
+        Self {
+            access: Some(text("access")),
+            refresh: text("refresh"),
+            ..self.clone()
+        }
     }
 
     /// A request to `/api/auth/<endpoint>/`, `refresh` or `logout`, with this refresh token.
@@ -223,13 +245,22 @@ impl Answer {
             .collect()
     }
 
-    /// Asserts what holds for every answer: a request id, no cookie, and for a failure a complete problem document with
-    /// the headers of its status. A `500` is a failed test, since every one is a bug.
+    /// Asserts what holds for every answer: a request id, a `Cache-Control`, no cookie, no body of a `304`, and for a failure a
+    /// complete problem document with the headers of its status. A `500` is a failed test, since every one is a bug.
     pub fn check(&self, head: bool) {
         assert!(!self.header("x-request-id").is_empty(), "no request id: {self:?}");
         // A browser sends cookies by itself, for any page. So no permission may depend on one.
         assert!(!self.headers.contains_key("set-cookie"), "{self:?}");
+        if self.headers.get_all("vary").iter().count() > 1 {
+            // `lambda_http` would send only the first.
+            panic!("several Vary headers: {self:?}");
+        }
         if self.status.is_success() || head {
+            return;
+        }
+        if self.status == StatusCode::NOT_MODIFIED {
+            assert_eq!(self.text, "");
+            assert!(!self.headers.contains_key("content-type"), "{self:?}");
             return;
         }
         assert_eq!(

@@ -126,6 +126,10 @@ struct Ready {
     /// The query, or the whole URL of a page.
     query: String,
     body: Option<Value>,
+    /// The idempotency key, if it has one.
+    key: Option<String>,
+    /// The caller, if it isn't the measured user in the first session.
+    caller: Option<Caller>,
 }
 
 impl<'a> Measuring<'a> {
@@ -164,7 +168,7 @@ impl<'a> Measuring<'a> {
     async fn send(&self, id: &str, signed_in: bool, ready: &Ready) -> Value {
         let operation = self.operation(id);
         let (caller, kind) = if signed_in {
-            (self.user.clone(), 2)
+            (ready.caller.as_ref().unwrap_or(&self.user).clone(), 2)
         } else {
             (self.user.signed_out(), 0)
         };
@@ -172,6 +176,10 @@ impl<'a> Measuring<'a> {
             caller.get(&ready.query)
         } else {
             operation.call(&caller, &ready.subject, &ready.query, ready.body.clone())
+        };
+        let call = match &ready.key {
+            Some(key) => call.header("idempotency-key", key),
+            None => call,
         };
         let answer = call.send().await;
         assert_eq!(
@@ -214,6 +222,8 @@ impl<'a> Measuring<'a> {
             subject: Subject::of(&Value::Null, &self.user),
             query: String::new(),
             body: None,
+            key: None,
+            caller: None,
         };
         match case.ask {
             Ask::First(query) => ready.query = self.catalog.named(query)?,
@@ -242,6 +252,14 @@ impl<'a> Measuring<'a> {
             }
             Ask::Addition => ready.body = Some(body(self.catalog.added)),
             Ask::AdditionWithImdbId => ready.body = Some(self.added_with_imdb_id()),
+            Ask::AdditionWithKey | Ask::AdditionReplayed => {
+                ready.body = Some(body(self.catalog.added));
+                ready.key = Some(unused_key());
+            }
+            Ask::ToggleWithKey(name) | Ask::ToggleReplayed(name) => {
+                ready.subject.movie = self.catalog.named(&format!("{{{name}}}"))?;
+                ready.key = Some(unused_key());
+            }
             Ask::AdditionWithNewWord => {
                 let mut added = body(self.catalog.added);
                 added["title"] = json!(self.title_with_new_word());
@@ -269,14 +287,31 @@ impl<'a> Measuring<'a> {
             }
             Ask::Deletion => ready.subject.movie = self.add().await,
             Ask::DeletionWithImdbId => ready.subject.movie = self.add_with_imdb_id().await,
-            Ask::Sample => {
-                let session = self.user.login().await.is(200);
-                session.body["refresh"]
-                    .as_str()
-                    .unwrap()
-                    .clone_into(&mut ready.subject.refresh);
+            Ask::ResetToken => {
+                let first = self.user.in_new_session().await;
+                first.delete("/api/users/me/sessions/").send().await.is(204);
+                self.user.in_new_session().await;
+                let store = self.proxied.proxy.store().await;
+                let token = store.make_reset_token_of(&self.user.username, 1800).await;
+                let token = token.unwrap().unwrap().to_text();
+                token.expose().clone_into(&mut ready.subject.reset);
                 ready.body = self.operation(case.operation).sample.body(&ready.subject);
             }
+            Ask::Sample => {
+                let caller = self.user.in_new_session().await;
+                ready.subject.refresh.clone_from(&caller.refresh);
+                ready.caller = Some(caller);
+                ready.body = self.operation(case.operation).sample.body(&ready.subject);
+            }
+            Ask::OneOtherSession => {
+                let first = self.user.in_new_session().await;
+                first.delete("/api/users/me/sessions/").send().await.is(204);
+                ready.caller = Some(self.user.in_new_session().await);
+                ready.body = self.operation(case.operation).sample.body(&ready.subject);
+            }
+        }
+        if matches!(case.ask, Ask::AdditionReplayed | Ask::ToggleReplayed(_)) {
+            self.send(case.operation, true, &ready).await;
         }
         Some(ready)
     }
@@ -321,6 +356,12 @@ impl<'a> Measuring<'a> {
 fn unused_imdb_id() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("tt{:010}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// An idempotency key that no request has had.
+fn unused_key() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("measured-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn body([title, director, genre, release_date]: MovieTexts) -> Value {

@@ -10,6 +10,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use marquee_shared::domain::SessionId;
 use serde_json::{Value, json};
 
 use crate::{
@@ -48,10 +49,18 @@ pub enum Body {
     Login,
     /// A refresh token.
     RefreshToken,
+    /// An email.
+    Email,
+    /// A password reset token and a new password, which is the same as before.
+    ResetToken,
     /// A whole movie.
     Movie,
     /// A movie's new title, without a favorite.
     Title,
+    /// The caller's password, as the current and as the new one.
+    NewPassword,
+    /// Another email of the caller.
+    NewEmail,
 }
 
 /// A sample whose only request has this body and no query.
@@ -98,7 +107,7 @@ const LISTS: &[&str] = &[
 
 /// Every operation, in an order in which each request finds what the ones before it made: the user, the session, the movie.
 #[rustfmt::skip]
-pub const SAMPLES: [Sample; 23] = [
+pub const SAMPLES: [Sample; 30] = [
     sample("register_user",          Body::NewUser,      [201, 201, 201, 201]),
     sample("log_in",                 Body::Login,        [200, 200, 200, 200]),
     sample("refresh_session",        Body::RefreshToken, [200, 200, 200, 200]),
@@ -112,17 +121,33 @@ pub const SAMPLES: [Sample; 23] = [
     sample("list_my_favorites",      Body::None,         [401, 200, 200, 200]),
     sample("get_me",                 Body::None,         [401, 200, 200, 200]),
     sample("list_users",             Body::None,         [401, 200, 200, 200]),
+    sample("update_me",              Body::NewEmail,     [401, 200, 200, 200]),
+    sample("change_password",        Body::NewPassword,  [401, 204, 204, 204]),
+    sample("list_sessions",          Body::None,         [401, 200, 200, 200]),
+    sample("end_other_sessions",     Body::None,         [401, 204, 204, 204]),
     sample("toggle_favorite",        Body::None,         [401, 200, 200, 200]),
     sample("remove_favorite",        Body::None,         [401, 200, 200, 200]),
     sample("add_favorite",           Body::None,         [401, 200, 200, 200]),
     sample("update_movie",           Body::Title,        [401, 403, 200, 200]),
     sample("replace_movie",          Body::Movie,        [401, 403, 200, 200]),
     sample("delete_movie",           Body::None,         [401, 403, 204, 204]),
+    sample("end_session",            Body::None,         [401, 204, 204, 204]),
     sample("log_out",                Body::RefreshToken, [204, 204, 204, 204]),
+    sample("request_password_reset", Body::Email,        [202, 202, 202, 202]),
+    sample("confirm_password_reset", Body::ResetToken,   [204, 204, 204, 204]),
     blind( "get_jwks"),
     blind( "get_openapi"),
     blind( "get_health"),
 ];
+
+/// A session's id that no session has.
+pub const NO_SESSION: &str = "00000000000000000000000000000000";
+
+/// A documented path with these ids.
+#[must_use]
+pub fn with_ids(path: &str, movie: &str, session: &str) -> String {
+    path.replace("{id}", movie).replace("{session}", session)
+}
 
 /// What sample requests are about.
 #[derive(Clone, Debug)]
@@ -135,6 +160,8 @@ pub struct Subject {
     pub new_username: String,
     /// The refresh token of the session that is refreshed or ended.
     pub refresh: String,
+    /// The token by which a password is reset.
+    pub reset: String,
 }
 
 impl Subject {
@@ -148,6 +175,7 @@ impl Subject {
             username: user.username.clone(),
             new_username: format!("new-{}-{n}", user.username),
             refresh: user.refresh.clone(),
+            reset: user.reset.clone(),
         }
     }
 }
@@ -165,8 +193,15 @@ impl Sample {
             })),
             Body::Login => Some(json!({"username": subject.username, "password": PASSWORD})),
             Body::RefreshToken => Some(json!({"refresh": subject.refresh})),
+            Body::Email => Some(json!({"email": format!("{}@example.com", subject.username)})),
+            Body::ResetToken => Some(json!({"token": subject.reset, "password": PASSWORD})),
             Body::Movie => Some(sample_movie()),
             Body::Title => Some(json!({"title": "Aliens", "favorite": false})),
+            Body::NewPassword => Some(json!({"current_password": PASSWORD, "new_password": PASSWORD})),
+            Body::NewEmail => Some(json!({
+                "email": format!("{}@example.org", subject.new_username),
+                "current_password": PASSWORD,
+            })),
         }
     }
 }
@@ -184,7 +219,7 @@ pub struct Operation {
     pub id: String,
     /// Its method, in upper case.
     pub method: String,
-    /// Its path, with `{id}` for a movie's id.
+    /// Its path, with `{id}` for a movie's id and `{session}` for a session's.
     pub path: String,
     /// The statuses that the document names.
     pub statuses: BTreeSet<u16>,
@@ -205,11 +240,18 @@ impl Operation {
         let (own, asked) = (segments(&self.path), segments(path));
         let alike = |own: &str, asked: &str| match own {
             "{id}" => asked.parse::<u64>().is_ok(),
+            "{session}" => SessionId::parse(asked).is_some() || asked == "SESSION_ID",
             _ => own == asked,
         };
         self.method == method
             && own.len() == asked.len()
             && own.iter().zip(&asked).all(|(own, asked)| alike(own, asked))
+    }
+
+    /// Its path with these ids.
+    #[must_use]
+    pub fn path_of(&self, movie: &str, session: &str) -> String {
+        with_ids(&self.path, movie, session)
     }
 
     /// Its path as documented, and the other spelling.
@@ -249,7 +291,8 @@ impl Operation {
     /// A request of this operation with this query and body.
     #[must_use]
     pub fn call(&self, caller: &Caller, subject: &Subject, query: &str, body: Option<Value>) -> Call {
-        let path = self.path.replace("{id}", &subject.movie);
+        let session = caller.session().unwrap_or_else(|| NO_SESSION.to_owned());
+        let path = self.path_of(&subject.movie, &session);
         let call = caller.call(self.method.parse().unwrap(), &format!("{path}{query}"));
         match body {
             Some(body) => call.json(&body),

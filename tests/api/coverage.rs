@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{
     Caller, TestApp,
-    operations::{CALLERS, Operation, SAMPLES, operations, sample_movie},
+    operations::{CALLERS, NO_SESSION, Operation, SAMPLES, operations, sample_movie},
 };
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn every_operation_answers_every_caller_as_the_contract_says() {
             // A movie and a session that no other request has changed.
             let movie = owner.add(&sample_movie()).await;
             let user = if operation.path.starts_with("/api/auth/") {
-                app.member().await
+                app.with_reset_token(app.member().await).await
             } else {
                 app.anonymous()
             };
@@ -108,7 +108,7 @@ async fn nothing_is_changed_without_a_token_in_the_authorization_header() {
     assert!(changing.len() >= 7, "{}", changing.len());
     for operation in &changing {
         let call = || operation.request(&anonymous, &movie["id"], &anonymous);
-        let path = operation.path.replace("{id}", &movie["id"].to_string());
+        let path = operation.path_of(&movie["id"].to_string(), NO_SESSION);
         let in_query = format!("{path}?access_token={access}&token={access}&authorization=Bearer%20{access}");
         let mut form = sample_movie();
         for name in ["access", "access_token", "token", "authorization"] {

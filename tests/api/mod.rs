@@ -1,11 +1,13 @@
 //! Tests of every operation over HTTP: its results, its permissions and its errors.
 
+mod account;
 mod auth;
 mod catalog;
 mod coverage;
 mod events;
 mod favorites;
 mod http;
+mod idempotency;
 mod keys;
 mod lists;
 mod logs;

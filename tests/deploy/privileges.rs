@@ -6,6 +6,7 @@ use std::{
 };
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
+use aws_sdk_dynamodb::types::ReturnValue;
 use futures_util::future::join_all;
 use marquee::{
     guard::Seen,
@@ -14,7 +15,12 @@ use marquee::{
 };
 use marquee_shared::{
     auth::password::PasswordHash,
-    db::page::{Position, Window},
+    db::{
+        expression::Update,
+        keys,
+        page::{Position, Window},
+    },
+    domain::{IdempotencyKey, UserId},
 };
 use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
@@ -23,13 +29,17 @@ use tokio::sync::OnceCell;
 use super::sweep::put_favorites;
 use crate::{
     api::{last_page, pages, with_changes},
-    support::{Caller, PASSWORD, TestApp, movie, tokens::without_user},
+    support::{
+        Caller, PASSWORD, TestApp, layouts::make_sessions_earlier, mail::token_in, movie,
+        operations::sample_movie, tokens::without_user,
+    },
 };
 
 /// The functions, and the prefix of each function's logical ids in the template.
-const FUNCTIONS: [(&str, &str); 5] = [
+const FUNCTIONS: [(&str, &str); 6] = [
     ("auth", "Auth"),
     ("docs", "Docs"),
+    ("mail", "Mail"),
     ("movies", "Movies"),
     ("sweep", "Sweep"),
     ("users", "Users"),
@@ -55,11 +65,14 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         })
         .await;
         sign_in_and_out(&app, data.path()).await;
+        own_account(&app).await;
+        reset_passwords(&app).await;
         let (owner, admin) = (app.member().await, app.admin().await);
         let movies = add_movies(&owner, &admin).await;
         browse(&app, &owner).await;
         favorite(&app, &owner, &movies).await;
         edit(&owner, &admin, &movies).await;
+        repeat(&app, &owner, movies[0]).await;
         app.running.state.store.forget_newest().await.unwrap();
         app.anonymous()
             .get("/api/movies/categories/")
@@ -142,6 +155,39 @@ async fn sign_in_and_out(app: &TestApp, data: &Path) {
     let other = app.member().await;
     let body = json!({"refresh": other.refresh});
     other.post("/api/auth/logout/").json(&body).send().await.is(204);
+    // A session of an earlier version is refreshed, another one ended.
+    let [one, two] = [app.member().await, app.member().await];
+    for user in [&one, &two] {
+        make_sessions_earlier(store, UserId::try_from(user.id).unwrap()).await;
+    }
+    refresh(&without_user(&one.refresh, data)).await.is(200);
+    let body = json!({"refresh": two.refresh});
+    two.post("/api/auth/logout/").json(&body).send().await.is(204);
+}
+
+/// Asks for password resets of a user and of nobody, resets a password, and tries a used token.
+async fn reset_passwords(app: &TestApp) {
+    let user = app.member().await;
+    let path = "/api/auth/password-reset/";
+    let address = format!("{}@example.com", user.username);
+    for email in ["nobody@example.com", &address] {
+        let body = json!({"email": email});
+        user.post(path).json(&body).send().await.is(202);
+    }
+    let token = token_in(&app.mails(&address, 1).await[0]);
+    for status in [204, 400] {
+        let body = json!({"token": token, "password": PASSWORD});
+        let call = user.post(&format!("{path}confirm/")).json(&body);
+        call.send().await.is(status);
+    }
+    // Of many at once, all but nine must wait, and are checked again before they are refused.
+    let strangers: Vec<Caller> = (1..=12).map(|n| app.anonymous().at([127, 0, 2, n])).collect();
+    let requests = strangers.iter().flat_map(|stranger| [stranger; 9]);
+    let requests = requests.map(|stranger| {
+        let body = json!({"email": "nobody@example.com"});
+        stranger.post(path).json(&body).send()
+    });
+    assert!(join_all(requests).await.iter().any(|answer| answer.status == 429));
 }
 
 /// Returns a hash of the password with weak parameters.
@@ -217,6 +263,29 @@ async fn browse(app: &TestApp, member: &Caller) {
     pages(member, "/api/users/?limit=1", "next").await;
 }
 
+/// Lists and ends sessions, changes the password and both names, and sends a wrong password.
+async fn own_account(app: &TestApp) {
+    let member = app.member().await;
+    let (second, third) = (member.in_new_session().await, member.in_new_session().await);
+    let sessions = "/api/users/me/sessions/";
+    assert_eq!(member.get(sessions).send().await.is(200).body["count"], 3);
+    let path = format!("{sessions}{}/", third.session().unwrap());
+    member.delete(&path).send().await.is(204);
+    second.delete(sessions).send().await.is(204);
+    let member = member.in_new_session().await;
+    let password = json!({"current_password": PASSWORD, "new_password": PASSWORD});
+    member
+        .put("/api/users/me/password/")
+        .json(&password)
+        .send()
+        .await
+        .is(204);
+    let names = json!({"username": "kane", "email": "kane@example.com", "current_password": PASSWORD});
+    member.patch("/api/users/me/").json(&names).send().await.is(200);
+    let wrong = with_changes(&names, &json!({"current_password": "another passphrase"}));
+    member.patch("/api/users/me/").json(&wrong).send().await.is(400);
+}
+
 /// Adds, removes and lists favorites, also by several users concurrently.
 async fn favorite(app: &TestApp, member: &Caller, movies: &[u64]) {
     let path = format!("/api/movies/{}/favorite/", movies[0]);
@@ -233,6 +302,32 @@ async fn favorite(app: &TestApp, member: &Caller, movies: &[u64]) {
     let mine = "/api/users/me/favorites/?limit=1";
     assert_eq!(pages(member, mine, "next").await.len(), 2);
     member.delete(&path).send().await.is(200);
+}
+
+/// Adds a movie and toggles a favorite with keys, twice each. The count of the first toggle wasn't kept.
+async fn repeat(app: &TestApp, member: &Caller, movie: u64) {
+    let body = sample_movie();
+    let store = &app.running.state.store;
+    for status in [201, 201] {
+        let call = member.post("/api/movies/").json(&body);
+        call.header("idempotency-key", "a").send().await.is(status);
+    }
+    let added = member.get("/api/movies/?ordering=-id").send().await.is(200).ids()[0];
+    member
+        .delete(&format!("/api/movies/{added}/"))
+        .send()
+        .await
+        .is(204);
+    let path = format!("/api/movies/{movie}/favorite/");
+    let key = IdempotencyKey::parse(b"b").unwrap();
+    let kept = keys::kept_answer(UserId::try_from(member.id).unwrap(), &key);
+    let toggle = || member.post(&path).header("idempotency-key", "b").send();
+    toggle().await.is(200);
+    let without_count = Update::new("REMOVE #count");
+    let updated = store.update(&kept, &without_count, ReturnValue::None).await;
+    assert!(updated.unwrap().is_ok());
+    toggle().await.is(200);
+    member.post(&path).send().await.is(200);
 }
 
 /// Edits words, genres, the favorite and the owner. One edit removes the last movie from a genre.
@@ -349,15 +444,13 @@ async fn a_missing_or_superfluous_action_or_key_of_a_role_is_noticed() {
                 serde_norway::to_string(&template).unwrap()
             };
             let statement = statements(&mut template.clone(), &role)[at].clone();
-            for (n, action) in list(&statement["Action"]).iter().enumerate() {
-                if action.as_str().unwrap().starts_with("dynamodb:") {
-                    actions += 1;
-                    let text = changed(&|statement| remove(&mut statement["Action"], n));
-                    notices(function, &text, &format!("without {action:?} of statement {at}"));
-                }
-            }
-            if statement.get("Condition").is_none() {
+            if !is_about_keys(&statement) {
                 continue;
+            }
+            for (n, action) in list(&statement["Action"]).iter().enumerate() {
+                actions += 1;
+                let text = changed(&|statement| remove(&mut statement["Action"], n));
+                notices(function, &text, &format!("without {action:?} of statement {at}"));
             }
             let count = list(leading_keys(&mut statement.clone())).len();
             for n in 0..count {
@@ -383,6 +476,12 @@ fn statements<'a>(template: &'a mut Value, role: &str) -> &'a mut Vec<Value> {
     policy["Statement"].as_sequence_mut().unwrap()
 }
 
+/// Whether a statement is about keys of the table, and not about its stream or another service.
+fn is_about_keys(statement: &Value) -> bool {
+    let condition = statement.get("Condition");
+    condition.is_some_and(|condition| condition.get("ForAllValues:StringLike").is_some())
+}
+
 fn leading_keys(statement: &mut Value) -> &mut Value {
     &mut statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
 }
@@ -404,7 +503,7 @@ fn remove(value: &mut Value, at: usize) {
 /// Removes statements without an action or a key, which are not valid.
 fn drop_empty(statements: &mut Vec<Value>) {
     statements.retain_mut(|statement| {
-        let has_keys = statement.get("Condition").is_none() || !list(leading_keys(statement)).is_empty();
+        let has_keys = !is_about_keys(statement) || !list(leading_keys(statement)).is_empty();
         has_keys && !list(&statement["Action"]).is_empty()
     });
 }
@@ -422,6 +521,16 @@ fn every_function_has_its_own_role_and_logs_and_only_auth_reads_secrets() {
             ["logs:CreateLogStream", "logs:PutLogEvents"]
                 .map(|action| (action.to_owned(), format!("{prefix}Logs"))),
         );
+        if name == "mail" {
+            let stream = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
+            others.extend(stream.map(|action| (format!("dynamodb:{action}"), "Table.StreamArn".to_owned())));
+            others.insert(("sqs:SendMessage".to_owned(), "MailFailures".to_owned()));
+            // Only this function may send mail, and only from one address.
+            others.extend(["SendEmail", "SendRawEmail"].map(|action| {
+                let sender = "identity/${MailFrom} from no-reply@marquee.invalid";
+                (format!("ses:{action}"), sender.to_owned())
+            }));
+        }
         if name == "auth" {
             others.extend(
                 ["SigningSecret", "RefreshSecret"]
@@ -459,9 +568,9 @@ fn no_permission_is_granted_twice() {
     }
 }
 
-/// No function has access to items that it does not need. Only `auth` has access to what signs users in.
+/// No function has access to items that it does not need. Only `auth` and `users` have access to what signs users in.
 #[test]
-fn only_auth_accesses_logins_sessions_and_attempts_and_publishes_keys() {
+fn only_auth_and_users_access_logins_sessions_and_attempts_and_only_auth_publishes_keys() {
     let roles = roles();
     let who = |is: &dyn Fn(&Grant) -> bool| -> Vec<&str> {
         let of = roles.iter().filter(|(_, role)| grants(role).iter().any(is));
@@ -471,9 +580,26 @@ fn only_auth_accesses_logins_sessions_and_attempts_and_publishes_keys() {
         let keys: KeyPattern = keys.parse().unwrap();
         who(&|grant| grant.keys == keys)
     };
-    for keys in ["LOGIN#*", "SESSION#*", "ATTEMPTS#*"] {
-        assert_eq!(about(keys), ["auth"], "{keys}");
+    for keys in ["SESSIONS#*", "ATTEMPTS#*"] {
+        assert_eq!(about(keys), ["auth", "users"], "{keys}");
     }
+    assert_eq!(about("SESSION#*"), ["auth"]);
+    assert_eq!(about("LOGIN#*"), ["auth", "mail", "users"]);
+    for keys in ["OUTBOX#*", "RESET#*"] {
+        assert_eq!(about(keys), ["auth", "mail"], "{keys}");
+    }
+    // The mail function looks up an address, makes a reset token and removes the mail. It changes no login and no session.
+    let of_mail = |grant: &Grant| grants(&roles["mail"]).contains(grant);
+    for (action, keys) in [
+        (Action::GetItem, "LOGIN#*"),
+        (Action::GetItem, "OUTBOX#*"),
+        (Action::GetItem, "USERS#*"),
+        (Action::PutItem, "RESET#*"),
+        (Action::DeleteItem, "OUTBOX#*"),
+    ] {
+        assert!(of_mail(&grant(action, Target::Table, keys)), "{action} {keys}");
+    }
+    assert_eq!(grants(&roles["mail"]).len(), 5);
     let keys: KeyPattern = "KEYS".parse().unwrap();
     assert_eq!(about("KEYS"), ["auth", "movies", "users"]);
     let writes_keys = who(&|grant| grant.keys == keys && grant.action != Action::Query);
@@ -481,7 +607,8 @@ fn only_auth_accesses_logins_sessions_and_attempts_and_publishes_keys() {
     assert_eq!(about("CURSOR"), ["movies", "users"]);
     let counters = grant(Action::GetItem, Target::Table, "META");
     assert_eq!(grants(&roles["docs"]), BTreeSet::from([counters]));
-    // Only `auth` writes a user's item, and only when it creates it. So nobody becomes an admin through the API.
+    // Only `auth` creates a user, and resets a password. `users` updates a user's names and password. No expression of either
+    // names the role (`tests/golden`). So nobody becomes an admin through the API.
     let writes_users = |grant: &Grant| {
         let is_read = matches!(
             grant.action,
@@ -489,10 +616,18 @@ fn only_auth_accesses_logins_sessions_and_attempts_and_publishes_keys() {
         );
         grant.keys == "USERS#*".parse().unwrap() && !is_read
     };
-    assert_eq!(who(&writes_users), ["auth"]);
-    let made = grants(&roles["auth"]).into_iter().filter(writes_users);
-    let put = grant(Action::PutItem, Target::Table, "USERS#*");
-    assert_eq!(made.collect::<Vec<_>>(), [put]);
+    assert_eq!(who(&writes_users), ["auth", "users"]);
+    let creates_and_updates = [Action::PutItem, Action::UpdateItem];
+    for (name, actions) in [
+        ("auth", &creates_and_updates[..]),
+        ("users", &creates_and_updates[1..]),
+    ] {
+        let made = grants(&roles[name]).into_iter().filter(writes_users);
+        let expected = actions
+            .iter()
+            .map(|action| grant(*action, Target::Table, "USERS#*"));
+        assert!(made.eq(expected), "{name}");
+    }
 }
 
 /// This test searches the text of the template, in case the parsed roles omit something.

@@ -5,7 +5,7 @@ use http::Method;
 use marquee::{server::TEMPLATE, template::Template};
 use serde_json::Value;
 
-use crate::support::operations::{Operation, operations};
+use crate::support::operations::{NO_SESSION, Operation, operations, with_ids};
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -201,7 +201,7 @@ fn misrouted(
     };
     for (operation, owner) in operations_by_function {
         for spelling in operation.spellings() {
-            let path = spelling.replace("{id}", "1");
+            let path = with_ids(&spelling, "1", NO_SESSION);
             let is_lenient_alone = reading == Reading::Strict
                 && LENIENT_ONLY.contains(&format!("{} {path}", operation.method).as_str());
             let function = if is_lenient_alone { "docs" } else { owner };
@@ -272,7 +272,7 @@ fn the_local_gateway_selects_the_same_routes() {
     let keys: Vec<&str> = routes.iter().map(|(key, _)| key.as_str()).collect();
     let mut paths: Vec<String> = UNKNOWN.map(str::to_owned).to_vec();
     for operation in operations() {
-        paths.extend(operation.spellings().map(|path| path.replace("{id}", "1")));
+        paths.extend(operation.spellings().map(|path| with_ids(&path, "1", NO_SESSION)));
     }
     for (group, _) in GROUPS {
         paths.extend(["", "/", "/nothing", "/1/nothing/"].map(|rest| format!("{group}{rest}")));

@@ -38,6 +38,7 @@ async fn proxied_with_movie() -> (ProxiedApp, Caller, u64) {
 pub(super) async fn proxied_with(change: impl FnOnce(&mut Options)) -> (ProxiedApp, Caller, u64) {
     let proxied = ProxiedApp::with(change).await;
     let user = proxied.app.member().await;
+    let user = proxied.app.with_reset_token_of_another(user).await;
     let id = user.add(&alien()).await["id"].as_u64().unwrap();
     // A warm function has read the keys.
     user.get("/api/movies/?limit=1").send().await.is(200);
@@ -124,6 +125,7 @@ async fn no_change_is_done_twice_when_its_answer_was_lost() {
             "GetItem" => (user.clone(), id),
             _ => {
                 let user = proxied.app.member().await;
+                let user = proxied.app.with_reset_token_of_another(user).await;
                 let id = user.add(&alien()).await["id"].as_u64().unwrap();
                 (user, id)
             }

@@ -50,6 +50,9 @@ async fn the_health_is_503_within_five_seconds_while_the_table_is_away_and_200_a
     proxied.proxy.clear_faults();
 }
 
+const RESET: &str = "/api/auth/password-reset/";
+const NEW_PASSWORD: &str = "another long passphrase";
+
 /// A kind of outage.
 #[derive(Clone, Copy, Debug)]
 enum Outage {
@@ -115,6 +118,8 @@ struct Fixture {
     users: u64,
     refresh: String,
     logout: String,
+    /// The password reset token of another user.
+    reset: String,
 }
 
 impl Fixture {
@@ -125,6 +130,9 @@ impl Fixture {
         aliens["title"] = json!("Aliens");
         let id = user.add(&aliens).await["id"].clone();
         user.delete(&format!("/api/movies/{id}/")).send().await.is(204);
+        // Another user, because all of its sessions end.
+        let forgetful = proxied.app.member().await;
+        let reset = proxied.app.with_reset_token(forgetful).await.reset;
         let mut tokens = Vec::new();
         for _ in 0..2 {
             let answer = user.login().await.is(200);
@@ -135,6 +143,7 @@ impl Fixture {
             users: user.count("/api/users/").await,
             logout: tokens.pop().unwrap(),
             refresh: tokens.pop().unwrap(),
+            reset,
             proxied,
             user,
         }
@@ -169,7 +178,7 @@ impl Fixture {
         let without_favorite = json!({"title": "Aliens", "favorite": false});
         let mut whole = alien();
         whole["title"] = json!("Aliens");
-        let kinds: [(_, _, MakeCall, Value, _); 10] = [
+        let kinds: [(_, _, MakeCall, Value, _); 12] = [
             (
                 "toggle on",
                 false,
@@ -181,6 +190,20 @@ impl Fixture {
                 "toggle off",
                 true,
                 |u, m| u.post(&format!("{m}favorite/")),
+                Value::Null,
+                Some(was),
+            ),
+            (
+                "toggle on with a key",
+                false,
+                |u, m| u.post(&format!("{m}favorite/")).header("idempotency-key", m),
+                Value::Null,
+                Some(liked),
+            ),
+            (
+                "toggle off with a key",
+                true,
+                |u, m| u.post(&format!("{m}favorite/")).header("idempotency-key", m),
                 Value::Null,
                 Some(was),
             ),
@@ -241,15 +264,26 @@ impl Fixture {
         let mut liked = alien();
         liked["favorite"] = json!(true);
         let register = json!({"username": "newcomer", "email": "newcomer@example.com", "password": PASSWORD});
+        let ask = json!({"email": "newcomer@example.com"});
+        let reset = json!({"token": self.reset, "password": NEW_PASSWORD});
         let others = [
             ("create", user.post("/api/movies/").json(&alien()), 201),
             ("create a favorite", user.post("/api/movies/").json(&liked), 201),
+            (
+                "create with a key",
+                user.post("/api/movies/")
+                    .json(&liked)
+                    .header("idempotency-key", "key"),
+                201,
+            ),
             ("register", user.post("/api/auth/register/").json(&register), 201),
             ("login", user.login_call(), 200),
             ("refresh", user.with_token("refresh", &self.refresh), 200),
             ("logout", user.with_token("logout", &self.logout), 204),
+            ("ask for a reset", user.post(RESET).json(&ask), 202),
+            ("reset", user.post(&format!("{RESET}confirm/")).json(&reset), 204),
         ];
-        self.movies += 2;
+        self.movies += 3;
         self.users += 1;
         let movie = None;
         let change = |(name, call, status)| (Change { name, status, movie }, call);
@@ -285,8 +319,7 @@ impl Fixture {
                 u64::from(expected.favorite),
                 "{context}"
             );
-            let version = format!("\"{}\"", expected.edits + 1);
-            assert_eq!(shown.header("etag"), version, "{context}");
+            assert_eq!(shown.body["version"], expected.edits + 1, "{context}");
             for field in ["favorite", "favorite_count"] {
                 assert_eq!(answer.body[field], shown.body[field], "{context}");
             }
@@ -298,6 +331,12 @@ impl Fixture {
                 "refresh" | "login" | "register" => {
                     let token = answer.body["refresh"].as_str().unwrap();
                     user.with_token("refresh", token).send().await.is(200);
+                }
+                "reset" => {
+                    // It was made, and the token was used up.
+                    let body = json!({"token": self.reset, "password": NEW_PASSWORD});
+                    let again = user.post(&format!("{RESET}confirm/")).json(&body);
+                    again.send().await.is(400).names(&["token"]);
                 }
                 "logout" => {
                     user.with_token("refresh", &self.logout).send().await.is(401);

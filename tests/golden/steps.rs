@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, io::Write as _, time::Duration};
 use aws_sdk_dynamodb::types::ReturnValue;
 use marquee::{
     import::{Importer, Source},
+    mail::{self, Mailbox},
     upgrade::{self, Older},
 };
+use marquee_mail::StreamEvent;
 use marquee_shared::{
     db::{
         Store,
@@ -15,14 +17,17 @@ use marquee_shared::{
         keys,
         likes::{LIKES_SHARDS, LikesShards, MAX_LIKES_SHARDS},
         movie::{MovieItem, TextsBefore},
+        outbox::LANES,
         posting_keys,
     },
-    domain::{MovieFields, MovieId, Role, Title},
+    domain::{MovieFields, MovieId, Role, Title, UserId},
 };
 use serde_json::{Value, json};
 
 use super::Golden;
-use crate::support::{Call, Caller, PASSWORD, movie, proxy::ProxiedApp};
+use crate::support::{
+    Call, Caller, PASSWORD, layouts::make_sessions_earlier, mail::token_in, movie, proxy::ProxiedApp,
+};
 
 /// Longer than the time between two calls of one trip.
 const SIDE_BY_SIDE: Duration = Duration::from_millis(40);
@@ -74,9 +79,12 @@ pub(super) async fn record() -> BTreeMap<String, Golden> {
     reads(&mut recorder, &owner).await;
     unfinished(&mut recorder, &owner).await;
     deletion(&mut recorder, &owner).await;
+    account(&mut recorder, &owner).await;
     sessions(&mut recorder, &owner).await;
+    password_reset(&mut recorder, &owner).await;
     health(&mut recorder).await;
     operator(&mut recorder, &owner).await;
+    keys_of_requests(&mut recorder).await;
     recorder.golden
 }
 
@@ -345,14 +353,77 @@ async fn deletion(recorder: &mut Recorder, owner: &Caller) {
         .await;
 }
 
+/// The owner's sessions, password and names.
+async fn account(recorder: &mut Recorder, owner: &Caller) {
+    let sessions = "/api/users/me/sessions/";
+    let call = owner.get(sessions);
+    let request = format!("GET {sessions}, with two sessions");
+    recorder
+        .send("list_sessions", &["AP-23", "AP-47"], &request, call, 200)
+        .await;
+    let other = owner.in_new_session().await.session().unwrap();
+    let call = owner.delete(&format!("{sessions}{other}/"));
+    let request = "DELETE /api/users/me/sessions/{session}/";
+    recorder
+        .send("end_session", &["AP-22", "AP-23"], request, call, 204)
+        .await;
+    let call = owner.delete(sessions);
+    let request = format!("DELETE {sessions}, with one other session");
+    recorder
+        .send(
+            "end_other_sessions",
+            &["AP-22", "AP-23", "AP-47"],
+            &request,
+            call,
+            204,
+        )
+        .await;
+    owner.in_new_session().await;
+    let body = json!({"current_password": PASSWORD, "new_password": PASSWORD});
+    let call = owner.put("/api/users/me/password/").json(&body);
+    let request = "PUT /api/users/me/password/, with one other session";
+    recorder
+        .send(
+            "change_password",
+            &["AP-18", "AP-23", "AP-47", "AP-48"],
+            request,
+            call,
+            204,
+        )
+        .await;
+    let body = json!({"email": "ellen@example.com", "current_password": PASSWORD});
+    let call = owner.patch("/api/users/me/").json(&body);
+    let request = "PATCH /api/users/me/ with another email";
+    recorder
+        .send(
+            "update_me",
+            &["AP-18", "AP-23", "AP-48", "AP-49"],
+            request,
+            call,
+            200,
+        )
+        .await;
+    // Without the proxy in between: the session is one of an earlier version.
+    let store = recorder.proxied.proxy.store().await;
+    make_sessions_earlier(&store, UserId::try_from(owner.id).unwrap()).await;
+    let call = owner
+        .post("/api/auth/refresh/")
+        .json(&json!({"refresh": owner.refresh}));
+    let request = "POST /api/auth/refresh/, a session of an earlier version";
+    recorder
+        .send("refresh_earlier_session", &["AP-21", "AP-23"], request, call, 200)
+        .await;
+}
+
 async fn sessions(recorder: &mut Recorder, owner: &Caller) {
+    let owner = &owner.in_new_session().await;
     let call = owner
         .post("/api/auth/refresh/")
         .json(&json!({"refresh": owner.refresh}));
     let tokens = recorder
         .send(
             "refresh_session",
-            &["AP-21"],
+            &["AP-21", "AP-23"],
             "POST /api/auth/refresh/",
             call,
             200,
@@ -366,10 +437,98 @@ async fn sessions(recorder: &mut Recorder, owner: &Caller) {
         .await;
 }
 
+/// A request for a password reset, the mail that follows, and its use.
+async fn password_reset(recorder: &mut Recorder, owner: &Caller) {
+    let anonymous = recorder.proxied.app.anonymous();
+    let body = json!({"email": "ripley@example.com"});
+    let call = anonymous.post("/api/auth/password-reset/").json(&body);
+    let request = "POST /api/auth/password-reset/";
+    recorder
+        .send("request_password_reset", &["AP-19", "AP-52"], request, call, 202)
+        .await;
+    let mut keys = Vec::new();
+    for lane in 0..LANES {
+        keys.extend(
+            recorder
+                .proxied
+                .proxy
+                .store()
+                .await
+                .asked_mails(lane, 10)
+                .await
+                .unwrap(),
+        );
+    }
+    let mailbox = Mailbox::memory();
+    let function = &recorder.proxied.app.running.functions.mail.state;
+    let function = mail::function(function, recorder.proxied.app.running.address, mailbox.clone());
+    let failures = function.unwrap().deliver(&StreamEvent::of(keys)).await;
+    assert!(failures.is_empty());
+    recorder.store_calls(
+        "mail",
+        &["AP-18", "AP-23", "AP-53"],
+        "an invocation of the mail function",
+    );
+    let message = String::from_utf8(mailbox.messages().unwrap().remove(0)).unwrap();
+    let body = json!({"token": token_in(&message), "password": PASSWORD});
+    let call = owner
+        .signed_out()
+        .post("/api/auth/password-reset/confirm/")
+        .json(&body);
+    let request = "POST /api/auth/password-reset/confirm/";
+    let patterns = ["AP-19", "AP-23", "AP-47", "AP-48", "AP-54"];
+    recorder
+        .send("confirm_password_reset", &patterns, request, call, 204)
+        .await;
+}
+
 async fn health(recorder: &mut Recorder) {
     let call = recorder.proxied.app.anonymous().get("/api/health/");
     recorder
         .send("get_health", &["AP-32"], "GET /api/health/", call, 200)
+        .await;
+}
+
+/// Requests with an `Idempotency-Key`, by a user of their own.
+async fn keys_of_requests(recorder: &mut Recorder) {
+    let user = recorder.proxied.app.register("lambert").await;
+    let stalker = movie("Stalker", "Andrei Tarkovsky", "Sci-Fi", "1979-05-25");
+    let create = || {
+        let call = user.post("/api/movies/").json(&stalker);
+        call.header("idempotency-key", "a")
+    };
+    let request = "POST /api/movies/ with an `Idempotency-Key`";
+    let patterns = ["AP-10", "AP-37", "AP-40", "AP-41", "AP-46"];
+    let added = recorder
+        .send("create_movie_with_key", &patterns, request, create(), 201)
+        .await;
+    let request = "the same request again";
+    let patterns = ["AP-10", "AP-37", "AP-46"];
+    recorder
+        .send(
+            "create_movie_again_with_its_key",
+            &patterns,
+            request,
+            create(),
+            201,
+        )
+        .await;
+    let path = format!("/api/movies/{}/favorite/", added["id"]);
+    let toggle = || user.post(&path).header("idempotency-key", "b");
+    let request = "POST /api/movies/4/favorite/ with an `Idempotency-Key`";
+    let patterns = ["AP-13", "AP-46"];
+    recorder
+        .send("toggle_favorite_with_key", &patterns, request, toggle(), 200)
+        .await;
+    let request = "the same request again";
+    recorder
+        .send(
+            "toggle_favorite_again_with_its_key",
+            &["AP-46"],
+            request,
+            toggle(),
+            200,
+        )
         .await;
 }
 
@@ -386,6 +545,9 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     recorder.store_calls("refill", &["AP-38"], refill);
     store.promote(&owner.username, Role::Admin).await.unwrap();
     recorder.store_calls("promote", &["AP-18", "AP-26"], "marquee promote ripley");
+    store.make_reset_token_of(&owner.username, 1800).await.unwrap();
+    let request = "marquee reset-password ripley";
+    recorder.store_calls("reset_password", &["AP-18", "AP-23", "AP-53"], request);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(
         file,

@@ -43,6 +43,9 @@ pub const REFRESH_TOKEN: &str = "REFRESH_TOKEN";
 /// The placeholder for the cursor of the last `next`.
 pub const CURSOR: &str = "CURSOR";
 
+/// The placeholder of the id of the current session.
+pub const SESSION_ID: &str = "SESSION_ID";
+
 /// The headers that the gateway sets, whatever the client sent.
 const OF_THE_GATEWAY: [&str; 6] = [
     "content-length",
@@ -297,7 +300,9 @@ impl Event {
             .query_string_parameters
             .values_mut()
             .chain([&mut self.raw_query_string]);
-        for text in headers.chain(query) {
+        let path = self.path_parameters.values_mut();
+        let path = path.chain([&mut self.raw_path, &mut self.request_context.http.path]);
+        for text in headers.chain(query).chain(path) {
             *text = text.replace(placeholder, value);
         }
         // A body that isn't text, such as an image in a form, has no placeholders.

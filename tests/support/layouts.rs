@@ -14,7 +14,7 @@ use marquee_shared::{
         movie::MovieItem,
         newest::{Entries, Entry, Floor, KEPT, Newest},
     },
-    domain::{MovieId, genre, text::words},
+    domain::{MovieId, SessionId, UserId, genre, text::words},
 };
 
 use super::audit::scan;
@@ -91,6 +91,20 @@ pub async fn make_second_version(store: &Store) {
     postings.push(layout);
     for item in postings {
         assert!(store.put(item, Condition::none()).await.unwrap().is_ok());
+    }
+}
+
+/// Writes a user's sessions as an earlier version did.
+pub async fn make_sessions_earlier(store: &Store, user: UserId) {
+    for item in scan(store).await {
+        let key = Key::of(&item).unwrap();
+        let Some(id) = SessionId::parse(&key.sk).filter(|_| key.pk == keys::sessions(user)) else {
+            continue;
+        };
+        let mut earlier = item;
+        earlier.extend(keys::earlier_session(id).attributes());
+        assert!(store.put(earlier, Condition::none()).await.unwrap().is_ok());
+        store.delete(&key).await.unwrap();
     }
 }
 

@@ -134,7 +134,7 @@ impl OwnKind {
     const fn name(self) -> &'static str {
         match self {
             Self::Login => "LOGIN",
-            Self::Session => "SESSION",
+            Self::Session => "SESSIONS",
             Self::Attempts => "ATTEMPTS",
             Self::Favorites => "USER_FAVORITES",
         }
@@ -327,7 +327,7 @@ fn family(access: &Access, asked: Asked) -> Option<Family> {
         "LIKES" if asked.movie.is_some() && access.writes > 0.0 => Some(Family::Likes),
         "USERS" if id == Some(asked.user) => Some(Family::User),
         "LOGIN" => Some(Family::Own(access.space, OwnKind::Login)),
-        "SESSION" => Some(Family::Own(access.space, OwnKind::Session)),
+        "SESSIONS" => Some(Family::Own(access.space, OwnKind::Session)),
         "ATTEMPTS" => Some(Family::Own(access.space, OwnKind::Attempts)),
         "USER_FAVORITES" => Some(Family::Own(access.space, OwnKind::Favorites)),
         _ => None,
@@ -338,7 +338,7 @@ fn family(access: &Access, asked: Asked) -> Option<Family> {
 mod tests {
     use marquee_shared::{
         db::keys,
-        domain::{MovieId, UserId},
+        domain::{MovieId, SessionId, UserId},
     };
 
     use super::*;
@@ -367,7 +367,10 @@ mod tests {
             (keys::favorite(movie, user), Family::Favorites),
             (keys::user(user), Family::User),
             (keys::login("ripley"), Family::Own(Space::Table, OwnKind::Login)),
-            (keys::session("9"), Family::Own(Space::Table, OwnKind::Session)),
+            (
+                keys::session(user, SessionId::new([9; 16])),
+                Family::Own(Space::Table, OwnKind::Session),
+            ),
         ] {
             let pk = key.pk.clone();
             assert_eq!(

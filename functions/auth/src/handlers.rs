@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{StatusCode, header},
     response::{AppendHeaders, IntoResponse, Response},
@@ -16,12 +16,13 @@ use marquee_shared::{
         counter::Counter,
         retry::within,
         session::{Rotation, SessionItem},
-        user::UserItem,
+        user::{PasswordVersion, UserItem},
     },
-    domain::{Role, UserId, password::Secret, username::fold_name},
+    domain::{Role, SessionId, UserId, password::Secret, username::fold_name},
     http::{
         CheckedQuery, Form,
-        extract::SourceAddress,
+        caching::ForEveryone,
+        extract::{SourceAddress, UserAgent},
         openapi::{
             BadRequest, Conflict, TooLarge, TooManyRequests, Unauthenticated, Unavailable,
             UnsupportedMediaType,
@@ -40,7 +41,7 @@ use crate::{
 const JWKS_CACHE: &str = "public, max-age=60";
 
 /// How long a sign-in waits for writes that it can do without.
-const NOTED_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const NOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The answer to a failed sign-in. It doesn't say whether the username or the password is wrong.
 const NOT_SIGNED_IN: Error = Error::unauthenticated("The username or password is incorrect.");
@@ -66,6 +67,7 @@ pub(crate) async fn register_user(
     State(state): State<AuthState>,
     _: RejectInvalidToken,
     address: SourceAddress,
+    UserAgent(user_agent): UserAgent,
     Form(body): Form<RegisterBody>,
 ) -> Result<Response> {
     let store = &state.app.store;
@@ -85,9 +87,12 @@ pub(crate) async fn register_user(
         email: body.email.as_str().to_owned(),
         role: Role::Member,
         joined: state.app.clock.now().to_string(),
+        password_version: PasswordVersion::default(),
     };
     let token = RefreshToken::first(user.id)?;
-    let session = store.begin_session(&token, &new_session(&state.app, user.id, &token))?;
+    let seconds = state.app.config.tokens.session_seconds;
+    let session = SessionItem::new(&user, &token, state.app.clock.now(), seconds).from_client(user_agent);
+    let session = store.begin_session(&token, &session)?;
     let attempt = Attempt::new(&body.username.folded(), &address.network());
     let (created, noted) = tokio::join!(
         store.create_user(&user, password_hash, session),
@@ -109,7 +114,8 @@ pub(crate) async fn register_user(
 /// Attempts for a username are counted by source address. The first nine are answered at once. Each later one must wait, 1
 /// second at first and 15 minutes at most: `429` says how long. All addresses together have 50 attempts in 15 minutes,
 /// without those where the user has signed in during the last 30 days. Attempts with `refresh` are counted by that token's
-/// session instead. The correct password resets the count. Existing sessions are not affected.
+/// session instead. The correct password resets the count. Existing sessions are not affected, except that a user has at most
+/// 80: one more ends the one that was not used for longest.
 #[utoipa::path(
     post,
     path = "/api/auth/login/",
@@ -124,6 +130,7 @@ pub(crate) async fn log_in(
     State(state): State<AuthState>,
     _: RejectInvalidToken,
     address: SourceAddress,
+    UserAgent(user_agent): UserAgent,
     Form(body): Form<LoginBody>,
 ) -> Result<Response> {
     let store = &state.app.store;
@@ -148,7 +155,7 @@ pub(crate) async fn log_in(
         .map(|(_, session)| session);
     let claim = Claim {
         login: login.as_ref(),
-        session: session.as_deref(),
+        session,
     };
     if let Err(error) = store.count_attempt(&attempt, standing, claim).await {
         if matches!(error, Error::TooManyRequests { .. }) {
@@ -171,7 +178,7 @@ pub(crate) async fn log_in(
                 _ => Ok(()),
             }
         };
-        let signed_in = store.record_sign_in(&attempt, login.user, session.as_deref());
+        let signed_in = store.record_sign_in(&attempt, login.user, session);
         let noted = within(NOTED_WITHIN, async { tokio::try_join!(signed_in, upgrade) });
         if let Err(error) = noted.await {
             telemetry::warn(&error, "a sign-in was not recorded");
@@ -179,11 +186,27 @@ pub(crate) async fn log_in(
         Ok(())
     };
     let token = RefreshToken::first(login.user)?;
-    let new = new_session(&state.app, login.user, &token);
+    let surplus = async {
+        let ended = store.end_surplus_sessions(login.user, token.session());
+        if let Err(error) = within(NOTED_WITHIN, ended).await {
+            telemetry::warn(&error, "surplus sessions are left to the next sign-in");
+        }
+        Ok(())
+    };
+    // If the password has been changed since the login was read, the session has ended before it began.
+    let new = SessionItem::of_password(
+        login.user,
+        login.password_version,
+        &token,
+        state.app.clock.now(),
+        state.app.config.tokens.session_seconds,
+    );
+    let new = new.from_client(user_agent);
     let (user, ..) = tokio::try_join!(
         store.get_user(login.user),
         store.put_session(&token, &new),
         bookkeeping,
+        surplus,
     )?;
     let user = user.ok_or_else(|| Error::Internal("a login without a user".into()))?;
     tracing::info!(event = "logged_in", user = user.id.get());
@@ -221,11 +244,11 @@ pub(crate) async fn refresh_session(
     {
         Rotation::Rotated(user) => {
             let next = next.of(user);
-            Ok(secret(StatusCode::OK, tokens(&state.app, &secrets, user, &next)?))
+            Ok(Json(tokens(&state.app, &secrets, user, &next)?).into_response())
         }
         Rotation::Gone => Err(NOT_REFRESHED),
         Rotation::Replayed(user) => {
-            store.end_session(&token).await?;
+            store.end_session(&token.of(user)).await?;
             tracing::warn!(event = "refresh_replayed", user = user.get());
             Err(NOT_REFRESHED)
         }
@@ -279,11 +302,11 @@ pub(crate) async fn get_jwks(State(state): State<AuthState>, _: CheckedQuery) ->
         keys: keys.into_iter().map(JwkBody::from).collect(),
     };
     let cached = AppendHeaders([(header::CACHE_CONTROL, JWKS_CACHE)]);
-    Ok((cached, Json(body)).into_response())
+    Ok((Extension(ForEveryone), cached, Json(body)).into_response())
 }
 
 /// Counts this attempt against the limit of its source address, when there is one.
-async fn count_address(app: &AppState, address: &SourceAddress) -> Result<()> {
+pub(crate) async fn count_address(app: &AppState, address: &SourceAddress) -> Result<()> {
     let limit = app.config.throttle.address_per_minute;
     if limit == 0 || address.0.is_none() {
         return Ok(());
@@ -302,7 +325,7 @@ async fn token_holder(
     app: &AppState,
     secrets: &AuthSecrets,
     refresh: Option<&Secret>,
-) -> Result<Option<(UserId, String)>> {
+) -> Result<Option<(UserId, SessionId)>> {
     let token = refresh.and_then(|text| RefreshToken::parse(secrets.refresh_key(), text.expose()));
     let Some(token) = token else {
         return Ok(None);
@@ -312,10 +335,6 @@ async fn token_holder(
         None => app.store.session_user(&token).await?,
     };
     Ok(user.map(|user| (user, token.session())))
-}
-
-fn new_session(app: &AppState, user: UserId, token: &RefreshToken) -> SessionItem {
-    SessionItem::new(user, token, app.clock.now(), app.config.tokens.session_seconds)
 }
 
 fn signed_in(
@@ -329,12 +348,12 @@ fn signed_in(
         user: UserBody::own(user),
         tokens: tokens(app, secrets, user.id, token)?,
     };
-    Ok(secret(status, body))
+    Ok((status, Json(body)).into_response())
 }
 
 fn tokens(app: &AppState, secrets: &AuthSecrets, user: UserId, refresh: &RefreshToken) -> Result<TokensBody> {
     let config = &app.config.tokens;
-    let access = token::issue(secrets, config, user, app.clock.now())?;
+    let access = token::issue(secrets, config, user, refresh.session(), app.clock.now())?;
     let refresh = refresh.to_text(secrets.refresh_key());
     Ok(TokensBody {
         access: access.expose().to_owned(),
@@ -342,10 +361,4 @@ fn tokens(app: &AppState, secrets: &AuthSecrets, user: UserId, refresh: &Refresh
         token_type: "Bearer",
         expires_in: config.access_seconds,
     })
-}
-
-/// An answer that contains tokens and must not be cached (RFC 6749 §5.1).
-fn secret(status: StatusCode, body: impl serde::Serialize) -> Response {
-    let no_store = AppendHeaders([(header::CACHE_CONTROL, "no-store")]);
-    (status, no_store, Json(body)).into_response()
 }

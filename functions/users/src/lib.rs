@@ -1,9 +1,10 @@
-//! The users function: all users, the current user, and the current user's favorites.
+//! The users function: all users, the current user with their password and sessions, and the current user's favorites.
 
 mod handlers;
+mod wire;
 
 use axum::Router;
-use handlers::*;
+use handlers::{account::*, lists::*, sessions::*};
 use marquee_shared::{
     AppState,
     http::{openapi::complete, with_layers},
@@ -12,7 +13,10 @@ use marquee_shared::{
 marquee_shared::operations! {
     AppState;
     "/api/users/" => get: list_users;
-    "/api/users/me/" => get: get_me;
+    "/api/users/me/" => get: get_me, patch: update_me;
+    "/api/users/me/password/" => put: change_password;
+    "/api/users/me/sessions/" => get: list_sessions, delete: end_other_sessions;
+    "/api/users/me/sessions/{session}/" => delete: end_session;
     "/api/users/me/favorites/" => get: list_my_favorites;
 }
 

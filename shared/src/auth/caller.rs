@@ -5,7 +5,7 @@ use http::{header, request::Parts};
 
 use crate::{
     auth::token,
-    domain::UserId,
+    domain::{SessionId, UserId},
     error::{Error, Result},
     state::AppState,
 };
@@ -15,6 +15,19 @@ use crate::{
 pub struct Caller {
     /// The user's id.
     pub id: UserId,
+    /// The session in which the access token was issued. `None` for a token of an earlier version.
+    session: Option<SessionId>,
+}
+
+impl Caller {
+    /// The session in which the access token was issued. It may have ended since.
+    ///
+    /// # Errors
+    /// [`Error::TokenExpired`] for a token of an earlier version, which names none. The client then refreshes it, and the new
+    /// one names its session.
+    pub fn session(&self) -> Result<SessionId> {
+        self.session.ok_or(Error::TokenExpired)
+    }
 }
 
 /// A signed-in user, or nobody. Rejects with `401` for invalid credentials, on a public route too.
@@ -50,8 +63,11 @@ where
         let Some(token) = bearer_token(parts)? else {
             return Ok(Self(None));
         };
-        let id = token::verify(&AppState::from_ref(state), token).await?;
-        Ok(Self(Some(Caller { id })))
+        let verified = token::verify(&AppState::from_ref(state), token).await?;
+        Ok(Self(Some(Caller {
+            id: verified.user,
+            session: verified.session,
+        })))
     }
 }
 

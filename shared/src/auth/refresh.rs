@@ -13,8 +13,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::hmac::{self, HMAC_SHA256};
 
 use crate::{
-    digest::{hex, sha256_hex},
-    domain::{UserId, password::Secret},
+    digest::sha256_hex,
+    domain::{SessionId, UserId, password::Secret, session_id},
     error::Result,
     random::random,
 };
@@ -22,7 +22,7 @@ use crate::{
 /// The length of a refresh key in bytes.
 pub const KEY_BYTES: usize = 32;
 
-const SESSION_BYTES: usize = 16;
+const SESSION_BYTES: usize = session_id::BYTES;
 const COUNTER_BYTES: usize = 4;
 const SECRET_BYTES: usize = 32;
 const USER_BYTES: usize = 8;
@@ -62,7 +62,7 @@ fn labeled(label: &str, body: &[u8]) -> Vec<u8> {
 /// An authentic refresh token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken {
-    session: [u8; SESSION_BYTES],
+    session: SessionId,
     counter: u32,
     secret: [u8; SECRET_BYTES],
     user: Option<UserId>,
@@ -81,7 +81,7 @@ impl RefreshToken {
     /// [`Internal`](crate::Error::Internal) if the system has no randomness.
     pub fn first(user: UserId) -> Result<Self> {
         Ok(Self {
-            session: random()?,
+            session: SessionId::new(random()?),
             counter: 0,
             secret: random()?,
             user: Some(user),
@@ -109,7 +109,7 @@ impl RefreshToken {
             user => Some(UserId::try_from(u64::from_be_bytes(user.try_into().ok()?)).ok()?),
         };
         Some(Self {
-            session: *session,
+            session: SessionId::new(*session),
             counter: u32::from_be_bytes(*counter),
             secret: *secret,
             user,
@@ -152,10 +152,10 @@ impl RefreshToken {
         Secret::new(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// Returns the session's id, as in the table.
+    /// Returns the session's id.
     #[must_use]
-    pub fn session(&self) -> String {
-        hex(&self.session)
+    pub fn session(&self) -> SessionId {
+        self.session
     }
 
     /// Returns the hash of the secret, as in the table.
@@ -166,7 +166,7 @@ impl RefreshToken {
 
     fn core(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(CORE_BYTES + USER_BYTES + TAG_BYTES);
-        bytes.extend_from_slice(&self.session);
+        bytes.extend_from_slice(self.session.bytes());
         bytes.extend_from_slice(&self.counter.to_be_bytes());
         bytes.extend_from_slice(&self.secret);
         bytes
@@ -184,6 +184,7 @@ impl RefreshToken {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::hex;
 
     fn key() -> RefreshKey {
         RefreshKey::new(&[7; KEY_BYTES])

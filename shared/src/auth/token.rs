@@ -8,7 +8,7 @@ use crate::{
     clock::Instant,
     config::TokenConfig,
     digest::hex,
-    domain::{UserId, password::Secret},
+    domain::{SessionId, UserId, password::Secret},
     error::{Error, Result},
     random::random,
     state::AppState,
@@ -26,12 +26,14 @@ const CLOCK_SKEW_SECONDS: i64 = 5;
 /// The error for an invalid token. It doesn't say what is wrong.
 const INVALID: Error = Error::unauthenticated("The access token is invalid.");
 
-/// The claims of an access token. All of them are required.
+/// The claims of an access token. All of them are required, except that a token of an earlier version has no `sid`.
 #[derive(Serialize, Deserialize)]
 struct Claims {
     iss: String,
     aud: String,
     sub: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sid: Option<SessionId>,
     jti: String,
     iat: i64,
     nbf: i64,
@@ -39,11 +41,17 @@ struct Claims {
     token_type: String,
 }
 
-/// Signs an access token for `user`.
+/// Signs an access token for `user`, in `session`.
 ///
 /// # Errors
 /// [`Error::Internal`] if the system has no randomness or the key can't sign.
-pub fn issue(secrets: &AuthSecrets, config: &TokenConfig, user: UserId, now: Instant) -> Result<Secret> {
+pub fn issue(
+    secrets: &AuthSecrets,
+    config: &TokenConfig,
+    user: UserId,
+    session: SessionId,
+    now: Instant,
+) -> Result<Secret> {
     crypto::install();
     let header = Header {
         kid: Some(secrets.public_key().kid.clone()),
@@ -53,6 +61,7 @@ pub fn issue(secrets: &AuthSecrets, config: &TokenConfig, user: UserId, now: Ins
         iss: config.issuer.clone(),
         aud: config.audience.clone(),
         sub: user.to_string(),
+        sid: Some(session),
         jti: hex(&random::<16>()?),
         iat: now.seconds(),
         nbf: now.seconds(),
@@ -64,12 +73,12 @@ pub fn issue(secrets: &AuthSecrets, config: &TokenConfig, user: UserId, now: Ins
         .map_err(|e| Error::internal(format!("an access token can't be signed: {e}")))
 }
 
-/// Returns the user of an access token.
+/// Returns what a valid access token says.
 ///
 /// # Errors
 /// [`Error::TokenExpired`] for a token of ours after its `exp`; [`Error::Unauthenticated`] for an invalid token;
 /// [`Error::Unavailable`] if the public keys can't be read.
-pub async fn verify(state: &AppState, token: &str) -> Result<UserId> {
+pub async fn verify(state: &AppState, token: &str) -> Result<Verified> {
     if token.len() > MAX_BYTES {
         return Err(INVALID);
     }
@@ -82,7 +91,7 @@ pub async fn verify(state: &AppState, token: &str) -> Result<UserId> {
     }
     let key = state.keys.verifying_key(&state.store, &kid).await?;
     let key = key.ok_or(INVALID)?;
-    valid_at(state.clock.now(), &verified(token, &key, &state.config.tokens)?)
+    valid_at(state.clock.now(), verified(token, &key, &state.config.tokens)?)
 }
 
 /// Returns what a token says. Its signature is verified only if that isn't known of this key.
@@ -114,20 +123,21 @@ fn verify_signature(token: &str, key: &DecodingKey, config: &TokenConfig) -> Res
     }
     Ok(Verified {
         user,
+        session: claims.sid,
         nbf: claims.nbf,
         exp: claims.exp,
     })
 }
 
-/// Returns the user of a verified token if the token is valid at this time.
-fn valid_at(now: Instant, verified: &Verified) -> Result<UserId> {
+/// Returns what a verified token says if the token is valid at this time.
+fn valid_at(now: Instant, verified: Verified) -> Result<Verified> {
     if verified.nbf > now.plus_seconds(CLOCK_SKEW_SECONDS).seconds() {
         return Err(INVALID);
     }
     if now.seconds() >= verified.exp {
         return Err(Error::TokenExpired);
     }
-    Ok(verified.user)
+    Ok(verified)
 }
 
 #[cfg(test)]
@@ -157,8 +167,15 @@ mod tests {
         }
 
         fn check(&self, token: &str, now: Instant) -> Result<UserId> {
-            let verified = verified(token, &self.public, &self.config)?;
-            valid_at(now, &verified)
+            self.read(token, now).map(|verified| verified.user)
+        }
+
+        fn read(&self, token: &str, now: Instant) -> Result<Verified> {
+            valid_at(now, verified(token, &self.public, &self.config)?)
+        }
+
+        fn issue(&self) -> Secret {
+            issue(&self.secrets, &self.config, user(), session(), NOW).unwrap()
         }
 
         /// Returns a token of ours in which one claim is replaced, or removed if `value` is null.
@@ -186,6 +203,10 @@ mod tests {
         UserId::try_from(7).unwrap()
     }
 
+    fn session() -> SessionId {
+        SessionId::new([7; 16])
+    }
+
     fn is_invalid(result: &Result<UserId>) -> bool {
         matches!(result, Err(Error::Unauthenticated(_)))
     }
@@ -194,7 +215,7 @@ mod tests {
     #[test]
     fn a_token_is_valid_from_nbf_less_the_leeway_to_the_second_before_exp() {
         let f = Fixture::new();
-        let token = issue(&f.secrets, &f.config, user(), NOW).unwrap();
+        let token = f.issue();
         let at = |seconds| f.check(token.expose(), NOW.plus_seconds(seconds));
         assert_eq!(at(0).unwrap(), user());
         assert_eq!(at(899).unwrap(), user());
@@ -221,6 +242,9 @@ mod tests {
             ("aud", json!(["marquee-api"])),
             ("sub", json!("0")),
             ("sub", json!(7)),
+            ("sid", json!("")),
+            ("sid", json!("ABCDEF0123456789abcdef0123456789")),
+            ("sid", json!(7)),
             ("nbf", json!("soon")),
             ("exp", json!("never")),
             ("token_type", json!("refresh")),
@@ -232,11 +256,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_token_names_its_session_and_one_of_an_earlier_version_names_none() {
+        let f = Fixture::new();
+        let session_of = |token: &str| f.read(token, NOW).unwrap().session;
+        assert_eq!(session_of(f.issue().expose()), Some(session()));
+        assert_eq!(session_of(&f.signed_with("jti", json!("2"))), None);
+        let named = f.signed_with("sid", json!(session().to_string()));
+        assert_eq!(session_of(&named), Some(session()));
+    }
+
     /// Guarantee 1.
     #[test]
     fn no_other_algorithm_verifies() {
         let f = Fixture::new();
-        let token = issue(&f.secrets, &f.config, user(), NOW).unwrap();
+        let token = f.issue();
         let (_, rest) = token.expose().split_once('.').unwrap();
         let (claims, signature) = rest.split_once('.').unwrap();
         for alg in ["none", "None", "HS256", "RS256", "ES256"] {
@@ -253,7 +287,7 @@ mod tests {
     #[test]
     fn a_token_with_any_byte_changed_is_refused() {
         let f = Fixture::new();
-        let token = issue(&f.secrets, &f.config, user(), NOW).unwrap();
+        let token = f.issue();
         assert!(f.check(token.expose(), NOW).is_ok());
         for at in 0..token.expose().len() {
             let mut bytes = token.expose().as_bytes().to_vec();
@@ -266,7 +300,7 @@ mod tests {
     #[test]
     fn another_key_does_not_verify() {
         let (f, other) = (Fixture::new(), Fixture::new());
-        let token = issue(&other.secrets, &f.config, user(), NOW).unwrap();
+        let token = other.issue();
         assert!(is_invalid(&f.check(token.expose(), NOW)));
         // The other key has verified it.
         assert!(other.check(token.expose(), NOW).is_ok());
@@ -276,12 +310,13 @@ mod tests {
     #[test]
     fn the_signature_of_a_valid_token_is_verified_once() {
         let f = Fixture::new();
-        let token = issue(&f.secrets, &f.config, user(), NOW).unwrap();
+        let token = f.issue();
         let known = || f.public.verified().get(token.expose());
         assert_eq!(known(), None);
         assert!(f.check(token.expose(), NOW).is_ok());
         let expected = Verified {
             user: user(),
+            session: Some(session()),
             nbf: NOW.seconds(),
             exp: NOW.seconds() + f.config.access_seconds,
         };

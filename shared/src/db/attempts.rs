@@ -1,7 +1,7 @@
 //! Attempts to sign in, counted so that guessing is slow and that nobody can lock an owner out.
 //!
 //! An attempt is counted by the name that was typed, whether or not a user has it. So a throttle doesn't show which email
-//! belongs to which username, or whether anybody has a name. There are three counters. They count an attacker's attempts
+//! belongs to which username, or whether anybody has a name. Three counters count an attacker's attempts
 //! separately from the owner's:
 //!
 //! * *here*: the name, from one address. Nine attempts are free. Then each must wait, twice as long as the one before, at
@@ -10,6 +10,9 @@
 //!   where the account has signed in within 30 days.
 //! * *in a session*: the name, with a refresh token of the account, instead of the two others. All tokens of a session share
 //!   one counter, which nobody can change without a token.
+//!
+//! A user who is signed in sends their password again to change it. Wrong ones are counted for this user alone, by a fourth
+//! counter, *own*, which has the limits of *here*.
 //!
 //! Names and addresses are stored only as hashes. The limits are in [`attempt_limits`](crate::db::attempt_limits).
 
@@ -29,7 +32,7 @@ use crate::{
         user::LoginItem,
     },
     digest::sha256_hex,
-    domain::UserId,
+    domain::{SessionId, UserId},
     error::{Error, Result},
     telemetry,
 };
@@ -56,6 +59,15 @@ impl Attempt {
         }
     }
 
+    /// A request for a password reset of the account with a folded email, from a
+    /// [network](crate::http::extract::SourceAddress::network). It is counted apart from attempts to sign in, so that neither
+    /// slows the other.
+    #[must_use]
+    pub fn to_reset(folded: &str, network: &str) -> Self {
+        // No name contains a line break.
+        Self::new(&format!("reset\n{folded}"), network)
+    }
+
     /// The key of the counter *here*.
     fn here(&self) -> Key {
         self.here_as(&self.name)
@@ -73,7 +85,7 @@ impl Attempt {
     }
 
     /// The key of the counter *in a session*.
-    fn in_session(&self, session: &str) -> Key {
+    fn in_session(&self, session: SessionId) -> Key {
         let subject = format!("{} in {session}", self.name);
         keys::attempts(&sha256_hex(subject.as_bytes()), AttemptCounter::Session)
     }
@@ -105,7 +117,13 @@ pub struct Claim<'a> {
     /// The login item of the name. `None` if nobody has the name.
     pub login: Option<&'a LoginItem>,
     /// The session of the refresh token that the attempt carries. `None` if it carries no token of the account.
-    pub session: Option<&'a str>,
+    pub session: Option<SessionId>,
+}
+
+/// The key of the counter of a signed-in user's attempts at their own password.
+fn own(user: UserId) -> Key {
+    let subject = format!("user {user}");
+    keys::attempts(&sha256_hex(subject.as_bytes()), AttemptCounter::Own)
 }
 
 /// The counter *everywhere* of one window.
@@ -291,7 +309,12 @@ impl Store {
 
     /// AP-19: after the right password, resets the counter *here*, or the one *in a session*, and stores that the account is
     /// known at this address. 1 unit; with a session 2, in 2 parallel calls.
-    pub async fn record_sign_in(&self, attempt: &Attempt, user: UserId, session: Option<&str>) -> Result<()> {
+    pub async fn record_sign_in(
+        &self,
+        attempt: &Attempt,
+        user: UserId,
+        session: Option<SessionId>,
+    ) -> Result<()> {
         let here = attempt.here();
         let known = self.known(
             user,
@@ -332,6 +355,20 @@ impl Store {
             .value(":ttl", number(now.plus_seconds(KNOWN_FOR).seconds()))
     }
 
+    /// AP-48: counts an attempt of a signed-in user at their own password, before it is checked. Nobody else's attempts count.
+    /// For a free attempt 1 call, 1 unit. After a success [`Store::forget_own_attempts`] resets the count.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`] if the attempt must wait.
+    pub async fn count_own_attempt(&self, user: UserId) -> Result<()> {
+        self.count_at(&own(user), None, self.clock.now()).await
+    }
+
+    /// AP-48: resets the count of a user's attempts at their own password. 1 call, 1 unit.
+    pub async fn forget_own_attempts(&self, user: UserId) -> Result<()> {
+        self.delete(&own(user)).await
+    }
+
     /// AP-19: counts an attempt from an address at any name. `limit` attempts a minute are accepted. 1 call, 1 unit.
     ///
     /// # Errors
@@ -359,11 +396,14 @@ mod tests {
         let all = [
             attempt.here(),
             attempt.everywhere(window),
-            attempt.in_session("192.0.2.7"),
+            attempt.in_session(SessionId::new([7; 16])),
+            own(UserId::try_from(7).unwrap()),
             Attempt::new("ripley", "192.0.2.8").here(),
             Attempt::new("ripley", "").here(),
             Attempt::new("ellen@example.com", "192.0.2.7").here(),
             Attempt::new("ellen@example.com", "192.0.2.7").everywhere(window),
+            Attempt::to_reset("ellen@example.com", "192.0.2.7").here(),
+            Attempt::to_reset("ellen@example.com", "192.0.2.7").everywhere(window),
         ];
         let different: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len());

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     db::attributes::Attributes,
-    domain::{ImdbId, MovieId, UserId, text::begins_with_run},
+    domain::{IdempotencyKey, ImdbId, MovieId, SessionId, UserId, text::begins_with_run},
 };
 
 /// The digits of the largest id, 2⁵³ − 1.
@@ -243,11 +243,45 @@ pub fn user_favorites(user: UserId) -> String {
     format!("USER_FAVORITES#{user}")
 }
 
-/// A session: `SESSION#<id>`.
+/// A session: `SESSIONS#<user>`, id.
 #[must_use]
-pub fn session(id: &str) -> Key {
+pub fn session(user: UserId, id: SessionId) -> Key {
+    Key::new(sessions(user), id.to_string())
+}
+
+/// The partition of a user's sessions.
+#[must_use]
+pub fn sessions(user: UserId) -> String {
+    format!("SESSIONS#{user}")
+}
+
+/// A session that an earlier version began: `SESSION#<id>`.
+#[must_use]
+pub fn earlier_session(id: SessionId) -> Key {
     Key::new(format!("SESSION#{id}"), "SESSION")
 }
+
+/// A user's password reset token: `RESET#<user>`. A user has at most one.
+#[must_use]
+pub fn reset(user: UserId) -> Key {
+    Key::new(format!("RESET#{user}"), "RESET")
+}
+
+/// A mail that was asked for and not sent yet: `OUTBOX#<lane>`, time and a random text. So a lane's mails are in the order in
+/// which they were asked for.
+#[must_use]
+pub fn mail(lane: u64, time: u64, random: &str) -> Key {
+    Key::new(outbox(lane), format!("{}{END}{random}", id_text(time)))
+}
+
+/// The partition of the mails of a lane.
+#[must_use]
+pub fn outbox(lane: u64) -> String {
+    format!("{OUTBOX}{lane}")
+}
+
+/// What the partition of every mail begins with.
+pub const OUTBOX: &str = "OUTBOX#";
 
 /// A counter of attempts to sign in: `ATTEMPTS#<hash of what they are counted by>`, counter.
 #[must_use]
@@ -256,6 +290,7 @@ pub fn attempts(subject: &str, counter: AttemptCounter) -> Key {
         AttemptCounter::Here => "HERE".to_owned(),
         AttemptCounter::Window(window) => format!("WINDOW#{window}"),
         AttemptCounter::Session => "SESSION".to_owned(),
+        AttemptCounter::Own => "OWN".to_owned(),
         AttemptCounter::Minute(minute) => format!("MINUTE#{minute}"),
     };
     Key::new(format!("ATTEMPTS#{subject}"), counter)
@@ -270,6 +305,8 @@ pub enum AttemptCounter {
     Window(i64),
     /// Attempts at a name with a refresh token of one session.
     Session,
+    /// A signed-in user's attempts at their own password.
+    Own,
     /// Attempts from one address at any name, in a minute since 1970.
     Minute(i64),
 }
@@ -372,6 +409,12 @@ pub fn sweep(movie: MovieId) -> Key {
 
 /// The partition of movies whose favorites are still to be removed.
 pub const SWEEP: &str = "SWEEP";
+
+/// The answer that is kept under an idempotency key of a user: `IDEMPOTENCY#<user>#<digest of the key>`.
+#[must_use]
+pub fn kept_answer(user: UserId, key: &IdempotencyKey) -> Key {
+    Key::new(format!("IDEMPOTENCY#{user}#{}", key.digest()), "IDEMPOTENCY")
+}
 
 /// A bulk import: `IMPORT#<hash of the file>`.
 #[must_use]

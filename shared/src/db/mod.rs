@@ -38,9 +38,15 @@
 //! | [`public_key`] | the public keys that verify access tokens |
 //! | [`user`] | users and their login items |
 //! | [`session`] | sessions |
+//! | [`session_list`] | the list of a user's sessions |
+//! | [`password_change`] | changing a password |
+//! | [`names_change`] | changing a username and an email |
 //! | [`attempt_limits`] | when an attempt to sign in must wait |
 //! | [`attempts`] | counting attempts to sign in |
+//! | [`outbox`] | mails that were asked for and not sent yet |
+//! | [`password_reset`] | password reset tokens |
 //! | [`movie`] | movies; reads by id |
+//! | [`idempotency`] | the answers that are kept under idempotency keys |
 //! | `likes_index` | the index of movies by likes; moving movies between its shards |
 //! | [`newest`] | the list of newest movies in a genre's item |
 //! | [`newest_change`] | changes of this list |
@@ -116,6 +122,7 @@ mod failure;
 pub mod favorite;
 pub mod filtered;
 pub mod genre;
+pub mod idempotency;
 pub mod imdb_id;
 pub mod import;
 pub mod index;
@@ -128,11 +135,15 @@ pub mod likes;
 mod likes_index;
 pub mod movie;
 pub mod movie_lists;
+pub mod names_change;
 pub mod new_words;
 pub mod newest;
 pub mod newest_change;
 mod optimistic;
+pub mod outbox;
 pub mod page;
+pub mod password_change;
+pub mod password_reset;
 pub mod posting;
 pub mod posting_keys;
 pub mod posting_list;
@@ -143,6 +154,7 @@ pub mod retry;
 pub mod rewrite;
 pub mod search;
 pub mod session;
+pub mod session_list;
 pub mod store;
 mod sweep;
 pub mod transaction;

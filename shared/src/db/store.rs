@@ -329,17 +329,28 @@ impl Store {
 
     /// Deletes an item, if it exists.
     pub async fn delete(&self, key: &Key) -> Result<()> {
+        self.send_delete(key, ReturnValue::None).await.map(drop)
+    }
+
+    /// Deletes an item, and returns whether it existed. After a lost response it may say that it didn't.
+    pub async fn delete_existing(&self, key: &Key) -> Result<bool> {
+        let old = self.send_delete(key, ReturnValue::AllOld).await?;
+        Ok(old.is_some_and(|old| !old.is_empty()))
+    }
+
+    async fn send_delete(&self, key: &Key, returning: ReturnValue) -> Result<Option<Item>> {
         let mut retry = Retry::of_write("DeleteItem");
         let delete = || {
             self.client
                 .delete_item()
                 .table_name(&*self.table)
                 .set_key(Some(key.attributes()))
+                .return_values(returning.clone())
                 .send()
         };
         loop {
             match retry.call(delete).await? {
-                Ok(_) => return Ok(()),
+                Ok(output) => return Ok(output.attributes),
                 Err(DeleteItemError::TransactionConflictException(_)) => {
                     retry.pause_after_conflict(Priority::Normal).await?;
                 }

@@ -4,7 +4,7 @@
 //! user's login items hold the hash of the password, so that signing in is one read whichever name is typed. The user's own
 //! item holds no hash, and only the auth function may read login items.
 
-use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -36,6 +36,41 @@ pub struct UserItem {
     pub role: Role,
     /// When the user registered (RFC 3339).
     pub joined: String,
+    /// The version of the password.
+    #[serde(default, skip_serializing_if = "PasswordVersion::is_first")]
+    pub password_version: PasswordVersion,
+}
+
+/// How often a user's password was changed. A [session](crate::db::session) ends when its user's version is another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PasswordVersion(u64);
+
+impl PasswordVersion {
+    /// Whether the password was never changed. Then no item has the attribute.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// The version after another change.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The value of the attribute `password_version`.
+    pub(crate) fn attribute(self) -> AttributeValue {
+        number(self.0)
+    }
+
+    /// The condition that an item has this version.
+    pub(crate) fn condition(self) -> Condition {
+        if self.is_first() {
+            return Condition::new("attribute_not_exists(#password_version)");
+        }
+        Condition::new("#password_version = :password_version").value(":password_version", self.attribute())
+    }
 }
 
 /// A name to sign in with, as stored under `LOGIN#<folded>`.
@@ -51,6 +86,9 @@ pub struct LoginItem {
     pub email: String,
     /// The hash of the user's password.
     pub password_hash: PasswordHash,
+    /// The version of the password.
+    #[serde(default, skip_serializing_if = "PasswordVersion::is_first")]
+    pub password_version: PasswordVersion,
 }
 
 /// Which of a user's names a login item is for.
@@ -99,6 +137,7 @@ impl Store {
             account: fold_name(&user.username),
             email: fold_name(&user.email),
             password_hash,
+            password_version: user.password_version,
         };
         let mut transaction = Transaction::default();
         transaction.add(self.on(keys::user(user.id)).put(user, Condition::not_exists())?);
@@ -172,7 +211,7 @@ impl Store {
 }
 
 /// An error with every name that is taken, or `Ok` if neither is.
-fn taken(username: bool, email: bool) -> Result<()> {
+pub(crate) fn taken(username: bool, email: bool) -> Result<()> {
     let mut errors = FieldErrors::default();
     if username {
         errors.add("username", "A user with that username already exists.");

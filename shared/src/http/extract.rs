@@ -1,4 +1,4 @@
-//! Extractors: preconditions, and the client's address.
+//! Extractors: the client's address, and what it calls itself.
 
 use std::{convert::Infallible, net::IpAddr};
 
@@ -6,47 +6,11 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::{HeaderName, header, request::Parts};
 use lambda_http::request::RequestContext;
 
-use crate::{
-    error::{Error, Result},
-    state::AppState,
-};
+use crate::{domain::text, state::AppState};
 
 /// The header with the client's address, if CloudFront is deployed. A CloudFront Function sets it on every request and
 /// overwrites what the client sent.
 pub const VIEWER_ADDRESS: HeaderName = HeaderName::from_static("x-viewer-address");
-
-/// A request's `If-Match` (RFC 9110 §13.1.1).
-#[derive(Clone, Debug)]
-pub struct IfMatch(Option<Vec<String>>);
-
-impl IfMatch {
-    /// Checks that the header names this version. Without the header, or with `*`, every version matches.
-    ///
-    /// # Errors
-    /// [`Error::Stale`] if it names other versions only.
-    pub fn check(&self, version: u64) -> Result<()> {
-        let own = format!("\"{version}\"");
-        match &self.0 {
-            Some(tags) if !tags.iter().any(|tag| tag == "*" || *tag == own) => Err(Error::Stale),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let tags: Vec<String> = parts
-            .headers
-            .get_all(header::IF_MATCH)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|b| *b == b','))
-            .map(|tag| String::from_utf8_lossy(tag).trim().to_owned())
-            .collect();
-        Ok(Self((!tags.is_empty()).then_some(tags)))
-    }
-}
 
 /// The address from which the gateway received the request. `X-Forwarded-For` isn't read, because a client can set it.
 ///
@@ -96,9 +60,51 @@ where
     }
 }
 
+/// The most characters of a `User-Agent` that are kept.
+const USER_AGENT_CHARS: usize = 200;
+
+/// What the client calls itself in `User-Agent` (RFC 9110 §10.1.5), on one line of at most 200 characters, without characters
+/// that can't be seen or that change the direction of the text around them. `None` if nothing is left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserAgent(pub Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for UserAgent {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let value = parts.headers.get(header::USER_AGENT);
+        Ok(Self(value.and_then(|value| shown(value.as_bytes()))))
+    }
+}
+
+fn shown(value: &[u8]) -> Option<String> {
+    let value = String::from_utf8_lossy(value);
+    let is_shown = |c: &char| !c.is_control() && !text::is_ignorable(*c);
+    let shown: String = value.chars().filter(is_shown).take(USER_AGENT_CHARS).collect();
+    let shown = shown.trim();
+    (!shown.is_empty()).then(|| shown.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_agent_is_one_short_line_that_can_be_seen() {
+        for (value, expected) in [
+            ("curl/8.5.0", Some("curl/8.5.0")),
+            ("  Mozilla/5.0\t(X11) ", Some("Mozilla/5.0(X11)")),
+            ("a\u{202e}b\u{200b}c\u{7f}\u{9b}d", Some("abcd")),
+            ("Ärger 日本", Some("Ärger 日本")),
+            (" \u{202e} ", None),
+            ("", None),
+        ] {
+            assert_eq!(shown(value.as_bytes()).as_deref(), expected, "{value:?}");
+        }
+        assert_eq!(shown(b"a\xffb").as_deref(), Some("a\u{fffd}b"));
+        let long = "é".repeat(10_000);
+        assert_eq!(shown(long.as_bytes()).unwrap().chars().count(), USER_AGENT_CHARS);
+    }
 
     /// Guarantee 21: whoever has a subnet has all of its addresses.
     #[test]

@@ -24,7 +24,11 @@ use crate::{
     db::retry::within,
     digest::sha256_hex,
     error::{Error, LogText},
-    http::problem::Problem,
+    http::{
+        caching::{self, cached, merge_vary},
+        idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED},
+        problem::Problem,
+    },
 };
 
 /// The header that carries a request's id on every response.
@@ -37,6 +41,7 @@ pub const EDGE_KEY: HeaderName = HeaderName::from_static("x-edge-key");
 ///
 /// * `x-request-id` on every response, and a problem document for every failure, including unknown routes and methods;
 /// * CORS as configured;
+/// * `Cache-Control`, `Vary`, the tag of every JSON answer to a `GET`, and `304`;
 /// * `403` for a request that bypasses CloudFront, if CloudFront is deployed;
 /// * a response within the deadline (`503`) and after a panic (`500`);
 /// * the same response with and without a trailing slash. Routes are registered with it.
@@ -56,6 +61,10 @@ pub fn with_layers(router: Router, config: &HttpConfig) -> Result<Router, http::
     let layers = ServiceBuilder::new()
         .layer(middleware::from_fn(finish))
         .layer(cors(config)?)
+        .layer(middleware::from_fn_with_state(
+            caching::public(config.public_max_age),
+            cached,
+        ))
         .layer(middleware::from_fn_with_state(edge_key, check_edge_key))
         .layer(middleware::from_fn_with_state(config.deadline, deadline))
         .layer(CatchPanicLayer::custom(after_panic))
@@ -86,11 +95,20 @@ pub fn cors(config: &HttpConfig) -> Result<CorsLayer, http::Error> {
             Method::PATCH,
             Method::DELETE,
         ])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_ENCODING,
+            header::CONTENT_TYPE,
+            IDEMPOTENCY_KEY,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+        ])
         .expose_headers([
             REQUEST_ID,
             header::ALLOW,
             header::ETAG,
+            IDEMPOTENCY_REPLAYED,
+            header::LINK,
             header::LOCATION,
             header::RETRY_AFTER,
             header::WWW_AUTHENTICATE,
@@ -132,6 +150,7 @@ async fn finish(request: Request, next: Next) -> Response {
     // A client may put a secret into a path or a method, so the log never contains the path, and contains only standard
     // methods. `Operations::with_state` records the route and the operation.
     let method = known_method(request.method());
+    let is_head = *request.method() == Method::HEAD;
     let span = tracing::info_span!("request", request_id = %id, method, route = Empty, operation = Empty);
     let mut response = next.run(request).instrument(span.clone()).await;
 
@@ -143,16 +162,24 @@ async fn finish(request: Request, next: Next) -> Response {
     }
     if let Some(mut problem) = problem {
         problem.request_id.clone_from(&id);
-        // Also for HEAD: axum removes the body and keeps its length (RFC 9110 §9.3.2).
         match serde_json::to_vec(&problem) {
-            Ok(body) => *response.body_mut() = Body::from(body),
+            Ok(body) => {
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_LENGTH, body.len().into());
+                *response.body_mut() = Body::from(body);
+            }
             Err(e) => tracing::error!(error = %e, "a problem document can't be serialized"),
         }
-        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    if is_head {
+        // The length stays (RFC 9110 §9.3.2).
+        *response.body_mut() = Body::empty();
     }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
+    merge_vary(response.headers_mut());
     tracing::info!(status = response.status().as_u16(), code, "answered");
     response
 }

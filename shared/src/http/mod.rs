@@ -1,14 +1,17 @@
-//! What every endpoint shares: request bodies, collections, problem documents, and the layers around a router.
+//! What every endpoint shares: request bodies, collections, validators, problem documents, and the layers around a router.
 
 pub mod body;
+pub mod caching;
 pub mod collection;
 pub mod extract;
+pub mod idempotency;
 pub mod layers;
 pub mod openapi;
 pub mod operations;
 pub mod problem;
 pub mod query;
 pub mod size;
+pub mod validators;
 pub mod wire;
 
 pub use body::Form;

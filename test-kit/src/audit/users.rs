@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use marquee_shared::{
-    db::user::LoginKind,
-    domain::{UserId, username::fold_name},
+    db::{keys, user::LoginKind},
+    domain::{SessionId, UserId, username::fold_name},
 };
 
 use super::{Items, number};
@@ -36,6 +36,16 @@ impl Items {
             if hash(&username) != hash(&email) {
                 found.push(format!("user {} has two passwords", user.id));
             }
+            let is_other = |name| {
+                let login = self.logins.get(name);
+                login.is_some_and(|login| login.password_version != user.password_version)
+            };
+            if is_other(&username) || is_other(&email) {
+                found.push(format!(
+                    "user {} has a login of another password version",
+                    user.id
+                ));
+            }
         }
         for (name, login) in self.logins.iter().filter(|(name, _)| !names.contains_key(*name)) {
             found.push(format!(
@@ -47,6 +57,13 @@ impl Items {
             let user = UserId::try_from(number(session, "user")).ok();
             if !user.is_some_and(|user| self.users.contains_key(&user)) {
                 found.push(format!("the user of the session {key:?} does not exist"));
+            }
+            let id = SessionId::parse(&key.sk);
+            if user
+                .zip(id)
+                .is_none_or(|(user, id)| keys::session(user, id) != *key)
+            {
+                found.push(format!("the session {key:?} is under another user's key"));
             }
         }
         self.found.extend(found);

@@ -1,9 +1,12 @@
-//! Registration, login, refresh and logout, and the tokens that are refused.
+//! Registration, login, refresh, logout and password resets, and the tokens that are refused.
 
 mod login;
+mod password_reset;
 mod registration;
 mod sessions;
 mod tokens;
+
+pub(super) use tokens::SigningFixture;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};

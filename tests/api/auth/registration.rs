@@ -34,7 +34,17 @@ async fn registration_returns_the_user_and_their_tokens() {
     assert!(header["kid"].is_string());
     assert_eq!(
         keys(&claims),
-        ["aud", "exp", "iat", "iss", "jti", "nbf", "sub", "token_type"]
+        [
+            "aud",
+            "exp",
+            "iat",
+            "iss",
+            "jti",
+            "nbf",
+            "sid",
+            "sub",
+            "token_type"
+        ]
     );
     assert_eq!(claims["sub"], body["user"]["id"].to_string());
     assert_eq!(

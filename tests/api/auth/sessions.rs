@@ -30,6 +30,7 @@ async fn a_refresh_returns_new_tokens() {
     );
     assert_eq!(old["sub"], new["sub"]);
     assert_ne!(old["jti"], new["jti"]);
+    assert_eq!(old["sid"], new["sid"]);
     for access in [&first["access"], &answer.body["access"]] {
         caller_with(&app, &text(access))
             .get("/api/users/me/")

@@ -76,8 +76,8 @@ fn signing_key(text: &str) -> Ed25519KeyPair {
 }
 
 /// A server and the key with which it signs, so that a test can sign tokens of its own.
-struct SigningFixture {
-    app: TestApp,
+pub(in crate::api) struct SigningFixture {
+    pub(in crate::api) app: TestApp,
     _data: tempfile::TempDir,
     kid: String,
     key: Ed25519KeyPair,
@@ -87,7 +87,7 @@ struct SigningFixture {
 }
 
 impl SigningFixture {
-    async fn new() -> Self {
+    pub(in crate::api) async fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         let path = data.path().to_owned();
         let place = path.clone();
@@ -133,7 +133,7 @@ impl SigningFixture {
     }
 
     /// Returns a correctly signed token whose claims are changed.
-    fn with_claims(&self, changes: &Value) -> String {
+    pub(in crate::api) fn with_claims(&self, changes: &Value) -> String {
         self.signed(&self.header, &with_changes(&self.claims, changes))
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{method, stalker};
 use crate::support::{
     Answer, Caller, TestApp,
-    operations::{Operation, Subject, operations, sample_movie},
+    operations::{NO_SESSION, Operation, Subject, operations, sample_movie},
 };
 
 /// Returns the names of the query parameters that the document lists for an operation, in alphabetical order.
@@ -203,7 +203,7 @@ async fn an_unknown_parameter_does_not_hide_another_error() {
         let expected = if operation.is_public { 400 } else { 401 };
         send(&operation, &user, &movie, &user, "?x=y").await.is(expected);
         for name in ["PROPFIND", "TRACE"] {
-            let path = operation.path.replace("{id}", "1");
+            let path = operation.path_of("1", NO_SESSION);
             let call = member.call(method(name), &format!("{path}?x=y"));
             call.send().await.is_problem(405, "method_not_allowed");
         }

@@ -8,7 +8,7 @@ use crate::api::without_request_id;
 use crate::support::TestApp;
 
 /// Every path with its allowed methods. `1` is the id of a movie.
-const PATHS: [(&str, &[&str]); 18] = [
+const PATHS: [(&str, &[&str]); 21] = [
     ("/api/auth/register", &["POST"]),
     ("/api/auth/login", &["POST"]),
     ("/api/auth/refresh", &["POST"]),
@@ -23,7 +23,13 @@ const PATHS: [(&str, &[&str]); 18] = [
     ("/api/movies/most-liked", &["GET", "HEAD"]),
     ("/api/movies/newest", &["GET", "HEAD"]),
     ("/api/users", &["GET", "HEAD"]),
-    ("/api/users/me", &["GET", "HEAD"]),
+    ("/api/users/me", &["GET", "HEAD", "PATCH"]),
+    ("/api/users/me/password", &["PUT"]),
+    ("/api/users/me/sessions", &["DELETE", "GET", "HEAD"]),
+    (
+        "/api/users/me/sessions/00000000000000000000000000000000",
+        &["DELETE"],
+    ),
     ("/api/users/me/favorites", &["GET", "HEAD"]),
     ("/api/openapi.json", &["GET", "HEAD"]),
     ("/api/health", &["GET", "HEAD"]),
@@ -44,7 +50,8 @@ fn query(method: &str, path: &str) -> &'static str {
             | "/api/movies/most-liked"
             | "/api/movies/newest"
             | "/api/users"
-            | "/api/users/me/favorites",
+            | "/api/users/me/favorites"
+            | "/api/users/me/sessions",
         ) => "?limit=1",
         _ => "",
     }

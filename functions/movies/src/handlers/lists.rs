@@ -63,7 +63,7 @@ pub(crate) async fn search_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
-) -> Result<Json<SearchBody>> {
+) -> Result<SearchBody> {
     let (params, mut errors) = params.open();
     let q = params.get("q").unwrap_or_default().trim().to_owned();
     if q.is_empty() {
@@ -84,7 +84,7 @@ pub(crate) async fn search_movies(
     };
     let slice = MovieBody::slice(found.slice);
     let page = page.collection(&state, None, slice).await?;
-    Ok(Json(SearchBody::new(page, found.corrected_query)))
+    Ok(SearchBody::new(page, found.corrected_query))
 }
 
 /// List categories
@@ -106,14 +106,14 @@ pub(crate) async fn list_categories(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
-) -> Result<Json<Collection<Box<RawValue>>>> {
+) -> Result<Collection<Box<RawValue>>> {
     let page = PageQuery::read(&state, params, PageLimit::MAX, "categories".into()).await?;
     let Counted { count, slice } = state
         .store
         .list_categories(&page.window, page.limit, newest::SHOWN, caller.map(|c| c.id))
         .await?;
     let slice = page.within_answer(slice, Category::position, CategoryBody::from)?;
-    Ok(Json(page.collection(&state, Some(count), slice).await?))
+    page.collection(&state, Some(count), slice).await
 }
 
 /// List the most liked movies

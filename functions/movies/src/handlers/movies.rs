@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -14,17 +13,19 @@ use marquee_shared::{
     db::{
         edit_movie::{Edit, EditView},
         filtered::Listed,
+        idempotency::{Answered, KeyedRequest},
         movie::{MovieView, NO_MOVIE},
         movie_lists::MovieOrder,
         vocabulary::vocabulary_words,
     },
-    domain::{MovieFields, MovieId, Role, UserId},
+    domain::{IdempotencyKey, MovieFields, MovieId, Role, UserId},
     http::{
         Collection, Form, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams},
-        extract::IfMatch,
+        idempotency::{IdempotencyKeyParam, MaybeKey, mark_replayed},
         openapi::*,
         query::{CheckedQuery, Params},
+        validators::{Preconditions, movie_tag},
         wire::MovieBody,
     },
 };
@@ -63,7 +64,7 @@ pub(crate) async fn list_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
-) -> Result<Json<Collection<MovieBody>>> {
+) -> Result<Collection<MovieBody>> {
     let (params, mut errors) = params.open();
     let ordering = params.get("ordering").unwrap_or("id");
     let order = errors.take("ordering", parse_order(ordering)).unwrap_or_default();
@@ -76,37 +77,48 @@ pub(crate) async fn list_movies(
         .list_filtered(&filters, order, &page.window, page.limit, caller)
         .await?;
     let slice = MovieBody::slice(slice);
-    Ok(Json(page.collection(&state, count, slice).await?))
+    page.collection(&state, count, slice).await
 }
 
 /// Add a movie
 ///
 /// The movie belongs to the caller, or to the user whom an admin names. With `favorite: true` it is also added to the
 /// caller's favorites. It is listed, counted and searchable as soon as this request is answered.
+///
+/// A request that is sent twice adds two movies, unless it has an `Idempotency-Key`.
 #[utoipa::path(
     post,
     path = "/api/movies/",
     tag = "movies",
+    params(IdempotencyKeyParam),
     request_body = NewMovie,
     responses(
         (status = 201, description = "The new movie.", body = MovieBody, headers(
-            ("location" = String, description = "The path of the movie.")
+            ("location" = String, description = "The path of the movie."),
+            ("idempotency-replayed" = bool, description = "True if an earlier request with the key added the movie.")
         )),
-        BadRequest, Unauthenticated, Forbidden, Conflict, TooLarge, UnsupportedMediaType, Unavailable
+        BadRequest, Unauthenticated, Forbidden, Conflict, TooLarge, UnsupportedMediaType, KeyReused, Unavailable
     ),
     security(("bearer" = []))
 )]
 pub(crate) async fn create_movie(
     State(state): State<AppState>,
     caller: Caller,
+    MaybeKey(key): MaybeKey,
     Form(new): Form<NewMovie>,
 ) -> Result<Response> {
-    let owner = owner_of_new(&state, &caller, new.user).await?;
     let favorite = new.favorite.unwrap_or(false).then_some(caller.id);
-    let view = state.store.create_movie(&new.fields, owner, favorite).await?;
-    let location = format!("/api/movies/{}/", view.movie.id);
+    let added = match key {
+        Some(key) => add_once(&state, &caller, &key, &new, favorite).await?,
+        None => {
+            let owner = owner_of_new(&state, &caller, new.user).await?;
+            Answered::first(state.store.create_movie(&new.fields, owner, favorite).await?)
+        }
+    };
+    let location = format!("/api/movies/{}/", added.answer.movie.id);
     let location = [(header::LOCATION, location)];
-    Ok((StatusCode::CREATED, location, movie_response(view)).into_response())
+    let response = (StatusCode::CREATED, location, movie_response(added.answer)?).into_response();
+    Ok(mark_replayed(response, added.is_replayed))
 }
 
 /// Get a movie
@@ -130,7 +142,7 @@ pub(crate) async fn get_movie(
     _: CheckedQuery,
 ) -> Result<Response> {
     let view = state.store.get_movie(id, caller.map(|c| c.id)).await?;
-    Ok(movie_response(view.ok_or(NO_MOVIE)?))
+    movie_response(view.ok_or(NO_MOVIE)?)
 }
 
 /// Replace a movie
@@ -153,11 +165,11 @@ pub(crate) async fn replace_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
-    if_match: IfMatch,
+    preconditions: Preconditions,
     Form(new): Form<NewMovie>,
 ) -> Result<Response> {
     let decide = |seen: &EditView| {
-        if_match.check(seen.view.movie.version)?;
+        preconditions.check(&seen.view)?;
         let mut fields = new.fields.clone();
         if !new.has_imdb_id_field {
             fields.imdb_id.clone_from(&seen.view.movie.fields.imdb_id);
@@ -190,11 +202,11 @@ pub(crate) async fn update_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
-    if_match: IfMatch,
+    preconditions: Preconditions,
     Form(patch): Form<MoviePatch>,
 ) -> Result<Response> {
     let decide = |seen: &EditView| {
-        if_match.check(seen.view.movie.version)?;
+        preconditions.check(&seen.view)?;
         let fields = patch.apply(&seen.view.movie.fields)?;
         edit(seen, fields, patch.user, patch.favorite)
     };
@@ -221,12 +233,12 @@ pub(crate) async fn delete_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
-    if_match: IfMatch,
+    preconditions: Preconditions,
     _: CheckedQuery,
 ) -> Result<StatusCode> {
     let decide = |seen: &EditView| {
         may_change(seen)?;
-        if_match.check(seen.view.movie.version)
+        preconditions.check(&seen.view)
     };
     state.store.delete_movie(id, caller.id, decide).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -248,7 +260,7 @@ async fn change(
         .store
         .edit_movie(id, caller.id, named, words, decide)
         .await?;
-    Ok(movie_response(view))
+    movie_response(view)
 }
 
 /// Checks that the caller is the owner of the movie or an admin.
@@ -279,6 +291,30 @@ fn edit(seen: &EditView, fields: MovieFields, user: Option<UserId>, favorite: Op
     })
 }
 
+/// Adds a movie, or returns the one that an earlier request with the same key added.
+async fn add_once(
+    state: &AppState,
+    caller: &Caller,
+    key: &IdempotencyKey,
+    new: &NewMovie,
+    favorite: Option<UserId>,
+) -> Result<Answered<MovieView>> {
+    let (store, fields) = (&state.store, &new.fields);
+    let owner = new.user.unwrap_or(caller.id);
+    let mut request = KeyedRequest::of_addition(caller.id, key, fields, owner, favorite.is_some())?;
+    if owner != caller.id {
+        // A replay is answered even if the caller may no longer name this owner.
+        let before = store.movie_added_before(fields, owner, favorite, &request);
+        let (before, allowed) = tokio::join!(before, owner_of_new(state, caller, new.user));
+        if let Some(view) = before? {
+            return Ok(Answered::replayed(view));
+        }
+        allowed?;
+        request = request.looked_up();
+    }
+    store.create_movie_once(fields, owner, favorite, &request).await
+}
+
 /// Returns the owner of a new movie: the caller, or the user whom an admin names.
 async fn owner_of_new(state: &AppState, caller: &Caller, named: Option<UserId>) -> Result<UserId> {
     let Some(named) = named.filter(|named| *named != caller.id) else {
@@ -303,14 +339,18 @@ fn no_user() -> Error {
     Error::invalid("user", "There is no user with this id.")
 }
 
-fn movie_response(view: MovieView) -> Response {
-    // A version consists of digits, so this is always a header value.
-    let etag = HeaderValue::from_str(&format!("\"{}\"", view.movie.version));
-    let mut response = Json(MovieBody::from(view)).into_response();
-    if let Ok(etag) = etag {
-        response.headers_mut().insert(header::ETAG, etag);
+/// Returns the movie as the caller sees it, with its tag.
+fn movie_response(view: MovieView) -> Result<Response> {
+    let version = view.movie.version;
+    let body = serde_json::to_vec(&MovieBody::from(view))
+        .map_err(|e| Error::internal(format!("a movie can't be serialized: {e}")))?;
+    let tag = movie_tag(version, &body);
+    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    let mut response = (json, body).into_response();
+    if let Some(tag) = tag {
+        response.headers_mut().insert(header::ETAG, tag);
     }
-    response
+    Ok(response)
 }
 
 fn parse_order(text: &str) -> Result<MovieOrder, &'static str> {

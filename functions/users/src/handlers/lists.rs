@@ -1,4 +1,4 @@
-//! The handlers. Each parses its request, makes one call to the store, and responds.
+//! The lists of users and of the caller's favorites, and the caller's own record.
 
 use axum::{Json, extract::State};
 use marquee_shared::{
@@ -33,7 +33,7 @@ pub(crate) async fn list_users(
     State(state): State<AppState>,
     caller: Caller,
     params: Params,
-) -> Result<Json<Collection<UserBody>>> {
+) -> Result<Collection<UserBody>> {
     let page = PageQuery::read(&state, params, DEFAULT_LIMIT, "users".into()).await?;
     let (asking, Counted { count, slice }) = tokio::try_join!(
         state.store.get_user(caller.id),
@@ -42,7 +42,7 @@ pub(crate) async fn list_users(
     let is_admin = asking.ok_or(Error::UNKNOWN_USER)?.role == Role::Admin;
     let body = if is_admin { UserBody::own } else { UserBody::public };
     let slice = slice.map(|user| body(&user));
-    Ok(Json(page.collection(&state, Some(count), slice).await?))
+    page.collection(&state, Some(count), slice).await
 }
 
 /// Get the current user
@@ -90,7 +90,7 @@ pub(crate) async fn list_my_favorites(
     State(state): State<AppState>,
     caller: Caller,
     params: Params,
-) -> Result<Json<Collection<MovieBody>>> {
+) -> Result<Collection<MovieBody>> {
     let scope = format!("favorites {}", caller.id);
     let page = PageQuery::read(&state, params, DEFAULT_LIMIT, scope).await?;
     let slice = state
@@ -98,5 +98,5 @@ pub(crate) async fn list_my_favorites(
         .list_favorites(caller.id, &page.window, page.limit)
         .await?;
     let slice = MovieBody::slice(slice);
-    Ok(Json(page.collection(&state, None, slice).await?))
+    page.collection(&state, None, slice).await
 }

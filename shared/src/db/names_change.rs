@@ -1,0 +1,179 @@
+//! Changing a user's username and email: AP-49.
+//!
+//! One transaction changes the user and both logins, so a name is always either the old owner's or free, and both names change
+//! or neither. The new logins get the hash of the old ones.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    auth::password::PasswordHash,
+    db::{
+        expression::{Condition, Update},
+        item::{Item, from_item, number, text, to_attribute},
+        keys,
+        optimistic::WriteAttempts,
+        store::Store,
+        transaction::{CommitCheck, Outcome, Transaction},
+        user::{LoginItem, LoginKind, UserItem, taken},
+    },
+    domain::{Email, Username, username::fold_name},
+    error::Result,
+};
+
+/// The names to change.
+#[derive(Clone, Debug, Default)]
+pub struct NewNames {
+    /// The new username, if it changes.
+    pub username: Option<Username>,
+    /// The new email, if it changes.
+    pub email: Option<Email>,
+}
+
+impl NewNames {
+    /// The user with these names.
+    fn of(&self, user: &UserItem) -> UserItem {
+        let (username, email) = (self.username.as_ref(), self.email.as_ref());
+        UserItem {
+            username: username.map_or_else(|| user.username.clone(), |name| name.as_str().to_owned()),
+            email: email.map_or_else(|| user.email.clone(), |email| email.as_str().to_owned()),
+            ..user.clone()
+        }
+    }
+}
+
+impl Store {
+    /// AP-49: changes the names of a user who was read as `user`, and returns the user after it. `None` if there is no such user,
+    /// or if the user has another password by now. One BatchGetItem, then one transaction of 2 units for the user and for each
+    /// login that there was or is; again if the user changes meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`](crate::Error::Conflict) with every name that another user has.
+    pub async fn set_names(&self, user: UserItem, names: &NewNames) -> Result<Option<UserItem>> {
+        let mut attempts = WriteAttempts::of("set_names");
+        let (id, known) = (user.id, user.password_version);
+        let mut read = Some(user);
+        loop {
+            attempts.next().await?;
+            let found = match read.take() {
+                Some(user) => Some(user),
+                None => self.get_user(id).await?,
+            };
+            let Some(old) = found.filter(|user| user.password_version == known) else {
+                return Ok(None);
+            };
+            let new = names.of(&old);
+            if new == old {
+                return Ok(Some(old));
+            }
+            let Some(plan) = self.plan_names(&old, &new).await? else {
+                continue;
+            };
+            let (transaction, [username, email]) = self.names_transaction(&old, &new, &plan)?;
+            let outcome = self.transact(&transaction).await?;
+            if let Outcome::Committed = outcome {
+                return Ok(Some(new));
+            }
+            let failed = |action: Option<usize>| action.is_some_and(|action| outcome.failed(action));
+            taken(failed(username), failed(email))?;
+        }
+    }
+
+    /// The hash of the logins, and which logins there will be. `None` if the names of the user have changed since they were read.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`](crate::Error::Conflict) with every name that another user has.
+    async fn plan_names(&self, old: &UserItem, new: &UserItem) -> Result<Option<LoginsPlan>> {
+        let (before, after) = (logins(old), logins(new));
+        let wanted = before.keys().chain(after.keys());
+        let found = self
+            .batch_get(wanted.map(|name| keys::login(name)).collect())
+            .await?;
+        let is_others = |name: &str| -> Result<bool> {
+            let login = found.get(&keys::login(name)).cloned();
+            let login: Option<LoginItem> = login.map(from_item).transpose()?;
+            Ok(login.is_some_and(|login| login.user != old.id))
+        };
+        let (account, email) = (fold_name(&new.username), fold_name(&new.email));
+        let email_taken = email != account && is_others(&email)?;
+        taken(is_others(&account)?, email_taken)?;
+        let login = found.get(&keys::login(&fold_name(&old.username))).cloned();
+        let login: Option<LoginItem> = login.map(from_item).transpose()?;
+        Ok(login
+            .filter(|login| login.user == old.id)
+            .map(|login| LoginsPlan {
+                hash: login.password_hash,
+                before,
+                after,
+            }))
+    }
+
+    /// The transaction, and which actions put the login of a new username and of a new email.
+    fn names_transaction(
+        &self,
+        old: &UserItem,
+        new: &UserItem,
+        plan: &LoginsPlan,
+    ) -> Result<(Transaction, [Option<usize>; 2])> {
+        let mut transaction = Transaction::default();
+        let user = Update::new("SET #username = :username, #email = :email")
+            .only_if(old.password_version.condition())
+            .when("#username = :old_username AND #email = :old_email")
+            .value(":username", text(&new.username))
+            .value(":email", text(&new.email))
+            .value(":old_username", text(&old.username))
+            .value(":old_email", text(&old.email));
+        transaction.add(self.on(keys::user(old.id)).update(user)?);
+        let (account, email) = (fold_name(&new.username), fold_name(&new.email));
+        // A sign-in may replace a weak hash meanwhile.
+        let unchanged = Condition::new("#user = :user AND #password_hash = :hash")
+            .value(":user", number(old.id))
+            .value(":hash", text(plan.hash.as_str()));
+        let mut put = [None, None];
+        for (name, kind) in &plan.after {
+            let on = self.on(keys::login(name));
+            if plan.before.contains_key(name) {
+                let update = Update::new("SET #kind = :kind, #account = :account, #email = :email")
+                    .value(":kind", to_attribute(kind)?)
+                    .value(":account", text(&account))
+                    .value(":email", text(&email));
+                transaction.add(on.update(update.only_if(unchanged.clone()))?);
+                continue;
+            }
+            let login = LoginItem {
+                kind: *kind,
+                user: old.id,
+                account: account.clone(),
+                email: email.clone(),
+                password_hash: plan.hash.clone(),
+                password_version: old.password_version,
+            };
+            let action = transaction.add(on.put(&login, Condition::not_exists())?);
+            put[usize::from(*kind == LoginKind::Email)] = Some(action);
+        }
+        for name in plan.before.keys().filter(|name| !plan.after.contains_key(*name)) {
+            transaction.add(self.on(keys::login(name)).delete(unchanged.clone())?);
+        }
+        // Another request that leaves the user with these names has the same result.
+        let own = Item::from([
+            ("user".to_owned(), number(old.id)),
+            ("account".to_owned(), text(&account)),
+            ("email".to_owned(), text(&email)),
+        ]);
+        transaction.check_commit(CommitCheck::Has(keys::login(&account), own));
+        Ok((transaction, put))
+    }
+}
+
+/// The logins before and after a change of names.
+struct LoginsPlan {
+    hash: PasswordHash,
+    before: BTreeMap<String, LoginKind>,
+    after: BTreeMap<String, LoginKind>,
+}
+
+/// The folded names of a user's logins. One that is both is a username.
+fn logins(user: &UserItem) -> BTreeMap<String, LoginKind> {
+    let mut logins = BTreeMap::from([(fold_name(&user.email), LoginKind::Email)]);
+    logins.insert(fold_name(&user.username), LoginKind::Username);
+    logins
+}
