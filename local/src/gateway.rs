@@ -216,7 +216,8 @@ impl Gateway {
             return Err(Refusal::Malformed("The request target must be a path."));
         }
         // API Gateway joins the two by a comma, so that a function sees one key.
-        if parts.headers.get_all(IDEMPOTENCY_KEY).iter().nth(1).is_some() {
+        let has_two_keys = parts.headers.get_all(IDEMPOTENCY_KEY).iter().nth(1).is_some();
+        if parts.method == Method::POST && has_two_keys {
             return Err(Refusal::Malformed("Idempotency-Key must be sent once."));
         }
         let host = host_of(parts)?;

@@ -192,10 +192,10 @@ pub enum Error {
     Conflict(FieldErrors),
     /// `412`: the movie has been edited since the version in `If-Match`.
     Stale,
-    /// `412`: another precondition doesn't hold: `If-Match` of a read, or `If-None-Match` of a change.
-    PreconditionFailed,
     /// `422`: the idempotency key was used for another request.
     KeyReused,
+    /// `412`: another precondition doesn't hold: `If-Match` of a read, or `If-None-Match` of a change.
+    PreconditionFailed,
     /// `413`: the body is larger than the limit.
     TooLarge,
     /// `415`: no endpoint accepts a body of this media type.
@@ -276,8 +276,8 @@ impl Error {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict(_) => "conflict",
             Self::Stale => "stale_precondition",
-            Self::PreconditionFailed => "precondition_failed",
             Self::KeyReused => "idempotency_key_reused",
+            Self::PreconditionFailed => "precondition_failed",
             Self::TooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::UnsupportedEncoding(_) => "unsupported_content_encoding",

@@ -264,6 +264,15 @@ impl TestApp {
         }
     }
 
+    /// This caller with a password reset token of a new member, so that its use changes nothing of the caller's own.
+    pub async fn with_reset_token_of_another(&self, caller: Caller) -> Caller {
+        let another = self.with_reset_token(self.member().await).await;
+        Caller {
+            reset: another.reset,
+            ..caller
+        }
+    }
+
     /// Stops the server and waits until it has ended, then ends its table.
     pub async fn close(self) {
         self.running.stop().await.unwrap();

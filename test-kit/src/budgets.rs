@@ -84,7 +84,7 @@ pub enum Ask {
     Sample,
     /// The sample request in a session that was just opened, while there is only one other.
     OneOtherSession,
-    /// The sample request, with a password reset token that was just made.
+    /// The sample request, with a password reset token that was just made, of a user with two sessions.
     ResetToken,
 }
 
@@ -318,7 +318,7 @@ pub const CASES: &[Case] = &[
     write("change the password, with one other session",      "change_password",    OneOtherSession, [4, 7], [12.0, 0.0]),
     write("change the email",                                 "update_me",          Sample, [4, 6], [10.0, 0.0]),
     session("ask for a password reset",                       "request_password_reset", [3, 1], 3.0),
-    reset(  "reset a password",                               "confirm_password_reset", [3, 4], 12.0),
+    reset(  "reset a password, of two sessions",              "confirm_password_reset", [4, 4], 14.0),
     read("public keys",                                       "get_jwks",    First(""), 1, 1.0),
     read("health",                                            "get_health",  First(""), 1, 0.5),
     // It is part of the program.

@@ -204,7 +204,7 @@ impl Store {
         }))
     }
 
-    /// AP-11: adds or removes the favorite of a movie that was read for an edit, if nobody has edited it since. Returns the movie after the
+    /// AP-11: does the same for a movie that was read for an edit, if nobody has edited it since. Returns the movie after the
     /// change, or `None` if it must be read again.
     pub(crate) async fn set_favorite_of(
         &self,
@@ -257,9 +257,9 @@ struct FavoritePlan<'a> {
     version: Option<u64>,
     /// The index of the action on the favorite.
     favorite_action: usize,
+    keeping: Keeping<'a>,
     /// The index of the action on the movie.
     movie_action: usize,
-    keeping: Keeping<'a>,
 }
 
 impl<'a> FavoritePlan<'a> {
@@ -272,8 +272,8 @@ impl<'a> FavoritePlan<'a> {
             on_conflict: OnConflict::Return,
             version: None,
             favorite_action: 0,
-            movie_action: 0,
             keeping,
+            movie_action: 0,
         }
     }
 }

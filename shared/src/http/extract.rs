@@ -1,4 +1,4 @@
-//! Extractors: the client's address, and what the client calls itself.
+//! Extractors: the client's address, and what it calls itself.
 
 use std::{convert::Infallible, net::IpAddr};
 

@@ -106,7 +106,6 @@ fn fill(files: &Files, random: &mut StdRng) {
     }
 }
 
-/// Guarantee 65.
 #[test]
 fn a_plain_read_answers_as_the_engine_does_or_leaves_the_request_to_it() {
     let mut random = StdRng::seed_from_u64(13);
