@@ -2,7 +2,7 @@
 //! answer already (RFC 9110 §13, RFC 9111).
 
 use axum::{
-    body::{Body, to_bytes},
+    body::{Body, HttpBody as _, to_bytes},
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -10,14 +10,17 @@ use axum::{
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{
-        AUTHORIZATION, CACHE_CONTROL, CONTENT_LOCATION, CONTENT_TYPE, DATE, ETAG, EXPIRES, IF_MATCH,
-        IF_NONE_MATCH, VARY,
+        ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_LOCATION, CONTENT_TYPE, DATE, ETAG, EXPIRES,
+        IF_MATCH, IF_NONE_MATCH, VARY,
     },
 };
 
 use crate::{
     error::Error,
-    http::validators::{TagList, body_tag},
+    http::{
+        compression::{self, Accepts},
+        validators::{TagList, body_tag, compressed_tag},
+    },
 };
 
 /// The paths below which nothing may be stored: they show tokens, or who a user is.
@@ -62,6 +65,9 @@ pub(crate) async fn cached(State(public): State<HeaderValue>, mut request: Reque
     let is_for_everyone = response.extensions().get::<ForEveryone>().is_some();
     if asked.is_read && response.status() == StatusCode::OK {
         response = tagged(response).await;
+        if response.body().size_hint().lower() >= compression::SMALLEST {
+            response.headers_mut().append(VARY, ACCEPT_ENCODING.into());
+        }
         response = asked.conditional(response);
     }
     let control = if asked.is_never_stored || is_failure(response.status()) {
@@ -91,6 +97,7 @@ struct Asked {
     is_never_stored: bool,
     /// The preconditions of a read.
     headers: HeaderMap,
+    accepts: Accepts,
 }
 
 impl Asked {
@@ -111,6 +118,21 @@ impl Asked {
             has_credentials: request.headers().contains_key(AUTHORIZATION),
             is_never_stored: NEVER_STORED.into_iter().any(is_below),
             headers,
+            accepts: Accepts::of(request.headers()),
+        }
+    }
+
+    /// Returns the tags of an answer with this tag and size as this client may have it: that of the answer that it would get
+    /// now, then that of the other coding, if it accepts that.
+    fn tags(&self, tag: &HeaderValue, size: u64) -> [Option<HeaderValue>; 2] {
+        let plain = Some(tag.clone());
+        match self.accepts {
+            Accepts::Gzip if size >= compression::SMALLEST => match compressed_tag(tag) {
+                Some(compressed) => [Some(compressed), plain],
+                None => [plain, None],
+            },
+            Accepts::Gzip | Accepts::Anything => [plain, compressed_tag(tag)],
+            Accepts::Plain => [plain, None],
         }
     }
 
@@ -118,17 +140,23 @@ impl Asked {
     ///
     /// A malformed `If-None-Match` is ignored: the client then gets the whole answer, which is never wrong.
     fn conditional(&self, response: Response) -> Response {
-        let Some(tag) = response.headers().get(ETAG) else {
+        let (false, Some(tag)) = (self.headers.is_empty(), response.headers().get(ETAG)) else {
             return response;
         };
+        let own = self.tags(tag, response.body().size_hint().lower());
+        let named = |tags: &TagList| own.iter().flatten().find(|tag| tags.names(tag));
         match TagList::read(&self.headers, &IF_MATCH) {
-            Ok(Some(tags)) if !tags.names(tag) => return Error::PreconditionFailed.into_response(),
+            Ok(Some(tags)) if named(&tags).is_none() => return Error::PreconditionFailed.into_response(),
             Ok(_) => {}
             Err(error) => return error.into_response(),
         }
-        match TagList::read(&self.headers, &IF_NONE_MATCH) {
-            Ok(Some(tags)) if tags.names(tag) => not_modified(response.headers()),
-            _ => response,
+        let known = match TagList::read(&self.headers, &IF_NONE_MATCH) {
+            Ok(Some(tags)) => named(&tags),
+            _ => None,
+        };
+        match known {
+            Some(tag) => not_modified(response.headers(), tag),
+            None => response,
         }
     }
 }
@@ -153,29 +181,14 @@ async fn tagged(response: Response) -> Response {
     Response::from_parts(parts, Body::from(body))
 }
 
-/// Returns the `304` that stands for an answer with these headers.
-fn not_modified(headers: &HeaderMap) -> Response {
+/// Returns the `304` that stands for an answer with these headers and this tag.
+fn not_modified(headers: &HeaderMap, tag: &HeaderValue) -> Response {
     let mut response = StatusCode::NOT_MODIFIED.into_response();
     for name in OF_NOT_MODIFIED {
         for value in headers.get_all(&name) {
             response.headers_mut().append(name.clone(), value.clone());
         }
     }
+    response.headers_mut().insert(ETAG, tag.clone());
     response
-}
-
-/// Writes the values of `Vary` into one header. `lambda_http` sends only the first of several headers of a name.
-pub(crate) fn merge_vary(headers: &mut HeaderMap) {
-    let mut values = headers.get_all(VARY).iter();
-    let (Some(first), Some(second)) = (values.next(), values.next()) else {
-        return;
-    };
-    let mut merged = first.as_bytes().to_vec();
-    for value in std::iter::once(second).chain(values) {
-        merged.extend_from_slice(b", ");
-        merged.extend_from_slice(value.as_bytes());
-    }
-    if let Ok(merged) = HeaderValue::from_bytes(&merged) {
-        headers.insert(VARY, merged);
-    }
 }

@@ -25,7 +25,8 @@ use crate::{
     digest::sha256_hex,
     error::{Error, LogText},
     http::{
-        caching::{self, cached, merge_vary},
+        caching::{self, cached},
+        compression::{compression, encoded, keep_large},
         idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED},
         problem::Problem,
     },
@@ -40,6 +41,7 @@ pub const EDGE_KEY: HeaderName = HeaderName::from_static("x-edge-key");
 /// Wraps `router` in the layers that every function shares:
 ///
 /// * `x-request-id` on every response, and a problem document for every failure, including unknown routes and methods;
+/// * gzip for bodies of 1 KiB and more;
 /// * CORS as configured;
 /// * `Cache-Control`, `Vary`, the tag of every JSON answer to a `GET`, and `304`;
 /// * `403` for a request that bypasses CloudFront, if CloudFront is deployed;
@@ -59,6 +61,8 @@ pub fn with_layers(router: Router, config: &HttpConfig) -> Result<Router, http::
         .as_ref()
         .map(|key| sha256_hex(key.expose().as_bytes()));
     let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn(encoded))
+        .layer(compression())
         .layer(middleware::from_fn(finish))
         .layer(cors(config)?)
         .layer(middleware::from_fn_with_state(
@@ -144,24 +148,27 @@ async fn same_path(request: Request, next: Next) -> Response {
 /// The error for a path without a resource.
 const NO_PATH: Error = Error::not_found("There is nothing at this path.");
 
-/// The outermost layer: gives the request its id, writes problem documents, and logs.
+/// The layer that gives the request its id, writes problem documents, and logs. Only compression is around it.
 async fn finish(request: Request, next: Next) -> Response {
     let id = request_id(&request);
     // A client may put a secret into a path or a method, so the log never contains the path, and contains only standard
     // methods. `Operations::with_state` records the route and the operation.
     let method = known_method(request.method());
-    let is_head = *request.method() == Method::HEAD;
     let span = tracing::info_span!("request", request_id = %id, method, route = Empty, operation = Empty);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let response = next.run(request).instrument(span.clone()).await;
+    let response = span.in_scope(|| finished(response, &id));
+    keep_large(response).await
+}
 
-    let _in_span = span.enter();
+/// Writes the problem document of a response, if it has one, and logs how the request was answered.
+fn finished(mut response: Response, id: &str) -> Response {
     let problem = response.extensions_mut().remove::<Problem>();
     let code = problem.as_ref().map(|problem| problem.code);
     if let Some(cause) = response.extensions_mut().remove::<LogText>() {
         log_failure(response.status(), code, &cause);
     }
     if let Some(mut problem) = problem {
-        problem.request_id.clone_from(&id);
+        id.clone_into(&mut problem.request_id);
         match serde_json::to_vec(&problem) {
             Ok(body) => {
                 response
@@ -172,14 +179,9 @@ async fn finish(request: Request, next: Next) -> Response {
             Err(e) => tracing::error!(error = %e, "a problem document can't be serialized"),
         }
     }
-    if is_head {
-        // The length stays (RFC 9110 §9.3.2).
-        *response.body_mut() = Body::empty();
-    }
-    if let Ok(id) = HeaderValue::from_str(&id) {
+    if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    merge_vary(response.headers_mut());
     tracing::info!(status = response.status().as_u16(), code, "answered");
     response
 }

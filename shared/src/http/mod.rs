@@ -1,8 +1,9 @@
-//! What every endpoint shares: request bodies, collections, validators, problem documents, and the layers around a router.
+//! What every endpoint shares: request bodies, collections, validators, compression, problem documents, and the layers around a router.
 
 pub mod body;
 pub mod caching;
 pub mod collection;
+mod compression;
 pub mod extract;
 pub mod idempotency;
 pub mod layers;

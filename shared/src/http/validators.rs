@@ -3,6 +3,8 @@
 //! * A movie's tag is strong: `"<version>-<digest of the body>"`. The digest changes with everything that the answer shows, such
 //!   as the number of favorites. The version changes only with edits, so [`Preconditions`] compares only the version.
 //! * The tag of every other JSON answer is weak, and is a digest of the body.
+//! * A compressed answer has another strong tag than the plain one: [`compressed_tag`]. Both are known wherever a client sends
+//!   one.
 //!
 //! The crate `headers` isn't used for this: its typed `If-Match` and `If-None-Match` show no tag of their lists, accept
 //! malformed ones, and panic in a debug build if a tag has a space (docs/adr/0014-validators-and-compression.md).
@@ -27,6 +29,12 @@ pub fn movie_tag(version: u64, body: &[u8]) -> Option<HeaderValue> {
 #[must_use]
 pub fn body_tag(body: &[u8]) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("W/\"{}\"", short_sha256_hex(body))).ok()
+}
+
+/// Returns the tag of an answer with this strong tag after it is compressed. `None` for a weak tag, which both answers share.
+pub(crate) fn compressed_tag(tag: &HeaderValue) -> Option<HeaderValue> {
+    let text = tag.to_str().ok()?.strip_prefix('"')?.strip_suffix('"')?;
+    HeaderValue::try_from(format!("\"{text}-gzip\"")).ok()
 }
 
 /// Returns the text of a tag between its quotes, without the mark of a weak tag.
@@ -153,10 +161,16 @@ impl Preconditions {
         };
         let body = serde_json::to_vec(&MovieBody::from(seen.clone()))
             .map_err(|e| Error::internal(format!("a movie can't be serialized: {e}")))?;
-        match movie_tag(version, &body) {
-            Some(tag) if excluded.names(&tag) => Err(Error::PreconditionFailed),
-            _ => Ok(()),
+        let plain = movie_tag(version, &body);
+        let compressed = plain.as_ref().and_then(compressed_tag);
+        if plain
+            .into_iter()
+            .chain(compressed)
+            .any(|tag| excluded.names(&tag))
+        {
+            return Err(Error::PreconditionFailed);
         }
+        Ok(())
     }
 }
 
@@ -292,6 +306,10 @@ mod tests {
             }
             assert!(!read(&[b"\"7\""]).unwrap().names(tag));
         }
+        let compressed = compressed_tag(&strong).unwrap();
+        let plain = strong.to_str().unwrap().trim_end_matches('"');
+        assert_eq!(compressed, format!("{plain}-gzip\""));
+        assert_eq!(compressed_tag(&weak), None);
         assert_ne!(movie_tag(7, b"{}"), movie_tag(7, b"{ }"));
         assert_ne!(movie_tag(7, b"{}"), movie_tag(8, b"{}"));
     }

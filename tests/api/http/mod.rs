@@ -2,6 +2,7 @@
 
 mod bodies;
 mod caching;
+mod compression;
 mod encodings;
 mod forms;
 mod headers;
