@@ -80,7 +80,7 @@ problems! {
     /// There were too many attempts. `Retry-After` says when the next one is allowed.
     TooManyRequests => Error::TooManyRequests { retry_after: 30 };
     /// The database did not answer in time. `Retry-After` says when to try again. A requested change may still have been made:
-    /// read the resource before repeating a request that must not be repeated.
+    /// read the resource before repeating a request that must not be repeated, or repeat it with its `Idempotency-Key`.
     Unavailable => Error::unavailable("");
 }
 
