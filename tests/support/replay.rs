@@ -369,8 +369,8 @@ mod tests {
     #[test]
     fn what_is_hidden_has_its_shape_and_shows_what_it_must_agree_in() {
         let bytes = URL_SAFE_NO_PAD.encode([7; 32]);
-        let claims = json!({"sub": "1", "jti": "a", "iat": 100, "nbf": 100, "exp": 1000});
-        let shown = json!({"sub": "1", "jti": "<id>", "iat": 0, "nbf": 0, "exp": 900});
+        let claims = json!({"sub": "1", "sid": "b", "jti": "a", "iat": 100, "nbf": 100, "exp": 1000});
+        let shown = json!({"sub": "1", "sid": "<id>", "jti": "<id>", "iat": 0, "nbf": 0, "exp": 900});
         for (name, text, hidden) in [
             (
                 "access",
@@ -408,7 +408,7 @@ mod tests {
             ("access", &jwt(&json!({"jti": "a", "iat": 100, "nbf": 100}))),
             (
                 "access",
-                &jwt(&json!({"jti": "", "iat": 100, "nbf": 100, "exp": 1000})),
+                &jwt(&json!({"sid": "b", "jti": "", "iat": 100, "nbf": 100, "exp": 1000})),
             ),
             ("refresh", ""),
             ("refresh", "dG9vIHNob3J0"),
