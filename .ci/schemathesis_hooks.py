@@ -3,7 +3,7 @@
 The check `positive_data_acceptance` requires that the API accepts each request that matches the schema. Some rules aren't
 in a schema: a cursor must be one that the server has made, a password must not be a common one, and three texts together
 must have at most 30 different words. These hooks change each request that schemathesis generates as valid so that it
-follows the rules, and leave the rest of the request as it is. Requests generated as invalid are changed in three cases only,
+follows the rules, and leave the rest of the request as it is. Requests generated as invalid are changed in four cases only,
 at the end of this file, in which they would be valid in a request.
 """
 
@@ -55,6 +55,8 @@ def before_call(ctx, case, kwargs):
         return
     if case.query:
         case.query = {name: seen_on_the_wire(value) for name, value in case.query.items()}
+    if "idempotency-key" in (case.headers or {}):
+        case.headers["idempotency-key"] = without_accidental_key(case.headers["idempotency-key"])
     if is_form and body is not None:
         if "favorite" in body:
             body = without_accidental_boolean(body)
@@ -166,6 +168,11 @@ KEEPING_RULES = {
 def seen_on_the_wire(value):
     """Replaces an empty list. It would not be sent at all, and the request would be valid without the parameter."""
     return "[]" if value in ([], {}) else value
+
+
+def without_accidental_key(key):
+    """Replaces a key that is valid without the white space around it, which is no part of a header's value."""
+    return key if key == key.strip() else "two words"
 
 
 def without_accidental_boolean(body):

@@ -25,6 +25,7 @@ use http::{
 use http_body_util::Full;
 use hyper::body::Body;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use marquee_shared::http::idempotency::IDEMPOTENCY_KEY;
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::{
@@ -213,6 +214,10 @@ impl Gateway {
         check_head(parts)?;
         if !parts.uri.path().starts_with('/') {
             return Err(Refusal::Malformed("The request target must be a path."));
+        }
+        // API Gateway joins the two by a comma, so that a function sees one key.
+        if parts.headers.get_all(IDEMPOTENCY_KEY).iter().nth(1).is_some() {
+            return Err(Refusal::Malformed("Idempotency-Key must be sent once."));
         }
         let host = host_of(parts)?;
         let found = self

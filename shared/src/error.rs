@@ -192,6 +192,8 @@ pub enum Error {
     Conflict(FieldErrors),
     /// `412`: the movie has changed since the version in `If-Match`.
     Stale,
+    /// `422`: the idempotency key was used for another request.
+    KeyReused,
     /// `413`: the body is larger than the limit.
     TooLarge,
     /// `415`: no endpoint accepts a body of this media type.
@@ -268,6 +270,7 @@ impl Error {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict(_) => "conflict",
             Self::Stale => "stale_precondition",
+            Self::KeyReused => "idempotency_key_reused",
             Self::TooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::UnsupportedEncoding(_) => "unsupported_content_encoding",

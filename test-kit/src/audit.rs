@@ -2,6 +2,7 @@
 //!
 //! It scans, which no request does. Where DynamoDB has limits that the embedded engine lacks, it checks them too.
 
+mod idempotency;
 mod newest;
 mod postings;
 mod users;
@@ -198,6 +199,7 @@ impl Items {
             "SESSIONS" => self.sessions.push((key, item)),
             // Its user may not exist any more: nothing finds it by its user. It ends by its time to live.
             "SESSION" => {}
+            "IDEMPOTENCY" => self.kept_answer(&key, item),
             "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
             _ => self.report(format!("{key:?} is of no known class")),
         }

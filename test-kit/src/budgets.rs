@@ -58,6 +58,14 @@ pub enum Ask {
     AdditionWithImdbId,
     /// The addition of the catalog's measured movie with another last word of its title. No movie has this word.
     AdditionWithNewWord,
+    /// The addition of the catalog's measured movie, with an idempotency key.
+    AdditionWithKey,
+    /// The same addition, which has just been made, with its key.
+    AdditionReplayed,
+    /// The toggle of the favorite on this movie, with an idempotency key.
+    ToggleWithKey(&'static str),
+    /// The same toggle, which has just been made, with its key.
+    ToggleReplayed(&'static str),
     /// Another `imdb_id` of a movie that was just added with one.
     ImdbId,
     /// A new description of a movie that was just added.
@@ -146,9 +154,9 @@ const fn session(name: &'static str, operation: &'static str, calls: [usize; 2],
 }
 
 use Ask::{
-    Addition, AdditionWithImdbId, AdditionWithNewWord, Deletion, DeletionWithImdbId, Description, Everything,
-    Favorite, First, ImdbId, MiddleByDate, MiddleById, Movie, NewWord, OneOtherSession, Sample, Second,
-    Title,
+    Addition, AdditionReplayed, AdditionWithImdbId, AdditionWithKey, AdditionWithNewWord, Deletion,
+    DeletionWithImdbId, Description, Everything, Favorite, First, ImdbId, MiddleByDate, MiddleById, Movie,
+    NewWord, OneOtherSession, Sample, Second, Title, ToggleReplayed, ToggleWithKey,
 };
 
 /// What the names of lists with filters begin with. What they read depends on how much there is to read.
@@ -274,7 +282,12 @@ pub const CASES: &[Case] = &[
     write("add a favorite, the most liked movie",             "add_favorite",    Favorite("most_liked", Some("remove_favorite")), [2, 2], [7.0, 0.0]),
     write("remove a favorite, the most liked movie",          "remove_favorite", Favorite("most_liked", Some("add_favorite")), [2, 2], [7.0, 0.0]),
     write("toggle a favorite",                                "toggle_favorite", Favorite("most_liked", None), [2, 2], [7.0, 0.0]),
+    write("toggle a favorite, with a key",                    "toggle_favorite", ToggleWithKey("most_liked"), [2, 3], [9.0, 0.0]),
+    write("toggle a favorite again, with the key of the first time", "toggle_favorite", ToggleReplayed("most_liked"), [1, 3], [0.0, 0.0]),
     write("create",                                           "create_movie",  Addition, [2, 1], [12.0, 2.0]),
+    write("create, with a key",                               "create_movie",  AdditionWithKey, [2, 2], [14.0, 2.0]),
+    // It takes an id, which is a unit.
+    write("create again, with the key of the first time",     "create_movie",  AdditionReplayed, [1, 2], [1.0, 0.0]),
     write("create, with an imdb_id",                          "create_movie",  AdditionWithImdbId, [2, 1], [14.0, 2.0]),
     write("create, with a new word",                          "create_movie",  AdditionWithNewWord, [3, 2], [18.0, 2.0]),
     write("update the imdb_id",                               "update_movie",  ImdbId, [2, 3], [6.0, 0.0]),

@@ -126,6 +126,8 @@ struct Ready {
     /// The query, or the whole URL of a page.
     query: String,
     body: Option<Value>,
+    /// The idempotency key, if it has one.
+    key: Option<String>,
     /// The caller, if it isn't the measured user in the first session.
     caller: Option<Caller>,
 }
@@ -175,6 +177,10 @@ impl<'a> Measuring<'a> {
         } else {
             operation.call(&caller, &ready.subject, &ready.query, ready.body.clone())
         };
+        let call = match &ready.key {
+            Some(key) => call.header("idempotency-key", key),
+            None => call,
+        };
         let answer = call.send().await;
         assert_eq!(
             answer.status, operation.sample.expected[kind],
@@ -216,6 +222,7 @@ impl<'a> Measuring<'a> {
             subject: Subject::of(&Value::Null, &self.user),
             query: String::new(),
             body: None,
+            key: None,
             caller: None,
         };
         match case.ask {
@@ -245,6 +252,14 @@ impl<'a> Measuring<'a> {
             }
             Ask::Addition => ready.body = Some(body(self.catalog.added)),
             Ask::AdditionWithImdbId => ready.body = Some(self.added_with_imdb_id()),
+            Ask::AdditionWithKey | Ask::AdditionReplayed => {
+                ready.body = Some(body(self.catalog.added));
+                ready.key = Some(unused_key());
+            }
+            Ask::ToggleWithKey(name) | Ask::ToggleReplayed(name) => {
+                ready.subject.movie = self.catalog.named(&format!("{{{name}}}"))?;
+                ready.key = Some(unused_key());
+            }
             Ask::AdditionWithNewWord => {
                 let mut added = body(self.catalog.added);
                 added["title"] = json!(self.title_with_new_word());
@@ -284,6 +299,9 @@ impl<'a> Measuring<'a> {
                 ready.caller = Some(self.user.in_new_session().await);
                 ready.body = self.operation(case.operation).sample.body(&ready.subject);
             }
+        }
+        if matches!(case.ask, Ask::AdditionReplayed | Ask::ToggleReplayed(_)) {
+            self.send(case.operation, true, &ready).await;
         }
         Some(ready)
     }
@@ -328,6 +346,12 @@ impl<'a> Measuring<'a> {
 fn unused_imdb_id() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("tt{:010}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// An idempotency key that no request has had.
+fn unused_key() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("measured-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn body([title, director, genre, release_date]: MovieTexts) -> Value {

@@ -7,6 +7,7 @@ mod coverage;
 mod events;
 mod favorites;
 mod http;
+mod idempotency;
 mod keys;
 mod lists;
 mod logs;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
+use aws_sdk_dynamodb::types::ReturnValue;
 use futures_util::future::join_all;
 use marquee::{
     guard::Seen,
@@ -14,8 +15,12 @@ use marquee::{
 };
 use marquee_shared::{
     auth::password::PasswordHash,
-    db::page::{Position, Window},
-    domain::UserId,
+    db::{
+        expression::Update,
+        keys,
+        page::{Position, Window},
+    },
+    domain::{IdempotencyKey, UserId},
 };
 use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
@@ -24,7 +29,7 @@ use tokio::sync::OnceCell;
 use super::sweep::put_favorites;
 use crate::{
     api::{last_page, pages, with_changes},
-    support::{Caller, PASSWORD, TestApp, layouts::make_sessions_earlier, movie, tokens::without_user},
+    support::{Caller, PASSWORD, TestApp, layouts::make_sessions_earlier, movie, operations::sample_movie, tokens::without_user},
 };
 
 /// The functions, and the prefix of each function's logical ids in the template.
@@ -62,6 +67,7 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         browse(&app, &owner).await;
         favorite(&app, &owner, &movies).await;
         edit(&owner, &admin, &movies).await;
+        repeat(&app, &owner, movies[0]).await;
         app.running.state.store.forget_newest().await.unwrap();
         app.anonymous()
             .get("/api/movies/categories/")
@@ -266,6 +272,32 @@ async fn favorite(app: &TestApp, member: &Caller, movies: &[u64]) {
     let mine = "/api/users/me/favorites/?limit=1";
     assert_eq!(pages(member, mine, "next").await.len(), 2);
     member.delete(&path).send().await.is(200);
+}
+
+/// Adds a movie and toggles a favorite with keys, twice each. The count of the first toggle wasn't kept.
+async fn repeat(app: &TestApp, member: &Caller, movie: u64) {
+    let body = sample_movie();
+    let store = &app.running.state.store;
+    for status in [201, 201] {
+        let call = member.post("/api/movies/").json(&body);
+        call.header("idempotency-key", "a").send().await.is(status);
+    }
+    let added = member.get("/api/movies/?ordering=-id").send().await.is(200).ids()[0];
+    member
+        .delete(&format!("/api/movies/{added}/"))
+        .send()
+        .await
+        .is(204);
+    let path = format!("/api/movies/{movie}/favorite/");
+    let key = IdempotencyKey::parse(b"b").unwrap();
+    let kept = keys::kept_answer(UserId::try_from(member.id).unwrap(), &key);
+    let toggle = || member.post(&path).header("idempotency-key", "b").send();
+    toggle().await.is(200);
+    let without_count = Update::new("REMOVE #count");
+    let updated = store.update(&kept, &without_count, ReturnValue::None).await;
+    assert!(updated.unwrap().is_ok());
+    toggle().await.is(200);
+    member.post(&path).send().await.is(200);
 }
 
 /// Edits words, genres, the favorite and the owner. One edit removes the last movie from a genre.

@@ -10,7 +10,7 @@ use marquee_shared::{
         keys,
         likes::LikesShards,
     },
-    domain::{ImdbId, MovieId, SessionId, UserId},
+    domain::{IdempotencyKey, ImdbId, MovieId, SessionId, UserId},
 };
 use serde_json::json;
 
@@ -120,14 +120,16 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
     ripley
         .add(&movie("Heat", "Michael Mann", "Crime", "1995-12-15"))
         .await;
-    let favorites = dallas.put(&format!("/api/movies/{alien}/favorite/")).send().await;
-    assert_eq!(favorites.is(200).body["favorite_count"], json!(1));
+    let toggle = dallas.post(&format!("/api/movies/{alien}/favorite/"));
+    let toggle = toggle.header("idempotency-key", "key").send().await;
+    assert_eq!(toggle.is(200).body["favorite_count"], json!(1));
     let store = &app.running.state.store;
     audit(store).await;
 
     let id = MovieId::try_from(alien).unwrap();
     let imdb_id = ImdbId::parse("tt0078748").unwrap();
     let user = UserId::try_from(dallas.id).unwrap();
+    let kept = keys::kept_answer(user, &IdempotencyKey::parse(b"key").unwrap());
     let nobody = UserId::try_from(99).unwrap();
     let nothing = MovieId::try_from(99).unwrap();
     let item = |pk: &str, sk: &str| Key::new(pk, format!("{sk}#{}", keys::id_text(alien)));
@@ -356,6 +358,23 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
             "has 4821 bytes",
             near("xen", 0),
             inserted(&[("w", many_words(1_200))]),
+        ),
+        ("is not a valid kept answer", kept.clone(), without("expires")),
+        (
+            "is deleted too soon or too late",
+            kept.clone(),
+            set("ttl", number(1)),
+        ),
+        ("is to the request x", kept.clone(), set("request", text("x"))),
+        (
+            "is of two operations",
+            kept.clone(),
+            with("created_at", text("2026-01-01T00:00:00.000Z")),
+        ),
+        (
+            "is not a kept answer's key",
+            Key::new("IDEMPOTENCY#1#x", "IDEMPOTENCY"),
+            inserted(&[]),
         ),
         ("of no known class", Key::new("ELSE", "x"), inserted(&[])),
         ("not a valid movie", Key::new("MOVIES#0", "x"), inserted(&[])),

@@ -53,11 +53,11 @@ pub(super) struct RunningServer {
     pub(super) child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
     pub(super) base: String,
-    table: Store,
+    pub(super) table: Store,
 }
 
 impl RunningServer {
-    async fn start(data: &Path) -> Self {
+    pub(super) async fn start(data: &Path) -> Self {
         Self::start_with(data, &[]).await
     }
 

@@ -6,6 +6,7 @@ use marquee::import::{Importer, Report, Source};
 use marquee_shared::{
     db::{
         Store,
+        encoded_words::EncodedWords,
         page::{PageLimit, Window},
         search::SearchQuery,
         words::Words,
@@ -339,7 +340,10 @@ async fn whichever_word_drives_a_search_finds_each_movie_that_matches_once() {
         Report::of_all(600)
     );
 
-    let words: Vec<Words> = movies.iter().map(|movie| Words::of(&fields(movie))).collect();
+    let words: Vec<EncodedWords> = movies
+        .iter()
+        .map(|movie| EncodedWords::of(&Words::of(&fields(movie))))
+        .collect();
     let mut found_movies = 0;
     for n in 0..250 {
         let q: Vec<String> = (0..dice.random_range(1..=3))

@@ -11,6 +11,7 @@ mod filters;
 mod first_try;
 mod hostile;
 mod hostile_corrections;
+mod idempotency;
 mod imdb_ids;
 mod last_ids;
 mod logins;

@@ -169,7 +169,7 @@ impl Fixture {
         let without_favorite = json!({"title": "Aliens", "favorite": false});
         let mut whole = alien();
         whole["title"] = json!("Aliens");
-        let kinds: [(_, _, MakeCall, Value, _); 10] = [
+        let kinds: [(_, _, MakeCall, Value, _); 12] = [
             (
                 "toggle on",
                 false,
@@ -181,6 +181,20 @@ impl Fixture {
                 "toggle off",
                 true,
                 |u, m| u.post(&format!("{m}favorite/")),
+                Value::Null,
+                Some(was),
+            ),
+            (
+                "toggle on with a key",
+                false,
+                |u, m| u.post(&format!("{m}favorite/")).header("idempotency-key", m),
+                Value::Null,
+                Some(liked),
+            ),
+            (
+                "toggle off with a key",
+                true,
+                |u, m| u.post(&format!("{m}favorite/")).header("idempotency-key", m),
                 Value::Null,
                 Some(was),
             ),
@@ -244,12 +258,19 @@ impl Fixture {
         let others = [
             ("create", user.post("/api/movies/").json(&alien()), 201),
             ("create a favorite", user.post("/api/movies/").json(&liked), 201),
+            (
+                "create with a key",
+                user.post("/api/movies/")
+                    .json(&liked)
+                    .header("idempotency-key", "key"),
+                201,
+            ),
             ("register", user.post("/api/auth/register/").json(&register), 201),
             ("login", user.login_call(), 200),
             ("refresh", user.with_token("refresh", &self.refresh), 200),
             ("logout", user.with_token("logout", &self.logout), 204),
         ];
-        self.movies += 2;
+        self.movies += 3;
         self.users += 1;
         let movie = None;
         let change = |(name, call, status)| (Change { name, status, movie }, call);

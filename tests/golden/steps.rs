@@ -78,6 +78,7 @@ pub(super) async fn record() -> BTreeMap<String, Golden> {
     sessions(&mut recorder, &owner).await;
     health(&mut recorder).await;
     operator(&mut recorder, &owner).await;
+    keys_of_requests(&mut recorder).await;
     recorder.golden
 }
 
@@ -434,6 +435,49 @@ async fn health(recorder: &mut Recorder) {
     let call = recorder.proxied.app.anonymous().get("/api/health/");
     recorder
         .send("get_health", &["AP-32"], "GET /api/health/", call, 200)
+        .await;
+}
+
+/// Requests with an `Idempotency-Key`, by a user of their own.
+async fn keys_of_requests(recorder: &mut Recorder) {
+    let user = recorder.proxied.app.register("lambert").await;
+    let stalker = movie("Stalker", "Andrei Tarkovsky", "Sci-Fi", "1979-05-25");
+    let create = || {
+        let call = user.post("/api/movies/").json(&stalker);
+        call.header("idempotency-key", "a")
+    };
+    let request = "POST /api/movies/ with an `Idempotency-Key`";
+    let patterns = ["AP-10", "AP-37", "AP-40", "AP-41", "AP-46"];
+    let added = recorder
+        .send("create_movie_with_key", &patterns, request, create(), 201)
+        .await;
+    let request = "the same request again";
+    let patterns = ["AP-10", "AP-37", "AP-46"];
+    recorder
+        .send(
+            "create_movie_again_with_its_key",
+            &patterns,
+            request,
+            create(),
+            201,
+        )
+        .await;
+    let path = format!("/api/movies/{}/favorite/", added["id"]);
+    let toggle = || user.post(&path).header("idempotency-key", "b");
+    let request = "POST /api/movies/4/favorite/ with an `Idempotency-Key`";
+    let patterns = ["AP-13", "AP-46"];
+    recorder
+        .send("toggle_favorite_with_key", &patterns, request, toggle(), 200)
+        .await;
+    let request = "the same request again";
+    recorder
+        .send(
+            "toggle_favorite_again_with_its_key",
+            &["AP-46"],
+            request,
+            toggle(),
+            200,
+        )
         .await;
 }
 

@@ -28,6 +28,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use crate::{
     db::{
+        encoded_words::EncodedWords,
         verdict::Verdict,
         words::{Term, Words, is_short, matches},
     },
@@ -47,7 +48,7 @@ const JOINED: char = '-';
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Carried {
     /// All of them.
-    All(Words),
+    All(EncodedWords),
     /// Their beginnings.
     Part(Part),
 }
@@ -116,9 +117,9 @@ impl WordStart {
 impl Carried {
     /// Reads the text that a posting carries. `None` for a text that [`Encoder::encode`] doesn't write.
     #[must_use]
-    pub fn decode(text: &str) -> Option<Self> {
+    pub fn decode(text: String) -> Option<Self> {
         let Some(part) = text.strip_prefix(CUT) else {
-            return Words::decode(text).map(Self::All);
+            return EncodedWords::read(text).map(Self::All);
         };
         let mut words = part.split(' ');
         let head = words.next()?;
@@ -159,15 +160,10 @@ impl Carried {
     pub fn may_begin_a_word(&self, start: &str) -> bool {
         let (year, is_in_words) = match self {
             Self::All(words) => {
-                let written = words.title_words().chain(words.director_words());
-                let written = written.map(Cow::Borrowed);
-                let genres = words
-                    .genres
-                    .iter()
-                    .flatten()
-                    .map(|word| Cow::Borrowed(word.as_str()));
-                let mut all = words.compared().chain(written).chain(genres);
-                (words.year, all.any(|word| word.starts_with(start)))
+                let mut written = words.written().chain(words.genre_words());
+                let is_in_words = written.any(|word| word.starts_with(start))
+                    || words.compared().any(|word| word.starts_with(start));
+                (words.year, is_in_words)
             }
             Self::Part(part) => {
                 let words = part
@@ -256,7 +252,7 @@ impl<'a> Encoder<'a> {
             .compared()
             .chain(genres.map(|word| Cow::Borrowed(word.as_str())));
         Self {
-            whole: words.encode(),
+            whole: EncodedWords::of(words).into(),
             first,
             others: all
                 .filter(|word| first.is_none_or(|(first, _)| first != word))
@@ -332,7 +328,7 @@ mod tests {
     }
 
     fn part(text: &str) -> Part {
-        let part = match Carried::decode(text).unwrap() {
+        let part = match Carried::decode(text.to_owned()).unwrap() {
             Carried::Part(part) => Some(part),
             Carried::All(_) => None,
         };
@@ -346,10 +342,10 @@ mod tests {
     #[test]
     fn words_that_fit_are_carried_whole() {
         let words = words("the god-father the");
-        let whole = words.encode();
-        let text = Encoder::new(&words).encode(whole.len(), || 9);
-        assert_eq!(text, whole);
-        assert_eq!(Carried::decode(&text), Some(Carried::All(words)));
+        let whole = EncodedWords::of(&words);
+        let text = Encoder::new(&words).encode(whole.as_str().len(), || 9);
+        assert_eq!(text, whole.as_str());
+        assert_eq!(Carried::decode(text), Some(Carried::All(whole)));
     }
 
     #[test]
@@ -379,7 +375,7 @@ mod tests {
             "~1,1972 10- 8 crime film ford men noir xmen 映~"
         );
         for words in [&some, &none, &joined] {
-            for room in 9..words.encode().len() {
+            for room in 9..EncodedWords::of(words).as_str().len() {
                 let text = Encoder::new(words).encode(room, || 12);
                 assert!(
                     text.len() <= room && text.starts_with("~12,1972"),
@@ -399,12 +395,13 @@ mod tests {
             words("1973 x"),
         ] {
             let encoder = Encoder::new(&words);
-            for room in 9..words.encode().len() {
+            let whole = EncodedWords::of(&words);
+            for room in 9..whole.as_str().len() {
                 let part = part(&encoder.encode(room, || 0));
                 for word in searched.clone() {
                     let verdict = part.contains(&term(word));
                     assert!(
-                        verdict == Verdict::Unknown || verdict == words.contains(&term(word)).into(),
+                        verdict == Verdict::Unknown || verdict == whole.contains(&term(word)).into(),
                         "{word} at {room}"
                     );
                     let begins =

@@ -6,9 +6,10 @@ use crate::{
     clock::Instant,
     db::{
         expression::Condition,
-        item::to_item,
+        idempotency::{Answered, Keeping, KeptAnswer, KeyedRequest, NewAnswer},
+        item::{from_item, to_item},
         keys::{self, BY_DATE},
-        likes::{CountChange, LikesCondition},
+        likes::{self, CountChange, LikesCondition},
         movie::{MovieItem, MovieView, NO_MOVIE},
         optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         page::{PageLimit, Slice, Window},
@@ -103,16 +104,54 @@ impl Store {
         user: UserId,
         change: FavoriteChange,
     ) -> Result<FavoriteState> {
+        Ok(self.change_favorite(id, user, change, None).await?.answer)
+    }
+
+    /// AP-13, AP-46: toggles a favorite in the same way, unless an earlier request with the same key has. Returns the state
+    /// after that request. It takes no trip more, unless the count was not known when the favorite was toggled.
+    ///
+    /// # Errors
+    /// [`Error::KeyReused`](crate::Error::KeyReused) if the key was used for another request;
+    /// [`Error::NotFound`](crate::Error::NotFound) if there is no such movie.
+    pub async fn toggle_favorite_once(
+        &self,
+        id: MovieId,
+        user: UserId,
+        request: &KeyedRequest,
+    ) -> Result<Answered<FavoriteState>> {
+        self.change_favorite(id, user, FavoriteChange::Toggle, Some(request))
+            .await
+    }
+
+    async fn change_favorite(
+        &self,
+        id: MovieId,
+        user: UserId,
+        change: FavoriteChange,
+        request: Option<&KeyedRequest>,
+    ) -> Result<Answered<FavoriteState>> {
         let mut attempts = WriteAttempts::of("set_favorite");
         loop {
             attempts.next().await?;
-            let MovieView { movie, favorite } = self.get_movie(id, Some(user)).await?.ok_or(NO_MOVIE)?;
-            let Some(change) = change.needed(favorite) else {
-                return Ok(FavoriteState::new(&movie, favorite));
+            let (view, kept) = match request {
+                None => (self.get_movie(id, Some(user)).await?, None),
+                Some(request) => self.read_for_toggle(id, user, request).await?,
             };
-            let mut plan = FavoritePlan::new(&movie, user, change);
-            if self.commit(&mut plan).await? == PlanOutcome::Outdated {
-                continue;
+            if let (Some(kept), Some(request)) = (kept, request) {
+                return self.kept_favorite(&kept, request).await;
+            }
+            let MovieView { movie, favorite } = view.ok_or(NO_MOVIE)?;
+            let Some(change) = change.needed(favorite) else {
+                return Ok(Answered::first(FavoriteState::new(&movie, favorite)));
+            };
+            let keeping = Keeping::new(request, self.clock.now());
+            let mut plan = FavoritePlan::new(&movie, user, change, keeping);
+            match (self.commit(&mut plan).await?, request) {
+                (PlanOutcome::Outdated, _) => continue,
+                (PlanOutcome::Replayed, Some(request)) => {
+                    return self.kept_favorite(&plan.keeping.into_kept()?, request).await;
+                }
+                (PlanOutcome::Committed | PlanOutcome::Replayed, _) => {}
             }
             let likes = plan.likes;
             let mut changed = movie;
@@ -120,8 +159,49 @@ impl Store {
             if likes == LikesCondition::Any {
                 changed = self.with_current_likes(changed).await?;
             }
-            return Ok(FavoriteState::new(&changed, change.is_favorite()));
+            let mut state = FavoriteState::new(&changed, change.is_favorite());
+            if let (LikesCondition::Any, Some(request)) = (likes, request) {
+                state.favorite_count = self.keep_count(request, state.favorite_count).await?;
+            }
+            return Ok(Answered::first(state));
         }
+    }
+
+    /// Reads a movie, the caller's favorite and the kept answer of a request, in one batch.
+    async fn read_for_toggle(
+        &self,
+        id: MovieId,
+        user: UserId,
+        request: &KeyedRequest,
+    ) -> Result<(Option<MovieView>, Option<KeptAnswer>)> {
+        let (movie, favorite) = (keys::movie(id), keys::favorite(id, user));
+        let wanted = vec![movie.clone(), favorite.clone(), request.key().clone()];
+        let mut found = self.batch_get(wanted).await?;
+        let kept = request.answer_in(found.remove(request.key()), self.clock.now())?;
+        let favorite = found.contains_key(&favorite);
+        let movie = found.remove(&movie).map(from_item::<MovieItem>).transpose()?;
+        Ok((movie.map(|movie| MovieView { movie, favorite }), kept))
+    }
+
+    /// The kept answer of a toggle. If the toggle was made without knowing the count, and its request ended before it kept one,
+    /// the count is read and kept now.
+    async fn kept_favorite(
+        &self,
+        kept: &KeptAnswer,
+        request: &KeyedRequest,
+    ) -> Result<Answered<FavoriteState>> {
+        let favorite_count = match kept.count {
+            Some(count) => count,
+            None => {
+                let movie = self.get(&keys::movie(kept.movie)).await?.ok_or(NO_MOVIE)?;
+                let count = from_item::<MovieItem>(movie)?.favorite_count();
+                self.keep_count(request, count).await?
+            }
+        };
+        Ok(Answered::replayed(FavoriteState {
+            favorite: kept.favorite,
+            favorite_count,
+        }))
     }
 
     /// AP-15: returns a page of a user's favorite movies, the latest favorite first.
@@ -149,10 +229,11 @@ struct FavoritePlan<'a> {
     on_conflict: OnConflict,
     /// The index of the action on the favorite.
     favorite_action: usize,
+    keeping: Keeping<'a>,
 }
 
 impl<'a> FavoritePlan<'a> {
-    fn new(movie: &'a MovieItem, user: UserId, change: CountChange) -> Self {
+    fn new(movie: &'a MovieItem, user: UserId, change: CountChange, keeping: Keeping<'a>) -> Self {
         Self {
             movie,
             user,
@@ -160,6 +241,7 @@ impl<'a> FavoritePlan<'a> {
             likes: LikesCondition::Unchanged,
             on_conflict: OnConflict::Return,
             favorite_action: 0,
+            keeping,
         }
     }
 }
@@ -185,10 +267,21 @@ impl Plan for FavoritePlan<'_> {
         transaction.add(store.on(keys::movie(id)).update(count)?);
         transaction.check_commit(check);
         transaction.on_conflict(self.on_conflict);
+        let count = likes::favorite_count(self.change.apply(self.movie.likes));
+        let answer = NewAnswer {
+            movie: id,
+            favorite: self.change.is_favorite(),
+            created_at: None,
+            count: (self.likes == LikesCondition::Unchanged).then_some(count),
+        };
+        self.keeping.add_to(store, &mut transaction, &answer)?;
         Ok(transaction)
     }
 
     fn revise(&mut self, outcome: &Outcome) -> Result<Revision> {
+        if self.keeping.is_made(outcome)? {
+            return Ok(Revision::Replay);
+        }
         if outcome.failed(self.favorite_action) {
             return Ok(Revision::Reread);
         }

@@ -150,7 +150,10 @@ pub fn released_in(year: u16) -> KeyRange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{db::item::to_item, domain::Genres};
+    use crate::{
+        db::{encoded_words::EncodedWords, item::to_item},
+        domain::Genres,
+    };
 
     fn fields(title: &str, director: &str, genre: &str) -> MovieFields {
         MovieFields::of_words(title, director, genre)
@@ -236,7 +239,7 @@ mod tests {
             "Comedy, Drama, International Movies",
         );
         for posting in postings(&fields, id()).values() {
-            assert_eq!(posting.text, Words::of(&fields).encode());
+            assert_eq!(posting.text, EncodedWords::of(&Words::of(&fields)).as_str());
         }
     }
 }

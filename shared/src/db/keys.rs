@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     db::attributes::Attributes,
-    domain::{ImdbId, MovieId, SessionId, UserId, text::begins_with_run},
+    domain::{IdempotencyKey, ImdbId, MovieId, SessionId, UserId, text::begins_with_run},
 };
 
 /// The digits of the largest id, 2⁵³ − 1.
@@ -387,6 +387,12 @@ pub fn sweep(movie: MovieId) -> Key {
 
 /// The partition of movies whose favorites are still to be removed.
 pub const SWEEP: &str = "SWEEP";
+
+/// The answer that is kept under an idempotency key of a user: `IDEMPOTENCY#<user>#<digest of the key>`.
+#[must_use]
+pub fn kept_answer(user: UserId, key: &IdempotencyKey) -> Key {
+    Key::new(format!("IDEMPOTENCY#{user}#{}", key.digest()), "IDEMPOTENCY")
+}
 
 /// A bulk import: `IMPORT#<hash of the file>`.
 #[must_use]

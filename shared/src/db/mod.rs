@@ -44,12 +44,14 @@
 //! | [`attempt_limits`] | when an attempt to sign in must wait |
 //! | [`attempts`] | counting attempts to sign in |
 //! | [`movie`] | movies; reads by id |
+//! | [`idempotency`] | the answers that are kept under idempotency keys |
 //! | `likes_index` | the index of movies by likes; moving movies between its shards |
 //! | [`newest`] | the list of newest movies in a genre's item |
 //! | [`newest_change`] | changes of this list |
 //! | [`genre`] | genres, their counts and their newest movies |
 //! | [`imdb_id`] | the movie of each IMDb id |
 //! | [`words`] | a movie's words, and which words of a search match them |
+//! | [`encoded_words`] | all words of a movie as one text, in which a search looks for its terms |
 //! | `vocabulary::pieces` | the pieces of a word, and its entries in the vocabulary |
 //! | `vocabulary::near` | the words near a typed word |
 //! | [`vocabulary`] | the words of the catalog, by which mistyped words are corrected |
@@ -111,12 +113,14 @@ mod cursor_key;
 mod delete_movie;
 pub mod earlier_postings;
 pub mod edit_movie;
+pub mod encoded_words;
 mod entity;
 pub mod expression;
 mod failure;
 pub mod favorite;
 pub mod filtered;
 pub mod genre;
+pub mod idempotency;
 pub mod imdb_id;
 pub mod import;
 pub mod index;

@@ -65,6 +65,8 @@ pub(crate) enum Revision {
     Retry,
     /// Read again: an item on which the plan is based has changed.
     Reread,
+    /// Send nothing: another request with the same idempotency key has made the change.
+    Replay,
 }
 
 /// The outcome of a plan.
@@ -74,6 +76,8 @@ pub(crate) enum PlanOutcome {
     Committed,
     /// Nothing was written. The caller must read again and make another plan.
     Outdated,
+    /// Nothing was written. Another request with the same idempotency key has made the change.
+    Replayed,
 }
 
 impl Store {
@@ -83,15 +87,15 @@ impl Store {
     }
 
     /// Does the same for a plan that isn't based on a read. It is revised until the deadline, or until [`MAX_ATTEMPTS`]
-    /// transactions were sent.
+    /// transactions were sent, and is never outdated.
     pub(crate) async fn commit_without_read(
         &self,
         operation: &'static str,
         plan: &mut impl Plan,
-    ) -> Result<()> {
+    ) -> Result<PlanOutcome> {
         match self.commit_within(MAX_ATTEMPTS - 1, plan).await? {
-            PlanOutcome::Committed => Ok(()),
             PlanOutcome::Outdated => Err(conflicted(operation, MAX_ATTEMPTS)),
+            outcome => Ok(outcome),
         }
     }
 
@@ -104,8 +108,10 @@ impl Store {
             if let Outcome::Committed = outcome {
                 return Ok(PlanOutcome::Committed);
             }
-            if plan.revise(&outcome)? == Revision::Reread {
-                return Ok(PlanOutcome::Outdated);
+            match plan.revise(&outcome)? {
+                Revision::Retry => {}
+                Revision::Reread => return Ok(PlanOutcome::Outdated),
+                Revision::Replay => return Ok(PlanOutcome::Replayed),
             }
         }
         Ok(PlanOutcome::Outdated)

@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::{
     db::{
         carried::Carried,
-        item::{Attributes as _, StoredItem, corrupt},
+        item::{StoredItem, corrupt},
         keys::{self, Key, WORD_SEPARATOR, id_text},
         posting_keys::PostingKind,
         range::{Direction, KeyRange},
@@ -50,16 +50,30 @@ pub struct Posting {
 }
 
 impl Posting {
-    fn read(item: &StoredItem) -> Result<Self> {
-        let key = Key::of(item).ok_or_else(|| corrupt("a posting without keys"))?;
-        let id = keys::id_at_end(&key.sk).and_then(|id| MovieId::try_from(id).ok());
-        let words = item.text("text").and_then(Carried::decode);
-        match (id, words) {
+    fn read(item: StoredItem) -> Result<Self> {
+        let bytes = bytes(&item);
+        let (mut pk, mut sk, mut text) = (None, None, None);
+        for (name, value) in item.into_attributes() {
+            let place = match &*name {
+                keys::PK => &mut pk,
+                keys::SK => &mut sk,
+                "text" => &mut text,
+                _ => continue,
+            };
+            if let AttributeValue::S(value) = value {
+                *place = Some(value);
+            }
+        }
+        let (Some(pk), Some(sk)) = (pk, sk) else {
+            return Err(corrupt("a posting without keys"));
+        };
+        let id = keys::id_at_end(&sk).and_then(|id| MovieId::try_from(id).ok());
+        match (id, text.and_then(Carried::decode)) {
             (Some(id), Some(words)) => Ok(Self {
-                key,
+                key: Key { pk, sk },
                 id,
                 words,
-                bytes: bytes(item),
+                bytes,
             }),
             _ => Err(corrupt("a posting that isn't one")),
         }
@@ -189,7 +203,7 @@ impl Store {
         let QueryOutput { items, more } = self.query(range, direction, limit).await?;
         Ok(RangeRead {
             range: number,
-            postings: items.iter().map(Posting::read).collect::<Result<_>>()?,
+            postings: items.into_iter().map(Posting::read).collect::<Result<_>>()?,
             more,
         })
     }
@@ -205,7 +219,7 @@ mod tests {
             let sk = format!("1#{word}#{}", id_text(*id));
             let item = [("pk", "WORD#lov"), ("sk", &sk), ("text", "love|a b|c")];
             let item = item.map(|(name, value)| (name.to_owned(), text(value)));
-            Posting::read(&Item::from(item).into()).ok()
+            Posting::read(Item::from(item).into()).ok()
         });
         RangeRead {
             range: 1,
@@ -256,7 +270,7 @@ mod tests {
                 let sk = format!("2#{name}#{}", id_text(7));
                 let item = [("pk", "WORD#joh"), ("sk", &sk), ("text", "love|a b|c|1999")];
                 let item = item.map(|(name, value)| (name.to_owned(), text(value)));
-                Posting::read(&Item::from(item).into()).ok()
+                Posting::read(Item::from(item).into()).ok()
             });
             let read = RangeRead {
                 range: 3,
@@ -283,7 +297,7 @@ mod tests {
                     ("text", "love|a b|c|1999"),
                 ];
                 let item = item.map(|(name, value)| (name.to_owned(), text(value)));
-                Posting::read(&Item::from(item).into()).ok()
+                Posting::read(Item::from(item).into()).ok()
             });
             let read = RangeRead {
                 range: 5,

@@ -80,6 +80,7 @@ pub use query::SearchQuery;
 
 use crate::{
     db::{
+        encoded_words::EncodedWords,
         item::corrupt,
         movie::MovieView,
         page::{PageLimit, Position, Slice, Window},
@@ -345,7 +346,13 @@ impl Store {
             let is_hit = (hit.is_sure && movie.unfinished.is_none()) || {
                 let words = Words::of(&movie.fields);
                 !unfinished::is_left(movie, &words, &hit.key)
-                    && query.is_hit(driver, hit.position.range, &hit.key, hit.id, &words)
+                    && query.is_hit(
+                        driver,
+                        hit.position.range,
+                        &hit.key,
+                        hit.id,
+                        &EncodedWords::of(&words),
+                    )
             };
             if is_hit {
                 movies.extend(views.remove(&hit.id));

@@ -48,54 +48,6 @@ impl Words {
         }
     }
 
-    /// All words as one text: `spider-man ii|sam raimi,jo-ann doe|action,sci fi|2004`. Without the year, the text of an earlier
-    /// layout.
-    #[must_use]
-    pub fn encode(&self) -> String {
-        let compounds = |compounds: &[Compound]| {
-            let all: Vec<String> = compounds
-                .iter()
-                .map(|compound| compound.parts.join("-"))
-                .collect();
-            all.join(" ")
-        };
-        let directors: Vec<String> = self.directors.iter().map(|name| compounds(name)).collect();
-        let genres: Vec<String> = self.genres.iter().map(|g| g.join(" ")).collect();
-        let mut text = format!(
-            "{}|{}|{}",
-            compounds(&self.title),
-            directors.join(","),
-            genres.join(",")
-        );
-        if let Some(year) = self.year {
-            text.push_str(&format!("|{year}"));
-        }
-        text
-    }
-
-    /// Reads the text that [`Words::encode`] writes. `None` for any other text.
-    #[must_use]
-    pub fn decode(text: &str) -> Option<Self> {
-        fn split(words: &str, by: char) -> impl Iterator<Item = &str> {
-            words.split(by).filter(|word| !word.is_empty())
-        }
-        let compounds = |words: &str| -> Vec<Compound> {
-            let compounds = split(words, ' ').map(|compound| Compound {
-                parts: split(compound, '-').map(str::to_owned).collect(),
-            });
-            compounds.filter(|compound| !compound.parts.is_empty()).collect()
-        };
-        let mut fields = text.splitn(4, '|');
-        Some(Self {
-            title: compounds(fields.next()?),
-            directors: split(fields.next()?, ',').map(compounds).collect(),
-            genres: split(fields.next()?, ',')
-                .map(|genre| split(genre, ' ').map(str::to_owned).collect())
-                .collect(),
-            year: fields.next().map(str::parse).transpose().ok()?,
-        })
-    }
-
     /// The words of the title, in order: the parts of its compounds, not canonical.
     pub fn title_words(&self) -> impl Iterator<Item = &str> {
         parts(&self.title)
@@ -115,40 +67,10 @@ impl Words {
             parts.chain(closed)
         })
     }
-
-    /// Whether `term` matches a word of the movie, or its year.
-    #[must_use]
-    pub fn contains(&self, term: &Term) -> bool {
-        (term.year.is_some() && term.year == self.year)
-            || self.compared().any(|own| matches(&own, &term.canonical))
-            || self.genres.iter().flatten().any(|own| matches(own, &term.raw))
-    }
-
-    /// Whether the title, with or without the signs inside its words, begins with these words of a search. The last of them may
-    /// be unfinished.
-    #[must_use]
-    pub fn title_begins_with(&self, words: &[Term]) -> bool {
-        begin_with(self.title_words().map(canonical), words)
-            || (self.has_signs_in_title() && begin_with(self.title.iter().map(Compound::whole), words))
-    }
-
-    /// Whether a word of the title has signs inside, so that the title has a closed-up form.
-    #[must_use]
-    pub fn has_signs_in_title(&self) -> bool {
-        self.title.iter().any(|compound| compound.parts.len() > 1)
-    }
-
-    /// How many times `term` matches a word: each part, closed-up form and word of a genre counts.
-    #[must_use]
-    pub fn count(&self, term: &Term) -> usize {
-        let compared = self.compared().filter(|own| matches(own, &term.canonical));
-        let genres = self.genres.iter().flatten();
-        compared.count() + genres.filter(|own| matches(own, &term.raw)).count()
-    }
 }
 
 /// Whether a title begins with these words of a search. The last of them may be unfinished.
-fn begin_with(mut title: impl Iterator<Item: AsRef<str>>, words: &[Term]) -> bool {
+pub(super) fn begin_with(mut title: impl Iterator<Item: AsRef<str>>, words: &[Term]) -> bool {
     let Some((last, whole)) = words.split_last() else {
         return false;
     };
@@ -241,145 +163,8 @@ pub fn is_short(word: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn words(title: &str, director: &str, genre: &str) -> Words {
-        Words::of(&MovieFields::of_words(title, director, genre))
-    }
-
     fn term(word: &str) -> Term {
         Term::new(word, false)
-    }
-
-    #[test]
-    fn words_survive_their_encoding() {
-        for (title, director, genre, text) in [
-            ("The Kid", "A B", "Sci-Fi, Drama", "the kid|a b|sci fi,drama|1972"),
-            ("…", "?", "x, C++", "||x,c ^^|1972"),
-            (
-                "Spider-Man II",
-                "Sam Raimi, Jo-Ann Doe,, -",
-                "Action & x",
-                "spider-man ii|sam raimi,jo-ann doe|action and x|1972",
-            ),
-            (
-                "스타·워즈",
-                "王，李、J. J. Lee",
-                "x",
-                "스타-워즈|王,李,j-j lee|x|1972",
-            ),
-        ] {
-            let words = words(title, director, genre);
-            assert_eq!(words.encode(), text);
-            assert_eq!(Words::decode(text), Some(words));
-        }
-    }
-
-    #[test]
-    fn a_text_of_an_earlier_layout_has_no_year() {
-        let text = "spider man|sam raimi jo ann doe|action";
-        let words = Words::decode(text).unwrap();
-        assert_eq!((words.year, words.encode().as_str()), (None, text));
-        assert!(words.title_words().eq(["spider", "man"]));
-        assert_eq!(words.director_words().count(), 5);
-        for broken in ["", "a|b", "a|b|c|year", "a|b|c|99999"] {
-            assert_eq!(Words::decode(broken), None, "{broken}");
-        }
-    }
-
-    #[test]
-    fn a_movie_has_its_parts_its_closed_up_forms_its_numerals_and_its_runs() {
-        let words = words(
-            "X-Men II: 千と千尋の神隠し",
-            "Pat O'Connor, J. J. 한국영화",
-            "Ultra HD, ii, 한국드라마",
-        );
-        for found in [
-            "x",
-            "10",
-            "men",
-            "xmen",
-            "xme",
-            "ii",
-            "2",
-            "千と",
-            "神隠し",
-            "隠し",
-            "connor",
-            "oconnor",
-            "o",
-            "jj",
-            "j",
-            "국영",
-            "영화",
-            "한국",
-            "ultra",
-            "hd",
-            "드라마",
-            "국드",
-        ] {
-            assert!(words.contains(&term(found)), "{found}");
-        }
-        for absent in [
-            "1", "me", "xm", "3", "隠", "神し", "oc", "화", "iii", "1972x", "ltra", "ons",
-        ] {
-            assert!(!words.contains(&term(absent)), "{absent}");
-        }
-        // A numeral of a genre is a word as it is written.
-        let genre = self::words("x", "y", "VIII, 9");
-        assert!(genre.contains(&term("viii")) && !genre.contains(&term("8")));
-        assert!(genre.contains(&term("9")) && !genre.contains(&term("ix")));
-    }
-
-    #[test]
-    fn a_year_is_matched_beside_other_words() {
-        let words = words("1917", "y", "z");
-        for (word, is_only, has) in [
-            ("1972", false, true),
-            ("1972", true, false),
-            ("1917", true, true),
-            ("1917", false, true),
-            ("197", false, false),
-            ("19720", false, false),
-            ("1973", false, false),
-        ] {
-            assert_eq!(words.contains(&Term::new(word, is_only)), has, "{word}");
-        }
-        let unknown = Words { year: None, ..words };
-        assert!(!unknown.contains(&term("1972")));
-    }
-
-    #[test]
-    fn a_title_begins_as_written_with_spaces_or_closed_up() {
-        let words = words("Spider-Man II: E.T.", "x", "y");
-        let begins = |q: &str| {
-            let q: Vec<Term> = text::words(q).iter().map(|word| term(word)).collect();
-            words.title_begins_with(&q)
-        };
-        for q in [
-            "spi",
-            "spider",
-            "spiderm",
-            "spiderman 2",
-            "spiderman ii et",
-            "spider man ii",
-            "Spider-Man 2 e t",
-            "spider man ii e",
-        ] {
-            assert!(begins(q), "{q}");
-        }
-        for q in [
-            "",
-            "sp",
-            "man",
-            "spiderman et",
-            "spider man et",
-            "spid man",
-            "spider man 2 et",
-            "spiderman 2 e",
-        ] {
-            assert!(!begins(q), "{q}");
-        }
-        let run = self::words("千と千尋の神隠し", "x", "y");
-        assert!(run.title_begins_with(&[term("千と")]) && !run.title_begins_with(&[term("神隠し")]));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 mod compounds;
 mod scripts;
 
-pub use compounds::{Compound, canonical, compounds};
+pub use compounds::{Compound, canonical, closed_up, compounds};
 pub use scripts::{MAX_RUN_CHARS, begins_with_run, is_run, runs};
 
 use crate::domain::marks::{BREAK, DOT, SIGN, letters};

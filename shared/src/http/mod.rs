@@ -3,6 +3,7 @@
 pub mod body;
 pub mod collection;
 pub mod extract;
+pub mod idempotency;
 pub mod layers;
 pub mod openapi;
 pub mod operations;

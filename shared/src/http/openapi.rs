@@ -69,6 +69,8 @@ problems! {
     Conflict => Error::Conflict(FieldErrors::one("username", "This is taken."));
     /// The movie has been edited since the version named in `If-Match`.
     Stale => Error::Stale;
+    /// The `Idempotency-Key` was used for another request within 24 hours.
+    KeyReused => Error::KeyReused;
     /// The body is larger than 256 KiB.
     TooLarge => Error::TooLarge;
     /// The media type of the body is not supported, or its content encoding is not `identity`.

@@ -90,6 +90,7 @@ impl Error {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
+            Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType | Self::UnsupportedEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -121,6 +122,9 @@ impl Error {
             Self::Conflict(_) => "A value that must be unique is already in use; see `errors`.".into(),
             Self::Stale => {
                 "The movie has changed since the version named in `If-Match`; read it again.".into()
+            }
+            Self::KeyReused => {
+                "This `Idempotency-Key` was used for another request; use a new key for each request.".into()
             }
             Self::TooLarge => {
                 let limit = MAX_BODY_BYTES / 1024;

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{reference::*, requests::*, vocabulary::*};
-use crate::support::{Answer, Caller, PASSWORD, TestApp};
+use crate::support::{Answer, Call, Caller, PASSWORD, TestApp};
 
 /// The server and the reference.
 pub(super) struct Comparison {
@@ -18,6 +18,28 @@ pub(super) struct Comparison {
     pub(super) movies: BTreeMap<u64, Movie>,
     /// The genres that have movies: the identity and the name as it was first written.
     pub(super) genres: BTreeMap<&'static str, &'static str>,
+    /// The additions and toggles that were made.
+    pub(super) made: Vec<Made>,
+}
+
+/// A request with an idempotency key, and its answer.
+pub(super) struct Made {
+    caller: Caller,
+    path: String,
+    body: Option<Value>,
+    key: String,
+    text: String,
+}
+
+impl Made {
+    /// The request, with its key.
+    fn call(&self) -> Call {
+        let call = self.caller.post(&self.path).header("idempotency-key", &self.key);
+        match &self.body {
+            Some(body) => call.json(body),
+            None => call,
+        }
+    }
 }
 
 impl Comparison {
@@ -29,6 +51,7 @@ impl Comparison {
             users: Vec::new(),
             movies: BTreeMap::new(),
             genres: BTreeMap::new(),
+            made: Vec::new(),
         };
         for n in 0..3 {
             comparison.register(n).await;
@@ -114,6 +137,7 @@ impl Comparison {
             }
             Op::Delete(who, n) => self.delete(*who, *n).await,
             Op::Favorite(who, n, change) => self.favorite(*who, *n, *change).await,
+            Op::Again(n) => self.send_again(*n).await,
             Op::Search(q, limit) => {
                 self.search(q, *limit).await;
             }
@@ -205,7 +229,8 @@ impl Comparison {
         if let Some(named) = named {
             body["user"] = json!(named);
         }
-        let answer = caller.post("/api/movies/").json(&body).send().await;
+        let mut made = self.keyed(&caller, "/api/movies/".to_owned(), Some(body));
+        let answer = made.call().send().await;
         if caller.id == 0 {
             answer.is(401);
             return;
@@ -224,6 +249,9 @@ impl Comparison {
             return;
         }
         let answer = answer.is(201);
+        assert!(!answer.headers.contains_key("idempotency-replayed"));
+        answer.text.clone_into(&mut made.text);
+        self.made.push(made);
         let id = answer.body["id"].as_u64().unwrap();
         assert_eq!(answer.header("location"), format!("/api/movies/{id}/"));
         assert!(
@@ -336,10 +364,13 @@ impl Comparison {
             FavoriteChange::Add => Method::PUT,
             FavoriteChange::Remove => Method::DELETE,
         };
-        let answer = caller
-            .call(method, &format!("/api/movies/{id}/favorite/"))
-            .send()
-            .await;
+        let path = format!("/api/movies/{id}/favorite/");
+        let mut made = None;
+        let call = match change {
+            FavoriteChange::Toggle => made.insert(self.keyed(&caller, path, None)).call(),
+            FavoriteChange::Add | FavoriteChange::Remove => caller.call(method, &path),
+        };
+        let answer = call.send().await;
         if caller.id == 0 {
             answer.is(401);
             return;
@@ -360,6 +391,51 @@ impl Comparison {
             json!({"id": id, "favorite": on, "favorite_count": count, "message": answer.body["message"]});
         assert_eq!(answer.body, expected);
         assert!(answer.body["message"].is_string());
+        if let Some(mut made) = made {
+            made.text = answer.text;
+            self.made.push(made);
+        }
+    }
+
+    /// A request with a key that no request that was made has. A refused one may have had it, and one of another user.
+    fn keyed(&self, caller: &Caller, path: String, body: Option<Value>) -> Made {
+        Made {
+            caller: caller.clone(),
+            path,
+            body,
+            key: self.made.len().to_string(),
+            text: String::new(),
+        }
+    }
+
+    /// Sends a request again. The answer is the one that it had, and nothing changes.
+    async fn send_again(&self, n: usize) {
+        if self.made.is_empty() {
+            return;
+        }
+        let made = &self.made[n % self.made.len()];
+        let answer = made.call().send().await;
+        assert_eq!(answer.header("idempotency-replayed"), "true", "{}", answer.text);
+        assert_eq!(answer.text, made.text);
+        // The key of another request.
+        let other = &self.made[n / 7 % self.made.len()];
+        if other.caller.id == made.caller.id && other.key != made.key {
+            let call = Made {
+                caller: made.caller.clone(),
+                path: made.path.clone(),
+                body: made.body.clone(),
+                key: other.key.clone(),
+                text: String::new(),
+            };
+            let answer = call.call().send().await;
+            // Two bodies may mean the same.
+            if answer.status == 422 {
+                answer.is_problem(422, "idempotency_key_reused");
+                assert!(made.path != other.path || made.body != other.body);
+            } else {
+                assert_eq!(answer.text, other.text);
+            }
+        }
     }
 
     pub(super) fn record_favorite(&mut self, id: u64, user: u64, on: bool) {

@@ -16,6 +16,8 @@ pub(super) enum Op {
     Patch(Who, usize, Change, Option<bool>),
     Delete(Who, usize),
     Favorite(Who, usize, FavoriteChange),
+    /// Sends an earlier addition or toggle again, with its idempotency key.
+    Again(usize),
     Search(Text, usize),
     /// Searches for words of a movie that exists, typed wrong or not completely.
     SearchFor(usize, Typed, usize),
@@ -286,6 +288,7 @@ pub(super) fn any_request() -> impl Strategy<Value = Op> {
         21 => movie_change(),
         2 => (0_usize..1000).prop_map(Op::Register),
         8 => (who(), movie(), change).prop_map(|(who, movie, change)| Op::Favorite(who, movie, change)),
+        3 => movie().prop_map(Op::Again),
         4 => search(),
         4 => (who(), list(), 1_usize..6).prop_map(|(who, list, limit)| Op::Walk(who, list, limit)),
         1 => (select(ORDERS).prop_map(List::All), 1_usize..4, vec(movie(), 1..4))

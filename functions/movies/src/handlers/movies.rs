@@ -14,15 +14,17 @@ use marquee_shared::{
     db::{
         edit_movie::{Edit, EditView},
         filtered::Listed,
+        idempotency::{Answered, KeyedRequest},
         movie::{MovieView, NO_MOVIE},
         movie_lists::MovieOrder,
         vocabulary::vocabulary_words,
     },
-    domain::{MovieFields, MovieId, Role, UserId},
+    domain::{IdempotencyKey, MovieFields, MovieId, Role, UserId},
     http::{
         Collection, Form, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams},
         extract::IfMatch,
+        idempotency::{IdempotencyKeyParam, MaybeKey, mark_replayed},
         openapi::*,
         query::{CheckedQuery, Params},
         wire::MovieBody,
@@ -83,30 +85,41 @@ pub(crate) async fn list_movies(
 ///
 /// The movie belongs to the caller, or to the user whom an admin names. With `favorite: true` it is also added to the
 /// caller's favorites. It is listed, counted and searchable as soon as this request is answered.
+///
+/// A request that is sent twice adds two movies, unless it has an `Idempotency-Key`.
 #[utoipa::path(
     post,
     path = "/api/movies/",
     tag = "movies",
+    params(IdempotencyKeyParam),
     request_body = NewMovie,
     responses(
         (status = 201, description = "The new movie.", body = MovieBody, headers(
-            ("location" = String, description = "The path of the movie.")
+            ("location" = String, description = "The path of the movie."),
+            ("idempotency-replayed" = bool, description = "True if an earlier request with the key added the movie.")
         )),
-        BadRequest, Unauthenticated, Forbidden, Conflict, TooLarge, UnsupportedMediaType, Unavailable
+        BadRequest, Unauthenticated, Forbidden, Conflict, TooLarge, UnsupportedMediaType, KeyReused, Unavailable
     ),
     security(("bearer" = []))
 )]
 pub(crate) async fn create_movie(
     State(state): State<AppState>,
     caller: Caller,
+    MaybeKey(key): MaybeKey,
     Form(new): Form<NewMovie>,
 ) -> Result<Response> {
-    let owner = owner_of_new(&state, &caller, new.user).await?;
     let favorite = new.favorite.unwrap_or(false).then_some(caller.id);
-    let view = state.store.create_movie(&new.fields, owner, favorite).await?;
-    let location = format!("/api/movies/{}/", view.movie.id);
+    let added = match key {
+        Some(key) => add_once(&state, &caller, &key, &new, favorite).await?,
+        None => {
+            let owner = owner_of_new(&state, &caller, new.user).await?;
+            Answered::first(state.store.create_movie(&new.fields, owner, favorite).await?)
+        }
+    };
+    let location = format!("/api/movies/{}/", added.answer.movie.id);
     let location = [(header::LOCATION, location)];
-    Ok((StatusCode::CREATED, location, movie_response(view)).into_response())
+    let response = (StatusCode::CREATED, location, movie_response(added.answer)).into_response();
+    Ok(mark_replayed(response, added.is_replayed))
 }
 
 /// Get a movie
@@ -277,6 +290,30 @@ fn edit(seen: &EditView, fields: MovieFields, user: Option<UserId>, favorite: Op
         user,
         favorite,
     })
+}
+
+/// Adds a movie, or returns the one that an earlier request with the same key added.
+async fn add_once(
+    state: &AppState,
+    caller: &Caller,
+    key: &IdempotencyKey,
+    new: &NewMovie,
+    favorite: Option<UserId>,
+) -> Result<Answered<MovieView>> {
+    let (store, fields) = (&state.store, &new.fields);
+    let owner = new.user.unwrap_or(caller.id);
+    let mut request = KeyedRequest::of_addition(caller.id, key, fields, owner, favorite.is_some())?;
+    if owner != caller.id {
+        // A replay is answered even if the caller may no longer name this owner.
+        let before = store.movie_added_before(fields, owner, favorite, &request);
+        let (before, allowed) = tokio::join!(before, owner_of_new(state, caller, new.user));
+        if let Some(view) = before? {
+            return Ok(Answered::replayed(view));
+        }
+        allowed?;
+        request = request.looked_up();
+    }
+    store.create_movie_once(fields, owner, favorite, &request).await
 }
 
 /// Returns the owner of a new movie: the caller, or the user whom an admin names.

@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, fmt::Write as _, ops::RangeInclusive};
 
 use crate::{
     db::{
-        posting_keys,
+        encoded_words::EncodedWords,
+        keys::WORD_SEPARATOR,
         verdict::Verdict,
         words::{self, Words, director_name},
     },
@@ -145,7 +146,7 @@ impl Filters {
     /// Whether a movie passes every filter.
     #[must_use]
     pub fn accept(&self, movie: &MovieFields) -> bool {
-        let words = Words::of(movie);
+        let words = EncodedWords::of(&Words::of(movie));
         self.accept_date(&movie.release_date.to_string())
             && self.genres.iter().all(|genre| has_genre(&words, genre))
             && self.directors.iter().all(|name| has_director(&words, name))
@@ -204,7 +205,7 @@ pub(super) struct Said<'a> {
     /// The release date.
     pub(super) date: Option<&'a str>,
     /// All its words.
-    pub(super) words: Option<Words>,
+    pub(super) words: Option<EncodedWords>,
     /// A genre that it has.
     pub(super) genre: Option<&'a str>,
     /// All its other genres.
@@ -213,18 +214,18 @@ pub(super) struct Said<'a> {
     pub(super) director: Option<&'a str>,
 }
 
-fn has_genre(words: &Words, identity: &str) -> bool {
+/// Whether one of the genres has this identity.
+fn has_genre(words: &EncodedWords, identity: &str) -> bool {
     words
-        .genres
-        .iter()
-        .any(|genre| posting_keys::joined(genre) == identity)
+        .genres()
+        .any(|genre| genre.eq(identity.split(WORD_SEPARATOR)))
 }
 
-fn has_director(words: &Words, name: &str) -> bool {
+/// Whether one of the directors has this [name](director_name).
+fn has_director(words: &EncodedWords, name: &str) -> bool {
     words
-        .directors
-        .iter()
-        .any(|own| director_name(own).as_deref() == Some(name))
+        .director_names()
+        .any(|own| own.eq(name.split(WORD_SEPARATOR)))
 }
 
 #[cfg(test)]

@@ -221,7 +221,10 @@ impl List {
         let mut parts = stored.into_iter().flat_map(|date| date.splitn(3, END));
         let date = parts.next();
         let others = parts.nth(1).filter(|others| *others != MANY_GENRES);
-        let words = match item.text("text").and_then(Carried::decode) {
+        let words = match item
+            .text("text")
+            .and_then(|text| Carried::decode(text.to_owned()))
+        {
             // Without a year it is a text of an earlier layout, which doesn't say where one name ends.
             Some(Carried::All(words)) if words.year.is_some() => Some(words),
             _ => None,

@@ -4,6 +4,7 @@ use crate::{
     db::{
         carried::{Carried, Part},
         earlier_postings,
+        encoded_words::EncodedWords,
         keys::Key,
         page::PageLimit,
         posting::Posting,
@@ -14,7 +15,7 @@ use crate::{
             ranges::{PostingRange, term_is_decided_by_key, title_is_decided_by_key},
         },
         verdict::Verdict,
-        words::{Term, Words, is_short},
+        words::{Term, is_short},
     },
     domain::{
         MovieId,
@@ -156,7 +157,7 @@ impl SearchQuery {
 
     /// Whether a movie with these words matches.
     #[must_use]
-    pub fn matches(&self, words: &Words) -> bool {
+    pub fn matches(&self, words: &EncodedWords) -> bool {
         self.terms.iter().all(|term| words.contains(term))
     }
 
@@ -236,7 +237,7 @@ impl SearchQuery {
                 return Verdict::from(others.all(|term| words.contains(term))).and(Verdict::Unknown);
             }
             Carried::All(words) => {
-                return self.is_hit(driver, range, &posting.key, posting.id, words).into();
+                return self.is_hit_of_own_words(driver, range, posting, words).into();
             }
             Carried::Part(part) => part,
         };
@@ -289,9 +290,25 @@ impl SearchQuery {
         }
     }
 
+    /// Whether a posting, found in the range with this number, is a hit, decided from the words that it carries, which are all of
+    /// its movie.
+    fn is_hit_of_own_words(
+        &self,
+        driver: &Driver,
+        range: u8,
+        posting: &Posting,
+        words: &EncodedWords,
+    ) -> bool {
+        if range == TITLE_RANGE && !words.has_signs_in_title() {
+            // The movie has one title posting, which is this one.
+            return self.matches(words) && words.title_begins_with(&self.words);
+        }
+        self.is_hit(driver, range, &posting.key, posting.id, words)
+    }
+
     /// Whether the posting with this key, found in the range with this number, is a hit, decided from all words of its movie.
     #[must_use]
-    pub fn is_hit(&self, driver: &Driver, range: u8, key: &Key, id: MovieId, words: &Words) -> bool {
+    pub fn is_hit(&self, driver: &Driver, range: u8, key: &Key, id: MovieId, words: &EncodedWords) -> bool {
         if !self.matches(words) {
             return false;
         }
@@ -303,7 +320,7 @@ impl SearchQuery {
         // Most movies have the driver's word once, and one posting of it. A title with signs may have two.
         let term = self.terms.get(usize::from(driver.term));
         let is_only_posting =
-            |term: &Term| term.year.is_none() && !begins_with_run(&term.canonical) && words.count(term) == 1;
+            |term: &Term| term.year.is_none() && !begins_with_run(&term.canonical) && words.has_once(term);
         if !title_begins_with_q && !words.has_signs_in_title() && term.is_some_and(is_only_posting) {
             return true;
         }
@@ -314,9 +331,10 @@ impl SearchQuery {
             let mut ranges = driver.ranges_of_term();
             ranges.find_map(|(number, range)| range.keys.contains(key).then_some(number))
         };
-        let mut postings = keys_with_words(words, id);
+        let words = words.decode();
+        let mut postings = keys_with_words(&words, id);
         if !postings.contains_key(key) {
-            postings = earlier_postings::keys(words, id);
+            postings = earlier_postings::keys(&words, id);
         }
         let in_walk = postings.keys().filter_map(|key| Some((place(key)?, key)));
         in_walk.min().is_some_and(|(_, first)| first == key)

@@ -78,7 +78,7 @@ impl Reads {
             let Carried::All(words) = &posting.words else {
                 return None;
             };
-            let keys = keys_with_words(words, posting.id).into_keys();
+            let keys = keys_with_words(&words.decode(), posting.id).into_keys();
             for key in keys.filter(|key| query.titles().keys.contains(key)) {
                 if titles.iter().all(|title| title.key != key) {
                     titles.push(posting.at(key));

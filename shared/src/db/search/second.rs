@@ -52,6 +52,7 @@ use futures_util::future::try_join_all;
 use crate::{
     db::{
         carried::Carried,
+        encoded_words::EncodedWords,
         keys::Key,
         page::PageLimit,
         range::Direction,
@@ -71,7 +72,7 @@ use crate::{
         store::{Consistency, Store},
         verdict::Verdict,
         vocabulary::words_of,
-        words::{Term, Words},
+        words::Term,
     },
     domain::{MovieId, movie::MAX_WORDS},
     error::Result,
@@ -193,7 +194,10 @@ fn unread_terms(query: &SearchQuery, typed: &Typed, reads: &Reads) -> Vec<Term> 
 }
 
 /// The movies whose postings were read and carry all words, without those in `seen`.
-fn movies<'a>(reads: &'a Reads, seen: &'a HashSet<MovieId>) -> impl Iterator<Item = (MovieId, &'a Words)> {
+fn movies<'a>(
+    reads: &'a Reads,
+    seen: &'a HashSet<MovieId>,
+) -> impl Iterator<Item = (MovieId, &'a EncodedWords)> {
     let unseen = reads.postings().filter(|posting| !seen.contains(&posting.id));
     unseen.filter_map(|posting| match &posting.words {
         Carried::All(words) => Some((posting.id, words)),

@@ -21,15 +21,7 @@ impl Compound {
     pub fn closed_up(&self) -> Option<String> {
         match self.parts.as_slice() {
             [] | [_] => None,
-            parts => {
-                let closed = parts.concat();
-                // The end of one part and the start of the next may compose, as letters of Hangul do.
-                Some(if closed.is_ascii() {
-                    closed
-                } else {
-                    closed.nfc().collect()
-                })
-            }
+            parts => Some(closed_up(parts.concat())),
         }
     }
 
@@ -42,6 +34,17 @@ impl Compound {
             .or(self.parts.first().map(String::as_str))
             .unwrap_or_default();
         canonical(word).to_owned()
+    }
+}
+
+/// Returns the closed-up form of a compound from its parts, which must follow one another without signs.
+#[must_use]
+pub fn closed_up(parts: String) -> String {
+    // The end of one part and the start of the next may compose, as letters of Hangul do.
+    if parts.is_ascii() {
+        parts
+    } else {
+        parts.nfc().collect()
     }
 }
 

@@ -12,13 +12,13 @@ use std::{
 
 use crate::{
     db::{
+        encoded_words::EncodedWords,
         search::second::{
             alternatives::Alternatives,
             changes::{Cost, LEFT_OUT},
             typed::{Known, Typed},
         },
         vocabulary::{allowed_distance, distance},
-        words::Words,
     },
     domain::MovieId,
 };
@@ -32,7 +32,7 @@ const LIKELIER: i32 = -40;
 /// lack only words that no movie has.
 pub fn propose<'a>(
     typed: &Typed,
-    movies: impl IntoIterator<Item = (MovieId, &'a Words)>,
+    movies: impl IntoIterator<Item = (MovieId, &'a EncodedWords)>,
     alternatives: &mut Alternatives,
 ) {
     let mut seen = HashSet::new();
@@ -52,7 +52,7 @@ pub fn propose<'a>(
 
 /// The query with each word that the movie lacks replaced by the movie's nearest one, and the errors that it then has. `None`
 /// if the movie is no evidence.
-fn corrected_by(typed: &Typed, words: &Words, near: &mut NearWords) -> Option<(Vec<String>, usize)> {
+fn corrected_by(typed: &Typed, words: &EncodedWords, near: &mut NearWords) -> Option<(Vec<String>, usize)> {
     let mut corrected = Vec::new();
     let (mut errors, mut changes) = (0, 0);
     for (number, word) in typed.words.iter().enumerate() {
@@ -87,13 +87,9 @@ struct NearWords {
 
 impl NearWords {
     /// The movie's word that is nearest to `typed`, if one is near, and its distance. The first of them if several are.
-    fn nearest(&mut self, typed: &str, words: &Words) -> Option<(String, usize)> {
+    fn nearest(&mut self, typed: &str, words: &EncodedWords) -> Option<(String, usize)> {
         let mut nearest: Option<(String, usize)> = None;
-        let genres = words
-            .genres
-            .iter()
-            .flatten()
-            .map(|word| Cow::Borrowed(word.as_str()));
+        let genres = words.genre_words().map(Cow::Borrowed);
         for own in words.compared().chain(genres) {
             let is_nearer = |distance: &usize| nearest.as_ref().is_none_or(|(_, least)| distance < least);
             if let Some(distance) = self.distance(typed, &own).filter(is_nearer) {
@@ -124,7 +120,10 @@ impl NearWords {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{db::search::query::SearchQuery, domain::MovieFields};
+    use crate::{
+        db::{search::query::SearchQuery, words::Words},
+        domain::MovieFields,
+    };
 
     /// The corrected queries, each with its errors, for which this movie is evidence. No movie has the words in `absent`.
     fn evidence(q: &str, absent: &[&str], [title, director, genre]: [&str; 3]) -> Vec<String> {
@@ -133,7 +132,7 @@ mod tests {
             true => (Known::Absent, Some(0)),
             false => (Known::Present, Some(1)),
         });
-        let words = Words::of(&MovieFields::of_words(title, director, genre));
+        let words = EncodedWords::of(&Words::of(&MovieFields::of_words(title, director, genre)));
         let id = MovieId::try_from(7).unwrap();
         let mut alternatives = Alternatives::default();
         propose(&typed, [(id, &words)], &mut alternatives);
