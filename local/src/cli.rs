@@ -108,6 +108,15 @@ enum Command {
         #[command(flatten)]
         table: OperatorTable,
     },
+    /// Delete a user's account.
+    ///
+    /// The user's sessions end, both names are free again, and the favorites go. The movies stay, without an owner.
+    DeleteUser {
+        /// Name of the user.
+        username: String,
+        #[command(flatten)]
+        table: OperatorTable,
+    },
     /// Import movies from a CSV or JSON Lines file.
     ///
     /// CSV has a header and is separated by commas, semicolons or tabs, in UTF-8, or in UTF-16 with a byte order mark. It has
@@ -169,6 +178,7 @@ impl Cli {
             None => self.serve.run().await?,
             Some(Command::Promote { username, table }) => table.set_role(&username, Role::Admin).await?,
             Some(Command::Demote { username, table }) => table.set_role(&username, Role::Member).await?,
+            Some(Command::DeleteUser { username, table }) => table.delete_user(&username).await?,
             Some(Command::Import {
                 file,
                 columns,
@@ -354,6 +364,22 @@ impl OperatorTable {
                     Role::Member => "a member",
                 };
                 print_line(format_args!("{username} is {role}"))?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Deletes a user's account.
+    async fn delete_user(self, username: &str) -> Result<(), Box<dyn Error>> {
+        let place = self.place();
+        let opened = self.open().await?;
+        let deleted = opened.store.delete_user_named(username).await;
+        opened.close().await?;
+        match deleted {
+            Err(error) => Err(StartError::Use(place, error.log_message()).into()),
+            Ok(false) => Err(format!("there is no user {username}").into()),
+            Ok(true) => {
+                print_line(format_args!("{username} is deleted"))?;
                 Ok(())
             }
         }
