@@ -113,7 +113,7 @@ fn every_body_is_declared_as_json_alone_and_names_the_forms() {
         .map(|(_, _, operation)| operation["requestBody"].clone())
         .filter(|body| !body.is_null())
         .collect();
-    assert_eq!(bodies.len(), 11);
+    assert_eq!(bodies.len(), 12);
     for body in bodies {
         let media: Vec<&String> = body["content"].as_object().unwrap().keys().collect();
         assert_eq!(media, ["application/json"]);

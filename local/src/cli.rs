@@ -120,6 +120,15 @@ enum Command {
         #[command(flatten)]
         table: OperatorTable,
     },
+    /// Delete a user's account.
+    ///
+    /// The user's sessions end, both names are free again, and the favorites go. The movies stay, without an owner.
+    DeleteUser {
+        /// Name of the user.
+        username: String,
+        #[command(flatten)]
+        table: OperatorTable,
+    },
     /// Import movies from a CSV or JSON Lines file.
     ///
     /// CSV has a header and is separated by commas, semicolons or tabs, in UTF-8, or in UTF-16 with a byte order mark. It has
@@ -182,6 +191,7 @@ impl Cli {
             Some(Command::Promote { username, table }) => table.set_role(&username, Role::Admin).await?,
             Some(Command::Demote { username, table }) => table.set_role(&username, Role::Member).await?,
             Some(Command::ResetPassword { username, table }) => table.reset_password(&username).await?,
+            Some(Command::DeleteUser { username, table }) => table.delete_user(&username).await?,
             Some(Command::Import {
                 file,
                 columns,
@@ -390,6 +400,22 @@ impl OperatorTable {
             Ok(None) => Err(format!("there is no user {username}").into()),
             Ok(Some(token)) => {
                 print_line(format_args!("{}", token.to_text().expose()))?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Deletes a user's account.
+    async fn delete_user(self, username: &str) -> Result<(), Box<dyn Error>> {
+        let place = self.place();
+        let opened = self.open().await?;
+        let deleted = opened.store.delete_user_named(username).await;
+        opened.close().await?;
+        match deleted {
+            Err(error) => Err(StartError::Use(place, error.log_message()).into()),
+            Ok(false) => Err(format!("there is no user {username}").into()),
+            Ok(true) => {
+                print_line(format_args!("{username} is deleted"))?;
                 Ok(())
             }
         }

@@ -25,7 +25,11 @@ use marquee_shared::{
     http::layers::cors,
     telemetry,
 };
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+};
 
 use crate::{
     ceilings::raise_descriptor_limit,
@@ -46,6 +50,9 @@ pub const TEMPLATE: &str = include_str!("../../template.yaml");
 
 /// The interval between two sweeps, and how long a sweep may take.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// The interval between two looks at what is left of deleted accounts, as long as there are any.
+const ACCOUNTS_EVERY: Duration = Duration::from_secs(5);
 
 /// Where the table is.
 #[derive(Clone, Debug)]
@@ -255,7 +262,14 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         // Fails when the sender was dropped, which stops the server as well.
         let _ = stopping.await;
     }));
-    let sweeping = tokio::spawn(sweep_periodically(functions.sweep.state.store.clone()));
+    let sweep = functions.sweep.state.store.clone();
+    let deleted = Arc::clone(&functions.users.state.store.leaving);
+    let sweeping = tokio::spawn(async move {
+        tokio::join!(
+            sweep_periodically(&sweep, &deleted),
+            look_after_deleted_accounts(&sweep, &deleted)
+        );
+    });
     let mailing = (options.mails == Mails::Sent)
         .then(|| mail::function(&functions.mail.state, address, mailbox.clone()))
         .flatten()
@@ -439,13 +453,30 @@ async fn import_into_empty(
 }
 
 /// Completes deletions of movies that were interrupted before all favorites were deleted, and refills the lists of newest
-/// movies of genres that ran out, at intervals.
-async fn sweep_periodically(store: Store) {
+/// movies of genres that ran out, at intervals. Notifies `deleted` if accounts were deleted a short while ago.
+async fn sweep_periodically(store: &Store, deleted: &Notify) {
     let mut every = tokio::time::interval(SWEEP_EVERY);
     loop {
         every.tick().await;
-        if let Err(error) = marquee_sweep::sweep(&store, SWEEP_EVERY).await {
-            telemetry::warn(&error, "the sweep of deleted movies and of genres failed");
+        match marquee_sweep::sweep(store, SWEEP_EVERY).await {
+            Ok(swept) if swept.accounts > 0 => deleted.notify_one(),
+            Ok(_) => {}
+            Err(error) => telemetry::warn(&error, "the sweep of deleted movies and of genres failed"),
+        }
+    }
+}
+
+/// Removes what is left of accounts, as soon as one is deleted, and again until no request can write anything more of it.
+async fn look_after_deleted_accounts(store: &Store, deleted: &Notify) {
+    loop {
+        deleted.notified().await;
+        loop {
+            match marquee_sweep::sweep_accounts(store, SWEEP_EVERY).await {
+                Ok(swept) if swept.accounts == 0 => break,
+                Ok(_) => {}
+                Err(error) => telemetry::warn(&error, "what is left of deleted accounts wasn't removed"),
+            }
+            tokio::time::sleep(ACCOUNTS_EVERY).await;
         }
     }
 }

@@ -71,6 +71,7 @@ pub async fn check(store: &Store, older: Older) -> Result<Changed, LayoutError> 
                 let made = made?;
                 changed.moved += made.moved;
                 changed.rewritten += made.rewritten;
+                changed.owned += made.owned;
             }
             Layout::New => store.record_layout().await?,
         }
@@ -104,7 +105,11 @@ pub struct Report(pub Changed);
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Changed { moved, rewritten } = self.0;
+        let Changed {
+            moved,
+            rewritten,
+            owned,
+        } = self.0;
         let plural = |count: u64| if count == 1 { "" } else { "s" };
         write!(
             f,
@@ -117,6 +122,9 @@ impl fmt::Display for Report {
                 "; rewrote the postings of {rewritten} movie{}",
                 plural(rewritten)
             )?;
+        }
+        if owned > 0 {
+            write!(f, "; listed {owned} movie{} of their owners", plural(owned))?;
         }
         Ok(())
     }
@@ -147,6 +155,7 @@ pub async fn run(store: &Store, likes_shards: Option<u64>) -> Result<Report, Lay
     let made = check(&store, Older::Upgrade).await?;
     changed.moved += made.moved;
     changed.rewritten += made.rewritten;
+    changed.owned += made.owned;
     // The layout doesn't tell whether an earlier version has written the table since it was recorded.
     if found == Layout::Version(LAYOUT) && likes_shards.is_none() {
         let bar = progress_bar(&store).await?;

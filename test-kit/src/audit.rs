@@ -53,6 +53,7 @@ pub async fn discrepancies(store: &Store) -> Vec<String> {
     items.words();
     items.imdb_ids();
     items.favorites();
+    items.owners();
     items.users();
     items.counters();
     items.found
@@ -94,6 +95,10 @@ struct Items {
     imdb_ids: BTreeMap<Key, MovieId>,
     favorites: BTreeMap<(MovieId, UserId), Item>,
     sweeps: BTreeSet<MovieId>,
+    /// The movies of each user, by their items.
+    owned: BTreeSet<(MovieId, UserId)>,
+    /// The deleted accounts that are still looked after.
+    leaving: BTreeSet<UserId>,
     counters: BTreeMap<String, u64>,
     sessions: Vec<(Key, Item)>,
     /// The vocabulary.
@@ -180,6 +185,22 @@ impl Items {
                     _ => self.report(format!("{key:?} is not a favorite's key")),
                 }
             }
+            "OWNED" => {
+                let user: Option<u64> = key.pk.split_once('#').and_then(|(_, id)| id.parse().ok());
+                let user = user.and_then(|id| UserId::try_from(id).ok());
+                match (movie_id(id()), user) {
+                    (Some(movie), Some(user)) => {
+                        self.owned.insert((movie, user));
+                    }
+                    _ => self.report(format!("{key:?} is not the key of a user's movie")),
+                }
+            }
+            "LEAVING" => match id().and_then(|id| UserId::try_from(id).ok()) {
+                Some(user) => {
+                    self.leaving.insert(user);
+                }
+                None => self.report(format!("{key:?} is not a deleted account's key")),
+            },
             "SWEEP" => match movie_id(id()) {
                 Some(id) => {
                     self.sweeps.insert(id);
@@ -253,12 +274,40 @@ impl Items {
             if movie.version == 0 {
                 found.push(format!("movie {id} has version 0"));
             }
-            if movie.user.is_some_and(|user| !self.users.contains_key(&user)) {
+            if movie.user.is_some_and(|user| !self.may_have(user)) {
                 found.push(format!(
                     "the owner of movie {id} does not exist: {:?}",
                     movie.user
                 ));
             }
+        }
+        self.found.extend(found);
+    }
+
+    /// Whether movies, favorites and sessions of this user may be there: the user exists, or is looked after.
+    fn may_have(&self, user: UserId) -> bool {
+        self.users.contains_key(&user) || self.leaving.contains(&user)
+    }
+
+    /// Checks that each movie with an owner has the item by which it is listed, and that there is no other such item.
+    fn owners(&mut self) {
+        let mut found = Vec::new();
+        for movie in self.movies.values() {
+            if let Some(user) = movie.user.filter(|user| !self.owned.contains(&(movie.id, *user))) {
+                found.push(format!(
+                    "movie {} is not among those of its owner {user}",
+                    movie.id
+                ));
+            }
+        }
+        for (id, user) in &self.owned {
+            let owner = self.movies.get(id).and_then(|movie| movie.user);
+            if owner != Some(*user) {
+                found.push(format!("movie {id} of {owner:?} is among those of user {user}"));
+            }
+        }
+        for user in self.leaving.iter().filter(|user| self.users.contains_key(user)) {
+            found.push(format!("user {user} exists, and is looked after as deleted"));
         }
         self.found.extend(found);
     }
@@ -296,7 +345,7 @@ impl Items {
             if !self.movies.contains_key(movie) && !self.sweeps.contains(movie) {
                 found.push(format!("orphan: user {user}'s favorite on movie {movie}"));
             }
-            if !self.users.contains_key(user) {
+            if !self.may_have(*user) {
                 found.push(format!(
                     "movie {movie} has a favorite of user {user}, who does not exist"
                 ));

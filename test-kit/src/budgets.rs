@@ -86,6 +86,8 @@ pub enum Ask {
     OneOtherSession,
     /// The sample request, with a password reset token that was just made, of a user with two sessions.
     ResetToken,
+    /// The sample request of a user who has just registered.
+    NewUser,
 }
 
 /// A request that is measured.
@@ -166,7 +168,7 @@ const fn reset(name: &'static str, operation: &'static str, calls: [usize; 2], w
 use Ask::{
     Addition, AdditionReplayed, AdditionWithImdbId, AdditionWithKey, AdditionWithNewWord, Deletion,
     DeletionWithImdbId, Description, Everything, Favorite, First, ImdbId, MiddleByDate, MiddleById, Movie,
-    NewWord, OneOtherSession, Sample, Second, Title, ToggleReplayed, ToggleWithKey,
+    NewUser, NewWord, OneOtherSession, Sample, Second, Title, ToggleReplayed, ToggleWithKey,
 };
 
 /// What the names of lists with filters begin with. What they read depends on how much there is to read.
@@ -244,6 +246,7 @@ pub const CASES: &[Case] = &[
     read("categories",                                        "list_categories", First(""), 2, 105.0),
     own( "categories, signed in",                             "list_categories", First(""), 2, 205.0),
     own( "my favorites",                                      "list_my_favorites", First(""), 2, 40.5),
+    own( "my movies",                                         "list_my_movies", First(""), 2, 3.0),
     own( "me",                                                "get_me", First(""), 1, 1.0),
     own( "20 users",                                          "list_users", First(""), 1, 4.0),
 
@@ -316,6 +319,7 @@ pub const CASES: &[Case] = &[
     write("end a session",                                    "end_session",        Sample, [2, 2], [1.0, 0.0]),
     write("end the other sessions, one",                      "end_other_sessions", OneOtherSession, [2, 3], [2.0, 0.0]),
     write("change the password, with one other session",      "change_password",    OneOtherSession, [4, 7], [12.0, 0.0]),
+    write("delete the account, without favorites",             "delete_me",         NewUser, [6, 8], [13.0, 0.0]),
     write("change the email",                                 "update_me",          Sample, [4, 6], [10.0, 0.0]),
     session("ask for a password reset",                       "request_password_reset", [3, 1], 3.0),
     reset(  "reset a password, of two sessions",              "confirm_password_reset", [4, 4], 14.0),

@@ -303,6 +303,10 @@ impl<'a> Measuring<'a> {
                 ready.caller = Some(caller);
                 ready.body = self.operation(case.operation).sample.body(&ready.subject);
             }
+            Ask::NewUser => {
+                ready.caller = Some(self.proxied.app.member().await);
+                ready.body = self.operation(case.operation).sample.body(&ready.subject);
+            }
             Ask::OneOtherSession => {
                 let first = self.user.in_new_session().await;
                 first.delete("/api/users/me/sessions/").send().await.is(204);

@@ -61,6 +61,8 @@ pub enum Body {
     NewPassword,
     /// Another email of the caller.
     NewEmail,
+    /// The caller's password.
+    CurrentPassword,
 }
 
 /// A sample whose only request has this body and no query.
@@ -107,7 +109,7 @@ const LISTS: &[&str] = &[
 
 /// Every operation, in an order in which each request finds what the ones before it made: the user, the session, the movie.
 #[rustfmt::skip]
-pub const SAMPLES: [Sample; 30] = [
+pub const SAMPLES: [Sample; 32] = [
     sample("register_user",          Body::NewUser,      [201, 201, 201, 201]),
     sample("log_in",                 Body::Login,        [200, 200, 200, 200]),
     sample("refresh_session",        Body::RefreshToken, [200, 200, 200, 200]),
@@ -119,6 +121,7 @@ pub const SAMPLES: [Sample; 30] = [
     sample("list_most_liked_movies", Body::None,         [200, 200, 200, 200]),
     sample("list_newest_movies",     Body::None,         [200, 200, 200, 200]),
     sample("list_my_favorites",      Body::None,         [401, 200, 200, 200]),
+    sample("list_my_movies",         Body::None,         [401, 200, 200, 200]),
     sample("get_me",                 Body::None,         [401, 200, 200, 200]),
     sample("list_users",             Body::None,         [401, 200, 200, 200]),
     sample("update_me",              Body::NewEmail,     [401, 200, 200, 200]),
@@ -135,6 +138,8 @@ pub const SAMPLES: [Sample; 30] = [
     sample("log_out",                Body::RefreshToken, [204, 204, 204, 204]),
     sample("request_password_reset", Body::Email,        [202, 202, 202, 202]),
     sample("confirm_password_reset", Body::ResetToken,   [204, 204, 204, 204]),
+    // The last one: the caller is gone.
+    sample("delete_me",              Body::CurrentPassword, [401, 204, 204, 204]),
     blind( "get_jwks"),
     blind( "get_openapi"),
     blind( "get_health"),
@@ -198,6 +203,7 @@ impl Sample {
             Body::Movie => Some(sample_movie()),
             Body::Title => Some(json!({"title": "Aliens", "favorite": false})),
             Body::NewPassword => Some(json!({"current_password": PASSWORD, "new_password": PASSWORD})),
+            Body::CurrentPassword => Some(json!({"current_password": PASSWORD})),
             Body::NewEmail => Some(json!({
                 "email": format!("{}@example.org", subject.new_username),
                 "current_password": PASSWORD,

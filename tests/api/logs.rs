@@ -171,20 +171,12 @@ impl Fixture {
         }
     }
 
-    /// Returns a request about the owner's account that changes nothing but what a test doesn't need.
-    fn account_call(&self, operation: &Operation) -> Call {
-        let body = json!({"current_password": CANARY_PASSWORD, "new_password": CANARY_PASSWORD});
-        let path = operation.path_of("1", NO_SESSION);
-        self.owner
-            .call(operation.method.parse().unwrap(), &path)
-            .json(&body)
-    }
-
     /// Returns a request of this operation whose answer has this status. Returns `None` if only the table or a throttle
     /// causes that status.
     fn request_answered_with(&self, operation: &Operation, status: u16) -> Option<Call> {
-        let has_body =
-            ["POST", "PUT", "PATCH"].contains(&&*operation.method) && !operation.path.ends_with("/favorite/");
+        let has_body = operation.id == "delete_me"
+            || (["POST", "PUT", "PATCH"].contains(&&*operation.method)
+                && !operation.path.ends_with("/favorite/"));
         let good = |caller: &Caller| operation.request(caller, &self.movie["id"], &self.anonymous);
         let path = operation.path_of(&self.movie["id"].to_string(), NO_SESSION);
         let method = || operation.method.parse::<Method>().unwrap();
@@ -244,6 +236,14 @@ impl Fixture {
             other => panic!("{}: no request for status {other}", operation.id),
         })
     }
+}
+
+/// Returns a request about a caller's account, with the password of this test's users.
+fn account_call(operation: &Operation, caller: &Caller) -> Call {
+    let body = json!({"current_password": CANARY_PASSWORD, "new_password": CANARY_PASSWORD});
+    let path = operation.path_of("1", NO_SESSION);
+    let call = caller.call(operation.method.parse().unwrap(), &path);
+    call.json(&body)
 }
 
 fn tokens_of(caller: &Caller) -> [String; 2] {
@@ -340,7 +340,8 @@ async fn nothing_that_a_client_sent_is_in_the_log_or_in_an_error_answer() {
             "log_in" => fixture.anonymous.post("/api/auth/login/").json(&json!({
                 "username": guest.username, "password": CANARY_PASSWORD,
             })),
-            "update_me" | "change_password" => fixture.account_call(operation),
+            "update_me" | "change_password" => account_call(operation, &fixture.owner),
+            "delete_me" => account_call(operation, &guest),
             "request_password_reset" => fixture
                 .anonymous
                 .post("/api/auth/password-reset/")
@@ -475,10 +476,10 @@ async fn nothing_stored_is_in_the_log_when_an_item_cannot_be_decoded() {
                 "log_in" => fixture.anonymous.post("/api/auth/login/").json(&json!({
                     "username": fixture.owner.username, "password": CANARY_PASSWORD,
                 })),
-                "update_me" | "change_password" => fixture.account_call(&operation),
+                "update_me" | "change_password" => account_call(&operation, &fixture.owner),
                 "search_movies" => fixture.owner.get("/api/movies/search/?q=canary"),
-                // The next requests need the movie and the session.
-                "delete_movie" | "log_out" => continue,
+                // The next requests need the movie, the session and the owner.
+                "delete_movie" | "log_out" | "delete_me" => continue,
                 "create_movie" => {
                     let call = fixture.owner.post("/api/movies/").json(&stored_movie());
                     call.header("idempotency-key", USED_KEY)

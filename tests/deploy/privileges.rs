@@ -18,9 +18,10 @@ use marquee_shared::{
     db::{
         expression::Update,
         keys,
+        leaving::LEAVING_FOR,
         page::{Position, Window},
     },
-    domain::{IdempotencyKey, UserId},
+    domain::{IdempotencyKey, MovieId, UserId},
 };
 use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
@@ -30,8 +31,8 @@ use super::sweep::put_favorites;
 use crate::{
     api::{last_page, pages, with_changes},
     support::{
-        Caller, PASSWORD, TestApp, layouts::make_sessions_earlier, mail::token_in, movie,
-        operations::sample_movie, tokens::without_user,
+        Caller, PASSWORD, TestApp, accounts::leave_behind, audit::audit, layouts::make_sessions_earlier,
+        mail::token_in, movie, operations::sample_movie, tokens::without_user,
     },
 };
 
@@ -84,6 +85,7 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         delete(&app, &owner, &movies).await;
         let swept = marquee_sweep::sweep(&app.running.functions.sweep.state.store, AMPLE_TIME).await;
         assert!(swept.unwrap().is_done);
+        delete_account(&app).await;
         // The first function that needs the cursor key creates it: `movies` above, `users` here.
         let other = TestApp::new().await;
         other.member().await;
@@ -284,6 +286,44 @@ async fn own_account(app: &TestApp) {
     member.patch("/api/users/me/").json(&names).send().await.is(200);
     let wrong = with_changes(&names, &json!({"current_password": "another passphrase"}));
     member.patch("/api/users/me/").json(&wrong).send().await.is(400);
+}
+
+/// Deletes an account with a movie and a favorite, and leaves some of both, and a session, to the sweep.
+async fn delete_account(app: &TestApp) {
+    let member = app.member().await;
+    let mut added = sample_movie();
+    added["favorite"] = json!(true);
+    let first = member.add(&added).await;
+    for _ in 0..2 {
+        assert_eq!(
+            member
+                .get("/api/users/me/movies/?limit=1")
+                .send()
+                .await
+                .is(200)
+                .ids()
+                .len(),
+            1
+        );
+    }
+    let password = json!({"current_password": PASSWORD});
+    member
+        .delete("/api/users/me/")
+        .json(&password)
+        .send()
+        .await
+        .is(204);
+    let store = &app.running.state.store;
+    let (user, movie) = (
+        UserId::try_from(member.id).unwrap(),
+        MovieId::try_from(first["id"].as_u64().unwrap()).unwrap(),
+    );
+    leave_behind(store, user, movie).await;
+    app.clock.advance(LEAVING_FOR + 1);
+    let sweep = &app.running.functions.sweep.state.store;
+    let swept = marquee_sweep::sweep(sweep, AMPLE_TIME).await.unwrap();
+    assert_eq!(swept.accounts, 0);
+    audit(store).await;
 }
 
 /// Adds, removes and lists favorites, also by several users concurrently.
@@ -580,9 +620,8 @@ fn only_auth_and_users_access_logins_sessions_and_attempts_and_only_auth_publish
         let keys: KeyPattern = keys.parse().unwrap();
         who(&|grant| grant.keys == keys)
     };
-    for keys in ["SESSIONS#*", "ATTEMPTS#*"] {
-        assert_eq!(about(keys), ["auth", "users"], "{keys}");
-    }
+    assert_eq!(about("SESSIONS#*"), ["auth", "sweep", "users"]);
+    assert_eq!(about("ATTEMPTS#*"), ["auth", "users"]);
     assert_eq!(about("SESSION#*"), ["auth"]);
     assert_eq!(about("LOGIN#*"), ["auth", "mail", "users"]);
     for keys in ["OUTBOX#*", "RESET#*"] {
@@ -617,16 +656,15 @@ fn only_auth_and_users_access_logins_sessions_and_attempts_and_only_auth_publish
         grant.keys == "USERS#*".parse().unwrap() && !is_read
     };
     assert_eq!(who(&writes_users), ["auth", "users"]);
-    let creates_and_updates = [Action::PutItem, Action::UpdateItem];
     for (name, actions) in [
-        ("auth", &creates_and_updates[..]),
-        ("users", &creates_and_updates[1..]),
+        ("auth", &[Action::PutItem, Action::UpdateItem][..]),
+        ("users", &[Action::DeleteItem, Action::UpdateItem]),
     ] {
-        let made = grants(&roles[name]).into_iter().filter(writes_users);
-        let expected = actions
+        let made: BTreeSet<Grant> = grants(&roles[name]).into_iter().filter(writes_users).collect();
+        let only = actions
             .iter()
             .map(|action| grant(*action, Target::Table, "USERS#*"));
-        assert!(made.eq(expected), "{name}");
+        assert_eq!(made, only.collect(), "{name}");
     }
 }
 

@@ -59,8 +59,8 @@ impl Recorder {
 pub(super) async fn record() -> BTreeMap<String, Golden> {
     let proxied = ProxiedApp::new().await;
     // At its start, the server looks for movies in the shards that it doesn't read, with one Query for each. Then it sweeps
-    // once: one Query for deleted movies, and one for genres.
-    let mut missing = MAX_LIKES_SHARDS - LIKES_SHARDS + 2;
+    // once: one Query for deleted movies, one for genres, and one for deleted accounts.
+    let mut missing = MAX_LIKES_SHARDS - LIKES_SHARDS + 3;
     while missing > 0 {
         let calls = proxied.proxy.take();
         let queries = calls.iter().filter(|call| call.operation == "Query").count();
@@ -84,6 +84,7 @@ pub(super) async fn record() -> BTreeMap<String, Golden> {
     password_reset(&mut recorder, &owner).await;
     health(&mut recorder).await;
     operator(&mut recorder, &owner).await;
+    leave(&mut recorder, &owner).await;
     keys_of_requests(&mut recorder).await;
     recorder.golden
 }
@@ -121,7 +122,7 @@ async fn accounts(recorder: &mut Recorder) -> Caller {
 async fn writes(recorder: &mut Recorder, owner: &Caller) {
     let alien = movie("Alien", "Ridley Scott", "Horror, Sci-Fi", "1979-05-25");
     let call = owner.post("/api/movies/").json(&alien);
-    let patterns = ["AP-10", "AP-25", "AP-37", "AP-40", "AP-41"];
+    let patterns = ["AP-10", "AP-23", "AP-25", "AP-37", "AP-40", "AP-41"];
     let request = "POST /api/movies/, the first of a process with a token";
     recorder.send("create_movie", &patterns, request, call, 201).await;
     let mut blade_runner = movie("Blade Runner", "Ridley Scott", "Sci-Fi", "1982-06-25");
@@ -131,7 +132,7 @@ async fn writes(recorder: &mut Recorder, owner: &Caller) {
     recorder
         .send(
             "create_movie_with_imdb_id",
-            &["AP-10", "AP-37", "AP-40", "AP-41"],
+            &["AP-10", "AP-23", "AP-37", "AP-40", "AP-41"],
             request,
             call,
             201,
@@ -295,12 +296,17 @@ async fn reads(recorder: &mut Recorder, owner: &Caller) {
             .send(name, patterns, &format!("GET {path}"), call, 200)
             .await;
     }
-    let signed_in: [(&str, &[&str], &str); 4] = [
+    let signed_in: [(&str, &[&str], &str); 5] = [
         ("get_movie_signed_in", &["AP-14"], "/api/movies/1/"),
         (
             "list_my_favorites",
-            &["AP-14", "AP-15"],
+            &["AP-14", "AP-15", "AP-23"],
             "/api/users/me/favorites/",
+        ),
+        (
+            "list_my_movies",
+            &["AP-14", "AP-23", "AP-51"],
+            "/api/users/me/movies/",
         ),
         ("get_me", &["AP-23"], "/api/users/me/"),
         ("list_users", &["AP-24", "AP-29"], "/api/users/"),
@@ -472,6 +478,23 @@ async fn password_reset(recorder: &mut Recorder, owner: &Caller) {
     let patterns = ["AP-19", "AP-23", "AP-47", "AP-48", "AP-54"];
     recorder
         .send("confirm_password_reset", &patterns, request, call, 204)
+        .await;
+}
+
+/// The owner deletes the account, with a movie and no favorite. The server looks after it meanwhile, so only what the request
+/// itself sends first is in the file.
+async fn leave(recorder: &mut Recorder, owner: &Caller) {
+    let body = json!({"current_password": PASSWORD});
+    let call = owner.delete("/api/users/me/").json(&body);
+    let patterns = ["AP-18", "AP-23", "AP-47", "AP-48", "AP-50"];
+    recorder
+        .send(
+            "delete_me",
+            &patterns,
+            "DELETE /api/users/me/, with one movie",
+            call,
+            204,
+        )
         .await;
 }
 

@@ -43,7 +43,7 @@ pub async fn make_second_version(store: &Store) {
     for item in scan(store).await {
         let key = Key::of(&item).unwrap();
         match key.pk.split('#').next().unwrap() {
-            "WORD" | "GENRE" | "YEAR" | "NEAR" | "GENRES" => others.push(key),
+            "WORD" | "GENRE" | "YEAR" | "NEAR" | "GENRES" | "OWNED" => others.push(key),
             "MOVIES" => movies.push((from_item::<MovieItem>(item.clone()).unwrap(), item)),
             _ => {}
         }

@@ -6,6 +6,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`accounts`] | what slow requests write after an account was deleted |
 //! | [`event`] | the events of `events/`, which API Gateway sends to the functions |
 //! | [`layouts`] | tables as earlier versions wrote them |
 //! | [`scenario`] | the order in which the events are sent, and the status of each answer |
@@ -16,6 +17,7 @@
 //! | [`typing`] | typing errors by their definition |
 //! | [`tokens`] | refresh tokens in the format that older versions made |
 
+pub mod accounts;
 pub mod emulator;
 pub mod event;
 pub mod layouts;

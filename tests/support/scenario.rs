@@ -94,6 +94,8 @@ pub const SCENARIO: &[(&str, u16)] = &[
     ("movies/list_most_liked_movies_no_slash", 200),
     ("movies/list_newest_movies",           200),
     ("movies/list_newest_movies_no_slash",  200),
+    ("users/list_my_movies",                200),
+    ("users/list_my_movies_no_slash",       200),
     ("users/list_my_favorites",             200),
     ("users/list_my_favorites_no_slash",    200),
     // Dallas may not edit Ripley's movie.
@@ -114,6 +116,12 @@ pub const SCENARIO: &[(&str, u16)] = &[
     ("auth/request_password_reset_no_slash", 202),
     ("auth/confirm_password_reset",         400),
     ("auth/confirm_password_reset_no_slash", 400),
+    // Two users delete their accounts.
+    ("users/delete_me_wrong_password",      400),
+    ("users/delete_me",                     204),
+    ("users/get_me_deleted",                401),
+    ("auth/register_user_next",             201),
+    ("users/delete_me_no_slash",            204),
 ];
 
 /// The tokens, the session and the cursor of earlier answers, which later events need.

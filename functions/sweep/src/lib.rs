@@ -1,5 +1,5 @@
-//! The sweep function: removes favorites of deleted movies that the deletions left behind, and refills the lists of newest
-//! movies of genres that ran out. It runs on a schedule and serves no requests.
+//! The sweep function: removes favorites of deleted movies and what is left of deleted accounts, and refills the lists of newest
+//! movies of genres that ran out. It runs on schedules and serves no requests.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,17 +17,23 @@ pub struct Swept {
     pub movies: usize,
     /// How many genres got a new list of their newest movies.
     pub genres: usize,
+    /// How many deleted accounts are still looked after.
+    pub accounts: usize,
     /// Whether nothing is left to remove. If not, the time was up, and the next sweep continues.
     pub is_done: bool,
 }
 
-/// AP-16, AP-38: removes the favorites of deleted movies, and refills genres, for at most `time`. It may be interrupted at any
+/// The input of a schedule that only looks after deleted accounts: `{"only": "deleted accounts"}`.
+const ONLY_ACCOUNTS: &str = "deleted accounts";
+
+/// AP-16, AP-38, AP-50: removes the favorites of deleted movies and what is left of deleted accounts, and refills genres, for at
+/// most `time`. It may be interrupted at any
 /// point: a movie's `SWEEP` item is removed last, and so is the mark of a genre that is being refilled.
 ///
 /// # Errors
 /// [`Error::Unavailable`] if the table does not answer in time.
 pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
-    let (mut movies, mut genres) = (0, 0);
+    let (mut movies, mut genres, mut accounts) = (0, 0, 0);
     // Boxed, because the compiler gives up on the layout of futures that are nested this deep.
     let sweeping = Box::pin(async {
         loop {
@@ -41,13 +47,41 @@ pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
         genres = store.refill_genres().await?;
         Ok(())
     });
-    // At the same time, so that neither keeps the other from its work, whether it takes long or fails.
-    let (swept, refilled) = tokio::join!(is_done_in(time, sweeping), is_done_in(time, refilling));
-    let (swept, refilled) = (swept?, refilled?);
+    let looking_after = Box::pin(async {
+        accounts = store.sweep_deleted_users().await?;
+        Ok(())
+    });
+    // At the same time, so that none keeps the others from their work, whether it takes long or fails.
+    let (swept, refilled, looked_after) = tokio::join!(
+        is_done_in(time, sweeping),
+        is_done_in(time, refilling),
+        is_done_in(time, looking_after)
+    );
+    let (swept, refilled, looked_after) = (swept?, refilled?, looked_after?);
     Ok(Swept {
         movies,
         genres,
-        is_done: swept && refilled,
+        accounts,
+        is_done: swept && refilled && looked_after,
+    })
+}
+
+/// AP-50: removes what is left of deleted accounts, for at most `time`.
+///
+/// # Errors
+/// [`Error::Unavailable`] if the table does not answer in time.
+pub async fn sweep_accounts(store: &Store, time: Duration) -> Result<Swept, Error> {
+    let mut accounts = 0;
+    let looking_after = Box::pin(async {
+        accounts = store.sweep_deleted_users().await?;
+        Ok(())
+    });
+    let is_done = is_done_in(time, looking_after).await?;
+    Ok(Swept {
+        movies: 0,
+        genres: 0,
+        accounts,
+        is_done,
     })
 }
 
@@ -70,14 +104,21 @@ async fn is_done_in(time: Duration, work: impl Future<Output = Result<(), Error>
 pub async fn handle(store: &Store, event: LambdaEvent<Value>) -> Result<(), Diagnostic> {
     let left = event.context.deadline().duration_since(SystemTime::now());
     let time = left.unwrap_or_default().saturating_sub(IN_TIME);
-    let Swept {
-        movies,
-        genres,
-        is_done,
-    } = sweep(store, time).await.map_err(|error| Diagnostic {
+    let swept = if event.payload["only"] == ONLY_ACCOUNTS {
+        sweep_accounts(store, time).await
+    } else {
+        sweep(store, time).await
+    };
+    let swept = swept.map_err(|error| Diagnostic {
         error_type: "SweepFailed".into(),
         error_message: error.log_message(),
     })?;
-    tracing::info!(movies, genres, is_done, "swept");
+    let Swept {
+        movies,
+        genres,
+        accounts,
+        is_done,
+    } = swept;
+    tracing::info!(movies, genres, accounts, is_done, "swept");
     Ok(())
 }

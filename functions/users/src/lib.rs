@@ -13,11 +13,12 @@ use marquee_shared::{
 marquee_shared::operations! {
     AppState;
     "/api/users/" => get: list_users;
-    "/api/users/me/" => get: get_me, patch: update_me;
+    "/api/users/me/" => get: get_me, patch: update_me, delete: delete_me;
     "/api/users/me/password/" => put: change_password;
     "/api/users/me/sessions/" => get: list_sessions, delete: end_other_sessions;
     "/api/users/me/sessions/{session}/" => delete: end_session;
     "/api/users/me/favorites/" => get: list_my_favorites;
+    "/api/users/me/movies/" => get: list_my_movies;
 }
 
 /// Returns the function's router with the layers of every function.

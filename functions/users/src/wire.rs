@@ -84,6 +84,27 @@ impl FromFields for NamesBody {
     }
 }
 
+/// The current password.
+#[derive(Debug, ToSchema)]
+#[schema(as = CurrentPassword, example = json!({"current_password": "in space no one can hear"}))]
+pub(crate) struct CurrentPasswordBody {
+    /// The current password.
+    #[schema(value_type = String, format = Password, min_length = 1)]
+    pub(crate) current_password: Secret,
+}
+
+impl FromFields for CurrentPasswordBody {
+    const FIELDS: &'static [&'static str] = &[CURRENT_PASSWORD];
+
+    fn from_fields(mut fields: Fields) -> Result<Self> {
+        let mut errors = FieldErrors::default();
+        match current_password(&mut fields, &mut errors) {
+            Some(current_password) => Ok(Self { current_password }),
+            None => Err(Error::Invalid(errors)),
+        }
+    }
+}
+
 /// Reads a field that may be left out but is never null.
 fn optional(fields: &mut Fields, name: &'static str, errors: &mut FieldErrors) -> Option<String> {
     match fields.string(name) {

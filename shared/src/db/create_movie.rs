@@ -18,6 +18,7 @@ use crate::{
         movie::{MovieItem, MovieView},
         new_words::READ_FOR_NEW,
         optimistic::{Plan, PlanOutcome, Revision},
+        owned::OwnerChange,
         store::Store,
         transaction::{CommitCheck, Outcome, Transaction},
         vocabulary::vocabulary_words,
@@ -31,6 +32,7 @@ impl Store {
     /// are new are added to the vocabulary before.
     ///
     /// # Errors
+    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) if the owner doesn't exist;
     /// [`Error::Conflict`](crate::Error::Conflict) if another movie has its IMDb id.
     pub async fn create_movie(
         &self,
@@ -83,8 +85,9 @@ impl Store {
         let words = vocabulary_words(fields);
         let read = READ_FOR_NEW.saturating_sub(fields.genres.iter().count());
         // The id that a replay takes leaves a gap. To wait for the kept answer would be a trip more for every other request.
-        let (kept, id, genres, new_words) = tokio::try_join!(
+        let (kept, (), id, genres, new_words) = tokio::try_join!(
             self.kept_answer(request),
+            self.check_user(user),
             self.take_ids(Counter::MovieIds, 1),
             self.genres_of_new(fields),
             self.new_words(&words, read)
@@ -106,6 +109,7 @@ impl Store {
             postings: index::postings(fields, id),
             genres: GenreChanges::of_new(fields, id, genres),
             imdb_id: ImdbIdChange::between(id, None, fields.imdb_id.as_ref()),
+            owner: OwnerChange::between(id, None, Some(user)),
             keeping: Keeping::new(request, now),
         };
         let outcome = self.commit_without_read("create_movie", &mut plan).await?;
@@ -161,6 +165,7 @@ struct CreatePlan<'a> {
     postings: BTreeMap<Key, PostingItem>,
     genres: GenreChanges,
     imdb_id: ImdbIdChange,
+    owner: OwnerChange,
     keeping: Keeping<'a>,
 }
 
@@ -182,6 +187,7 @@ impl Plan for CreatePlan<'_> {
         }
         self.genres.add_to(store, &mut transaction)?;
         self.imdb_id.add_to(store, &mut transaction)?;
+        self.owner.add_to(store, &mut transaction)?;
         let answer = NewAnswer {
             movie: self.movie.id,
             favorite: self.favorite_of.is_some(),
@@ -239,12 +245,14 @@ mod tests {
             postings: index::postings(&fields, id),
             genres: GenreChanges::of_new(&fields, id, std::collections::HashMap::new()),
             imdb_id: ImdbIdChange::between(id, None, fields.imdb_id.as_ref()),
+            owner: OwnerChange::between(id, None, Some(user)),
             keeping: Keeping::new(Some(&request), now),
         };
         assert_eq!(plan.postings.len(), MAX_POSTINGS);
         let actions = plan.transaction(&store).unwrap().into_actions();
-        // The movie, the number of movies, the favorite, the genres and their number, the IMDb id, the kept answer.
-        assert_eq!(actions.len(), MAX_POSTINGS + 3 + 10 + 1 + 1);
+        // The movie, the number of movies, the favorite, the genres and their number, the IMDb id, the owner's item, the kept
+        // answer.
+        assert_eq!(actions.len(), MAX_POSTINGS + 3 + 10 + 1 + 1 + 1);
         assert!(actions.len() <= MAX_ACTIONS);
         let kept = actions.last().unwrap().put().unwrap().item();
         let text = |name: &str| kept[name].as_s().map_or(20, String::len);

@@ -14,6 +14,7 @@ use crate::{
         keys,
         movie::{MovieItem, is_version},
         optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
+        owned::OwnerChange,
         store::Store,
         transaction::{CommitCheck, Outcome, Transaction},
     },
@@ -106,6 +107,7 @@ impl Plan for DeletePlan<'_> {
         }
         self.genres.add_to(store, &mut transaction)?;
         self.imdb_id.add_to(store, &mut transaction)?;
+        OwnerChange::between(self.movie.id, self.movie.user, None).add_to(store, &mut transaction)?;
         Ok(transaction)
     }
 

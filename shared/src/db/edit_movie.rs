@@ -16,6 +16,7 @@ use crate::{
         movie::{MovieItem, MovieView, NO_MOVIE, TextsBefore, is_version},
         new_words::READ_FOR_EDIT,
         optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
+        owned::OwnerChange,
         store::Store,
         transaction::{CommitCheck, MAX_ACTIONS, OnConflict, Outcome, Transaction},
         unfinished,
@@ -166,6 +167,7 @@ struct EditPlan<'a> {
     left: Vec<Key>,
     genres: GenreChanges,
     imdb_id: ImdbIdChange,
+    owner: OwnerChange,
     /// The index of the action on the movie.
     movie_action: usize,
     /// The index of the action on the caller's favorite.
@@ -201,6 +203,7 @@ impl<'a> EditPlan<'a> {
             left: Vec::new(),
             genres: GenreChanges::of_edited(&old.fields, &edit.fields, old.id),
             imdb_id: ImdbIdChange::between(old.id, old.fields.imdb_id.as_ref(), edit.fields.imdb_id.as_ref()),
+            owner: OwnerChange::between(old.id, old.user, edit.user),
             movie_action: 0,
             favorite_action: None,
         }
@@ -211,7 +214,8 @@ impl<'a> EditPlan<'a> {
     fn without_room(&self) -> Vec<Key> {
         let movie = 1;
         let favorite = usize::from(self.count_change.is_some());
-        let others = movie + favorite + self.genres.most_actions() + self.imdb_id.actions();
+        let others =
+            movie + favorite + self.genres.most_actions() + self.imdb_id.actions() + self.owner.actions();
         let excess = (others + self.postings.len()).saturating_sub(MAX_ACTIONS);
         if excess == 0 {
             return Vec::new();
@@ -318,6 +322,7 @@ impl Plan for EditPlan<'_> {
         }
         self.genres.add_to(store, &mut transaction)?;
         self.imdb_id.add_to(store, &mut transaction)?;
+        self.owner.add_to(store, &mut transaction)?;
         Ok(transaction)
     }
 

@@ -18,7 +18,7 @@ use crate::{
         transaction::{CommitCheck, OnConflict, Outcome, Transaction},
     },
     domain::{MovieId, UserId},
-    error::Result,
+    error::{Error, Result},
 };
 
 /// A favorite as stored under `FAVORITES#<movie>`, user.
@@ -175,8 +175,17 @@ impl Store {
         request: &KeyedRequest,
     ) -> Result<(Option<MovieView>, Option<KeptAnswer>)> {
         let (movie, favorite) = (keys::movie(id), keys::favorite(id, user));
-        let wanted = vec![movie.clone(), favorite.clone(), request.key().clone()];
+        let caller = keys::user(user);
+        let wanted = vec![
+            movie.clone(),
+            favorite.clone(),
+            caller.clone(),
+            request.key().clone(),
+        ];
         let mut found = self.batch_get(wanted).await?;
+        if !found.contains_key(&caller) {
+            return Err(Error::UNKNOWN_USER);
+        }
         let kept = request.answer_in(found.remove(request.key()), self.clock.now())?;
         let favorite = found.contains_key(&favorite);
         let movie = found.remove(&movie).map(from_item::<MovieItem>).transpose()?;

@@ -416,6 +416,27 @@ pub fn kept_answer(user: UserId, key: &IdempotencyKey) -> Key {
     Key::new(format!("IDEMPOTENCY#{user}#{}", key.digest()), "IDEMPOTENCY")
 }
 
+/// A movie that belongs to a user: `OWNED#<user>`, movie's id.
+#[must_use]
+pub fn owned_movie(user: UserId, movie: MovieId) -> Key {
+    Key::new(owned_movies(user), id_text(movie.get()))
+}
+
+/// The partition of the movies that belong to a user.
+#[must_use]
+pub fn owned_movies(user: UserId) -> String {
+    format!("OWNED#{user}")
+}
+
+/// A deleted account that is still looked after: `LEAVING`, user's id.
+#[must_use]
+pub fn leaving(user: UserId) -> Key {
+    Key::new(LEAVING, id_text(user.get()))
+}
+
+/// The partition of deleted accounts.
+pub const LEAVING: &str = "LEAVING";
+
 /// A bulk import: `IMPORT#<hash of the file>`.
 #[must_use]
 pub fn import(hash: &str) -> Key {

@@ -28,14 +28,18 @@ pub enum Step {
     /// Rewrites the postings of every movie: their texts got the year, `&` became a word, a year and a director got memberships,
     /// words with signs inside got postings of their closed-up forms. Adds the words to the vocabulary.
     RewritePostings,
+    /// Puts the item by which a movie is found among those of its owner.
+    OwnMovies,
 }
 
 /// The steps, from version 1 on.
-pub const STEPS: [Step; 2] = [
+pub const STEPS: [Step; 3] = [
     // The first version, which didn't record itself, had eight shards.
     Step::GatherLikes,
     // The second version had no vocabulary and no filters by year and director.
     Step::RewritePostings,
+    // The third version had no list of a user's movies.
+    Step::OwnMovies,
 ];
 
 /// The version of the layout that this program reads and writes.
@@ -60,6 +64,8 @@ pub struct Changed {
     pub moved: u64,
     /// How many movies got new postings.
     pub rewritten: u64,
+    /// How many movies with an owner got an item by which they are listed.
+    pub owned: u64,
 }
 
 impl Store {
@@ -80,7 +86,9 @@ impl Store {
         for step in steps_from(version) {
             let needs_it = match step {
                 Step::GatherLikes => self.has_likes_in(LIKES_SHARDS..MAX_LIKES_SHARDS).await?,
-                Step::RewritePostings => self.read_counters([Counter::Movies]).await? != [0],
+                Step::RewritePostings | Step::OwnMovies => {
+                    self.read_counters([Counter::Movies]).await? != [0]
+                }
             };
             if needs_it {
                 return Ok(true);
@@ -98,6 +106,7 @@ impl Store {
                 Step::RewritePostings => {
                     changed.rewritten += self.rewrite_postings(Examined::Old, progress).await?;
                 }
+                Step::OwnMovies => changed.owned += self.own_movies(progress).await?,
             }
         }
         self.record_layout().await?;

@@ -52,6 +52,7 @@
 //! | [`newest_change`] | changes of this list |
 //! | [`genre`] | genres, their counts and their newest movies |
 //! | [`imdb_id`] | the movie of each IMDb id |
+//! | [`owned`] | the movies of each user |
 //! | [`words`] | a movie's words, and which words of a search match them |
 //! | [`encoded_words`] | all words of a movie as one text, in which a search looks for its terms |
 //! | `vocabulary::pieces` | the pieces of a word, and its entries in the vocabulary |
@@ -68,6 +69,7 @@
 //! | `rewrite::plan` | the transactions that rewrite a movie |
 //! | `rewrite::genres` | the names and counts of genres after a rewriting |
 //! | [`rewrite`] | rewriting the postings of a table of an earlier layout |
+//! | `own_movies` | the items of movies with owners in a table of an earlier layout |
 //! | [`layout`] | the version of a table's layout, and the steps from each to the next |
 //! | [`posting`] | reading postings |
 //! | [`search::plan`] | the budget of a search, and the size of its rounds |
@@ -97,6 +99,7 @@
 //! | [`refill`] | filling the lists of newest movies that ran out |
 //! | [`favorite`] | favorites |
 //! | `sweep` | removing the favorites of deleted movies |
+//! | [`leaving`] | deleting accounts |
 //! | `create_movie` | adding a movie |
 //! | [`edit_movie`] | editing a movie |
 //! | `delete_movie` | deleting a movie |
@@ -131,6 +134,7 @@ pub mod keys;
 pub mod known_words;
 mod last_id;
 pub mod layout;
+pub mod leaving;
 pub mod likes;
 mod likes_index;
 pub mod movie;
@@ -141,6 +145,8 @@ pub mod newest;
 pub mod newest_change;
 mod optimistic;
 pub mod outbox;
+mod own_movies;
+pub mod owned;
 pub mod page;
 pub mod password_change;
 pub mod password_reset;

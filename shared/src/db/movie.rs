@@ -201,7 +201,10 @@ pub struct MovieView {
 }
 
 impl Store {
-    /// AP-01, AP-14: a movie, with the caller's favorite in the same batch. One call; 1 unit, or 2 with a caller.
+    /// AP-01, AP-14: a movie, with the caller's favorite and the caller in the same batch. One call; 1 unit, or 3 with a caller.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] if the caller's account was deleted.
     pub async fn get_movie(&self, id: MovieId, caller: Option<UserId>) -> Result<Option<MovieView>> {
         let Some(caller) = caller else {
             let movie = self.get(&keys::movie(id)).await?;
@@ -211,7 +214,15 @@ impl Store {
                 favorite: false,
             }));
         };
-        Ok(self.get_movies(&[id], Some(caller)).await?.pop())
+        let (movie, favorite, user) = (keys::movie(id), keys::favorite(id, caller), keys::user(caller));
+        let wanted = vec![movie.clone(), favorite.clone(), user.clone()];
+        let mut found = self.batch_get(wanted).await?;
+        if !found.contains_key(&user) {
+            return Err(Error::UNKNOWN_USER);
+        }
+        let favorite = found.contains_key(&favorite);
+        let movie = found.remove(&movie).map(from_item::<MovieItem>).transpose()?;
+        Ok(movie.map(|movie| MovieView { movie, favorite }))
     }
 
     /// AP-14: movies by id, in the given order, with the caller's favorites in the same batch. Ids without a movie are left

@@ -172,7 +172,7 @@ struct LoginsPlan {
 }
 
 /// The folded names of a user's logins. One that is both is a username.
-fn logins(user: &UserItem) -> BTreeMap<String, LoginKind> {
+pub(crate) fn logins(user: &UserItem) -> BTreeMap<String, LoginKind> {
     let mut logins = BTreeMap::from([(fold_name(&user.email), LoginKind::Email)]);
     logins.insert(fold_name(&user.username), LoginKind::Username);
     logins

@@ -17,6 +17,7 @@ use aws_sdk_dynamodb::{
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use futures_util::future::join_all;
+use tokio::sync::Notify;
 
 use crate::{
     clock::Clock,
@@ -50,6 +51,8 @@ pub struct Store {
     pub(crate) last_movie: LastId,
     /// The words that this process has seen in the vocabulary.
     pub(crate) known_words: KnownWords,
+    /// Is told when this process has deleted an account, of which something may be left to remove.
+    pub leaving: Arc<Notify>,
 }
 
 /// What one Query or Scan read.
@@ -81,6 +84,7 @@ impl Store {
             likes_shards: LikesShards::default(),
             last_movie: LastId::default(),
             known_words: KnownWords::default(),
+            leaving: Arc::default(),
         }
     }
 

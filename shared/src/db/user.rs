@@ -194,6 +194,33 @@ impl Store {
         item.map(from_item).transpose()
     }
 
+    /// AP-23: does `work` for a caller, and checks at the same time that the caller's account exists. 1 call, 1 unit more; no
+    /// trip more, and nothing for nobody.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] if the account was deleted, whatever became of `work`; any error of `work`.
+    pub async fn for_caller<T>(
+        &self,
+        caller: Option<UserId>,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let Some(caller) = caller else {
+            return work.await;
+        };
+        let (exists, done) = tokio::join!(self.check_user(caller), work);
+        exists?;
+        done
+    }
+
+    /// AP-23: checks that a caller's account exists. 1 call, 1 unit.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] if it was deleted.
+    pub(crate) async fn check_user(&self, caller: UserId) -> Result<()> {
+        let found = self.get(&keys::user(caller)).await?;
+        found.map(drop).ok_or(Error::UNKNOWN_USER)
+    }
+
     /// AP-26: gives a role to the user with this username or email. `None` if there is no such user.
     pub async fn promote(&self, username: &str, role: Role) -> Result<Option<UserItem>> {
         let Some(login) = self.find_login(&fold_name(username.trim())).await? else {

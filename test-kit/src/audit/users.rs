@@ -55,7 +55,7 @@ impl Items {
         }
         for (key, session) in &self.sessions {
             let user = UserId::try_from(number(session, "user")).ok();
-            if !user.is_some_and(|user| self.users.contains_key(&user)) {
+            if !user.is_some_and(|user| self.may_have(user)) {
                 found.push(format!("the user of the session {key:?} does not exist"));
             }
             let id = SessionId::parse(&key.sk);

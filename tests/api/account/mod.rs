@@ -1,5 +1,6 @@
 //! What a user does with their own account: sessions, the password, the names.
 
+mod deletion;
 mod names;
 mod password;
 mod sessions;

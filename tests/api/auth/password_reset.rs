@@ -5,7 +5,14 @@ use std::collections::BTreeSet;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::join_all;
 use marquee::mail::Mails;
-use marquee_shared::db::item::Attributes as _;
+use marquee_shared::{
+    auth::{password, reset::ResetToken},
+    db::{
+        item::Attributes as _,
+        password_change::{NewPassword, PasswordChange},
+    },
+    domain::{Password, UserId},
+};
 use serde_json::{Value, json};
 
 use super::{login, post, refresh, register, text};
@@ -143,6 +150,43 @@ async fn of_thirty_who_use_one_token_at_once_one_sets_the_password() {
     login(&app, &user.username, winners[0]).await.is(200);
     user.login().await.is(401);
     audit(&app.running.state.store).await;
+}
+
+/// The transaction that sets the password checks the token again: between the first check and the transaction, it may have been
+/// replaced, used or have become too old.
+#[tokio::test]
+async fn the_transaction_itself_refuses_a_token_that_is_no_longer_good() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let store = &app.running.state.store;
+    let user = store
+        .get_user(UserId::try_from(member.id).unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    let hash = password::hash(Password::parse(NEW.into()).unwrap())
+        .await
+        .unwrap();
+    let set = async |token: &ResetToken| {
+        let new = NewPassword {
+            hash: &hash,
+            known: None,
+            email: None,
+            keep: None,
+            also: vec![store.use_reset_token(token).unwrap()],
+        };
+        store.set_password(user.id, &new).await.unwrap()
+    };
+    let replaced = store.make_reset_token(&user, 60).await.unwrap();
+    let old = store.make_reset_token(&user, 60).await.unwrap();
+    assert_eq!(set(&replaced).await, PasswordChange::Refused);
+    app.clock.advance(60);
+    assert_eq!(set(&old).await, PasswordChange::Refused);
+    member.login().await.is(200);
+    let good = store.make_reset_token(&user, 60).await.unwrap();
+    assert_eq!(set(&good).await, PasswordChange::Made);
+    assert_eq!(set(&good).await, PasswordChange::Refused);
+    audit(store).await;
 }
 
 #[tokio::test]

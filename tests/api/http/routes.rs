@@ -8,7 +8,7 @@ use crate::api::without_request_id;
 use crate::support::TestApp;
 
 /// Every path with its allowed methods. `1` is the id of a movie.
-const PATHS: [(&str, &[&str]); 21] = [
+const PATHS: [(&str, &[&str]); 22] = [
     ("/api/auth/register", &["POST"]),
     ("/api/auth/login", &["POST"]),
     ("/api/auth/refresh", &["POST"]),
@@ -23,7 +23,8 @@ const PATHS: [(&str, &[&str]); 21] = [
     ("/api/movies/most-liked", &["GET", "HEAD"]),
     ("/api/movies/newest", &["GET", "HEAD"]),
     ("/api/users", &["GET", "HEAD"]),
-    ("/api/users/me", &["GET", "HEAD", "PATCH"]),
+    ("/api/users/me", &["DELETE", "GET", "HEAD", "PATCH"]),
+    ("/api/users/me/movies", &["GET", "HEAD"]),
     ("/api/users/me/password", &["PUT"]),
     ("/api/users/me/sessions", &["DELETE", "GET", "HEAD"]),
     (
@@ -51,6 +52,7 @@ fn query(method: &str, path: &str) -> &'static str {
             | "/api/movies/newest"
             | "/api/users"
             | "/api/users/me/favorites"
+            | "/api/users/me/movies"
             | "/api/users/me/sessions",
         ) => "?limit=1",
         _ => "",

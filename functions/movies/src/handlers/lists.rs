@@ -72,14 +72,17 @@ pub(crate) async fn search_movies(
         errors.add("q", format!("Must be at most {MAX_Q_CHARS} characters."));
     }
     let scope = format!("search {q}");
+    let caller = caller.map(|caller| caller.id);
     let page = PageQuery::read_with(&state, params, DEFAULT_LIMIT, scope, errors).await?;
     let found = match SearchQuery::parse(&q) {
-        None => SearchPage::default(),
+        None => {
+            let nothing = async { Ok(SearchPage::default()) };
+            state.store.for_caller(caller, nothing).await?
+        }
         Some(query) => {
-            state
-                .store
-                .search_movies(&query, &page.window, page.limit, caller.map(|c| c.id))
-                .await?
+            let store = &state.store;
+            let search = store.search_movies(&query, &page.window, page.limit, caller);
+            store.for_caller(caller, Box::pin(search)).await?
         }
     };
     let slice = MovieBody::slice(found.slice);
@@ -108,10 +111,9 @@ pub(crate) async fn list_categories(
     params: Params,
 ) -> Result<Collection<Box<RawValue>>> {
     let page = PageQuery::read(&state, params, PageLimit::MAX, "categories".into()).await?;
-    let Counted { count, slice } = state
-        .store
-        .list_categories(&page.window, page.limit, newest::SHOWN, caller.map(|c| c.id))
-        .await?;
+    let (store, caller) = (&state.store, caller.map(|caller| caller.id));
+    let list = store.list_categories(&page.window, page.limit, newest::SHOWN, caller);
+    let Counted { count, slice } = store.for_caller(caller, Box::pin(list)).await?;
     let slice = page.within_answer(slice, Category::position, CategoryBody::from)?;
     page.collection(&state, Some(count), slice).await
 }
@@ -138,7 +140,9 @@ pub(crate) async fn list_most_liked_movies(
     params: Params,
 ) -> Result<Json<MovieList>> {
     let limit = limit(params, PageLimit::of::<10>())?;
-    let views = state.store.most_liked_movies(limit, caller.map(|c| c.id)).await?;
+    let (store, caller) = (&state.store, caller.map(|caller| caller.id));
+    let list = store.most_liked_movies(limit, caller);
+    let views = store.for_caller(caller, list).await?;
     Ok(Json(views.into()))
 }
 
@@ -162,7 +166,9 @@ pub(crate) async fn list_newest_movies(
     params: Params,
 ) -> Result<Json<MovieList>> {
     let limit = limit(params, PageLimit::of::<5>())?;
-    let views = state.store.newest_movies(limit, caller.map(|c| c.id)).await?;
+    let (store, caller) = (&state.store, caller.map(|caller| caller.id));
+    let list = store.newest_movies(limit, caller);
+    let views = store.for_caller(caller, list).await?;
     Ok(Json(views.into()))
 }
 

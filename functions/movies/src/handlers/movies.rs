@@ -72,10 +72,9 @@ pub(crate) async fn list_movies(
     let scope = format!("movies ordering={ordering}{}", filters.scope());
     let page = PageQuery::read_with(&state, params, DEFAULT_LIMIT, scope, errors).await?;
     let caller = caller.map(|caller| caller.id);
-    let Listed { count, slice } = state
-        .store
-        .list_filtered(&filters, order, &page.window, page.limit, caller)
-        .await?;
+    let store = &state.store;
+    let list = store.list_filtered(&filters, order, &page.window, page.limit, caller);
+    let Listed { count, slice } = store.for_caller(caller, Box::pin(list)).await?;
     let slice = MovieBody::slice(slice);
     page.collection(&state, count, slice).await
 }
@@ -322,8 +321,8 @@ async fn owner_of_new(state: &AppState, caller: &Caller, named: Option<UserId>) 
     };
     let (caller_item, named_item) =
         tokio::try_join!(state.store.get_user(caller.id), state.store.get_user(named))?;
-    let role = caller_item.map(|user| user.role).unwrap_or_default();
-    may_name(role, named, caller.id)?;
+    let caller_item = caller_item.ok_or(Error::UNKNOWN_USER)?;
+    may_name(caller_item.role, named, caller.id)?;
     named_item.map(|user| user.id).ok_or_else(no_user)
 }
 

@@ -10,6 +10,7 @@ use marquee_shared::{
         password::{self, Verdict},
     },
     db::{
+        leaving::AccountDeletion,
         names_change::NewNames,
         password_change::{NewPassword, PasswordChange},
         retry::within,
@@ -21,7 +22,7 @@ use marquee_shared::{
     telemetry,
 };
 
-use crate::wire::{NamesBody, PasswordBody};
+use crate::wire::{CurrentPasswordBody, NamesBody, PasswordBody};
 
 /// The field with the current password.
 pub(crate) const CURRENT_PASSWORD: &str = "current_password";
@@ -135,6 +136,43 @@ pub(crate) async fn update_me(
     let user = changed?.ok_or(Error::invalid(CURRENT_PASSWORD, NOT_THE_PASSWORD))?;
     tracing::info!(event = "names_changed", user = caller.id.get());
     Ok(Json(UserBody::own(&user)))
+}
+
+/// Delete the current user
+///
+/// The caller's sessions end, and both names are free again at once. All access tokens of the caller are `401` from then on. The
+/// caller's favorites go, and the counts of the movies follow within a minute. The caller's movies stay, with `user` null. Wrong
+/// current passwords are counted for the caller alone, as for a change of the password.
+#[utoipa::path(
+    delete,
+    path = "/api/users/me/",
+    tag = "users",
+    request_body = CurrentPasswordBody,
+    responses(
+        (status = 204, description = "The account has been deleted."),
+        BadRequest, Unauthenticated, TooLarge, UnsupportedMediaType, TooManyRequests, Unavailable
+    ),
+    security(("bearer" = []))
+)]
+pub(crate) async fn delete_me(
+    State(state): State<AppState>,
+    caller: Caller,
+    Form(body): Form<CurrentPasswordBody>,
+) -> Result<StatusCode> {
+    let Checked { user, errors } = check_password(&state, caller.id, &body.current_password).await?;
+    errors.check()?;
+    let (deleted, ()) = tokio::join!(
+        state.store.delete_user(caller.id, Some(user.password_version)),
+        forget_attempts(&state, caller.id)
+    );
+    match deleted? {
+        AccountDeletion::Made => {}
+        AccountDeletion::NoUser => return Err(Error::UNKNOWN_USER),
+        // Another request has changed the password meanwhile.
+        AccountDeletion::Outdated => return Err(Error::invalid(CURRENT_PASSWORD, NOT_THE_PASSWORD)),
+    }
+    tracing::info!(event = "account_deleted", user = caller.id.get());
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// A user whose password was checked.

@@ -93,10 +93,35 @@ pub(crate) async fn list_my_favorites(
 ) -> Result<Collection<MovieBody>> {
     let scope = format!("favorites {}", caller.id);
     let page = PageQuery::read(&state, params, DEFAULT_LIMIT, scope).await?;
-    let slice = state
-        .store
-        .list_favorites(caller.id, &page.window, page.limit)
-        .await?;
-    let slice = MovieBody::slice(slice);
+    let store = &state.store;
+    let list = store.list_favorites(caller.id, &page.window, page.limit);
+    let slice = MovieBody::slice(store.for_caller(Some(caller.id), list).await?);
+    page.collection(&state, None, slice).await
+}
+
+/// List the current user's movies
+///
+/// Returns the movies that belong to the caller. The movie that was added last comes first.
+#[utoipa::path(
+    get,
+    path = "/api/users/me/movies/",
+    tag = "users",
+    params(PageParams),
+    responses(
+        (status = 200, description = "A page of movies. `count` is null.", body = Collection<MovieBody>),
+        BadRequest, Unauthenticated, Unavailable
+    ),
+    security(("bearer" = []))
+)]
+pub(crate) async fn list_my_movies(
+    State(state): State<AppState>,
+    caller: Caller,
+    params: Params,
+) -> Result<Collection<MovieBody>> {
+    let scope = format!("movies of {}", caller.id);
+    let page = PageQuery::read(&state, params, DEFAULT_LIMIT, scope).await?;
+    let store = &state.store;
+    let list = store.list_movies_of(caller.id, &page.window, page.limit);
+    let slice = MovieBody::slice(store.for_caller(Some(caller.id), list).await?);
     page.collection(&state, None, slice).await
 }
