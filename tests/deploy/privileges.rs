@@ -68,7 +68,6 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         sign_in_and_out(&app, data.path()).await;
         own_account(&app).await;
         reset_passwords(&app).await;
-        delete_account(&app).await;
         let (owner, admin) = (app.member().await, app.admin().await);
         let movies = add_movies(&owner, &admin).await;
         browse(&app, &owner).await;
@@ -86,6 +85,7 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         delete(&app, &owner, &movies).await;
         let swept = marquee_sweep::sweep(&app.running.functions.sweep.state.store, AMPLE_TIME).await;
         assert!(swept.unwrap().is_done);
+        delete_account(&app).await;
         // The first function that needs the cursor key creates it: `movies` above, `users` here.
         let other = TestApp::new().await;
         other.member().await;

@@ -152,7 +152,7 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
         ("is in the shard", keys::movie(id), set("liked", text("LIKES#2"))),
         ("is in the shard", keys::movie(id), set("liked", text("LIKES#x"))),
         ("is in the shard", keys::movie(id), without("liked")),
-        ("layout is 4", keys::layout(), set("version", number(4))),
+        ("layout is 5", keys::layout(), set("version", number(5))),
         (
             "has the date keys",
             keys::movie(id),
@@ -320,6 +320,21 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
             "under another user's key",
             Key::new(keys::sessions(user), "x"),
             inserted(&[("user", number(user))]),
+        ),
+        (
+            "is not among those of its owner",
+            keys::owned_movie(user, id),
+            removed(),
+        ),
+        (
+            "is among those of user",
+            keys::owned_movie(nobody, id),
+            inserted(&[]),
+        ),
+        (
+            "is looked after as deleted",
+            keys::leaving(user),
+            inserted(&[("left", number(1))]),
         ),
         (
             "a login of another password version",

@@ -301,7 +301,8 @@ async fn a_command_on_aws_refuses_a_table_whose_postings_are_old() {
     assert_eq!(store.layout().await.unwrap(), Layout::Version(2));
     let report = upgrade::run(&store, None).await.unwrap();
     let expected = format!(
-        "the table has layout {LAYOUT}; moved 0 movies to another shard; rewrote the postings of {} movies",
+        "the table has layout {LAYOUT}; moved 0 movies to another shard; rewrote the postings of {0} movies; listed {0} movies \
+         of their owners",
         MOVIES.len()
     );
     assert_eq!(report.to_string(), expected);

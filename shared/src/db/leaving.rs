@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use crate::{
     clock::Instant,
@@ -86,7 +87,8 @@ impl Store {
             }
             // The names or the password have changed.
         }
-        self.leaving.notify_one();
+        // Also if the client doesn't wait for the answer.
+        let _then = NotifyAtEnd(&self.leaving);
         // The account is deleted, even if this fails. Boxed, because the future is large.
         let removing = Box::pin(self.remove_all_of(user));
         let removed = tokio::time::timeout(TIME_OF_DELETION, within(TIME_OF_DELETION, removing));
@@ -245,6 +247,15 @@ impl Store {
             ],
             marker,
         })
+    }
+}
+
+/// Notifies when it is dropped.
+struct NotifyAtEnd<'a>(&'a Notify);
+
+impl Drop for NotifyAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 
