@@ -410,8 +410,11 @@ pub fn quoted(text: &str) -> impl Iterator<Item = &str> {
 /// The page lists the template's parameters with their defaults, its outputs and its alarms.
 #[test]
 fn the_page_on_deploying_names_every_parameter_output_and_alarm_and_no_other() {
-    let template =
-        marquee::template::resolve(marquee::server::TEMPLATE, &[("DomainName", "a.example")]).unwrap();
+    let template = marquee::template::resolve(
+        marquee::server::TEMPLATE,
+        &[("DomainName", "a.example"), ("MailFrom", "a@b.co")],
+    )
+    .unwrap();
     let template = serde_json::to_value(template).unwrap();
     let keys = |section: &str| -> BTreeSet<&str> {
         let entries = template[section].as_object().unwrap();

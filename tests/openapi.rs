@@ -113,7 +113,7 @@ fn every_body_is_declared_as_json_alone_and_names_the_forms() {
         .map(|(_, _, operation)| operation["requestBody"].clone())
         .filter(|body| !body.is_null())
         .collect();
-    assert_eq!(bodies.len(), 10);
+    assert_eq!(bodies.len(), 12);
     for body in bodies {
         let media: Vec<&String> = body["content"].as_object().unwrap().keys().collect();
         assert_eq!(media, ["application/json"]);
@@ -124,16 +124,29 @@ fn every_body_is_declared_as_json_alone_and_names_the_forms() {
     }
 }
 
-/// Every answer with a movie has the movie's version, and no other answer has one.
+/// Every answer with a movie and every answer to a `GET` has a tag, and no other answer has one. Every page has links.
 #[test]
-fn every_movie_is_described_with_its_entity_tag() {
+fn every_movie_and_every_read_is_described_with_its_entity_tag_and_every_page_with_its_links() {
+    let document = document();
     for (method, path, operation) in operations() {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let takes_tags = parameters
+            .iter()
+            .any(|parameter| parameter["name"] == "if-none-match" && parameter["in"] == "header");
+        assert_eq!(takes_tags, method == "GET", "{method} {path}");
         for (status, response) in operation["responses"].as_object().unwrap() {
             let schema = &response["content"]["application/json"]["schema"]["$ref"];
             let is_movie = schema == "#/components/schemas/Movie";
-            let has_tag = !response["headers"]["etag"].is_null();
-            assert_eq!(is_movie, has_tag, "{method} {path} {status}");
+            let is_read = method == "GET" && status == "200";
+            let has = |name: &str| !response["headers"][name].is_null();
+            assert_eq!(is_movie || is_read, has("etag"), "{method} {path} {status}");
+            let schema = schema.as_str().unwrap_or("#").trim_start_matches('#');
+            let schema = document.pointer(schema).unwrap_or(&Value::Null);
+            let is_page = schema["properties"]["next"].is_object();
+            assert_eq!(is_page, has("link"), "{method} {path} {status}");
         }
+        let is_conditional = operation["responses"]["304"].is_object();
+        assert_eq!(is_conditional, method == "GET", "{method} {path}");
     }
 }
 
@@ -143,8 +156,8 @@ fn operation_ids_are_there_and_differ() {
         .iter()
         .map(|(_, _, o)| o["operationId"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(ids.len(), 30, "{ids:?}");
+    assert_eq!(ids.len(), 32, "{ids:?}");
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), 30, "{ids:?}");
+    assert_eq!(ids.len(), 32, "{ids:?}");
 }

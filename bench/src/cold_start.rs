@@ -3,7 +3,8 @@
 
 use std::{collections::BTreeMap, error::Error, fmt::Write as _, path::Path, time::Duration};
 
-use marquee_shared::{auth::SecretTexts, config::Config};
+use marquee_mail::StreamEvent;
+use marquee_shared::{auth::SecretTexts, config::Config, db::keys};
 use serde_json::{Value, json};
 use test_kit::{TestApp, table::TestTable};
 
@@ -70,6 +71,10 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
     let secrets = SecretTexts::generate()?.to_json();
     let environment = |name: &str, aim| {
         let mut all = vec![("TABLE_NAME", Config::default().table)];
+        if name == "mail" {
+            all.push(("MAIL_FROM", "movies@example.com".into()));
+            all.push(("PUBLIC_URL", "https://movies.example".into()));
+        }
         // A bare function trusts the certificate authorities of the system, as programs do by default.
         let trusted = if BARE.contains(&name) {
             &terminator.system
@@ -119,6 +124,8 @@ fn subjects(token: &str) -> Vec<Subject> {
     let bearer = format!("Bearer {token}");
     let subject = |name, event, reads| Subject { name, event, reads };
     let get = |path| event_of("GET", path, &[]);
+    // A record of a mail that was sent before.
+    let sent_mail = StreamEvent::of([keys::mail(0, 0, "")]);
     vec![
         subject("hello", get("/"), false),
         subject("hello-table", get("/"), true),
@@ -130,6 +137,7 @@ fn subjects(token: &str) -> Vec<Subject> {
             true,
         ),
         subject("auth", get("/.well-known/jwks.json"), true),
+        subject("mail", serde_json::to_value(sent_mail).unwrap_or_default(), true),
         subject("sweep", json!({}), true),
     ]
 }
@@ -163,9 +171,10 @@ async fn start(
     let mut time = function.first_poll().await?;
     if let Some(event) = event {
         let answer = function.invoke(event).await?;
-        // The sweep answers `null`.
+        // The sweep answers `null`, and mail answers which records failed.
         let status = &answer.body["statusCode"];
-        if !answer.body.is_null() && status != 200 {
+        let is_done = answer.body.is_null() || answer.body["batchItemFailures"] == json!([]);
+        if !is_done && status != 200 {
             return Err(format!("{:#}", answer.body).into());
         }
         time = function.since_start(answer.came);

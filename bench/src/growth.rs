@@ -74,7 +74,7 @@ signed-in request costs one more read unit for each movie shown. Every cell is c
 which is that of `test-kit/src/budgets.rs`.
 
 The cost at the largest size is compared with the cost at the smallest size whose answer is as full, because 100 movies
-don't fill every page. The benchmark fails if they differ by more than a tenth. A search reads on while there is more to
+don't fill every page. The benchmark fails if it is more by more than a tenth. A search reads on while there is more to
 read, so it is compared with the size before the largest, and may cost one unit more, because words are longer in a larger
 catalog. Searches that few movies match read up to their budget wherever there is enough to read, what a second try reads
 depends on the words that a catalog has, and what a list with filters reads on how much there is to read; these are compared
@@ -268,10 +268,12 @@ impl Row {
                     return Err("not measured".into());
                 };
                 let slack = f64::from(u8::from(self.name.starts_with(READS_ON)));
-                if differ(one, last, slack) {
-                    return Err(format!("differs from that at {}", grouped(sizes[base])));
+                let at = grouped(sizes[base]);
+                match () {
+                    () if is_more(last, one, slack) => Err(format!("more than at {at}")),
+                    () if is_more(one, last, slack) => Ok(format!("less than at {at}")),
+                    () => Ok(format!("same as at {at}")),
                 }
-                Ok(format!("same as at {}", grouped(sizes[base])))
             }
         }
     }
@@ -319,13 +321,10 @@ fn report(sizes: &[u64], rows: &[Row], text: &mut String) -> Vec<String> {
     wrong
 }
 
-/// Whether the trips differ, or the units differ by more than the tolerance and by more than `slack`.
-fn differ(one: &Cost, other: &Cost, slack: f64) -> bool {
-    let units = |one: f64, other: f64| {
-        let (less, more) = (one.min(other), one.max(other));
-        more > (1.0 + TOLERANCE) * less && more > less + slack
-    };
-    one.trips != other.trips || units(one.reads, other.reads) || units(one.writes, other.writes)
+/// Whether a cost has more trips than another, or units that are more by more than the tolerance and by more than `slack`.
+fn is_more(cost: &Cost, than: &Cost, slack: f64) -> bool {
+    let units = |units: f64, than: f64| units > (1.0 + TOLERANCE) * than && units > than + slack;
+    cost.trips > than.trips || units(cost.reads, than.reads) || units(cost.writes, than.writes)
 }
 
 /// Returns a number with separators between its thousands.
@@ -385,8 +384,20 @@ mod tests {
                     (last.0, last.1, last.2, 20),
                 ],
             );
-            assert_eq!(grows.verdict(&SIZES).unwrap_err(), "differs from that at 100");
+            assert_eq!(grows.verdict(&SIZES).unwrap_err(), "more than at 100");
         }
+        for last in [(1, 10.0, 7.0), (2, 8.0, 7.0), (2, 10.0, 6.0)] {
+            let last = (last.0, last.1, last.2, 20);
+            let shrinks = row("x", AMPLE, &[(2, 10.0, 7.0, 20), (9, 99.0, 99.0, 20), last]);
+            assert_eq!(shrinks.verdict(&SIZES).unwrap(), "less than at 100");
+        }
+        // Fewer units don't make up for another trip.
+        let slower = row(
+            "x",
+            AMPLE,
+            &[(2, 10.0, 7.0, 20), (2, 10.0, 7.0, 20), (3, 5.0, 7.0, 20)],
+        );
+        assert!(slower.verdict(&SIZES).is_err());
         let same = row(
             "x",
             AMPLE,

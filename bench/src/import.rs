@@ -79,7 +79,7 @@ const FLAT: f64 = 1.25;
 
 /// The text above the table, and the table's head.
 const HEADING: &str = "\
-The bulk path writes into a file through the embedded engine's own calls, and each commit waits for the disk. Over HTTP, the
+The bulk path writes into a file through the embedded engine's own calls, and each batch waits for the disk. Over HTTP, the
 import sends BatchWriteItem, as on AWS, to an engine in another process that doesn't wait for the disk. Each import runs in a
 process of its own, whose memory is shown.
 

@@ -17,9 +17,9 @@ pub const BARE: [&str; 2] = ["hello", "hello-table"];
 /// The bare function that makes the calls that its request names.
 pub const CALLS: &str = "hello-calls";
 
-/// The name and the template resource of the function that has no route. The parsed template lists only functions with
+/// The names and the template resources of the functions that have no route. The parsed template lists only functions with
 /// routes.
-const SWEEP: (&str, &str) = ("sweep", "SweepFunction");
+const WITHOUT_ROUTES: [(&str, &str); 2] = [("mail", "MailFunction"), ("sweep", "SweepFunction")];
 
 /// The options on the command line.
 #[derive(Debug, clap::Args)]
@@ -66,7 +66,7 @@ impl Programs {
         let template = Template::parse(TEMPLATE)?;
         let functions = template.functions.iter().map(|function| function.name.clone());
         let mut names: Vec<String> = functions
-            .chain([SWEEP.0.to_owned()])
+            .chain(WITHOUT_ROUTES.map(|(name, _)| name.to_owned()))
             .filter(|name| only.is_empty() || only.contains(name))
             .collect();
         let mut to_build = match choice.bootstraps {
@@ -101,7 +101,7 @@ impl Programs {
         let functions = self.template.functions.iter();
         let function = functions
             .map(|function| (function.name.as_str(), function.resource.as_str()))
-            .chain([SWEEP])
+            .chain(WITHOUT_ROUTES)
             .find(|(own, _)| *own == name);
         let path = match (&self.bootstraps, function) {
             (Some(directory), Some((_, resource))) => directory.join(resource).join("bootstrap"),

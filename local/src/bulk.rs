@@ -6,7 +6,10 @@ use std::{collections::HashMap, sync::Arc};
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use dynoxide::{
     Database, DynoxideError, ImportOptions,
-    actions::transact_write_items::{self as engine, TransactWriteItemsRequest},
+    actions::{
+        import_items,
+        transact_write_items::{self as engine, TransactWriteItemsRequest},
+    },
 };
 use marquee_shared::{
     Error, Result,
@@ -17,18 +20,63 @@ use marquee_shared::{
     },
 };
 
+use crate::engine::Unsynced;
+
 /// A table of the embedded engine.
 #[derive(Clone)]
 pub struct Bulk {
     database: Database,
     table: Arc<str>,
+    /// The handle for commits that wait for the disk only in [`Bulk::sync`]. `None` if each commit waits for the disk, or if the
+    /// table is in memory.
+    unsynced: Option<Arc<Unsynced>>,
 }
 
 impl Bulk {
-    /// The table `table` of `database`.
+    /// The table `table` of `database`. Each commit waits for the disk, if the table is in a file.
     #[must_use]
     pub fn new(database: Database, table: Arc<str>) -> Self {
-        Self { database, table }
+        Self {
+            database,
+            table,
+            unsynced: None,
+        }
+    }
+
+    /// The same table through a handle of its own, whose commits wait for the disk only in [`Bulk::sync`]. If the machine fails
+    /// before, the last commits are lost, but none without all that followed it.
+    ///
+    /// # Errors
+    /// Returns an error if the table's file can't be opened.
+    pub async fn without_waiting(&self) -> Result<Self> {
+        let this = self.clone();
+        blocking(move || {
+            let Some(path) = this.database.db_path().map_err(failure)? else {
+                return Ok(this);
+            };
+            let unsynced = Unsynced::open(&path).map_err(failure)?;
+            Ok(Self {
+                unsynced: Some(Arc::new(unsynced)),
+                ..this
+            })
+        })
+        .await
+    }
+
+    /// Waits until the disk has every commit.
+    ///
+    /// # Errors
+    /// Returns an error if the file system fails. What the disk has is then unknown.
+    pub async fn sync(&self) -> Result<()> {
+        let Some(unsynced) = self.unsynced.clone() else {
+            return Ok(());
+        };
+        blocking(move || {
+            unsynced
+                .sync()
+                .map_err(|error| Error::unavailable(format!("the disk: {error}")))
+        })
+        .await
     }
 
     /// Puts all items or none. Each replaces the item with the same key.
@@ -40,7 +88,11 @@ impl Bulk {
         blocking(move || {
             let items = items.into_iter().map(engine_item).collect::<Result<_>>()?;
             let options = ImportOptions::default();
-            let imported = this.database.import_items(&this.table, items, options);
+            let imported = match &this.unsynced {
+                Some(unsynced) => unsynced
+                    .run(async |storage| import_items::execute(storage, &this.table, items, &options).await),
+                None => this.database.import_items(&this.table, items, options),
+            };
             imported.map(|_| ()).map_err(failure)
         })
         .await
@@ -60,7 +112,11 @@ impl Bulk {
                 transact_items: actions,
                 ..TransactWriteItemsRequest::default()
             };
-            match this.database.transact_write_items(request) {
+            let outcome = match &this.unsynced {
+                Some(unsynced) => unsynced.run(async |storage| engine::execute(storage, request).await),
+                None => this.database.transact_write_items(request),
+            };
+            match outcome {
                 Ok(_) => Ok(Outcome::Committed),
                 Err(DynoxideError::TransactionCanceledException(text, reasons)) => {
                     let failed: HashMap<usize, ConditionFailed> = (0..)
@@ -165,6 +221,12 @@ fn engine_item(item: Item) -> Result<dynoxide::Item> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        collections::BTreeSet,
+        fs,
+        path::{Path, PathBuf},
+    };
+
     use marquee_shared::{
         clock::Clock,
         db::{
@@ -174,6 +236,7 @@ mod tests {
             item::{number, text},
             keys,
         },
+        domain::UserId,
     };
 
     use super::*;
@@ -184,7 +247,11 @@ mod tests {
     };
 
     async fn table() -> (Engine, Store, Bulk) {
-        let engine = Engine::start(&Storage::Memory).unwrap();
+        table_in(&Storage::Memory).await
+    }
+
+    async fn table_in(storage: &Storage) -> (Engine, Store, Bulk) {
+        let engine = Engine::start(storage).unwrap();
         let client = engine.client();
         let template = Template::parse(TEMPLATE).unwrap();
         template.table.create(&client, "movies").await.unwrap();
@@ -210,6 +277,59 @@ mod tests {
         assert_eq!(store.read_counters([Counter::Movies]).await.unwrap(), [3]);
         let item = store.get(&keys::genre("drama")).await.unwrap().unwrap();
         assert_eq!(item["name"], text("Drama"));
+    }
+
+    /// Guarantee 43. What a power failure can leave of commits that don't wait for the disk: the start of the log.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_commits_that_do_not_wait_for_the_disk_the_first_ones_are_left() {
+        const COMMITS: u64 = 12;
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("table");
+        let log = |file: &Path| PathBuf::from(format!("{}-wal", file.display()));
+        let (_engine, store, bulk) = table_in(&Storage::File(file.clone())).await;
+        let bulk = bulk.without_waiting().await.unwrap();
+        let before = fs::metadata(log(&file)).unwrap().len();
+        for n in 0..COMMITS {
+            if n % 2 == 0 {
+                let mut item = keys::user(UserId::try_from(n + 1).unwrap()).attributes();
+                item.insert("n".into(), number(n));
+                bulk.put(vec![item]).await.unwrap();
+            } else {
+                let mut transaction = Transaction::default();
+                let put = store.on(keys::user(UserId::try_from(n + 1).unwrap()));
+                transaction.add(
+                    put.put(&HashMap::from([("n", n)]), Condition::not_exists())
+                        .unwrap(),
+                );
+                let outcome = bulk.transact(transaction).await.unwrap();
+                assert!(matches!(outcome, Outcome::Committed));
+            }
+        }
+        bulk.sync().await.unwrap();
+        let whole = fs::read(log(&file)).unwrap();
+        let mut counts = BTreeSet::new();
+        for part in 0..=40 {
+            let directory = tempfile::tempdir().unwrap();
+            let copy = directory.path().join("table");
+            fs::copy(&file, &copy).unwrap();
+            let from = usize::try_from(before).unwrap();
+            let end = from + (whole.len() - from) * part / 40;
+            fs::write(log(&copy), &whole[..end]).unwrap();
+            let engine = Engine::start(&Storage::File(copy)).unwrap();
+            let store = Store::new(engine.client(), "movies", Clock::default());
+            let mut there = Vec::new();
+            for n in 0..COMMITS {
+                let item = store.get(&keys::user(UserId::try_from(n + 1).unwrap())).await;
+                there.extend(item.unwrap().map(|_| n));
+            }
+            assert!(there.iter().copied().eq(0..there.len() as u64), "{there:?}");
+            counts.insert(there.len());
+            engine.shutdown().await.unwrap();
+        }
+        assert!(
+            counts.len() > 3 && counts.contains(&0) && counts.contains(&12),
+            "{counts:?}"
+        );
     }
 
     #[tokio::test]

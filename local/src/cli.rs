@@ -22,6 +22,7 @@ use tracing::level_filters::LevelFilter;
 use crate::{
     engine::Engine,
     import::{DateOrder, Field, ImportError, Importer, Options as Import, Source},
+    mail::Mails,
     server::{self, Catalog, Options, Place},
     start_error::{StartError, TablePlace, warning_of},
     upgrade::{self, Older},
@@ -117,6 +118,17 @@ enum Command {
         #[command(flatten)]
         table: OperatorTable,
     },
+    /// Print a one-time token with which a user can choose a new password.
+    ///
+    /// The token is good for 30 minutes, or for RESET_TOKEN_SECONDS. The user enters it on the page /reset-password, or sends
+    /// it to POST /api/auth/password-reset/confirm/. It ends earlier tokens of the user. Nothing else changes until it is
+    /// used.
+    ResetPassword {
+        /// Name or email of the user.
+        username: String,
+        #[command(flatten)]
+        table: OperatorTable,
+    },
     /// Import movies from a CSV or JSON Lines file.
     ///
     /// CSV has a header and is separated by commas, semicolons or tabs, in UTF-8, or in UTF-16 with a byte order mark. It has
@@ -179,6 +191,7 @@ impl Cli {
             Some(Command::Promote { username, table }) => table.set_role(&username, Role::Admin).await?,
             Some(Command::Demote { username, table }) => table.set_role(&username, Role::Member).await?,
             Some(Command::DeleteUser { username, table }) => table.delete_user(&username).await?,
+            Some(Command::ResetPassword { username, table }) => table.reset_password(&username).await?,
             Some(Command::Import {
                 file,
                 columns,
@@ -257,6 +270,11 @@ impl Serve {
             table: self.table.table,
             ..Config::from_env()?
         };
+        let endpoint = match &place {
+            Place::Endpoint { url, .. } => Some(url.as_str()),
+            Place::Memory | Place::Data(_) => None,
+        };
+        let mails = Mails::with_table_at(endpoint, &config);
         let shutdown = server::stop_signal().map_err(StartError::Signals)?;
         let mut shutdown = std::pin::pin!(shutdown);
         if let Some(warning) = warning_of(self.host) {
@@ -268,6 +286,7 @@ impl Serve {
             place,
             dynamodb_endpoint: !self.no_dynamodb_endpoint,
             catalog,
+            mails,
             config,
             clock: Clock::default(),
         });
@@ -380,6 +399,23 @@ impl OperatorTable {
             Ok(false) => Err(format!("there is no user {username}").into()),
             Ok(true) => {
                 print_line(format_args!("{username} is deleted"))?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes a password reset token and prints it.
+    async fn reset_password(self, username: &str) -> Result<(), Box<dyn Error>> {
+        let seconds = Config::from_env()?.tokens.reset_seconds;
+        let place = self.place();
+        let opened = self.open().await?;
+        let made = opened.store.make_reset_token_of(username, seconds).await;
+        opened.close().await?;
+        match made {
+            Err(error) => Err(StartError::Use(place, error.log_message()).into()),
+            Ok(None) => Err(format!("there is no user {username}").into()),
+            Ok(Some(token)) => {
+                print_line(format_args!("{}", token.to_text().expose()))?;
                 Ok(())
             }
         }

@@ -229,7 +229,7 @@ impl Data {
         // An earlier process with the same id may have left one behind.
         remove_if_there(path.clone())?;
         let texts = SecretTexts::generate().map_err(|error| DataError::Secrets(path.clone(), error))?;
-        private::write_new(&path, &texts.to_json())?;
+        private::write_new(&path, texts.to_json())?;
         Ok(path)
     }
 

@@ -12,8 +12,10 @@ mod connector;
 mod fault;
 mod handles;
 mod operations;
+mod plain;
 mod server;
 mod tokens;
+mod unsynced;
 mod writer;
 
 use std::{
@@ -34,6 +36,7 @@ use tokio::{
 };
 
 pub use self::fault::Fault;
+pub(crate) use self::unsynced::Unsynced;
 use self::{calls::Calls, fault::FaultLog, handles::Handles};
 use crate::private::{self, PrivateError};
 

@@ -24,7 +24,7 @@ use http::{
 };
 use http_body_util::Full;
 use hyper::body::Body;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use marquee_shared::http::idempotency::IDEMPOTENCY_KEY;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -216,7 +216,8 @@ impl Gateway {
             return Err(Refusal::Malformed("The request target must be a path."));
         }
         // API Gateway joins the two by a comma, so that a function sees one key.
-        if parts.headers.get_all(IDEMPOTENCY_KEY).iter().nth(1).is_some() {
+        let has_two_keys = parts.headers.get_all(IDEMPOTENCY_KEY).iter().nth(1).is_some();
+        if parts.method == Method::POST && has_two_keys {
             return Err(Refusal::Malformed("Idempotency-Key must be sent once."));
         }
         let host = host_of(parts)?;
@@ -252,7 +253,7 @@ impl Gateway {
         let event = event.map_err(|error| refusal_for(&error, &found, request_id))?;
         self.run(&found, event, turn)
             .await
-            .and_then(|answer| response_from(&answer, &parts.method).map_err(InvokeError::Failed))
+            .and_then(|answer| response_from(answer, &parts.method).map_err(InvokeError::Failed))
             .map_err(|error| refusal_for(&error, &found, request_id))
     }
 
@@ -294,7 +295,7 @@ impl Gateway {
         let answer = self
             .run(&found, invoke::read(event.clone())?, Turn::default())
             .await?;
-        serde_json::from_slice(&answer).map_err(|error| InvokeError::Failed(error.to_string()))
+        serde_json::to_value(&answer).map_err(|error| InvokeError::Failed(error.to_string()))
     }
 
     /// Invokes the function of a route with an event.
@@ -303,7 +304,7 @@ impl Gateway {
         found: &Match<'_>,
         event: ApiGatewayV2httpRequest,
         turn: Turn,
-    ) -> Result<Vec<u8>, InvokeError> {
+    ) -> Result<ApiGatewayV2httpResponse, InvokeError> {
         let name = &found.route.function;
         match self.functions.get(name).cloned() {
             Some(function) => function.invoke(event, turn).await,

@@ -163,8 +163,9 @@ impl Importer {
     }
 
     async fn run_surveyed(&self, source: &Source, survey: &Survey) -> Result<Report, ImportError> {
-        let Writer { store, bulk } = &self.writer;
         let _locked = source.lock()?;
+        let writer = self.writer.without_waiting().await?;
+        let Writer { store, bulk } = &writer;
         let job = store.import_job(&survey.hash).await;
         let job = match job.map_err(|e| ImportError::unreachable(&e))? {
             Some(job) if job.is_done() => store.restart_import(&survey.hash).await?,
@@ -177,7 +178,7 @@ impl Importer {
         let committed = Arc::new(AtomicU64::new(job.done));
         let (batches, read) = mpsc::channel(1);
         let mut commits = Commits {
-            writer: &self.writer,
+            writer: &writer,
             hash: &survey.hash,
             committed: job.done,
             shared: Arc::clone(&committed),

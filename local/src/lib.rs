@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod guard;
 pub mod http1;
 pub mod import;
+pub mod mail;
 pub mod openapi;
 pub mod private;
 pub mod server;

@@ -50,6 +50,9 @@ exact.
 - An error is a problem document (RFC 9457): `code` is for programs, `detail` for people. `errors` has a list of messages for \
 each invalid field.
 - A long list is returned in pages. Follow `next` until it is null.
+- An answer to a `GET` has an `ETag`. Send it in `If-None-Match` to be told with `304` that nothing has changed, and in `If-Match` to \
+edit a movie only if nobody else has edited it.
+- Bodies of 1 KiB and more are compressed with gzip for clients that accept it.
 - A query parameter that an operation does not list is `400`, and so is a parameter that is given twice.";
 
 fn merge(parts: impl IntoIterator<Item = OpenApi>) -> Result<OpenApi, Clash> {

@@ -15,6 +15,8 @@ use std::{
 pub const TABLE: &str = "table.sqlite";
 /// The name of the secrets' file in a data directory.
 pub const SECRETS: &str = "secrets.json";
+/// The name of the directory of mails in a data directory.
+pub const MAIL: &str = "mail";
 
 /// Why a path can't be kept private. [`start_error`](crate::start_error) has its text.
 #[derive(Debug)]
@@ -105,9 +107,9 @@ pub fn restrict_if_exists(path: &Path) -> Result<(), PrivateError> {
 ///
 /// # Errors
 /// Returns an error if the file exists or can't be written.
-pub fn write_new(path: &Path, text: &str) -> Result<(), PrivateError> {
+pub fn write_new(path: &Path, content: impl AsRef<[u8]>) -> Result<(), PrivateError> {
     let written = create_new(path).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
+        file.write_all(content.as_ref())?;
         file.sync_all()
     });
     written.map_err(|error| Reason::Io(error).at(path))

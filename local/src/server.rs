@@ -38,6 +38,7 @@ use crate::{
     gateway::Gateway,
     guard::Guard,
     import::{ImportError, Importer, Source, check_kind},
+    mail::{self, Mailbox, Mails},
     private::TABLE,
     start_error::{StartError, TablePlace},
     template::Template,
@@ -93,6 +94,8 @@ pub struct Options {
     pub dynamodb_endpoint: bool,
     /// What to import into an empty table.
     pub catalog: Catalog,
+    /// What becomes of mails.
+    pub mails: Mails,
     /// The configuration.
     pub config: Config,
     /// The clock that all times are read from.
@@ -111,10 +114,13 @@ pub struct Running {
     pub functions: Functions,
     /// The gateway.
     pub gateway: Arc<Gateway>,
+    /// Where mails are.
+    pub mailbox: Mailbox,
     engine: Option<Engine>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     sweeping: JoinHandle<()>,
+    mailing: Option<JoinHandle<()>>,
 }
 
 /// A function on this machine.
@@ -132,6 +138,7 @@ pub struct Function {
 pub struct Functions {
     pub auth: Function,
     pub docs: Function,
+    pub mail: Function,
     pub movies: Function,
     pub sweep: Function,
     pub users: Function,
@@ -223,7 +230,11 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     };
     let dynamodb = dynamodb.or_else(|| engine.as_ref().and_then(Engine::endpoint));
 
-    let state = AppState::new(options.config, client, options.clock);
+    let mailbox = match &options.place {
+        Place::Memory => Mailbox::memory(),
+        Place::Data(data) | Place::Endpoint { data, .. } => Mailbox::directory(data),
+    };
+    let state = AppState::new(options.mails.configured(options.config), client, options.clock);
     prepare(&state.store, &options.place).await?;
     let file = match &options.catalog {
         Catalog::File(path) => Some(path.clone()),
@@ -240,12 +251,10 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     })?;
 
     let functions = Functions::new(&template, &state);
-    let gateway = Gateway::new(
-        &template,
-        functions.routers(secrets.into()).map_err(internal)?,
-        cors(&state.config.http).map_err(internal)?,
-    )
-    .map_err(internal)?;
+    let mut routers = functions.routers(secrets.into()).map_err(internal)?;
+    let asked = mail::noticing(&mut routers);
+    let gateway =
+        Gateway::new(&template, routers, cors(&state.config.http).map_err(internal)?).map_err(internal)?;
     let gateway = Arc::new(gateway);
     let address = reachable(listener.local_addr().map_err(not_bound)?);
     let (stop, stopping) = oneshot::channel::<()>();
@@ -261,16 +270,22 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
             look_after_deleted_accounts(&sweep, &deleted)
         );
     });
+    let mailing = (options.mails == Mails::Sent)
+        .then(|| mail::function(&functions.mail.state, address, mailbox.clone()))
+        .flatten()
+        .map(|function| tokio::spawn(mail::deliver(function, state.store.clone(), asked)));
     Ok(Running {
         address,
         dynamodb,
         state,
         functions,
         gateway,
+        mailbox,
         engine,
         stop,
         serving,
         sweeping,
+        mailing,
     })
 }
 
@@ -335,6 +350,10 @@ impl Running {
         // A running sweep ends where it next waits, and must not call a table that is closed. The error says that the task was
         // aborted.
         let _ = self.sweeping.await;
+        if let Some(mailing) = self.mailing {
+            mailing.abort();
+            let _ = mailing.await;
+        }
         // Fails when the server has ended by itself.
         let _ = self.stop.send(());
         self.serving.await.map_err(internal)?;
@@ -368,6 +387,7 @@ impl Functions {
         Self {
             auth: function("auth"),
             docs: function("docs"),
+            mail: function("mail"),
             movies: function("movies"),
             sweep: function("sweep"),
             users: function("users"),
@@ -382,10 +402,11 @@ impl Functions {
 
     /// Returns each function with its name, which is the last segment of its `CodeUri`.
     #[must_use]
-    pub fn by_name(&self) -> [(&'static str, &Function); 5] {
+    pub fn by_name(&self) -> [(&'static str, &Function); 6] {
         [
             ("auth", &self.auth),
             ("docs", &self.docs),
+            ("mail", &self.mail),
             ("movies", &self.movies),
             ("sweep", &self.sweep),
             ("users", &self.users),

@@ -4,11 +4,12 @@
 //! it the [`Routes`] for the gateway, the [`Function`]s with their timeouts, the [`Role`] of each function, and the
 //! [`TableSpec`] to create.
 //!
-//! Every parameter has its default value ([`resolve`]). Only what the local server needs is read. A part of it that
+//! Every parameter has its default value ([`resolve`]), but for the sender of mails: there is one on one machine. Only what the local server needs is read. A part of it that
 //! depends on values known only on AWS is an error.
 
 mod error;
 mod functions;
+mod others;
 mod policies;
 mod role;
 mod routes;
@@ -28,7 +29,13 @@ pub use self::{
     table::{IndexSpec, KeySpec, TableSpec},
     values::resolve,
 };
-use self::{functions::Declared, values::typed};
+use self::{
+    functions::Declared,
+    values::{resolve_known, typed},
+};
+
+/// The parameters whose defaults don't apply on one machine. The sender is only that of the role: mails are written to files.
+const ON_ONE_MACHINE: [(&str, &str); 1] = [("MailFrom", "no-reply@marquee.invalid")];
 
 /// Lambda's timeout in seconds for a function that declares none.
 const DEFAULT_TIMEOUT: u64 = 3;
@@ -54,7 +61,7 @@ impl Template {
     /// same route, or when there isn't exactly one `AWS::DynamoDB::Table`.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let unreadable = |error: serde_norway::Error| TemplateError::Unreadable(error.to_string());
-        let whole = resolve(text, &[])?;
+        let whole = resolve_known(text, &ON_ONE_MACHINE)?;
         let document: Document = serde_norway::from_value(whole.clone()).map_err(unreadable)?;
 
         let default_timeout = document.globals.function.timeout.unwrap_or(DEFAULT_TIMEOUT);

@@ -5,10 +5,10 @@ mod setting;
 use std::{env, time::Duration};
 
 pub use self::setting::{ConfigError, endpoint, table_name};
-use self::setting::{Lookup, edge_key, number, origins, public_url, text};
+use self::setting::{Lookup, edge_key, email, number, origins, public_url, text};
 use crate::{
     db::likes::{LikesShards, MAX_LIKES_SHARDS},
-    domain::password::Secret,
+    domain::{Email, password::Secret},
 };
 
 /// The configuration of a function's process.
@@ -25,6 +25,9 @@ pub struct Config {
     /// `LIKES_SHARDS`, from 1 to 16, default 2, and `LIKES_SHARDS_READ`, from `LIKES_SHARDS` to 16. Empty, the default, means
     /// the same as `LIKES_SHARDS`.
     pub likes_shards: LikesShards,
+    /// `MAIL_FROM`: the email address that mails are sent from. Empty, the default, means that no mail is sent. The local server
+    /// has a default of its own.
+    pub mail_from: Option<Email>,
     /// The layers around every router.
     pub http: HttpConfig,
 }
@@ -43,6 +46,8 @@ pub struct TokenConfig {
     /// `REFRESH_GRACE_SECONDS`, from 0 to 60, default 10: how long the token before a session's current one counts as an
     /// honest retry.
     pub grace_seconds: i64,
+    /// `RESET_TOKEN_SECONDS`, from 1 to 86,400, default 1800: how long a password reset token is good.
+    pub reset_seconds: i64,
 }
 
 /// Throttles.
@@ -67,6 +72,9 @@ pub struct HttpConfig {
     /// `PUBLIC_URL`: the scheme, host and port at which clients reach the API, such as `https://api.example.com`, without a
     /// slash at its end. Links begin with it. Without it, the default, they begin with the URL of the request.
     pub public_url: Option<String>,
+    /// `PUBLIC_MAX_AGE_SECONDS`, from 0 to 86,400, default 0: for how many seconds caches may use an answer that anyone gets
+    /// without asking again. With 0 they ask every time.
+    pub public_max_age: u32,
 }
 
 /// The longest [grace](TokenConfig::grace_seconds). With a longer one, rotation would no longer protect against a stolen token.
@@ -75,11 +83,17 @@ pub const LONGEST_GRACE_SECONDS: i64 = 60;
 /// The longest lifetime of a token or session: 100 years. The end of a longer one may not be a time that a token can name.
 pub const LONGEST_LIFETIME_SECONDS: i64 = 100 * 365 * 24 * 60 * 60;
 
+/// The longest lifetime of a password reset token: a day. Whoever reads an old mail must not get the account.
+pub const LONGEST_RESET_SECONDS: i64 = 24 * 60 * 60;
+
 /// The longest [deadline](HttpConfig::deadline), which is shorter than API Gateway's timeout.
 pub const LONGEST_DEADLINE_SECONDS: u64 = 29;
 
+/// The longest [age](HttpConfig::public_max_age) of an answer in a cache: one day.
+pub const LONGEST_PUBLIC_MAX_AGE_SECONDS: u32 = 24 * 60 * 60;
+
 /// Every variable that [`Config`] is read from.
-pub const VARIABLES: [&str; 14] = [
+pub const VARIABLES: [&str; 17] = [
     "TABLE_NAME",
     "DYNAMODB_ENDPOINT",
     "TOKEN_ISSUER",
@@ -87,13 +101,16 @@ pub const VARIABLES: [&str; 14] = [
     "ACCESS_TOKEN_SECONDS",
     "SESSION_SECONDS",
     "REFRESH_GRACE_SECONDS",
+    "RESET_TOKEN_SECONDS",
     "ADDRESS_LIMIT_PER_MINUTE",
     "LIKES_SHARDS",
     "LIKES_SHARDS_READ",
+    "MAIL_FROM",
     "CORS_ORIGINS",
     "REQUEST_DEADLINE_SECONDS",
     "EDGE_KEY",
     "PUBLIC_URL",
+    "PUBLIC_MAX_AGE_SECONDS",
 ];
 
 impl Default for Config {
@@ -107,16 +124,19 @@ impl Default for Config {
                 access_seconds: 15 * 60,
                 session_seconds: 30 * 24 * 60 * 60,
                 grace_seconds: 10,
+                reset_seconds: 30 * 60,
             },
             throttle: ThrottleConfig {
                 address_per_minute: 0,
             },
             likes_shards: LikesShards::default(),
+            mail_from: None,
             http: HttpConfig {
                 cors_origins: vec!["*".into()],
                 deadline: Duration::from_secs(10),
                 edge_key: None,
                 public_url: None,
+                public_max_age: 0,
             },
         }
     }
@@ -168,11 +188,20 @@ impl Config {
         )?;
         number(
             lookup,
+            "RESET_TOKEN_SECONDS",
+            1..=LONGEST_RESET_SECONDS,
+            &mut tokens.reset_seconds,
+        )?;
+        number(
+            lookup,
             "ADDRESS_LIMIT_PER_MINUTE",
             0..=u32::MAX,
             &mut config.throttle.address_per_minute,
         )?;
         config.likes_shards = likes_shards(lookup)?;
+        if let Some(address) = lookup("MAIL_FROM").filter(|text| !text.is_empty()) {
+            config.mail_from = Some(email("MAIL_FROM", &address)?);
+        }
         if let Some(text) = lookup("CORS_ORIGINS") {
             http.cors_origins = origins("CORS_ORIGINS", &text)?;
         }
@@ -190,6 +219,12 @@ impl Config {
         if let Some(url) = lookup("PUBLIC_URL").filter(|text| !text.is_empty()) {
             http.public_url = Some(public_url("PUBLIC_URL", &url)?);
         }
+        number(
+            lookup,
+            "PUBLIC_MAX_AGE_SECONDS",
+            0..=LONGEST_PUBLIC_MAX_AGE_SECONDS,
+            &mut http.public_max_age,
+        )?;
         Ok(config)
     }
 }

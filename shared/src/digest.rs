@@ -5,12 +5,27 @@ use ring::digest::{SHA256, digest};
 /// Returns `bytes` in lowercase hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    halves
+        .filter_map(|half| char::from_digit(half.into(), 16))
+        .collect()
 }
 
 /// Returns the SHA-256 digest of `bytes` in lowercase hexadecimal.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(digest(&SHA256, bytes).as_ref())
+    hex(&sha256(bytes))
+}
+
+/// Returns the SHA-256 digest of `bytes`.
+pub(crate) fn sha256(bytes: &[u8]) -> Vec<u8> {
+    digest(&SHA256, bytes).as_ref().to_vec()
+}
+
+/// Returns the first 128 bits of the SHA-256 digest of `bytes` in lowercase hexadecimal. Nobody can find two texts with the
+/// same one in fewer than about 2⁶⁴ attempts.
+pub(crate) fn short_sha256_hex(bytes: &[u8]) -> String {
+    let digest = digest(&SHA256, bytes);
+    hex(digest.as_ref().get(..16).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -19,9 +34,9 @@ mod tests {
 
     #[test]
     fn a_hash_is_written_as_everybody_writes_it() {
-        assert_eq!(
-            sha256_hex(b""),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(sha256_hex(b""), empty);
+        assert_eq!(short_sha256_hex(b""), empty[..32]);
+        assert_eq!(hex(&[0, 1, 0x9a, 0xff]), "00019aff");
     }
 }

@@ -190,10 +190,12 @@ pub enum Error {
     MethodNotAllowed,
     /// `409`: a value that must be unique is in use.
     Conflict(FieldErrors),
-    /// `412`: the movie has changed since the version in `If-Match`.
+    /// `412`: the movie has been edited since the version in `If-Match`.
     Stale,
     /// `422`: the idempotency key was used for another request.
     KeyReused,
+    /// `412`: another precondition doesn't hold: `If-Match` of a read, or `If-None-Match` of a change.
+    PreconditionFailed,
     /// `413`: the body is larger than the limit.
     TooLarge,
     /// `415`: no endpoint accepts a body of this media type.
@@ -214,6 +216,10 @@ pub enum Error {
 impl Error {
     /// The error for an access token whose user doesn't exist.
     pub const UNKNOWN_USER: Self = Self::unauthenticated("The access token's user doesn't exist.");
+
+    /// The error of an endpoint that needs mail, where none is configured.
+    pub const NO_MAIL: Self =
+        Self::not_found("This server sends no mail. Its operator can reset your password.");
 
     /// Returns [`Error::Malformed`] with this detail.
     #[must_use]
@@ -271,6 +277,7 @@ impl Error {
             Self::Conflict(_) => "conflict",
             Self::Stale => "stale_precondition",
             Self::KeyReused => "idempotency_key_reused",
+            Self::PreconditionFailed => "precondition_failed",
             Self::TooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::UnsupportedEncoding(_) => "unsupported_content_encoding",

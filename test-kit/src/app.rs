@@ -5,7 +5,10 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use marquee::server::{self, Catalog, Functions, Options, Place, Running};
+use marquee::{
+    mail::Mails,
+    server::{self, Catalog, Functions, Options, Place, Running},
+};
 use marquee_shared::{clock::Clock, config::Config, domain::Role};
 use reqwest::StatusCode;
 use serde_json::json;
@@ -60,6 +63,7 @@ pub struct Builder {
     table: Option<TestTable>,
     endpoint: Option<String>,
     asks_environment: bool,
+    sends_mails: bool,
 }
 
 impl Default for Builder {
@@ -71,12 +75,14 @@ impl Default for Builder {
                 place: Place::Memory,
                 dynamodb_endpoint: true,
                 catalog: Catalog::None,
+                mails: Mails::Sent,
                 config: Config::default(),
                 clock: Clock::default(),
             },
             table: None,
             endpoint: None,
             asks_environment: true,
+            sends_mails: false,
         }
     }
 }
@@ -102,6 +108,13 @@ impl Builder {
         self
     }
 
+    /// Sends mails although there is a fault proxy. Without this, mails stay in the outbox there, so that the calls of the mail
+    /// function aren't among those that are counted.
+    pub fn sending_mails(mut self) -> Self {
+        self.sends_mails = true;
+        self
+    }
+
     /// Starts the server.
     pub async fn start(mut self) -> TestApp {
         let is_elsewhere = matches!(self.options.place, Place::Endpoint { .. });
@@ -119,6 +132,9 @@ impl Builder {
             Some(table) => table,
             None => TestTable::at(self.named_endpoint().await),
         };
+        if !self.sends_mails {
+            self.options.mails = Mails::LeftInOutbox;
+        }
         let proxy = FaultProxy::to(table).await;
         let at = (proxy.url.clone(), proxy.table.name());
         ProxiedApp {
@@ -193,6 +209,7 @@ impl TestApp {
             username: String::new(),
             access: None,
             refresh: String::new(),
+            reset: String::new(),
         }
     }
 
@@ -234,6 +251,26 @@ impl TestApp {
             .await;
         assert!(promoted.unwrap().is_some());
         caller
+    }
+
+    /// This caller with a password reset token, as `marquee reset-password` makes it.
+    pub async fn with_reset_token(&self, caller: Caller) -> Caller {
+        let store = &self.running.state.store;
+        let seconds = self.running.state.config.tokens.reset_seconds;
+        let token = store.make_reset_token_of(&caller.username, seconds).await;
+        Caller {
+            reset: token.unwrap().unwrap().to_text().expose().to_owned(),
+            ..caller
+        }
+    }
+
+    /// This caller with a password reset token of a new member, so that its use changes nothing of the caller's own.
+    pub async fn with_reset_token_of_another(&self, caller: Caller) -> Caller {
+        let another = self.with_reset_token(self.member().await).await;
+        Caller {
+            reset: another.reset,
+            ..caller
+        }
     }
 
     /// Stops the server and waits until it has ended, then ends its table.

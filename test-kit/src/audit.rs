@@ -21,6 +21,8 @@ use marquee_shared::{
         layout::LAYOUT,
         likes::{LikesShards, ONE_FAVORITE},
         movie::MovieItem,
+        outbox::MailItem,
+        password_reset::ResetItem,
         user::{LoginItem, UserItem},
     },
     domain::{Genre, ImdbId, MovieId, UserId},
@@ -217,11 +219,24 @@ impl Items {
             "NEAR" => {
                 self.vocabulary.insert(key, item);
             }
-            "SESSIONS" => self.sessions.push((key, item)),
-            // Its user may not exist any more: nothing finds it by its user. It ends by its time to live.
-            "SESSION" => {}
             "IDEMPOTENCY" => self.kept_answer(&key, item),
-            "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
+            "SESSIONS" => self.sessions.push((key, item)),
+            "RESET" => {
+                let user = key.pk.split_once('#').and_then(|(_, id)| id.parse::<u64>().ok());
+                let is_right = key.sk == "RESET" && user.is_some_and(|id| UserId::try_from(id).is_ok());
+                match from_item::<ResetItem>(item) {
+                    Ok(_) if is_right => {}
+                    Ok(_) => self.report(format!("{key:?} is not a reset token's key")),
+                    Err(e) => self.report(format!("{key:?} is not a valid reset token: {e:?}")),
+                }
+            }
+            "OUTBOX" => {
+                if let Err(e) = from_item::<MailItem>(item) {
+                    self.report(format!("{key:?} is not a valid mail: {e:?}"));
+                }
+            }
+            // The user of a `SESSION` may not exist any more: nothing finds it by its user. It ends by its time to live.
+            "SESSION" | "ATTEMPTS" | "CURSOR" | "KEYS" | "IMPORT" => {}
             _ => self.report(format!("{key:?} is of no known class")),
         }
     }

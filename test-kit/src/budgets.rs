@@ -86,6 +86,8 @@ pub enum Ask {
     OneOtherSession,
     /// The sample request of a user who has just registered.
     NewUser,
+    /// The sample request, with a password reset token that was just made, of a user with two sessions.
+    ResetToken,
 }
 
 /// A request that is measured.
@@ -152,6 +154,14 @@ const fn session(name: &'static str, operation: &'static str, calls: [usize; 2],
     Case {
         signed_in: false,
         ..write(name, operation, Sample, calls, [writes, 0.0])
+    }
+}
+
+/// A password reset, by an anonymous caller.
+const fn reset(name: &'static str, operation: &'static str, calls: [usize; 2], writes: f64) -> Case {
+    Case {
+        ask: Ask::ResetToken,
+        ..session(name, operation, calls, writes)
     }
 }
 
@@ -311,6 +321,8 @@ pub const CASES: &[Case] = &[
     write("change the password, with one other session",      "change_password",    OneOtherSession, [4, 7], [12.0, 0.0]),
     write("delete the account, without favorites",             "delete_me",         NewUser, [6, 8], [13.0, 0.0]),
     write("change the email",                                 "update_me",          Sample, [4, 6], [10.0, 0.0]),
+    session("ask for a password reset",                       "request_password_reset", [3, 1], 3.0),
+    reset(  "reset a password, of two sessions",              "confirm_password_reset", [4, 4], 14.0),
     read("public keys",                                       "get_jwks",    First(""), 1, 1.0),
     read("health",                                            "get_health",  First(""), 1, 0.5),
     // It is part of the program.

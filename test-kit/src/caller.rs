@@ -23,6 +23,8 @@ pub struct Caller {
     pub access: Option<String>,
     /// The refresh token of the session; empty for an anonymous caller.
     pub refresh: String,
+    /// A password reset token; empty without one.
+    pub reset: String,
 }
 
 impl Caller {
@@ -243,13 +245,22 @@ impl Answer {
             .collect()
     }
 
-    /// Asserts what holds for every answer: a request id, no cookie, and for a failure a complete problem document with
-    /// the headers of its status. A `500` is a failed test, since every one is a bug.
+    /// Asserts what holds for every answer: a request id, a `Cache-Control`, no cookie, no body of a `304`, and for a failure a
+    /// complete problem document with the headers of its status. A `500` is a failed test, since every one is a bug.
     pub fn check(&self, head: bool) {
         assert!(!self.header("x-request-id").is_empty(), "no request id: {self:?}");
         // A browser sends cookies by itself, for any page. So no permission may depend on one.
         assert!(!self.headers.contains_key("set-cookie"), "{self:?}");
+        if self.headers.get_all("vary").iter().count() > 1 {
+            // `lambda_http` would send only the first.
+            panic!("several Vary headers: {self:?}");
+        }
         if self.status.is_success() || head {
+            return;
+        }
+        if self.status == StatusCode::NOT_MODIFIED {
+            assert_eq!(self.text, "");
+            assert!(!self.headers.contains_key("content-type"), "{self:?}");
             return;
         }
         assert_eq!(

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`app`] | [`TestApp`], a server with a table of its own, and [`app::Builder`], the one way to start one |
 //! | [`caller`] | [`Caller`], [`Call`] and [`Answer`]: a client, its request, and the answer with the checks of every answer |
+//! | [`mail`] | the mails that a server has sent |
 //! | [`table`] | where a test's table is: in memory, in a file, or at an endpoint |
 //! | [`proxy`] | a server with a fault proxy between it and its table |
 //! | [`operations`] | the list of operations: a sample request of each, and the statuses that each kind of caller gets |
@@ -30,6 +31,7 @@ pub mod app;
 pub mod audit;
 pub mod budgets;
 pub mod caller;
+pub mod mail;
 pub mod measure;
 pub mod operations;
 pub mod proxy;

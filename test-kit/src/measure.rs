@@ -287,6 +287,16 @@ impl<'a> Measuring<'a> {
             }
             Ask::Deletion => ready.subject.movie = self.add().await,
             Ask::DeletionWithImdbId => ready.subject.movie = self.add_with_imdb_id().await,
+            Ask::ResetToken => {
+                let first = self.user.in_new_session().await;
+                first.delete("/api/users/me/sessions/").send().await.is(204);
+                self.user.in_new_session().await;
+                let store = self.proxied.proxy.store().await;
+                let token = store.make_reset_token_of(&self.user.username, 1800).await;
+                let token = token.unwrap().unwrap().to_text();
+                token.expose().clone_into(&mut ready.subject.reset);
+                ready.body = self.operation(case.operation).sample.body(&ready.subject);
+            }
             Ask::Sample => {
                 let caller = self.user.in_new_session().await;
                 ready.subject.refresh.clone_from(&caller.refresh);

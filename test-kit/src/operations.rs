@@ -49,6 +49,10 @@ pub enum Body {
     Login,
     /// A refresh token.
     RefreshToken,
+    /// An email.
+    Email,
+    /// A password reset token and a new password, which is the same as before.
+    ResetToken,
     /// A whole movie.
     Movie,
     /// A movie's new title, without a favorite.
@@ -105,7 +109,7 @@ const LISTS: &[&str] = &[
 
 /// Every operation, in an order in which each request finds what the ones before it made: the user, the session, the movie.
 #[rustfmt::skip]
-pub const SAMPLES: [Sample; 30] = [
+pub const SAMPLES: [Sample; 32] = [
     sample("register_user",          Body::NewUser,      [201, 201, 201, 201]),
     sample("log_in",                 Body::Login,        [200, 200, 200, 200]),
     sample("refresh_session",        Body::RefreshToken, [200, 200, 200, 200]),
@@ -132,6 +136,8 @@ pub const SAMPLES: [Sample; 30] = [
     sample("delete_movie",           Body::None,         [401, 403, 204, 204]),
     sample("end_session",            Body::None,         [401, 204, 204, 204]),
     sample("log_out",                Body::RefreshToken, [204, 204, 204, 204]),
+    sample("request_password_reset", Body::Email,        [202, 202, 202, 202]),
+    sample("confirm_password_reset", Body::ResetToken,   [204, 204, 204, 204]),
     // The last one: the caller is gone.
     sample("delete_me",              Body::CurrentPassword, [401, 204, 204, 204]),
     blind( "get_jwks"),
@@ -159,6 +165,8 @@ pub struct Subject {
     pub new_username: String,
     /// The refresh token of the session that is refreshed or ended.
     pub refresh: String,
+    /// The token by which a password is reset.
+    pub reset: String,
 }
 
 impl Subject {
@@ -172,6 +180,7 @@ impl Subject {
             username: user.username.clone(),
             new_username: format!("new-{}-{n}", user.username),
             refresh: user.refresh.clone(),
+            reset: user.reset.clone(),
         }
     }
 }
@@ -189,6 +198,8 @@ impl Sample {
             })),
             Body::Login => Some(json!({"username": subject.username, "password": PASSWORD})),
             Body::RefreshToken => Some(json!({"refresh": subject.refresh})),
+            Body::Email => Some(json!({"email": format!("{}@example.com", subject.username)})),
+            Body::ResetToken => Some(json!({"token": subject.reset, "password": PASSWORD})),
             Body::Movie => Some(sample_movie()),
             Body::Title => Some(json!({"title": "Aliens", "favorite": false})),
             Body::NewPassword => Some(json!({"current_password": PASSWORD, "new_password": PASSWORD})),

@@ -29,7 +29,7 @@ async fn every_operation_answers_every_caller_as_the_contract_says() {
             // A movie and a session that no other request has changed.
             let movie = owner.add(&sample_movie()).await;
             let user = if operation.path.starts_with("/api/auth/") {
-                app.member().await
+                app.with_reset_token(app.member().await).await
             } else {
                 app.anonymous()
             };

@@ -149,7 +149,7 @@ async fn a_header_with_several_values_is_read_and_written_completely() {
     invoke(&app, &stale).await.is_problem(412, "stale_precondition");
     let reply = invoke(&app, &patch(["\"7\"", "\"1\""])).await.is(200);
     assert_eq!(reply.body["title"], "Stalker!");
-    assert_eq!(reply.header("etag"), "\"2\"");
+    assert!(reply.header("etag").starts_with("\"2-"));
     let exposed = reply.header("access-control-expose-headers");
     assert!(
         exposed.contains("etag") && exposed.contains("x-request-id"),

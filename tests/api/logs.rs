@@ -6,7 +6,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,6 +33,7 @@ use tracing::{Level, subscriber::DefaultGuard};
 use crate::support::{
     Answer, Call, Caller, TestApp,
     audit::scan,
+    mail::token_in,
     movie,
     operations::{NO_SESSION, Operation, operations},
     proxy::{Fault, ProxiedApp, TABLE_CALLS},
@@ -46,13 +50,21 @@ const NO_MOVIE: u64 = 9_007_199_254_740_991;
 
 /// Adds the canary in every header that the test case does not set itself.
 fn with_canary_headers(call: Call) -> Call {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let request = call.0.try_clone().unwrap().build().unwrap();
+    let call = match request.headers().contains_key("idempotency-key") {
+        true => call,
+        false => {
+            let n = NEXT.fetch_add(1, Ordering::Relaxed);
+            call.header("idempotency-key", &format!("canary-{n}"))
+        }
+    };
     call.header("x-request-id", "canary-request-id")
         .header("user-agent", "canary/1.0")
         .header("cookie", "session=canary")
         .header("referer", "https://canary.example/reset?token=canary")
         .header("x-forwarded-for", "canary, 203.0.113.7")
         .header("x-api-key", "canary")
-        .header("idempotency-key", "canary")
         .header("accept-language", "canary")
 }
 
@@ -140,7 +152,13 @@ impl Fixture {
     async fn new(app: &TestApp, tokens: &mut BTreeSet<String>) -> Self {
         let member = register(app, "Canary.Member").await;
         let owner = register(app, "Canary.Owner").await;
-        let movie = owner.add(&stored_movie()).await;
+        let movie = owner.post("/api/movies/").json(&stored_movie());
+        let movie = movie
+            .header("idempotency-key", USED_KEY)
+            .send()
+            .await
+            .is(201)
+            .body;
         let mut other = stored_movie();
         other["imdb_id"] = json!(TAKEN_IMDB_ID);
         owner.add(&other).await;
@@ -176,7 +194,7 @@ impl Fixture {
                 method(),
                 &format!("{path}?limit=canary&cursor=canary&ordering=canary&genre=%00canary&q="),
             ),
-            401 if operation.path.starts_with("/api/auth/") && operation.id != "register_user" => self
+            401 if ["log_in", "refresh_session", "log_out"].contains(&&*operation.id) => self
                 .anonymous
                 .call(method(), &path)
                 .json(&json!({"username": "canary", "password": CANARY_PASSWORD, "refresh": "canary"})),
@@ -190,6 +208,8 @@ impl Fixture {
                 self.member.call(method(), &path).json(&movie)
             }
             403 => good(&self.member),
+            // This server sends mail.
+            404 if operation.id == "request_password_reset" => return None,
             404 => operation.request(&self.owner, &json!(NO_MOVIE), &self.anonymous),
             409 if operation.path.starts_with("/api/movies/") => {
                 let mut movie = stored_movie();
@@ -208,6 +228,10 @@ impl Fixture {
                 .owner
                 .call(method(), &path)
                 .body("application/x-canary", CANARY),
+            422 => {
+                let call = operation.request(&self.owner, &self.movie["id"], &self.anonymous);
+                call.header("idempotency-key", USED_KEY)
+            }
             429 | 503 => return None,
             other => panic!("{}: no request for status {other}", operation.id),
         })
@@ -224,6 +248,10 @@ fn account_call(operation: &Operation, caller: &Caller) -> Call {
 
 fn tokens_of(caller: &Caller) -> [String; 2] {
     [caller.access.clone().unwrap(), caller.refresh.clone()]
+}
+
+fn email_of(caller: &Caller) -> String {
+    format!("{}@canary.example", caller.username)
 }
 
 /// Registers a member all of whose texts contain the canary.
@@ -244,6 +272,9 @@ async fn register(app: &TestApp, username: &str) -> Caller {
         ..app.anonymous()
     }
 }
+
+/// The idempotency key of the request that added the stored movie.
+const USED_KEY: &str = "the-used-canary";
 
 /// The IMDb id of a stored movie.
 const TAKEN_IMDB_ID: &str = "tt9999999";
@@ -301,7 +332,9 @@ async fn nothing_that_a_client_sent_is_in_the_log_or_in_an_error_answer() {
     // Requests that succeed, and the tokens in their answers.
     for operation in &operations {
         let guest = register(&app, &format!("Canary.{}", operation.id)).await;
+        let guest = app.with_reset_token(guest).await;
         tokens.extend(tokens_of(&guest));
+        tokens.insert(guest.reset.clone());
         let movie = fixture.owner.add(&stored_movie()).await;
         let call = match operation.id.as_str() {
             "log_in" => fixture.anonymous.post("/api/auth/login/").json(&json!({
@@ -309,6 +342,10 @@ async fn nothing_that_a_client_sent_is_in_the_log_or_in_an_error_answer() {
             })),
             "update_me" | "change_password" => account_call(operation, &fixture.owner),
             "delete_me" => account_call(operation, &guest),
+            "request_password_reset" => fixture
+                .anonymous
+                .post("/api/auth/password-reset/")
+                .json(&json!({"email": email_of(&guest)})),
             "search_movies" => fixture.owner.get("/api/movies/search/?q=canary"),
             "list_movies" => fixture.owner.get("/api/movies/?genre=canary+drama"),
             _ => operation.request(&fixture.owner, &movie["id"], &guest),
@@ -318,8 +355,14 @@ async fn nothing_that_a_client_sent_is_in_the_log_or_in_an_error_answer() {
         for name in ["access", "refresh"] {
             tokens.extend(answer.body[name].as_str().map(str::to_owned));
         }
+        if operation.id == "request_password_reset" {
+            // The mail function logs too.
+            let mails = app.mails(&email_of(&guest), 1).await;
+            tokens.insert(token_in(&mails[0]));
+        }
     }
     assert_no_secrets("the log", &log.text(), &tokens);
+    assert!(log.text().contains("mail_sent"), "{}", log.text());
     // The log contains the route instead of the path.
     let routes = log.routes();
     for operation in &operations {
@@ -437,6 +480,10 @@ async fn nothing_stored_is_in_the_log_when_an_item_cannot_be_decoded() {
                 "search_movies" => fixture.owner.get("/api/movies/search/?q=canary"),
                 // The next requests need the movie, the session and the owner.
                 "delete_movie" | "log_out" | "delete_me" => continue,
+                "create_movie" => {
+                    let call = fixture.owner.post("/api/movies/").json(&stored_movie());
+                    call.header("idempotency-key", USED_KEY)
+                }
                 _ => operation.request(&fixture.owner, &fixture.movie["id"], &fixture.owner),
             };
             // The answer may be a 500, which `Call::send` does not accept.
@@ -455,7 +502,15 @@ async fn nothing_stored_is_in_the_log_when_an_item_cannot_be_decoded() {
         }
     }
     assert_no_secrets("the log", &log.text(), &tokens);
-    let noticed = ["GENRES", "LOGIN", "META", "MOVIES", "SESSIONS", "USERS"];
+    let noticed = [
+        "GENRES",
+        "IDEMPOTENCY",
+        "LOGIN",
+        "META",
+        "MOVIES",
+        "SESSIONS",
+        "USERS",
+    ];
     assert!(
         noticed.iter().all(|class| unreadable.contains(class)),
         "{unreadable:?}"

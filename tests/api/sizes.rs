@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use flate2::read::GzDecoder;
 use marquee::import::{Importer, Report, Source};
 use marquee_shared::http::size::MAX_ANSWER_BYTES;
 use serde_json::{Value, json};
@@ -9,7 +11,8 @@ use url::Url;
 
 use crate::support::{Caller, TestApp, event::Request, proxy::ProxiedApp};
 
-/// Returns the size of a function's whole answer to this request, in bytes, and its body.
+/// Returns the size of a function's whole answer to this request, in bytes, and its body. Asserts that the compressed answer has the
+/// same body and is within the limit too.
 async fn answer(app: &TestApp, caller: &Caller, target: &str) -> (usize, Value) {
     let url = Url::parse("https://x").unwrap().join(target).unwrap();
     let mut request = Request::new("GET", url.path());
@@ -17,11 +20,32 @@ async fn answer(app: &TestApp, caller: &Caller, target: &str) -> (usize, Value) 
     if let Some(access) = &caller.access {
         request = request.header("authorization", &format!("Bearer {access}"));
     }
-    let event = request.event("large").to_value();
+    let event = request.clone().event("large").to_value();
     let answer = app.running.gateway.invoke(&event).await.unwrap();
     assert_eq!(answer["statusCode"], 200, "{target}");
-    let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    let compressed = request
+        .header("accept-encoding", "gzip")
+        .event("large")
+        .to_value();
+    let compressed = app.running.gateway.invoke(&compressed).await.unwrap();
+    let bytes = serde_json::to_vec(&compressed).unwrap().len();
+    assert!(bytes <= MAX_ANSWER_BYTES, "{target}, compressed: {bytes}");
+    // A short answer isn't compressed.
+    if answer["body"].as_str().unwrap().len() >= 1024 {
+        assert_eq!(decompressed(&compressed), body, "{target}");
+    }
     (serde_json::to_vec(&answer).unwrap().len(), body)
+}
+
+/// The body of a function's compressed answer, which Lambda needs in base64.
+fn decompressed(answer: &Value) -> Value {
+    assert_eq!(
+        (&answer["isBase64Encoded"], &answer["headers"]["content-encoding"]),
+        (&json!(true), &json!("gzip"))
+    );
+    let bytes = STANDARD.decode(answer["body"].as_str().unwrap()).unwrap();
+    serde_json::from_reader(GzDecoder::new(&*bytes)).unwrap()
 }
 
 /// Returns a server with a hundred genres of five movies each. Their texts are as long as allowed and repeat `text`,

@@ -42,7 +42,7 @@ fn watched(alarm: &Value) -> Vec<Watched> {
 
 #[test]
 fn every_kind_of_failure_has_an_alarm() {
-    let stack = Stack::new(&[]);
+    let stack = Stack::new(&[("MailFrom", "movies@example.com")]);
     let alarms = stack.alarms();
     let seen: Vec<Watched> = alarms.values().flat_map(|alarm| watched(alarm)).collect();
     let expect = |namespace: &str, name: &str, statistic: &str, dimensions: &[&str]| {
@@ -107,8 +107,9 @@ fn the_gateways_throttled_requests_are_counted_in_the_metric_of_their_alarm() {
 
 #[test]
 fn every_alarm_is_described_and_sent_to_the_configured_address() {
-    let silent = Stack::new(&[]);
-    let heard = Stack::new(&[("AlarmEmail", "ops@example.com")]);
+    let mail = ("MailFrom", "movies@example.com");
+    let silent = Stack::new(&[mail]);
+    let heard = Stack::new(&[mail, ("AlarmEmail", "ops@example.com")]);
     assert!(silent.resources("AWS::SNS::Topic").is_empty());
     assert_eq!(
         heard.properties("AlarmTopic")["Subscription"],
@@ -166,10 +167,27 @@ fn concurrency_is_measured_against_the_limit_that_applies() {
 
 #[test]
 fn the_dashboard_shows_every_alarm_and_names_only_existing_resources() {
-    let stack = Stack::new(&[]);
-    let body = stack.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
-        .as_str()
-        .unwrap();
+    for parameters in [&[][..], &[("MailFrom", "movies@example.com")]] {
+        check_dashboard(&Stack::new(parameters));
+    }
+}
+
+/// Returns the dashboard's text with the parts that depend on parameters.
+fn dashboard(stack: &Stack) -> String {
+    let body = &stack.properties("Dashboard")["DashboardBody"]["Fn::Sub"];
+    let mut text = body[0].as_str().unwrap().to_owned();
+    for (name, part) in body[1].as_object().unwrap() {
+        let part = part.as_str().or_else(|| part["Fn::Sub"].as_str()).unwrap();
+        let place = format!("${{{name}}}");
+        assert!(text.contains(&place), "{name} is not used");
+        text = text.replace(&place, part);
+    }
+    text
+}
+
+fn check_dashboard(stack: &Stack) {
+    let body = dashboard(stack);
+    let body = body.as_str();
     for name in placeholders(body) {
         let id = name.strip_suffix(".Arn").unwrap_or(name);
         let known = id.starts_with("AWS::")

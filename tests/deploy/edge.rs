@@ -1,9 +1,15 @@
 //! A custom domain, and CloudFront in front of the API.
 
+use std::collections::BTreeSet;
+
 use marquee_shared::http::{extract::VIEWER_ADDRESS, layers::EDGE_KEY};
 use serde_json::{Value, json};
 
 use super::stack::{Stack, number};
+use crate::support::{
+    TestApp,
+    operations::{operations, sample_movie},
+};
 
 /// The additional parameters of a stack behind CloudFront.
 const EDGE: [(&str, &str); 4] = [
@@ -32,9 +38,9 @@ fn behind_cloudfront_the_web_acl_counts_clients_and_cannot_be_bypassed() {
     );
     assert_eq!(distribution["WebACLId"], json!({"Fn::GetAtt": "WebAcl.Arn"}));
     assert_eq!(distribution["Aliases"], json!(["api.example.com"]));
-    // The managed policies CachingDisabled and AllViewer: nothing is cached by default, and `Host` is forwarded.
+    // The managed policy AllViewer: `Host` is forwarded.
     let other = &distribution["DefaultCacheBehavior"];
-    assert_eq!(other["CachePolicyId"], "4135ea2d-6df8-44a3-9df3-4b5a84be39ad");
+    assert_eq!(other["CachePolicyId"], json!({"Ref": "ApiCache"}));
     assert_eq!(
         other["OriginRequestPolicyId"],
         "216adef6-5c7f-47e4-b989-5492eafa07d3"
@@ -53,7 +59,7 @@ fn behind_cloudfront_the_web_acl_counts_clients_and_cannot_be_bypassed() {
     assert_eq!(function["AutoPublish"], true);
     let cached = distribution["CacheBehaviors"].as_array().unwrap().iter();
     let cached: Vec<&Value> = cached.map(|behavior| &behavior["PathPattern"]).collect();
-    assert_eq!(cached, ["/api/openapi.json*", "/.well-known/*"]);
+    assert_eq!(cached, ["/.well-known/*"]);
 
     // Errors are not cached either. By default CloudFront caches them for 10 seconds, whatever the policy says.
     let errors = distribution["CustomErrorResponses"].as_array().unwrap();
@@ -83,6 +89,124 @@ fn behind_cloudfront_the_web_acl_counts_clients_and_cannot_be_bypassed() {
     for rule in rules {
         assert_eq!(rule["VisibilityConfig"]["SampledRequestsEnabled"], false);
     }
+}
+
+/// What CloudFront finds a stored answer by: the policy of the behavior for this path, and the headers that the policy names.
+struct CacheKey {
+    policy: Value,
+    headers: BTreeSet<String>,
+}
+
+impl CacheKey {
+    fn of(stack: &Stack, path: &str) -> Self {
+        let distribution = &stack.properties("Distribution")["DistributionConfig"];
+        let behaviors = distribution["CacheBehaviors"].as_array().unwrap();
+        let behavior = behaviors.iter().find(|behavior| {
+            let pattern = behavior["PathPattern"].as_str().unwrap();
+            path.starts_with(pattern.strip_suffix('*').unwrap())
+        });
+        let behavior = behavior.unwrap_or(&distribution["DefaultCacheBehavior"]);
+        // By default CloudFront caches the answers to GET and HEAD.
+        assert!(behavior.get("CachedMethods").is_none());
+        let policy = behavior["CachePolicyId"]["Ref"].as_str().unwrap();
+        let policy = stack.properties(policy)["CachePolicyConfig"].clone();
+        let parameters = &policy["ParametersInCacheKeyAndForwardedToOrigin"];
+        let named = parameters["HeadersConfig"]["Headers"].as_array().unwrap();
+        let mut headers: BTreeSet<String> = named
+            .iter()
+            .map(|name| name.as_str().unwrap().to_lowercase())
+            .collect();
+        // With these, the key has the codings that the client accepts.
+        if [
+            &parameters["EnableAcceptEncodingGzip"],
+            &parameters["EnableAcceptEncodingBrotli"],
+        ] == [&json!(true); 2]
+        {
+            headers.insert("accept-encoding".into());
+        }
+        Self { policy, headers }
+    }
+
+    /// What of a request is part of the key.
+    fn of_request(&self, headers: &[(&str, &str)]) -> Vec<(String, String)> {
+        let in_key = headers.iter().filter(|(name, _)| self.headers.contains(*name));
+        in_key
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+}
+
+/// Guarantee 73: every answer is stored under everything that it depends on, so no caller gets that of another.
+#[tokio::test]
+async fn cloudfront_never_serves_one_callers_answer_to_another() {
+    let stack = Stack::new(&EDGE);
+    let app = TestApp::with(|options| {
+        options.config.http.public_max_age = 60;
+        options.config.http.cors_origins = vec!["https://a.example".into()];
+    })
+    .await;
+    let (one, other) = (app.member().await, app.member().await);
+    let movie = one.add(&sample_movie()).await;
+    one.put(&format!("/api/movies/{}/favorite/", movie["id"]))
+        .send()
+        .await
+        .is(200);
+    let mut differing = 0;
+    for operation in operations().iter().filter(|operation| operation.method == "GET") {
+        let key = CacheKey::of(&stack, &operation.path);
+        let queries = &key.policy["ParametersInCacheKeyAndForwardedToOrigin"]["QueryStringsConfig"];
+        assert!(
+            queries["QueryStringBehavior"] == "all" || operation.sample.queries == [""],
+            "{}",
+            operation.id
+        );
+        // An answer without Cache-Control isn't stored, and none is kept for longer than it says.
+        assert_eq!(key.policy["MinTTL"], 0);
+        for (query, _) in operation.requests(&one, &movie["id"], &one) {
+            let mut answers = Vec::new();
+            for caller in [&app.anonymous(), &one, &other] {
+                let path = format!(
+                    "{}{query}",
+                    operation.path.replace("{id}", &movie["id"].to_string())
+                );
+                let answer = caller
+                    .get(&path)
+                    .header("origin", "https://a.example")
+                    .send()
+                    .await;
+                let varies = answer
+                    .header("vary")
+                    .split(',')
+                    .map(|name| name.trim().to_lowercase());
+                for name in varies {
+                    assert!(key.headers.contains(&name), "{path} varies with {name}");
+                }
+                let access = caller.access.clone().unwrap_or_default();
+                let control = answer.header("cache-control");
+                // CloudFront stores neither (Amazon's guide: "Managing how long content stays in the cache").
+                let is_stored = !control.contains("private") && !control.contains("no-store");
+                answers.push((
+                    key.of_request(&[("authorization", &access)]),
+                    is_stored,
+                    answer.text,
+                ));
+            }
+            for (at, (first, is_stored, text)) in answers.iter().enumerate() {
+                for (second, _, other_text) in &answers[at + 1..] {
+                    assert!(
+                        first != second || text == other_text || !is_stored,
+                        "{}",
+                        operation.id
+                    );
+                    differing += usize::from(text != other_text);
+                }
+            }
+        }
+    }
+    assert!(
+        differing > 20,
+        "{differing}: the test must compare answers that differ"
+    );
 }
 
 /// A page can read an answer of another origin only if the answer allows the page's origin or any origin. The web ACL

@@ -3,6 +3,8 @@
 mod alarms;
 mod edge;
 mod events;
+mod mail;
+mod mail_template;
 mod privileges;
 mod routes;
 mod stack;

@@ -40,8 +40,8 @@ impl Stack {
     pub fn request_functions(&self) -> BTreeMap<&str, Value> {
         let mut functions = self.functions();
         functions.retain(|_, function| {
-            let mut events = function["Events"].as_object().unwrap().values();
-            events.any(|event| event["Type"] == "HttpApi")
+            let mut events = function["Events"].as_object().into_iter().flatten();
+            events.any(|(_, event)| event["Type"] == "HttpApi")
         });
         functions
     }

@@ -305,6 +305,17 @@ fn every_function_that_answers_requests_has_the_public_url() {
     );
 }
 
+#[test]
+fn every_function_that_answers_requests_has_the_age_of_public_answers() {
+    for seconds in ["0", "60"] {
+        let stack = Stack::new(&[("PublicMaxAgeSeconds", seconds)]);
+        for (id, variables) in stack.variables() {
+            let value = variables["PUBLIC_MAX_AGE_SECONDS"].to_string();
+            assert_eq!(value.trim_matches('"'), seconds, "{id}");
+        }
+    }
+}
+
 /// Guarantee 58.
 #[test]
 fn only_movies_is_told_the_shards_and_reads_as_many_as_it_writes() {

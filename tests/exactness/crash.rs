@@ -96,6 +96,7 @@ impl RunningServer {
             username: String::new(),
             access: None,
             refresh: String::new(),
+            reset: String::new(),
         }
     }
 

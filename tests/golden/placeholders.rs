@@ -18,6 +18,7 @@ static SHAPES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
             "<UUID>",
         ),
         (r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "<time>"),
+        (r"^\d{16}#[0-9a-f]{16}$", "<time>#<random>"),
         (r"\b[0-9a-f]{64}\b", "<SHA-256>"),
         (r"^(SESSION#)?[0-9a-f]{32}$", "$1<session id>"),
         (r"^[A-Za-z0-9_-]{43}$", "<32 bytes>"),

@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, io::Write as _, time::Duration};
 use aws_sdk_dynamodb::types::ReturnValue;
 use marquee::{
     import::{Importer, Source},
+    mail::{self, Mailbox},
     upgrade::{self, Older},
 };
+use marquee_mail::StreamEvent;
 use marquee_shared::{
     db::{
         Store,
@@ -15,6 +17,7 @@ use marquee_shared::{
         keys,
         likes::{LIKES_SHARDS, LikesShards, MAX_LIKES_SHARDS},
         movie::{MovieItem, TextsBefore},
+        outbox::LANES,
         posting_keys,
     },
     domain::{MovieFields, MovieId, Role, Title, UserId},
@@ -22,7 +25,9 @@ use marquee_shared::{
 use serde_json::{Value, json};
 
 use super::Golden;
-use crate::support::{Call, Caller, PASSWORD, layouts::make_sessions_earlier, movie, proxy::ProxiedApp};
+use crate::support::{
+    Call, Caller, PASSWORD, layouts::make_sessions_earlier, mail::token_in, movie, proxy::ProxiedApp,
+};
 
 /// Longer than the time between two calls of one trip.
 const SIDE_BY_SIDE: Duration = Duration::from_millis(40);
@@ -76,6 +81,7 @@ pub(super) async fn record() -> BTreeMap<String, Golden> {
     deletion(&mut recorder, &owner).await;
     account(&mut recorder, &owner).await;
     sessions(&mut recorder, &owner).await;
+    password_reset(&mut recorder, &owner).await;
     health(&mut recorder).await;
     operator(&mut recorder, &owner).await;
     leave(&mut recorder, &owner).await;
@@ -454,6 +460,44 @@ async fn leave(recorder: &mut Recorder, owner: &Caller) {
         .await;
 }
 
+/// A request for a password reset, the mail that follows, and its use.
+async fn password_reset(recorder: &mut Recorder, owner: &Caller) {
+    let anonymous = recorder.proxied.app.anonymous();
+    let store = recorder.proxied.proxy.store().await;
+    let user = store.get_user(UserId::try_from(owner.id).unwrap()).await;
+    let body = json!({"email": user.unwrap().unwrap().email});
+    let call = anonymous.post("/api/auth/password-reset/").json(&body);
+    let request = "POST /api/auth/password-reset/";
+    recorder
+        .send("request_password_reset", &["AP-19", "AP-52"], request, call, 202)
+        .await;
+    let mut keys = Vec::new();
+    for lane in 0..LANES {
+        keys.extend(store.asked_mails(lane, 10).await.unwrap());
+    }
+    let mailbox = Mailbox::memory();
+    let function = &recorder.proxied.app.running.functions.mail.state;
+    let function = mail::function(function, recorder.proxied.app.running.address, mailbox.clone());
+    let failures = function.unwrap().deliver(&StreamEvent::of(keys)).await;
+    assert!(failures.is_empty());
+    recorder.store_calls(
+        "mail",
+        &["AP-18", "AP-23", "AP-53"],
+        "an invocation of the mail function",
+    );
+    let message = String::from_utf8(mailbox.messages().unwrap().remove(0)).unwrap();
+    let body = json!({"token": token_in(&message), "password": PASSWORD});
+    let call = owner
+        .signed_out()
+        .post("/api/auth/password-reset/confirm/")
+        .json(&body);
+    let request = "POST /api/auth/password-reset/confirm/";
+    let patterns = ["AP-19", "AP-23", "AP-47", "AP-48", "AP-54"];
+    recorder
+        .send("confirm_password_reset", &patterns, request, call, 204)
+        .await;
+}
+
 async fn health(recorder: &mut Recorder) {
     let call = recorder.proxied.app.anonymous().get("/api/health/");
     recorder
@@ -517,6 +561,9 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     recorder.store_calls("refill", &["AP-38"], refill);
     store.promote(&owner.username, Role::Admin).await.unwrap();
     recorder.store_calls("promote", &["AP-18", "AP-26"], "marquee promote ripley");
+    store.make_reset_token_of(&owner.username, 1800).await.unwrap();
+    let request = "marquee reset-password ripley";
+    recorder.store_calls("reset_password", &["AP-18", "AP-23", "AP-53"], request);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(
         file,

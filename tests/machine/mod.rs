@@ -1,4 +1,4 @@
-//! The program on one machine: its start, its files, a full disk, its engine's endpoint, the addresses that it contacts, and
+//! The program on one machine: its start, its files, its mails, a full disk, its engine's endpoint, the addresses that it contacts, and
 //! its ceilings on connections and memory.
 
 mod browsers;
@@ -6,6 +6,7 @@ mod ceilings;
 mod files;
 mod full_disk;
 mod loopback;
+mod mail;
 mod start;
 mod upgrade;
 

@@ -77,6 +77,8 @@ impl Functions {
             ];
             if function.name == "auth" {
                 environment.push(("AUTH_SECRETS", secrets.clone()));
+                // No mail is sent. The function accepts requests for one.
+                environment.push(("MAIL_FROM", "movies@example.com".to_owned()));
             }
             let started = Emulated::start(emulator, &bootstrap, environment).await;
             emulated.insert(function.name.clone(), started);

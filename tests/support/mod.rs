@@ -12,6 +12,7 @@
 //! | [`scenario`] | the order in which the events are sent, and the status of each answer |
 //! | [`replay`] | sends the events to a server, a function or an endpoint, and compares the answers |
 //! | [`emulator`] | Amazon's Lambda Runtime Interface Emulator with a release binary |
+//! | [`ses`] | a stand-in for Amazon SES |
 //! | [`secrets_manager`] | a stand-in for AWS Secrets Manager |
 //! | [`typing`] | typing errors by their definition |
 //! | [`tokens`] | refresh tokens in the format that older versions made |
@@ -23,10 +24,11 @@ pub mod layouts;
 pub mod replay;
 pub mod scenario;
 pub mod secrets_manager;
+pub mod ses;
 pub mod tokens;
 pub mod typing;
 
 pub use test_kit::{
-    Answer, Call, Caller, NothingRefused, PASSWORD, TestApp, audit, budgets, encode, measure, movie,
+    Answer, Call, Caller, NothingRefused, PASSWORD, TestApp, audit, budgets, encode, mail, measure, movie,
     operations, proxy, table,
 };

@@ -110,6 +110,17 @@ fn settle(target: &impl Target, event: &Event, answer: Answer) -> Value {
         assert_eq!(request_id, given, "{}", answer.text);
     }
     headers.insert("x-request-id".into(), "<request id>".into());
+    let origins = target.origins();
+    for (name, hidden) in [
+        ("etag", hide_tag as fn(&[String], &str) -> Option<String>),
+        ("link", hide_links),
+    ] {
+        if let Some(value) = headers.get_mut(name) {
+            let text = value.as_str().unwrap();
+            let hidden = hidden(&origins, text);
+            *value = hidden.unwrap_or_else(|| panic!("{name}: {text}")).into();
+        }
+    }
     if !head && let Some(length) = headers.remove("content-length") {
         assert_eq!(length, answer.text.len().to_string(), "{}", answer.text);
     }
@@ -118,8 +129,28 @@ fn settle(target: &impl Target, event: &Event, answer: Answer) -> Value {
         // The body is empty or isn't JSON.
         body = answer.text.into();
     }
-    hide(&target.origins(), &mut body).unwrap_or_else(|e| panic!("{}: {e} in {body:#}", event.raw_path));
+    hide(&origins, &mut body).unwrap_or_else(|e| panic!("{}: {e} in {body:#}", event.raw_path));
     json!({"status": answer.status.as_u16(), "headers": headers, "body": body})
+}
+
+/// An entity tag with its digest, which depends on times and keys, as `<digest>`.
+fn hide_tag(_: &[String], tag: &str) -> Option<String> {
+    let (start, digest) = tag.strip_suffix('"')?.split_at_checked(tag.len() - 33)?;
+    let is_digest = digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let version = start
+        .strip_prefix('"')
+        .and_then(|version| version.strip_suffix('-'));
+    let is_version = version.is_some_and(|version| version.parse::<u64>().is_ok());
+    (is_digest && (is_version || start == "W/\"")).then(|| format!("{start}<digest>\""))
+}
+
+/// The links of a `Link` header, each with its URL as a page's.
+fn hide_links(origins: &[String], links: &str) -> Option<String> {
+    let links = links.split(", ").map(|link| {
+        let (url, relation) = link.strip_prefix('<')?.split_once('>')?;
+        Some(format!("<{}>{relation}", page(origins, url)?.as_str()?))
+    });
+    Some(links.collect::<Option<Vec<_>>>()?.join(", "))
 }
 
 /// Replaces the values in a body that differ between replays.

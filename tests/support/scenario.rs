@@ -111,6 +111,11 @@ pub const SCENARIO: &[(&str, u16)] = &[
     ("users/end_session",                   204),
     ("auth/log_out_no_slash",               204),
     ("auth/refresh_session_ended",          401),
+    // A token of no mail.
+    ("auth/request_password_reset",         202),
+    ("auth/request_password_reset_no_slash", 202),
+    ("auth/confirm_password_reset",         400),
+    ("auth/confirm_password_reset_no_slash", 400),
     // Two users delete their accounts.
     ("users/delete_me_wrong_password",      400),
     ("users/delete_me",                     204),

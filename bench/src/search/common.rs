@@ -64,13 +64,22 @@ struct Words {
     /// The movies that have each word, for each field: title, director, genre. A word of a title or a director is canonical, and
     /// a word with signs inside is there closed up too.
     fields: [BTreeMap<String, BTreeSet<u64>>; 3],
+    /// The movies that have each word as it is written, for each field. The searches are made of these words, so they are the
+    /// same whatever the search compares.
+    written: [BTreeMap<String, BTreeSet<u64>>; 3],
 }
 
 impl Words {
     fn of(movies: &[Movie]) -> Self {
         let mut fields: [BTreeMap<String, BTreeSet<u64>>; 3] = Default::default();
+        let mut written: [BTreeMap<String, BTreeSet<u64>>; 3] = Default::default();
         for movie in movies {
             let texts = [&movie.row.title, &movie.row.director, &movie.row.genre];
+            for (words, field) in written.iter_mut().zip(texts) {
+                for word in text::words(field) {
+                    words.entry(word).or_default().insert(movie.number);
+                }
+            }
             for (number, (words, field)) in fields.iter_mut().zip(texts).enumerate() {
                 for compound in text::compounds(field) {
                     let closed = compound.closed_up();
@@ -84,7 +93,7 @@ impl Words {
                 }
             }
         }
-        Self { fields }
+        Self { fields, written }
     }
 
     /// Returns the movies that match a word of a search.
@@ -111,7 +120,7 @@ impl Words {
     /// Returns the most common words in these fields, by the number of movies.
     fn common(&self, fields: std::ops::Range<usize>, count: usize) -> Vec<String> {
         let mut words: BTreeMap<&String, usize> = BTreeMap::new();
-        for (word, movies) in self.fields.get(fields).unwrap_or_default().iter().flatten() {
+        for (word, movies) in self.written.get(fields).unwrap_or_default().iter().flatten() {
             *words.entry(word).or_default() += movies.len();
         }
         let mut words: Vec<(&String, usize)> = words.into_iter().collect();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{StatusCode, header},
     response::{AppendHeaders, IntoResponse, Response},
@@ -21,6 +21,7 @@ use marquee_shared::{
     domain::{Role, SessionId, UserId, password::Secret, username::fold_name},
     http::{
         CheckedQuery, Form,
+        caching::ForEveryone,
         extract::{SourceAddress, UserAgent},
         openapi::{
             BadRequest, Conflict, TooLarge, TooManyRequests, Unauthenticated, Unavailable,
@@ -40,7 +41,7 @@ use crate::{
 const JWKS_CACHE: &str = "public, max-age=60";
 
 /// How long a sign-in waits for writes that it can do without.
-const NOTED_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const NOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The answer to a failed sign-in. It doesn't say whether the username or the password is wrong.
 const NOT_SIGNED_IN: Error = Error::unauthenticated("The username or password is incorrect.");
@@ -243,7 +244,7 @@ pub(crate) async fn refresh_session(
     {
         Rotation::Rotated(user) => {
             let next = next.of(user);
-            Ok(secret(StatusCode::OK, tokens(&state.app, &secrets, user, &next)?))
+            Ok(Json(tokens(&state.app, &secrets, user, &next)?).into_response())
         }
         Rotation::Gone => Err(NOT_REFRESHED),
         Rotation::Replayed(user) => {
@@ -301,11 +302,11 @@ pub(crate) async fn get_jwks(State(state): State<AuthState>, _: CheckedQuery) ->
         keys: keys.into_iter().map(JwkBody::from).collect(),
     };
     let cached = AppendHeaders([(header::CACHE_CONTROL, JWKS_CACHE)]);
-    Ok((cached, Json(body)).into_response())
+    Ok((Extension(ForEveryone), cached, Json(body)).into_response())
 }
 
 /// Counts this attempt against the limit of its source address, when there is one.
-async fn count_address(app: &AppState, address: &SourceAddress) -> Result<()> {
+pub(crate) async fn count_address(app: &AppState, address: &SourceAddress) -> Result<()> {
     let limit = app.config.throttle.address_per_minute;
     if limit == 0 || address.0.is_none() {
         return Ok(());
@@ -347,7 +348,7 @@ fn signed_in(
         user: UserBody::own(user),
         tokens: tokens(app, secrets, user.id, token)?,
     };
-    Ok(secret(status, body))
+    Ok((status, Json(body)).into_response())
 }
 
 fn tokens(app: &AppState, secrets: &AuthSecrets, user: UserId, refresh: &RefreshToken) -> Result<TokensBody> {
@@ -360,10 +361,4 @@ fn tokens(app: &AppState, secrets: &AuthSecrets, user: UserId, refresh: &Refresh
         token_type: "Bearer",
         expires_in: config.access_seconds,
     })
-}
-
-/// An answer that contains tokens and must not be cached (RFC 6749 §5.1).
-fn secret(status: StatusCode, body: impl serde::Serialize) -> Response {
-    let no_store = AppendHeaders([(header::CACHE_CONTROL, "no-store")]);
-    (status, no_store, Json(body)).into_response()
 }

@@ -1,6 +1,7 @@
 //! The auth function: register, sign in, refresh, sign out, and list the public keys. No other function has the private keys.
 
 mod handlers;
+mod password_reset;
 mod vault;
 mod wire;
 
@@ -14,6 +15,7 @@ use marquee_shared::{
     AppState,
     http::{openapi::complete, with_layers},
 };
+use password_reset::*;
 
 marquee_shared::operations! {
     AuthState;
@@ -21,6 +23,8 @@ marquee_shared::operations! {
     "/api/auth/login/" => post: log_in;
     "/api/auth/refresh/" => post: refresh_session;
     "/api/auth/logout/" => post: log_out;
+    "/api/auth/password-reset/" => post: request_password_reset;
+    "/api/auth/password-reset/confirm/" => post: confirm_password_reset;
     // The route has a trailing slash like every other. The documented path has none, as usual for a file.
     "/.well-known/jwks.json/" => get: get_jwks;
 }

@@ -124,6 +124,75 @@ impl FromFields for RefreshBody {
     }
 }
 
+/// The account whose password is forgotten.
+#[derive(Debug, ToSchema)]
+#[schema(as = PasswordResetRequest, example = json!({"email": "ripley@example.com"}))]
+pub(crate) struct ResetRequestBody {
+    /// The account's email, in any case.
+    pub(crate) email: Email,
+}
+
+impl FromFields for ResetRequestBody {
+    const FIELDS: &'static [&'static str] = &["email"];
+
+    fn from_fields(mut fields: Fields) -> Result<Self> {
+        let mut errors = FieldErrors::default();
+        let email = fields
+            .required("email", &mut errors)
+            .and_then(|text| errors.take("email", Email::parse(&text)));
+        email.map(|email| Self { email }).ok_or(Error::Invalid(errors))
+    }
+}
+
+/// The answer to every request for a password reset.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PasswordResetAsked)]
+pub(crate) struct ResetAskedBody {
+    /// What happens next, in words.
+    #[schema(example = "If an account has this email, a mail with a token is sent to it.")]
+    pub(crate) message: &'static str,
+}
+
+impl Default for ResetAskedBody {
+    fn default() -> Self {
+        Self {
+            message: "If an account has this email, a mail with a token is sent to it.",
+        }
+    }
+}
+
+/// A new password, and the token that allows to set it.
+#[derive(Debug, ToSchema)]
+#[schema(as = PasswordResetConfirmation, example = json!({
+    "token": "AAAAAAAAAAc2_pUv1cJzqfLQx0G2dkPrKqmxVWaYVA9", "password": "in space no one can hear",
+}))]
+pub(crate) struct ResetBody {
+    /// The token of the newest mail, or of the operator's command. White space at its ends is removed.
+    #[schema(value_type = String, min_length = 1)]
+    pub(crate) token: Secret,
+    /// The new password: 8 to 128 characters of any kind, as in a registration.
+    pub(crate) password: Password,
+}
+
+impl FromFields for ResetBody {
+    const FIELDS: &'static [&'static str] = &["token", "password"];
+
+    fn from_fields(mut fields: Fields) -> Result<Self> {
+        let mut errors = FieldErrors::default();
+        let token = not_empty(&mut fields, "token", &mut errors);
+        let password = fields
+            .required("password", &mut errors)
+            .and_then(|text| errors.take("password", Password::parse(text)));
+        let (Some(token), Some(password)) = (token, password) else {
+            return Err(Error::Invalid(errors));
+        };
+        Ok(Self {
+            token: Secret::new(token),
+            password,
+        })
+    }
+}
+
 fn not_empty(fields: &mut Fields, name: &'static str, errors: &mut FieldErrors) -> Option<String> {
     let text = fields.required(name, errors)?;
     filled(name, text, errors)

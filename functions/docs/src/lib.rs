@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::State,
     http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
@@ -20,6 +20,7 @@ use marquee_shared::{
     db::{Store, retry::within},
     http::{
         CheckedQuery,
+        caching::ForEveryone,
         openapi::{Unavailable, complete},
         with_layers,
     },
@@ -102,7 +103,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 )]
 pub(crate) async fn get_openapi(_: CheckedQuery) -> Response {
     let json = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, json)], OPENAPI_JSON).into_response()
+    (
+        Extension(ForEveryone),
+        [(header::CONTENT_TYPE, json)],
+        OPENAPI_JSON,
+    )
+        .into_response()
 }
 
 /// The health of the API.
@@ -138,7 +144,7 @@ pub(crate) async fn get_health(State(state): State<DocsState>, _: CheckedQuery) 
         Error::Unavailable(_) => error,
         other => Error::unavailable(other.log_message()),
     });
-    (NO_STORE, health).into_response()
+    (Extension(ForEveryone), NO_STORE, health).into_response()
 }
 
 /// What is at the root: the API's name and version, and where to read on.
@@ -158,8 +164,8 @@ struct Links {
 }
 
 /// Returns the document at the root.
-async fn get_root() -> Json<Root> {
-    Json(Root {
+async fn get_root() -> Response {
+    let root = Json(Root {
         name: "Marquee",
         version: env!("CARGO_PKG_VERSION"),
         links: Links {
@@ -167,5 +173,6 @@ async fn get_root() -> Json<Root> {
             openapi: "/api/openapi.json",
             health: "/api/health/",
         },
-    })
+    });
+    (Extension(ForEveryone), root).into_response()
 }

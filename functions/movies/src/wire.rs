@@ -2,6 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
 use marquee_shared::{
     Error, Result,
     db::{categories::Category, favorite::FavoriteState, movie::MovieView, vocabulary::text_words},
@@ -12,6 +16,7 @@ use marquee_shared::{
     http::{
         Collection,
         body::{Field, Fields, FromFields},
+        collection::{link, linked},
         wire::MovieBody,
     },
 };
@@ -72,6 +77,13 @@ impl SearchBody {
             corrected_query,
             results,
         }
+    }
+}
+
+impl IntoResponse for SearchBody {
+    fn into_response(self) -> Response {
+        let link = link(self.next.as_deref(), self.previous.as_deref());
+        linked(link, Json(self))
     }
 }
 
@@ -145,10 +157,15 @@ pub(crate) struct MovieIdParam {
 /// The precondition of a change.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "only described; IfMatch reads the header")]
+#[expect(dead_code, reason = "only described; Preconditions reads the header")]
 pub(crate) struct IfMatchParam {
-    /// The `ETag` of an earlier answer. The movie is changed only if nobody has edited it since (RFC 9110 §13.1.1).
-    #[param(rename = "if-match", nullable = false, example = "\"1\"")]
+    /// The `ETag` of an earlier answer, a list of several, or `*`. The movie is changed only if nobody has edited it since (RFC
+    /// 9110 §13.1.1). Changes of favorites do not count.
+    #[param(
+        rename = "if-match",
+        nullable = false,
+        example = "\"1-0e5751c026e543b2e8ab2eb06099daa1\""
+    )]
     if_match: Option<String>,
 }
 

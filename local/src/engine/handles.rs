@@ -17,6 +17,7 @@ use std::{
 use dynoxide::{Database, DynoxideError, storage::Storage};
 
 use super::{
+    plain::{Read, Reader, Snapshot},
     tokens::Answers,
     writer::{Writer, Writing},
 };
@@ -42,12 +43,26 @@ pub(super) struct Open {
 }
 
 /// The readers of a file. A read takes one that is free.
-type Readers = Arc<[Mutex<Storage>]>;
+type Readers = Arc<[Mutex<Reader>]>;
 
 struct FileHandles {
     path: String,
     readers: Arc<Mutex<Readers>>,
     writer: Writer,
+}
+
+impl FileHandles {
+    /// Runs a read with a reader that is free.
+    fn with_reader<T>(
+        &self,
+        read: impl FnOnce(&mut Reader) -> Result<T, DynoxideError>,
+    ) -> Result<T, DynoxideError> {
+        caught(|| {
+            let readers = Arc::clone(&self.readers.lock().unwrap_or_else(PoisonError::into_inner));
+            let mut reader = free(&readers);
+            read(&mut reader)
+        })
+    }
 }
 
 impl Handles {
@@ -106,15 +121,23 @@ impl Open {
         let Some(file) = &self.file else {
             return caught(|| general(&self.database, request));
         };
-        let result = caught(|| {
-            let readers = Arc::clone(&file.readers.lock().unwrap_or_else(PoisonError::into_inner));
-            let reader = free(&readers);
+        let result = file.with_reader(|reader| {
             // One snapshot for all statements of the operation. It ends with this block, also in a panic.
-            let snapshot = reader.conn().unchecked_transaction()?;
-            let result = read(&reader, request);
+            let snapshot = Snapshot::begin(&reader.storage)?;
+            let result = read(&reader.storage, request);
             drop(snapshot);
             result
         });
+        file.writer.until_what_is_visible_is_durable().await;
+        result
+    }
+
+    /// Runs a read without the engine, if the read is plain and the table is in a file. It sees what [`read`](Self::read) sees.
+    pub(super) async fn read_plainly(&self, read: Read, body: &str) -> Result<Option<String>, DynoxideError> {
+        let Some(file) = &self.file else {
+            return Ok(None);
+        };
+        let result = file.with_reader(|reader| read(reader, body));
         file.writer.until_what_is_visible_is_durable().await;
         result
     }
@@ -168,7 +191,7 @@ impl Open {
 }
 
 /// Returns a reader that is free, or waits for one.
-fn free(readers: &[Mutex<Storage>]) -> MutexGuard<'_, Storage> {
+fn free(readers: &[Mutex<Reader>]) -> MutexGuard<'_, Reader> {
     let now = readers.iter().find_map(|reader| match reader.try_lock() {
         Ok(reader) => Some(reader),
         // A panic has ended the snapshot, and the reader holds nothing else.
@@ -187,7 +210,7 @@ fn readers(path: &str) -> Result<Readers, DynoxideError> {
         storage.conn().execute_batch(&format!(
             "PRAGMA query_only = ON; PRAGMA cache_size = -{READER_CACHE_KIB}"
         ))?;
-        Ok(Mutex::new(storage))
+        Ok(Mutex::new(Reader::new(storage)))
     };
     (0..MIN_READERS.max(threads + 1)).map(|_| reader()).collect()
 }

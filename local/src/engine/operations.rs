@@ -6,7 +6,7 @@ use dynoxide::{Database, DynoxideError, actions};
 use futures_util::FutureExt as _;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{handles::Open, tokens::Token};
+use super::{handles::Open, plain, tokens::Token};
 
 /// The operation that has a token (`tokens`).
 const TRANSACTION: &str = "TransactWriteItems";
@@ -20,6 +20,11 @@ macro_rules! operations {
         const KNOWN: &[&str] = &[TRANSACTION, $($($name),*),*];
 
         async fn dispatch(handles: &Open, operation: &str, body: &str) -> Result<String, DynoxideError> {
+            if let Some(read) = plain::named(operation)
+                && let Some(answer) = handles.read_plainly(read, body).await?
+            {
+                return Ok(answer);
+            }
             match operation {
                 TRANSACTION => transact(handles, body).await,
                 $($($name => {
@@ -97,7 +102,7 @@ async fn transact(handles: &Open, body: &str) -> Result<String, DynoxideError> {
 }
 
 /// The result of a future of the engine, which never waits: SQLite's calls block.
-fn done<T>(future: impl Future<Output = Result<T, DynoxideError>>) -> Result<T, DynoxideError> {
+pub(super) fn done<T>(future: impl Future<Output = Result<T, DynoxideError>>) -> Result<T, DynoxideError> {
     future
         .now_or_never()
         .unwrap_or_else(|| Err(DynoxideError::InternalServerError("the engine waits".to_owned())))

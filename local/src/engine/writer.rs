@@ -24,8 +24,12 @@ use tokio::sync::{oneshot, watch};
 
 use super::handles::{closed, log_of, panicked};
 
-/// How long writes are collected before the disk is waited for, if more of them keep arriving.
+/// How long writes are collected at most before the disk is waited for, if more of them keep arriving.
 const COLLECT_FOR: Duration = Duration::from_millis(5);
+
+/// How long they are collected if the disk is fast, as a multiple of the last wait for it. So a fifth of the time at most is
+/// spent on waiting, while the callers of the first writes, and the reads that may have seen them, are answered soon.
+const WAITS: u32 = 4;
 
 /// A write to be run. Returns what answers it once it is on the disk.
 type Job = Box<dyn FnOnce(&mut Writing) -> Answering + Send>;
@@ -91,7 +95,7 @@ fn open(path: &str) -> Result<(Database, File), DynoxideError> {
 
 /// The error of the file system, in SQLite's words.
 #[expect(clippy::needless_pass_by_value, reason = "map_err passes it by value")]
-fn of_disk(error: io::Error) -> DynoxideError {
+pub(super) fn of_disk(error: io::Error) -> DynoxideError {
     DynoxideError::InternalServerError(format!("disk I/O error: {error}"))
 }
 
@@ -177,17 +181,20 @@ fn write_all(mut writing: Writing, arriving: &mpsc::Receiver<Job>, progress: &Pr
     let mut answering = Vec::new();
     // What a disk has lost after an error is unknown (fsync(2)), so after one no further write is confirmed.
     let mut failed: Option<String> = None;
+    let mut collect_for = COLLECT_FOR;
     while let Ok(first) = arriving.recv() {
         let collecting = Instant::now();
         let mut next = Some(first);
         while let Some(job) = next {
             progress.begun.fetch_add(1, Ordering::AcqRel);
             answering.push(job(&mut writing));
-            let more = collecting.elapsed() < COLLECT_FOR;
+            let more = collecting.elapsed() < collect_for;
             next = more.then(|| arriving.try_recv().ok()).flatten();
         }
         if failed.is_none() {
+            let waiting = Instant::now();
             failed = writing.sync().err().map(|error| error.to_string());
+            collect_for = COLLECT_FOR.min(WAITS * waiting.elapsed());
         }
         let begun = progress.begun.load(Ordering::Acquire);
         progress.durable.send_replace(begun);

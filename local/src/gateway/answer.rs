@@ -5,8 +5,8 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
     header::{
-        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
-        UPGRADE,
+        CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE,
     },
 };
 use http_body_util::Full;
@@ -112,6 +112,7 @@ impl Refusal {
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert(REQUEST_ID, id);
         }
@@ -124,13 +125,37 @@ impl Refusal {
     }
 }
 
+/// Returns the answer that `lambda_http` makes of a function's response. The crate's own function for this isn't public.
+pub(super) fn answer_of(response: Response<Body>) -> ApiGatewayV2httpResponse {
+    let (mut head, body) = response.into_parts();
+    let cookies = head.headers.get_all(SET_COOKIE).iter();
+    let cookies = cookies.map(|cookie| cookie.to_str().unwrap_or_default().to_owned());
+    let mut answer = ApiGatewayV2httpResponse::default();
+    answer.cookies = cookies.collect();
+    head.headers.remove(SET_COOKIE);
+    answer.headers = head.headers;
+    answer.status_code = head.status.as_u16().into();
+    answer.is_base64_encoded = matches!(body, Body::Binary(_));
+    answer.body = match body {
+        Body::Text(_) | Body::Binary(_) => Some(body),
+        _ => None,
+    };
+    answer
+}
+
+/// Returns the length in bytes of an answer's body, which is encoded in base64 if it is binary.
+pub(super) fn length_of_body(answer: &ApiGatewayV2httpResponse) -> usize {
+    answer.body.as_ref().map_or(0, |body| body.len())
+}
+
 /// Returns the HTTP response that a function's answer describes, or what is wrong with the answer.
 ///
-/// An answer is the JSON that `lambda_http` writes of an [`ApiGatewayV2httpResponse`], so it is read as one. The gateway
-/// sets the length and the headers that concern the connection. Each cookie becomes a `Set-Cookie` header.
-pub(super) fn response_from(answer: &[u8], method: &Method) -> Result<Response<Full<Bytes>>, String> {
-    let answer: ApiGatewayV2httpResponse =
-        serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+/// An answer has one value of each header: the first, because the JSON of an answer has only that one. The gateway sets the
+/// length and the headers that concern the connection. Each cookie becomes a `Set-Cookie` header.
+pub(super) fn response_from(
+    answer: ApiGatewayV2httpResponse,
+    method: &Method,
+) -> Result<Response<Full<Bytes>>, String> {
     let status = u16::try_from(answer.status_code)
         .ok()
         .and_then(|code| StatusCode::from_u16(code).ok())
@@ -139,6 +164,16 @@ pub(super) fn response_from(answer: &[u8], method: &Method) -> Result<Response<F
         return Err(format!("{status} isn't a final status"));
     }
     let mut headers = answer.headers;
+    if let Some(name) = headers.keys().find(|name| !is_text(&headers[*name])) {
+        return Err(format!("the value of {name} isn't UTF-8"));
+    }
+    if headers.len() > headers.keys_len() {
+        let names: Vec<_> = headers.keys().cloned().collect();
+        let first = names
+            .into_iter()
+            .filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
+        headers = first.collect();
+    }
     for name in OF_THE_GATEWAY {
         headers.remove(name);
     }
@@ -156,9 +191,15 @@ pub(super) fn response_from(answer: &[u8], method: &Method) -> Result<Response<F
             .map_err(|error| format!("its body isn't base64: {error}"))?
             .into(),
         Some(Body::Text(text)) => text.into(),
+        // Its base64 isn't written and read.
+        Some(Body::Binary(bytes)) if answer.is_base64_encoded => bytes.into(),
         Some(_) => return Err("its body isn't a string".to_owned()),
     };
     Ok(assemble(status, headers, body, method))
+}
+
+fn is_text(value: &HeaderValue) -> bool {
+    std::str::from_utf8(value.as_bytes()).is_ok()
 }
 
 /// Makes a response with the right `Content-Length`: the length of the body, or no header where a response has no body. For
@@ -192,17 +233,22 @@ fn assemble(
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
+    use lambda_http::{
+        Adapter, IntoResponse as _, LambdaEvent, Service as _,
+        aws_lambda_events::apigw::ApiGatewayV2httpRequest, request::LambdaRequest,
+    };
     use serde_json::{Value, json};
 
     use super::*;
 
-    /// An answer as `lambda_http` writes it, which always has cookies.
-    fn text(answer: &Value) -> Vec<u8> {
+    /// The response that an answer in Lambda's JSON describes. The JSON always has cookies.
+    fn described(answer: &Value, method: &Method) -> Result<Response<Full<Bytes>>, String> {
         let mut answer = answer.clone();
         if let Some(fields) = answer.as_object_mut() {
             fields.entry("cookies").or_insert(json!([]));
         }
-        answer.to_string().into_bytes()
+        let answer = serde_json::from_value(answer).map_err(|error| error.to_string())?;
+        response_from(answer, method)
     }
 
     /// The status, the headers, and the body as text.
@@ -231,7 +277,7 @@ mod tests {
             "body": "{}",
             "isBase64Encoded": false,
         });
-        let (status, headers, body) = parts_of(response_from(&text(&answer), &Method::POST).unwrap()).await;
+        let (status, headers, body) = parts_of(described(&answer, &Method::POST).unwrap()).await;
         assert_eq!((status, body.as_str()), (201, "{}"));
         assert_eq!(headers["content-type"], "application/json");
         assert_eq!(headers["x-id"].as_bytes(), "é".as_bytes());
@@ -243,15 +289,74 @@ mod tests {
         );
     }
 
+    /// As `lambda_http` passes it to Lambda, and as API Gateway reads it.
+    async fn by_json(response: Response<axum::body::Body>) -> Result<(u16, HeaderMap, String), String> {
+        let mut response = Some(response);
+        let service = tower::service_fn(move |_: lambda_http::Request| {
+            std::future::ready(Ok::<_, std::convert::Infallible>(response.take().unwrap()))
+        });
+        let event = LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default());
+        let event = LambdaEvent::new(event, lambda_http::Context::default());
+        let Ok(answer) = Adapter::from(service).call(event).await;
+        let json = serde_json::to_vec(&answer).map_err(|error| error.to_string())?;
+        let answer = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
+        Ok(parts_of(response_from(answer, &Method::GET)?).await)
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_not_written_as_json_gives_the_same_response() {
+        let bodies: [(&str, &[u8]); 5] = [
+            ("application/json", "{\"a\":\"é\n\"}".as_bytes()),
+            ("text/plain; charset=utf-8", b"text"),
+            ("application/problem+json", b"{}"),
+            ("image/png", b"png"),
+            ("application/json", b""),
+        ];
+        let headers: [&[(&str, &[u8])]; 6] = [
+            &[],
+            &[("content-encoding", b"gzip")],
+            &[("vary", b"origin"), ("vary", b"accept-encoding"), ("x-one", b"1")],
+            &[
+                ("set-cookie", b"a=1"),
+                ("set-cookie", b"b=2"),
+                ("connection", b"close"),
+            ],
+            &[("x-text", "é".as_bytes())],
+            &[("x-bytes", b"\xff")],
+        ];
+        let mut refused = 0;
+        for (content_type, body) in bodies {
+            for headers in headers {
+                for status in [200, 204, 404] {
+                    let make = || {
+                        let mut response = Response::builder().status(status);
+                        for (name, value) in [("content-type", content_type.as_bytes())].iter().chain(headers)
+                        {
+                            response = response.header(*name, *value);
+                        }
+                        response.body(axum::body::Body::from(body)).unwrap()
+                    };
+                    let answer = answer_of(make().into_response().await);
+                    let direct = match response_from(answer, &Method::GET) {
+                        Ok(response) => Some(parts_of(response).await),
+                        Err(_) => None,
+                    };
+                    refused += usize::from(direct.is_none());
+                    assert_eq!(
+                        direct,
+                        by_json(make()).await.ok(),
+                        "{content_type} {headers:?} {status}"
+                    );
+                }
+            }
+        }
+        assert_eq!(refused, bodies.len() * 3);
+    }
+
     #[tokio::test]
     async fn an_encoded_body_is_decoded() {
         let answer = json!({ "statusCode": 200, "body": "Zm9v", "isBase64Encoded": true });
-        assert_eq!(
-            parts_of(response_from(&text(&answer), &Method::GET).unwrap())
-                .await
-                .2,
-            "foo"
-        );
+        assert_eq!(parts_of(described(&answer, &Method::GET).unwrap()).await.2, "foo");
     }
 
     #[tokio::test]
@@ -275,7 +380,7 @@ mod tests {
             ),
             (Method::GET, json!({ "statusCode": 304, "body": "four" }), None),
         ] {
-            let (_, headers, body) = parts_of(response_from(&text(&answer), &method).unwrap()).await;
+            let (_, headers, body) = parts_of(described(&answer, &method).unwrap()).await;
             assert_eq!(body, "", "{answer}");
             assert_eq!(
                 headers.get(CONTENT_LENGTH).map(|value| value.to_str().unwrap()),
@@ -297,7 +402,7 @@ mod tests {
             json!({ "statusCode": 200, "cookies": ["a\n"] }),
             json!({ "statusCode": 200, "body": "?", "isBase64Encoded": true }),
         ] {
-            assert!(response_from(&text(&answer), &Method::GET).is_err(), "{answer}");
+            assert!(described(&answer, &Method::GET).is_err(), "{answer}");
         }
     }
 

@@ -177,15 +177,7 @@ pub(super) fn request_for(arrival: &Arrival<'_>, found: &Match<'_>) -> ApiGatewa
     event.raw_query_string = Some(query.to_owned());
     let cookies = cookies(arrival.headers);
     event.cookies = (!cookies.is_empty()).then_some(cookies);
-    for (name, value) in headers(arrival) {
-        // A name comes from a header. A value was decoded as UTF-8 or Latin-1, whose characters are visible or a tab.
-        if let (Ok(name), Ok(value)) = (
-            name.parse::<HeaderName>(),
-            HeaderValue::from_maybe_shared(Bytes::from(value)),
-        ) {
-            event.headers.insert(name, value);
-        }
-    }
+    event.headers = header_map(arrival);
     let values = |values: String| values.split(',').map(str::to_owned).collect();
     let parameters = query_parameters(query).into_iter();
     let parameters: HashMap<String, Vec<String>> =
@@ -236,29 +228,68 @@ fn is_text(content_type: &str) -> bool {
 /// Returns the headers of an event: names in lower case, duplicates joined by commas. The gateway's own headers replace
 /// whatever the client has sent under their names.
 fn headers(arrival: &Arrival<'_>) -> BTreeMap<String, String> {
-    let mut headers: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in arrival.headers {
-        if NOT_PASSED_ON.contains(name) || NOT_PASSED_ON_BY_NAME.contains(&name.as_str()) {
-            continue;
-        }
-        let value = text(value);
-        headers
-            .entry(name.as_str().to_owned())
-            .and_modify(|joined| {
-                joined.push(',');
-                joined.push_str(&value);
-            })
-            .or_insert(value);
+    let passed_on = arrival.headers.keys().filter(|name| is_passed_on(name));
+    let mut headers: BTreeMap<String, String> = passed_on
+        .map(|name| (name.as_str().to_owned(), joined(arrival.headers, name)))
+        .collect();
+    for (name, value) in own_headers(arrival) {
+        headers.insert(name.as_str().to_owned(), value);
     }
-    let mut set = |name: &str, value: String| headers.insert(name.to_owned(), value);
-    // Also for a request without a body: captures of real events have `"content-length": "0"`.
-    set(CONTENT_LENGTH.as_str(), arrival.body.len().to_string());
-    set(HOST.as_str(), arrival.host.authority().to_owned());
-    set("x-amzn-trace-id", trace_id(arrival));
-    set("x-forwarded-for", source_ip(arrival));
-    set("x-forwarded-port", arrival.host.port().unwrap_or(80).to_string());
-    set("x-forwarded-proto", "http".to_owned());
     headers
+}
+
+/// Returns the headers of [`headers`]. A value that is sent once and is UTF-8 isn't copied.
+fn header_map(arrival: &Arrival<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(arrival.headers.keys_len() + OWN_HEADERS);
+    // A text was decoded as UTF-8 or Latin-1, whose characters are visible or a tab.
+    let made = |text: String| HeaderValue::from_maybe_shared(Bytes::from(text)).ok();
+    for name in arrival.headers.keys().filter(|name| is_passed_on(name)) {
+        let mut values = arrival.headers.get_all(name).iter();
+        let value = match (values.next(), values.next()) {
+            (Some(value), None) if std::str::from_utf8(value.as_bytes()).is_ok() => Some(value.clone()),
+            _ => made(joined(arrival.headers, name)),
+        };
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+    }
+    for (name, value) in own_headers(arrival) {
+        if let Some(value) = made(value) {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+/// Whether a header of the client is in the event.
+fn is_passed_on(name: &HeaderName) -> bool {
+    !NOT_PASSED_ON.contains(name) && !NOT_PASSED_ON_BY_NAME.contains(&name.as_str())
+}
+
+/// Returns the values of a header, joined by commas.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
+    let values: Vec<_> = headers.get_all(name).iter().map(text).collect();
+    values.join(",")
+}
+
+/// The number of the gateway's own headers.
+const OWN_HEADERS: usize = 6;
+
+/// Returns the gateway's own headers.
+fn own_headers(arrival: &Arrival<'_>) -> [(HeaderName, String); OWN_HEADERS] {
+    let name = HeaderName::from_static;
+    [
+        // Also for a request without a body: captures of real events have `"content-length": "0"`.
+        (CONTENT_LENGTH, arrival.body.len().to_string()),
+        (HOST, arrival.host.authority().to_owned()),
+        (name("x-amzn-trace-id"), trace_id(arrival)),
+        (name("x-forwarded-for"), source_ip(arrival)),
+        (
+            name("x-forwarded-port"),
+            arrival.host.port().unwrap_or(80).to_string(),
+        ),
+        (name("x-forwarded-proto"), "http".to_owned()),
+    ]
 }
 
 /// Decodes a header's value as UTF-8, or as Latin-1 if it isn't UTF-8. Every value is valid Latin-1.

@@ -1,6 +1,9 @@
 //! The host that a request is addressed to.
 
-use std::{fmt, net::SocketAddr};
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use http::{Uri, Version, header::HOST, request::Parts, uri::Authority};
 use url::Url;
@@ -44,10 +47,12 @@ impl Host {
         if authority.as_str().contains('@') {
             return Err(InvalidHost);
         }
-        // The same steps as in lambda_http.
-        let url = Url::parse(&format!("http://{authority}/")).map_err(|_| InvalidHost)?;
-        if url.path() != "/" || url.as_str().parse::<Uri>().is_err() {
-            return Err(InvalidHost);
+        if !is_this_machine(&authority) {
+            // The same steps as in lambda_http.
+            let url = Url::parse(&format!("http://{authority}/")).map_err(|_| InvalidHost)?;
+            if url.path() != "/" || url.as_str().parse::<Uri>().is_err() {
+                return Err(InvalidHost);
+            }
         }
         Ok(Self {
             name: authority.host().to_owned(),
@@ -70,6 +75,14 @@ impl Host {
     pub(super) fn port(&self) -> Option<u16> {
         self.port
     }
+}
+
+/// Whether this is `localhost` or an IPv4 address with an optional port, as in most requests to this machine. A URL can be built
+/// of each of them.
+fn is_this_machine(authority: &Authority) -> bool {
+    let host = authority.host();
+    let has_valid_port = authority.as_str().len() == host.len() || authority.port_u16().is_some();
+    has_valid_port && (host == "localhost" || host.parse::<Ipv4Addr>().is_ok())
 }
 
 /// Returns the host that a request is addressed to: the one in its target, else the one in its `Host` header. HTTP/1.1
@@ -105,6 +118,8 @@ mod tests {
     fn hosts_are_those_a_url_can_be_built_from() {
         for good in [
             "localhost",
+            "localhost:3000",
+            "127.0.0.1",
             "127.0.0.1:3000",
             "[::1]:3000",
             "movies.example.",
@@ -124,6 +139,8 @@ mod tests {
             "user@host",
             "host:port",
             "host:99999",
+            "localhost:99999",
+            "127.0.0.1:x",
             "::1",
             "[::1",
             "[]",

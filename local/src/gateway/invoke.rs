@@ -7,12 +7,19 @@ use std::{
 
 use axum::Router;
 use lambda_http::{
-    Adapter, Context, LambdaEvent, Service, aws_lambda_events::apigw::ApiGatewayV2httpRequest,
+    Context, IntoResponse as _, Request, RequestExt as _, Service as _,
+    aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
     request::LambdaRequest,
 };
 use marquee_shared::http::size::MAX_ANSWER_BYTES;
+use serde::Serialize;
 use serde_json::Value;
 use tokio::time::timeout;
+
+use super::{
+    answer::{answer_of, length_of_body},
+    event::SMALL_BODY,
+};
 
 /// The largest event in bytes that a function is invoked with, which also limits the body ("Lambda quotas", synchronous
 /// request). API Gateway itself accepts 10 MB ("Quotas for HTTP APIs", payload size), but can't pass on more than this.
@@ -68,37 +75,46 @@ impl fmt::Display for InvokeError {
 impl std::error::Error for InvokeError {}
 
 impl Function {
-    /// Runs the function on an event and returns its answer as the JSON that Lambda would receive. `held` is dropped when
-    /// the invocation ends.
+    /// Runs the function on an event and returns its answer. `held` is dropped when the invocation ends.
     pub(super) async fn invoke(
-        self,
+        mut self,
         payload: ApiGatewayV2httpRequest,
         held: impl Send + 'static,
-    ) -> Result<Vec<u8>, InvokeError> {
+    ) -> Result<ApiGatewayV2httpResponse, InvokeError> {
         let limit = self.timeout;
         let context = context(&payload, &self.name, limit);
-        let event = LambdaEvent::new(LambdaRequest::ApiGatewayV2(payload), context);
         // A task of its own confines a panic, be it lambda_http's, and lets the function finish after the client has
         // disconnected.
         let invocation = tokio::spawn(async move {
             let _held = held;
-            // `call` without `ready`: a router is always ready, and an adapter that lived across an await would make the
-            // task's future not `Send`.
-            let answering = Adapter::from(self.router).call(event);
-            let answer = timeout(limit, answering)
+            // What `lambda_http::Adapter` does, without the JSON in which it returns the answer.
+            let request = Request::from(LambdaRequest::ApiGatewayV2(payload)).with_lambda_context(context);
+            // `call` without `ready`: a router is always ready.
+            let answering = async {
+                let Ok(response) = self.router.call(request).await;
+                response.into_response().await
+            };
+            let response = timeout(limit, answering)
                 .await
                 .map_err(|_| InvokeError::Timeout)?;
-            let Ok(answer) = answer;
-            let answer =
-                serde_json::to_vec(&answer).map_err(|error| InvokeError::Failed(error.to_string()))?;
-            match answer.len() {
-                0..=MAX_ANSWER_BYTES => Ok(answer),
-                bytes => Err(InvokeError::AnswerTooLarge { bytes }),
-            }
+            checked(answer_of(response))
         });
         // Without the panic's message, which may quote the request.
         let ended = |_| InvokeError::Failed("it panicked or was stopped".to_owned());
         invocation.await.map_err(ended)?
+    }
+}
+
+/// Checks that an answer, written as text, isn't larger than Lambda accepts.
+fn checked(answer: ApiGatewayV2httpResponse) -> Result<ApiGatewayV2httpResponse, InvokeError> {
+    // The text of a small body is far from the limit, and the functions' headers are short.
+    if length_of_body(&answer) <= SMALL_BODY {
+        return Ok(answer);
+    }
+    match length_of(&answer, usize::MAX) {
+        Ok(0..=MAX_ANSWER_BYTES) => Ok(answer),
+        Ok(bytes) => Err(InvokeError::AnswerTooLarge { bytes }),
+        Err(error) => Err(InvokeError::Failed(error.to_string())),
     }
 }
 
@@ -111,12 +127,27 @@ pub(super) fn read(event: Value) -> Result<ApiGatewayV2httpRequest, InvokeError>
 
 /// Checks that an event, written as text, isn't larger than [`MAX_EVENT`].
 fn check_length(event: &Value) -> Result<(), InvokeError> {
-    struct Counted(usize);
+    match length_of(event, MAX_EVENT) {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_io() => Err(InvokeError::EventTooLarge),
+        Err(error) => Err(InvokeError::Event(error.to_string())),
+    }
+}
+
+/// Returns the length in bytes of a value written as JSON.
+///
+/// # Errors
+/// An I/O error if it is longer than `max`, and any other error if it can't be written.
+fn length_of(value: &impl Serialize, max: usize) -> serde_json::Result<usize> {
+    struct Counted {
+        bytes: usize,
+        max: usize,
+    }
 
     impl io::Write for Counted {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            if self.0 > MAX_EVENT {
+            self.bytes += bytes.len();
+            if self.bytes > self.max {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
             Ok(bytes.len())
@@ -127,11 +158,9 @@ fn check_length(event: &Value) -> Result<(), InvokeError> {
         }
     }
 
-    match serde_json::to_writer(Counted(0), event) {
-        Ok(()) => Ok(()),
-        Err(error) if error.is_io() => Err(InvokeError::EventTooLarge),
-        Err(error) => Err(InvokeError::Event(error.to_string())),
-    }
+    let mut counted = Counted { bytes: 0, max };
+    serde_json::to_writer(&mut counted, value)?;
+    Ok(counted.bytes)
 }
 
 /// The context that Lambda passes with an invocation.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use marquee_shared::{
     db::{item::Item, newest::Entry, transaction::MAX_ACTIONS},
-    domain::{ImdbId, MovieFields, MovieId},
+    domain::{Genre, ImdbId, MovieFields, MovieId},
 };
 
 /// How many chunks a batch has.
@@ -18,6 +18,8 @@ const OTHER_ACTIONS: usize = 3;
 pub(super) struct NewMovie {
     pub(super) id: MovieId,
     pub(super) fields: MovieFields,
+    /// Its genres.
+    pub(super) genres: Vec<Genre>,
     /// The action that adds the movie.
     pub(super) put: TransactWriteItem,
     /// The action that gives it its IMDb id, if it has one.
@@ -65,8 +67,8 @@ pub(super) struct Batch {
 }
 
 impl Chunk {
-    /// Whether the transaction can also add a movie with these fields.
-    pub(super) fn has_room_for(&self, fields: &MovieFields) -> bool {
+    /// Whether the transaction can also add a movie with these fields and genres.
+    pub(super) fn has_room_for(&self, fields: &MovieFields, genres: &[Genre]) -> bool {
         if fields
             .imdb_id
             .as_ref()
@@ -75,16 +77,13 @@ impl Chunk {
             return false;
         }
         let actions = self.actions + 1 + usize::from(fields.imdb_id.is_some());
-        let new = fields
-            .genres
-            .iter()
-            .filter(|g| !self.genres.contains_key(&g.identity()));
+        let new = genres.iter().filter(|g| !self.genres.contains_key(&g.identity()));
         actions + self.genres.len() + new.count() + OTHER_ACTIONS <= MAX_ACTIONS
     }
 
     /// Adds a movie.
     pub(super) fn add(&mut self, movie: NewMovie) {
-        for genre in movie.fields.genres.iter() {
+        for genre in &movie.genres {
             let of_chunk = self.genres.entry(genre.identity()).or_insert_with(|| ChunkGenre {
                 name: genre.name().to_owned(),
                 entries: Vec::new(),
@@ -117,8 +116,6 @@ impl Chunk {
 
 #[cfg(test)]
 mod tests {
-    use marquee_shared::domain::Genre;
-
     use super::*;
     use crate::import::{movie, options::Options};
 
@@ -134,6 +131,7 @@ mod tests {
         NewMovie {
             id: MovieId::try_from(1).unwrap(),
             claim: fields.imdb_id.as_ref().map(|_| action()),
+            genres: fields.genres.iter().collect(),
             fields,
             put: action(),
         }
@@ -146,10 +144,11 @@ mod tests {
             for n in 0.. {
                 let mut fields = fields(&format!("t{n}"), &format!("a{n},b{n}"));
                 fields.imdb_id = has_imdb_id.then(|| ImdbId::parse(&format!("tt{n:07}")).unwrap());
-                if !chunk.has_room_for(&fields) {
+                let movie = new_movie(fields);
+                if !chunk.has_room_for(&movie.fields, &movie.genres) {
                     break;
                 }
-                chunk.add(new_movie(fields));
+                chunk.add(movie);
             }
             let claims = chunk.movies.iter().filter(|movie| movie.claim.is_some()).count();
             let actions = chunk.movies.len() + claims + chunk.genres.len() + OTHER_ACTIONS;
@@ -163,9 +162,10 @@ mod tests {
         fields.imdb_id = Some(ImdbId::parse("tt0068646").unwrap());
         let mut chunk = Chunk::default();
         chunk.add(new_movie(fields.clone()));
-        assert!(!chunk.has_room_for(&fields));
+        let genres: Vec<Genre> = fields.genres.iter().collect();
+        assert!(!chunk.has_room_for(&fields, &genres));
         fields.imdb_id = Some(ImdbId::parse("tt0071562").unwrap());
-        assert!(chunk.has_room_for(&fields));
+        assert!(chunk.has_room_for(&fields, &genres));
     }
 
     #[test]

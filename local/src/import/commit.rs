@@ -85,7 +85,7 @@ impl Commits<'_> {
             self.movies += self.commit(chunk).await?;
             self.progress.set_position(self.committed);
         }
-        Ok(())
+        self.writer.sync().await
     }
 
     /// Commits a chunk, and returns how many movies were added. If the condition on a genre fails, the genre was changed

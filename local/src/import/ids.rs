@@ -3,6 +3,7 @@
 //! Ids are taken for the rows that are added and for no others: a list by id reads on where ids are missing, so a file whose
 //! rows are in the table already must not leave a gap. And a row keeps its id when an import is interrupted, because postings
 //! that were written before their movie name it. So the job stores spans: the ids that were taken for rows that aren't done.
+//! If the response with the ids was lost, as many are taken again, and the first ones stay unused.
 
 use std::fmt::Write as _;
 

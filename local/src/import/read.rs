@@ -11,14 +11,14 @@ use std::{
 use indicatif::ProgressBar;
 use marquee_shared::{
     db::{
-        Key, Store,
+        self, Key, Store,
         expression::Condition,
         import::ImportJob,
         index::{self, PostingItem},
         keys,
         movie::MovieItem,
     },
-    domain::{MovieFields, MovieId},
+    domain::{Genre, MovieFields, MovieId},
 };
 use tokio::{runtime::Handle, sync::mpsc};
 
@@ -119,7 +119,12 @@ impl Reading {
     }
 
     /// A movie with the actions that add it under an id that no movie has.
-    fn new_movie(&self, id: MovieId, fields: MovieFields) -> Result<NewMovie, ImportError> {
+    fn new_movie(
+        &self,
+        id: MovieId,
+        fields: MovieFields,
+        genres: Vec<Genre>,
+    ) -> Result<NewMovie, ImportError> {
         let movie = MovieItem::new(id, &fields, None, &self.job.began);
         let action = self.store.on(keys::movie(id));
         let imdb_id = fields.imdb_id.as_ref();
@@ -128,6 +133,7 @@ impl Reading {
             id,
             put: action.put(&movie, Condition::not_exists())?,
             claim: claim.transpose()?,
+            genres,
             fields,
         })
     }
@@ -256,15 +262,18 @@ impl Run {
             id,
         ) in group.into_iter().zip(ids)
         {
-            if !self.chunk.has_room_for(&fields) {
+            let genres: Vec<Genre> = fields.genres.iter().collect();
+            if !self.chunk.has_room_for(&fields, &genres) {
                 self.end_chunk(row, left_out);
                 if self.chunks.len() == CHUNKS_PER_BATCH {
                     self.send()?;
                 }
             }
-            self.postings.extend(index::postings(&fields, id));
-            self.words.add(&fields);
-            self.chunk.add(self.reading.new_movie(id, fields)?);
+            let words = db::words::Words::with_genres(&fields, &genres);
+            self.postings
+                .extend(index::postings_with_words(&words, fields.release_date, id));
+            self.words.add(&words);
+            self.chunk.add(self.reading.new_movie(id, fields, genres)?);
         }
         // Without new movies the job advances all the same.
         if self.chunks.is_empty() && self.chunk.movies.is_empty() && read > 0 {

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use marquee_shared::{
-    db::{known_words::KnownWords, vocabulary::vocabulary_words},
-    domain::MovieFields,
-};
+use marquee_shared::db::{known_words::KnownWords, vocabulary::words_to_add, words};
 
 /// How many words are remembered in each of two generations. A million real movies have 220,000 words. If a file has more,
 /// some are added again, which changes nothing.
@@ -28,8 +25,8 @@ impl Words {
     }
 
     /// Adds the words of a movie to the batch.
-    pub(super) fn add(&mut self, fields: &MovieFields) {
-        for word in vocabulary_words(fields) {
+    pub(super) fn add(&mut self, words: &words::Words) {
+        for word in words_to_add(words) {
             if !self.known.has(&word) {
                 self.known.add([word.as_str()]);
                 self.new.insert(word);
@@ -48,21 +45,22 @@ mod tests {
     use super::*;
     use crate::import::{movie, options::Options};
 
-    fn fields(title: &str) -> MovieFields {
+    fn of_movie(title: &str) -> words::Words {
         let values = [title, "x", "2000-01-01", "Puzo", "Crime"].map(|value| Some(value.to_owned()));
         let [title, description, release_date, director, genre] = values;
         let values = [title, description, release_date, director, genre, None, None];
-        movie::parse(&values, false, &Options::default()).fields.unwrap()
+        let fields = movie::parse(&values, false, &Options::default()).fields;
+        words::Words::of(&fields.unwrap())
     }
 
     #[test]
     fn a_word_is_new_once() {
         let mut words = Words::new();
-        words.add(&fields("The Godfather"));
-        words.add(&fields("The Matrix"));
+        words.add(&of_movie("The Godfather"));
+        words.add(&of_movie("The Matrix"));
         let first: Vec<String> = words.take().into_iter().collect();
         assert_eq!(first, ["crime", "godfather", "matrix", "puzo", "the"]);
-        words.add(&fields("The Godfather Returns"));
+        words.add(&of_movie("The Godfather Returns"));
         assert_eq!(words.take(), BTreeSet::from(["returns".to_owned()]));
     }
 }

@@ -27,6 +27,26 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// The same table, through a handle whose writes are on the disk only after [`Writer::sync`].
+    pub(super) async fn without_waiting(&self) -> Result<Self, ImportError> {
+        let bulk = match &self.bulk {
+            Some(bulk) => Some(bulk.without_waiting().await?),
+            None => None,
+        };
+        Ok(Self {
+            store: self.store.clone(),
+            bulk,
+        })
+    }
+
+    /// Waits until everything that was written is on the disk.
+    pub(super) async fn sync(&self) -> Result<(), ImportError> {
+        match &self.bulk {
+            Some(bulk) => Ok(bulk.sync().await?),
+            None => Ok(()),
+        }
+    }
+
     /// Puts items without a condition.
     pub(super) async fn put_all(&self, items: Vec<Item>) -> Result<(), ImportError> {
         if let Some(bulk) = &self.bulk {

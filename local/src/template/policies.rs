@@ -13,6 +13,7 @@ use serde_norway::Value;
 
 use super::{
     error::TemplateError,
+    others::{STREAM_ACTIONS, identity, sender},
     role::{Action, DYNAMODB, KeyPattern, Role, Statement, Target},
     table::TableSpec,
     values::{called, function, typed},
@@ -27,7 +28,7 @@ const LEADING_KEYS: &str = "dynamodb:LeadingKeys";
 /// The beginning of a table's ARN, as `!Sub` expresses it.
 const TABLE_ARN: &str = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/";
 
-/// The supported condition operators. A condition must have both: the first requires that each key matches a pattern, the
+/// The supported condition operators for the table. A condition must have both: the first requires that each key matches a pattern, the
 /// second that the request has keys, because `ForAllValues` is true for a request without any.
 const EVERY_KEY_LIKE: &str = "ForAllValues:StringLike";
 const NULL: &str = "Null";
@@ -154,6 +155,8 @@ struct Allowance {
 #[derive(Debug, PartialEq, Eq)]
 enum PolicyResource {
     Target(Target),
+    /// The table's stream.
+    Stream(String),
     Other(String),
 }
 
@@ -218,11 +221,17 @@ impl Reader<'_> {
         if actions.is_empty() || resources.is_empty() {
             return Err("a statement has no action or no resource".into());
         }
+        let is_about_stream = |named: &PolicyResource| matches!(named, PolicyResource::Stream(_));
+        if resources.iter().any(is_about_stream) {
+            return add_stream(role, &actions, &resources, allowance.condition.is_some());
+        }
         let is_about_table = |action: &&str| action.split(':').next() == Some(DYNAMODB);
         if actions.iter().any(is_about_table) {
             let targets = resources.into_iter().map(|named| match named {
                 PolicyResource::Target(target) => Ok(target),
-                PolicyResource::Other(name) => Err(format!("{name} isn't the table or an index of it")),
+                PolicyResource::Stream(name) | PolicyResource::Other(name) => {
+                    Err(format!("{name} isn't the table or an index of it"))
+                }
             });
             role.statements.push(Statement {
                 actions: unique(actions.iter().map(|action| table_action(action)))?,
@@ -231,14 +240,18 @@ impl Reader<'_> {
             });
             return Ok(());
         }
-        if allowance.condition.is_some() {
-            return Err(format!("the condition on {} isn't supported", actions.join(", ")));
-        }
+        let sender = sender(&actions, allowance.condition.as_ref())?;
         for action in actions {
             exact_action(action)?;
             for named in &resources {
                 match named {
-                    PolicyResource::Other(name) => role.others.insert((action.to_owned(), name.clone())),
+                    PolicyResource::Stream(name) | PolicyResource::Other(name) => {
+                        let name = match sender {
+                            Some(sender) => format!("{name} from {sender}"),
+                            None => name.clone(),
+                        };
+                        role.others.insert((action.to_owned(), name))
+                    }
                     PolicyResource::Target(target) => {
                         return Err(format!("{action} isn't an action on the {target}"));
                     }
@@ -252,12 +265,22 @@ impl Reader<'_> {
     /// table's name, or by `!GetAtt <table>.Arn`; other resources of the template by `!GetAtt` or `!Ref`.
     fn named(&self, value: &Value) -> Result<PolicyResource, String> {
         if let Some(text) = called(value, "Fn::Sub") {
+            if let Some(identity) = identity(text) {
+                return Ok(PolicyResource::Other(identity.to_owned()));
+            }
             return self
                 .target(text)
                 .map(PolicyResource::Target)
                 .ok_or_else(|| format!("{text:?} isn't the table or an index of it"));
         }
-        let attribute = called(value, "Fn::GetAtt").and_then(|name| name.strip_suffix(".Arn"));
+        let read = called(value, "Fn::GetAtt");
+        if let Some(table) = read.and_then(|name| name.strip_suffix(".StreamArn")) {
+            return match self.is_table(table) {
+                true => Ok(PolicyResource::Stream(format!("{table}.StreamArn"))),
+                false => Err(format!("{table} isn't the table")),
+            };
+        }
+        let attribute = read.and_then(|name| name.strip_suffix(".Arn"));
         let id = attribute.or_else(|| called(value, "Ref"));
         let declared = id.and_then(|id| Some((id, self.resources.get(id)?)));
         match declared {
@@ -302,6 +325,28 @@ impl Reader<'_> {
             .get(id)
             .is_some_and(|declared| declared.kind == "AWS::DynamoDB::Table")
     }
+}
+
+/// Adds what a statement on the table's stream allows to a role.
+fn add_stream(
+    role: &mut Role,
+    actions: &[&str],
+    resources: &[PolicyResource],
+    has_condition: bool,
+) -> Result<(), String> {
+    let [PolicyResource::Stream(stream)] = resources else {
+        return Err("a statement on the stream has another resource".into());
+    };
+    if has_condition {
+        return Err("the condition on the stream isn't supported".into());
+    }
+    for action in actions {
+        if !STREAM_ACTIONS.contains(action) {
+            return Err(format!("{action} isn't an action on the stream"));
+        }
+        role.others.insert(((*action).to_owned(), stream.clone()));
+    }
+    Ok(())
 }
 
 /// Fails when a role has a CloudFormation function. Only the resources of its statements, and names that don't change what

@@ -16,16 +16,42 @@ use super::error::TemplateError;
 /// # Errors
 /// [`TemplateError::Unreadable`] if the text isn't YAML, or when a condition can't be evaluated.
 pub fn resolve(text: &str, parameters: &[(&str, &str)]) -> Result<Value, TemplateError> {
-    let document: Value =
-        serde_norway::from_str(text).map_err(|error| TemplateError::Unreadable(error.to_string()))?;
-    let document = long_form(document);
+    let document = document(text)?;
+    for (name, _) in parameters {
+        if !has_parameter(&document, name) {
+            return Err(TemplateError::Unreadable(format!("there is no parameter {name}")));
+        }
+    }
+    evaluate(document, parameters)
+}
+
+/// Returns a template as [`resolve`] does. A parameter that the template doesn't have is ignored.
+pub(super) fn resolve_known(text: &str, parameters: &[(&str, &str)]) -> Result<Value, TemplateError> {
+    let document = document(text)?;
+    let known: Vec<_> = parameters
+        .iter()
+        .filter(|(name, _)| has_parameter(&document, name))
+        .copied()
+        .collect();
+    evaluate(document, &known)
+}
+
+/// Parses a template. Its functions are in their long form.
+fn document(text: &str) -> Result<Value, TemplateError> {
+    serde_norway::from_str(text)
+        .map(long_form)
+        .map_err(|error| TemplateError::Unreadable(error.to_string()))
+}
+
+fn has_parameter(document: &Value, name: &str) -> bool {
+    document.get("Parameters").and_then(|all| all.get(name)).is_some()
+}
+
+fn evaluate(document: Value, parameters: &[(&str, &str)]) -> Result<Value, TemplateError> {
     let mut values: BTreeMap<String, Value> = entries(document.get("Parameters"))
         .filter_map(|(name, parameter)| Some((name.as_str()?.to_owned(), parameter.get("Default")?.clone())))
         .collect();
     for (name, value) in parameters {
-        if document.get("Parameters").and_then(|all| all.get(name)).is_none() {
-            return Err(TemplateError::Unreadable(format!("there is no parameter {name}")));
-        }
         values.insert((*name).to_owned(), Value::from(*value));
     }
     let conditions = entries(document.get("Conditions"))

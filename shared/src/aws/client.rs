@@ -168,7 +168,8 @@ fn settings_of_loopback(endpoint: &str, http: SharedHttpClient) -> SdkConfig {
 }
 
 /// Whether `endpoint` is on this machine.
-fn is_loopback(endpoint: &str) -> bool {
+#[must_use]
+pub fn is_loopback(endpoint: &str) -> bool {
     let host = url::Url::parse(endpoint);
     match host.as_ref().ok().and_then(url::Url::host) {
         Some(url::Host::Domain(name)) => name.strip_suffix('.').unwrap_or(name) == "localhost",

@@ -8,7 +8,7 @@ use std::{
 
 use url::Url;
 
-use crate::domain::password::Secret;
+use crate::domain::{Email, password::Secret};
 
 /// Returns the value of a variable, or `None` if it isn't set.
 pub(super) type Lookup<'a> = &'a dyn Fn(&'static str) -> Option<String>;
@@ -62,6 +62,12 @@ impl ConfigError {
             expected: expected.to_owned(),
             value: None,
         }
+    }
+
+    /// The error for a setting that must have a value and has none.
+    #[must_use]
+    pub fn missing(setting: &'static str, expected: &str) -> Self {
+        Self::new(setting, expected, "")
     }
 
     /// The error for a value that isn't Unicode.
@@ -215,6 +221,16 @@ pub(super) fn public_url(variable: &'static str, text: &str) -> Result<String, C
     } else {
         Err(refused())
     }
+}
+
+/// Parses the email address of a sender.
+pub(super) fn email(variable: &'static str, text: &str) -> Result<Email, ConfigError> {
+    // A sender is written into headers and policies, so nothing is trimmed and every character is plain.
+    let parsed = Email::parse(text)
+        .ok()
+        .filter(|email| email.as_str() == text && text.is_ascii());
+    let expected = "an email address in ASCII without a name, such as movies@example.com";
+    parsed.ok_or_else(|| ConfigError::new(variable, expected, text))
 }
 
 /// Checks the key that CloudFront sends in a header. The error doesn't quote it.

@@ -27,6 +27,7 @@ const VALUES: [(&str, &[&str], &[&str]); VARIABLES.len()] = [
         &["0", "10", "60"],
         &["61", "-1", "", " ", "10s", "1e1", "9223372036854775808"],
     ),
+    ("RESET_TOKEN_SECONDS", &["1", "1800", "86400"], &["0", "-1", "86401", "", " ", "30m", "1.5", "9223372036854775808"]),
     (
         "ADDRESS_LIMIT_PER_MINUTE",
         &["0", "60", "4294967295"],
@@ -34,6 +35,14 @@ const VALUES: [(&str, &[&str], &[&str]); VARIABLES.len()] = [
     ),
     ("LIKES_SHARDS", &["1", "2", "4", "16"], &["0", "17", "-1", "", " ", "2 ", "two", "2.0", "18446744073709551616"]),
     ("LIKES_SHARDS_READ", &["", "2", "4", "16"], &["0", "1", "17", "-1", " ", "4 ", "four", "4.0", "18446744073709551616"]),
+    (
+        "MAIL_FROM",
+        &["", "movies@example.com", "no-reply+x@mail.example.com"],
+        &[
+            " ", "movies", "movies@example", "@example.com", "Movies <movies@example.com>", " movies@example.com",
+            "movies@example.com\n", "a@b.co,c@d.co", "movies@bücher.example",
+        ],
+    ),
     (
         "CORS_ORIGINS",
         &[
@@ -67,6 +76,7 @@ const VALUES: [(&str, &[&str], &[&str]); VARIABLES.len()] = [
             " https://api.example.com", "https://api .example.com", "https://api.ex\nample.com",
         ],
     ),
+    ("PUBLIC_MAX_AGE_SECONDS", &["0", "1", "60", "86400"], &["-1", "", " ", "60s", "1.5", "86401", "4294967296"]),
 ];
 
 const NO_LIFETIMES: &[&str] = &[
@@ -92,6 +102,8 @@ fn what_is_not_set_has_its_default() {
     let config = Config::from_lookup(|_| None).unwrap();
     assert_eq!(config.tokens.access_seconds, 900);
     assert_eq!(config.tokens.grace_seconds, 10);
+    assert_eq!(config.tokens.reset_seconds, 1800);
+    assert_eq!(config.mail_from, None);
     assert_eq!(config.http.cors_origins, ["*"]);
 }
 

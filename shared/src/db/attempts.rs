@@ -59,6 +59,15 @@ impl Attempt {
         }
     }
 
+    /// A request for a password reset of the account with a folded email, from a
+    /// [network](crate::http::extract::SourceAddress::network). It is counted apart from attempts to sign in, so that neither
+    /// slows the other.
+    #[must_use]
+    pub fn to_reset(folded: &str, network: &str) -> Self {
+        // No name contains a line break.
+        Self::new(&format!("reset\n{folded}"), network)
+    }
+
     /// The key of the counter *here*.
     fn here(&self) -> Key {
         self.here_as(&self.name)
@@ -393,6 +402,8 @@ mod tests {
             Attempt::new("ripley", "").here(),
             Attempt::new("ellen@example.com", "192.0.2.7").here(),
             Attempt::new("ellen@example.com", "192.0.2.7").everywhere(window),
+            Attempt::to_reset("ellen@example.com", "192.0.2.7").here(),
+            Attempt::to_reset("ellen@example.com", "192.0.2.7").everywhere(window),
         ];
         let different: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len());

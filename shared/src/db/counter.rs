@@ -67,7 +67,7 @@ impl Store {
     }
 
     /// AP-10, AP-17: takes `count` ids in a row, and returns the first one. No id is taken twice. An id that isn't used leaves
-    /// a gap.
+    /// a gap. So does an attempt whose response was lost: the retry takes other ids.
     pub async fn take_ids(&self, counter: Counter, count: u64) -> Result<u64> {
         let add = Update::new("ADD #n :count").value(":count", number(count));
         let item = self

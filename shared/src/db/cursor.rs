@@ -3,14 +3,19 @@
 //!
 //! Cursors belong to the table and not to HTTP. A cursor contains a [`Window`] with a sort key of the table, encrypted with
 //! a key that is an item of the table (`cursor_key.rs`). HTTP only transports the text.
+//!
+//! The same position in the same collection always has the same cursor. Otherwise a page would differ each time that it is read,
+//! and a client could never be told that it has not changed.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ring::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::{
+    aead::{self, Aad, LessSafeKey, Nonce, UnboundKey},
+    hmac,
+};
 
 use crate::{
     db::page::{Position, Window},
     error::{Error, Result},
-    random::random,
 };
 
 /// The length of a ChaCha20-Poly1305 key in bytes (RFC 8439).
@@ -24,7 +29,11 @@ const CORRECTED: u8 = 2;
 const SEPARATOR: char = '\0';
 
 /// The key that encrypts cursors. All functions use the same one.
-pub struct CursorKey(LessSafeKey);
+pub struct CursorKey {
+    sealing: LessSafeKey,
+    /// The key of which nonces are made.
+    nonces: hmac::Key,
+}
 
 impl std::fmt::Debug for CursorKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -38,16 +47,35 @@ impl CursorKey {
     /// # Errors
     /// [`Error::Internal`] if there aren't [`KEY_BYTES`] of them.
     pub fn new(bytes: &[u8]) -> Result<Self> {
-        UnboundKey::new(&aead::CHACHA20_POLY1305, bytes)
-            .map(|key| Self(LessSafeKey::new(key)))
-            .map_err(|_| Error::internal("the cursor key has the wrong length"))
+        let sealing = UnboundKey::new(&aead::CHACHA20_POLY1305, bytes)
+            .map_err(|_| Error::internal("the cursor key has the wrong length"))?;
+        // Another key, because no key should have two uses.
+        let root = hmac::Key::new(hmac::HMAC_SHA256, bytes);
+        let nonces = hmac::sign(&root, b"the nonces of cursors");
+        Ok(Self {
+            sealing: LessSafeKey::new(sealing),
+            nonces: hmac::Key::new(hmac::HMAC_SHA256, nonces.as_ref()),
+        })
+    }
+
+    /// Returns the nonce for a text of this scope. Another text or scope has another nonce, except with the probability with
+    /// which two random nonces are equal.
+    fn nonce(&self, scope: &str, plain: &[u8]) -> Result<[u8; aead::NONCE_LEN]> {
+        let mut context = hmac::Context::with_key(&self.nonces);
+        // The length tells where the scope ends.
+        context.update(&scope.len().to_be_bytes());
+        context.update(scope.as_bytes());
+        context.update(plain);
+        let digest = context.sign();
+        let nonce = digest.as_ref().first_chunk().copied();
+        nonce.ok_or(Error::internal("a digest is shorter than a nonce"))
     }
 
     /// Returns the cursor for `window` in `scope`. The cursor is valid only in the same scope. A scope names the collection
     /// and its filters, and the caller if the collection is the caller's own.
     ///
     /// # Errors
-    /// [`Error::Internal`] for the first page, which has no cursor, and if the system has no randomness.
+    /// [`Error::Internal`] for the first page, which has no cursor.
     pub fn seal(&self, scope: &str, window: &Window) -> Result<String> {
         let (mut flags, position) = match window {
             Window::First => return Err(Error::internal("the first page has no cursor")),
@@ -60,10 +88,10 @@ impl CursorKey {
             text.push(SEPARATOR);
             text.push_str(corrected_query);
         }
-        let nonce: [u8; aead::NONCE_LEN] = random()?;
         let mut sealed = vec![flags, position.driver, position.range];
         sealed.extend_from_slice(text.as_bytes());
-        self.0
+        let nonce = self.nonce(scope, &sealed)?;
+        self.sealing
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(scope), &mut sealed)
             .map_err(|_| Error::internal("a cursor can't be encrypted"))?;
         let mut bytes = nonce.to_vec();
@@ -89,7 +117,7 @@ impl CursorKey {
         let mut bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (nonce, sealed) = bytes.split_at_mut_checked(aead::NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let plain = self.0.open_in_place(nonce, Aad::from(scope), sealed).ok()?;
+        let plain = self.sealing.open_in_place(nonce, Aad::from(scope), sealed).ok()?;
         let (&[flags, driver, range], text) = plain.split_first_chunk()?;
         let text = std::str::from_utf8(text).ok()?;
         let (key, corrected_query) = if flags & CORRECTED == 0 {
@@ -131,6 +159,32 @@ mod tests {
         let cursor = key.seal("favorites:1", &window()).unwrap();
         assert_eq!(key.open("favorites:1", &cursor).unwrap(), window());
         assert!(key.open("favorites:2", &cursor).is_err());
+    }
+
+    #[test]
+    fn the_same_position_has_the_same_cursor_and_another_one_has_another_nonce() {
+        let key = CursorKey::new(&[7; KEY_BYTES]).unwrap();
+        let sealed = |key: &CursorKey, scope: &str, window: &Window| {
+            URL_SAFE_NO_PAD.decode(key.seal(scope, window).unwrap()).unwrap()
+        };
+        let first = sealed(&key, "s", &window());
+        assert_eq!(first, sealed(&key, "s", &window()));
+        let Window::After(position) = window() else {
+            panic!("the window has another direction");
+        };
+        let other_key = CursorKey::new(&[8; KEY_BYTES]).unwrap();
+        let moved = Position {
+            key: "drama#0000000000000008".into(),
+            ..position.clone()
+        };
+        for other in [
+            sealed(&other_key, "s", &window()),
+            sealed(&key, "t", &window()),
+            sealed(&key, "s", &Window::Before(position)),
+            sealed(&key, "s", &Window::After(moved)),
+        ] {
+            assert_ne!(first[..aead::NONCE_LEN], other[..aead::NONCE_LEN]);
+        }
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use crate::{
     db::{
         counter::Counter,
-        edit_movie::{EditView, is_version},
+        edit_movie::EditView,
         expression::Condition,
         genre::GenreChanges,
         imdb_id::ImdbIdChange,
         index,
         item::number,
         keys,
-        movie::MovieItem,
+        movie::{MovieItem, is_version},
         optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         owned::OwnerChange,
         store::Store,

@@ -13,7 +13,7 @@ use crate::{
         item::{Item, from_item, number, text, to_attribute, to_item},
         keys::{self, Key},
         likes::{CountChange, LIKED_ONCE, LIKED_VALUE, LikesCondition, LikesShards},
-        movie::{MovieItem, MovieView, NO_MOVIE, TextsBefore},
+        movie::{MovieItem, MovieView, NO_MOVIE, TextsBefore, is_version},
         new_words::READ_FOR_EDIT,
         optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         owned::OwnerChange,
@@ -56,7 +56,8 @@ impl Store {
     ///
     /// `words` are the words of the request's texts, as far as they [belong in the vocabulary](crate::db::vocabulary::text_words). Which of them are
     /// new is read together with the movie. The new ones that the edited movie has are added to the vocabulary before the
-    /// edit. Those of a long text are added at once.
+    /// edit. Those of a long text are added at once. An edit that changes at most the caller's favorite leaves the version as
+    /// it is.
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is no such movie, before `decide` is called; any error of
@@ -86,6 +87,15 @@ impl Store {
                 continue;
             };
             let view = MovieView { movie, ..seen.view };
+            if let Some(favorite) = edit.favorite
+                && (&edit.fields, edit.user) == (&view.movie.fields, view.movie.user)
+            {
+                // A favorite is no edit of the movie.
+                match self.set_favorite_of(view, caller, favorite).await? {
+                    Some(view) => return Ok(view),
+                    None => continue,
+                }
+            }
             let mut plan = EditPlan::new(&view, &edit, caller, self.clock.now(), self.likes_shards);
             if self.commit(&mut plan).await? == PlanOutcome::Outdated {
                 continue;
@@ -133,11 +143,6 @@ impl Store {
             named,
         })
     }
-}
-
-/// Whether the item that failed a condition is a movie that still has this version.
-pub(crate) fn is_version(item: Option<&Item>, version: u64) -> bool {
-    item.is_some_and(|item| item.get("version") == Some(&number(version)))
 }
 
 /// An edit of a movie, of its postings and genres, and of the caller's favorite.

@@ -7,10 +7,10 @@ use crate::{
     db::{
         expression::Condition,
         idempotency::{Answered, Keeping, KeptAnswer, KeyedRequest, NewAnswer},
-        item::{from_item, to_item},
+        item::{from_item, number, to_item},
         keys::{self, BY_DATE},
         likes::{self, CountChange, LikesCondition},
-        movie::{MovieItem, MovieView, NO_MOVIE},
+        movie::{MovieItem, MovieView, NO_MOVIE, is_version},
         optimistic::{Plan, PlanOutcome, Revision, WriteAttempts},
         page::{PageLimit, Slice, Window},
         range::{Direction, KeyRange},
@@ -213,6 +213,32 @@ impl Store {
         }))
     }
 
+    /// AP-11: does the same for a movie that was read for an edit, if nobody has edited it since. Returns the movie after the
+    /// change, or `None` if it must be read again.
+    pub(crate) async fn set_favorite_of(
+        &self,
+        seen: MovieView,
+        user: UserId,
+        favorite: bool,
+    ) -> Result<Option<MovieView>> {
+        let MovieView { mut movie, .. } = seen;
+        if let Some(change) = CountChange::between(seen.favorite, favorite) {
+            let mut plan = FavoritePlan {
+                version: Some(movie.version),
+                ..FavoritePlan::new(&movie, user, change, Keeping::new(None, self.clock.now()))
+            };
+            if self.commit(&mut plan).await? == PlanOutcome::Outdated {
+                return Ok(None);
+            }
+            let likes = plan.likes;
+            movie.count_favorite(change, self.likes_shards);
+            if likes == LikesCondition::Any {
+                movie = self.with_current_likes(movie).await?;
+            }
+        }
+        Ok(Some(MovieView { movie, favorite }))
+    }
+
     /// AP-15: returns a page of a user's favorite movies, the latest favorite first.
     pub async fn list_favorites(
         &self,
@@ -236,9 +262,13 @@ struct FavoritePlan<'a> {
     change: CountChange,
     likes: LikesCondition,
     on_conflict: OnConflict,
+    /// The version that the movie must have. `None` for any.
+    version: Option<u64>,
     /// The index of the action on the favorite.
     favorite_action: usize,
     keeping: Keeping<'a>,
+    /// The index of the action on the movie.
+    movie_action: usize,
 }
 
 impl<'a> FavoritePlan<'a> {
@@ -249,8 +279,10 @@ impl<'a> FavoritePlan<'a> {
             change,
             likes: LikesCondition::Unchanged,
             on_conflict: OnConflict::Return,
+            version: None,
             favorite_action: 0,
             keeping,
+            movie_action: 0,
         }
     }
 }
@@ -270,10 +302,15 @@ impl Plan for FavoritePlan<'_> {
             CountChange::Remove => (favorite.delete(Condition::exists())?, CommitCheck::Gone(key)),
         };
         let count = self.change.update(id, store.likes_shards);
-        let count = count.only_if(self.likes.condition(self.movie.likes));
+        let mut count = count.only_if(self.likes.condition(self.movie.likes));
+        if let Some(version) = self.version {
+            count = count
+                .when("#version = :seen_version")
+                .value(":seen_version", number(version));
+        }
         let mut transaction = Transaction::default();
         self.favorite_action = transaction.add(favorite);
-        transaction.add(store.on(keys::movie(id)).update(count)?);
+        self.movie_action = transaction.add(store.on(keys::movie(id)).update(count)?);
         transaction.check_commit(check);
         transaction.on_conflict(self.on_conflict);
         let count = likes::favorite_count(self.change.apply(self.movie.likes));
@@ -292,6 +329,12 @@ impl Plan for FavoritePlan<'_> {
             return Ok(Revision::Replay);
         }
         if outcome.failed(self.favorite_action) {
+            return Ok(Revision::Reread);
+        }
+        if let Some(version) = self.version
+            && outcome.failed(self.movie_action)
+            && !is_version(outcome.item(self.movie_action), version)
+        {
             return Ok(Revision::Reread);
         }
         if self.likes == LikesCondition::Any {

@@ -18,7 +18,7 @@ use crate::{
         range::KeyRange,
         words::Words,
     },
-    domain::{MovieFields, MovieId},
+    domain::{MovieFields, MovieId, ReleaseDate},
 };
 
 /// The largest size of a new posting of each [kind](PostingKind), in bytes: attribute names, keys and texts, as DynamoDB
@@ -75,15 +75,24 @@ impl PostingItem {
 /// A movie's postings, by key.
 #[must_use]
 pub fn postings(fields: &MovieFields, id: MovieId) -> BTreeMap<Key, PostingItem> {
-    let words = Words::of(fields);
-    let release_date = fields.release_date.to_string();
+    postings_with_words(&Words::of(fields), fields.release_date, id)
+}
+
+/// The postings, by key, of the movie with these words, which was released on this date.
+#[must_use]
+pub fn postings_with_words(
+    words: &Words,
+    release_date: ReleaseDate,
+    id: MovieId,
+) -> BTreeMap<Key, PostingItem> {
+    let release_date = release_date.to_string();
     let genres: Vec<String> = words
         .genres
         .iter()
         .map(|genre| posting_keys::joined(genre))
         .collect();
-    let encoder = Encoder::new(&words);
-    let all = keys_with_words(&words, id);
+    let encoder = Encoder::new(words);
+    let all = keys_with_words(words, id);
     let posting = |(key, made): (&Key, &MadePosting)| {
         let (dated, date) = match &made.membership {
             None => (None, None),

@@ -261,6 +261,28 @@ pub fn earlier_session(id: SessionId) -> Key {
     Key::new(format!("SESSION#{id}"), "SESSION")
 }
 
+/// A user's password reset token: `RESET#<user>`. A user has at most one.
+#[must_use]
+pub fn reset(user: UserId) -> Key {
+    Key::new(format!("RESET#{user}"), "RESET")
+}
+
+/// A mail that was asked for and not sent yet: `OUTBOX#<lane>`, time and a random text. So a lane's mails are in the order in
+/// which they were asked for.
+#[must_use]
+pub fn mail(lane: u64, time: u64, random: &str) -> Key {
+    Key::new(outbox(lane), format!("{}{END}{random}", id_text(time)))
+}
+
+/// The partition of the mails of a lane.
+#[must_use]
+pub fn outbox(lane: u64) -> String {
+    format!("{OUTBOX}{lane}")
+}
+
+/// What the partition of every mail begins with.
+pub const OUTBOX: &str = "OUTBOX#";
+
 /// A counter of attempts to sign in: `ATTEMPTS#<hash of what they are counted by>`, counter.
 #[must_use]
 pub fn attempts(subject: &str, counter: AttemptCounter) -> Key {

@@ -43,6 +43,8 @@
 //! | [`names_change`] | changing a username and an email |
 //! | [`attempt_limits`] | when an attempt to sign in must wait |
 //! | [`attempts`] | counting attempts to sign in |
+//! | [`outbox`] | mails that were asked for and not sent yet |
+//! | [`password_reset`] | password reset tokens |
 //! | [`movie`] | movies; reads by id |
 //! | [`idempotency`] | the answers that are kept under idempotency keys |
 //! | `likes_index` | the index of movies by likes; moving movies between its shards |
@@ -142,10 +144,12 @@ pub mod new_words;
 pub mod newest;
 pub mod newest_change;
 mod optimistic;
+pub mod outbox;
 mod own_movies;
 pub mod owned;
 pub mod page;
 pub mod password_change;
+pub mod password_reset;
 pub mod posting;
 pub mod posting_keys;
 pub mod posting_list;

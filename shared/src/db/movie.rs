@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     db::{
-        item::{self, StoredItem, corrupt, from_item},
+        item::{self, Item, StoredItem, corrupt, from_item, number},
         keys::{self, Key},
         likes::{self, CountChange, LikesShards},
         page::Slice,
@@ -184,6 +184,11 @@ impl MovieItem {
             self.liked.get_or_insert_with(|| shards.of(self.id));
         }
     }
+}
+
+/// Whether the item that failed a condition is a movie that still has this version.
+pub(crate) fn is_version(item: Option<&Item>, version: u64) -> bool {
+    item.is_some_and(|item| item.get("version") == Some(&number(version)))
 }
 
 /// A movie as one caller sees it.

@@ -30,6 +30,8 @@ pub struct NewPassword<'a> {
     pub hash: &'a PasswordHash,
     /// The version of the password that the caller has shown to know. `None` if something else permits the change.
     pub known: Option<PasswordVersion>,
+    /// The email that the user must still have. `None` if any will do.
+    pub email: Option<&'a str>,
     /// The session that goes on. `None` ends all.
     pub keep: Option<SessionId>,
     /// Further actions of the same transaction, such as the use of a token. If a condition of one of them fails, nothing is
@@ -44,7 +46,7 @@ pub enum PasswordChange {
     Made,
     /// There is no such user.
     NoUser,
-    /// Another request has changed the password since the caller has shown to know it.
+    /// Another request has changed the password since the caller has shown to know it, or the email.
     Outdated,
     /// A condition of the further actions failed.
     Refused,
@@ -61,7 +63,9 @@ impl Store {
             let Some(owner) = owner else {
                 return Ok(PasswordChange::NoUser);
             };
-            if new.known.is_some_and(|known| known != owner.password_version) {
+            let is_other_password = new.known.is_some_and(|known| known != owner.password_version);
+            let is_other_email = new.email.is_some_and(|email| email != owner.email);
+            if is_other_password || is_other_email {
                 return Ok(PasswordChange::Outdated);
             }
             let (transaction, left) = self.password_transaction(&owner, &sessions, new)?;

@@ -25,7 +25,7 @@
 //! love    WORD#lov  0#love…   1#love…   2#love…    GENRE#lov  love…
 //! ```
 //!
-//! These are nine Queries of 20 to 38 postings each. From the ids that they reached, the size of all ranges of each term is
+//! These are nine Queries of 20 to 36 postings each. From the ids that they reached, the size of all ranges of each term is
 //! estimated. The term with the smallest ranges drives; say that it is `story`. The walk is then:
 //!
 //! ```text
@@ -85,12 +85,13 @@ use crate::{
         movie::MovieView,
         page::{PageLimit, Position, Slice, Window},
         posting::RangeRead,
+        posting_list::keys_with_words,
         range::Direction,
         search::{
             plan::{Budget, FURTHER_ROUNDS, further_postings},
             query::{Driver, TITLE_RANGE},
             ranges::PostingRange,
-            reads::Reads,
+            reads::{Reads, Unfinished},
             second::Correction,
             walk::{Found, PossibleHit, Walk},
         },
@@ -160,7 +161,7 @@ impl Store {
         let direction = window.reading(Direction::Ascending);
         let mut walk = self.resume_walk(walked, from, direction, limit).await?;
         let found = self.walk_on(&mut walk, walked, direction, limit).await?;
-        let slice = self.page_of(walked, &walk, found, window, limit, caller).await?;
+        let (slice, _) = self.page_of(walked, &walk, found, window, limit, caller).await?;
         Ok(SearchPage::new(slice, corrected.as_ref()))
     }
 
@@ -174,7 +175,7 @@ impl Store {
         let found = self
             .walk_on(&mut walk, query, Direction::Ascending, limit)
             .await?;
-        let slice = self
+        let (slice, unfinished) = self
             .page_of(query, &walk, found, &Window::First, limit, caller)
             .await?;
         // An empty page that has a next one doesn't say that nothing matches.
@@ -182,11 +183,12 @@ impl Store {
             return Ok(SearchPage::new(slice, None));
         }
         reads.add_walk(walk);
+        reads.remove_left(&unfinished);
         let Some(Correction { query, walk }) = self.second_try(query, reads, limit).await? else {
             return Ok(SearchPage::default());
         };
         let found = walk.find(&query, limit);
-        let slice = self
+        let (slice, _) = self
             .page_of(&query, &walk, found, &Window::First, limit, caller)
             .await?;
         if slice.items.is_empty() && slice.next.is_none() {
@@ -222,7 +224,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The page of what the walk has found, with its movies.
+    /// The page of what the walk has found, with its movies; and those movies of hits that may have postings which are left.
     async fn page_of(
         &self,
         query: &SearchQuery,
@@ -231,9 +233,10 @@ impl Store {
         window: &Window,
         limit: PageLimit,
         caller: Option<UserId>,
-    ) -> Result<Slice<MovieView>> {
+    ) -> Result<(Slice<MovieView>, Unfinished)> {
         let (hits, place) = walk.page(found, window, limit).split();
-        Ok(place.with_items(self.movies_of(query, &walk.driver, &hits, caller).await?))
+        let (movies, unfinished) = self.movies_of(query, &walk.driver, &hits, caller).await?;
+        Ok((place.with_items(movies), unfinished))
     }
 
     /// The first round of a first page: reads the titles and the ranges of each candidate in parallel, and picks the
@@ -324,25 +327,33 @@ impl Store {
     }
 
     /// Reads the movies of these hits. The movie decides if a posting didn't decide whether it is a hit, or if it may be one that
-    /// an [unfinished](crate::db::unfinished) edit left.
+    /// an [unfinished](crate::db::unfinished) edit left. Returns also which movies may have such postings.
     async fn movies_of(
         &self,
         query: &SearchQuery,
         driver: &Driver,
         hits: &[PossibleHit],
         caller: Option<UserId>,
-    ) -> Result<Vec<MovieView>> {
+    ) -> Result<(Vec<MovieView>, Unfinished)> {
         let mut seen = HashSet::new();
         let ids = hits.iter().map(|hit| hit.id);
         let ids: Vec<MovieId> = ids.filter(|id| seen.insert(*id)).collect();
         let views = self.get_movies(&ids, caller).await?;
         let mut views: HashMap<MovieId, MovieView> = views.into_iter().map(|v| (v.movie.id, v)).collect();
         let mut movies = Vec::new();
+        let mut unfinished = Unfinished::new();
         for hit in hits {
             let Some(view) = views.get(&hit.id) else {
+                if movies.iter().all(|shown: &MovieView| shown.movie.id != hit.id) {
+                    unfinished.entry(hit.id).or_default();
+                }
                 continue;
             };
             let movie = &view.movie;
+            if movie.unfinished.is_some() {
+                let keys = || keys_with_words(&Words::of(&movie.fields), movie.id).into_keys();
+                unfinished.entry(hit.id).or_insert_with(|| keys().collect());
+            }
             let is_hit = (hit.is_sure && movie.unfinished.is_none()) || {
                 let words = Words::of(&movie.fields);
                 !unfinished::is_left(movie, &words, &hit.key)
@@ -358,7 +369,7 @@ impl Store {
                 movies.extend(views.remove(&hit.id));
             }
         }
-        Ok(movies)
+        Ok((movies, unfinished))
     }
 }
 

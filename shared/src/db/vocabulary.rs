@@ -44,8 +44,13 @@ use crate::{
     db::{
         attributes::Attributes,
         keys::{self, Key},
+        words::Words,
     },
-    domain::{Director, Genres, MovieFields, Title, text},
+    domain::{
+        Director, Genre, Genres, MovieFields, Title,
+        genre::is_signs,
+        text::{self, Compound},
+    },
 };
 
 /// The attribute of a vocabulary item: a set of the rests of words.
@@ -60,7 +65,15 @@ const MAX_LETTER_BYTES: usize = 4;
 /// Returns the words of a movie that belong in the vocabulary.
 #[must_use]
 pub fn vocabulary_words(movie: &MovieFields) -> BTreeSet<String> {
-    text_words(Some(&movie.title), Some(&movie.director), Some(&movie.genres))
+    words_to_add(&Words::of(movie))
+}
+
+/// Returns those of a movie's words that belong in the vocabulary.
+#[must_use]
+pub fn words_to_add(words: &Words) -> BTreeSet<String> {
+    let compounds = words.title.iter().chain(words.directors.iter().flatten());
+    let of_genres = words.genres.iter().flatten().filter(|word| !is_signs(word));
+    belonging(compounds, of_genres)
 }
 
 /// Returns the words of these texts that belong in the vocabulary: the parts and closed-up forms of titles and directors, as
@@ -71,14 +84,23 @@ pub fn text_words(
     director: Option<&Director>,
     genres: Option<&Genres>,
 ) -> BTreeSet<String> {
+    let texts = [title.map(Title::as_str), director.map(Director::as_str)];
+    let compounds: Vec<Compound> = texts.into_iter().flatten().flat_map(text::compounds).collect();
+    let genres: Vec<Genre> = genres.into_iter().flat_map(Genres::iter).collect();
+    belonging(&compounds, genres.iter().flat_map(Genre::words))
+}
+
+fn belonging<'a>(
+    compounds: impl IntoIterator<Item = &'a Compound>,
+    of_genres: impl IntoIterator<Item = &'a String>,
+) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     let mut add = |word: &str| {
         if has_entries(word) {
             words.insert(word.to_owned());
         }
     };
-    let texts = [title.map(Title::as_str), director.map(Director::as_str)];
-    for compound in texts.into_iter().flatten().flat_map(text::compounds) {
+    for compound in compounds {
         for part in &compound.parts {
             add(text::canonical(part));
         }
@@ -86,10 +108,8 @@ pub fn text_words(
             add(&compound.whole());
         }
     }
-    for genre in genres.into_iter().flat_map(Genres::iter) {
-        for word in genre.words() {
-            add(word);
-        }
+    for word in of_genres {
+        add(word);
     }
     words
 }
@@ -186,6 +206,8 @@ mod tests {
         ];
         assert_eq!(words, expected.map(str::to_owned).into());
         assert_eq!(text_words(None, None, Some(&movie.genres)).len(), 2);
+        let of_texts = text_words(Some(&movie.title), Some(&movie.director), Some(&movie.genres));
+        assert_eq!(of_texts, words);
     }
 
     /// Guarantee 68.

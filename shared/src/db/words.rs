@@ -14,7 +14,7 @@
 use std::borrow::Cow;
 
 use crate::domain::{
-    MovieFields,
+    Genre, MovieFields,
     text::{self, Compound, begins_with_run, canonical},
 };
 
@@ -40,10 +40,17 @@ impl Words {
     /// The words of a movie.
     #[must_use]
     pub fn of(fields: &MovieFields) -> Self {
+        let genres: Vec<Genre> = fields.genres.iter().collect();
+        Self::with_genres(fields, &genres)
+    }
+
+    /// The words of a movie whose genres were split before.
+    #[must_use]
+    pub fn with_genres(fields: &MovieFields, genres: &[Genre]) -> Self {
         Self {
             title: text::compounds(fields.title.as_str()),
             directors: directors(fields.director.as_str()),
-            genres: fields.genres.iter().map(|g| g.parts().to_vec()).collect(),
+            genres: genres.iter().map(|genre| genre.parts().to_vec()).collect(),
             year: Some(fields.release_date.year()),
         }
     }

@@ -1,6 +1,7 @@
 //! Email addresses.
 
 use email_address::{EmailAddress, Options};
+use url::Host;
 use utoipa::ToSchema;
 
 use crate::domain::{text, username::fold_name};
@@ -10,7 +11,7 @@ pub const MAX_BYTES: usize = 254;
 
 /// An email address: a mailbox at a domain name (RFC 5321, RFC 6531). White space at its ends is removed; the rest is kept
 /// as it was typed.
-// Only the form is checked: no mail is sent to the address.
+// Only the form is checked. Whether the address exists shows when a mail is sent to it.
 #[derive(Clone, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String, format = "email", max_length = 254, example = "ripley@example.com")]
 pub struct Email(String);
@@ -60,6 +61,17 @@ impl Email {
     pub fn folded(&self) -> String {
         fold_name(&self.0)
     }
+}
+
+/// Returns an address with its domain name in ASCII (IDNA), which is the form that mail servers accept. An address whose domain
+/// name has no such form is returned as it is.
+#[must_use]
+pub fn with_ascii_domain(address: &str) -> String {
+    let ascii = address.rsplit_once('@').and_then(|(mailbox, domain)| {
+        let domain = Host::parse(domain).ok()?;
+        Some(format!("{mailbox}@{domain}"))
+    });
+    ascii.unwrap_or_else(|| address.to_owned())
 }
 
 #[cfg(test)]
@@ -126,5 +138,18 @@ mod tests {
         let folded = |text| Email::parse(text).unwrap().folded();
         assert_eq!(folded("Ripley@Example.com"), folded("ripley@EXAMPLE.COM"));
         assert_ne!(folded("ripley@example.com"), folded("ripléy@example.com"));
+    }
+
+    #[test]
+    fn a_domain_name_has_a_form_in_ascii() {
+        for (address, ascii) in [
+            ("Ripley+x@Example.COM", "Ripley+x@example.com"),
+            ("ripley@bücher.example", "ripley@xn--bcher-kva.example"),
+            ("δοκιμή@παράδειγμα.ελ", "δοκιμή@xn--hxajbheg2az3al.xn--qxam"),
+            ("\"a@b\"@c.de", "\"a@b\"@c.de"),
+            ("nobody", "nobody"),
+        ] {
+            assert_eq!(with_ascii_domain(address), ascii);
+        }
     }
 }

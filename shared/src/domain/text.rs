@@ -42,6 +42,17 @@ pub fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Returns a number that is at least that of the [`words`] of `text`, without normalizing it. `None` if the text isn't ASCII.
+#[must_use]
+pub fn most_words(text: &str) -> Option<usize> {
+    if !text.is_ascii() {
+        return None;
+    }
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let words = words.filter(|word| !word.is_empty());
+    Some(words.count() + text.matches('&').count())
+}
+
 /// Returns the [`words`] of any text, and between them what separates them: spaces, and for other characters a [`SIGN`], a
 /// [`DOT`] or a [`BREAK`].
 fn separated(text: &str) -> String {
@@ -225,6 +236,16 @@ pub fn is_visible(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_has_at_most_the_words_that_are_counted_without_normalizing_it() {
+        for c in (0..=127).map(char::from) {
+            let text = format!("{c}A{c}b{c}{c}C 1{c}d");
+            assert!(most_words(&text).unwrap() >= words(&text).len(), "{text:?}");
+        }
+        assert_eq!(most_words("Face/Off: it's 2 & 3"), Some(7));
+        assert_eq!(most_words("ﷺ"), None);
+    }
 
     #[test]
     fn words_lose_case_accents_and_punctuation() {

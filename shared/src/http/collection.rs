@@ -1,5 +1,10 @@
 //! Collections: `{count, next, previous, results}` with a limit and a cursor.
 
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, header::LINK};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -44,6 +49,44 @@ pub struct Collection<T> {
     pub previous: Option<String>,
     /// The results on this page.
     pub results: Vec<T>,
+}
+
+/// The most bytes of a `Link` header. Proxies limit the headers of a response; nginx reads 4 KiB by default (its
+/// `proxy_buffer_size`).
+const MAX_LINK_BYTES: usize = 3 * 1024;
+
+impl<T: Serialize> IntoResponse for Collection<T> {
+    fn into_response(self) -> Response {
+        let link = link(self.next.as_deref(), self.previous.as_deref());
+        linked(link, Json(self))
+    }
+}
+
+/// Returns `body` as a response with this `Link` header.
+pub fn linked(link: Option<HeaderValue>, body: impl IntoResponse) -> Response {
+    let mut response = body.into_response();
+    if let Some(link) = link {
+        response.headers_mut().insert(LINK, link);
+    }
+    response
+}
+
+/// Returns the `Link` header (RFC 8288 §3) with the URLs of a page's neighbors. A URL with which it would be longer than 3 KiB
+/// is left out. `None` if no URL is left.
+#[must_use]
+pub fn link(next: Option<&str>, previous: Option<&str>) -> Option<HeaderValue> {
+    let mut links = String::new();
+    for (url, relation) in [(next, "next"), (previous, "prev")] {
+        let Some(url) = url else { continue };
+        let separator = if links.is_empty() { "" } else { ", " };
+        let one = format!("{separator}<{url}>; rel=\"{relation}\"");
+        if links.len() + one.len() <= MAX_LINK_BYTES {
+            links.push_str(&one);
+        }
+    }
+    HeaderValue::try_from(links)
+        .ok()
+        .filter(|links| !links.is_empty())
 }
 
 /// The parsed `limit` and `cursor` of a request.
@@ -178,4 +221,36 @@ impl PageQuery {
 /// The message for the parameter if it isn't a number from 1 to 100.
 pub fn parse_limit(text: Option<&str>, default: PageLimit) -> Result<PageLimit, &'static str> {
     text.map_or(Ok(default), PageLimit::parse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_link_header_has_the_urls_that_fit() {
+        let short = "https://movies.example/api/movies/?limit=2&cursor=a";
+        let long = format!("{short}{}", "b".repeat(2_000));
+        let header = |next: Option<&str>, previous: Option<&str>| {
+            link(next, previous).map(|link| link.to_str().unwrap().to_owned())
+        };
+        assert_eq!(header(None, None), None);
+        assert_eq!(
+            header(Some(short), Some(short)).unwrap(),
+            format!("<{short}>; rel=\"next\", <{short}>; rel=\"prev\"")
+        );
+        assert_eq!(
+            header(None, Some(short)).unwrap(),
+            format!("<{short}>; rel=\"prev\"")
+        );
+        assert_eq!(
+            header(Some(&long), Some(&long)).unwrap(),
+            format!("<{long}>; rel=\"next\"")
+        );
+        assert_eq!(
+            header(Some(&long.repeat(2)), Some(short)).unwrap(),
+            format!("<{short}>; rel=\"prev\"")
+        );
+        assert_eq!(header(Some(&long.repeat(2)), None), None);
+    }
 }

@@ -1,4 +1,4 @@
-//! Extractors: preconditions, the client's address, and what it calls itself.
+//! Extractors: the client's address, and what it calls itself.
 
 use std::{convert::Infallible, net::IpAddr};
 
@@ -6,48 +6,11 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::{HeaderName, header, request::Parts};
 use lambda_http::request::RequestContext;
 
-use crate::{
-    domain::text,
-    error::{Error, Result},
-    state::AppState,
-};
+use crate::{domain::text, state::AppState};
 
 /// The header with the client's address, if CloudFront is deployed. A CloudFront Function sets it on every request and
 /// overwrites what the client sent.
 pub const VIEWER_ADDRESS: HeaderName = HeaderName::from_static("x-viewer-address");
-
-/// A request's `If-Match` (RFC 9110 §13.1.1).
-#[derive(Clone, Debug)]
-pub struct IfMatch(Option<Vec<String>>);
-
-impl IfMatch {
-    /// Checks that the header names this version. Without the header, or with `*`, every version matches.
-    ///
-    /// # Errors
-    /// [`Error::Stale`] if it names other versions only.
-    pub fn check(&self, version: u64) -> Result<()> {
-        let own = format!("\"{version}\"");
-        match &self.0 {
-            Some(tags) if !tags.iter().any(|tag| tag == "*" || *tag == own) => Err(Error::Stale),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let tags: Vec<String> = parts
-            .headers
-            .get_all(header::IF_MATCH)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|b| *b == b','))
-            .map(|tag| String::from_utf8_lossy(tag).trim().to_owned())
-            .collect();
-        Ok(Self((!tags.is_empty()).then_some(tags)))
-    }
-}
 
 /// The address from which the gateway received the request. `X-Forwarded-For` isn't read, because a client can set it.
 ///

@@ -24,7 +24,12 @@ use crate::{
     db::retry::within,
     digest::sha256_hex,
     error::{Error, LogText},
-    http::problem::Problem,
+    http::{
+        caching::{self, cached},
+        compression::{compression, encoded, keep_large},
+        idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED},
+        problem::Problem,
+    },
 };
 
 /// The header that carries a request's id on every response.
@@ -36,7 +41,9 @@ pub const EDGE_KEY: HeaderName = HeaderName::from_static("x-edge-key");
 /// Wraps `router` in the layers that every function shares:
 ///
 /// * `x-request-id` on every response, and a problem document for every failure, including unknown routes and methods;
+/// * gzip for bodies of 1 KiB and more;
 /// * CORS as configured;
+/// * `Cache-Control`, `Vary`, the tag of every JSON answer to a `GET`, and `304`;
 /// * `403` for a request that bypasses CloudFront, if CloudFront is deployed;
 /// * a response within the deadline (`503`) and after a panic (`500`);
 /// * the same response with and without a trailing slash. Routes are registered with it.
@@ -54,8 +61,14 @@ pub fn with_layers(router: Router, config: &HttpConfig) -> Result<Router, http::
         .as_ref()
         .map(|key| sha256_hex(key.expose().as_bytes()));
     let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn(encoded))
+        .layer(compression())
         .layer(middleware::from_fn(finish))
         .layer(cors(config)?)
+        .layer(middleware::from_fn_with_state(
+            caching::public(config.public_max_age),
+            cached,
+        ))
         .layer(middleware::from_fn_with_state(edge_key, check_edge_key))
         .layer(middleware::from_fn_with_state(config.deadline, deadline))
         .layer(CatchPanicLayer::custom(after_panic))
@@ -86,11 +99,20 @@ pub fn cors(config: &HttpConfig) -> Result<CorsLayer, http::Error> {
             Method::PATCH,
             Method::DELETE,
         ])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_ENCODING,
+            header::CONTENT_TYPE,
+            IDEMPOTENCY_KEY,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+        ])
         .expose_headers([
             REQUEST_ID,
             header::ALLOW,
             header::ETAG,
+            IDEMPOTENCY_REPLAYED,
+            header::LINK,
             header::LOCATION,
             header::RETRY_AFTER,
             header::WWW_AUTHENTICATE,
@@ -126,31 +148,38 @@ async fn same_path(request: Request, next: Next) -> Response {
 /// The error for a path without a resource.
 const NO_PATH: Error = Error::not_found("There is nothing at this path.");
 
-/// The outermost layer: gives the request its id, writes problem documents, and logs.
+/// The layer that gives the request its id, writes problem documents, and logs. Only compression is around it.
 async fn finish(request: Request, next: Next) -> Response {
     let id = request_id(&request);
     // A client may put a secret into a path or a method, so the log never contains the path, and contains only standard
     // methods. `Operations::with_state` records the route and the operation.
     let method = known_method(request.method());
     let span = tracing::info_span!("request", request_id = %id, method, route = Empty, operation = Empty);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let response = next.run(request).instrument(span.clone()).await;
+    let response = span.in_scope(|| finished(response, &id));
+    keep_large(response).await
+}
 
-    let _in_span = span.enter();
+/// Writes the problem document of a response, if it has one, and logs how the request was answered.
+fn finished(mut response: Response, id: &str) -> Response {
     let problem = response.extensions_mut().remove::<Problem>();
     let code = problem.as_ref().map(|problem| problem.code);
     if let Some(cause) = response.extensions_mut().remove::<LogText>() {
         log_failure(response.status(), code, &cause);
     }
     if let Some(mut problem) = problem {
-        problem.request_id.clone_from(&id);
-        // Also for HEAD: axum removes the body and keeps its length (RFC 9110 §9.3.2).
+        id.clone_into(&mut problem.request_id);
         match serde_json::to_vec(&problem) {
-            Ok(body) => *response.body_mut() = Body::from(body),
+            Ok(body) => {
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_LENGTH, body.len().into());
+                *response.body_mut() = Body::from(body);
+            }
             Err(e) => tracing::error!(error = %e, "a problem document can't be serialized"),
         }
-        response.headers_mut().remove(header::CONTENT_LENGTH);
     }
-    if let Ok(id) = HeaderValue::from_str(&id) {
+    if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     tracing::info!(status = response.status().as_u16(), code, "answered");

@@ -1,7 +1,9 @@
-//! What every endpoint shares: request bodies, collections, problem documents, and the layers around a router.
+//! What every endpoint shares: request bodies, collections, validators, compression, problem documents, and the layers around a router.
 
 pub mod body;
+pub mod caching;
 pub mod collection;
+mod compression;
 pub mod extract;
 pub mod idempotency;
 pub mod layers;
@@ -10,6 +12,7 @@ pub mod operations;
 pub mod problem;
 pub mod query;
 pub mod size;
+pub mod validators;
 pub mod wire;
 
 pub use body::Form;

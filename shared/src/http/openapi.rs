@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use utoipa::{
     IntoResponses, PartialSchema as _, ToSchema as _,
     openapi::{
-        Components, Content, ContentBuilder, Object, OpenApi, PathItem, Ref, RefOr, Response,
+        Components, Content, ContentBuilder, Object, OpenApi, PathItem, Ref, RefOr, Required, Response,
         ResponseBuilder, Schema, Type,
         header::{Header, HeaderBuilder},
-        path::Operation,
+        path::{Operation, ParameterBuilder, ParameterIn},
         request_body::RequestBody,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -65,6 +65,8 @@ problems! {
     Forbidden => Error::forbidden("Only an admin may name another user.");
     /// The resource does not exist.
     NotFound => Error::not_found("There is no movie with this id.");
+    /// This server sends no mail.
+    NoMail => Error::NO_MAIL;
     /// A value that must be unique is already in use.
     Conflict => Error::Conflict(FieldErrors::one("username", "This is taken."));
     /// The movie has been edited since the version named in `If-Match`.
@@ -78,7 +80,7 @@ problems! {
     /// There were too many attempts. `Retry-After` says when the next one is allowed.
     TooManyRequests => Error::TooManyRequests { retry_after: 30 };
     /// The database did not answer in time. `Retry-After` says when to try again. A requested change may still have been made:
-    /// read the resource before repeating a request that must not be repeated.
+    /// read the resource before repeating a request that must not be repeated, or repeat it with its `Idempotency-Key`.
     Unavailable => Error::unavailable("");
 }
 
@@ -115,7 +117,8 @@ fn problem_response(doc: &[&str], error: &Error) -> Response {
 /// - the response to an invalid request, which every operation has: none accepts query parameters that it doesn't list
 /// - `security` for operations that read no credentials
 /// - the forms that a request body may also be sent as
-/// - `x-request-id` on every response, and `etag` on every movie
+/// - `x-request-id` on every response, `etag` on every movie and on what a `GET` answers, `link` on every page
+/// - `If-None-Match` and `304` for every `GET`
 /// - the items of collections, by reference
 #[must_use]
 pub fn complete(mut api: OpenApi) -> OpenApi {
@@ -140,8 +143,15 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
         }
     }
 
+    let pages = pages(components);
     for response in components.responses.values_mut() {
-        describe_headers(response);
+        describe_headers(response, &pages);
+    }
+    components
+        .responses
+        .insert(NOT_MODIFIED.into(), not_modified().into());
+    for read in api.paths.paths.values_mut().filter_map(|item| item.get.as_mut()) {
+        describe_read(read);
     }
     for operation in api.paths.paths.values_mut().flat_map(operations) {
         // An empty list says that no credentials are read. Without the list a reader could not tell.
@@ -151,10 +161,64 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
             describe_forms(body);
         }
         for response in operation.responses.responses.values_mut() {
-            describe_headers(response);
+            describe_headers(response, &pages);
         }
     }
     api
+}
+
+/// Describes what every `GET` has: `If-None-Match`, the tag of its answer, and `304`.
+fn describe_read(operation: &mut Operation) {
+    let text = Object::with_type(Type::String);
+    let parameter = ParameterBuilder::new()
+        .name("if-none-match")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .schema(Some(text))
+        .description(Some(
+            "The `ETag` of an earlier answer, a list of several, or `*`. If the answer has one of them, it is `304` without a \
+             body (RFC 9110 §13.1.2).",
+        ))
+        .build();
+    operation
+        .parameters
+        .get_or_insert_default()
+        .push(RefOr::T(parameter));
+    let not_modified = Ref::from_response_name(NOT_MODIFIED);
+    let responses = &mut operation.responses.responses;
+    responses.insert("304".into(), not_modified.into());
+    if let Some(RefOr::T(answer)) = responses.get_mut("200") {
+        answer.headers.insert(
+            "etag".into(),
+            header(Type::String, "The tag of this answer, for `If-None-Match`.").into(),
+        );
+    }
+}
+
+/// The name of the `304` response.
+const NOT_MODIFIED: &str = "NotModified";
+
+fn not_modified() -> Response {
+    let mut response: RefOr<Response> = ResponseBuilder::new()
+        .description("The answer has not changed since the one that `If-None-Match` names.")
+        .header("etag", header(Type::String, "The tag of the answer."))
+        .build()
+        .into();
+    describe_headers(&mut response, &[]);
+    match response {
+        RefOr::T(response) => response,
+        RefOr::Ref(_) => Response::default(),
+    }
+}
+
+/// Returns references to the schemas of pages, which have the URL of a next one.
+fn pages(components: &Components) -> Vec<RefOr<Schema>> {
+    let is_page = |schema: &RefOr<Schema>| matches!(schema, RefOr::T(Schema::Object(object)) if object.properties.contains_key("next"));
+    let schemas = components.schemas.iter();
+    schemas
+        .filter(|(_, schema)| is_page(schema))
+        .map(|(name, _)| RefOr::Ref(Ref::from_schema_name(name)))
+        .collect()
 }
 
 /// Describes the forms as which a JSON body may also be sent. They are not declared as media types: generators of clients
@@ -167,19 +231,34 @@ fn describe_forms(body: &mut RequestBody) {
     });
 }
 
-/// Describes the headers of a response: `x-request-id`, and `etag` if its body is a movie.
-fn describe_headers(response: &mut RefOr<Response>) {
+/// Describes the headers of a response: `x-request-id`, `etag` if its body is a movie, and `link` if it is one of `pages`.
+fn describe_headers(response: &mut RefOr<Response>, pages: &[RefOr<Schema>]) {
     let RefOr::T(response) = response else {
         return;
     };
     let id = header(Type::String, "The id of the request, by which the log names it.");
     response.headers.insert("x-request-id".into(), id.into());
     let movie = RefOr::Ref(Ref::from_schema_name(MovieBody::name()));
-    let is_movie =
-        |content: &RefOr<Content>| matches!(content, RefOr::T(body) if body.schema.as_ref() == Some(&movie));
-    if response.content.values().any(is_movie) {
-        let etag = header(Type::String, "The version of the movie, for `If-Match`.");
+    let has_schema = |wanted: &RefOr<Schema>| {
+        let is_wanted = |content: &RefOr<Content>| matches!(content, RefOr::T(body) if body.schema.as_ref() == Some(wanted));
+        response.content.values().any(is_wanted)
+    };
+    let (is_movie, is_page) = (has_schema(&movie), pages.iter().any(has_schema));
+    if is_movie {
+        let etag = header(
+            Type::String,
+            "The tag of the movie as the caller sees it. For `If-Match` only its version counts, which does not change with \
+             favorites.",
+        );
         response.headers.insert("etag".into(), etag.into());
+    }
+    if is_page {
+        let link = header(
+            Type::String,
+            "The URLs of the next and the previous page (RFC 8288), with `rel=\"next\"` and `rel=\"prev\"`. A URL with which the \
+             header would be longer than 3 KiB is left out.",
+        );
+        response.headers.insert("link".into(), link.into());
     }
 }
 

@@ -89,7 +89,7 @@ impl Error {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Stale => StatusCode::PRECONDITION_FAILED,
+            Self::Stale | Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType | Self::UnsupportedEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -121,7 +121,10 @@ impl Error {
             Self::MethodNotAllowed => "This path does not support this method; see `Allow`.".into(),
             Self::Conflict(_) => "A value that must be unique is already in use; see `errors`.".into(),
             Self::Stale => {
-                "The movie has changed since the version named in `If-Match`; read it again.".into()
+                "The movie has been edited since the version named in `If-Match`; read it again.".into()
+            }
+            Self::PreconditionFailed => {
+                "A precondition of the request, `If-Match` or `If-None-Match`, does not hold.".into()
             }
             Self::KeyReused => {
                 "This `Idempotency-Key` was used for another request; use a new key for each request.".into()

@@ -12,6 +12,9 @@ pub const MAX_ANSWER_BYTES: usize = 6_291_556;
 /// percent-encoding can double them.
 const RESERVED_BYTES: usize = 64 * 1024;
 
+/// The most bytes of a body that is sent in base64, which makes four bytes of three.
+pub const MAX_BASE64_BYTES: usize = (MAX_ANSWER_BYTES - RESERVED_BYTES) / 4 * 3;
+
 /// Returns how many bytes this JSON takes in a function's output, where it is part of a JSON string: its quotes and backslashes
 /// are escaped (RFC 8259 §7). It has no other characters to escape if it has no line breaks between its tokens.
 fn sent_bytes(json: &str) -> usize {

@@ -68,6 +68,9 @@ pub struct MovieBody {
     /// The id of the user to whom the movie belongs, or null if it was imported.
     #[schema(required)]
     pub user: Option<UserId>,
+    /// The version. It grows with every edit of the movie, and not with favorites.
+    #[schema(minimum = 1, example = 1)]
+    pub version: u64,
     /// When the movie was added.
     #[schema(format = DateTime, example = "2026-11-22T21:34:01.250Z")]
     pub created_at: String,
@@ -86,6 +89,7 @@ impl From<MovieView> for MovieBody {
             favorite: view.favorite,
             favorite_count,
             user: movie.user,
+            version: movie.version,
             created_at: movie.created_at,
             updated_at: movie.updated_at,
         }

@@ -1,6 +1,7 @@
 //! Prints the sample requests of every operation as JSON, in an order in which each finds what the ones before it made.
 //!
-//! `.ci/smoke` sends them. `{movie}`, `{refresh}` and `{session}` stand for what an answer gave, and the status is the owner's.
+//! `.ci/smoke` sends them. `{movie}`, `{refresh}` and `{session}` stand for what an answer gave, `{reset}` for a token of
+//! `marquee reset-password`, and the status is the owner's.
 
 use serde_json::{Value, json};
 use test_kit::operations::{CALLERS, Subject, operations};
@@ -11,6 +12,7 @@ fn main() {
         username: "smoke".into(),
         new_username: "smoke".into(),
         refresh: "{refresh}".into(),
+        reset: "{reset}".into(),
     };
     let owner = CALLERS.iter().position(|caller| *caller == "owner");
     let mut requests: Vec<Value> = Vec::new();

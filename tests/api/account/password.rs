@@ -226,6 +226,7 @@ async fn a_password_is_set_together_with_further_actions_or_not_at_all() {
         let new = NewPassword {
             hash: &hash,
             known: None,
+            email: None,
             keep: None,
             also: vec![store.on(Counter::Users.key()).update(action).unwrap()],
         };
@@ -241,6 +242,7 @@ async fn a_password_is_set_together_with_further_actions_or_not_at_all() {
     let new = NewPassword {
         hash: &hash,
         known: None,
+        email: None,
         keep: None,
         also: Vec::new(),
     };

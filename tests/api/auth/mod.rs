@@ -1,6 +1,7 @@
-//! Registration, login, refresh and logout, and the tokens that are refused.
+//! Registration, login, refresh, logout and password resets, and the tokens that are refused.
 
 mod login;
+mod password_reset;
 mod registration;
 mod sessions;
 mod tokens;

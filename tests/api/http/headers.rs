@@ -50,7 +50,7 @@ async fn any_origin_may_call_without_credentials() {
             .header("access-control-request-method", "PUT")
             .header(
                 "access-control-request-headers",
-                "authorization, content-type, if-match",
+                "authorization, content-encoding, content-type, idempotency-key, if-match, if-none-match",
             )
             .send()
             .await
@@ -62,7 +62,14 @@ async fn any_origin_may_call_without_credentials() {
             assert!(methods.contains(&name), "{name}");
         }
         let headers = answer.header("access-control-allow-headers").to_ascii_lowercase();
-        for name in ["authorization", "content-type", "if-match"] {
+        for name in [
+            "authorization",
+            "content-encoding",
+            "content-type",
+            "idempotency-key",
+            "if-match",
+            "if-none-match",
+        ] {
             assert!(headers.split(',').any(|h| h.trim() == name), "{name}");
         }
     }
@@ -103,6 +110,8 @@ async fn every_answer_exposes_its_headers_to_other_origins() {
             "x-request-id",
             "location",
             "etag",
+            "link",
+            "idempotency-replayed",
             "allow",
             "retry-after",
             "www-authenticate",

@@ -1,6 +1,8 @@
 //! HTTP rules that apply to every path: trailing slashes, methods, parameters, media types, limits, malformed input, headers.
 
 mod bodies;
+mod caching;
+mod compression;
 mod encodings;
 mod forms;
 mod headers;
@@ -92,5 +94,6 @@ pub(super) fn config(deadline: Duration) -> HttpConfig {
         deadline,
         edge_key: None,
         public_url: None,
+        public_max_age: 0,
     }
 }

@@ -221,6 +221,8 @@ async fn patch_changes_only_the_given_fields() {
         expected[field] = value;
         if field == "favorite" {
             expected["favorite_count"] = json!(0);
+        } else {
+            expected["version"] = json!(expected["version"].as_u64().unwrap() + 1);
         }
         assert!(answer["updated_at"].as_str() >= expected["updated_at"].as_str());
         expected["updated_at"] = answer["updated_at"].clone();
@@ -237,8 +239,9 @@ async fn patch_changes_only_the_given_fields() {
     }
 }
 
+/// Guarantee 73.
 #[tokio::test]
-async fn an_edit_of_an_outdated_version_is_412() {
+async fn an_edit_of_an_outdated_version_is_412_and_changes_nothing() {
     let app = TestApp::new().await;
     let (member, other) = (app.member().await, app.member().await);
     let made = create(&member, json!({})).await.is(201);
@@ -253,31 +256,46 @@ async fn an_edit_of_an_outdated_version_is_412() {
         .is(200);
     let second = changed.header("etag").to_owned();
     assert_ne!(first, second);
-    for tag in [first.as_str(), "\"x\"", "W/\"2\"", "2", ""] {
-        let call = member.put(&path).header("if-match", tag).json(&solaris());
-        call.send().await.is_problem(412, "stale_precondition");
-        let call = member.patch(&path).header("if-match", tag).json(&change);
-        call.send().await.is_problem(412, "stale_precondition");
-        member
-            .delete(&path)
-            .header("if-match", tag)
-            .send()
-            .await
-            .is_problem(412, "stale_precondition");
+    for (tag, status, code) in [
+        (first.as_str(), 412, "stale_precondition"),
+        ("\"1\"", 412, "stale_precondition"),
+        ("\"x\"", 412, "stale_precondition"),
+        ("\"02\"", 412, "stale_precondition"),
+        ("W/\"1-x\", \"3-x\"", 412, "stale_precondition"),
+        ("2", 400, "malformed_request"),
+        ("", 400, "malformed_request"),
+        ("\"2\", *", 400, "malformed_request"),
+        // The crate `headers` would panic here in a debug build.
+        ("\"2 \"", 400, "malformed_request"),
+    ] {
+        for call in [
+            member.put(&path).json(&solaris()),
+            member.patch(&path).json(&change),
+            member.delete(&path),
+        ] {
+            let answer = call.header("if-match", tag).send().await;
+            answer.is_problem(status, code);
+        }
     }
-    // Adding to favorites does not change the version.
+    assert_eq!(member.get(&path).send().await.is(200).body, changed.body);
+
+    // Favorites change the tag of the movie, and are no edits: every earlier tag of the version holds.
     other.put(&format!("{path}favorite/")).send().await.is(200);
-    assert_eq!(member.get(&path).send().await.header("etag"), second);
+    let read = member.get(&path).send().await.is(200);
+    assert_eq!(read.body["version"], 2);
+    assert_ne!(read.header("etag"), second);
     let edit = async |tag: &str| {
         let call = member.patch(&path).header("if-match", tag).json(&change);
         call.send().await.is(200).header("etag").to_owned()
     };
     let third = edit(&second).await;
     let fourth = edit(&format!("{first}, {third}")).await;
+    let fifth = edit(&format!("W/{fourth}")).await;
+    let sixth = edit(&format!("{}-gzip\"", fifth.trim_end_matches('"'))).await;
     edit("*").await;
     member
         .delete(&path)
-        .header("if-match", &fourth)
+        .header("if-match", &sixth)
         .send()
         .await
         .is_problem(412, "stale_precondition");
@@ -295,6 +313,75 @@ async fn an_edit_of_an_outdated_version_is_412() {
         .await
         .is_problem(404, "not_found");
     member.delete(&path).header("if-match", "*").send().await.is(204);
+}
+
+/// A version counts edits of the fields and of the owner.
+#[tokio::test]
+async fn a_change_of_a_favorite_alone_is_no_edit() {
+    let app = TestApp::new().await;
+    let (member, admin) = (app.member().await, app.admin().await);
+    let made = create(&member, json!({})).await.is(201);
+    let (path, first) = (path(&made.body), made.header("etag").to_owned());
+    for (favorite, count) in [(true, 1), (true, 1), (false, 0), (false, 0), (true, 1)] {
+        app.clock.advance(60);
+        let mut expected = made.body.clone();
+        expected["favorite"] = json!(favorite);
+        expected["favorite_count"] = json!(count);
+        let body = with_changes(&solaris(), &json!({"favorite": favorite}));
+        for call in [
+            member.patch(&path).json(&json!({"favorite": favorite})),
+            member.put(&path).json(&body),
+        ] {
+            let answer = call.header("if-match", &first).send().await.is(200);
+            assert_eq!(answer.body, expected);
+            let read = member.get(&path).send().await;
+            assert_eq!(
+                (&read.body, read.header("etag")),
+                (&expected, answer.header("etag"))
+            );
+        }
+        let stale = member
+            .patch(&path)
+            .header("if-match", "\"2\"")
+            .json(&json!({"favorite": !favorite}));
+        stale.send().await.is(412);
+    }
+    // With a field or an owner it is one.
+    for (changes, version) in [
+        (json!({"favorite": false, "title": "Solaris 2"}), 2),
+        (json!({"favorite": true, "user": admin.id}), 3),
+    ] {
+        let answer = admin.patch(&path).json(&changes).send().await.is(200);
+        assert_eq!(answer.body["version"], version);
+    }
+}
+
+/// `If-None-Match` of a change holds unless it names what the caller would read now (RFC 9110 §13.1.2).
+#[tokio::test]
+async fn a_change_that_excludes_the_current_tag_is_412() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let made = create(&member, json!({})).await.is(201);
+    let (path, first) = (path(&made.body), made.header("etag").to_owned());
+    let change = json!({"title": "Solaris 2"});
+    for (tags, status) in [
+        ("*", 412),
+        (&first, 412),
+        ("\"x\"", 200),
+        (&first, 200),
+        ("x", 400),
+    ] {
+        let call = member.patch(&path).header("if-none-match", tags).json(&change);
+        call.send().await.is(status);
+    }
+    for call in [member.put(&path).json(&solaris()), member.delete(&path)] {
+        let answer = call.header("if-none-match", "*").send().await;
+        answer.is_problem(412, "precondition_failed");
+    }
+    // `If-Match` comes first.
+    let call = member.delete(&path).header("if-none-match", "*");
+    let answer = call.header("if-match", &first).send().await;
+    answer.is_problem(412, "stale_precondition");
 }
 
 #[tokio::test]

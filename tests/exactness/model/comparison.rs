@@ -262,6 +262,7 @@ impl Comparison {
             text: text.clone(),
             owner,
             favorites: BTreeSet::new(),
+            version: 1,
             created_at: answer.body["created_at"].as_str().unwrap().to_owned(),
             updated_at: answer.body["updated_at"].as_str().unwrap().to_owned(),
         };
@@ -301,7 +302,13 @@ impl Comparison {
         }
         let answer = answer.is(200);
         let movie = self.movies.get_mut(&id).unwrap();
+        let before = movie.body(id, 0);
         change(&mut movie.text);
+        // A change of nothing but a favorite is no edit. Nor is one to another spelling of the same genre, or it is one.
+        let version = answer.body["version"].as_u64().unwrap();
+        let is_unedited = favorite.is_some() && before == movie.body(id, 0) && version == movie.version;
+        assert!(is_unedited || version == movie.version + 1, "{}", answer.text);
+        movie.version = version;
         answer.body["updated_at"]
             .as_str()
             .unwrap()

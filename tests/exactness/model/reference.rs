@@ -17,6 +17,7 @@ pub(super) struct Movie {
     pub(super) owner: u64,
     /// The ids of the users who have it as a favorite.
     pub(super) favorites: BTreeSet<u64>,
+    pub(super) version: u64,
     pub(super) created_at: String,
     pub(super) updated_at: String,
 }
@@ -36,6 +37,7 @@ impl Movie {
             "favorite": self.favorites.contains(&caller),
             "favorite_count": self.favorites.len(),
             "user": self.owner,
+            "version": self.version,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
         })

@@ -67,7 +67,8 @@ fn texts(dice: &mut StdRng) -> Value {
 }
 
 /// The ids that all pages of a list have, forward, and those that they have backward from the last page. None of a search that
-/// nothing matches: what it is corrected to depends on the postings that were read, also on those that are left.
+/// nothing matches: what it is corrected to depends on the postings that were read, also on those that are left of movies that
+/// were not.
 async fn pages(caller: &Caller, list: &str, limit: usize) -> (Vec<u64>, Vec<u64>) {
     let mut path = format!("{list}&limit={limit}");
     let (mut forward, mut backward) = (Vec::new(), Vec::new());
@@ -174,6 +175,50 @@ async fn searches_and_lists_answer_as_if_every_edit_were_finished() {
         }
         let again = owner.get("/api/movies/categories/").send().await.is(200);
         assert_eq!(categories.body, again.body);
+    }
+}
+
+/// Guarantee 71. What an edit has left hides no typing error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_that_only_left_postings_have_is_corrected() {
+    let proxied = ProxiedApp::new().await;
+    let owner = proxied.app.member().await;
+    let store = proxied.proxy.store().await;
+    let right = owner
+        .add(&movie("The Godfather", "Somebody", "Crime", "1972-01-01"))
+        .await;
+    let wrong = owner
+        .add(&movie("Godfahter Quixotic", "Somebody", "Crime", "1980-01-01"))
+        .await;
+    let id = wrong["id"].as_u64().unwrap();
+    let queries = [
+        "godfahter",
+        "godfahter 1972",
+        "godfahter quixotic",
+        "godfahter somebody",
+    ];
+    let search = async |q: &str| {
+        let answer = owner
+            .get(&format!("/api/movies/search/?q={}", encode(q)))
+            .send()
+            .await;
+        let answer = answer.is(200);
+        (answer.ids(), answer.body["corrected_query"].clone())
+    };
+    assert_eq!(search("godfahter").await, (vec![id], Value::Null));
+    let before = stored(&store, id).await;
+    let new = movie("Plain", "Nobody", "War", "1981-01-01");
+    owner.put(&path(&wrong)).json(&new).send().await.is(200);
+    left_unfinished(&store, &before).await;
+    let mut unfinished = Vec::new();
+    for q in queries {
+        unfinished.push(search(q).await);
+    }
+    let right = vec![right["id"].as_u64().unwrap()];
+    assert_eq!(unfinished[0], (right, "godfather".into()));
+    assert!(store.finish_edit(before.id).await.unwrap());
+    for (q, unfinished) in queries.into_iter().zip(unfinished) {
+        assert_eq!(search(q).await, unfinished, "{q}");
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) async fn search_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
-) -> Result<Json<SearchBody>> {
+) -> Result<SearchBody> {
     let (params, mut errors) = params.open();
     let q = params.get("q").unwrap_or_default().trim().to_owned();
     if q.is_empty() {
@@ -87,7 +87,7 @@ pub(crate) async fn search_movies(
     };
     let slice = MovieBody::slice(found.slice);
     let page = page.collection(&state, None, slice).await?;
-    Ok(Json(SearchBody::new(page, found.corrected_query)))
+    Ok(SearchBody::new(page, found.corrected_query))
 }
 
 /// List categories
@@ -109,13 +109,13 @@ pub(crate) async fn list_categories(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
-) -> Result<Json<Collection<Box<RawValue>>>> {
+) -> Result<Collection<Box<RawValue>>> {
     let page = PageQuery::read(&state, params, PageLimit::MAX, "categories".into()).await?;
     let (store, caller) = (&state.store, caller.map(|caller| caller.id));
     let list = store.list_categories(&page.window, page.limit, newest::SHOWN, caller);
     let Counted { count, slice } = store.for_caller(caller, Box::pin(list)).await?;
     let slice = page.within_answer(slice, Category::position, CategoryBody::from)?;
-    Ok(Json(page.collection(&state, Some(count), slice).await?))
+    page.collection(&state, Some(count), slice).await
 }
 
 /// List the most liked movies

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -23,10 +22,10 @@ use marquee_shared::{
     http::{
         Collection, Form, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams},
-        extract::IfMatch,
         idempotency::{IdempotencyKeyParam, MaybeKey, mark_replayed},
         openapi::*,
         query::{CheckedQuery, Params},
+        validators::{Preconditions, movie_tag},
         wire::MovieBody,
     },
 };
@@ -65,7 +64,7 @@ pub(crate) async fn list_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     params: Params,
-) -> Result<Json<Collection<MovieBody>>> {
+) -> Result<Collection<MovieBody>> {
     let (params, mut errors) = params.open();
     let ordering = params.get("ordering").unwrap_or("id");
     let order = errors.take("ordering", parse_order(ordering)).unwrap_or_default();
@@ -77,7 +76,7 @@ pub(crate) async fn list_movies(
     let list = store.list_filtered(&filters, order, &page.window, page.limit, caller);
     let Listed { count, slice } = store.for_caller(caller, Box::pin(list)).await?;
     let slice = MovieBody::slice(slice);
-    Ok(Json(page.collection(&state, count, slice).await?))
+    page.collection(&state, count, slice).await
 }
 
 /// Add a movie
@@ -117,7 +116,7 @@ pub(crate) async fn create_movie(
     };
     let location = format!("/api/movies/{}/", added.answer.movie.id);
     let location = [(header::LOCATION, location)];
-    let response = (StatusCode::CREATED, location, movie_response(added.answer)).into_response();
+    let response = (StatusCode::CREATED, location, movie_response(added.answer)?).into_response();
     Ok(mark_replayed(response, added.is_replayed))
 }
 
@@ -142,7 +141,7 @@ pub(crate) async fn get_movie(
     _: CheckedQuery,
 ) -> Result<Response> {
     let view = state.store.get_movie(id, caller.map(|c| c.id)).await?;
-    Ok(movie_response(view.ok_or(NO_MOVIE)?))
+    movie_response(view.ok_or(NO_MOVIE)?)
 }
 
 /// Replace a movie
@@ -165,11 +164,11 @@ pub(crate) async fn replace_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
-    if_match: IfMatch,
+    preconditions: Preconditions,
     Form(new): Form<NewMovie>,
 ) -> Result<Response> {
     let decide = |seen: &EditView| {
-        if_match.check(seen.view.movie.version)?;
+        preconditions.check(&seen.view)?;
         let mut fields = new.fields.clone();
         if !new.has_imdb_id_field {
             fields.imdb_id.clone_from(&seen.view.movie.fields.imdb_id);
@@ -202,11 +201,11 @@ pub(crate) async fn update_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
-    if_match: IfMatch,
+    preconditions: Preconditions,
     Form(patch): Form<MoviePatch>,
 ) -> Result<Response> {
     let decide = |seen: &EditView| {
-        if_match.check(seen.view.movie.version)?;
+        preconditions.check(&seen.view)?;
         let fields = patch.apply(&seen.view.movie.fields)?;
         edit(seen, fields, patch.user, patch.favorite)
     };
@@ -233,12 +232,12 @@ pub(crate) async fn delete_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
-    if_match: IfMatch,
+    preconditions: Preconditions,
     _: CheckedQuery,
 ) -> Result<StatusCode> {
     let decide = |seen: &EditView| {
         may_change(seen)?;
-        if_match.check(seen.view.movie.version)
+        preconditions.check(&seen.view)
     };
     state.store.delete_movie(id, caller.id, decide).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -260,7 +259,7 @@ async fn change(
         .store
         .edit_movie(id, caller.id, named, words, decide)
         .await?;
-    Ok(movie_response(view))
+    movie_response(view)
 }
 
 /// Checks that the caller is the owner of the movie or an admin.
@@ -339,14 +338,18 @@ fn no_user() -> Error {
     Error::invalid("user", "There is no user with this id.")
 }
 
-fn movie_response(view: MovieView) -> Response {
-    // A version consists of digits, so this is always a header value.
-    let etag = HeaderValue::from_str(&format!("\"{}\"", view.movie.version));
-    let mut response = Json(MovieBody::from(view)).into_response();
-    if let Ok(etag) = etag {
-        response.headers_mut().insert(header::ETAG, etag);
+/// Returns the movie as the caller sees it, with its tag.
+fn movie_response(view: MovieView) -> Result<Response> {
+    let version = view.movie.version;
+    let body = serde_json::to_vec(&MovieBody::from(view))
+        .map_err(|e| Error::internal(format!("a movie can't be serialized: {e}")))?;
+    let tag = movie_tag(version, &body);
+    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    let mut response = (json, body).into_response();
+    if let Some(tag) = tag {
+        response.headers_mut().insert(header::ETAG, tag);
     }
-    response
+    Ok(response)
 }
 
 fn parse_order(text: &str) -> Result<MovieOrder, &'static str> {

@@ -70,6 +70,7 @@ pub(crate) async fn change_password(
     let new = NewPassword {
         hash: &hash,
         known: Some(user.password_version),
+        email: None,
         keep: Some(session),
         also: Vec::new(),
     };

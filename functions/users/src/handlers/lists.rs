@@ -33,7 +33,7 @@ pub(crate) async fn list_users(
     State(state): State<AppState>,
     caller: Caller,
     params: Params,
-) -> Result<Json<Collection<UserBody>>> {
+) -> Result<Collection<UserBody>> {
     let page = PageQuery::read(&state, params, DEFAULT_LIMIT, "users".into()).await?;
     let (asking, Counted { count, slice }) = tokio::try_join!(
         state.store.get_user(caller.id),
@@ -42,7 +42,7 @@ pub(crate) async fn list_users(
     let is_admin = asking.ok_or(Error::UNKNOWN_USER)?.role == Role::Admin;
     let body = if is_admin { UserBody::own } else { UserBody::public };
     let slice = slice.map(|user| body(&user));
-    Ok(Json(page.collection(&state, Some(count), slice).await?))
+    page.collection(&state, Some(count), slice).await
 }
 
 /// Get the current user
@@ -90,13 +90,13 @@ pub(crate) async fn list_my_favorites(
     State(state): State<AppState>,
     caller: Caller,
     params: Params,
-) -> Result<Json<Collection<MovieBody>>> {
+) -> Result<Collection<MovieBody>> {
     let scope = format!("favorites {}", caller.id);
     let page = PageQuery::read(&state, params, DEFAULT_LIMIT, scope).await?;
     let store = &state.store;
     let list = store.list_favorites(caller.id, &page.window, page.limit);
     let slice = MovieBody::slice(store.for_caller(Some(caller.id), list).await?);
-    Ok(Json(page.collection(&state, None, slice).await?))
+    page.collection(&state, None, slice).await
 }
 
 /// List the current user's movies
@@ -117,11 +117,11 @@ pub(crate) async fn list_my_movies(
     State(state): State<AppState>,
     caller: Caller,
     params: Params,
-) -> Result<Json<Collection<MovieBody>>> {
+) -> Result<Collection<MovieBody>> {
     let scope = format!("movies of {}", caller.id);
     let page = PageQuery::read(&state, params, DEFAULT_LIMIT, scope).await?;
     let store = &state.store;
     let list = store.list_movies_of(caller.id, &page.window, page.limit);
     let slice = MovieBody::slice(store.for_caller(Some(caller.id), list).await?);
-    Ok(Json(page.collection(&state, None, slice).await?))
+    page.collection(&state, None, slice).await
 }

@@ -1,7 +1,6 @@
 //! The operations on the current user's sessions.
 
 use axum::{
-    Json,
     extract::{FromRequestParts, Path, State},
     http::{StatusCode, request::Parts},
 };
@@ -42,7 +41,7 @@ pub(crate) async fn list_sessions(
     State(state): State<AppState>,
     caller: Caller,
     params: Params,
-) -> Result<Json<Collection<SessionBody>>> {
+) -> Result<Collection<SessionBody>> {
     let current = caller.session()?;
     let scope = format!("sessions {}", caller.id);
     let page = PageQuery::read(&state, params, DEFAULT_LIMIT, scope).await?;
@@ -51,7 +50,7 @@ pub(crate) async fn list_sessions(
         .list_sessions(caller.id, &page.window, page.limit)
         .await?;
     let slice = slice.map(|session| SessionBody::new(session, current));
-    Ok(Json(page.collection(&state, Some(count), slice).await?))
+    page.collection(&state, Some(count), slice).await
 }
 
 /// End a session

@@ -253,7 +253,10 @@ fn a_resource_that_is_neither_the_table_nor_an_index_of_it_is_refused() {
     let cases = [
         ("\"*\"", unknown),
         ("\"arn:aws:dynamodb:*:*:table/movies\"", unknown),
-        ("!GetAtt Movies.StreamArn", unknown),
+        (
+            "!GetAtt Movies.StreamArn",
+            "the condition on the stream isn't supported",
+        ),
         ("!GetAtt Other.Arn", unknown),
         ("!GetAtt Logs.Arn", "Logs isn't the table"),
         ("!Ref Movies", "!Ref Movies isn't an ARN"),
@@ -364,5 +367,87 @@ fn a_role_that_could_be_wider_than_it_says_is_refused() {
         assert_ne!(text, good, "{reason}");
         let refusal = refusal(&text);
         assert!(refusal.contains(reason), "{reason}: {refusal}");
+    }
+}
+
+#[test]
+fn the_stream_is_allowed_apart_from_the_table_and_only_what_reads_it() {
+    let stream = "!GetAtt Movies.StreamArn";
+    let on_stream = |action: &str| format!("{{ Effect: Allow, Action: {action}, Resource: {stream} }}");
+    let role = role(&on_stream("[dynamodb:GetRecords, dynamodb:DescribeStream]"));
+    let others = ["dynamodb:DescribeStream", "dynamodb:GetRecords"];
+    let others = others.map(|action| (action.to_owned(), "Movies.StreamArn".to_owned()));
+    assert_eq!(role.others, BTreeSet::from(others));
+    assert_eq!(role.statements, []);
+    for (policy, reason) in [
+        (on_stream("dynamodb:Scan"), "isn't an action on the stream"),
+        (on_stream("dynamodb:GetItem"), "isn't an action on the stream"),
+        (
+            statement("dynamodb:GetRecords", stream),
+            "the condition on the stream",
+        ),
+        (
+            format!(
+                "{{ Effect: Allow, Action: dynamodb:GetRecords, Resource: [{stream}, !GetAtt Movies.Arn] }}"
+            ),
+            "has another resource",
+        ),
+        (
+            "{ Effect: Allow, Action: dynamodb:GetRecords, Resource: !GetAtt Logs.StreamArn }".to_owned(),
+            "isn't the table",
+        ),
+    ] {
+        let refusal = refusal(&template(&policy));
+        assert!(refusal.contains(reason), "{refusal}");
+    }
+}
+
+#[test]
+fn mails_are_allowed_from_one_identity_and_one_sender() {
+    let identity = "!Sub \"arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${Name}\"";
+    let sender = r#"{ StringEquals: { "ses:FromAddress": a@b.co } }"#;
+    let allowed = |action: &str, resource: &str, condition: &str| {
+        format!("{{ Effect: Allow, Action: {action}, Resource: {resource}, Condition: {condition} }}")
+    };
+    let role = role(&allowed("ses:SendEmail", identity, sender));
+    let expected = (
+        "ses:SendEmail".to_owned(),
+        "identity/${Name} from a@b.co".to_owned(),
+    );
+    assert_eq!(role.others, BTreeSet::from([expected]));
+    let anyone = identity.replace("${Name}", "*");
+    for (policy, reason) in [
+        (
+            allowed("ses:SendEmail", &anyone, sender),
+            "isn't the table or an index",
+        ),
+        (
+            allowed("[ses:SendEmail, logs:PutLogEvents]", identity, sender),
+            "no other action",
+        ),
+        (allowed("logs:PutLogEvents", identity, sender), "isn't supported"),
+        (
+            allowed(
+                "ses:SendEmail",
+                identity,
+                r#"{ StringLike: { "ses:FromAddress": a@b.co } }"#,
+            ),
+            "needs one ses:FromAddress",
+        ),
+        (
+            allowed(
+                "ses:SendEmail",
+                identity,
+                r#"{ StringEquals: { "ses:FromAddress": "" } }"#,
+            ),
+            "needs one ses:FromAddress",
+        ),
+        (
+            format!("{{ Effect: Allow, Action: ses:SendEmail, Resource: {identity} }}"),
+            "needs one ses:FromAddress",
+        ),
+    ] {
+        let refusal = refusal(&template(&policy));
+        assert!(refusal.contains(reason), "{refusal}");
     }
 }

@@ -20,7 +20,7 @@ pub const DRIVER_CANDIDATES: u8 = 3;
 /// The postings of each kind that the first round reads of a range. They cost one read unit at ordinary size, and at most
 /// two units at the [largest](POSTING_BYTES). The number doesn't depend on the page's size, so the driver and the order of
 /// the results don't depend on it either.
-pub const FIRST_POSTINGS: [usize; PostingKind::ALL.len()] = [27, 38, 38, 20, 30];
+pub const FIRST_POSTINGS: [usize; PostingKind::ALL.len()] = [27, 36, 30, 20, 30];
 /// The rounds that may follow the first one.
 pub const FURTHER_ROUNDS: [Round; 2] = [Round::Second, Round::Last];
 /// The most units that the postings of a page of up to this many movies may cost. On a larger page they may cost one unit

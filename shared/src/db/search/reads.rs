@@ -1,21 +1,31 @@
 //! What a search has read of its ranges, and the walks along it.
 
-use crate::db::{
-    carried::Carried,
-    posting::{Posting, RangeRead},
-    posting_list::keys_with_words,
-    search::{
-        plan::Budget,
-        query::{Driver, SearchQuery, TITLE_RANGE},
-        ranges::PostingRange,
-        walk::Walk,
+use std::collections::{BTreeSet, HashMap};
+
+use crate::{
+    db::{
+        carried::Carried,
+        keys::Key,
+        posting::{Posting, RangeRead},
+        posting_list::keys_with_words,
+        search::{
+            plan::Budget,
+            query::{Driver, SearchQuery, TITLE_RANGE},
+            ranges::PostingRange,
+            walk::Walk,
+        },
+        verdict::Verdict,
     },
-    verdict::Verdict,
+    domain::MovieId,
 };
 
 /// The postings that a search has read, by range: of each range its first ones, or all.
 #[derive(Default)]
 pub struct Reads(Vec<(PostingRange, RangeRead)>);
+
+/// Movies that may have postings which an [unfinished](crate::db::unfinished) edit or deletion has left, each with the keys of those
+/// that aren't left. A movie that doesn't exist has none.
+pub type Unfinished = HashMap<MovieId, BTreeSet<Key>>;
 
 impl Reads {
     /// Adds what was read of a range, from its start on.
@@ -29,6 +39,17 @@ impl Reads {
         ranges
             .zip(walk.reads)
             .for_each(|(range, read)| self.add(range, read));
+    }
+
+    /// Removes the postings of these movies that are left, as if they had not been read.
+    pub fn remove_left(&mut self, unfinished: &Unfinished) {
+        let is_left = |posting: &Posting| {
+            let keys = unfinished.get(&posting.id);
+            keys.is_some_and(|keys| !keys.contains(&posting.key))
+        };
+        for (_, read) in &mut self.0 {
+            read.postings.retain(|posting| !is_left(posting));
+        }
     }
 
     /// What was read of this range. `None` if it wasn't read.
