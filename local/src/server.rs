@@ -21,7 +21,7 @@ use marquee_shared::{
     aws::client,
     clock::Clock,
     config::Config,
-    db::Store,
+    db::{Store, leaving::LEAVING_FOR},
     http::layers::cors,
     telemetry,
 };
@@ -51,8 +51,11 @@ pub const TEMPLATE: &str = include_str!("../../template.yaml");
 /// The interval between two sweeps, and how long a sweep may take.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
-/// The interval between two looks at what is left of deleted accounts, as long as there are any.
-const ACCOUNTS_EVERY: Duration = Duration::from_secs(5);
+/// How long after the deletion of an account what is left of it is removed.
+const AFTER_DELETION: Duration = Duration::from_secs(3);
+
+/// How long a deleted account is looked after.
+const LOOKED_AFTER: Duration = Duration::from_secs(LEAVING_FOR.unsigned_abs());
 
 /// Where the table is.
 #[derive(Clone, Debug)]
@@ -466,18 +469,27 @@ async fn sweep_periodically(store: &Store, deleted: &Notify) {
     }
 }
 
-/// Removes what is left of accounts, as soon as one is deleted, and again until no request can write anything more of it.
+/// Removes what is left of accounts a moment after one is deleted, when requests that were being answered have ended, and again
+/// when no request can write anything more of it.
 async fn look_after_deleted_accounts(store: &Store, deleted: &Notify) {
+    let mut next = None;
     loop {
-        deleted.notified().await;
-        loop {
-            match marquee_sweep::sweep_accounts(store, SWEEP_EVERY).await {
-                Ok(swept) if swept.accounts == 0 => break,
-                Ok(_) => {}
-                Err(error) => telemetry::warn(&error, "what is left of deleted accounts wasn't removed"),
-            }
-            tokio::time::sleep(ACCOUNTS_EVERY).await;
+        match next {
+            None => deleted.notified().await,
+            Some(wait) => tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = deleted.notified() => {}
+            },
         }
+        tokio::time::sleep(AFTER_DELETION).await;
+        next = match marquee_sweep::sweep_accounts(store, SWEEP_EVERY).await {
+            Ok(swept) if swept.accounts == 0 => None,
+            Ok(_) => Some(LOOKED_AFTER),
+            Err(error) => {
+                telemetry::warn(&error, "what is left of deleted accounts wasn't removed");
+                Some(AFTER_DELETION)
+            }
+        };
     }
 }
 

@@ -129,6 +129,7 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
     let id = MovieId::try_from(alien).unwrap();
     let imdb_id = ImdbId::parse("tt0078748").unwrap();
     let user = UserId::try_from(dallas.id).unwrap();
+    let owner = UserId::try_from(ripley.id).unwrap();
     let kept = keys::kept_answer(user, &IdempotencyKey::parse(b"key").unwrap());
     let nobody = UserId::try_from(99).unwrap();
     let nothing = MovieId::try_from(99).unwrap();
@@ -323,7 +324,7 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
         ),
         (
             "is not among those of its owner",
-            keys::owned_movie(user, id),
+            keys::owned_movie(owner, id),
             removed(),
         ),
         (

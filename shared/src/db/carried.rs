@@ -1,7 +1,7 @@
 //! The words of its movie that a posting carries, so that a search can check its other words without reading the movie.
 //!
 //! A posting has a [largest size](crate::db::index::POSTING_BYTES), however long the movie's texts are. Otherwise the cost
-//! of a search would depend on the length of texts. If all words fit, the posting carries [all](Words::encode):
+//! of a search would depend on the length of texts. If all words fit, the posting carries [all](EncodedWords):
 //!
 //! ```text
 //! the kid|charles chaplin|comedy,silent film|1921

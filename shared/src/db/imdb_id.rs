@@ -98,9 +98,11 @@ impl Store {
         let Some(item) = self.get(&keys::imdb_id(id)).await? else {
             return Ok(None);
         };
-        let view = self
-            .get_movie(from_item::<ImdbIdItem>(item)?.movie, caller)
-            .await?;
+        let movie = from_item::<ImdbIdItem>(item)?.movie;
+        let view = match caller {
+            Some(_) => self.get_movies(&[movie], caller).await?.pop(),
+            None => self.get_movie(movie, None).await?,
+        };
         // Between the two reads the movie may have been given another id.
         Ok(view.filter(|view| view.movie.fields.imdb_id.as_ref() == Some(id)))
     }

@@ -3,7 +3,7 @@
 //! * A movie's tag is strong: `"<version>-<digest of the body>"`. The digest changes with everything that the answer shows, such
 //!   as the number of favorites. The version changes only with edits, so [`Preconditions`] compares only the version.
 //! * The tag of every other JSON answer is weak, and is a digest of the body.
-//! * A compressed answer has another strong tag than the plain one: [`compressed_tag`]. Both are known wherever a client sends
+//! * A compressed answer has another strong tag than the plain one: `compressed_tag`. Both are known wherever a client sends
 //!   one.
 //!
 //! The crate `headers` isn't used for this: its typed `If-Match` and `If-None-Match` show no tag of their lists, accept
