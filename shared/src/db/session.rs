@@ -304,10 +304,11 @@ impl Store {
         let id = token.session();
         if let Some(user) = self.user_of_token(token).await?
             && self.delete_existing(&keys::session(user, id)).await?
+            && token.user().is_some()
         {
             return Ok(());
         }
-        // It may be one of an earlier version that hasn't been moved.
+        // It may be one of an earlier version that hasn't been moved, or whose old item names the user of this token.
         self.delete(&keys::earlier_session(id)).await
     }
 }

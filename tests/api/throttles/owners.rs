@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 use marquee::server::Place;
+use marquee_shared::domain::UserId;
 use serde_json::{Value, json};
 
 use super::{
@@ -12,6 +13,7 @@ use super::{
 };
 use crate::support::{
     Answer, Caller, PASSWORD, TestApp,
+    layouts::make_sessions_earlier,
     proxy::{Fault, ProxiedApp},
     tokens::without_user,
 };
@@ -218,6 +220,8 @@ async fn a_token_of_the_format_without_a_user_still_works() {
     let app = TestApp::with(|options| options.place = Place::Data(place)).await;
     let owner = app.member().await;
     let name = &owner.username;
+    let user = UserId::try_from(owner.id).unwrap();
+    make_sessions_earlier(&app.running.state.store, user).await;
     let before = without_user(&owner.refresh, data.path());
     let attack =
         async || attempt_until_throttled(&app, async || login(&app.anonymous(), name, WRONG).await).await;
