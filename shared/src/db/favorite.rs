@@ -308,7 +308,11 @@ impl Plan for FavoritePlan<'_> {
                 .when("#version = :seen_version")
                 .value(":seen_version", number(version));
         }
-        let mut transaction = Transaction::default();
+        let mut transaction = match self.version {
+            // It is an edit, and edits have priority.
+            Some(_) => Transaction::with_priority(),
+            None => Transaction::default(),
+        };
         self.favorite_action = transaction.add(favorite);
         self.movie_action = transaction.add(store.on(keys::movie(id)).update(count)?);
         transaction.check_commit(check);
