@@ -25,6 +25,7 @@ pub mod replay;
 pub mod scenario;
 pub mod secrets_manager;
 pub mod ses;
+mod stub;
 pub mod tokens;
 pub mod typing;
 

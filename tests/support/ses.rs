@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    net::Ipv4Addr,
     sync::{Arc, Mutex},
 };
 
@@ -13,10 +12,10 @@ use aws_sdk_sesv2::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, Response, body::Incoming};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+
+use super::stub::serve;
 
 /// A mail that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,17 +44,9 @@ struct State {
 impl Ses {
     /// An SES that sends every mail.
     pub async fn new() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let shared = Arc::clone(&shared);
-                let service = service_fn(move |request| answer(Arc::clone(&shared), request));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
-        });
+        let endpoint = serve(move |request| answer(Arc::clone(&shared), request)).await;
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))

@@ -17,9 +17,15 @@ pub(super) const SESSIONS: &str = "/api/users/me/sessions/";
 /// Another password.
 const OTHER: &str = "you are my lucky star";
 
-/// Changes the password from the usual one to another one.
+/// The body of a change from the usual password to another one.
 fn other_password() -> Value {
     json!({"current_password": PASSWORD, "new_password": OTHER})
+}
+
+/// Changes the password of a user from the usual one to another one.
+async fn change_password(member: &Caller) -> Answer {
+    let call = member.put(PASSWORD_PATH).json(&other_password());
+    call.send().await.is(204)
 }
 
 async fn sign_in(app: &TestApp, name: &str, password: &str) -> Answer {

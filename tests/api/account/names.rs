@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{ME, PASSWORD_PATH, other_password, session_ids, sign_in};
+use super::{ME, change_password, session_ids, sign_in};
 use crate::{
     api::{
         auth::{caller_with, refresh},
@@ -80,12 +80,7 @@ async fn a_user_changes_their_names_and_the_old_ones_are_free_at_once() {
         audit(&app.running.state.store).await;
     }
     // The password changes for both names.
-    member
-        .put(PASSWORD_PATH)
-        .json(&other_password())
-        .send()
-        .await
-        .is(204);
+    change_password(&member).await;
     for name in ["ellen", "ellen@example.org"] {
         sign_in(&app, name, PASSWORD).await.is(401);
         sign_in(&app, name, super::OTHER).await.is(200);

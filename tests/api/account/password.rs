@@ -14,7 +14,7 @@ use marquee_shared::{
 };
 use serde_json::json;
 
-use super::{OTHER, PASSWORD_PATH, other_password, session_ids, sign_in};
+use super::{OTHER, PASSWORD_PATH, change_password, other_password, session_ids, sign_in};
 use crate::{
     api::{auth::refresh, with_changes},
     support::{PASSWORD, TestApp, audit::audit},
@@ -26,12 +26,7 @@ async fn a_change_of_the_password_ends_every_other_session_at_once() {
     let app = TestApp::new().await;
     let (member, stranger) = (app.member().await, app.member().await);
     let others = [member.in_new_session().await, member.in_new_session().await];
-    let answer = member
-        .put(PASSWORD_PATH)
-        .json(&other_password())
-        .send()
-        .await
-        .is(204);
+    let answer = change_password(&member).await;
     assert_eq!(answer.text, "");
     assert_eq!(session_ids(&member).await, [member.session().unwrap()]);
     for other in &others {
@@ -125,20 +120,10 @@ async fn wrong_current_passwords_are_slowed_for_the_caller_alone() {
     }
     // Neither the login nor another user is affected.
     sign_in(&app, &member.username, PASSWORD).await.is(200);
-    other
-        .put(PASSWORD_PATH)
-        .json(&other_password())
-        .send()
-        .await
-        .is(204);
+    change_password(&other).await;
     // The right one ends the waits.
     app.clock.advance(2);
-    member
-        .put(PASSWORD_PATH)
-        .json(&other_password())
-        .send()
-        .await
-        .is(204);
+    change_password(&member).await;
     let wrong = with_changes(&wrong, &json!({"new_password": PASSWORD}));
     for _ in 0..9 {
         member.put(PASSWORD_PATH).json(&wrong).send().await.is(400);
@@ -194,12 +179,7 @@ async fn a_sign_in_that_read_the_old_password_begins_no_session_after_the_change
     let user = UserId::try_from(member.id).unwrap();
     let token = RefreshToken::first(user).unwrap();
     let session = SessionItem::of_password(user, login.password_version, &token, store.clock.now(), 3600);
-    member
-        .put(PASSWORD_PATH)
-        .json(&other_password())
-        .send()
-        .await
-        .is(204);
+    change_password(&member).await;
     store.put_session(&token, &session).await.unwrap();
     assert_eq!(session_ids(&member).await, [member.session().unwrap()]);
     let rotated = store

@@ -9,7 +9,7 @@ use marquee_shared::{
 };
 use serde_json::{Value, json};
 
-use super::{PASSWORD_PATH, SESSIONS, other_password, session_ids, sign_in};
+use super::{PASSWORD_PATH, SESSIONS, change_password, other_password, session_ids, sign_in};
 use crate::{
     api::auth::{LOGOUT, SigningFixture, caller_with, post, refresh, text},
     support::{
@@ -225,12 +225,7 @@ async fn a_session_of_an_earlier_version_goes_on_and_is_listed_after_its_next_re
     // A change of the password ends those that nothing finds.
     let member = app.member().await;
     make_sessions_earlier(store, UserId::try_from(member.id).unwrap()).await;
-    member
-        .put(PASSWORD_PATH)
-        .json(&other_password())
-        .send()
-        .await
-        .is(204);
+    change_password(&member).await;
     refresh(&app, &member.refresh).await.is(401);
     let moved = keys::session(
         UserId::try_from(member.id).unwrap(),
