@@ -14,6 +14,7 @@ pub mod guard;
 pub mod http1;
 pub mod import;
 pub mod mail;
+pub mod notices;
 pub mod openapi;
 pub mod private;
 pub mod server;

@@ -5,7 +5,7 @@
 //! the process is killed. After a failure it tries again, at first soon and then less often.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::Request, middleware::Next};
+use axum::extract::Request;
 use marquee_mail::{Mail, MailFunction, Mailer, Settings, StreamEvent};
 use marquee_shared::{
     AppState, Error, Result,
@@ -149,8 +149,10 @@ impl Mailer for Postman {
         let directory = match &self.mailbox {
             Mailbox::Memory(mails) => {
                 let mut mails = mails.lock().unwrap_or_else(PoisonError::into_inner);
-                mails.truncate_to(KEPT - 1);
                 mails.push_back(mail);
+                if mails.len() > KEPT {
+                    mails.pop_front();
+                }
                 return Ok(());
             }
             Mailbox::Directory(directory) => directory.clone(),
@@ -159,19 +161,6 @@ impl Mailer for Postman {
         let written = tokio::task::spawn_blocking(move || write(&directory, now, &mail));
         let written = written.await.map_err(|_| Error::internal("a panic"))?;
         written.map_err(|reason| Error::internal(format!("the mail can't be written: {reason}")))
-    }
-}
-
-/// Removes the oldest elements.
-trait TruncateTo {
-    fn truncate_to(&mut self, length: usize);
-}
-
-impl<T> TruncateTo for VecDeque<T> {
-    fn truncate_to(&mut self, length: usize) {
-        while self.len() > length {
-            self.pop_front();
-        }
     }
 }
 
@@ -192,26 +181,9 @@ fn write(directory: &Path, now: Instant, mail: &Mail) -> std::result::Result<(),
     })
 }
 
-/// Makes requests that ask for a mail wake whoever waits for the returned signal.
-pub(crate) fn noticing(routers: &mut HashMap<String, Router>) -> Arc<Notify> {
-    let asked = Arc::new(Notify::new());
-    if let Some(auth) = routers.remove("auth") {
-        let signal = Arc::clone(&asked);
-        let notice = axum::middleware::from_fn(move |request: Request, next: Next| {
-            let signal = Arc::clone(&signal);
-            async move {
-                let is_asking = request.uri().path().trim_end_matches('/') == ASKING;
-                let response = next.run(request).await;
-                // Whatever the answer is: the mail may have been asked for although the answer is an error.
-                if is_asking {
-                    signal.notify_one();
-                }
-                response
-            }
-        });
-        routers.insert("auth".into(), auth.layer(notice));
-    }
-    asked
+/// Whether a request may ask for a mail.
+pub(crate) fn is_asked_for_by(request: &Request) -> bool {
+    request.uri().path().trim_end_matches('/') == ASKING
 }
 
 /// Returns the mail function with this mailbox. Mails link to the server's own address, unless `PUBLIC_URL` is set. `None` if

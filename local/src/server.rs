@@ -12,7 +12,7 @@ use std::{
 };
 
 use aws_sdk_dynamodb::Client;
-use axum::Router;
+use axum::{Router, extract::Request, http::Method};
 use marquee_auth::{AuthState, Vault};
 use marquee_docs::DocsState;
 use marquee_shared::{
@@ -39,6 +39,7 @@ use crate::{
     guard::Guard,
     import::{ImportError, Importer, Source, check_kind},
     mail::{self, Mailbox, Mails},
+    notices::noticing,
     private::TABLE,
     start_error::{StartError, TablePlace},
     template::Template,
@@ -255,7 +256,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
 
     let functions = Functions::new(&template, &state);
     let mut routers = functions.routers(secrets.into()).map_err(internal)?;
-    let asked = mail::noticing(&mut routers);
+    let asked = noticing(&mut routers, "auth", mail::is_asked_for_by);
+    let deleted = noticing(&mut routers, "users", may_delete_account);
     let gateway =
         Gateway::new(&template, routers, cors(&state.config.http).map_err(internal)?).map_err(internal)?;
     let gateway = Arc::new(gateway);
@@ -266,7 +268,6 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         let _ = stopping.await;
     }));
     let sweep = functions.sweep.state.store.clone();
-    let deleted = Arc::clone(&functions.users.state.store.leaving);
     let sweeping = tokio::spawn(async move {
         tokio::join!(
             sweep_periodically(&sweep, &deleted),
@@ -467,6 +468,11 @@ async fn sweep_periodically(store: &Store, deleted: &Notify) {
             Err(error) => telemetry::warn(&error, "the sweep of deleted movies and of genres failed"),
         }
     }
+}
+
+/// Whether a request may delete its caller's account.
+fn may_delete_account(request: &Request) -> bool {
+    *request.method() == Method::DELETE && request.uri().path().trim_end_matches('/') == "/api/users/me"
 }
 
 /// Removes what is left of accounts a moment after one is deleted, when requests that were being answered have ended, and again

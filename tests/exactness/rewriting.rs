@@ -14,6 +14,7 @@ use marquee_shared::{
         item::{Item, text},
         keys,
         layout::{Changed, LAYOUT, Layout},
+        leaving::AccountDeletion,
         posting_keys,
         range::Direction,
         vocabulary::vocabulary_words,
@@ -306,5 +307,25 @@ async fn a_command_on_aws_refuses_a_table_whose_postings_are_old() {
         MOVIES.len()
     );
     assert_eq!(report.to_string(), expected);
+    audit(&store).await;
+}
+
+/// Guarantee 76. Between a deployment and the command, an account is deleted. Nothing finds its movies by their owner then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn movies_of_an_account_that_was_deleted_before_an_upgrade_lose_their_owner() {
+    let (proxy, user, _) = second_version().await;
+    let store = proxy.store().await;
+    let deleted = store.delete_user(user, None).await.unwrap();
+    assert_eq!(deleted, AccountDeletion::Made);
+    let owned = async || {
+        let items = scan(&store).await;
+        items
+            .iter()
+            .filter(|item| item.contains_key("version") && item.contains_key("user"))
+            .count()
+    };
+    assert_eq!(owned().await, MOVIES.len());
+    upgrade::run(&store, None).await.unwrap();
+    assert_eq!(owned().await, 0);
     audit(&store).await;
 }

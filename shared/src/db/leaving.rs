@@ -6,32 +6,31 @@
 //! A pass can be interrupted anywhere, and another one continues.
 //!
 //! A request of the user that was accepted before the deletion may still write after it. So the `LEAVING` item stays for
-//! [`LEAVING_FOR`], which is longer than any request, and is deleted by a pass that began after that and has found nothing. An id
-//! is never given to another user, so nobody inherits anything.
+//! [`LEAVING_FOR`], which is longer than any request, and is deleted after a pass that began later than that. An id is never given
+//! to another user, so nobody inherits anything.
 
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
 
 use crate::{
     clock::Instant,
     db::{
         counter::Counter,
-        expression::{Condition, Update},
+        expression::Condition,
         item::{corrupt, from_item, number, text},
         keys::{self, BY_DATE, Key},
         likes::CountChange,
         movie::movie_id,
-        names_change::logins,
         optimistic::WriteAttempts,
+        owned::disown,
         range::{Direction, KeyRange},
         retry::within,
         session_list::Session,
         store::Store,
         transaction::{CommitCheck, MAX_ACTIONS, OnConflict, Outcome, Transaction},
-        user::{PasswordVersion, UserItem},
+        user::{PasswordVersion, UserItem, logins},
     },
     domain::{MovieId, UserId, username::fold_name},
     error::Result,
@@ -42,7 +41,7 @@ use crate::{
 /// differ.
 pub const LEAVING_FOR: i64 = 60;
 
-/// The most favorites or movies that one Query of a pass reads.
+/// The most favorites, movies or deleted accounts that one Query reads.
 const PASS: usize = 100;
 /// How many favorites, or movies, one transaction removes. Each takes two actions.
 const TOGETHER: usize = 25;
@@ -87,8 +86,6 @@ impl Store {
             }
             // The names or the password have changed.
         }
-        // Also if the client doesn't wait for the answer.
-        let _then = NotifyAtEnd(&self.leaving);
         // The account is deleted, even if this fails. Boxed, because the future is large.
         let removing = Box::pin(self.remove_all_of(user));
         let removed = tokio::time::timeout(TIME_OF_DELETION, within(TIME_OF_DELETION, removing));
@@ -101,11 +98,11 @@ impl Store {
     /// AP-50: deletes the account of the user with this username or email, and everything that is left of it, for an operator.
     /// Returns `false` if there is no such user.
     pub async fn delete_user_named(&self, username: &str) -> Result<bool> {
-        let Some(login) = self.find_login(&fold_name(username.trim())).await? else {
+        let Some(user) = self.user_named(username).await? else {
             return Ok(false);
         };
-        let deleted = self.delete_user(login.user, None).await?;
-        self.remove_all_of(login.user).await?;
+        let deleted = self.delete_user(user, None).await?;
+        self.remove_all_of(user).await?;
         Ok(deleted == AccountDeletion::Made)
     }
 
@@ -142,19 +139,23 @@ impl Store {
     /// AP-50: makes a pass for each deleted account, and forgets those that were deleted long enough before. Returns how many are left to
     /// look after.
     pub async fn sweep_deleted_users(&self) -> Result<usize> {
-        let range = KeyRange::ids(keys::LEAVING);
-        let items = self.query(&range, Direction::Ascending, PASS).await?.items;
-        let mut left = items.len();
-        for item in items {
-            let user = Key::of(&item).and_then(|key| keys::id_at_end(&key.sk));
-            let user = user.and_then(|id| UserId::try_from(id).ok());
-            let user = user.ok_or_else(|| corrupt("a deleted account without an id"))?;
-            let began = self.clock.now();
-            let leaving: LeavingItem = from_item(item)?;
-            Box::pin(self.remove_all_of(user)).await?;
-            if began >= Instant(leaving.left).plus_seconds(LEAVING_FOR) {
-                self.delete(&keys::leaving(user)).await?;
-                left -= 1;
+        let mut left = 0;
+        let mut rest = Some(KeyRange::ids(keys::LEAVING));
+        while let Some(range) = rest {
+            let read = self.query(&range, Direction::Ascending, PASS).await?;
+            rest = read.rest_of(range, Direction::Ascending);
+            for item in read.items {
+                let user = Key::of(&item).and_then(|key| keys::id_at_end(&key.sk));
+                let user = user.and_then(|id| UserId::try_from(id).ok());
+                let user = user.ok_or_else(|| corrupt("a deleted account without an id"))?;
+                let began = self.clock.now();
+                let leaving: LeavingItem = from_item(item)?;
+                Box::pin(self.remove_all_of(user)).await?;
+                if began >= Instant(leaving.left).plus_seconds(LEAVING_FOR) {
+                    self.delete(&keys::leaving(user)).await?;
+                } else {
+                    left += 1;
+                }
             }
         }
         Ok(left)
@@ -234,28 +235,16 @@ impl Store {
         })
     }
 
-    /// The removal of a movie's owner. The movie stays, and so does its version: no field that a client edits has changed.
+    /// The removal of a movie's owner. The movie stays.
     fn ownership_removal(&self, user: UserId, movie: MovieId) -> Result<Removal> {
         let marker = keys::owned_movie(user, movie);
-        let disown = Update::new("REMOVE #user")
-            .when("#user = :user")
-            .value(":user", number(user));
         Ok(Removal {
             both: [
-                self.on(keys::movie(movie)).update(disown)?,
+                self.on(keys::movie(movie)).update(disown(user))?,
                 self.on(marker.clone()).delete(Condition::none())?,
             ],
             marker,
         })
-    }
-}
-
-/// Notifies when it is dropped.
-struct NotifyAtEnd<'a>(&'a Notify);
-
-impl Drop for NotifyAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.notify_one();
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
         optimistic::WriteAttempts,
         store::Store,
         transaction::{CommitCheck, Outcome, Transaction},
-        user::{LoginItem, LoginKind, UserItem, taken},
+        user::{LoginItem, LoginKind, UserItem, logins, taken},
     },
     domain::{Email, Username, username::fold_name},
     error::Result,
@@ -169,11 +169,4 @@ struct LoginsPlan {
     hash: PasswordHash,
     before: BTreeMap<String, LoginKind>,
     after: BTreeMap<String, LoginKind>,
-}
-
-/// The folded names of a user's logins. One that is both is a username.
-pub(crate) fn logins(user: &UserItem) -> BTreeMap<String, LoginKind> {
-    let mut logins = BTreeMap::from([(fold_name(&user.email), LoginKind::Email)]);
-    logins.insert(fold_name(&user.username), LoginKind::Username);
-    logins
 }

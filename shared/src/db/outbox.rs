@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Instant,
     db::{
-        expression::Condition,
-        item::{from_item, to_item},
+        item::from_item,
         keys::{self, Key},
         range::{Direction, KeyRange},
         store::Store,
@@ -76,11 +75,7 @@ impl Store {
         };
         let random = hex(&random::<RANDOM_BYTES>()?);
         let key = keys::mail(lane(&mail.email), now.0.unsigned_abs(), &random);
-        let mut item = to_item(&mail)?;
-        item.extend(key.attributes());
-        let put = self.put(item, Condition::none()).await?;
-        debug_assert!(put.is_ok(), "no condition was sent");
-        Ok(())
+        self.write(&key, &mail).await
     }
 
     /// AP-53: a mail by its key. `None` if it has been sent. 1 call, 1 unit.

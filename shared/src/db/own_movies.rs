@@ -1,17 +1,20 @@
 //! Writing the items of movies with owners in a table of an earlier layout: the rest of AP-45.
 //!
 //! The whole table is scanned, page after page. One transaction puts the items of several movies, under the condition that each
-//! still has its owner; if that fails, each movie is read again. A movie whose owner doesn't exist any more gets none. Putting an
-//! item twice changes nothing, so a run that was interrupted is made again. No request scans.
+//! still has its owner and the owners exist; if that fails, each movie is read again. A movie whose owner doesn't exist any more
+//! gets no item, and loses its owner: the account was deleted by this version before the upgrade. Putting an item twice changes
+//! nothing, so a run that was interrupted is made again. No request scans.
+
+use std::collections::BTreeSet;
 
 use crate::{
     db::{
-        expression::{Condition, Update},
+        expression::Condition,
         item::{StoredItem, from_item, number},
         keys::{self, Key},
         movie::MovieItem,
         optimistic::WriteAttempts,
-        owned::OwnerChange,
+        owned::{OwnerChange, disown},
         rewrite::Progress,
         store::Store,
         transaction::{Outcome, Transaction},
@@ -23,7 +26,7 @@ use crate::{
 /// How many items one Scan reads.
 const PAGE: usize = 1_000;
 
-/// How many movies one transaction writes. Each takes two actions.
+/// How many movies one transaction writes. Each takes two actions, and one more for its owner.
 const TOGETHER: usize = 25;
 
 impl Store {
@@ -42,6 +45,11 @@ impl Store {
             let owned: Vec<(MovieId, UserId)> = owned.collect::<Result<_>>()?;
             for some in owned.chunks(TOGETHER) {
                 let mut transaction = Transaction::default();
+                // An item may have one action in a transaction.
+                let owners: BTreeSet<UserId> = some.iter().map(|(_, user)| *user).collect();
+                for user in owners {
+                    transaction.add(self.on(keys::user(user)).check(Condition::exists())?);
+                }
                 for (movie, user) in some {
                     self.add_owned(*movie, *user, &mut transaction)?;
                 }
@@ -76,10 +84,7 @@ impl Store {
             if self.get_user(user).await?.is_some() {
                 self.add_owned(id, user, &mut transaction)?;
             } else {
-                let disown = Update::new("REMOVE #user")
-                    .when("#user = :user")
-                    .value(":user", number(user));
-                transaction.add(self.on(keys::movie(id)).update(disown)?);
+                transaction.add(self.on(keys::movie(id)).update(disown(user))?);
             }
             if let Outcome::Committed = self.transact(&transaction).await? {
                 return Ok(());

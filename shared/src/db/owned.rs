@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     db::{
-        expression::Condition,
+        expression::{Condition, Update},
+        item::number,
         keys,
         movie::MovieView,
         page::{PageLimit, Slice, Window},
@@ -56,6 +57,14 @@ impl OwnerChange {
         }
         Ok(())
     }
+}
+
+/// The update of a movie by which it has no owner any more, if this user is its owner. Its version stays: no field that a client
+/// edits has changed.
+pub(crate) fn disown(user: UserId) -> Update {
+    Update::new("REMOVE #user")
+        .when("#user = :user")
+        .value(":user", number(user))
 }
 
 impl Store {

@@ -16,7 +16,7 @@ use crate::{
         session_list::Session,
         store::Store,
         transaction::{CommitCheck, MAX_ACTIONS, Outcome, Transaction},
-        user::{PasswordVersion, UserItem},
+        user::{PasswordVersion, UserItem, logins},
     },
     domain::{SessionId, UserId, username::fold_name},
     error::Result,
@@ -109,22 +109,20 @@ impl Store {
             .value(":username", text(&owner.username))
             .value(":email", text(&owner.email));
         transaction.add(self.on(keys::user(owner.id)).update(user)?);
-        let (account, email) = (fold_name(&owner.username), fold_name(&owner.email));
-        let login = |name: &str| {
-            let update = Update::new("SET #password_hash = :hash, #password_version = :next")
+        for name in logins(owner).keys() {
+            let login = Update::new("SET #password_hash = :hash, #password_version = :next")
                 .when("#user = :user")
                 .value(":hash", text(new.hash.as_str()))
                 .value(":next", version.attribute())
                 .value(":user", number(owner.id));
-            self.on(keys::login(name)).update(update)
-        };
-        transaction.add(login(&account)?);
-        if email != account {
-            transaction.add(login(&email)?);
+            transaction.add(self.on(keys::login(name)).update(login)?);
         }
         // No two hashes are equal: each has a salt of its own.
         let own_hash = Item::from([("password_hash".to_owned(), text(new.hash.as_str()))]);
-        transaction.check_commit(CommitCheck::Has(keys::login(&account), own_hash));
+        transaction.check_commit(CommitCheck::Has(
+            keys::login(&fold_name(&owner.username)),
+            own_hash,
+        ));
         let now = self.clock.now();
         let mut ended = Vec::new();
         for session in sessions {

@@ -7,12 +7,11 @@ use crate::{
     auth::reset::ResetToken,
     db::{
         expression::Condition,
-        item::{from_item, number, text, to_item},
+        item::{from_item, number, text},
         keys,
         store::Store,
         user::{PasswordVersion, UserItem},
     },
-    domain::username::fold_name,
     error::Result,
 };
 
@@ -45,20 +44,17 @@ impl Store {
             expires: end.0,
             ttl: end.seconds().saturating_add(1),
         };
-        let mut item = to_item(&reset)?;
-        item.extend(keys::reset(user.id).attributes());
-        let put = self.put(item, Condition::none()).await?;
-        debug_assert!(put.is_ok(), "no condition was sent");
+        self.write(&keys::reset(user.id), &reset).await?;
         Ok(token)
     }
 
     /// AP-53: makes a password reset token for the user with this username or email, for an operator. `None` if there is no such
     /// user. 3 calls.
     pub async fn make_reset_token_of(&self, username: &str, seconds: i64) -> Result<Option<ResetToken>> {
-        let Some(login) = self.find_login(&fold_name(username.trim())).await? else {
+        let Some(id) = self.user_named(username).await? else {
             return Ok(None);
         };
-        match self.get_user(login.user).await? {
+        match self.get_user(id).await? {
             Some(user) => self.make_reset_token(&user, seconds).await.map(Some),
             None => Ok(None),
         }

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     db::{
-        expression::Condition,
-        item::{from_item, to_item},
+        item::from_item,
         keys::{KEYS, Key, TABLE},
         range::{Direction, KeyRange},
         store::Store,
@@ -42,10 +41,6 @@ impl Store {
 
     /// AP-25: writes a public key, or replaces the one with its id. 1 call.
     pub async fn put_public_key(&self, key: &PublicKeyItem) -> Result<()> {
-        let mut item = to_item(key)?;
-        item.extend(Key::new(KEYS, &*key.kid).attributes());
-        let put = self.put(item, Condition::none()).await?;
-        debug_assert!(put.is_ok(), "no condition was sent");
-        Ok(())
+        self.write(&Key::new(KEYS, &*key.kid), key).await
     }
 }

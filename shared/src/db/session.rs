@@ -17,7 +17,7 @@ use crate::{
     config::TokenConfig,
     db::{
         expression::{Condition, Update},
-        item::{Attributes as _, Item, from_item, number, text, to_item},
+        item::{Attributes as _, from_item, number, text},
         keys::{self, Key},
         retry::within,
         store::Store,
@@ -163,11 +163,8 @@ impl Store {
 
     /// AP-20: begins a session. 1 call, 1 unit.
     pub async fn put_session(&self, token: &RefreshToken, session: &SessionItem) -> Result<()> {
-        let mut item: Item = to_item(session)?;
-        item.extend(keys::session(session.user, token.session()).attributes());
-        let put = self.put(item, Condition::none()).await?;
-        debug_assert!(put.is_ok(), "no condition was sent");
-        Ok(())
+        self.write(&keys::session(session.user, token.session()), session)
+            .await
     }
 
     /// AP-21: replaces a session's refresh token with its successor. It is one conditional write: if a token is used

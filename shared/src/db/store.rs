@@ -17,14 +17,14 @@ use aws_sdk_dynamodb::{
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use futures_util::future::join_all;
-use tokio::sync::Notify;
+use serde::Serialize;
 
 use crate::{
     clock::Clock,
     db::{
         answer::decoded,
         expression::{Condition, ConditionFailed, Conditional, Update},
-        item::{Item, StoredItem, number, text},
+        item::{Item, StoredItem, number, text, to_item},
         keys::{Index, Key},
         known_words::KnownWords,
         last_id::LastId,
@@ -51,8 +51,6 @@ pub struct Store {
     pub(crate) last_movie: LastId,
     /// The words that this process has seen in the vocabulary.
     pub(crate) known_words: KnownWords,
-    /// Is told when this process has deleted an account, of which something may be left to remove.
-    pub leaving: Arc<Notify>,
 }
 
 /// What one Query or Scan read.
@@ -84,7 +82,6 @@ impl Store {
             likes_shards: LikesShards::default(),
             last_movie: LastId::default(),
             known_words: KnownWords::default(),
-            leaving: Arc::default(),
         }
     }
 
@@ -301,6 +298,15 @@ impl Store {
                 error => return Err(retry.rejected(&error)),
             }
         }
+    }
+
+    /// Writes an item under this key, or replaces the one that is there. 1 call.
+    pub(crate) async fn write(&self, key: &Key, value: &impl Serialize) -> Result<()> {
+        let mut item: Item = to_item(value)?;
+        item.extend(key.attributes());
+        let put = self.put(item, Condition::none()).await?;
+        debug_assert!(put.is_ok(), "no condition was sent");
+        Ok(())
     }
 
     /// Puts an item. The condition also fails if an earlier attempt, whose response was lost, put the item; a caller that must

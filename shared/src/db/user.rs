@@ -4,6 +4,8 @@
 //! user's login items hold the hash of the password, so that signing in is one read whichever name is typed. The user's own
 //! item holds no hash, and only the auth function may read login items.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
@@ -221,20 +223,33 @@ impl Store {
         found.map(drop).ok_or(Error::UNKNOWN_USER)
     }
 
+    /// AP-18: the user whom an operator names by username or email. `None` if there is no such user.
+    pub(crate) async fn user_named(&self, name: &str) -> Result<Option<UserId>> {
+        let login = self.find_login(&fold_name(name.trim())).await?;
+        Ok(login.map(|login| login.user))
+    }
+
     /// AP-26: gives a role to the user with this username or email. `None` if there is no such user.
     pub async fn promote(&self, username: &str, role: Role) -> Result<Option<UserItem>> {
-        let Some(login) = self.find_login(&fold_name(username.trim())).await? else {
+        let Some(id) = self.user_named(username).await? else {
             return Ok(None);
         };
         let set = Update::new("SET #role = :role")
             .only_if(Condition::exists())
             .value(":role", to_attribute(&role)?);
         let user = self
-            .update(&keys::user(login.user), &set, ReturnValue::AllNew)
+            .update(&keys::user(id), &set, ReturnValue::AllNew)
             .await?
             .map_err(|_| corrupt("a name of no user"))?;
         from_item(user).map(Some)
     }
+}
+
+/// The folded names of a user's logins. One that is both is a username.
+pub(crate) fn logins(user: &UserItem) -> BTreeMap<String, LoginKind> {
+    let mut logins = BTreeMap::from([(fold_name(&user.email), LoginKind::Email)]);
+    logins.insert(fold_name(&user.username), LoginKind::Username);
+    logins
 }
 
 /// An error with every name that is taken, or `Ok` if neither is.
