@@ -370,54 +370,53 @@ impl OperatorTable {
 impl OperatorTable {
     /// Gives a user this role.
     async fn set_role(self, username: &str, role: Role) -> Result<(), Box<dyn Error>> {
-        let place = self.place();
-        let opened = self.open().await?;
-        let found = opened.store.promote(username, role).await;
-        opened.close().await?;
-        match found {
-            Err(error) => Err(StartError::Use(place, error.log_message()).into()),
-            Ok(None) => Err(format!("there is no user {username}").into()),
-            Ok(Some(_)) => {
-                let role = match role {
-                    Role::Admin => "an admin",
-                    Role::Member => "a member",
-                };
-                print_line(format_args!("{username} is {role}"))?;
-                Ok(())
-            }
-        }
+        self.with_user(username, async |store| store.promote(username, role).await)
+            .await?;
+        let role = match role {
+            Role::Admin => "an admin",
+            Role::Member => "a member",
+        };
+        print_line(format_args!("{username} is {role}"))?;
+        Ok(())
     }
 
     /// Makes a password reset token and prints it.
     async fn reset_password(self, username: &str) -> Result<(), Box<dyn Error>> {
         let seconds = Config::from_env()?.tokens.reset_seconds;
-        let place = self.place();
-        let opened = self.open().await?;
-        let made = opened.store.make_reset_token_of(username, seconds).await;
-        opened.close().await?;
-        match made {
-            Err(error) => Err(StartError::Use(place, error.log_message()).into()),
-            Ok(None) => Err(format!("there is no user {username}").into()),
-            Ok(Some(token)) => {
-                print_line(format_args!("{}", token.to_text().expose()))?;
-                Ok(())
-            }
-        }
+        let token = self
+            .with_user(username, async |store| {
+                store.make_reset_token_of(username, seconds).await
+            })
+            .await?;
+        print_line(format_args!("{}", token.to_text().expose()))?;
+        Ok(())
     }
 
     /// Deletes a user's account.
     async fn delete_user(self, username: &str) -> Result<(), Box<dyn Error>> {
+        self.with_user(username, async |store| {
+            let is_deleted = store.delete_user_named(username).await?;
+            Ok(is_deleted.then_some(()))
+        })
+        .await?;
+        print_line(format_args!("{username} is deleted"))?;
+        Ok(())
+    }
+
+    /// Opens the table, does something to a user, and closes the table. Without such a user it fails.
+    async fn with_user<T>(
+        self,
+        username: &str,
+        work: impl AsyncFnOnce(&Store) -> marquee_shared::Result<Option<T>>,
+    ) -> Result<T, Box<dyn Error>> {
         let place = self.place();
         let opened = self.open().await?;
-        let deleted = opened.store.delete_user_named(username).await;
+        let done = work(&opened.store).await;
         opened.close().await?;
-        match deleted {
+        match done {
             Err(error) => Err(StartError::Use(place, error.log_message()).into()),
-            Ok(false) => Err(format!("there is no user {username}").into()),
-            Ok(true) => {
-                print_line(format_args!("{username} is deleted"))?;
-                Ok(())
-            }
+            Ok(None) => Err(format!("there is no user {username}").into()),
+            Ok(Some(done)) => Ok(done),
         }
     }
 

@@ -14,7 +14,7 @@ use marquee_shared::{
         retry::within,
         user::UserItem,
     },
-    domain::{Email, Username, username::fold_name},
+    domain::username::fold_name,
     error::FieldErrors,
     http::{
         Form,
@@ -74,7 +74,7 @@ pub(crate) async fn request_password_reset(
     let store = &state.app.store;
     let attempt = Attempt::to_reset(&body.email.folded(), &address.network());
     let (counted, standing) =
-        tokio::join!(count_address(&state.app, &address), store.read_attempts(&attempt),);
+        tokio::join!(count_address(&state.app, &address), store.read_attempts(&attempt));
     counted?;
     // Nobody looks whether an account has the email, so the calls are the same for every one.
     let claim = Claim {
@@ -125,10 +125,8 @@ pub(crate) async fn confirm_password_reset(
         tracing::warn!(event = "password_reset_refused");
         return Err(no_good());
     };
-    let username = Username::parse(&user.username).ok();
-    let email = Email::parse(&user.email).ok();
     let mut errors = FieldErrors::default();
-    let password = body.password.unlike(username.as_ref(), email.as_ref());
+    let password = body.password.unlike(Some(&user.username), Some(&user.email));
     let password = errors.take("password", password);
     errors.check()?;
     let password = password.ok_or_else(|| Error::internal("a password without an error is missing"))?;

@@ -42,7 +42,13 @@ impl FromFields for RegisterBody {
         let password = fields
             .required("password", &mut errors)
             .and_then(|text| errors.take("password", Password::parse(text)))
-            .and_then(|password| errors.take("password", password.unlike(username.as_ref(), email.as_ref())));
+            .and_then(|password| {
+                let unlike = password.unlike(
+                    username.as_ref().map(Username::as_str),
+                    email.as_ref().map(Email::as_str),
+                );
+                errors.take("password", unlike)
+            });
         let (Some(username), Some(email), Some(password)) = (username, email, password) else {
             return Err(Error::Invalid(errors));
         };

@@ -491,18 +491,8 @@ fn parsed<T, E: std::fmt::Display>(
     errors: &mut FieldErrors,
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Option<T> {
-    match field {
-        Field::Missing => None,
-        Field::Value(text) => errors.take(name, parse(&text)),
-        Field::Null => {
-            errors.add(name, "This field may not be null.");
-            None
-        }
-        Field::Wrong(message) => {
-            errors.add(name, message);
-            None
-        }
-    }
+    let text = field.not_null(name, errors)?;
+    errors.take(name, parse(&text))
 }
 
 /// Reads a field that may be left out or null. Both mean the same.

@@ -11,7 +11,7 @@ use serde_json::Value;
 const IN_TIME: Duration = Duration::from_secs(1);
 
 /// The result of a sweep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// How many movies were examined. A movie with very many favorites is examined, and counted, several times.
     pub movies: usize,
@@ -27,13 +27,13 @@ pub struct Swept {
 const ONLY_ACCOUNTS: &str = "deleted accounts";
 
 /// AP-16, AP-38, AP-50: removes the favorites of deleted movies and what is left of deleted accounts, and refills genres, for at
-/// most `time`. It may be interrupted at any
-/// point: a movie's `SWEEP` item is removed last, and so is the mark of a genre that is being refilled.
+/// most `time`. It may be interrupted at any point: a movie's `SWEEP` item is removed last, and so are an account's `LEAVING` item
+/// and the mark of a genre that is being refilled.
 ///
 /// # Errors
 /// [`Error::Unavailable`] if the table does not answer in time.
 pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
-    let (mut movies, mut genres, mut accounts) = (0, 0, 0);
+    let (mut movies, mut genres) = (0, 0);
     // Boxed, because the compiler gives up on the layout of futures that are nested this deep.
     let sweeping = Box::pin(async {
         loop {
@@ -47,22 +47,18 @@ pub async fn sweep(store: &Store, time: Duration) -> Result<Swept, Error> {
         genres = store.refill_genres().await?;
         Ok(())
     });
-    let looking_after = Box::pin(async {
-        accounts = store.sweep_deleted_users().await?;
-        Ok(())
-    });
     // At the same time, so that none keeps the others from their work, whether it takes long or fails.
     let (swept, refilled, looked_after) = tokio::join!(
         is_done_in(time, sweeping),
         is_done_in(time, refilling),
-        is_done_in(time, looking_after)
+        sweep_accounts(store, time)
     );
     let (swept, refilled, looked_after) = (swept?, refilled?, looked_after?);
     Ok(Swept {
         movies,
         genres,
-        accounts,
-        is_done: swept && refilled && looked_after,
+        accounts: looked_after.accounts,
+        is_done: swept && refilled && looked_after.is_done,
     })
 }
 
@@ -78,10 +74,9 @@ pub async fn sweep_accounts(store: &Store, time: Duration) -> Result<Swept, Erro
     });
     let is_done = is_done_in(time, looking_after).await?;
     Ok(Swept {
-        movies: 0,
-        genres: 0,
         accounts,
         is_done,
+        ..Swept::default()
     })
 }
 

@@ -6,7 +6,7 @@ use marquee_shared::{
     db::session_list::Session,
     domain::{Email, Password, SessionId, Username, password::Secret},
     error::FieldErrors,
-    http::body::{Field, Fields, FromFields},
+    http::body::{Fields, FromFields},
 };
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -68,9 +68,13 @@ impl FromFields for NamesBody {
 
     fn from_fields(mut fields: Fields) -> Result<Self> {
         let mut errors = FieldErrors::default();
-        let username = optional(&mut fields, "username", &mut errors)
+        let username = fields
+            .string("username")
+            .not_null("username", &mut errors)
             .and_then(|text| errors.take("username", Username::parse(&text)));
-        let email = optional(&mut fields, "email", &mut errors)
+        let email = fields
+            .string("email")
+            .not_null("email", &mut errors)
             .and_then(|text| errors.take("email", Email::parse(&text)));
         let current_password = current_password(&mut fields, &mut errors);
         errors.check()?;
@@ -101,22 +105,6 @@ impl FromFields for CurrentPasswordBody {
         match current_password(&mut fields, &mut errors) {
             Some(current_password) => Ok(Self { current_password }),
             None => Err(Error::Invalid(errors)),
-        }
-    }
-}
-
-/// Reads a field that may be left out but is never null.
-fn optional(fields: &mut Fields, name: &'static str, errors: &mut FieldErrors) -> Option<String> {
-    match fields.string(name) {
-        Field::Value(text) => Some(text),
-        Field::Missing => None,
-        Field::Null => {
-            errors.add(name, "This field may not be null.");
-            None
-        }
-        Field::Wrong(message) => {
-            errors.add(name, message);
-            None
         }
     }
 }

@@ -58,9 +58,7 @@ pub(crate) async fn change_password(
 ) -> Result<StatusCode> {
     let session = caller.session()?;
     let Checked { user, mut errors } = check_password(&state, caller.id, &body.current_password).await?;
-    let username = Username::parse(&user.username).ok();
-    let email = Email::parse(&user.email).ok();
-    let password = body.new_password.unlike(username.as_ref(), email.as_ref());
+    let password = body.new_password.unlike(Some(&user.username), Some(&user.email));
     let password = errors.take("new_password", password);
     errors.check()?;
     let Some(password) = password else {
@@ -91,8 +89,8 @@ pub(crate) async fn change_password(
 
 /// Update the current user
 ///
-/// Changes the username, the email or both, with which the caller signs in from then on. The names before are free at once.
-/// Sessions go on. Wrong current passwords are counted for the caller alone, as for a change of the password.
+/// Changes the username, the email or both, with which the caller signs in from then on. The old names are free at once.
+/// Sessions stay. Wrong current passwords are counted for the caller alone, as for a change of the password.
 #[utoipa::path(
     patch,
     path = "/api/users/me/",

@@ -22,6 +22,25 @@ pub enum Field<T> {
     Wrong(&'static str),
 }
 
+impl<T> Field<T> {
+    /// Returns the value of a field that may be left out but is never null. A field that is wrong or null adds its error under
+    /// `name`.
+    pub fn not_null(self, name: &'static str, errors: &mut FieldErrors) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Missing => None,
+            Self::Null => {
+                errors.add(name, "This field may not be null.");
+                None
+            }
+            Self::Wrong(message) => {
+                errors.add(name, message);
+                None
+            }
+        }
+    }
+}
+
 /// The known fields of a body, before they are parsed.
 #[derive(Debug, Default)]
 pub struct Fields {
@@ -134,13 +153,7 @@ impl Fields {
     #[must_use]
     pub fn required(&mut self, name: &'static str, errors: &mut FieldErrors) -> Option<String> {
         self.require(name, errors);
-        match self.string(name) {
-            Field::Value(text) => return Some(text),
-            Field::Missing => {}
-            Field::Null => errors.add(name, "This field may not be null."),
-            Field::Wrong(message) => errors.add(name, message),
-        }
-        None
+        self.string(name).not_null(name, errors)
     }
 
     /// Returns a boolean. A form may write it as `true`, `1`, `on` or `yes`, or `false`, `0`, `off` or `no`, in any case. Empty
