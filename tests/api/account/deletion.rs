@@ -37,6 +37,7 @@ async fn all_gone(app: &TestApp, user: u64) {
         keys::user_favorites(UserId::try_from(user).unwrap()),
         keys::owned_movies(UserId::try_from(user).unwrap()),
         keys::sessions(UserId::try_from(user).unwrap()),
+        keys::reset(UserId::try_from(user).unwrap()).pk,
     ];
     loop {
         let items = scan(&app.running.state.store).await;
@@ -59,6 +60,7 @@ async fn all_gone(app: &TestApp, user: u64) {
 async fn a_deleted_account_leaves_movies_without_an_owner_and_nothing_else() {
     let app = TestApp::new().await;
     let (member, other) = (app.register("ripley").await, app.register("dallas").await);
+    let member = app.with_reset_token(member).await;
     let second = member.in_new_session().await;
     let mut favorite = sample_movie();
     favorite["favorite"] = json!(true);
