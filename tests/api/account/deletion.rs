@@ -1,6 +1,6 @@
 //! Deleting an account, and the list of one's own movies.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use marquee_shared::{
@@ -14,45 +14,17 @@ use crate::{
     api::{auth::refresh, pages},
     support::{
         Caller, PASSWORD, TestApp,
-        accounts::leave_behind,
+        accounts::{all_gone, leave_behind},
         audit::{audit, scan},
         movie,
         operations::{operations, sample_movie},
     },
 };
 
-/// How long everything of a deleted account may be there on one machine.
-const GONE_WITHIN: Duration = Duration::from_secs(10);
-
 async fn delete(caller: &Caller) {
     let body = json!({"current_password": PASSWORD});
     let answer = caller.delete(ME).json(&body).send().await.is(204);
     assert_eq!(answer.text, "");
-}
-
-/// Waits until no item names this user but the one that looks after the account.
-async fn all_gone(app: &TestApp, user: u64) {
-    let begun = Instant::now();
-    let mine = [
-        keys::user_favorites(UserId::try_from(user).unwrap()),
-        keys::owned_movies(UserId::try_from(user).unwrap()),
-        keys::sessions(UserId::try_from(user).unwrap()),
-        keys::reset(UserId::try_from(user).unwrap()).pk,
-    ];
-    loop {
-        let items = scan(&app.running.state.store).await;
-        let left = items.iter().filter(|item| {
-            ["pk", "dated"].iter().any(|name| {
-                let text = item.get(*name).and_then(|value| value.as_s().ok());
-                text.is_some_and(|text| mine.contains(text))
-            })
-        });
-        if left.count() == 0 {
-            return;
-        }
-        assert!(begun.elapsed() < GONE_WITHIN, "something of user {user} is left");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 /// Guarantee 76.
@@ -115,7 +87,7 @@ async fn a_deleted_account_leaves_movies_without_an_owner_and_nothing_else() {
             .await
             .is_problem(401, "unauthenticated");
     }
-    all_gone(&app, member.id).await;
+    all_gone(&app.running.state.store, member.id).await;
     let anyone = app.anonymous();
     for (id, owner) in [(&mine["id"], Value::Null), (&theirs["id"], json!(other.id))] {
         let shown = anyone
@@ -164,7 +136,7 @@ async fn hundreds_of_favorites_and_movies_of_a_deleted_account_are_gone_within_t
         }
     };
     tokio::join!(delete(&member), toggling);
-    all_gone(&app, member.id).await;
+    all_gone(&app.running.state.store, member.id).await;
     let most = other.get("/api/movies/most-liked/").send().await.is(200).body;
     let counts: Vec<(u64, u64)> = most["results"]
         .as_array()
@@ -276,7 +248,7 @@ async fn requests_of_a_user_amid_their_deletion_leave_no_trace() {
         .await
         .unwrap();
     assert_eq!(swept.accounts, 0);
-    all_gone(&app, member.id).await;
+    all_gone(&app.running.state.store, member.id).await;
     audit(&app.running.state.store).await;
 }
 
