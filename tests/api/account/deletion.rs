@@ -194,6 +194,22 @@ async fn what_a_slow_request_writes_after_a_deletion_is_removed() {
     audit(store).await;
 }
 
+/// Guarantee 76: nobody has to sweep on one machine. The server makes another pass a few seconds after a deletion.
+#[tokio::test]
+async fn the_server_removes_what_a_slow_request_writes_by_itself() {
+    let app = TestApp::new().await;
+    let (member, other) = (app.member().await, app.member().await);
+    let added = other.add(&sample_movie()).await;
+    let movie = MovieId::try_from(added["id"].as_u64().unwrap()).unwrap();
+    delete(&member).await;
+    let store = &app.running.state.store;
+    let taken = keys::owned_movie(UserId::try_from(other.id).unwrap(), movie);
+    store.delete(&taken).await.unwrap();
+    leave_behind(store, UserId::try_from(member.id).unwrap(), movie).await;
+    all_gone(store, member.id).await;
+    audit(store).await;
+}
+
 /// Guarantee 76: deletions, toggles, additions and sign-ins at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_of_a_user_amid_their_deletion_leave_no_trace() {
