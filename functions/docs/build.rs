@@ -24,7 +24,7 @@ const FOLDERS: [(&str, &str); 2] = [("../../explorer", "/explorer/"), ("referenc
 
 /// The ends of the names of served files, and the media type of each. Other files, such as licenses and scripts that renew
 /// what is vendored, are not served.
-const TYPES: [(&str, &str); 8] = [
+const TYPES: [(&str, &str); 9] = [
     (".html", "text/html; charset=utf-8"),
     (".js", "text/javascript; charset=utf-8"),
     (".css", "text/css; charset=utf-8"),
@@ -32,6 +32,7 @@ const TYPES: [(&str, &str); 8] = [
     (".png", "image/png"),
     (".webp", "image/webp"),
     (".ico", "image/x-icon"),
+    (".woff2", "font/woff2"),
     (".webmanifest", "application/manifest+json; charset=utf-8"),
 ];
 

@@ -1,0 +1,34 @@
+// What forms share: what was typed, whether a request is on its way, and what the API says about it.
+import { useState } from './vendor/hooks.js';
+import { useFocusOnComplaint } from './ui.js';
+
+/**
+ * Returns the state of a form. `field` makes the properties of a field, `send` runs a request with the values and returns its
+ * answer, or null if it failed. `error` is then what went wrong.
+ */
+export function useForm(start) {
+  const [values, set] = useState(start);
+  const [busy, work] = useState(false);
+  const [error, fail] = useState(null);
+  const form = useFocusOnComplaint(error);
+  const field = (name, rest) => ({
+    name,
+    value: values[name],
+    complaints: error?.fields?.[name],
+    onInput: (event) => set({ ...values, [name]: event.target.value }),
+    ...rest,
+  });
+  const send = async (request) => {
+    work(true);
+    fail(null);
+    try {
+      return await request(values);
+    } catch (problem) {
+      fail(problem);
+      return null;
+    } finally {
+      work(false);
+    }
+  };
+  return { values, set, busy, work, error, fail, form, field, send };
+}

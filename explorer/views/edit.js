@@ -1,0 +1,166 @@
+// Adding and editing a movie.
+import { useEffect, useRef, useState } from '../vendor/hooks.js';
+import { call, get, newKey } from '../api.js';
+import { useForm } from '../form.js';
+import { useLoaded, useTitle } from '../hooks.js';
+import { html } from '../html.js';
+import { forgetPages, go } from '../router.js';
+import { useUser } from '../session.js';
+import { toast } from '../toasts.js';
+import { Empty, Failed, Field, FormProblem, Heading, Missing, Submit } from '../ui.js';
+
+const FIELDS = ['title', 'director', 'genre', 'release_date', 'description', 'imdb_id', 'cover_image'];
+const OPTIONAL = new Set(['imdb_id', 'cover_image']);
+
+const empty = () => Object.fromEntries(FIELDS.map((name) => [name, '']));
+const fromMovie = (movie) => Object.fromEntries(FIELDS.map((name) => [name, movie[name] ?? '']));
+
+function Fields({ values, set, complaints }) {
+  const field = (name, rest) => ({
+    name,
+    value: values[name],
+    complaints: complaints[name],
+    onInput: (event) => set({ ...values, [name]: event.target.value }),
+    ...rest,
+  });
+  return html`
+    <${Field} label="Title" ...${field('title', { required: true, maxlength: 200 })} />
+    <${Field} label="Director" hint="Several names with commas." ...${field('director', { required: true, maxlength: 200 })} />
+    <${Field} label="Genre" hint="One or several with commas, such as Drama, Mystery." ...${field('genre', { required: true, maxlength: 200 })} />
+    <${Field} label="Release date" ...${field('release_date', { required: true, type: 'date', min: '1870-01-01' })} />
+    <${Field} label="Description" multiline=${true} ...${field('description', { required: true, maxlength: 5000 })} />
+    <${Field} label="IMDb id" optional=${true} hint="Such as tt0133093." ...${field('imdb_id', { maxlength: 12 })} />
+    <${Field} label="Cover image" optional=${true} hint="The https address of an image." ...${field('cover_image', { type: 'url' })} />
+  `;
+}
+
+function SignInFirst({ title }) {
+  return html`<${Heading}>${title}<//>
+    <${Empty} title="Sign in first"><p>Movies are added and edited by people with an account.</p>
+      <p><a class="button" href="/sign-in">Sign in</a></p><//>`;
+}
+
+export function New() {
+  useTitle('Add a movie');
+  const user = useUser();
+  const { values, set, busy, work, error, fail, form } = useForm(empty);
+  // The same form that is sent again adds no second movie. Another text is another request, with another key.
+  const key = useRef(newKey());
+  if (!user) return html`<${SignInFirst} title="Add a movie" />`;
+  const change = (next) => {
+    key.current = newKey();
+    set(next);
+  };
+  const submit = async (event) => {
+    event.preventDefault();
+    work(true);
+    fail(null);
+    const body = Object.fromEntries(FIELDS.filter((name) => !OPTIONAL.has(name) || values[name].trim()).map((name) => [name, values[name]]));
+    try {
+      const { body: movie } = await call('POST', '/api/movies/', { body, headers: { 'idempotency-key': key.current } });
+      forgetPages();
+      toast(`${movie.title} is in the catalog.`);
+      go(`/movies/${movie.id}`, { replace: true });
+    } catch (problem) {
+      work(false);
+      fail(problem);
+    }
+  };
+  return html`<div class="narrow">
+    <${Heading}>Add a movie<//>
+    <form ref=${form} onSubmit=${submit} novalidate>
+      <${FormProblem} error=${error} fields=${FIELDS} />
+      <${Fields} values=${values} set=${change} complaints=${error?.fields ?? {}} />
+      <div class="actions"><${Submit} busy=${busy} doing="Adding…" wait=${error?.wait ?? 0}>Add the movie<//></div>
+    </form>
+  </div>`;
+}
+
+export function Edit({ id }) {
+  const { body: movie, etag, error, retry } = useLoaded(`/api/movies/${id}/`);
+  const user = useUser();
+  useTitle(movie ? `Edit ${movie.title}` : 'Edit');
+  if (error?.status === 404) return html`<${Missing} title="No such movie" />`;
+  if (error) return html`<${Heading}>Edit<//><${Failed} error=${error} retry=${retry} what="the movie" />`;
+  if (!user) return html`<${SignInFirst} title="Edit" />`;
+  if (!movie) return html`<${Heading}>Edit<//><p class="muted" role="status">Loading…</p>`;
+  if (user.id !== movie.user && user.role !== 'admin') {
+    return html`<${Heading} dir="auto">${movie.title}<//>
+      <${Empty} title="Not yours to edit"><p>Only the person who added a movie, and admins, can edit it.</p>
+        <p><a class="button" href=${`/movies/${id}`}>Back to the movie</a></p><//>`;
+  }
+  return html`<${EditForm} key=${id} movie=${movie} etag=${etag} />`;
+}
+
+function EditForm({ movie, etag }) {
+  const [base, rebase] = useState({ movie, etag });
+  const { values, set, busy, work, error, fail, form } = useForm(() => fromMovie(movie));
+  const [theirs, found] = useState(null);
+  const submit = async (event) => {
+    event?.preventDefault();
+    await save(base);
+  };
+  const save = async (from) => {
+    const before = fromMovie(from.movie);
+    const changed = FIELDS.filter((name) => values[name] !== before[name]);
+    const body = Object.fromEntries(
+      changed.map((name) => [name, OPTIONAL.has(name) && !values[name].trim() ? null : values[name]]),
+    );
+    work(true);
+    fail(null);
+    try {
+      if (changed.length > 0) {
+        const headers = from.etag ? { 'if-match': from.etag } : {};
+        await call('PATCH', `/api/movies/${movie.id}/`, { body, headers });
+      }
+      forgetPages();
+      toast('Saved.');
+      go(`/movies/${movie.id}`, { replace: true });
+    } catch (problem) {
+      work(false);
+      if (problem.status === 412) {
+        try {
+          const now = await get(`/api/movies/${movie.id}/`);
+          found({ movie: now.body, etag: now.etag });
+          return;
+        } catch (another) {
+          fail(another);
+          return;
+        }
+      }
+      fail(problem);
+    }
+  };
+  return html`<div class="narrow">
+    <${Heading} dir="auto">Edit ${movie.title}<//>
+    <form ref=${form} onSubmit=${submit} novalidate>
+      ${theirs &&
+      html`<${Conflict}
+        theirs=${theirs.movie}
+        values=${values}
+        take=${() => (set(fromMovie(theirs.movie)), rebase(theirs), found(null))}
+        keep=${() => (rebase(theirs), found(null), save(theirs))}
+      />`}
+      <${FormProblem} error=${error} fields=${FIELDS} />
+      <${Fields} values=${values} set=${set} complaints=${error?.fields ?? {}} />
+      <div class="actions">
+        <${Submit} busy=${busy} doing="Saving…" wait=${error?.wait ?? 0}>Save<//>
+        <a class="button plain" href=${`/movies/${movie.id}`}>Cancel</a>
+      </div>
+    </form>
+  </div>`;
+}
+
+function Conflict({ theirs, values, take, keep }) {
+  const box = useRef(null);
+  useEffect(() => box.current.focus(), []);
+  const differ = FIELDS.filter((name) => (theirs[name] ?? '') !== values[name]);
+  return html`<div class="notice bad" role="alert" tabindex="-1" ref=${box}>
+    <p><strong>Somebody else has saved this movie since you opened it.</strong> Nothing of yours is lost.</p>
+    ${differ.map((name) => html`<p key=${name}>${name.replaceAll('_', ' ')} is now: <bdi>${theirs[name] ?? 'empty'}</bdi></p>`)}
+    <div class="actions">
+      <button type="button" class="button" onClick=${keep}>Save mine over it</button>
+      <button type="button" class="button plain" onClick=${take}>Take theirs</button>
+    </div>
+  </div>`;
+}
