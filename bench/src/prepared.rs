@@ -273,6 +273,7 @@ async fn add_users(store: &Store, count: u64) -> marquee_shared::Result<()> {
         let id = UserId::try_from(first + n).map_err(|e| marquee_shared::Error::internal(e.to_string()))?;
         let now = store.clock.now();
         let user = UserItem {
+            lists_all_sessions: true,
             id,
             username: username(n),
             email: format!("{}@example.com", username(n)),

@@ -101,6 +101,8 @@ struct Items {
     leaving: BTreeSet<UserId>,
     counters: BTreeMap<String, u64>,
     sessions: Vec<(Key, Item)>,
+    /// The users who have a password reset token.
+    reset_tokens: BTreeSet<UserId>,
     /// The vocabulary.
     vocabulary: BTreeMap<Key, Item>,
     found: Vec<String>,
@@ -223,11 +225,14 @@ impl Items {
             "SESSIONS" => self.sessions.push((key, item)),
             "RESET" => {
                 let user = key.pk.split_once('#').and_then(|(_, id)| id.parse::<u64>().ok());
-                let is_right = key.sk == "RESET" && user.is_some_and(|id| UserId::try_from(id).is_ok());
-                match from_item::<ResetItem>(item) {
-                    Ok(_) if is_right => {}
-                    Ok(_) => self.report(format!("{key:?} is not a reset token's key")),
-                    Err(e) => self.report(format!("{key:?} is not a valid reset token: {e:?}")),
+                let user = user.and_then(|id| UserId::try_from(id).ok());
+                let user = user.filter(|_| key.sk == "RESET");
+                match (from_item::<ResetItem>(item), user) {
+                    (Ok(_), Some(user)) => {
+                        self.reset_tokens.insert(user);
+                    }
+                    (Ok(_), None) => self.report(format!("{key:?} is not a reset token's key")),
+                    (Err(e), _) => self.report(format!("{key:?} is not a valid reset token: {e:?}")),
                 }
             }
             "OUTBOX" => {

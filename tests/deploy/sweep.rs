@@ -11,8 +11,9 @@ use marquee_shared::{
         Key, Store,
         expression::Condition,
         favorite::FavoriteItem,
-        item::{Item, to_item},
+        item::{Item, number, to_item},
         keys,
+        leaving::LEAVING_FOR,
     },
     domain::{MovieId, UserId},
 };
@@ -154,6 +155,81 @@ async fn the_sweep_continues_until_no_movie_is_left() {
         let swept = marquee_sweep::sweep(&function, AMPLE_TIME).await.unwrap();
         assert_eq!(swept, expected);
         assert_eq!(remaining(&table).await, (0, 0));
+    }
+}
+
+/// Writes the item of an account that was deleted so many seconds ago, and a favorite that is left of it, on a movie that does not
+/// exist.
+async fn leave_account(store: &Store, user: u64, seconds: i64) {
+    let user = UserId::try_from(user).unwrap();
+    let left = store.clock.now().plus_seconds(-seconds);
+    put(
+        store,
+        keys::leaving(user),
+        Item::from([("left".to_owned(), number(left.0))]),
+    )
+    .await;
+    let movie = MovieId::try_from(1).unwrap();
+    let favorite = FavoriteItem::new(movie, user, left);
+    put(store, keys::favorite(movie, user), to_item(&favorite).unwrap()).await;
+}
+
+/// Returns how many favorites the table has, and how many accounts are looked after.
+async fn left_of_accounts(store: &Store) -> [usize; 2] {
+    let items = scan(store).await;
+    ["FAVORITES#", keys::LEAVING].map(|kind| {
+        let keys = items.iter().map(|item| Key::of(item).unwrap());
+        keys.filter(|key| key.pk.starts_with(kind)).count()
+    })
+}
+
+/// Guarantee 76.
+#[tokio::test]
+async fn one_sweep_looks_after_more_deleted_accounts_than_a_query_reads() {
+    let (proxy, function) = table_and_function().await;
+    let table = proxy.store().await;
+    for user in 1..=120 {
+        leave_account(&table, user, LEAVING_FOR + 1).await;
+    }
+    for user in 121..=230 {
+        leave_account(&table, user, 1).await;
+    }
+    // The hourly sweep looks after accounts too.
+    let swept = marquee_sweep::sweep(&function, AMPLE_TIME).await.unwrap();
+    assert_eq!((swept.accounts, swept.is_done), (110, true));
+    assert_eq!(left_of_accounts(&table).await, [0, 110]);
+    leave_account(&table, 231, LEAVING_FOR + 1).await;
+    let swept = marquee_sweep::sweep_accounts(&function, AMPLE_TIME)
+        .await
+        .unwrap();
+    assert_eq!((swept.accounts, swept.is_done), (110, true));
+    assert_eq!(left_of_accounts(&table).await, [0, 110]);
+}
+
+/// Guarantee 76: the invocation fails, so that an alarm says so, but only after it has looked after the others.
+#[tokio::test]
+async fn an_unreadable_item_keeps_no_other_account_and_no_other_movie_from_the_sweep() {
+    let (proxy, function) = table_and_function().await;
+    let table = proxy.store().await;
+    for user in [2, 4] {
+        leave_account(&table, user, LEAVING_FOR + 1).await;
+    }
+    // The account of the second one is known, but not when it was deleted.
+    leave_account(&table, 3, 1).await;
+    put(&table, keys::leaving(UserId::try_from(3).unwrap()), Item::new()).await;
+    let malformed = [Key::new(keys::LEAVING, "1x"), Key::new(keys::SWEEP, "1x")];
+    for key in &malformed {
+        put(&table, key.clone(), Item::new()).await;
+    }
+    marquee_sweep::sweep_accounts(&function, AMPLE_TIME)
+        .await
+        .unwrap_err();
+    assert_eq!(left_of_accounts(&table).await, [0, 2]);
+    leave_favorites(&table, 7, 2).await;
+    marquee_sweep::sweep(&function, AMPLE_TIME).await.unwrap_err();
+    assert_eq!(remaining(&table).await, (0, 1));
+    for key in malformed {
+        table.delete(&key).await.unwrap();
     }
 }
 

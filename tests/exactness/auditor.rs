@@ -323,6 +323,16 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
             inserted(&[("user", number(user))]),
         ),
         (
+            "of a reset token does not exist",
+            keys::reset(nobody),
+            inserted(&[
+                ("hash", text("x")),
+                ("email", text("x")),
+                ("expires", number(1)),
+                ("ttl", number(1)),
+            ]),
+        ),
+        (
             "is not among those of its owner",
             keys::owned_movie(owner, id),
             removed(),

@@ -1,6 +1,8 @@
 //! Exactness: answers equal to a model's, exact counts in races, no lost writes after crashes and faults, and costs
 //! within their budgets.
 
+mod account_costs;
+mod account_crashes;
 mod auditor;
 mod budgets;
 mod contention;

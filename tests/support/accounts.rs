@@ -1,4 +1,6 @@
-//! What requests that were accepted before an account was deleted may still write.
+//! What is left of deleted accounts, and what requests that were accepted before the deletion may still write.
+
+use std::time::{Duration, Instant};
 
 use marquee_shared::{
     auth::refresh::RefreshToken,
@@ -17,6 +19,11 @@ use marquee_shared::{
     domain::{MovieId, UserId},
 };
 use serde_json::json;
+
+use super::audit::scan;
+
+/// How long everything of a deleted account may be there on one machine.
+const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Makes a movie a favorite of this user, and the user its owner, and begins a session: as requests of the user do that are
 /// slower than the deletion.
@@ -43,4 +50,29 @@ pub async fn leave_behind(store: &Store, user: UserId, movie: MovieId) {
     let version = PasswordVersion::default();
     let session = SessionItem::of_password(user, version, &token, store.clock.now(), 3600);
     store.put_session(&token, &session).await.unwrap();
+}
+
+/// Waits until no item names this user but the one that looks after the account.
+pub async fn all_gone(store: &Store, user: u64) {
+    let begun = Instant::now();
+    let mine = [
+        keys::user_favorites(UserId::try_from(user).unwrap()),
+        keys::owned_movies(UserId::try_from(user).unwrap()),
+        keys::sessions(UserId::try_from(user).unwrap()),
+        keys::reset(UserId::try_from(user).unwrap()).pk,
+    ];
+    loop {
+        let items = scan(store).await;
+        let left = items.iter().filter(|item| {
+            ["pk", "dated"].iter().any(|name| {
+                let text = item.get(*name).and_then(|value| value.as_s().ok());
+                text.is_some_and(|text| mine.contains(text))
+            })
+        });
+        if left.count() == 0 {
+            return;
+        }
+        assert!(begun.elapsed() < GONE_WITHIN, "something of user {user} is left");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

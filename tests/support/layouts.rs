@@ -106,6 +106,11 @@ pub async fn make_sessions_earlier(store: &Store, user: UserId) {
         assert!(store.put(earlier, Condition::none()).await.unwrap().is_ok());
         store.delete(&key).await.unwrap();
     }
+    let key = keys::user(user);
+    let mut owner = Item::from(store.get(&key).await.unwrap().unwrap());
+    owner.remove("lists_all_sessions");
+    owner.extend(key.attributes());
+    assert!(store.put(owner, Condition::exists()).await.unwrap().is_ok());
 }
 
 /// The identity of a genre of that time: `&` was no word.

@@ -82,6 +82,7 @@ pub(crate) async fn register_user(
     let (password_hash, id) =
         tokio::try_join!(password::hash(body.password), store.take_ids(Counter::UserIds, 1),)?;
     let user = UserItem {
+        lists_all_sessions: true,
         id: UserId::try_from(id).map_err(|e| Error::internal(e.to_string()))?,
         username: body.username.as_str().to_owned(),
         email: body.email.as_str().to_owned(),

@@ -1,5 +1,8 @@
-//! The docs function: the API's own document, its health, the OpenAPI document, and the answer for every path that no other
-//! function serves.
+//! The docs function: the pages for people, the API's own document, its health, the OpenAPI document, and the answer for every
+//! path that no other function serves.
+
+mod accept;
+mod pages;
 
 use std::{
     fmt,
@@ -10,7 +13,7 @@ use std::{
 use axum::{
     Extension, Json, Router,
     extract::State,
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -82,8 +85,9 @@ marquee_shared::operations! {
 /// Returns an error if a configured CORS origin is not a valid header value.
 pub fn router(state: DocsState, config: &HttpConfig) -> Result<Router, axum::http::Error> {
     let router = operations().with_state(state);
-    // Not an operation: the root is a page for people.
-    with_layers(router.route("/", get(get_root)), config)
+    // The root and the pages aren't operations.
+    let router = router.route("/", get(get_root)).merge(pages::router());
+    with_layers(router, config)
 }
 
 /// Returns this function's part of the OpenAPI document.
@@ -147,7 +151,7 @@ pub(crate) async fn get_health(State(state): State<DocsState>, _: CheckedQuery) 
     (Extension(ForEveryone), NO_STORE, health).into_response()
 }
 
-/// What is at the root: the API's name and version, and where to read on.
+/// What is at the root for programs: the API's name and version, and where to read on.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Root {
     name: &'static str,
@@ -157,22 +161,25 @@ struct Root {
 
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Links {
-    /// The reference of the API. It is the OpenAPI document, because there is no other yet.
+    /// The reference of the API, for people.
     docs: &'static str,
     openapi: &'static str,
     health: &'static str,
 }
 
-/// Returns the document at the root.
-async fn get_root() -> Response {
+/// Returns the explorer to a browser, and a document to any other client.
+async fn get_root(headers: HeaderMap) -> Response {
+    if accept::prefers_html(&headers) {
+        return pages::varying(pages::explorer(&headers));
+    }
     let root = Json(Root {
         name: "Marquee",
         version: env!("CARGO_PKG_VERSION"),
         links: Links {
-            docs: "/api/openapi.json",
+            docs: pages::REFERENCE_AT,
             openapi: "/api/openapi.json",
             health: "/api/health/",
         },
     });
-    (Extension(ForEveryone), root).into_response()
+    pages::varying((Extension(ForEveryone), root).into_response())
 }

@@ -2,8 +2,8 @@
 //!
 //! One transaction deletes the user, the logins and the sessions, counts one user less, and puts a `LEAVING` item. From then
 //! on the user's tokens are refused and the names are free. What else there is of the user is removed afterwards, in *passes*:
-//! favorites, each together with the count of its movie; the ownership of movies, which stay; sessions that began meanwhile.
-//! A pass can be interrupted anywhere, and another one continues.
+//! favorites, each together with the count of its movie; the ownership of movies, which stay; sessions that began meanwhile; a
+//! password reset token. A pass can be interrupted anywhere, and another one continues.
 //!
 //! A request of the user that was accepted before the deletion may still write after it. So the `LEAVING` item stays for
 //! [`LEAVING_FOR`], which is longer than any request, and is deleted after a pass that began later than that. An id is never given
@@ -19,7 +19,7 @@ use crate::{
     db::{
         counter::Counter,
         expression::Condition,
-        item::{corrupt, from_item, number, text},
+        item::{StoredItem, corrupt, from_item, number, text},
         keys::{self, BY_DATE, Key},
         likes::CountChange,
         movie::movie_id,
@@ -33,7 +33,7 @@ use crate::{
         user::{PasswordVersion, UserItem, logins},
     },
     domain::{MovieId, UserId, username::fold_name},
-    error::Result,
+    error::{Error, Result},
     telemetry,
 };
 
@@ -138,32 +138,49 @@ impl Store {
 
     /// AP-50: makes a pass for each deleted account, and forgets those that were deleted long enough before. Returns how many are left to
     /// look after.
+    ///
+    /// # Errors
+    /// The first error, after the passes of all accounts, so that no account keeps the others from theirs. If the table doesn't
+    /// answer in time, the passes end at once.
     pub async fn sweep_deleted_users(&self) -> Result<usize> {
         let mut left = 0;
+        let mut first_error = None;
         let mut rest = Some(KeyRange::ids(keys::LEAVING));
         while let Some(range) = rest {
             let read = self.query(&range, Direction::Ascending, PASS).await?;
             rest = read.rest_of(range, Direction::Ascending);
             for item in read.items {
-                let user = Key::of(&item).and_then(|key| keys::id_at_end(&key.sk));
-                let user = user.and_then(|id| UserId::try_from(id).ok());
-                let user = user.ok_or_else(|| corrupt("a deleted account without an id"))?;
-                let began = self.clock.now();
-                let leaving: LeavingItem = from_item(item)?;
-                Box::pin(self.remove_all_of(user)).await?;
-                if began >= Instant(leaving.left).plus_seconds(LEAVING_FOR) {
-                    self.delete(&keys::leaving(user)).await?;
-                } else {
-                    left += 1;
+                // Boxed, because the future is large.
+                match Box::pin(self.look_after(item)).await {
+                    Ok(true) => left += 1,
+                    Ok(false) => {}
+                    Err(error @ Error::Unavailable(_)) => return Err(error),
+                    Err(error) => first_error = first_error.or(Some(error)),
                 }
             }
         }
-        Ok(left)
+        first_error.map_or(Ok(left), Err)
     }
 
-    /// Removes favorites, ownership and sessions of a deleted user, until there are none.
+    /// Makes a pass for the deleted account of this item. Returns whether it is left to look after.
+    async fn look_after(&self, item: StoredItem) -> Result<bool> {
+        let user = Key::of(&item).and_then(|key| keys::id_at_end(&key.sk));
+        let user = user.and_then(|id| UserId::try_from(id).ok());
+        let user = user.ok_or_else(|| corrupt("a deleted account without an id"))?;
+        let began = self.clock.now();
+        self.remove_all_of(user).await?;
+        let leaving: LeavingItem = from_item(item)?;
+        let is_over = began >= Instant(leaving.left).plus_seconds(LEAVING_FOR);
+        if is_over {
+            self.delete(&keys::leaving(user)).await?;
+        }
+        Ok(!is_over)
+    }
+
+    /// Removes the reset token, sessions, favorites and ownership of a deleted user, until there are none.
     async fn remove_all_of(&self, user: UserId) -> Result<()> {
-        let sessions = self.sessions(user).await?;
+        let token = keys::reset(user);
+        let ((), sessions) = tokio::try_join!(self.delete(&token), self.sessions(user))?;
         let sessions = sessions.into_iter().map(|session| session.id);
         self.delete_sessions(user, sessions).await?;
         let favorites = KeyRange::partition(BY_DATE, keys::user_favorites(user));

@@ -271,8 +271,15 @@ impl Store {
                 .value(":moved", number(self.clock.now().0))
                 .value(":current", text(&session.current));
             transaction.add(self.on(key.clone()).update(moved)?);
-            if let Outcome::Committed = self.transact(&transaction).await? {
+            // It has ended if the user has ended all other sessions.
+            let owner = self.on(keys::user(user));
+            let owner = transaction.add(owner.check(UserItem::may_have_earlier_sessions())?);
+            let outcome = self.transact(&transaction).await?;
+            if let Outcome::Committed = outcome {
                 return Ok(true);
+            }
+            if outcome.failed(owner) {
+                return Ok(false);
             }
         }
         Ok(true)

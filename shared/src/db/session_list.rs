@@ -3,6 +3,7 @@
 //! A user's sessions are in one partition. It holds few: a user has at most [`MAX_SESSIONS`], because a sign-in beyond that
 //! ends the sessions that were not used for longest.
 
+use aws_sdk_dynamodb::types::ReturnValue;
 use futures_util::future::try_join_all;
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
         session::SessionItem,
         store::{Consistency, Store},
         transaction::{MAX_ACTIONS, Transaction},
+        user::UserItem,
     },
     domain::{SessionId, UserId},
     error::{Error, Result},
@@ -105,13 +107,21 @@ impl Store {
         Ok(true)
     }
 
-    /// AP-22: ends every session of a user but this one. 2 trips; a transaction for each hundred sessions.
+    /// AP-22: ends every session of a user but this one. 2 trips; a transaction for each hundred sessions. For a user who may have
+    /// sessions of an earlier version 4 trips, once.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] if there is no such user.
     pub async fn end_other_sessions(&self, user: UserId, keep: SessionId) -> Result<()> {
-        let (owner, sessions) = tokio::try_join!(self.get_user(user), self.sessions(user))?;
-        owner.ok_or(Error::UNKNOWN_USER)?;
+        let (owner, mut sessions) = tokio::try_join!(self.get_user(user), self.sessions(user))?;
+        let owner = owner.ok_or(Error::UNKNOWN_USER)?;
+        if !owner.lists_all_sessions {
+            let update = UserItem::list_all_sessions();
+            let updated = self.update(&keys::user(user), &update, ReturnValue::None).await?;
+            updated.map_err(|_| Error::UNKNOWN_USER)?;
+            // None is moved here from now on, and one that was moved before is among these.
+            sessions = self.sessions(user).await?;
+        }
         let others = sessions.iter().map(|session| session.id);
         self.delete_sessions(user, others.filter(|id| *id != keep)).await
     }

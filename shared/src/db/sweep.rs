@@ -15,7 +15,7 @@ use crate::{
         store::Store,
     },
     domain::MovieId,
-    error::Result,
+    error::{Error, Result},
     telemetry,
 };
 
@@ -38,14 +38,25 @@ impl Store {
         }
     }
 
-    /// AP-16: removes the favorites of deleted movies. Returns the number of movies it looked at; 0 if nothing is left.
+    /// AP-16: removes the favorites of deleted movies, a hundred at most. Returns the number of movies it looked at; 0 if nothing
+    /// is left.
+    ///
+    /// # Errors
+    /// The first error, after it has looked at the other movies, so that no movie keeps them from their sweep. If the table
+    /// doesn't answer in time, the sweep ends at once.
     pub async fn sweep_favorites(&self) -> Result<usize> {
         let range = KeyRange::ids(keys::SWEEP);
         let items = self.query(&range, Direction::Ascending, PASS).await?.items;
+        let mut first_error = None;
         for item in &items {
-            self.sweep_favorites_of(movie_id(item)?, PASSES_OF_SWEEP).await?;
+            let sweep = async { self.sweep_favorites_of(movie_id(item)?, PASSES_OF_SWEEP).await };
+            match sweep.await {
+                Ok(()) => {}
+                Err(error @ Error::Unavailable(_)) => return Err(error),
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
         }
-        Ok(items.len())
+        first_error.map_or(Ok(items.len()), Err)
     }
 
     /// AP-16: removes the favorites of a deleted movie, and then its `SWEEP` item.

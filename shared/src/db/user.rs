@@ -41,6 +41,25 @@ pub struct UserItem {
     /// The version of the password.
     #[serde(default, skip_serializing_if = "PasswordVersion::is_first")]
     pub password_version: PasswordVersion,
+    /// Whether the list of sessions has every session of the user. The list lacks sessions of an earlier version that were not
+    /// refreshed since. A user who has registered with this version has none of them, and one who has ended all other sessions
+    /// has none any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lists_all_sessions: bool,
+}
+
+impl UserItem {
+    /// Makes the list of sessions complete: sessions of an earlier version have ended.
+    pub(crate) fn list_all_sessions() -> Update {
+        Update::new("SET #lists_all_sessions = :true")
+            .only_if(Condition::exists())
+            .value(":true", AttributeValue::Bool(true))
+    }
+
+    /// The condition that there may be sessions of an earlier version.
+    pub(crate) fn may_have_earlier_sessions() -> Condition {
+        Condition::new("attribute_exists(#pk) AND attribute_not_exists(#lists_all_sessions)")
+    }
 }
 
 /// How often a user's password was changed. A [session](crate::db::session) ends when its user's version is another one.

@@ -10,8 +10,8 @@ use axum::{
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{
-        ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_LOCATION, CONTENT_TYPE, DATE, ETAG, EXPIRES,
-        IF_MATCH, IF_NONE_MATCH, VARY,
+        ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LOCATION, CONTENT_TYPE,
+        DATE, ETAG, EXPIRES, IF_MATCH, IF_NONE_MATCH, VARY,
     },
 };
 
@@ -65,7 +65,7 @@ pub(crate) async fn cached(State(public): State<HeaderValue>, mut request: Reque
     let is_for_everyone = response.extensions().get::<ForEveryone>().is_some();
     if asked.is_read && response.status() == StatusCode::OK {
         response = tagged(response).await;
-        if response.body().size_hint().lower() >= compression::SMALLEST {
+        if is_compressible(&response) {
             response.headers_mut().append(VARY, ACCEPT_ENCODING.into());
         }
         response = asked.conditional(response);
@@ -83,6 +83,12 @@ pub(crate) async fn cached(State(public): State<HeaderValue>, mut request: Reque
         headers.append(VARY, AUTHORIZATION.into());
     }
     response
+}
+
+/// Returns whether the answer is compressed for clients that accept it. A handler may have compressed it already.
+fn is_compressible(response: &Response) -> bool {
+    response.body().size_hint().lower() >= compression::SMALLEST
+        || response.headers().contains_key(CONTENT_ENCODING)
 }
 
 fn is_failure(status: StatusCode) -> bool {
@@ -122,12 +128,12 @@ impl Asked {
         }
     }
 
-    /// Returns the tags of an answer with this tag and size as this client may have it: that of the answer that it would get
-    /// now, then that of the other coding, if it accepts that.
-    fn tags(&self, tag: &HeaderValue, size: u64) -> [Option<HeaderValue>; 2] {
+    /// Returns the tags of an answer with this tag as this client may have it: that of the answer that it would get now, then
+    /// that of the other coding, if it accepts that.
+    fn tags(&self, tag: &HeaderValue, is_compressible: bool) -> [Option<HeaderValue>; 2] {
         let plain = Some(tag.clone());
         match self.accepts {
-            Accepts::Gzip if size >= compression::SMALLEST => match compressed_tag(tag) {
+            Accepts::Gzip if is_compressible => match compressed_tag(tag) {
                 Some(compressed) => [Some(compressed), plain],
                 None => [plain, None],
             },
@@ -143,7 +149,7 @@ impl Asked {
         let (false, Some(tag)) = (self.headers.is_empty(), response.headers().get(ETAG)) else {
             return response;
         };
-        let own = self.tags(tag, response.body().size_hint().lower());
+        let own = self.tags(tag, is_compressible(&response));
         let named = |tags: &TagList| own.iter().flatten().find(|tag| tags.names(tag));
         match TagList::read(&self.headers, &IF_MATCH) {
             Ok(Some(tags)) if named(&tags).is_none() => return Error::PreconditionFailed.into_response(),

@@ -10,7 +10,8 @@ use marquee_shared::{
 use super::{Items, number};
 
 impl Items {
-    /// Checks that each user has the logins of their username and their email, and that each login and session has a user.
+    /// Checks that each user has the logins of their username and their email, and that each login, session and reset
+    /// token has a user.
     pub(super) fn users(&mut self) {
         let mut found = Vec::new();
         let mut names = BTreeMap::new();
@@ -65,6 +66,9 @@ impl Items {
             {
                 found.push(format!("the session {key:?} is under another user's key"));
             }
+        }
+        for user in self.reset_tokens.iter().filter(|user| !self.may_have(**user)) {
+            found.push(format!("the user {user} of a reset token does not exist"));
         }
         self.found.extend(found);
     }

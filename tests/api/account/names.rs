@@ -1,6 +1,13 @@
 //! Changing the username and the email.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
+use marquee_shared::{
+    Error,
+    db::{Store, names_change::NewNames, user::UserItem},
+    domain::{Email, UserId, Username},
+};
 use serde_json::{Value, json};
 
 use super::{ME, change_password, session_ids, sign_in};
@@ -9,7 +16,7 @@ use crate::{
         auth::{caller_with, refresh},
         with_changes,
     },
-    support::{PASSWORD, TestApp, audit::audit},
+    support::{PASSWORD, TestApp, audit::audit, proxy::ProxiedApp},
 };
 
 fn names(changes: &Value) -> Value {
@@ -215,4 +222,48 @@ async fn a_name_that_many_users_want_gets_one_owner() {
         .await
         .is(200);
     audit(&app.running.state.store).await;
+}
+
+/// Several users read that the names are free before any of them takes one: the transaction decides.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_were_free_when_many_users_read_them_get_one_owner() {
+    let proxied = ProxiedApp::new().await;
+    let store = &proxied.app.running.state.store;
+    let mut users = Vec::new();
+    for _ in 0..8 {
+        users.push(new_user(store, &proxied.app).await);
+    }
+    for wanted in [
+        NewNames {
+            username: Some(Username::parse("newt").unwrap()),
+            email: None,
+        },
+        NewNames {
+            username: None,
+            email: Some(Email::parse("newt@example.com").unwrap()),
+        },
+    ] {
+        // Holds the reads until all are there, and so the transactions.
+        proxied.proxy.gather_calls(Duration::from_millis(200));
+        let changes = users.iter().map(|user| store.set_names(user.clone(), &wanted));
+        let results = join_all(changes).await;
+        let made: Vec<UserItem> = results.iter().flatten().flatten().cloned().collect();
+        assert_eq!(made.len(), 1, "{results:?}");
+        let is_taken = |result: &_| matches!(result, Err(Error::Conflict(_)));
+        assert_eq!(
+            results.iter().filter(|result| is_taken(result)).count(),
+            7,
+            "{results:?}"
+        );
+        users.retain(|user| user.id != made[0].id);
+        users.push(new_user(store, &proxied.app).await);
+    }
+    audit(store).await;
+}
+
+/// A new user.
+async fn new_user(store: &Store, app: &TestApp) -> UserItem {
+    let member = app.member().await;
+    let user = store.get_user(UserId::try_from(member.id).unwrap()).await;
+    user.unwrap().unwrap()
 }

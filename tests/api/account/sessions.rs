@@ -234,6 +234,22 @@ async fn a_session_of_an_earlier_version_goes_on_and_is_listed_after_its_next_re
     assert!(store.get(&moved).await.unwrap().is_none());
 }
 
+/// Guarantee 12: sessions of an earlier version too, which are not listed.
+#[tokio::test]
+async fn ending_the_other_sessions_ends_those_of_an_earlier_version() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    make_sessions_earlier(&app.running.state.store, UserId::try_from(member.id).unwrap()).await;
+    let current = member.in_new_session().await;
+    for _ in 0..2 {
+        current.delete(SESSIONS).send().await.is(204);
+        refresh(&app, &member.refresh).await.is(401);
+        assert_eq!(session_ids(&current).await, [current.session().unwrap()]);
+    }
+    refresh(&app, &current.refresh).await.is(200);
+    audit(&app.running.state.store).await;
+}
+
 /// A token of an earlier version names no session.
 #[tokio::test]
 async fn without_a_session_in_the_token_the_client_is_told_to_refresh_it() {

@@ -6,6 +6,7 @@ mod compression;
 mod encodings;
 mod forms;
 mod headers;
+mod pages;
 mod params;
 mod routes;
 mod server;

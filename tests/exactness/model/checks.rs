@@ -127,6 +127,7 @@ impl Comparison {
             });
             assert_eq!(page.body, expected, "{path}");
         }
+        self.check_sessions(&self.users[turn % self.users.len()]).await;
         let mut newest = self.ordered("-release_date", |_| true);
         newest.truncate(5);
         let nobody = self.app.anonymous();

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{reference::*, requests::*, vocabulary::*};
-use crate::support::{Answer, Call, Caller, PASSWORD, TestApp};
+use crate::support::{Answer, Call, Caller, TestApp};
 
 /// The server and the reference.
 pub(super) struct Comparison {
@@ -15,6 +15,8 @@ pub(super) struct Comparison {
     pub(super) focus: Focus,
     pub(super) steps: usize,
     pub(super) users: Vec<User>,
+    /// The highest id that a user was given.
+    pub(super) last_user: u64,
     pub(super) movies: BTreeMap<u64, Movie>,
     /// The genres that have movies: the identity and the name as it was first written.
     pub(super) genres: BTreeMap<&'static str, &'static str>,
@@ -49,6 +51,7 @@ impl Comparison {
             focus,
             steps: 0,
             users: Vec::new(),
+            last_user: 0,
             movies: BTreeMap::new(),
             genres: BTreeMap::new(),
             made: Vec::new(),
@@ -98,6 +101,7 @@ impl Comparison {
         self.app.clock.advance(1);
         match op {
             Op::Register(n) => self.register(*n).await,
+            Op::Account(n, change) => self.account(*n, change).await,
             Op::Create(who, movie, favorite, user) => self.create(*who, movie, *favorite, *user).await,
             Op::Put(who, n, movie, favorite) => {
                 let body = movie_body(movie);
@@ -159,60 +163,6 @@ impl Comparison {
         }
     }
 
-    /// Registers a user whose names may be taken, possibly in different case.
-    pub(super) async fn register(&mut self, n: usize) {
-        let taken = self.users.len();
-        let (name, mail) = (n % (taken + 2), n / 3 % (taken + 2));
-        let cased = |text: String| if n % 2 == 1 { text.to_uppercase() } else { text };
-        let (name, mail) = if taken < 3 { (n, n) } else { (name, mail) };
-        let username = cased(format!("zoë{name}"));
-        let email = cased(format!("zoe{mail}@example.com"));
-        let body = json!({"username": username, "email": email, "password": PASSWORD});
-        let answer = self
-            .app
-            .anonymous()
-            .post("/api/auth/register/")
-            .json(&body)
-            .send()
-            .await;
-        let same = |user: &User, field: &str, text: &str| {
-            user.body[field].as_str().unwrap().to_lowercase() == text.to_lowercase()
-        };
-        let mut wrong = Vec::new();
-        for (field, text) in [("email", &email), ("username", &username)] {
-            if self.users.iter().any(|user| same(user, field, text)) {
-                wrong.push(field);
-            }
-        }
-        if !wrong.is_empty() {
-            answer.is_problem(409, "conflict").names(&wrong);
-            return;
-        }
-        let answer = answer.is(201);
-        let user = &answer.body["user"];
-        let last = self.users.last().map_or(0, |user| user.caller.id);
-        let id = user["id"].as_u64().unwrap();
-        assert!(id > last);
-        let expected = json!({
-            "id": id,
-            "username": username,
-            "email": email,
-            "role": "member",
-            "date_joined": user["date_joined"],
-        });
-        assert_eq!(*user, expected);
-        self.users.push(User {
-            caller: Caller {
-                id,
-                username,
-                access: Some(answer.body["access"].as_str().unwrap().to_owned()),
-                ..self.app.anonymous()
-            },
-            body: expected,
-            favorites: Vec::new(),
-        });
-    }
-
     pub(super) async fn create(
         &mut self,
         who: Who,
@@ -260,7 +210,7 @@ impl Comparison {
         );
         let movie = Movie {
             text: text.clone(),
-            owner,
+            owner: Some(owner),
             favorites: BTreeSet::new(),
             version: 1,
             created_at: answer.body["created_at"].as_str().unwrap().to_owned(),
@@ -356,7 +306,7 @@ impl Comparison {
             // Invalid values may be refused before the movie is read.
             _ if wrong && answer.status == 400 => 400,
             None => 404,
-            Some(movie) if movie.owner != caller.id && !self.is_admin(caller) => 403,
+            Some(movie) if movie.owner != Some(caller.id) && !self.is_admin(caller) => 403,
             Some(_) if wrong => 400,
             Some(_) => return true,
         };
@@ -422,6 +372,10 @@ impl Comparison {
         }
         let made = &self.made[n % self.made.len()];
         let answer = made.call().send().await;
+        if !self.ids_of_users().contains(&made.caller.id) {
+            answer.is(401);
+            return;
+        }
         assert_eq!(answer.header("idempotency-replayed"), "true", "{}", answer.text);
         assert_eq!(answer.text, made.text);
         // The key of another request.

@@ -4,6 +4,7 @@
 //! The reference is written from the documented rules of the API. It has no keys and no items. It does not normalize text
 //! either: the vocabulary contains the normalized form of each word and letter.
 
+mod accounts;
 mod checks;
 mod comparison;
 mod expected;
@@ -58,6 +59,20 @@ fn every_answer_and_every_list_matches_the_reference_after_every_step() {
         Focus::Lists,
         (initial_movies(1..4), vec(any_request(), 30..38)),
     );
+}
+
+/// Guarantees 12, 29, 75 and 76. Sessions, passwords and names change, and accounts are deleted, among changes of the movies.
+#[test]
+fn accounts_match_the_reference_after_every_step() {
+    let steps = vec(
+        prop_oneof![
+            3 => account_change(),
+            1 => (0_usize..1000).prop_map(Op::Register),
+            4 => any_request(),
+        ],
+        30..38,
+    );
+    compare(8, Focus::Lists, (initial_movies(2..4), steps));
 }
 
 /// Words typed wrong, run together, split, unfinished, and words that no movie has, among changes of the movies.

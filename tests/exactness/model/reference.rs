@@ -14,7 +14,8 @@ use crate::support::{
 #[derive(Clone, Debug)]
 pub(super) struct Movie {
     pub(super) text: MovieText,
-    pub(super) owner: u64,
+    /// `None` if the owner's account was deleted.
+    pub(super) owner: Option<u64>,
     /// The ids of the users who have it as a favorite.
     pub(super) favorites: BTreeSet<u64>,
     pub(super) version: u64,
@@ -257,4 +258,33 @@ pub(super) struct User {
     pub(super) body: Value,
     /// The user's favorites. The latest is last.
     pub(super) favorites: Vec<u64>,
+    pub(super) password: &'static str,
+    /// How often the user sent a wrong password.
+    pub(super) wrong: usize,
+    /// The user's sessions, the latest last.
+    pub(super) sessions: Vec<Session>,
+    /// The last refresh tokens of the sessions that have ended.
+    pub(super) ended: Vec<String>,
+}
+
+/// A session that has not ended.
+#[derive(Clone)]
+pub(super) struct Session {
+    pub(super) id: String,
+    /// Its newest refresh token.
+    pub(super) refresh: String,
+}
+
+impl User {
+    /// Ends all sessions but that of the access token, which may have ended before.
+    pub(super) fn end_all_but_current(&mut self) {
+        let current = self.caller.session();
+        let (kept, ended) = std::mem::take(&mut self.sessions)
+            .into_iter()
+            .partition(|session| Some(&session.id) == current.as_ref());
+        self.sessions = kept;
+        let ended: Vec<Session> = ended;
+        self.ended
+            .extend(ended.into_iter().map(|session| session.refresh));
+    }
 }

@@ -11,6 +11,8 @@ pub(super) type Who = Option<usize>;
 #[derive(Clone, Debug)]
 pub(super) enum Op {
     Register(usize),
+    /// A change of the account of this user.
+    Account(usize, AccountChange),
     Create(Who, MovieText, Option<bool>, Option<usize>),
     Put(Who, usize, MovieText, Option<bool>),
     Patch(Who, usize, Change, Option<bool>),
@@ -81,6 +83,32 @@ pub(super) enum Typed {
     WithAbsent(usize),
     /// The title, letter by letter.
     Unfinished,
+}
+
+/// What a user does with their account. `right` is whether the password that is sent again is the user's.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AccountChange {
+    SignIn {
+        by_email: bool,
+        right: bool,
+    },
+    Refresh(usize),
+    EndSession(usize),
+    EndOthers,
+    Password {
+        to: usize,
+        right: bool,
+    },
+    /// A reset of the password by a token.
+    Reset(usize),
+    Names {
+        username: Option<usize>,
+        email: Option<usize>,
+        right: bool,
+    },
+    Delete {
+        right: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -271,6 +299,24 @@ pub(super) fn typed() -> impl Strategy<Value = Op> {
         1 => Just(Typed::Unfinished),
     ];
     (n(), typed, 1_usize..5).prop_map(|(movie, typed, limit)| Op::SearchFor(movie, typed, limit))
+}
+
+/// Generates requests that change accounts.
+pub(super) fn account_change() -> impl Strategy<Value = Op> {
+    let n = || 0_usize..1000;
+    let right = || prop::bool::weighted(0.8);
+    let change = prop_oneof![
+        4 => (any::<bool>(), right()).prop_map(|(by_email, right)| AccountChange::SignIn { by_email, right }),
+        3 => n().prop_map(AccountChange::Refresh),
+        2 => n().prop_map(AccountChange::EndSession),
+        1 => Just(AccountChange::EndOthers),
+        2 => (n(), right()).prop_map(|(to, right)| AccountChange::Password { to, right }),
+        1 => n().prop_map(AccountChange::Reset),
+        3 => (option::of(n()), option::of(n()), right())
+            .prop_map(|(username, email, right)| AccountChange::Names { username, email, right }),
+        2 => right().prop_map(|right| AccountChange::Delete { right }),
+    ];
+    (n(), change).prop_map(|(n, change)| Op::Account(n, change))
 }
 
 /// Generates all kinds of requests.
