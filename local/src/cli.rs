@@ -1,5 +1,7 @@
 //! The command line.
 
+mod export;
+
 use std::{
     error::Error,
     fmt,
@@ -155,6 +157,14 @@ enum Command {
         #[command(flatten)]
         table: OperatorTable,
     },
+    /// Write every movie to a CSV or JSON Lines file.
+    ///
+    /// `marquee import` reads the file back with equal texts, dates, genres, IMDb ids and covers. Ids, owners, favorites and
+    /// times are not part of it. The server may run meanwhile. A file that exists is replaced when the new one is complete.
+    ///
+    /// The exit status is 0 if every movie is in the file, 1 if some were left out or the export was stopped, and 2 if nothing
+    /// could be written. docs/import.md describes the format.
+    Export(export::Export),
     /// Bring a table to the layout of this version, and spread the movies with favorites over shards.
     ///
     /// The server and the other commands upgrade a table themselves, except one on AWS, whose functions must be deployed
@@ -198,6 +208,7 @@ impl Cli {
                 dates,
                 table,
             }) => return import(&Source::File(file), Import { columns, dates }, table).await,
+            Some(Command::Export(export)) => return export.run().await,
             Some(Command::Upgrade { likes_shards, table }) => table.upgrade(likes_shards).await?,
         }
         Ok(ExitCode::SUCCESS)

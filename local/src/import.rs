@@ -13,7 +13,7 @@
 //!
 //! A file is read in layers: `source` opens it, `decode` makes it UTF-8, `records` splits it into records, `rows` splits
 //! those into the values that `columns` has found, and `movie` makes a movie of them, with `dates`, `genres` and `lists`.
-//! `complaints` says what is wrong, and `rejected` writes the rows that are left out. `read` is the first stage; it leaves
+//! `written` is the reverse, for exports. `complaints` says what is wrong, and `rejected` writes the rows that are left out. `read` is the first stage; it leaves
 //! out `duplicates` and assigns `ids`. `chunk` groups the movies, and `words` are those of their words that are new; `commit` is the other two stages, and `write` the calls to
 //! the table. The job is [`marquee_shared::db::import`].
 
@@ -37,6 +37,7 @@ mod rows;
 mod source;
 mod words;
 mod write;
+pub(crate) mod written;
 
 use std::{
     fmt,

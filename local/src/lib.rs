@@ -9,6 +9,7 @@ pub mod connections;
 pub mod create_table;
 pub mod data;
 pub mod engine;
+pub mod export;
 pub mod gateway;
 pub mod guard;
 pub mod http1;

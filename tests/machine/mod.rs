@@ -3,6 +3,7 @@
 
 mod browsers;
 mod ceilings;
+mod export;
 mod files;
 mod full_disk;
 mod loopback;

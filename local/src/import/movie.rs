@@ -8,10 +8,11 @@ use super::{
     dates, genres, lists,
     options::Options,
     rows::Values,
+    written,
 };
 
 /// Texts that stand for no value in the data of IMDb, OMDb and MovieLens.
-const NO_VALUE: [&str; 3] = [r"\N", "N/A", "(no genres listed)"];
+pub(super) const NO_VALUE: [&str; 3] = [r"\N", "N/A", "(no genres listed)"];
 
 /// What a row was read as.
 pub(super) struct Parsed {
@@ -71,7 +72,7 @@ pub(super) fn parse(values: &Values, imdb_id_is_id: bool, options: &Options) -> 
 }
 
 /// The names in a list as JSON or Python write it, separated by commas. Other text as it is.
-fn joined(text: &str) -> String {
+pub(super) fn joined(text: &str) -> String {
     let names = lists::is_list(text).then(|| lists::names(text)).flatten();
     names.map_or_else(|| text.to_owned(), |names| names.join(", "))
 }
@@ -99,10 +100,14 @@ impl Reading<'_> {
             Field::Title => value == r"\N",
             _ => NO_VALUE.contains(&value),
         };
-        let parsed = if value.is_empty() || stands_for_none {
-            Err("This field may not be blank.".to_owned())
-        } else {
-            parse(value)
+        let literal = match field {
+            Field::Title | Field::Description => written::literal(value),
+            _ => None,
+        };
+        let parsed = match literal {
+            _ if value.is_empty() || stands_for_none => Err("This field may not be blank.".to_owned()),
+            Some(literal) => parse(&literal),
+            None => parse(value),
         };
         let complaint = parsed.map_err(|message| Complaint::of_field(field, message, value));
         complaint

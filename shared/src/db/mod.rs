@@ -46,6 +46,7 @@
 //! | [`outbox`] | mails that were asked for and not sent yet |
 //! | [`password_reset`] | password reset tokens |
 //! | [`movie`] | movies; reads by id |
+//! | `export` | every movie, for an export |
 //! | [`idempotency`] | the answers that are kept under idempotency keys |
 //! | `likes_index` | the index of movies by likes; moving movies between its shards |
 //! | [`newest`] | the list of newest movies in a genre's item |
@@ -120,6 +121,7 @@ pub mod earlier_postings;
 pub mod edit_movie;
 pub mod encoded_words;
 mod entity;
+mod export;
 pub mod expression;
 mod failure;
 pub mod favorite;

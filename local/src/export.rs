@@ -1,0 +1,246 @@
+//! Export of every movie, as CSV or JSON Lines. `import` reads the file back with equal texts, dates, genres, IMDb ids and
+//! covers (docs/import.md).
+//!
+//! Movies are read bucket by bucket, some buckets ahead of the one that is written, so the memory that an export needs doesn't
+//! depend on the number of movies. An export takes no snapshot: a movie that is edited meanwhile is written as it is when its
+//! bucket is read.
+
+mod target;
+
+use std::{
+    fmt,
+    io::{self, Write},
+    path::Path,
+};
+
+use clap::ValueEnum;
+use futures_util::{StreamExt as _, stream};
+use indicatif::{ProgressBar, ProgressStyle};
+use marquee_shared::{
+    db::{
+        Key, Store,
+        counter::Counter,
+        item::{StoredItem, from_item},
+        movie::MovieItem,
+    },
+    domain::{CoverImage, ImdbId},
+};
+use serde::Serialize;
+
+pub use self::target::Target;
+use crate::import::written;
+
+/// How many buckets are read at the same time. A bucket has at most 5 MB, and usually 200 KB.
+const AHEAD: usize = 4;
+
+/// How many complaints about unreadable items are printed.
+const MOST_COMPLAINTS: u64 = 20;
+
+/// The columns of CSV, which are the names of the API.
+const COLUMNS: [&str; 7] = [
+    "title",
+    "description",
+    "release_date",
+    "director",
+    "genre",
+    "imdb_id",
+    "cover_image",
+];
+
+/// A format of exported files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Comma-separated values, with a header.
+    Csv,
+    /// JSON Lines: an object on each line.
+    Jsonl,
+}
+
+impl Format {
+    /// The format that the name of a file says.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?;
+        match extension.to_ascii_lowercase().as_str() {
+            "csv" => Some(Self::Csv),
+            "jsonl" => Some(Self::Jsonl),
+            _ => None,
+        }
+    }
+}
+
+/// What an export did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many movies were written.
+    pub movies: u64,
+    /// How many items could not be read as a movie.
+    pub unreadable: u64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { movies, unreadable } = self;
+        let plural = |count: u64| if count == 1 { "" } else { "s" };
+        write!(f, "exported {movies} movie{}", plural(*movies))?;
+        match unreadable {
+            0 => Ok(()),
+            _ => write!(f, ", left out {unreadable} that can't be read"),
+        }
+    }
+}
+
+/// Why an export stopped.
+#[derive(Debug)]
+pub enum ExportError {
+    /// The table can't be read.
+    Table(marquee_shared::Error),
+    /// The file can't be written.
+    Write(io::Error),
+}
+
+impl From<marquee_shared::Error> for ExportError {
+    fn from(error: marquee_shared::Error) -> Self {
+        Self::Table(error)
+    }
+}
+
+impl From<io::Error> for ExportError {
+    fn from(error: io::Error) -> Self {
+        Self::Write(error)
+    }
+}
+
+/// Writes every movie to `out`, in the order of the ids, with a progress bar on standard error. The movies that exist from the
+/// beginning to the end are each written once.
+///
+/// # Errors
+/// [`ExportError`]. What was written by then is not complete.
+pub async fn run(store: &Store, format: Format, out: impl Write) -> Result<Report, ExportError> {
+    let [movies] = store.read_counters([Counter::Movies]).await?;
+    let progress = progress_bar(movies);
+    let buckets = store.movie_buckets().await?;
+    let mut items = stream::iter(0..buckets)
+        .map(|bucket| store.movie_items(bucket))
+        .buffered(AHEAD);
+    let mut writer = Writer::new(format, out)?;
+    let mut report = Report::default();
+    while let Some(bucket) = items.next().await {
+        for item in bucket? {
+            match decode(item) {
+                Ok(movie) => {
+                    writer.write(&movie)?;
+                    report.movies += 1;
+                }
+                Err(complaint) => {
+                    report.unreadable += 1;
+                    if report.unreadable <= MOST_COMPLAINTS {
+                        progress.suspend(|| eprintln!("{complaint}"));
+                    }
+                }
+            }
+        }
+        progress.set_position(report.movies);
+    }
+    writer.out.flush()?;
+    progress.finish_and_clear();
+    Ok(report)
+}
+
+fn decode(item: StoredItem) -> Result<MovieItem, String> {
+    let key = Key::of(&item).unwrap_or_else(|| Key::new("", ""));
+    from_item(item).map_err(|_| format!("{}, {}: the item isn't a movie", key.pk, key.sk))
+}
+
+/// A progress bar on standard error. It draws nothing when standard error isn't a terminal.
+fn progress_bar(movies: u64) -> ProgressBar {
+    let bar = ProgressBar::new(movies).with_message("exporting");
+    // Fails only on a mistake in the template, which is constant.
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} movies, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Returns the URL of a movie's cover.
+fn cover_image(movie: &MovieItem) -> Option<&str> {
+    movie.fields.cover_image.as_ref().map(CoverImage::as_str)
+}
+
+/// A movie as a line of JSON Lines, with the names of the API.
+#[derive(Serialize)]
+struct Line<'a> {
+    title: &'a str,
+    description: &'a str,
+    release_date: &'a str,
+    director: &'a str,
+    genre: serde_json::Value,
+    imdb_id: Option<&'a str>,
+    cover_image: Option<&'a str>,
+}
+
+/// Writes movies in a format.
+struct Writer<W> {
+    format: Format,
+    out: W,
+    /// A record of CSV.
+    text: Vec<u8>,
+}
+
+impl<W: Write> Writer<W> {
+    fn new(format: Format, out: W) -> io::Result<Self> {
+        let mut writer = Self {
+            format,
+            out,
+            text: Vec::new(),
+        };
+        if format == Format::Csv {
+            writer.write_record(&COLUMNS)?;
+        }
+        Ok(writer)
+    }
+
+    fn write(&mut self, movie: &MovieItem) -> io::Result<()> {
+        let fields = &movie.fields;
+        let line = Line {
+            title: &written::text(fields.title.as_str()),
+            description: &written::text(fields.description.as_str()),
+            release_date: &fields.release_date.to_string(),
+            director: &written::director(&fields.director),
+            genre: written::genre(&fields.genres),
+            imdb_id: fields.imdb_id.as_ref().map(ImdbId::as_str),
+            cover_image: cover_image(movie),
+        };
+        match self.format {
+            Format::Jsonl => {
+                serde_json::to_writer(&mut self.out, &line)?;
+                self.out.write_all(b"\n")
+            }
+            Format::Csv => {
+                let genre = match &line.genre {
+                    serde_json::Value::String(text) => text.clone(),
+                    list => list.to_string(),
+                };
+                self.write_record(&[
+                    line.title,
+                    line.description,
+                    line.release_date,
+                    line.director,
+                    &genre,
+                    line.imdb_id.unwrap_or_default(),
+                    line.cover_image.unwrap_or_default(),
+                ])
+            }
+        }
+    }
+
+    fn write_record(&mut self, fields: &[&str]) -> io::Result<()> {
+        let mut writer = csv::WriterBuilder::new().from_writer(std::mem::take(&mut self.text));
+        writer.write_record(fields)?;
+        let mut text = writer.into_inner().map_err(|e| io::Error::other(e.to_string()))?;
+        self.out.write_all(&text)?;
+        text.clear();
+        self.text = text;
+        Ok(())
+    }
+}
