@@ -554,6 +554,10 @@ async fn operator(recorder: &mut Recorder, owner: &Caller) {
     recorder.store_calls("refill", &["AP-38"], refill);
     store.promote(&owner.username, Role::Admin).await.unwrap();
     recorder.store_calls("promote", &["AP-18", "AP-26"], "marquee promote ripley");
+    for bucket in 0..store.movie_buckets().await.unwrap() {
+        store.movie_items(bucket).await.unwrap();
+    }
+    recorder.store_calls("export", &["AP-60"], "marquee export");
     store.make_reset_token_of(&owner.username, 1800).await.unwrap();
     let request = "marquee reset-password ripley";
     recorder.store_calls("reset_password", &["AP-18", "AP-23", "AP-53"], request);
