@@ -20,7 +20,7 @@ use tower_http::compression::{
     predicate::{And, NotForContentType, Predicate as _, SizeAbove},
 };
 
-use crate::http::{size::MAX_BASE64_BYTES, validators::compressed_tag};
+use crate::http::{size::MAX_BASE64_BYTES, validators::compressed_tag, weight::weight};
 
 /// The size in bytes from which on a body is compressed. A smaller one fits into one packet anyway.
 pub(crate) const SMALLEST: u64 = 1024;
@@ -33,12 +33,19 @@ const LEVEL: i32 = 1;
 /// it contains. Text without a pattern takes more bytes in base64 than as it is.
 const ALWAYS_FITS: u64 = 4_600_000;
 
-/// Returns the layer that compresses bodies of 1 KiB and more, except images.
-pub(crate) fn compression() -> CompressionLayer<And<SizeAbove, NotForContentType>> {
+/// Returns the layer that compresses bodies of 1 KiB and more, except images and compressed fonts.
+pub(crate) fn compression() -> CompressionLayer<And<And<SizeAbove, NotForContentType>, NotForContentType>> {
     CompressionLayer::new()
         .quality(CompressionLevel::Precise(LEVEL))
-        .compress_when(SizeAbove::new(SMALLEST).and(NotForContentType::IMAGES))
+        .compress_when(
+            SizeAbove::new(SMALLEST)
+                .and(NotForContentType::IMAGES)
+                .and(COMPRESSED_FONTS),
+        )
 }
+
+/// A font of this type is compressed in itself.
+const COMPRESSED_FONTS: NotForContentType = NotForContentType::const_new("font/woff2");
 
 /// What a client accepts. [`encoded`] writes it into the request's `Accept-Encoding`, where the layers within read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +69,9 @@ impl Accepts {
         let values = headers.get_all(ACCEPT_ENCODING).iter();
         let items = values.flat_map(|value| value.to_str().unwrap_or_default().split(','));
         for item in items {
-            let (coding, weight) = item.split_once(';').unwrap_or((item, "q=1"));
-            let weight = weight_of(weight);
+            let (coding, parameter) = item.split_once(';').unwrap_or((item, "q=1"));
+            // Codings have no other parameter.
+            let weight = weight(parameter).unwrap_or(0.0);
             match coding.trim().to_ascii_lowercase().as_str() {
                 "gzip" | "x-gzip" => gzip = Some(weight),
                 "*" => any = Some(weight),
@@ -78,13 +86,6 @@ impl Accepts {
             Self::Plain
         }
     }
-}
-
-/// Returns a weight (RFC 9110 §12.4.2), or 0 for any other text.
-fn weight_of(text: &str) -> f32 {
-    let text = text.trim();
-    let number = text.strip_prefix("q=").or(text.strip_prefix("Q="));
-    number.and_then(|number| number.parse().ok()).unwrap_or(0.0)
 }
 
 /// The body of an answer before it is compressed, if it may be [too large](ALWAYS_FITS).

@@ -216,3 +216,49 @@ async fn the_tag_of_a_compressed_answer_is_known_wherever_it_is_sent() {
     assert!(gzip.is_compressed());
     assert_eq!(gzip.header("etag"), plain.header("etag"));
 }
+
+#[tokio::test]
+async fn every_page_and_file_is_the_same_compressed_and_not() {
+    let app = TestApp::new().await;
+    let caller = app.anonymous();
+    for path in [
+        "/",
+        "/movies/7",
+        "/api/docs/",
+        "/api/docs/vendor/swagger-ui.css",
+        "/explorer/app.js",
+        "/explorer/style.css",
+        "/explorer/vendor/sans-latin.woff2",
+    ] {
+        let ask = |name: &str, accepted: &str| {
+            let call = caller.call(method(name), path).header("accept", "text/html, */*");
+            Raw::of(call.header("accept-encoding", accepted))
+        };
+        let (plain, gzip) = (ask("GET", "identity").await, ask("GET", "gzip").await);
+        assert_eq!((plain.status, gzip.status), (200, 200));
+        assert!(!plain.is_compressed(), "{path}");
+        assert_eq!(
+            gzip.is_compressed(),
+            plain.bytes.len() >= 1024 && !path.ends_with(".woff2"),
+            "{path}"
+        );
+        if gzip.is_compressed() {
+            assert_eq!(gzip.text(), plain.text(), "{path}");
+            assert_ne!(gzip.header("etag"), plain.header("etag"), "{path}");
+            assert!(gzip.varies() && plain.varies(), "{path}");
+        } else {
+            assert_eq!(gzip.bytes, plain.bytes, "{path}");
+        }
+        let head = ask("HEAD", "gzip").await;
+        assert!(head.bytes.is_empty(), "{path}");
+        for name in [
+            "etag",
+            "content-type",
+            "content-encoding",
+            "content-length",
+            "content-security-policy",
+        ] {
+            assert_eq!(head.header(name), gzip.header(name), "{path}: {name}");
+        }
+    }
+}
