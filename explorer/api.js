@@ -4,7 +4,7 @@ import * as session from './session.js';
 const ANSWERS_WITHIN = 35_000;
 
 /** A request that failed. `status` is 0 when no answer came. */
-export class Failure extends Error {
+class Failure extends Error {
   constructor(status, problem = {}, wait = 0) {
     super(problem.detail ?? 'The server can’t be reached.');
     this.status = status;

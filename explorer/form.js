@@ -30,5 +30,5 @@ export function useForm(start) {
       work(false);
     }
   };
-  return { values, set, busy, work, error, fail, form, field, send };
+  return { values, set, busy, error, form, field, send };
 }

@@ -112,7 +112,7 @@ export function intended() {
 }
 
 /** Forgets the heart that was pressed. */
-export function forgetIntent() {
+function forgetIntent() {
   try {
     sessionStorage.removeItem(INTENT);
   } catch {

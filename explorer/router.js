@@ -35,11 +35,11 @@ export function place() {
   return current;
 }
 
-/** Shows another page. `replace` leaves no entry of this one in the history. `state` is handed to the next page. */
-export function go(to, { replace = false, state = {} } = {}) {
+/** Shows another page. `replace` leaves no entry of this one in the history. */
+export function go(to, { replace = false } = {}) {
   scrolled.set(current.key, scrollY);
   const key = replace ? current.key : newKey();
-  history[replace ? 'replaceState' : 'pushState']({ ...state, key }, '', to);
+  history[replace ? 'replaceState' : 'pushState']({ key }, '', to);
   if (replace) kept.delete(key);
   publish(replace ? 'replace' : 'push');
 }
@@ -48,11 +48,6 @@ export function go(to, { replace = false, state = {} } = {}) {
 export function rewrite(to) {
   history.replaceState(history.state, '', to);
   current = read('rewrite');
-}
-
-/** What the page before handed to this one. */
-export function handed() {
-  return history.state ?? {};
 }
 
 /** Returns the current place and shows the component again when it changes. */

@@ -30,7 +30,7 @@ export function Field({ label, hint, complaints, multiline = false, optional = f
 }
 
 /** The API's complaints about one field. */
-export function Complaints({ id, texts }) {
+function Complaints({ id, texts }) {
   if (!texts?.length) return null;
   return html`<p class="complaint" id=${id}>${[texts].flat().join(' ')}</p>`;
 }
@@ -73,7 +73,7 @@ export function FormProblem({ error, fields = [] }) {
 }
 
 /** Returns what went wrong, for a reader. */
-export function sentence(error, left = 0) {
+function sentence(error, left = 0) {
   if (error.status === 0) {
     return navigator.onLine === false
       ? 'You are offline. What you entered is still here: try again once you are connected.'

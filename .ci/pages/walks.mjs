@@ -172,6 +172,9 @@ try {
   await tabs(walker);
   await offline(browser);
   await reference(browser);
+} catch (error) {
+  // What was found before counts too.
+  complaints.push(error.stack);
 } finally {
   await browser.close();
 }

@@ -1,5 +1,5 @@
 // Adding and editing a movie.
-import { useEffect, useRef, useState } from '../vendor/hooks.js';
+import { useEffect, useMemo, useRef, useState } from '../vendor/hooks.js';
 import { call, get, newKey } from '../api.js';
 import { useForm } from '../form.js';
 import { useLoaded, useTitle } from '../hooks.js';
@@ -15,14 +15,7 @@ const OPTIONAL = new Set(['imdb_id', 'cover_image']);
 const empty = () => Object.fromEntries(FIELDS.map((name) => [name, '']));
 const fromMovie = (movie) => Object.fromEntries(FIELDS.map((name) => [name, movie[name] ?? '']));
 
-function Fields({ values, set, complaints }) {
-  const field = (name, rest) => ({
-    name,
-    value: values[name],
-    complaints: complaints[name],
-    onInput: (event) => set({ ...values, [name]: event.target.value }),
-    ...rest,
-  });
+function Fields({ field }) {
   return html`
     <${Field} label="Title" ...${field('title', { required: true, maxlength: 200 })} />
     <${Field} label="Director" hint="Several names with commas." ...${field('director', { required: true, maxlength: 200 })} />
@@ -43,34 +36,25 @@ function SignInFirst({ title }) {
 export function New() {
   useTitle('Add a movie');
   const user = useUser();
-  const { values, set, busy, work, error, fail, form } = useForm(empty);
-  // The same form that is sent again adds no second movie. Another text is another request, with another key.
-  const key = useRef(newKey());
+  const { values, busy, error, form, field, send } = useForm(empty);
+  // The same form that is sent again adds no second movie. Other texts are another request, with another key.
+  const key = useMemo(newKey, [values]);
   if (!user) return html`<${SignInFirst} title="Add a movie" />`;
-  const change = (next) => {
-    key.current = newKey();
-    set(next);
-  };
   const submit = async (event) => {
     event.preventDefault();
-    work(true);
-    fail(null);
-    const body = Object.fromEntries(FIELDS.filter((name) => !OPTIONAL.has(name) || values[name].trim()).map((name) => [name, values[name]]));
-    try {
-      const { body: movie } = await call('POST', '/api/movies/', { body, headers: { 'idempotency-key': key.current } });
-      forgetPages();
-      toast(`${movie.title} is in the catalog.`);
-      go(`/movies/${movie.id}`, { replace: true });
-    } catch (problem) {
-      work(false);
-      fail(problem);
-    }
+    const given = FIELDS.filter((name) => !OPTIONAL.has(name) || values[name].trim());
+    const body = Object.fromEntries(given.map((name) => [name, values[name]]));
+    const answer = await send(() => call('POST', '/api/movies/', { body, headers: { 'idempotency-key': key } }));
+    if (!answer) return;
+    forgetPages();
+    toast(`${answer.body.title} is in the catalog.`);
+    go(`/movies/${answer.body.id}`, { replace: true });
   };
   return html`<div class="narrow">
     <${Heading}>Add a movie<//>
     <form ref=${form} onSubmit=${submit} novalidate>
       <${FormProblem} error=${error} fields=${FIELDS} />
-      <${Fields} values=${values} set=${change} complaints=${error?.fields ?? {}} />
+      <${Fields} field=${field} />
       <div class="actions"><${Submit} busy=${busy} doing="Adding…" wait=${error?.wait ?? 0}>Add the movie<//></div>
     </form>
   </div>`;
@@ -94,42 +78,36 @@ export function Edit({ id }) {
 
 function EditForm({ movie, etag }) {
   const [base, rebase] = useState({ movie, etag });
-  const { values, set, busy, work, error, fail, form } = useForm(() => fromMovie(movie));
+  const { values, set, busy, error, form, field, send } = useForm(() => fromMovie(movie));
   const [theirs, found] = useState(null);
-  const submit = async (event) => {
-    event?.preventDefault();
-    await save(base);
-  };
-  const save = async (from) => {
+  const path = `/api/movies/${movie.id}/`;
+  /** Sends what differs from the movie `from`. Returns whether it was saved; if somebody else was faster, their movie is shown. */
+  const patch = async (from) => {
     const before = fromMovie(from.movie);
     const changed = FIELDS.filter((name) => values[name] !== before[name]);
+    if (changed.length === 0) return true;
     const body = Object.fromEntries(
       changed.map((name) => [name, OPTIONAL.has(name) && !values[name].trim() ? null : values[name]]),
     );
-    work(true);
-    fail(null);
     try {
-      if (changed.length > 0) {
-        const headers = from.etag ? { 'if-match': from.etag } : {};
-        await call('PATCH', `/api/movies/${movie.id}/`, { body, headers });
-      }
-      forgetPages();
-      toast('Saved.');
-      go(`/movies/${movie.id}`, { replace: true });
+      await call('PATCH', path, { body, headers: from.etag ? { 'if-match': from.etag } : {} });
+      return true;
     } catch (problem) {
-      work(false);
-      if (problem.status === 412) {
-        try {
-          const now = await get(`/api/movies/${movie.id}/`);
-          found({ movie: now.body, etag: now.etag });
-          return;
-        } catch (another) {
-          fail(another);
-          return;
-        }
-      }
-      fail(problem);
+      if (problem.status !== 412) throw problem;
+      const now = await get(path);
+      found({ movie: now.body, etag: now.etag });
+      return false;
     }
+  };
+  const save = async (from) => {
+    if (!(await send(() => patch(from)))) return;
+    forgetPages();
+    toast('Saved.');
+    go(`/movies/${movie.id}`, { replace: true });
+  };
+  const submit = (event) => {
+    event.preventDefault();
+    save(base);
   };
   return html`<div class="narrow">
     <${Heading} dir="auto">Edit ${movie.title}<//>
@@ -142,7 +120,7 @@ function EditForm({ movie, etag }) {
         keep=${() => (rebase(theirs), found(null), save(theirs))}
       />`}
       <${FormProblem} error=${error} fields=${FIELDS} />
-      <${Fields} values=${values} set=${set} complaints=${error?.fields ?? {}} />
+      <${Fields} field=${field} />
       <div class="actions">
         <${Submit} busy=${busy} doing="Saving…" wait=${error?.wait ?? 0}>Save<//>
         <a class="button plain" href=${`/movies/${movie.id}`}>Cancel</a>

@@ -3,6 +3,7 @@ import { useState } from '../vendor/hooks.js';
 import { call } from '../api.js';
 import { Heart } from '../cards.js';
 import { Cover, uploaded } from '../covers.js';
+import { useForm } from '../form.js';
 import { browse, longDate, names } from '../format.js';
 import { useLoaded, useTitle } from '../hooks.js';
 import { html } from '../html.js';
@@ -69,19 +70,13 @@ function Outside({ href, children }) {
 }
 
 function Delete({ movie, etag, reload, close }) {
-  const [busy, work] = useState(false);
-  const [error, fail] = useState(null);
+  const { busy, error, send } = useForm({});
   const remove = async () => {
-    work(true);
-    try {
-      await call('DELETE', `/api/movies/${movie.id}/`, { headers: etag ? { 'if-match': etag } : {} });
-      forgetPages();
-      toast(`${movie.title} is deleted.`);
-      go('/', { replace: true });
-    } catch (problem) {
-      work(false);
-      fail(problem);
-    }
+    const headers = etag ? { 'if-match': etag } : {};
+    if (!(await send(() => call('DELETE', `/api/movies/${movie.id}/`, { headers })))) return;
+    forgetPages();
+    toast(`${movie.title} is deleted.`);
+    go('/', { replace: true });
   };
   const stale = error?.status === 412;
   return html`<${Dialog} title="Delete this movie?" onClose=${close}>

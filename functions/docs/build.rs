@@ -1,19 +1,20 @@
 //! Makes the table of the files that the function serves: those of `explorer/` at the root of the repository, and those of
 //! `reference/` beside this script. Each is compressed here, once, and has a tag that is a digest of its content.
 //!
-//! A page loads its files from a folder whose name is a digest of all of them, so that caches may keep them. The name is
-//! written into the page in place of `{files}`, or after the folder's own name in a page that refers to `/explorer/…`.
+//! A page loads its files from a folder whose name is a digest of all of them, so that caches may keep them. This script writes the
+//! name into the page: `/explorer/app.js` becomes `/explorer/<digest>/app.js`.
 
 use std::{
     env,
     error::Error,
     fmt::Write as _,
     fs,
-    io::Write as _,
+    io::{Read as _, Write as _},
+    mem,
     path::{Path, PathBuf},
 };
 
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use sha2::{Digest as _, Sha256};
 
 /// The size in bytes from which on a file is compressed. A smaller one fits into one packet anyway.
@@ -60,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(folders, "    ({served:?}, {files:?}),")?;
         for asset in &mut assets {
             if asset.kind.starts_with("text/html") {
-                let page = String::from_utf8(std::mem::take(&mut asset.content))?;
+                let page = String::from_utf8(mem::take(&mut asset.content))?;
                 let page = page.replace(&format!("\"{served}"), &format!("\"{served}{files}/"));
                 asset.content = page.into_bytes();
             }
@@ -93,7 +94,7 @@ fn collect(folder: &Path, served: &str, assets: &mut Vec<Asset>) -> Result<(), B
             (stored, None)
         } else {
             let mut content = Vec::new();
-            std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*stored), &mut content)?;
+            GzDecoder::new(&*stored).read_to_end(&mut content)?;
             (content, Some(stored))
         };
         assets.push(Asset {
@@ -126,7 +127,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Writes the content of a file to `out`, compressed if that makes it smaller, and adds its line to the table.
+/// Writes the content of a file to `out`, a text of [`SMALLEST`] or more compressed, and adds its line to the table.
 fn write_asset(asset: &Asset, out: &Path, table: &mut String) -> Result<(), Box<dyn Error>> {
     let tag = hex(Sha256::digest(&asset.content).get(..16).unwrap_or_default());
     let is_text = asset.kind.contains("charset");

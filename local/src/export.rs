@@ -15,7 +15,6 @@ use std::{
 
 use clap::ValueEnum;
 use futures_util::{StreamExt as _, stream};
-use indicatif::{ProgressBar, ProgressStyle};
 use marquee_shared::{
     db::{
         Key, Store,
@@ -28,24 +27,16 @@ use marquee_shared::{
 use serde::Serialize;
 
 pub use self::target::Target;
-use crate::import::written;
+use crate::{
+    import::{Field, written},
+    progress::bar,
+};
 
 /// How many buckets are read at the same time. A bucket has at most 5 MB, and usually 200 KB.
 const AHEAD: usize = 4;
 
 /// How many complaints about unreadable items are printed.
 const MOST_COMPLAINTS: u64 = 20;
-
-/// The columns of CSV, which are the names of the API.
-const COLUMNS: [&str; 7] = [
-    "title",
-    "description",
-    "release_date",
-    "director",
-    "genre",
-    "imdb_id",
-    "cover_image",
-];
 
 /// A format of exported files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -118,7 +109,7 @@ impl From<io::Error> for ExportError {
 /// [`ExportError`]. What was written by then is not complete.
 pub async fn run(store: &Store, format: Format, out: impl Write) -> Result<Report, ExportError> {
     let [movies] = store.read_counters([Counter::Movies]).await?;
-    let progress = progress_bar(movies);
+    let progress = bar("exporting", movies, "movies");
     let buckets = store.movie_buckets().await?;
     let mut items = stream::iter(0..buckets)
         .map(|bucket| store.movie_items(bucket))
@@ -150,16 +141,6 @@ pub async fn run(store: &Store, format: Format, out: impl Write) -> Result<Repor
 fn decode(item: StoredItem) -> Result<MovieItem, String> {
     let key = Key::of(&item).unwrap_or_else(|| Key::new("", ""));
     from_item(item).map_err(|_| format!("{}, {}: the item isn't a movie", key.pk, key.sk))
-}
-
-/// A progress bar on standard error. It draws nothing when standard error isn't a terminal.
-fn progress_bar(movies: u64) -> ProgressBar {
-    let bar = ProgressBar::new(movies).with_message("exporting");
-    // Fails only on a mistake in the template, which is constant.
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} movies, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 /// Returns the URL of a movie's cover.
@@ -195,7 +176,7 @@ impl<W: Write> Writer<W> {
             text: Vec::new(),
         };
         if format == Format::Csv {
-            writer.write_record(&COLUMNS)?;
+            writer.write_record(&Field::ALL.map(Field::name))?;
         }
         Ok(writer)
     }
@@ -221,6 +202,7 @@ impl<W: Write> Writer<W> {
                     serde_json::Value::String(text) => text.clone(),
                     list => list.to_string(),
                 };
+                // In the order of `Field::ALL`.
                 self.write_record(&[
                     line.title,
                     line.description,

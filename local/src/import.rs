@@ -13,8 +13,8 @@
 //!
 //! A file is read in layers: `source` opens it, `decode` makes it UTF-8, `records` splits it into records, `rows` splits
 //! those into the values that `columns` has found, and `movie` makes a movie of them, with `dates`, `genres` and `lists`.
-//! `written` is the reverse, for exports. `complaints` says what is wrong, and `rejected` writes the rows that are left out. `read` is the first stage; it leaves
-//! out `duplicates` and assigns `ids`. `chunk` groups the movies, and `words` are those of their words that are new; `commit` is the other two stages, and `write` the calls to
+//! `written` is the reverse, for exports. `complaints` says what is wrong, and `rejected` writes the rows that are left out.
+//! `read` is the first stage; it leaves out `duplicates` and assigns `ids`. `chunk` groups the movies, and `words` are those of their words that are new; `commit` is the other two stages, and `write` the calls to
 //! the table. The job is [`marquee_shared::db::import`].
 
 mod chunk;
@@ -46,14 +46,13 @@ use std::{
 };
 
 use dynoxide::Database;
-use indicatif::{ProgressBar, ProgressStyle};
 use marquee_shared::db::{Store, counter::Counter};
 use tokio::{runtime::Handle, sync::mpsc};
 
 pub(crate) use self::source::check_kind;
 pub use self::{columns::Field, dates::DateOrder, error::ImportError, options::Options, source::Source};
 use self::{commit::Commits, read::Reading, source::Survey, write::Writer};
-use crate::bulk::Bulk;
+use crate::{bulk::Bulk, progress::bar};
 
 /// What an import did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -175,7 +174,7 @@ impl Importer {
         };
         let into_empty = job.done == 0 && store.read_counters([Counter::Movies]).await? == [0];
         let genres = store.all_genres().await?.into_iter();
-        let progress = progress_bar(survey.rows, job.done);
+        let progress = bar("importing", survey.rows, "rows").with_position(job.done);
         let committed = Arc::new(AtomicU64::new(job.done));
         let (batches, read) = mpsc::channel(1);
         let mut commits = Commits {
@@ -216,14 +215,4 @@ impl Importer {
             counts,
         })
     }
-}
-
-/// A progress bar on standard error. It draws nothing when standard error isn't a terminal.
-fn progress_bar(rows: u64, done: u64) -> ProgressBar {
-    let bar = ProgressBar::new(rows).with_position(done);
-    // Fails only on a mistake in the template, which is constant.
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} rows, {eta} left") {
-        bar.set_style(style);
-    }
-    bar.with_message("importing")
 }

@@ -18,6 +18,7 @@ pub mod mail;
 pub mod notices;
 pub mod openapi;
 pub mod private;
+mod progress;
 pub mod server;
 pub mod start_error;
 pub mod template;

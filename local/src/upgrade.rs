@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use marquee_shared::{
     Error,
     db::{
@@ -16,6 +16,8 @@ use marquee_shared::{
         rewrite::Examined,
     },
 };
+
+use crate::progress::bar;
 
 /// Why a table can't be used as it is. [`start_error`](crate::start_error) has its text.
 #[derive(Debug)]
@@ -78,15 +80,10 @@ pub async fn check(store: &Store, older: Older) -> Result<Changed, LayoutError> 
     }
 }
 
-/// A progress bar on standard error, up to the number of movies. It draws nothing when standard error isn't a terminal.
+/// A progress bar up to the number of movies.
 async fn progress_bar(store: &Store) -> marquee_shared::Result<ProgressBar> {
     let [movies] = store.read_counters([Counter::Movies]).await?;
-    let bar = ProgressBar::new(movies).with_message("upgrading");
-    // Fails only on a mistake in the template, which is constant.
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} movies, {eta} left") {
-        bar.set_style(style);
-    }
-    Ok(bar)
+    Ok(bar("upgrading", movies, "movies"))
 }
 
 /// Makes a table usable by the server: upgrades it, and moves the movies of the shards that this server doesn't read.

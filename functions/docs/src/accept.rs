@@ -1,6 +1,7 @@
 //! What a client wants to see: the header `Accept` (RFC 9110 §12.5.1).
 
 use axum::http::{HeaderMap, header};
+use marquee_shared::http::weight::weight;
 
 /// How much a client wants a media type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
@@ -30,7 +31,10 @@ impl Wish {
                 _ => continue,
             };
             let found = Self {
-                weight: parts.find_map(weight).unwrap_or(1.0),
+                // A weight that is none, such as 2, counts as 0.
+                weight: Some(parts.find_map(weight).unwrap_or(1.0))
+                    .filter(|weight| (0.0..=1.0).contains(weight))
+                    .unwrap_or(0.0),
                 exactness,
             };
             if wish.is_none_or(|known| known.exactness < found.exactness) {
@@ -43,20 +47,6 @@ impl Wish {
         };
         wish.unwrap_or(if is_empty { anything } else { Self::default() })
     }
-}
-
-/// Returns the weight if `parameter` is one: `q=` and a number from 0 to 1. A malformed one counts as 0.
-fn weight(parameter: &str) -> Option<f32> {
-    let (name, value) = parameter.split_once('=')?;
-    let is_weight = name.trim().eq_ignore_ascii_case("q");
-    let weight = || {
-        value
-            .trim()
-            .parse()
-            .ok()
-            .filter(|weight| (0.0..=1.0).contains(weight))
-    };
-    is_weight.then(|| weight().unwrap_or(0.0))
 }
 
 /// Returns whether the client wants HTML more than JSON, as browsers do. A client that wants both alike must name HTML more

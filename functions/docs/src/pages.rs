@@ -11,7 +11,7 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use flate2::read::GzDecoder;
-use marquee_shared::{Error, http::caching::ForEveryone};
+use marquee_shared::{Error, domain::MovieId, http::caching::ForEveryone};
 
 use crate::accept::accepts_html;
 
@@ -130,11 +130,9 @@ async fn get_view(headers: HeaderMap) -> Response {
 
 /// Answers a view with the page only if the id can be one of a movie's. Whether the movie exists is for the page to find out.
 async fn get_movie_view(Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let is_id = id.len() <= 16 && !id.starts_with('0') && id.bytes().all(|byte| byte.is_ascii_digit());
-    if is_id {
-        get_view(headers).await
-    } else {
-        NO_FILE.into_response()
+    match MovieId::from_path(&id) {
+        Some(_) => get_view(headers).await,
+        None => NO_FILE.into_response(),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) const FIELDS: usize = 7;
 
 impl Field {
     /// All fields, in the order in which complaints name them.
-    pub(super) const ALL: [Self; FIELDS] = [
+    pub(crate) const ALL: [Self; FIELDS] = [
         Self::Title,
         Self::Description,
         Self::ReleaseDate,
@@ -39,7 +39,7 @@ impl Field {
     ];
 
     /// The field's name in the API.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         // No field is without names.
         self.names().first().copied().unwrap_or_default()
     }

@@ -3,7 +3,7 @@
 use crate::{
     db::{
         counter::Counter,
-        item::{Attributes as _, StoredItem},
+        item::StoredItem,
         keys::{self, BUCKET},
         range::{Direction, KeyRange},
         store::Store,
@@ -20,19 +20,15 @@ impl Store {
 
     /// AP-60: the items of the movies in a bucket, by id. They are not decoded, so that one which can't be loses no other.
     pub async fn movie_items(&self, bucket: u64) -> Result<Vec<StoredItem>> {
-        let mut range = KeyRange::ids(keys::movie_bucket(bucket));
+        let limit = usize::try_from(BUCKET).unwrap_or(usize::MAX);
         let mut items = Vec::new();
-        loop {
+        let mut rest = Some(KeyRange::ids(keys::movie_bucket(bucket)));
+        while let Some(range) = rest {
             // DynamoDB stops at 1 MB, which is about 50 of the longest movies.
-            let limit = usize::try_from(BUCKET).unwrap_or(usize::MAX);
-            let page = self.query(&range, Direction::Ascending, limit).await?;
-            let last = page.items.last().and_then(|item| item.text(keys::SK));
-            let next = last.filter(|_| page.more).map(str::to_owned);
-            items.extend(page.items);
-            match next {
-                Some(last) => range = range.beyond(&last, Direction::Ascending),
-                None => return Ok(items),
-            }
+            let read = self.query(&range, Direction::Ascending, limit).await?;
+            rest = read.rest_of(range, Direction::Ascending);
+            items.extend(read.items);
         }
+        Ok(items)
     }
 }

@@ -13,6 +13,7 @@ pub mod problem;
 pub mod query;
 pub mod size;
 pub mod validators;
+pub mod weight;
 pub mod wire;
 
 pub use body::Form;
