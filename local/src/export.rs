@@ -22,7 +22,7 @@ use marquee_shared::{
         item::{StoredItem, from_item},
         movie::MovieItem,
     },
-    domain::{CoverImage, ImdbId},
+    domain::ImdbId,
 };
 use serde::Serialize;
 
@@ -102,19 +102,33 @@ impl From<io::Error> for ExportError {
     }
 }
 
+/// The origin of the URLs of uploaded covers where `PUBLIC_URL` isn't set: the server's default address.
+const DEFAULT_ORIGIN: &str = "http://127.0.0.1:3000";
+
+/// Returns the origin of the URLs of uploaded covers, from this `PUBLIC_URL`.
+#[must_use]
+pub fn origin(public_url: Option<String>) -> String {
+    public_url.unwrap_or_else(|| DEFAULT_ORIGIN.to_owned())
+}
+
 /// Writes every movie to `out`, in the order of the ids, with a progress bar on standard error. The movies that exist from the
-/// beginning to the end are each written once.
+/// beginning to the end are each written once. The URLs of uploaded covers begin with `origin`.
 ///
 /// # Errors
 /// [`ExportError`]. What was written by then is not complete.
-pub async fn run(store: &Store, format: Format, out: impl Write) -> Result<Report, ExportError> {
+pub async fn run(
+    store: &Store,
+    format: Format,
+    origin: &str,
+    out: impl Write,
+) -> Result<Report, ExportError> {
     let [movies] = store.read_counters([Counter::Movies]).await?;
     let progress = bar("exporting", movies, "movies");
     let buckets = store.movie_buckets().await?;
     let mut items = stream::iter(0..buckets)
         .map(|bucket| store.movie_items(bucket))
         .buffered(AHEAD);
-    let mut writer = Writer::new(format, out)?;
+    let mut writer = Writer::new(format, origin, out)?;
     let mut report = Report::default();
     while let Some(bucket) = items.next().await {
         for item in bucket? {
@@ -143,11 +157,6 @@ fn decode(item: StoredItem) -> Result<MovieItem, String> {
     from_item(item).map_err(|_| format!("{}, {}: the item isn't a movie", key.pk, key.sk))
 }
 
-/// Returns the URL of a movie's cover.
-fn cover_image(movie: &MovieItem) -> Option<&str> {
-    movie.fields.cover_image.as_ref().map(CoverImage::as_str)
-}
-
 /// A movie as a line of JSON Lines, with the names of the API.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -157,21 +166,23 @@ struct Line<'a> {
     director: &'a str,
     genre: serde_json::Value,
     imdb_id: Option<&'a str>,
-    cover_image: Option<&'a str>,
+    cover_image: Option<String>,
 }
 
 /// Writes movies in a format.
-struct Writer<W> {
+struct Writer<'a, W> {
     format: Format,
+    origin: &'a str,
     out: W,
     /// A record of CSV.
     text: Vec<u8>,
 }
 
-impl<W: Write> Writer<W> {
-    fn new(format: Format, out: W) -> io::Result<Self> {
+impl<'a, W: Write> Writer<'a, W> {
+    fn new(format: Format, origin: &'a str, out: W) -> io::Result<Self> {
         let mut writer = Self {
             format,
+            origin,
             out,
             text: Vec::new(),
         };
@@ -190,7 +201,7 @@ impl<W: Write> Writer<W> {
             director: &written::director(&fields.director),
             genre: written::genre(&fields.genres),
             imdb_id: fields.imdb_id.as_ref().map(ImdbId::as_str),
-            cover_image: cover_image(movie),
+            cover_image: fields.cover_image.as_ref().map(|cover| cover.url(self.origin)),
         };
         match self.format {
             Format::Jsonl => {
@@ -210,7 +221,7 @@ impl<W: Write> Writer<W> {
                     line.director,
                     &genre,
                     line.imdb_id.unwrap_or_default(),
-                    line.cover_image.unwrap_or_default(),
+                    line.cover_image.as_deref().unwrap_or_default(),
                 ])
             }
         }

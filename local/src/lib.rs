@@ -10,6 +10,7 @@ pub mod create_table;
 pub mod data;
 pub mod engine;
 pub mod export;
+pub mod functions;
 pub mod gateway;
 pub mod guard;
 pub mod http1;

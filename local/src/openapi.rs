@@ -35,6 +35,7 @@ pub fn document() -> Result<OpenApi, Clash> {
     merge([
         marquee_auth::openapi(),
         marquee_movies::openapi(),
+        marquee_covers::openapi(),
         marquee_users::openapi(),
         marquee_docs::openapi(),
     ])

@@ -15,6 +15,8 @@ use std::{
 pub const TABLE: &str = "table.sqlite";
 /// The name of the secrets' file in a data directory.
 pub const SECRETS: &str = "secrets.json";
+/// The name of the directory of uploaded covers in a data directory.
+pub const COVERS: &str = "covers";
 /// The name of the directory of mails in a data directory.
 pub const MAIL: &str = "mail";
 

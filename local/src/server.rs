@@ -1,7 +1,6 @@
 //! The server: the table, the functions and the gateway together.
 
 use std::{
-    collections::HashMap,
     fs::File,
     future::Future,
     io,
@@ -12,9 +11,8 @@ use std::{
 };
 
 use aws_sdk_dynamodb::Client;
-use axum::{Router, extract::Request, http::Method};
-use marquee_auth::{AuthState, Vault};
-use marquee_docs::DocsState;
+use axum::{extract::Request, http::Method};
+use marquee_covers::{CoversFunction, Objects};
 use marquee_shared::{
     AppState,
     auth::{AuthSecrets, SecretTexts},
@@ -33,14 +31,14 @@ use tokio::{
 
 use crate::{
     ceilings::raise_descriptor_limit,
-    data::Data,
+    data::{Data, DataError},
     engine::{self, Engine, EngineError, Storage},
+    functions::Functions,
     gateway::Gateway,
-    guard::Guard,
     import::{ImportError, Importer, Source, check_kind},
     mail::{self, Mailbox, Mails},
     notices::noticing,
-    private::TABLE,
+    private::{self, COVERS, PrivateError, Reason, TABLE},
     start_error::{StartError, TablePlace},
     template::Template,
     upgrade,
@@ -125,27 +123,6 @@ pub struct Running {
     serving: JoinHandle<()>,
     sweeping: JoinHandle<()>,
     mailing: Option<JoinHandle<()>>,
-}
-
-/// A function on this machine.
-#[derive(Clone, Debug)]
-pub struct Function {
-    /// The state of the function's handlers. Calls to the table pass the guard.
-    pub state: AppState,
-    /// Limits the function to its role.
-    pub guard: Guard,
-}
-
-/// The functions. They share only connections, so that they are as separate as processes on AWS.
-#[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "each is the function of that name")]
-pub struct Functions {
-    pub auth: Function,
-    pub docs: Function,
-    pub mail: Function,
-    pub movies: Function,
-    pub sweep: Function,
-    pub users: Function,
 }
 
 /// Returns the file of the embedded engine's table in a data directory.
@@ -238,6 +215,10 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         Place::Memory => Mailbox::memory(),
         Place::Data(data) | Place::Endpoint { data, .. } => Mailbox::directory(data),
     };
+    let objects = match &options.place {
+        Place::Memory => Objects::memory(),
+        Place::Data(data) | Place::Endpoint { data, .. } => cover_files(data)?,
+    };
     let state = AppState::new(options.mails.configured(options.config), client, options.clock);
     prepare(&state.store, &options.place).await?;
     let file = match &options.catalog {
@@ -254,7 +235,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         reason: error.to_string(),
     })?;
 
-    let functions = Functions::new(&template, &state);
+    let functions = Functions::new(&template, &state, objects);
     let mut routers = functions.routers(secrets.into()).map_err(internal)?;
     let asked = noticing(&mut routers, "auth", mail::is_asked_for_by);
     let deleted = noticing(&mut routers, "users", may_delete_account);
@@ -268,9 +249,11 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         let _ = stopping.await;
     }));
     let sweep = functions.sweep.state.store.clone();
+    let images = functions.images.clone();
     let sweeping = tokio::spawn(async move {
         tokio::join!(
             sweep_periodically(&sweep, &deleted),
+            sweep_covers_periodically(&images),
             look_after_deleted_accounts(&sweep, &deleted)
         );
     });
@@ -290,6 +273,20 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         serving,
         sweeping,
         mailing,
+    })
+}
+
+/// Opens the covers of a data directory.
+fn cover_files(data: &Path) -> Result<Objects, StartError> {
+    let directory = data.join(COVERS);
+    private::directory(&directory).map_err(DataError::from)?;
+    Objects::directory(directory.clone()).map_err(|error| {
+        let reason = Reason::Io(error);
+        let error = PrivateError {
+            path: directory,
+            reason,
+        };
+        DataError::from(error).into()
     })
 }
 
@@ -368,76 +365,6 @@ impl Running {
     }
 }
 
-impl Function {
-    /// The function of this name, with the operator's connections and the role of the template. Without a role it may do
-    /// nothing.
-    fn new(name: &str, template: &Template, operator: &AppState) -> Self {
-        let config = (*operator.config).clone();
-        let role = template.roles.get(name).cloned().unwrap_or_default();
-        let guard = Guard::new(name, role, &config.table, &template.table);
-        let client = guard.client(&operator.store.client);
-        Self {
-            state: AppState::new(config, client, operator.clock.clone()),
-            guard,
-        }
-    }
-}
-
-impl Functions {
-    /// New functions without any cached state, with the operator's connections.
-    #[must_use]
-    pub fn new(template: &Template, operator: &AppState) -> Self {
-        let function = |name| Function::new(name, template, operator);
-        Self {
-            auth: function("auth"),
-            docs: function("docs"),
-            mail: function("mail"),
-            movies: function("movies"),
-            sweep: function("sweep"),
-            users: function("users"),
-        }
-    }
-
-    fn docs_router(&self) -> Result<Router, axum::http::Error> {
-        let AppState { config, store, .. } = self.docs.state.clone();
-        let state = DocsState::new(move || store, &config.http);
-        marquee_docs::router(state, &config.http)
-    }
-
-    /// Returns each function with its name, which is the last segment of its `CodeUri`.
-    #[must_use]
-    pub fn by_name(&self) -> [(&'static str, &Function); 6] {
-        [
-            ("auth", &self.auth),
-            ("docs", &self.docs),
-            ("mail", &self.mail),
-            ("movies", &self.movies),
-            ("sweep", &self.sweep),
-            ("users", &self.users),
-        ]
-    }
-
-    /// Returns the routers of the functions that answer requests, by name. `vault` has the secrets of auth.
-    ///
-    /// # Errors
-    /// Returns an error if a configured CORS origin isn't a header value.
-    pub fn routers(&self, vault: Vault) -> Result<HashMap<String, Router>, axum::http::Error> {
-        let auth = AuthState {
-            app: self.auth.state.clone(),
-            vault: vault.into(),
-        };
-        Ok(HashMap::from([
-            ("auth".into(), marquee_auth::router(auth)?),
-            (
-                "movies".into(),
-                marquee_movies::router(self.movies.state.clone())?,
-            ),
-            ("users".into(), marquee_users::router(self.users.state.clone())?),
-            ("docs".into(), self.docs_router()?),
-        ]))
-    }
-}
-
 /// Imports a catalog if the table has no movies, or continues an interrupted import of it.
 async fn import_into_empty(
     store: &Store,
@@ -466,6 +393,17 @@ async fn sweep_periodically(store: &Store, deleted: &Notify) {
             Ok(swept) if swept.accounts > 0 => deleted.notify_one(),
             Ok(_) => {}
             Err(error) => telemetry::warn(&error, "the sweep of deleted movies and of genres failed"),
+        }
+    }
+}
+
+/// Deletes the covers that no movie has, at intervals.
+async fn sweep_covers_periodically(images: &CoversFunction) {
+    let mut every = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        every.tick().await;
+        if let Err(error) = images.sweep().await {
+            telemetry::warn(&error, "the sweep of covers that no movie has failed");
         }
     }
 }

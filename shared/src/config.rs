@@ -28,6 +28,10 @@ pub struct Config {
     /// `MAIL_FROM`: the email address that mails are sent from. Empty, the default, means that no mail is sent. The local server
     /// has a default of its own.
     pub mail_from: Option<Email>,
+    /// `COVERS_BUCKET`: the bucket of uploaded covers. Empty, the default, means none. The local server stores them by itself.
+    pub covers_bucket: Option<String>,
+    /// `COVERS_FUNCTION`: the function that the movies function sends images to. Empty, the default, means none.
+    pub covers_function: Option<String>,
     /// The layers around every router.
     pub http: HttpConfig,
 }
@@ -93,7 +97,7 @@ pub const LONGEST_DEADLINE_SECONDS: u64 = 29;
 pub const LONGEST_PUBLIC_MAX_AGE_SECONDS: u32 = 24 * 60 * 60;
 
 /// Every variable that [`Config`] is read from.
-pub const VARIABLES: [&str; 17] = [
+pub const VARIABLES: [&str; 19] = [
     "TABLE_NAME",
     "DYNAMODB_ENDPOINT",
     "TOKEN_ISSUER",
@@ -106,6 +110,8 @@ pub const VARIABLES: [&str; 17] = [
     "LIKES_SHARDS",
     "LIKES_SHARDS_READ",
     "MAIL_FROM",
+    "COVERS_BUCKET",
+    "COVERS_FUNCTION",
     "CORS_ORIGINS",
     "REQUEST_DEADLINE_SECONDS",
     "EDGE_KEY",
@@ -131,6 +137,8 @@ impl Default for Config {
             },
             likes_shards: LikesShards::default(),
             mail_from: None,
+            covers_bucket: None,
+            covers_function: None,
             http: HttpConfig {
                 cors_origins: vec!["*".into()],
                 deadline: Duration::from_secs(10),
@@ -202,6 +210,8 @@ impl Config {
         if let Some(address) = lookup("MAIL_FROM").filter(|text| !text.is_empty()) {
             config.mail_from = Some(email("MAIL_FROM", &address)?);
         }
+        config.covers_bucket = lookup("COVERS_BUCKET").filter(|text| !text.is_empty());
+        config.covers_function = lookup("COVERS_FUNCTION").filter(|text| !text.is_empty());
         if let Some(text) = lookup("CORS_ORIGINS") {
             http.cors_origins = origins("CORS_ORIGINS", &text)?;
         }

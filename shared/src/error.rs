@@ -198,6 +198,10 @@ pub enum Error {
     PreconditionFailed,
     /// `413`: the body is larger than the limit.
     TooLarge,
+    /// `413`: the image is larger than the limit.
+    ImageTooLarge,
+    /// `415`: the file isn't an image of a type that is accepted.
+    UnsupportedImage,
     /// `415`: no endpoint accepts a body of this media type.
     UnsupportedMediaType,
     /// `415`: the body has this `Content-Encoding`.
@@ -279,6 +283,8 @@ impl Error {
             Self::KeyReused => "idempotency_key_reused",
             Self::PreconditionFailed => "precondition_failed",
             Self::TooLarge => "body_too_large",
+            Self::ImageTooLarge => "image_too_large",
+            Self::UnsupportedImage => "unsupported_image",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::UnsupportedEncoding(_) => "unsupported_content_encoding",
             Self::TooManyRequests { .. } => "too_many_requests",

@@ -5,6 +5,7 @@
 //! * [`db`]: the table. Each entity has a file with its item and one function per access pattern.
 //! * [`auth`]: access and refresh tokens, password hashing, and the [`auth::Caller`] extractor.
 //! * [`http`]: what every endpoint shares: bodies, collections, problem documents, and the layers around a router.
+//! * [`covers`]: where uploaded images are sent.
 //! * [`error`]: every way a request can fail.
 //! * [`aws`], [`config`], [`state`], [`telemetry`], [`clock`]: the setup of a process.
 //! * [`digest`] and `random`: helpers of the modules above.
@@ -15,6 +16,7 @@ pub mod auth;
 pub mod aws;
 pub mod clock;
 pub mod config;
+pub mod covers;
 pub mod db;
 pub mod digest;
 pub mod domain;

@@ -10,6 +10,7 @@ use crate::{
     aws::client,
     clock::Clock,
     config::{Config, ConfigError},
+    covers::Covers,
     db::{cursor::CursorKey, store::Store},
     error::Result,
 };
@@ -25,6 +26,8 @@ pub struct AppState {
     pub keys: Arc<KeyRing>,
     /// The clock.
     pub clock: Clock,
+    /// Where uploaded images are sent.
+    pub covers: Covers,
     cursor_key: Arc<OnceCell<CursorKey>>,
 }
 
@@ -38,8 +41,15 @@ impl AppState {
             keys: Arc::new(KeyRing::new(clock.clone())),
             config: Arc::new(config),
             clock,
+            covers: Covers::default(),
             cursor_key: Arc::default(),
         }
+    }
+
+    /// Returns the state with a receiver of uploaded images.
+    #[must_use]
+    pub fn with_covers(self, covers: Covers) -> Self {
+        Self { covers, ..self }
     }
 
     /// Returns the state for a Lambda function: the configuration comes from the environment.

@@ -6,8 +6,9 @@ use std::{
 };
 
 use marquee::{
+    functions::Functions,
     mail::Mails,
-    server::{self, Catalog, Functions, Options, Place, Running},
+    server::{self, Catalog, Options, Place, Running},
 };
 use marquee_shared::{clock::Clock, config::Config, domain::Role};
 use reqwest::StatusCode;

@@ -6,12 +6,9 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use marquee::{
-    gateway::Gateway,
-    server::{Functions, TEMPLATE},
-    template::Template,
-};
+use marquee::{functions::Functions, gateway::Gateway, server::TEMPLATE, template::Template};
 use marquee_auth::Vault;
+use marquee_covers::Objects;
 use marquee_shared::{db::Key, http::layers::cors};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
@@ -54,7 +51,7 @@ impl Deployment {
     /// Starts new processes of all functions, with empty caches, and returns a caller of them.
     async fn start(&self) -> Caller {
         let template = Template::parse(TEMPLATE).unwrap();
-        let functions = Functions::new(&template, &self.app.running.state);
+        let functions = Functions::new(&template, &self.app.running.state, Objects::memory());
         let client = self.secrets.client.clone();
         let vault = Vault::secrets_manager(move || client, SIGNING.into(), REFRESH.into());
         let routers = functions.routers(vault).unwrap();

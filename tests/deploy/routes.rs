@@ -155,6 +155,7 @@ fn operations_by_function() -> Vec<(Operation, &'static str)> {
     let documents = [
         ("auth", marquee_auth::openapi()),
         ("movies", marquee_movies::openapi()),
+        ("covers", marquee_covers::openapi()),
         ("users", marquee_users::openapi()),
         ("docs", marquee_docs::openapi()),
     ]

@@ -6,7 +6,7 @@ mod wire;
 
 use axum::Router;
 // `#[utoipa::path]` generates an item beside each handler, which `operations!` needs too. So the handlers are imported by `*`.
-use handlers::{favorites::*, lists::*, movies::*};
+use handlers::{covers::*, favorites::*, lists::*, movies::*};
 use marquee_shared::{
     AppState,
     http::{openapi::complete, with_layers},
@@ -17,6 +17,7 @@ marquee_shared::operations! {
     "/api/movies/" => get: list_movies, post: create_movie;
     "/api/movies/{id}/" => get: get_movie, put: replace_movie, patch: update_movie, delete: delete_movie;
     "/api/movies/{id}/favorite/" => post: toggle_favorite, put: add_favorite, delete: remove_favorite;
+    "/api/movies/{id}/cover/" => put: set_cover, delete: delete_cover;
     "/api/movies/search/" => get: search_movies;
     "/api/movies/categories/" => get: list_categories;
     "/api/movies/most-liked/" => get: list_most_liked_movies;

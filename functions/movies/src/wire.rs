@@ -6,15 +6,17 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use marquee_shared::{
     Error, Result,
     db::{categories::Category, favorite::FavoriteState, movie::MovieView, vocabulary::text_words},
     domain::{
-        CoverImage, Description, Director, Genres, ImdbId, MovieFields, MovieId, ReleaseDate, Title, UserId,
+        CoverImage, Description, Director, Genres, ImdbId, MovieFields, MovieId, NamedCover, ReleaseDate,
+        Title, UserId,
     },
     error::FieldErrors,
     http::{
-        Collection,
+        Collection, Origin,
         body::{Field, Fields, FromFields},
         collection::{link, linked},
         wire::MovieBody,
@@ -33,10 +35,12 @@ pub(crate) struct MovieList {
     results: Vec<MovieBody>,
 }
 
-impl From<Vec<MovieView>> for MovieList {
-    fn from(views: Vec<MovieView>) -> Self {
+impl MovieList {
+    /// Returns the list of these movies.
+    pub(crate) fn new(views: Vec<MovieView>, origin: &Origin) -> Self {
+        let bodies = views.into_iter().map(|view| MovieBody::new(view, origin));
         Self {
-            results: views.into_iter().map(MovieBody::from).collect(),
+            results: bodies.collect(),
         }
     }
 }
@@ -101,12 +105,14 @@ pub(crate) struct CategoryBody {
     movies: Vec<MovieBody>,
 }
 
-impl From<Category> for CategoryBody {
-    fn from(category: Category) -> Self {
+impl CategoryBody {
+    /// Returns the body for a genre.
+    pub(crate) fn new(category: Category, origin: &Origin) -> Self {
+        let movies = category.movies.into_iter();
         Self {
             genre: category.genre.name,
             count: category.genre.n,
-            movies: category.movies.into_iter().map(MovieBody::from).collect(),
+            movies: movies.map(|view| MovieBody::new(view, origin)).collect(),
         }
     }
 }
@@ -275,10 +281,13 @@ const FIELDS: &[&str] = &[
     "director",
     GENRE,
     "imdb_id",
-    "cover_image",
+    COVER,
     "favorite",
     "user",
 ];
+
+/// The field that a multipart form may have as a file.
+pub(crate) const COVER: &str = "cover_image";
 
 /// The field that a form may have more than once.
 const GENRE: &str = "genre";
@@ -308,6 +317,17 @@ fn genre_schema() -> Schema {
 /// How many of [`FIELDS`] a new movie must have.
 const REQUIRED: usize = 5;
 
+/// What a request makes of a movie's cover.
+#[derive(Clone, Debug)]
+pub(crate) enum CoverChange {
+    /// The movie gets none.
+    Remove,
+    /// The movie gets the cover with this URL.
+    Named(NamedCover),
+    /// The movie gets this image.
+    Image(Bytes),
+}
+
 /// The fields of a movie to change. Fields that are left out keep their values.
 #[derive(Clone, Debug, ToSchema)]
 #[schema(example = json!({"title": "The Godfather Part II", "release_date": "1974-12-20"}))]
@@ -331,9 +351,10 @@ pub(crate) struct MoviePatch {
     /// The id at IMDb, or null to have none. No other movie may have it.
     #[schema(value_type = Option<ImdbId>)]
     imdb_id: Option<Option<ImdbId>>,
-    /// The URL of the cover image, or null to have none.
+    /// The URL of the cover image, or null to have none. The URL of the movie's uploaded cover keeps it. In a multipart form also
+    /// an image: a JPEG, PNG, WebP, GIF or AVIF of at most 4 MB (4,000,000 bytes) and 50 megapixels.
     #[schema(value_type = Option<CoverImage>)]
-    cover_image: Option<Option<CoverImage>>,
+    cover_image: Option<CoverChange>,
     /// Adds the movie to the caller's favorites (`true`) or removes it (`false`).
     pub(crate) favorite: Option<bool>,
     /// The id of the user to whom the movie belongs. Only an admin may name another user than the caller.
@@ -343,6 +364,7 @@ pub(crate) struct MoviePatch {
 impl FromFields for MoviePatch {
     const FIELDS: &'static [&'static str] = FIELDS;
     const REPEATED: &'static [&'static str] = &[GENRE];
+    const FILES: &'static [&'static str] = &[COVER];
 
     fn from_fields(fields: Fields) -> Result<Self> {
         let mut errors = FieldErrors::default();
@@ -354,8 +376,11 @@ impl FromFields for MoviePatch {
 
 impl MoviePatch {
     fn read(mut fields: Fields, errors: &mut FieldErrors) -> Self {
-        if let Some(name) = fields.file() {
-            errors.add(name, "File uploads are not supported; send an https URL.");
+        let mut image = None;
+        match fields.take_file() {
+            Some(file) if file.field == COVER => image = Some(CoverChange::Image(file.content)),
+            Some(file) => errors.add(file.field, "Must be text, not a file."),
+            None => {}
         }
         Self {
             title: text(&mut fields, "title", errors, Title::parse),
@@ -364,19 +389,27 @@ impl MoviePatch {
             director: text(&mut fields, "director", errors, Director::parse),
             genre: genre(&mut fields, errors),
             imdb_id: nullable(&mut fields, "imdb_id", errors, ImdbId::parse),
-            cover_image: nullable(&mut fields, "cover_image", errors, CoverImage::parse),
+            cover_image: image.or_else(|| {
+                let named = nullable(&mut fields, COVER, errors, NamedCover::parse)?;
+                Some(named.map_or(CoverChange::Remove, CoverChange::Named))
+            }),
             favorite: optional(fields.boolean("favorite"), "favorite", errors),
             user: optional(fields.positive("user"), "user", errors)
                 .and_then(|id| errors.take("user", UserId::try_from(id))),
         }
     }
 
-    /// Returns `movie` with these changes.
+    /// Returns `movie` with these changes, but with its own cover.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the result has too many different words.
     pub(crate) fn apply(&self, movie: &MovieFields) -> Result<MovieFields> {
         self.over(Some(movie))
+    }
+
+    /// Returns what becomes of the cover. `None` leaves it as it is.
+    pub(crate) fn cover(&self) -> Option<&CoverChange> {
+        self.cover_image.as_ref()
     }
 
     /// Returns the words of its texts that belong in the vocabulary.
@@ -396,10 +429,7 @@ impl MoviePatch {
                 self.imdb_id.as_ref(),
                 Some(&old.and_then(|old| old.imdb_id.clone())),
             )?,
-            cover_image: newer(
-                self.cover_image.as_ref(),
-                Some(&old.and_then(|old| old.cover_image.clone())),
-            )?,
+            cover_image: old.and_then(|old| old.cover_image.clone()),
         };
         fields.check().map_err(|e| Error::invalid("title", e.to_string()))
     }
@@ -414,12 +444,12 @@ fn newer<T: Clone>(new: Option<&T>, old: Option<&T>) -> Result<T> {
 /// A whole movie: a [`MoviePatch`] with every required field.
 #[derive(Clone, Debug)]
 pub(crate) struct NewMovie {
-    /// The fields of the movie.
+    /// The fields of the movie, without a cover.
     pub(crate) fields: MovieFields,
     /// Whether the request has an id at IMDb or null for it.
     pub(crate) has_imdb_id_field: bool,
-    /// Whether the request has a cover image or null for it.
-    pub(crate) has_cover_field: bool,
+    /// What becomes of the cover. `None` leaves it as it is.
+    pub(crate) cover: Option<CoverChange>,
     /// Whether to add the movie to the caller's favorites or to remove it.
     pub(crate) favorite: Option<bool>,
     /// The user named as the owner.
@@ -451,6 +481,7 @@ impl ToSchema for NewMovie {
 impl FromFields for NewMovie {
     const FIELDS: &'static [&'static str] = FIELDS;
     const REPEATED: &'static [&'static str] = &[GENRE];
+    const FILES: &'static [&'static str] = &[COVER];
 
     fn from_fields(fields: Fields) -> Result<Self> {
         let mut errors = FieldErrors::default();
@@ -462,7 +493,7 @@ impl FromFields for NewMovie {
         Ok(Self {
             fields: patch.over(None)?,
             has_imdb_id_field: patch.imdb_id.is_some(),
-            has_cover_field: patch.cover_image.is_some(),
+            cover: patch.cover_image,
             favorite: patch.favorite,
             user: patch.user,
         })

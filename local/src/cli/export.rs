@@ -3,6 +3,7 @@
 use std::{error::Error, io::ErrorKind, path::PathBuf, process::ExitCode};
 
 use clap::Args;
+use marquee_shared::config::Config;
 
 use super::{OperatorTable, failed};
 use crate::{
@@ -52,6 +53,7 @@ impl Export {
             );
             return Ok(failed(&text, NOTHING_WRITTEN));
         }
+        let origin = export::origin(Config::from_env()?.http.public_url);
         let opened = match self.table.open().await {
             Ok(opened) => opened,
             Err(error) => return Ok(failed(&error, NOTHING_WRITTEN)),
@@ -77,7 +79,7 @@ impl Export {
             }
         };
         let exported = tokio::select! {
-            exported = export::run(&opened.store, format, &mut output) => Some(exported),
+            exported = export::run(&opened.store, format, &origin, &mut output) => Some(exported),
             () = stopped => None,
         };
         let exported = match exported {

@@ -6,6 +6,7 @@ use crate::{
     clock::Instant,
     db::{
         counter::Counter,
+        covers,
         expression::Condition,
         favorite::FavoriteItem,
         genre::GenreChanges,
@@ -23,7 +24,7 @@ use crate::{
         transaction::{CommitCheck, Outcome, Transaction},
         vocabulary::vocabulary_words,
     },
-    domain::{MovieFields, MovieId, UserId},
+    domain::{CoverImage, MovieFields, MovieId, UserId},
     error::Result,
 };
 
@@ -110,6 +111,7 @@ impl Store {
             genres: GenreChanges::of_new(fields, id, genres),
             imdb_id: ImdbIdChange::between(id, None, fields.imdb_id.as_ref()),
             owner: OwnerChange::between(id, None, Some(user)),
+            cover_action: None,
             keeping: Keeping::new(request, now),
         };
         let outcome = self.commit_without_read("create_movie", &mut plan).await?;
@@ -150,8 +152,13 @@ impl Store {
     ) -> Result<MovieView> {
         let created_at = kept.created_at.as_deref();
         let created_at = created_at.ok_or_else(|| corrupt("no time of a movie that was added"))?;
+        let mut fields = fields.clone();
+        if let Some(cover) = &kept.cover {
+            // The image that the first request has uploaded.
+            fields.cover_image = Some(CoverImage::uploaded(cover));
+        }
         Ok(MovieView {
-            movie: self.new_movie(kept.movie, fields, user, favorite_of, created_at),
+            movie: self.new_movie(kept.movie, &fields, user, favorite_of, created_at),
             favorite: favorite_of.is_some(),
         })
     }
@@ -166,6 +173,8 @@ struct CreatePlan<'a> {
     genres: GenreChanges,
     imdb_id: ImdbIdChange,
     owner: OwnerChange,
+    /// The index of the action on the uploaded cover.
+    cover_action: Option<usize>,
     keeping: Keeping<'a>,
 }
 
@@ -188,11 +197,16 @@ impl Plan for CreatePlan<'_> {
         self.genres.add_to(store, &mut transaction)?;
         self.imdb_id.add_to(store, &mut transaction)?;
         self.owner.add_to(store, &mut transaction)?;
+        let cover = covers::uploaded(&self.movie.fields);
+        if let Some(cover) = &cover {
+            self.cover_action = Some(transaction.add(store.adopt_cover(cover)?));
+        }
         let answer = NewAnswer {
             movie: self.movie.id,
             favorite: self.favorite_of.is_some(),
             created_at: Some(self.movie.created_at.clone()),
             count: None,
+            cover,
         };
         self.keeping.add_to(store, &mut transaction, &answer)?;
         Ok(transaction)
@@ -204,6 +218,7 @@ impl Plan for CreatePlan<'_> {
             return Ok(Revision::Replay);
         }
         self.imdb_id.check(outcome)?;
+        covers::check_adopted(self.cover_action, outcome)?;
         if self.genres.revise(outcome)? {
             Ok(Revision::Retry)
         } else {
@@ -219,7 +234,7 @@ mod tests {
         aws::client,
         clock::Clock,
         db::{idempotency::KEPT_SECONDS, posting_list::MAX_POSTINGS, transaction::MAX_ACTIONS},
-        domain::{IdempotencyKey, ImdbId},
+        domain::{CoverKey, IdempotencyKey, ImageFormat, ImdbId},
     };
 
     /// A movie with as many postings as a movie can have, in nine new genres, with an IMDb id, a favorite and a key.
@@ -235,8 +250,10 @@ mod tests {
             .join(" ");
         let mut fields = MovieFields::of_words(&format!("{title} {runs}"), "A, B, C", &genres.join(","));
         fields.imdb_id = ImdbId::parse("tt0078748").ok();
+        let cover = CoverKey::random(ImageFormat::Jpeg).unwrap();
+        fields.cover_image = Some(CoverImage::uploaded(&cover));
         let key = IdempotencyKey::parse(&[b'k'; 255]).unwrap();
-        let request = KeyedRequest::of_addition(user, &key, &fields, user, true).unwrap();
+        let request = KeyedRequest::of_addition(user, &key, &fields, user, true, None).unwrap();
         let now = store.clock.now();
         let mut plan = CreatePlan {
             movie: store.new_movie(id, &fields, user, Some(user), &now.to_string()),
@@ -246,13 +263,14 @@ mod tests {
             genres: GenreChanges::of_new(&fields, id, std::collections::HashMap::new()),
             imdb_id: ImdbIdChange::between(id, None, fields.imdb_id.as_ref()),
             owner: OwnerChange::between(id, None, Some(user)),
+            cover_action: None,
             keeping: Keeping::new(Some(&request), now),
         };
         assert_eq!(plan.postings.len(), MAX_POSTINGS);
         let actions = plan.transaction(&store).unwrap().into_actions();
-        // The movie, the number of movies, the favorite, the genres and their number, the IMDb id, the owner's item, the kept
-        // answer.
-        assert_eq!(actions.len(), MAX_POSTINGS + 3 + 10 + 1 + 1 + 1);
+        // The movie, the number of movies, the favorite, the genres and their number, the IMDb id, the owner's item, the cover's
+        // item, the kept answer.
+        assert_eq!(actions.len(), MAX_POSTINGS + 3 + 10 + 1 + 1 + 1 + 1);
         assert!(actions.len() <= MAX_ACTIONS);
         let kept = actions.last().unwrap().put().unwrap().item();
         let text = |name: &str| kept[name].as_s().map_or(20, String::len);

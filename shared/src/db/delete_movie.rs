@@ -42,6 +42,7 @@ impl Store {
             let Some(movie) = self.finish_edit_of(seen.view.movie).await? else {
                 continue;
             };
+            self.doubt_cover_of(&movie, None).await?;
             let mut plan = DeletePlan::new(&movie);
             if self.commit(&mut plan).await? == PlanOutcome::Committed {
                 // The movie no longer exists, and its favorites are shown nowhere. So the deletion has succeeded, even if

@@ -96,6 +96,7 @@ impl Store {
                     None => continue,
                 }
             }
+            self.doubt_cover_of(&view.movie, Some(&edit.fields)).await?;
             let mut plan = EditPlan::new(&view, &edit, caller, self.clock.now(), self.likes_shards);
             if self.commit(&mut plan).await? == PlanOutcome::Outdated {
                 continue;
@@ -119,7 +120,7 @@ impl Store {
     }
 
     /// Reads what `decide` sees, in one batch.
-    pub(crate) async fn read_for_edit(
+    pub async fn read_for_edit(
         &self,
         id: MovieId,
         caller: UserId,

@@ -323,6 +323,7 @@ impl Plan for FavoritePlan<'_> {
             favorite: self.change.is_favorite(),
             created_at: None,
             count: (self.likes == LikesCondition::Unchanged).then_some(count),
+            cover: None,
         };
         self.keeping.add_to(store, &mut transaction, &answer)?;
         Ok(transaction)

@@ -19,7 +19,7 @@ use crate::{
         transaction::{CommitCheck, Outcome, Transaction},
     },
     digest::sha256_hex,
-    domain::{IdempotencyKey, MovieFields, MovieId, UserId},
+    domain::{CoverKey, IdempotencyKey, MovieFields, MovieId, UserId},
     error::{Error, Result},
 };
 
@@ -41,6 +41,9 @@ pub struct KeptAnswer {
     /// The movie's favorite count after a toggle. `None` for a movie that was added, and as long as the count isn't known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// The key of the cover that was uploaded for the movie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cover: Option<CoverKey>,
     /// Until when the answer is kept, in milliseconds since 1970.
     pub expires: i64,
     /// When DynamoDB may delete the item, in seconds since 1970. Only for cleanup: `expires` decides.
@@ -54,6 +57,7 @@ pub(crate) struct NewAnswer {
     pub(crate) favorite: bool,
     pub(crate) created_at: Option<String>,
     pub(crate) count: Option<u64>,
+    pub(crate) cover: Option<CoverKey>,
 }
 
 /// An answer, and whether it is that of an earlier request.
@@ -91,6 +95,8 @@ struct Asked<'a> {
     movie: Option<MovieId>,
     #[serde(flatten)]
     fields: Option<&'a MovieFields>,
+    /// The digest of the uploaded image, which has no key before it is stored.
+    image: Option<String>,
     user: Option<UserId>,
     favorite: Option<bool>,
 }
@@ -106,7 +112,8 @@ pub struct KeyedRequest {
 }
 
 impl KeyedRequest {
-    /// The addition of a movie by `caller`. `owner` and `favorite` are what the request means, whether it says so or not.
+    /// The addition of a movie by `caller`. `owner` and `favorite` are what the request means, whether it says so or not. `image` is
+    /// the file that it uploads.
     ///
     /// # Errors
     /// [`Error::Internal`] if the fields can't be encoded, which is a bug.
@@ -116,11 +123,13 @@ impl KeyedRequest {
         fields: &MovieFields,
         owner: UserId,
         favorite: bool,
+        image: Option<&[u8]>,
     ) -> Result<Self> {
         let asked = Asked {
             operation: "create_movie",
             movie: None,
             fields: Some(fields),
+            image: image.map(sha256_hex),
             user: Some(owner),
             favorite: Some(favorite),
         };
@@ -136,6 +145,7 @@ impl KeyedRequest {
             operation: "toggle_favorite",
             movie: Some(movie),
             fields: None,
+            image: None,
             user: None,
             favorite: None,
         };
@@ -228,6 +238,7 @@ impl<'a> Keeping<'a> {
             favorite: new.favorite,
             created_at: new.created_at.clone(),
             count: new.count,
+            cover: new.cover,
             expires: end.0,
             ttl: end.seconds().saturating_add(1),
         };
@@ -312,7 +323,7 @@ mod tests {
     }
 
     fn addition(fields: &MovieFields, owner: u64, favorite: bool) -> KeyedRequest {
-        KeyedRequest::of_addition(id(1), &key("k"), fields, id(owner), favorite).unwrap()
+        KeyedRequest::of_addition(id(1), &key("k"), fields, id(owner), favorite, None).unwrap()
     }
 
     #[test]

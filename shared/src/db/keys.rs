@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     db::attributes::Attributes,
-    domain::{IdempotencyKey, ImdbId, MovieId, SessionId, UserId, text::begins_with_run},
+    domain::{CoverKey, IdempotencyKey, ImdbId, MovieId, SessionId, UserId, text::begins_with_run},
 };
 
 /// The digits of the largest id, 2⁵³ − 1.
@@ -409,6 +409,15 @@ pub fn sweep(movie: MovieId) -> Key {
 
 /// The partition of movies whose favorites are still to be removed.
 pub const SWEEP: &str = "SWEEP";
+
+/// An uploaded cover that a movie may not have: `COVERS`, digits of its key.
+#[must_use]
+pub fn doubtful_cover(cover: &CoverKey) -> Key {
+    Key::new(COVERS, cover.digits())
+}
+
+/// The partition of uploaded covers that movies may not have.
+pub const COVERS: &str = "COVERS";
 
 /// The answer that is kept under an idempotency key of a user: `IDEMPOTENCY#<user>#<digest of the key>`.
 #[must_use]

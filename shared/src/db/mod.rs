@@ -46,6 +46,7 @@
 //! | [`outbox`] | mails that were asked for and not sent yet |
 //! | [`password_reset`] | password reset tokens |
 //! | [`movie`] | movies; reads by id |
+//! | [`covers`] | uploaded covers that movies may not have |
 //! | `export` | every movie, for an export |
 //! | [`idempotency`] | the answers that are kept under idempotency keys |
 //! | `likes_index` | the index of movies by likes; moving movies between its shards |
@@ -113,6 +114,7 @@ pub mod batch;
 pub mod carried;
 pub mod categories;
 pub mod counter;
+pub mod covers;
 mod create_movie;
 pub mod cursor;
 mod cursor_key;

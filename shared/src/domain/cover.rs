@@ -4,14 +4,21 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use utoipa::ToSchema;
 
-use crate::domain::text;
+use crate::domain::{
+    cover_key::{COVERS_PATH, CoverKey},
+    text,
+};
 
 /// The most bytes of a URL. Browsers and proxies accept at least this many.
 const MAX_BYTES: usize = 2048;
 
 const NOT_HTTPS: &str = "Must be an https URL.";
 
-/// An https URL without a username, a password, quotes, spaces or control characters.
+/// What the text of an uploaded cover begins with. No URL begins with it that [`CoverImage::parse`] accepts.
+const UPLOADED: &str = "cover:";
+
+/// The cover of a movie: an https URL without a username, a password, quotes, spaces or control characters, or an uploaded image,
+/// which is stored as `cover:` and its [key](CoverKey).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(
     value_type = String,
@@ -66,10 +73,95 @@ impl CoverImage {
         }
     }
 
-    /// The URL.
+    /// Returns the text as it is stored.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub fn as_text(&self) -> &str {
         &self.0
+    }
+
+    /// Returns the cover with this uploaded image.
+    #[must_use]
+    pub fn uploaded(key: &CoverKey) -> Self {
+        Self(format!("{UPLOADED}{key}"))
+    }
+
+    /// Returns the key of the uploaded image. `None` if the cover is a URL.
+    #[must_use]
+    pub fn key(&self) -> Option<CoverKey> {
+        CoverKey::parse(self.0.strip_prefix(UPLOADED)?)
+    }
+
+    /// Returns the URL. That of an uploaded image begins with `origin`, the scheme and host of the API.
+    #[must_use]
+    pub fn url(&self, origin: &str) -> String {
+        match self.key() {
+            Some(key) => cover_url(origin, &key.to_string()),
+            None => self.0.clone(),
+        }
+    }
+
+    /// Returns the cover as clients see it.
+    #[must_use]
+    pub fn shown(self, origin: &str) -> Self {
+        match self.key() {
+            Some(_) => Self(self.url(origin)),
+            None => self,
+        }
+    }
+
+    /// Returns the URL of the thumbnail. `None` if the cover is a URL.
+    #[must_use]
+    pub fn thumbnail_url(&self, origin: &str) -> Option<String> {
+        self.key().map(|key| cover_url(origin, &key.thumbnail()))
+    }
+}
+
+fn cover_url(origin: &str, name: &str) -> String {
+    format!("{origin}{COVERS_PATH}{name}")
+}
+
+/// A `cover_image` in a request: a URL, which may be that of an uploaded cover.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedCover {
+    /// The cover, if the text is an https URL.
+    image: Result<CoverImage, &'static str>,
+    /// The origin and the key of the URL, if it has the form of an uploaded cover's.
+    uploaded: Option<(String, CoverKey)>,
+}
+
+impl NamedCover {
+    /// Parses a URL that [`CoverImage::parse`] accepts, or one of the form of an uploaded cover's, which may also be an http URL.
+    ///
+    /// # Errors
+    /// The message for the field.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let text = text.trim();
+        let uploaded = text.rsplit_once(COVERS_PATH).and_then(|(origin, name)| {
+            let key = CoverKey::parse(name.strip_suffix('/').unwrap_or(name))?;
+            Some((origin.to_owned(), key))
+        });
+        let image = CoverImage::parse(text);
+        if uploaded.is_none() {
+            image.as_ref().map_err(|message| *message)?;
+        }
+        Ok(Self { image, uploaded })
+    }
+
+    /// Returns the cover that a movie has after a request that names this one. `old` is the cover that it has, and `origin` that of
+    /// the API.
+    ///
+    /// # Errors
+    /// The message for the field, if the URL is that of an uploaded cover that the movie doesn't have.
+    pub fn of_movie(&self, old: Option<&CoverImage>, origin: &str) -> Result<CoverImage, &'static str> {
+        if let Some((of_url, key)) = &self.uploaded {
+            if let Some(old) = old.filter(|old| old.key().as_ref() == Some(key)) {
+                return Ok(old.clone());
+            }
+            if of_url == origin {
+                return Err("This uploaded cover isn't the movie's. Upload the image instead.");
+            }
+        }
+        self.image.clone()
     }
 }
 

@@ -3,6 +3,7 @@
 //! schema by which the OpenAPI document describes it.
 
 pub mod cover;
+pub mod cover_key;
 pub mod email;
 pub mod genre;
 pub mod id;
@@ -17,7 +18,8 @@ pub mod session_id;
 pub mod text;
 pub mod username;
 
-pub use cover::CoverImage;
+pub use cover::{CoverImage, NamedCover};
+pub use cover_key::{CoverKey, ImageFormat};
 pub use email::Email;
 pub use genre::{Genre, Genres};
 pub use id::{MovieId, UserId};

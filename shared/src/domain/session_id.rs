@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::hex;
+use crate::digest::{from_hex, hex};
 
 /// The length of a session's id in bytes.
 pub const BYTES: usize = 16;
@@ -23,15 +23,7 @@ impl SessionId {
     /// Parses an id. Returns `None` for any text that no id is written as.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if text.len() != 2 * BYTES || !text.bytes().all(is_digit) {
-            return None;
-        }
-        let mut bytes = [0; BYTES];
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
-        }
-        Some(Self(bytes))
+        from_hex(text).map(Self)
     }
 
     /// Returns the bytes.

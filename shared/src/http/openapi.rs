@@ -73,8 +73,12 @@ problems! {
     Stale => Error::Stale;
     /// The `Idempotency-Key` was used for another request within 24 hours.
     KeyReused => Error::KeyReused;
-    /// The body is larger than 256 KiB.
+    /// The body without its file is larger than 256 KiB, or the file is larger than 4 MB (4,000,000 bytes).
     TooLarge => Error::TooLarge;
+    /// The image is larger than 4 MB (4,000,000 bytes).
+    ImageTooLarge => Error::ImageTooLarge;
+    /// The file is not an image of a supported type, or its content encoding is not `identity`.
+    UnsupportedImage => Error::UnsupportedImage;
     /// The media type of the body is not supported, or its content encoding is not `identity`.
     UnsupportedMediaType => Error::UnsupportedMediaType;
     /// There were too many attempts. `Retry-After` says when the next one is allowed.

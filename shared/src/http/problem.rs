@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    domain::cover_key::MAX_COVER_BYTES,
     error::{ClientText, Error, FieldErrors},
     http::body::MAX_BODY_BYTES,
 };
@@ -91,8 +92,10 @@ impl Error {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Stale | Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType | Self::UnsupportedEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge | Self::ImageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType | Self::UnsupportedEncoding(_) | Self::UnsupportedImage => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -104,6 +107,9 @@ impl Error {
     pub fn problem(&self) -> Problem {
         let errors = match self {
             Self::Invalid(errors) | Self::EmptyBody(errors) | Self::Conflict(errors) => Some(errors.clone()),
+            Self::ImageTooLarge | Self::UnsupportedImage => {
+                Some(FieldErrors::one("cover_image", self.detail()))
+            }
             _ => None,
         };
         Problem::new(self.status(), self.code(), self.detail(), errors)
@@ -133,6 +139,11 @@ impl Error {
                 let limit = MAX_BODY_BYTES / 1024;
                 format!("The request body must be at most {limit} KiB.").into()
             }
+            Self::ImageTooLarge => {
+                let limit = MAX_COVER_BYTES / 1_000_000;
+                format!("The image must have at most {limit} MB ({MAX_COVER_BYTES} bytes).").into()
+            }
+            Self::UnsupportedImage => "The file must be a JPEG, PNG, WebP, GIF or AVIF image.".into(),
             Self::UnsupportedMediaType => {
                 "Send application/json, application/x-www-form-urlencoded or multipart/form-data.".into()
             }

@@ -9,7 +9,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use axum::{extract::FromRequestParts, handler::Handler};
 use http::{Uri, request::Parts};
 
-use crate::error::{Error, FieldErrors, Result};
+use crate::{
+    error::{Error, FieldErrors, Result},
+    http::origin::Origin,
+};
 
 /// The most parameters that one query may have, including unknown ones.
 const MAX_PARAMS: usize = 100;
@@ -135,11 +138,7 @@ impl ParamValues {
         pairs.push(("cursor", cursor));
         // Encoding pairs of strings never fails.
         let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
-        let origin = match (public_url, self.uri.scheme_str(), self.uri.authority()) {
-            (Some(public_url), ..) => public_url.to_owned(),
-            (None, Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
-            _ => String::new(),
-        };
+        let Origin(origin) = Origin::of(public_url, &self.uri);
         format!("{origin}{}?{query}", self.uri.path())
     }
 }

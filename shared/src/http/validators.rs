@@ -9,14 +9,15 @@
 //! The crate `headers` isn't used for this: its typed `If-Match` and `If-None-Match` show no tag of their lists, accept
 //! malformed ones, and panic in a debug build if a tag has a space (docs/adr/0014-validators-and-compression.md).
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 
 use crate::{
     db::movie::MovieView,
     digest::short_sha256_hex,
     error::{Error, Result},
-    http::wire::MovieBody,
+    http::{origin::Origin, wire::MovieBody},
+    state::AppState,
 };
 
 /// Returns the strong tag of a movie of this version, of which this is the body.
@@ -139,6 +140,8 @@ fn read_tags(text: &[u8], tags: &mut Vec<Vec<u8>>) -> Option<()> {
 pub struct Preconditions {
     if_match: Option<TagList>,
     if_none_match: Option<TagList>,
+    /// What the URLs in the tagged body begin with.
+    origin: Origin,
 }
 
 impl Preconditions {
@@ -159,7 +162,7 @@ impl Preconditions {
         let Some(excluded) = &self.if_none_match else {
             return Ok(());
         };
-        let body = serde_json::to_vec(&MovieBody::from(seen.clone()))
+        let body = serde_json::to_vec(&MovieBody::new(seen.clone(), &self.origin))
             .map_err(|e| Error::internal(format!("a movie can't be serialized: {e}")))?;
         let plain = movie_tag(version, &body);
         let compressed = plain.as_ref().and_then(compressed_tag);
@@ -174,13 +177,18 @@ impl Preconditions {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
+impl<S: Send + Sync> FromRequestParts<S> for Preconditions
+where
+    AppState: FromRef<S>,
+{
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let Ok(origin) = Origin::from_request_parts(parts, state).await;
         Ok(Self {
             if_match: TagList::read(&parts.headers, &header::IF_MATCH)?,
             if_none_match: TagList::read(&parts.headers, &header::IF_NONE_MATCH)?,
+            origin,
         })
     }
 }

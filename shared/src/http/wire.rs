@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::{
     db::{movie::MovieView, page::Slice, user::UserItem},
     domain::{MovieFields, MovieId, Role, UserId},
+    http::origin::Origin,
 };
 
 /// A user.
@@ -60,6 +61,10 @@ pub struct MovieBody {
     /// The fields that a client sets.
     #[serde(flatten)]
     pub fields: MovieFields,
+    /// The URL of a small JPEG of an uploaded cover, which fits within 342 by 513 pixels; for an AVIF, the cover itself. Null if
+    /// the cover is a URL elsewhere, or if there is none.
+    #[schema(required, format = "uri", example = json!(null))]
+    pub cover_thumbnail: Option<String>,
     /// Whether the movie is among the caller's favorites. False for an anonymous caller.
     pub favorite: bool,
     /// The exact number of users who have the movie among their favorites.
@@ -79,13 +84,22 @@ pub struct MovieBody {
     pub updated_at: String,
 }
 
-impl From<MovieView> for MovieBody {
-    fn from(view: MovieView) -> Self {
+impl MovieBody {
+    /// Returns a movie as its caller sees it. The URLs of an uploaded cover begin with `origin`.
+    #[must_use]
+    pub fn new(view: MovieView, Origin(origin): &Origin) -> Self {
         let favorite_count = view.movie.favorite_count();
         let movie = view.movie;
+        let mut fields = movie.fields;
+        let cover_thumbnail = fields
+            .cover_image
+            .as_ref()
+            .and_then(|cover| cover.thumbnail_url(origin));
+        fields.cover_image = fields.cover_image.map(|cover| cover.shown(origin));
         Self {
             id: movie.id,
-            fields: movie.fields,
+            fields,
+            cover_thumbnail,
             favorite: view.favorite,
             favorite_count,
             user: movie.user,
@@ -94,12 +108,10 @@ impl From<MovieView> for MovieBody {
             updated_at: movie.updated_at,
         }
     }
-}
 
-impl MovieBody {
     /// Returns a page of movies as bodies.
     #[must_use]
-    pub fn slice(slice: Slice<MovieView>) -> Slice<Self> {
-        slice.map(Self::from)
+    pub fn slice(slice: Slice<MovieView>, origin: &Origin) -> Slice<Self> {
+        slice.map(|view| Self::new(view, origin))
     }
 }

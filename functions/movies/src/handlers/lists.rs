@@ -11,7 +11,7 @@ use marquee_shared::{
         search::{SearchPage, SearchQuery},
     },
     http::{
-        Collection, PageQuery,
+        Collection, Origin, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams, parse_limit},
         openapi::*,
         query::Params,
@@ -62,6 +62,7 @@ const MAX_Q_CHARS: usize = 600;
 pub(crate) async fn search_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
+    origin: Origin,
     params: Params,
 ) -> Result<SearchBody> {
     let (params, mut errors) = params.open();
@@ -85,7 +86,7 @@ pub(crate) async fn search_movies(
             store.for_caller(caller, Box::pin(search)).await?
         }
     };
-    let slice = MovieBody::slice(found.slice);
+    let slice = MovieBody::slice(found.slice, &origin);
     let page = page.collection(&state, None, slice).await?;
     Ok(SearchBody::new(page, found.corrected_query))
 }
@@ -108,13 +109,16 @@ pub(crate) async fn search_movies(
 pub(crate) async fn list_categories(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
+    origin: Origin,
     params: Params,
 ) -> Result<Collection<Box<RawValue>>> {
     let page = PageQuery::read(&state, params, PageLimit::MAX, "categories".into()).await?;
     let (store, caller) = (&state.store, caller.map(|caller| caller.id));
     let list = store.list_categories(&page.window, page.limit, newest::SHOWN, caller);
     let Counted { count, slice } = store.for_caller(caller, Box::pin(list)).await?;
-    let slice = page.within_answer(slice, Category::position, CategoryBody::from)?;
+    let slice = page.within_answer(slice, Category::position, |category| {
+        CategoryBody::new(category, &origin)
+    })?;
     page.collection(&state, Some(count), slice).await
 }
 
@@ -137,13 +141,14 @@ pub(crate) async fn list_categories(
 pub(crate) async fn list_most_liked_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
+    origin: Origin,
     params: Params,
 ) -> Result<Json<MovieList>> {
     let limit = limit(params, PageLimit::of::<10>())?;
     let (store, caller) = (&state.store, caller.map(|caller| caller.id));
     let list = store.most_liked_movies(limit, caller);
     let views = store.for_caller(caller, list).await?;
-    Ok(Json(views.into()))
+    Ok(Json(MovieList::new(views, &origin)))
 }
 
 /// List the newest movies
@@ -163,13 +168,14 @@ pub(crate) async fn list_most_liked_movies(
 pub(crate) async fn list_newest_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
+    origin: Origin,
     params: Params,
 ) -> Result<Json<MovieList>> {
     let limit = limit(params, PageLimit::of::<5>())?;
     let (store, caller) = (&state.store, caller.map(|caller| caller.id));
     let list = store.newest_movies(limit, caller);
     let views = store.for_caller(caller, list).await?;
-    Ok(Json(views.into()))
+    Ok(Json(MovieList::new(views, &origin)))
 }
 
 /// Returns the parameter `limit` of an operation that has no other.

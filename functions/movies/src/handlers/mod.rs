@@ -1,9 +1,11 @@
 //! The handlers. Each parses its request, calls the store, and responds.
 //!
 //! * [`movies`]: list, create, get, replace, update and delete movies.
+//! * [`covers`]: set and delete the cover of a movie.
 //! * [`favorites`]: toggle, add and remove a favorite.
 //! * [`lists`]: search, the categories, the most liked and the newest movies.
 
+pub(crate) mod covers;
 pub(crate) mod favorites;
 pub(crate) mod lists;
 pub(crate) mod movies;

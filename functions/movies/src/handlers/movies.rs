@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use marquee_shared::{
     AppState, Error, Result,
     auth::{Caller, MaybeCaller},
@@ -18,9 +19,9 @@ use marquee_shared::{
         movie_lists::MovieOrder,
         vocabulary::vocabulary_words,
     },
-    domain::{IdempotencyKey, MovieFields, MovieId, Role, UserId},
+    domain::{CoverImage, IdempotencyKey, MovieFields, MovieId, Role, UserId},
     http::{
-        Collection, Form, PageQuery,
+        Collection, Form, Origin, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams},
         idempotency::{IdempotencyKeyParam, MaybeKey, mark_replayed},
         openapi::*,
@@ -32,8 +33,8 @@ use marquee_shared::{
 
 use crate::{
     filters,
-    handlers::PathId,
-    wire::{IfMatchParam, MovieIdParam, MovieListParams, MoviePatch, NewMovie},
+    handlers::{PathId, covers::upload},
+    wire::{CoverChange, IfMatchParam, MovieIdParam, MovieListParams, MoviePatch, NewMovie},
 };
 
 /// The error for a caller who is neither the owner of the movie nor an admin.
@@ -63,6 +64,7 @@ const NOT_YOURS: Error = Error::forbidden("Only the owner of this movie and admi
 pub(crate) async fn list_movies(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
+    origin: Origin,
     params: Params,
 ) -> Result<Collection<MovieBody>> {
     let (params, mut errors) = params.open();
@@ -75,7 +77,7 @@ pub(crate) async fn list_movies(
     let store = &state.store;
     let list = store.list_filtered(&filters, order, &page.window, page.limit, caller);
     let Listed { count, slice } = store.for_caller(caller, Box::pin(list)).await?;
-    let slice = MovieBody::slice(slice);
+    let slice = MovieBody::slice(slice, &origin);
     page.collection(&state, count, slice).await
 }
 
@@ -103,20 +105,24 @@ pub(crate) async fn list_movies(
 pub(crate) async fn create_movie(
     State(state): State<AppState>,
     caller: Caller,
+    origin: Origin,
     MaybeKey(key): MaybeKey,
-    Form(new): Form<NewMovie>,
+    Form(mut new): Form<NewMovie>,
 ) -> Result<Response> {
     let favorite = new.favorite.unwrap_or(false).then_some(caller.id);
+    new.fields.cover_image = CoverChange::apply(new.cover.as_ref(), None, None, &origin)?;
     let added = match key {
-        Some(key) => add_once(&state, &caller, &key, &new, favorite).await?,
+        Some(key) => add_once(&state, &caller, &key, new, favorite).await?,
         None => {
             let owner = owner_of_new(&state, &caller, new.user).await?;
+            upload_for_new(&state, &mut new).await?;
             Answered::first(state.store.create_movie(&new.fields, owner, favorite).await?)
         }
     };
     let location = format!("/api/movies/{}/", added.answer.movie.id);
     let location = [(header::LOCATION, location)];
-    let response = (StatusCode::CREATED, location, movie_response(added.answer)?).into_response();
+    let movie = movie_response(added.answer, &origin)?;
+    let response = (StatusCode::CREATED, location, movie).into_response();
     Ok(mark_replayed(response, added.is_replayed))
 }
 
@@ -138,10 +144,11 @@ pub(crate) async fn get_movie(
     State(state): State<AppState>,
     MaybeCaller(caller): MaybeCaller,
     PathId(id): PathId,
+    origin: Origin,
     _: CheckedQuery,
 ) -> Result<Response> {
     let view = state.store.get_movie(id, caller.map(|c| c.id)).await?;
-    movie_response(view.ok_or(NO_MOVIE)?)
+    movie_response(view.ok_or(NO_MOVIE)?, &origin)
 }
 
 /// Replace a movie
@@ -164,22 +171,24 @@ pub(crate) async fn replace_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
+    origin: Origin,
     preconditions: Preconditions,
     Form(new): Form<NewMovie>,
 ) -> Result<Response> {
-    let decide = |seen: &EditView| {
+    let decide = |seen: &EditView, uploaded: Option<&CoverImage>| {
         preconditions.check(&seen.view)?;
         let mut fields = new.fields.clone();
         if !new.has_imdb_id_field {
             fields.imdb_id.clone_from(&seen.view.movie.fields.imdb_id);
         }
-        if !new.has_cover_field {
-            fields.cover_image.clone_from(&seen.view.movie.fields.cover_image);
-        }
+        let old = seen.view.movie.fields.cover_image.as_ref();
+        fields.cover_image = CoverChange::apply(new.cover.as_ref(), old, uploaded, &origin)?;
         edit(seen, fields, new.user, new.favorite)
     };
     let words = vocabulary_words(&new.fields);
-    change(&state, &caller, id, new.user, &words, decide).await
+    let image = CoverChange::image(new.cover.as_ref());
+    let view = change(&state, &caller, (id, new.user), &words, image, decide).await?;
+    movie_response(view, &origin)
 }
 
 /// Update a movie
@@ -201,16 +210,21 @@ pub(crate) async fn update_movie(
     State(state): State<AppState>,
     caller: Caller,
     PathId(id): PathId,
+    origin: Origin,
     preconditions: Preconditions,
     Form(patch): Form<MoviePatch>,
 ) -> Result<Response> {
-    let decide = |seen: &EditView| {
+    let decide = |seen: &EditView, uploaded: Option<&CoverImage>| {
         preconditions.check(&seen.view)?;
-        let fields = patch.apply(&seen.view.movie.fields)?;
+        let mut fields = patch.apply(&seen.view.movie.fields)?;
+        let old = seen.view.movie.fields.cover_image.as_ref();
+        fields.cover_image = CoverChange::apply(patch.cover(), old, uploaded, &origin)?;
         edit(seen, fields, patch.user, patch.favorite)
     };
     let words = patch.vocabulary_words();
-    change(&state, &caller, id, patch.user, &words, decide).await
+    let image = CoverChange::image(patch.cover());
+    let view = change(&state, &caller, (id, patch.user), &words, image, decide).await?;
+    movie_response(view, &origin)
 }
 
 /// Delete a movie
@@ -243,27 +257,40 @@ pub(crate) async fn delete_movie(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn change(
+/// Edits a movie, which is to belong to the named user. An image of the request is uploaded before, if the edit is allowed.
+pub(crate) async fn change(
     state: &AppState,
     caller: &Caller,
-    id: MovieId,
-    named: Option<UserId>,
+    (id, named): (MovieId, Option<UserId>),
     words: &BTreeSet<String>,
-    decide: impl Fn(&EditView) -> Result<Edit>,
-) -> Result<Response> {
+    image: Option<&Bytes>,
+    decide: impl Fn(&EditView, Option<&CoverImage>) -> Result<Edit>,
+) -> Result<MovieView> {
+    let store = &state.store;
+    let mut uploaded = None;
+    if let Some(image) = image {
+        let seen = store.read_for_edit(id, caller.id, named).await?;
+        may_change(&seen)?;
+        decide(&seen, None)?;
+        uploaded = Some(upload(state, image, Some(id)).await?);
+    }
     let decide = |seen: &EditView| {
         may_change(seen)?;
-        decide(seen)
+        decide(seen, uploaded.as_ref())
     };
-    let view = state
-        .store
-        .edit_movie(id, caller.id, named, words, decide)
-        .await?;
-    movie_response(view)
+    store.edit_movie(id, caller.id, named, words, decide).await
+}
+
+/// Uploads the image of a movie that is about to be added, if the request has one.
+async fn upload_for_new(state: &AppState, new: &mut NewMovie) -> Result<()> {
+    if let Some(image) = CoverChange::image(new.cover.as_ref()) {
+        new.fields.cover_image = Some(upload(state, image, None).await?);
+    }
+    Ok(())
 }
 
 /// Checks that the caller is the owner of the movie or an admin.
-fn may_change(seen: &EditView) -> Result<()> {
+pub(crate) fn may_change(seen: &EditView) -> Result<()> {
     if seen.view.movie.user == Some(seen.caller.id) || seen.caller.role == Role::Admin {
         Ok(())
     } else {
@@ -295,15 +322,17 @@ async fn add_once(
     state: &AppState,
     caller: &Caller,
     key: &IdempotencyKey,
-    new: &NewMovie,
+    mut new: NewMovie,
     favorite: Option<UserId>,
 ) -> Result<Answered<MovieView>> {
-    let (store, fields) = (&state.store, &new.fields);
+    let store = &state.store;
     let owner = new.user.unwrap_or(caller.id);
-    let mut request = KeyedRequest::of_addition(caller.id, key, fields, owner, favorite.is_some())?;
-    if owner != caller.id {
-        // A replay is answered even if the caller may no longer name this owner.
-        let before = store.movie_added_before(fields, owner, favorite, &request);
+    let image = CoverChange::image(new.cover.as_ref()).map(|image| &**image);
+    let mut request =
+        KeyedRequest::of_addition(caller.id, key, &new.fields, owner, favorite.is_some(), image)?;
+    if owner != caller.id || image.is_some() {
+        // A replay is answered even if the caller may no longer name this owner, and it uploads nothing.
+        let before = store.movie_added_before(&new.fields, owner, favorite, &request);
         let (before, allowed) = tokio::join!(before, owner_of_new(state, caller, new.user));
         if let Some(view) = before? {
             return Ok(Answered::replayed(view));
@@ -311,7 +340,10 @@ async fn add_once(
         allowed?;
         request = request.looked_up();
     }
-    store.create_movie_once(fields, owner, favorite, &request).await
+    upload_for_new(state, &mut new).await?;
+    store
+        .create_movie_once(&new.fields, owner, favorite, &request)
+        .await
 }
 
 /// Returns the owner of a new movie: the caller, or the user whom an admin names.
@@ -339,9 +371,9 @@ fn no_user() -> Error {
 }
 
 /// Returns the movie as the caller sees it, with its tag.
-fn movie_response(view: MovieView) -> Result<Response> {
+pub(crate) fn movie_response(view: MovieView, origin: &Origin) -> Result<Response> {
     let version = view.movie.version;
-    let body = serde_json::to_vec(&MovieBody::from(view))
+    let body = serde_json::to_vec(&MovieBody::new(view, origin))
         .map_err(|e| Error::internal(format!("a movie can't be serialized: {e}")))?;
     let tag = movie_tag(version, &body);
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];

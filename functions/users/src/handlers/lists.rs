@@ -7,7 +7,7 @@ use marquee_shared::{
     db::page::Counted,
     domain::Role,
     http::{
-        Collection, PageQuery,
+        Collection, Origin, PageQuery,
         collection::{DEFAULT_LIMIT, PageParams},
         openapi::*,
         query::{CheckedQuery, Params},
@@ -89,13 +89,14 @@ pub(crate) async fn get_me(
 pub(crate) async fn list_my_favorites(
     State(state): State<AppState>,
     caller: Caller,
+    origin: Origin,
     params: Params,
 ) -> Result<Collection<MovieBody>> {
     let scope = format!("favorites {}", caller.id);
     let page = PageQuery::read(&state, params, DEFAULT_LIMIT, scope).await?;
     let store = &state.store;
     let list = store.list_favorites(caller.id, &page.window, page.limit);
-    let slice = MovieBody::slice(store.for_caller(Some(caller.id), list).await?);
+    let slice = MovieBody::slice(store.for_caller(Some(caller.id), list).await?, &origin);
     page.collection(&state, None, slice).await
 }
 
@@ -116,12 +117,13 @@ pub(crate) async fn list_my_favorites(
 pub(crate) async fn list_my_movies(
     State(state): State<AppState>,
     caller: Caller,
+    origin: Origin,
     params: Params,
 ) -> Result<Collection<MovieBody>> {
     let scope = format!("movies of {}", caller.id);
     let page = PageQuery::read(&state, params, DEFAULT_LIMIT, scope).await?;
     let store = &state.store;
     let list = store.list_movies_of(caller.id, &page.window, page.limit);
-    let slice = MovieBody::slice(store.for_caller(Some(caller.id), list).await?);
+    let slice = MovieBody::slice(store.for_caller(Some(caller.id), list).await?, &origin);
     page.collection(&state, None, slice).await
 }

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde_json::Value;
 
-use crate::error::{Error, FieldErrors, Result};
+use super::MAX_BODY_BYTES;
+use crate::{
+    domain::cover_key::MAX_COVER_BYTES,
+    error::{Error, FieldErrors, Result},
+};
 
 /// The most fields that one body may have, including unknown ones.
 pub(super) const MAX_FIELDS: usize = 100;
@@ -48,7 +53,18 @@ pub struct Fields {
     /// Whether the body is a form. Its values are always text, so `"true"` may be a boolean and `"7"` a number.
     from_text: bool,
     /// The first known field that is a file.
-    file: Option<&'static str>,
+    file: Option<File>,
+    /// Whether a known field is a file although it is another file or a text already.
+    has_file_twice: bool,
+}
+
+/// A file of a form.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// The name of the field.
+    pub field: &'static str,
+    /// The content.
+    pub content: Bytes,
 }
 
 impl Fields {
@@ -92,6 +108,11 @@ impl Fields {
         if !self.from_text {
             return errors;
         }
+        if let Some(file) = &self.file
+            && (self.has_file_twice || self.values.contains_key(file.field))
+        {
+            errors.add(file.field, "This field may be given only once.");
+        }
         for (name, value) in &mut self.values {
             if let Value::Array(values) = value
                 && !allowed.contains(name)
@@ -104,14 +125,33 @@ impl Fields {
     }
 
     /// Records that a form's field is a file, if its name is one of `known`.
-    pub(super) fn insert_file(&mut self, known: &'static [&'static str], name: &str) {
-        self.file = self.file.or(find(known, name));
+    pub(super) fn insert_file(&mut self, known: &'static [&'static str], name: &str, content: Bytes) {
+        let Some(field) = find(known, name) else {
+            return;
+        };
+        self.has_file_twice |= self.file.is_some();
+        self.file.get_or_insert(File { field, content });
     }
 
-    /// Returns the field that is a file, if there is one.
+    /// Checks the lengths of the file and of the rest of a body of `length` bytes.
+    ///
+    /// # Errors
+    /// [`Error::ImageTooLarge`] and [`Error::TooLarge`].
+    pub(super) fn check_lengths(&self, length: usize) -> Result<()> {
+        let of_file = self.file.as_ref().map_or(0, |file| file.content.len());
+        if of_file > MAX_COVER_BYTES {
+            return Err(Error::ImageTooLarge);
+        }
+        if length.saturating_sub(of_file) > MAX_BODY_BYTES {
+            return Err(Error::TooLarge);
+        }
+        Ok(())
+    }
+
+    /// Returns the file, if a field is one.
     #[must_use]
-    pub fn file(&self) -> Option<&'static str> {
-        self.file
+    pub fn take_file(&mut self) -> Option<File> {
+        self.file.take()
     }
 
     /// Returns a text field.

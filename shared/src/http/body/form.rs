@@ -46,7 +46,7 @@ impl Fields {
             if let Some(file) = file {
                 // A browser sends an empty file without a name for a file input without a choice.
                 if !(file.is_empty() && value.is_empty()) {
-                    fields.insert_file(known, &name);
+                    fields.insert_file(known, &name, value);
                 }
                 continue;
             }

@@ -5,10 +5,12 @@ mod form;
 mod json;
 
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
+use bytes::Bytes;
 use http::{HeaderMap, header};
 
-pub use self::fields::{Field, Fields};
+pub use self::fields::{Field, Fields, File};
 use crate::{
+    domain::cover_key::MAX_COVER_BYTES,
     error::{Error, Result},
     http::query::{CheckedQuery, ChecksQuery},
 };
@@ -24,6 +26,10 @@ pub trait FromFields: Sized {
     /// The names of the fields that a form may have more than once: [`Fields::list`] reads them.
     const REPEATED: &'static [&'static str] = &[];
 
+    /// The names of the fields that may be files in a multipart form: [`Fields::take_file`] returns them. Each may have
+    /// [`MAX_COVER_BYTES`].
+    const FILES: &'static [&'static str] = &[];
+
     /// Parses the fields.
     ///
     /// # Errors
@@ -34,7 +40,7 @@ pub trait FromFields: Sized {
 /// Extracts a body of any of the three media types.
 ///
 /// Rejects with `400` for a query parameter that the operation doesn't document, with `415` for another media type and for a
-/// body that is encoded, with `413` above [`MAX_BODY_BYTES`], with `400` if the body can't be read or a form has a field twice,
+/// body that is encoded, with `413` above [`MAX_BODY_BYTES`] without the file, with `400` if the body can't be read or a form has a field twice,
 /// and with the errors of [`FromFields::from_fields`].
 pub struct Form<T>(pub T);
 
@@ -48,9 +54,16 @@ impl<S: Send + Sync, T: FromFields> FromRequest<S> for Form<T> {
         CheckedQuery::from_request_parts(&mut parts, state).await?;
         check_encoding(&parts.headers)?;
         let media = Media::of(&parts.headers)?;
-        let bytes = axum::body::to_bytes(body, MAX_BODY_BYTES)
-            .await
-            .map_err(|_| Error::TooLarge)?;
+        let takes_file = matches!(media, Media::Multipart(_)) && !T::FILES.is_empty();
+        let bytes = if takes_file {
+            let limit = MAX_BODY_BYTES + MAX_COVER_BYTES;
+            let read = axum::body::to_bytes(body, limit).await;
+            read.map_err(|_| Error::ImageTooLarge)?
+        } else {
+            let read = axum::body::to_bytes(body, MAX_BODY_BYTES).await;
+            read.map_err(|_| Error::TooLarge)?
+        };
+        let length = bytes.len();
         let is_empty = bytes.is_empty();
         let mut fields = match media {
             Media::Json => Fields::from_json(&bytes, T::FIELDS)?,
@@ -59,6 +72,9 @@ impl<S: Send + Sync, T: FromFields> FromRequest<S> for Form<T> {
             Media::None if bytes.is_empty() => Fields::default(),
             Media::None => return Err(Error::UnsupportedMediaType),
         };
+        if takes_file {
+            fields.check_lengths(length)?;
+        }
         let mut errors = fields.check_repeated(T::REPEATED);
         match T::from_fields(fields) {
             Ok(value) => errors.check().map(|()| Self(value)),
@@ -69,6 +85,26 @@ impl<S: Send + Sync, T: FromFields> FromRequest<S> for Form<T> {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Extracts a body that is an image, of any media type: the content shows what it is.
+///
+/// Rejects with `400` for a query parameter that the operation doesn't document, with `415` for a body that is encoded, and with
+/// `413` above [`MAX_COVER_BYTES`].
+pub struct ImageBody(pub Bytes);
+
+impl ChecksQuery for ImageBody {}
+
+impl<S: Send + Sync> FromRequest<S> for ImageBody {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let (mut parts, body) = request.into_parts();
+        CheckedQuery::from_request_parts(&mut parts, state).await?;
+        check_encoding(&parts.headers)?;
+        let read = axum::body::to_bytes(body, MAX_COVER_BYTES).await;
+        read.map(Self).map_err(|_| Error::ImageTooLarge)
     }
 }
 

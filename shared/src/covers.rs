@@ -1,0 +1,137 @@
+//! Where the movies function sends the images that it receives: to the covers function, which alone has decoders of images and may
+//! write to their store.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::{CoverKey, MovieId},
+    error::{Error, Result},
+};
+
+/// An image for a movie.
+#[derive(Clone, Debug)]
+pub struct NewCover {
+    /// The file as the client sent it.
+    pub image: Bytes,
+    /// The movie that is to have it. `None` for a movie that is about to be added.
+    pub movie: Option<MovieId>,
+}
+
+/// The key of a stored image, or why it wasn't stored.
+pub type Received<'a> = Pin<Box<dyn Future<Output = Result<CoverKey>> + Send + 'a>>;
+
+/// What checks and stores images.
+pub trait ReceiveCover: fmt::Debug + Send + Sync {
+    /// Checks an image and stores it. The image is [doubtful](crate::db::covers) until a movie has it.
+    ///
+    /// # Errors
+    /// [`Error::ImageTooLarge`], [`Error::UnsupportedImage`], or [`Error::Invalid`] for an image that isn't accepted;
+    /// [`Error::Unavailable`] if it couldn't be stored in time.
+    fn receive(&self, cover: NewCover) -> Received<'_>;
+}
+
+/// What checks and stores images, if anything does. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Covers(Option<Arc<dyn ReceiveCover>>);
+
+impl Covers {
+    /// Returns a receiver of images.
+    pub fn new(receiver: impl ReceiveCover + 'static) -> Self {
+        Self(Some(Arc::new(receiver)))
+    }
+
+    /// Checks an image and stores it, as [`ReceiveCover::receive`] does.
+    ///
+    /// # Errors
+    /// Those of [`ReceiveCover::receive`], and [`Error::Invalid`] if no images are stored here.
+    pub async fn receive(&self, cover: NewCover) -> Result<CoverKey> {
+        let Some(receiver) = &self.0 else {
+            let message = "No images are stored here. Send an https URL.";
+            return Err(Error::invalid("cover_image", message));
+        };
+        receiver.receive(cover).await
+    }
+}
+
+/// The input of an invocation of the covers function by the movies function.
+#[derive(Serialize, Deserialize)]
+pub struct SentCover {
+    /// The file in base64.
+    pub image: String,
+    /// The movie that is to have it.
+    pub movie: Option<MovieId>,
+}
+
+/// The output of such an invocation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Receipt {
+    /// The image is stored.
+    Stored(CoverKey),
+    /// The image has too many bytes.
+    TooLarge,
+    /// The file isn't an image of a supported type.
+    Unsupported,
+    /// The image has this fault.
+    Invalid(String),
+}
+
+impl Receipt {
+    /// Returns the receipt for a result, or the error if it isn't about the image.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] and [`Error::Internal`].
+    pub fn of(received: Result<CoverKey>) -> Result<Self> {
+        match received {
+            Ok(key) => Ok(Self::Stored(key)),
+            Err(Error::ImageTooLarge) => Ok(Self::TooLarge),
+            Err(Error::UnsupportedImage) => Ok(Self::Unsupported),
+            Err(Error::Invalid(errors)) => {
+                let message = errors.0.values().flatten().next().map(ToString::to_string);
+                Ok(Self::Invalid(message.unwrap_or_default()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the result that this receipt is for.
+    ///
+    /// # Errors
+    /// The errors about the image.
+    pub fn into_result(self) -> Result<CoverKey> {
+        match self {
+            Self::Stored(key) => Ok(key),
+            Self::TooLarge => Err(Error::ImageTooLarge),
+            Self::Unsupported => Err(Error::UnsupportedImage),
+            Self::Invalid(message) => Err(Error::invalid("cover_image", message)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ImageFormat;
+
+    #[test]
+    fn a_receipt_is_the_result_it_was_made_of() {
+        let key = CoverKey::random(ImageFormat::Webp).unwrap();
+        for result in [
+            Ok(key),
+            Err(Error::ImageTooLarge),
+            Err(Error::UnsupportedImage),
+            Err(Error::invalid("cover_image", "The image is broken.")),
+        ] {
+            let before = format!("{result:?}");
+            let json = serde_json::to_string(&Receipt::of(result).unwrap()).unwrap();
+            let receipt: Receipt = serde_json::from_str(&json).unwrap();
+            assert_eq!(format!("{:?}", receipt.into_result()), before);
+        }
+        for error in [Error::unavailable("x"), Error::internal("x")] {
+            assert!(Receipt::of(Err(error)).is_err());
+        }
+    }
+}
