@@ -11,7 +11,7 @@ use aws_config::{
 };
 use aws_sdk_dynamodb::config::{SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::{
-    Builder, HttpClientError,
+    Builder, Connector, HttpClientError,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::{
@@ -57,21 +57,37 @@ impl std::error::Error for RootsError {}
 /// Returns an error if rustls doesn't accept the roots.
 pub fn function_config() -> Result<SdkConfig, RootsError> {
     let region = env::var("AWS_REGION").ok();
-    let roots = if trusts_the_system(region.as_deref(), |name| env::var_os(name).is_some()) {
-        TrustStore::default()
-    } else {
-        TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
-    };
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(region.map(Region::new))
         .credentials_provider(SharedCredentialsProvider::new(
             EnvironmentVariableCredentialsProvider::new(),
         ))
-        .http_client(https(roots)?)
+        .http_client(https(roots_of_function())?)
         .retry_config(retries())
         .timeout_config(timeouts());
     Ok(config.build())
+}
+
+/// Returns a connector with the trust of [`function_config`], for calls that no client of the SDK makes.
+///
+/// # Errors
+/// Returns an error if rustls doesn't accept the roots.
+pub fn function_connector() -> Result<SharedHttpConnector, RootsError> {
+    let connector = Connector::builder()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(trusting(roots_of_function())?);
+    Ok(SharedHttpConnector::new(connector.build()))
+}
+
+/// Returns the roots that a Lambda function trusts.
+fn roots_of_function() -> TrustStore {
+    let region = env::var("AWS_REGION").ok();
+    if trusts_the_system(region.as_deref(), |name| env::var_os(name).is_some()) {
+        TrustStore::default()
+    } else {
+        TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
+    }
 }
 
 /// Returns whether a function needs the system's roots, by its region and its environment variables.
@@ -103,13 +119,14 @@ fn https(roots: TrustStore) -> Result<SharedHttpClient, RootsError> {
     // ring instead of aws-lc: it needs no C build beyond its own assembly, TLS, tokens and cursors share one library, and a
     // cold start saves the 60–90 ms that aws-lc's CPU-jitter entropy takes before the first handshake.
     let tls = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
-    let context = TlsContext::builder()
-        .with_trust_store(roots)
-        .build()
-        .map_err(RootsError)?;
     Ok(SharedHttpClient::new(LazyHttpClient(
-        tls.tls_context(context).build_https(),
+        tls.tls_context(trusting(roots)?).build_https(),
     )))
+}
+
+fn trusting(roots: TrustStore) -> Result<TlsContext, RootsError> {
+    let context = TlsContext::builder().with_trust_store(roots);
+    context.build().map_err(RootsError)
 }
 
 /// An HTTP client that creates its connector for the first request, not earlier.

@@ -1,5 +1,6 @@
 //! The movies function: movies, favorites, search and lists.
 
+pub mod covers_function;
 mod filters;
 mod handlers;
 mod wire;

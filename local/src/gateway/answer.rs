@@ -79,7 +79,7 @@ impl Refusal {
             Self::BodyTooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",
-                "The request body is too large.",
+                "The request body is too large: an image may have 4 MB (4000000 bytes), any other body 256 KiB.",
             ),
             Self::TargetTooLong => (
                 StatusCode::URI_TOO_LONG,
@@ -418,7 +418,7 @@ mod tests {
                 "type": "about:blank",
                 "title": "Payload Too Large",
                 "status": 413,
-                "detail": "The request body is too large.",
+                "detail": "The request body is too large: an image may have 4 MB (4000000 bytes), any other body 256 KiB.",
                 "code": "body_too_large",
                 "request_id": "the-id",
             })

@@ -262,11 +262,14 @@ impl Reader<'_> {
     }
 
     /// Returns the resource that a value names. The table and its indexes are named by an ARN with the parameter for the
-    /// table's name, or by `!GetAtt <table>.Arn`; other resources of the template by `!GetAtt` or `!Ref`.
+    /// table's name, or by `!GetAtt <table>.Arn`; the objects of a bucket by the bucket's ARN and `/*`; other resources of the template by `!GetAtt` or `!Ref`.
     fn named(&self, value: &Value) -> Result<PolicyResource, String> {
         if let Some(text) = called(value, "Fn::Sub") {
             if let Some(identity) = identity(text) {
                 return Ok(PolicyResource::Other(identity.to_owned()));
+            }
+            if let Some(bucket) = self.bucket_of_objects(text) {
+                return Ok(PolicyResource::Other(format!("the objects of {bucket}")));
             }
             return self
                 .target(text)
@@ -320,10 +323,20 @@ impl Reader<'_> {
         }
     }
 
+    /// Returns the bucket of the template whose objects are named by this ARN, as `!Sub` expresses it.
+    fn bucket_of_objects<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let bucket = text.strip_prefix("${")?.strip_suffix(".Arn}/*")?;
+        self.is_a(bucket, "AWS::S3::Bucket").then_some(bucket)
+    }
+
     fn is_table(&self, id: &str) -> bool {
+        self.is_a(id, "AWS::DynamoDB::Table")
+    }
+
+    fn is_a(&self, id: &str, kind: &str) -> bool {
         self.resources
             .get(id)
-            .is_some_and(|declared| declared.kind == "AWS::DynamoDB::Table")
+            .is_some_and(|declared| declared.kind == kind)
     }
 }
 
