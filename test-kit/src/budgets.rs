@@ -76,6 +76,12 @@ pub enum Ask {
     NewWord,
     /// Another title, director and genres of a movie that was just added. No word stays.
     Everything,
+    /// The image of a movie that was just added.
+    Cover,
+    /// Another image of a movie that was just added with one.
+    AnotherCover,
+    /// The deletion of the image of a movie that was just added with one.
+    CoverDeletion,
     /// The deletion of a movie that was just added.
     Deletion,
     /// The deletion of a movie that was just added with an `imdb_id`.
@@ -166,9 +172,10 @@ const fn reset(name: &'static str, operation: &'static str, calls: [usize; 2], w
 }
 
 use Ask::{
-    Addition, AdditionReplayed, AdditionWithImdbId, AdditionWithKey, AdditionWithNewWord, Deletion,
-    DeletionWithImdbId, Description, Everything, Favorite, First, ImdbId, MiddleByDate, MiddleById, Movie,
-    NewUser, NewWord, OneOtherSession, Sample, Second, Title, ToggleReplayed, ToggleWithKey,
+    Addition, AdditionReplayed, AdditionWithImdbId, AdditionWithKey, AdditionWithNewWord, AnotherCover,
+    Cover, CoverDeletion, Deletion, DeletionWithImdbId, Description, Everything, Favorite, First, ImdbId,
+    MiddleByDate, MiddleById, Movie, NewUser, NewWord, OneOtherSession, Sample, Second, Title,
+    ToggleReplayed, ToggleWithKey,
 };
 
 /// What the names of lists with filters begin with. What they read depends on how much there is to read.
@@ -302,6 +309,9 @@ pub const CASES: &[Case] = &[
     write("create again, with the key of the first time",     "create_movie",  AdditionReplayed, [1, 3], [1.0, 0.0]),
     write("create, with an imdb_id",                          "create_movie",  AdditionWithImdbId, [2, 2], [16.0, 2.0]),
     write("create, with a new word",                          "create_movie",  AdditionWithNewWord, [3, 3], [20.0, 2.0]),
+    write("set the cover",                                    "set_cover",     Cover, [3, 3], [3.0, 0.0]),
+    write("replace the cover",                                "set_cover",     AnotherCover, [4, 3], [4.0, 0.0]),
+    write("delete the cover",                                 "delete_cover",  CoverDeletion, [3, 3], [3.0, 0.0]),
     write("update the imdb_id",                               "update_movie",  ImdbId, [2, 3], [6.0, 0.0]),
     write("update the description",                           "update_movie",  Description, [2, 3], [2.0, 0.0]),
     write("update the title",                                 "update_movie",  Title, [2, 3], [6.0, 2.0]),

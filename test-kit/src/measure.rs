@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::{
     budgets::{Ask, Budget, CASES, Case},
     caller::Caller,
-    operations::{Operation, Subject, operations},
+    operations::{IMAGE, Operation, Subject, operations},
     proxy::ProxiedApp,
 };
 
@@ -284,6 +284,12 @@ impl<'a> Measuring<'a> {
             Ask::Everything => {
                 ready.subject.movie = self.add().await;
                 ready.body = Some(body(self.catalog.changed));
+            }
+            Ask::Cover => ready.subject.movie = self.add().await,
+            Ask::AnotherCover | Ask::CoverDeletion => {
+                ready.subject.movie = self.add().await;
+                let path = format!("/api/movies/{}/cover/", ready.subject.movie);
+                self.user.put(&path).body("image/png", IMAGE).send().await.is(200);
             }
             Ask::Deletion => ready.subject.movie = self.add().await,
             Ask::DeletionWithImdbId => ready.subject.movie = self.add_with_imdb_id().await,

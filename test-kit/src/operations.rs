@@ -10,7 +10,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use marquee_shared::domain::SessionId;
+use marquee_shared::domain::{CoverKey, SessionId};
 use serde_json::{Value, json};
 
 use crate::{
@@ -59,6 +59,8 @@ pub enum Body {
     Title,
     /// The caller's password, as the current and as the new one.
     NewPassword,
+    /// An image.
+    Image,
     /// Another email of the caller.
     NewEmail,
     /// The caller's password.
@@ -109,7 +111,7 @@ const LISTS: &[&str] = &[
 
 /// Every operation, in an order in which each request finds what the ones before it made: the user, the session, the movie.
 #[rustfmt::skip]
-pub const SAMPLES: [Sample; 32] = [
+pub const SAMPLES: [Sample; 35] = [
     sample("register_user",          Body::NewUser,      [201, 201, 201, 201]),
     sample("log_in",                 Body::Login,        [200, 200, 200, 200]),
     sample("refresh_session",        Body::RefreshToken, [200, 200, 200, 200]),
@@ -133,6 +135,8 @@ pub const SAMPLES: [Sample; 32] = [
     sample("add_favorite",           Body::None,         [401, 200, 200, 200]),
     sample("update_movie",           Body::Title,        [401, 403, 200, 200]),
     sample("replace_movie",          Body::Movie,        [401, 403, 200, 200]),
+    sample("set_cover",              Body::Image,        [401, 403, 200, 200]),
+    sample("delete_cover",           Body::None,         [401, 403, 204, 204]),
     sample("delete_movie",           Body::None,         [401, 403, 204, 204]),
     sample("end_session",            Body::None,         [401, 204, 204, 204]),
     sample("log_out",                Body::RefreshToken, [204, 204, 204, 204]),
@@ -140,6 +144,8 @@ pub const SAMPLES: [Sample; 32] = [
     sample("confirm_password_reset", Body::ResetToken,   [204, 204, 204, 204]),
     // The last one: the caller is gone.
     sample("delete_me",              Body::CurrentPassword, [401, 204, 204, 204]),
+    // No cover has this name.
+    Sample { expected: [404; 4], ..blind("get_cover") },
     blind( "get_jwks"),
     blind( "get_openapi"),
     blind( "get_health"),
@@ -148,10 +154,18 @@ pub const SAMPLES: [Sample; 32] = [
 /// A session's id that no session has.
 pub const NO_SESSION: &str = "00000000000000000000000000000000";
 
+/// A cover's name that no cover has.
+pub const NO_COVER: &str = "00000000000000000000000000000000.png";
+
+/// A PNG of 2 by 3 pixels.
+pub const IMAGE: &[u8] = include_bytes!("image.png");
+
 /// A documented path with these ids.
 #[must_use]
 pub fn with_ids(path: &str, movie: &str, session: &str) -> String {
-    path.replace("{id}", movie).replace("{session}", session)
+    path.replace("{id}", movie)
+        .replace("{session}", session)
+        .replace("{name}", NO_COVER)
 }
 
 /// What sample requests are about.
@@ -190,7 +204,7 @@ impl Sample {
     #[must_use]
     pub fn body(&self, subject: &Subject) -> Option<Value> {
         match self.body {
-            Body::None => None,
+            Body::None | Body::Image => None,
             Body::NewUser => Some(json!({
                 "username": subject.new_username,
                 "email": format!("{}@example.com", subject.new_username),
@@ -225,7 +239,7 @@ pub struct Operation {
     pub id: String,
     /// Its method, in upper case.
     pub method: String,
-    /// Its path, with `{id}` for a movie's id and `{session}` for a session's.
+    /// Its path, with `{id}` for a movie's id, `{session}` for a session's and `{name}` for a cover's name.
     pub path: String,
     /// The statuses that the document names.
     pub statuses: BTreeSet<u16>,
@@ -246,6 +260,7 @@ impl Operation {
         let (own, asked) = (segments(&self.path), segments(path));
         let alike = |own: &str, asked: &str| match own {
             "{id}" => asked.parse::<u64>().is_ok(),
+            "{name}" => CoverKey::parse(asked).is_some(),
             "{session}" => SessionId::parse(asked).is_some() || asked == "SESSION_ID",
             _ => own == asked,
         };
@@ -300,9 +315,10 @@ impl Operation {
         let session = caller.session().unwrap_or_else(|| NO_SESSION.to_owned());
         let path = self.path_of(&subject.movie, &session);
         let call = caller.call(self.method.parse().unwrap(), &format!("{path}{query}"));
-        match body {
-            Some(body) => call.json(&body),
-            None => call,
+        match (body, self.sample.body) {
+            (Some(body), _) => call.json(&body),
+            (None, Body::Image) => call.body("image/png", IMAGE),
+            (None, _) => call,
         }
     }
 }

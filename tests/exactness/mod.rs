@@ -6,6 +6,7 @@ mod account_crashes;
 mod auditor;
 mod budgets;
 mod contention;
+mod covers;
 mod crash;
 mod faults;
 mod filtered_walks;

@@ -107,7 +107,7 @@ fn line(movie: &MovieItem) -> String {
         fields.genres
     );
     let imdb_id = fields.imdb_id.as_ref().map(ImdbId::as_str);
-    for optional in [imdb_id, fields.cover_image.as_ref().map(CoverImage::as_str)]
+    for optional in [imdb_id, fields.cover_image.as_ref().map(CoverImage::as_text)]
         .into_iter()
         .flatten()
     {

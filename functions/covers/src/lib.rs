@@ -9,6 +9,8 @@
 pub mod image;
 pub mod objects;
 pub mod receive;
+#[cfg(feature = "s3")]
+mod s3;
 mod serve;
 
 use axum::{Router, extract::FromRef};

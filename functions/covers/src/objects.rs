@@ -4,15 +4,18 @@
 use std::time::Duration;
 use std::{fmt, fs::File, path::PathBuf, sync::Arc};
 
+#[cfg(feature = "s3")]
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use bytes::Bytes;
 use marquee_shared::{Error, Result, domain::CoverKey};
+#[cfg(feature = "s3")]
+use object_store::{BackoffConfig, RetryConfig, aws::AmazonS3Builder};
 use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory, path::Path};
 
-/// The time limits of a call to S3, within the deadline of a request.
 #[cfg(feature = "s3")]
-const CONNECT_WITHIN: Duration = Duration::from_secs(1);
-#[cfg(feature = "s3")]
-const CALL_WITHIN: Duration = Duration::from_secs(5);
+use crate::s3::Connector;
+
+/// How long a failed call is repeated, within the deadline of a request.
 #[cfg(feature = "s3")]
 const RETRY_WITHIN: Duration = Duration::from_secs(8);
 
@@ -52,28 +55,24 @@ impl Objects {
         })
     }
 
-    /// The covers of a bucket, with the region and the credentials of the environment.
+    /// The covers of a bucket, with the region and the credentials of the environment. `endpoint` replaces that of the region.
     ///
     /// # Errors
     /// If the environment has no valid settings.
     #[cfg(feature = "s3")]
-    pub fn bucket(name: &str) -> Result<Self> {
-        use object_store::{BackoffConfig, ClientOptions, RetryConfig, aws::AmazonS3Builder};
-
-        // Fails if another part of the process has installed one, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let options = ClientOptions::new()
-            .with_connect_timeout(CONNECT_WITHIN)
-            .with_timeout(CALL_WITHIN);
+    pub fn bucket(name: &str, endpoint: Option<&str>, connector: SharedHttpConnector) -> Result<Self> {
         let retries = RetryConfig {
             backoff: BackoffConfig::default(),
             max_retries: 3,
             retry_timeout: RETRY_WITHIN,
         };
-        let builder = AmazonS3Builder::from_env()
+        let mut builder = AmazonS3Builder::from_env()
             .with_bucket_name(name)
-            .with_client_options(options)
+            .with_http_connector(Connector(connector))
             .with_retry(retries);
+        if let Some(endpoint) = endpoint {
+            builder = builder.with_endpoint(endpoint).with_allow_http(true);
+        }
         let store = builder.build().map_err(|error| failed("configure", &error))?;
         Ok(Self {
             store: Arc::new(store),
@@ -170,4 +169,69 @@ fn keep(file: &std::path::Path, directory: &std::path::Path) -> std::io::Result<
     #[cfg(not(unix))]
     let _ = directory;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use marquee_shared::domain::ImageFormat;
+
+    use super::*;
+
+    /// Stores, reads and deletes covers, whatever the store is.
+    async fn keeps_covers(objects: Objects) {
+        let (one, other) = (
+            CoverKey::random(ImageFormat::Png).unwrap(),
+            CoverKey::random(ImageFormat::Avif).unwrap(),
+        );
+        let before = objects.names().await.unwrap();
+        for name in [one.to_string(), one.thumbnail(), other.to_string()] {
+            assert_eq!(objects.get(&name).await.unwrap(), None, "{name}");
+            objects.put(&name, Bytes::from(name.clone())).await.unwrap();
+            assert_eq!(objects.get(&name).await.unwrap().unwrap(), name);
+        }
+        assert_eq!(objects.names().await.unwrap().len(), before.len() + 3);
+        objects.delete(&one).await.unwrap();
+        objects.delete(&one).await.unwrap();
+        assert_eq!(objects.get(&one.thumbnail()).await.unwrap(), None);
+        assert_eq!(
+            objects.get(&other.to_string()).await.unwrap().unwrap(),
+            other.to_string()
+        );
+        objects.delete(&other).await.unwrap();
+        assert_eq!(objects.names().await.unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn covers_are_kept_in_memory_and_in_files_that_only_their_owner_reads() {
+        keeps_covers(Objects::memory()).await;
+        let directory = tempfile::tempdir().unwrap();
+        let objects = Objects::directory(directory.path().to_owned()).unwrap();
+        keeps_covers(objects.clone()).await;
+        objects.put("a.png", Bytes::from_static(b"a")).await.unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let file = std::fs::metadata(directory.path().join("a.png")).unwrap();
+            assert_eq!(file.permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    /// `.ci/s3` runs this against moto's S3.
+    #[cfg(feature = "s3")]
+    #[tokio::test]
+    #[ignore = "needs an S3 endpoint: .ci/s3"]
+    async fn covers_are_kept_in_a_bucket() {
+        let endpoint = std::env::var("MARQUEE_S3").unwrap();
+        let connector = || aws_smithy_http_client::Connector::builder().build_http();
+        let bucket = |name: &str| {
+            Objects::bucket(name, Some(&endpoint), SharedHttpConnector::new(connector())).unwrap()
+        };
+        keeps_covers(bucket("covers")).await;
+        // A bucket that isn't there is an outage, not a cover that isn't there.
+        let none = bucket("no-bucket");
+        assert!(matches!(
+            none.put("a.png", Bytes::new()).await,
+            Err(Error::Unavailable(_))
+        ));
+    }
 }

@@ -9,7 +9,6 @@ use axum::{
 };
 use marquee_shared::{
     Error, Result,
-    auth::MaybeCaller,
     domain::CoverKey,
     http::{CheckedQuery, caching::ForEveryone, openapi::*},
 };
@@ -60,13 +59,11 @@ pub(crate) struct CoverParam {
             (String = "image/jpeg"), (String = "image/png"), (String = "image/webp"), (String = "image/gif"),
             (String = "image/avif")
         )),
-        Unauthenticated, NotFound, Unavailable
-    ),
-    security((), ("bearer" = []))
+        NotFound, Unavailable
+    )
 )]
 pub(crate) async fn get_cover(
     State(state): State<CoversState>,
-    _: MaybeCaller,
     path: Option<Path<String>>,
     _: CheckedQuery,
 ) -> Result<Response> {

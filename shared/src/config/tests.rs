@@ -43,6 +43,8 @@ const VALUES: [(&str, &[&str], &[&str]); VARIABLES.len()] = [
             "movies@example.com\n", "a@b.co,c@d.co", "movies@bücher.example",
         ],
     ),
+    ("COVERS_BUCKET", &["", "marquee-covers"], &[]),
+    ("COVERS_FUNCTION", &["", "marquee-covers"], &[]),
     (
         "CORS_ORIGINS",
         &[

@@ -70,15 +70,35 @@ impl Store {
         words: &BTreeSet<String>,
         decide: impl Fn(&EditView) -> Result<Edit>,
     ) -> Result<MovieView> {
+        self.edit_seen_movie(id, caller, named, words, None, decide).await
+    }
+
+    /// AP-11: edits a movie in the same way. `seen` is what [`read_for_edit`](Self::read_for_edit) returned a moment ago, which then
+    /// isn't read again.
+    ///
+    /// # Errors
+    /// Those of [`edit_movie`](Self::edit_movie).
+    pub async fn edit_seen_movie(
+        &self,
+        id: MovieId,
+        caller: UserId,
+        named: Option<UserId>,
+        words: &BTreeSet<String>,
+        mut seen: Option<EditView>,
+        decide: impl Fn(&EditView) -> Result<Edit>,
+    ) -> Result<MovieView> {
         let mut attempts = WriteAttempts::of("edit_movie");
         loop {
             attempts.next().await?;
             // A strongly consistent read of the named user costs as much as two of words.
             let most = READ_FOR_EDIT - 2 * usize::from(named.is_some());
-            let (seen, ()) = tokio::try_join!(
-                self.read_for_edit(id, caller, named),
-                self.prepare_words(words, most)
-            )?;
+            let read = async {
+                match seen.take() {
+                    Some(seen) => Ok(seen),
+                    None => self.read_for_edit(id, caller, named).await,
+                }
+            };
+            let (seen, ()) = tokio::try_join!(read, self.prepare_words(words, most))?;
             let edit = decide(&seen)?;
             // The vocabulary has the words of the movie as it is.
             let words = &vocabulary_words(&edit.fields) - &vocabulary_words(&seen.view.movie.fields);

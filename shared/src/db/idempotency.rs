@@ -360,6 +360,7 @@ mod tests {
             operation: "create_movie",
             movie: None,
             fields: Some(&fields),
+            image: None,
             user: Some(id(1)),
             favorite: Some(false),
         };
@@ -397,6 +398,7 @@ mod tests {
             favorite: true,
             created_at: None,
             count: None,
+            cover: None,
             expires: begun.plus_seconds(KEPT_SECONDS).0,
             ttl: 0,
         };

@@ -1,5 +1,6 @@
 //! Movies: creation, reading, PUT, PATCH and deletion.
 
+mod covers;
 mod deletion;
 mod edits;
 mod fields;

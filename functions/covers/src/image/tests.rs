@@ -103,3 +103,144 @@ fn an_image_that_says_it_is_large_is_refused_before_it_is_decoded() {
     gif.splice(6..10, [0xff, 0xff, 0xff, 0xff]);
     assert_eq!(process(&gif).unwrap_err(), TOO_MANY_PIXELS);
 }
+
+/// Written by libavif, with an Exif item that names an artist, `secret place`.
+const AVIF: &[u8] = include_bytes!("exif.avif");
+
+fn contains(file: &[u8], text: &[u8]) -> bool {
+    file.windows(text.len()).any(|window| window == text)
+}
+
+#[test]
+fn an_avif_is_served_as_it_is_but_without_metadata() {
+    assert!(contains(AVIF, b"secret place"));
+    let cover = process(AVIF).unwrap();
+    assert_eq!(cover.format, ImageFormat::Avif);
+    assert_eq!((cover.image.len(), cover.thumbnail), (AVIF.len(), None));
+    assert!(!contains(&cover.image, b"secret"));
+    assert_eq!(recognize(&cover.image), Some(ImageFormat::Avif));
+    for length in 0..AVIF.len() {
+        assert!(process(&AVIF[..length]).is_err(), "{length} bytes");
+    }
+    for more in [&b"x"[..], b"PK\x03\x04", AVIF] {
+        assert!(process(&[AVIF, more].concat()).is_err());
+    }
+    // A box whose length is wrong, and a size of 65,535 by 65,535 pixels.
+    let at = AVIF.windows(4).position(|window| window == b"ispe").unwrap();
+    let mut large = AVIF.to_vec();
+    large.splice(at + 8..at + 16, [0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff]);
+    assert_eq!(process(&large).unwrap_err(), TOO_MANY_PIXELS);
+}
+
+#[test]
+fn no_metadata_of_any_format_is_served() {
+    let secret = b"secret place";
+    // PNG: a text chunk before the image's data, with its checksum.
+    let png = file(ImageFormat::Png, &picture(20, 30));
+    let text = [&b"tEXtArtist\0"[..], secret].concat();
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&text);
+    let length = u32::try_from(text.len() - 4).unwrap().to_be_bytes();
+    let chunk = [&length[..], &text, &checksum.sum().to_be_bytes()].concat();
+    let png = [&png[..33], &chunk, &png[33..]].concat();
+    // GIF: a comment and the data of an application before the trailer.
+    let gif = file(ImageFormat::Gif, &picture(20, 30));
+    let comment = [
+        &b"\x21\xfe\x0c"[..],
+        secret,
+        b"\0\x21\xff\x0bXMP DataXMP\x0c",
+        secret,
+        b"\0",
+    ]
+    .concat();
+    let end = gif.len() - 1;
+    let gif = [&gif[..end], &comment, &gif[end..]].concat();
+    // WebP: an XMP chunk.
+    let webp = file(ImageFormat::Webp, &picture(20, 30));
+    let mut webp = [&webp[..], b"XMP \x0c\0\0\0", secret].concat();
+    let length = u32::try_from(webp.len() - 8).unwrap().to_le_bytes();
+    webp.splice(4..8, length);
+    for (format, tagged) in [
+        (ImageFormat::Png, png),
+        (ImageFormat::Gif, gif),
+        (ImageFormat::Webp, webp),
+    ] {
+        assert!(contains(&tagged, secret));
+        let cover = process(&tagged).unwrap_or_else(|refused| panic!("{format:?}: {refused:?}"));
+        assert!(!contains(&cover.image, b"secret"), "{format:?}");
+        let served = image::load_from_memory(&cover.image).unwrap();
+        assert_eq!((served.width(), served.height()), (20, 30), "{format:?}");
+    }
+}
+
+/// A GIF of this many frames of one pixel.
+fn animation(frames: usize) -> Vec<u8> {
+    let head = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff";
+    let frame = b"\x21\xf9\x04\0\x0a\0\0\0\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0";
+    [&head[..], &frame.repeat(frames), b"\x3b"].concat()
+}
+
+#[test]
+fn an_animation_of_a_hundred_thousand_frames_is_accepted_or_refused_but_soon() {
+    let cover = process(&animation(3)).unwrap();
+    assert_eq!(cover.format, ImageFormat::Gif);
+    let many = animation(100_000);
+    assert!(many.len() < MAX_COVER_BYTES);
+    assert!(process(&many).is_ok());
+}
+
+#[test]
+fn every_kind_of_pixel_is_shown_in_a_thumbnail() {
+    use image::{ImageBuffer, Luma, LumaA, Rgb, Rgba};
+    let gray = ImageBuffer::from_pixel(9, 9, Luma([0x80_u8]));
+    let gray16 = ImageBuffer::from_pixel(9, 9, Luma([0x8000_u16]));
+    let gray_alpha = ImageBuffer::from_pixel(9, 9, LumaA([0x80_u8, 0xff]));
+    let rgb16 = ImageBuffer::from_pixel(9, 9, Rgb([0x8000_u16; 3]));
+    let rgba16 = ImageBuffer::from_pixel(9, 9, Rgba([0x8000_u16, 0x8000, 0x8000, 0xffff]));
+    for image in [
+        DynamicImage::ImageLuma8(gray),
+        DynamicImage::ImageLuma16(gray16),
+        DynamicImage::ImageLumaA8(gray_alpha),
+        DynamicImage::ImageRgb16(rgb16),
+        DynamicImage::ImageRgba16(rgba16),
+    ] {
+        let mut png = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let cover = process(&png.into_inner()).unwrap();
+        let thumbnail = image::load_from_memory(&cover.thumbnail.unwrap()).unwrap();
+        let pixel = thumbnail.get_pixel(4, 4);
+        assert!(
+            (120..=136).contains(&pixel[0]) && (120..=136).contains(&pixel[2]),
+            "{pixel:?}"
+        );
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(300))]
+
+    /// Guarantee 78: whatever bytes a file has, it is accepted or refused, without a panic; and what is served is accepted again.
+    #[test]
+    fn any_change_of_an_image_is_accepted_or_refused(
+        format in proptest::sample::select(vec![0_usize, 1, 2, 3, 4, 5]),
+        changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::prelude::any::<u8>()), 1..6),
+        cut in proptest::option::of(proptest::prelude::any::<proptest::sample::Index>()),
+    ) {
+        let mut changed = match format {
+            4 => AVIF.to_vec(),
+            5 => animation(3),
+            n => file(DECODED[n], &picture(16, 12)),
+        };
+        for (at, byte) in changes {
+            let at = at.index(changed.len());
+            changed[at] = byte;
+        }
+        if let Some(cut) = cut {
+            changed.truncate(cut.index(changed.len()) + 1);
+        }
+        if let Ok(cover) = process(&changed) {
+            let again = process(&cover.image).map(|again| again.format);
+            proptest::prop_assert_eq!(again, Ok(cover.format));
+        }
+    }
+}

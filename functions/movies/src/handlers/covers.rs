@@ -16,7 +16,7 @@ use marquee_shared::{
 use crate::{
     handlers::{
         PathId,
-        movies::{change, may_change, movie_response},
+        movies::{Edited, change, may_change, movie_response},
     },
     wire::{COVER, CoverChange, IfMatchParam, MovieIdParam},
 };
@@ -53,15 +53,12 @@ pub(crate) async fn set_cover(
         preconditions.check(&seen.view)?;
         Ok(with_cover(seen, uploaded.cloned()))
     };
-    let view = change(
-        &state,
-        &caller,
-        (id, None),
-        &BTreeSet::new(),
-        Some(&image),
-        decide,
-    )
-    .await?;
+    let edited = Edited {
+        id,
+        named: None,
+        seen: None,
+    };
+    let view = change(&state, &caller, edited, &BTreeSet::new(), Some(&image), decide).await?;
     movie_response(view, &origin)
 }
 
@@ -96,7 +93,12 @@ pub(crate) async fn delete_cover(
             preconditions.check(&seen.view)?;
             Ok(with_cover(seen, None))
         };
-        change(&state, &caller, (id, None), &BTreeSet::new(), None, decide).await?;
+        let edited = Edited {
+            id,
+            named: None,
+            seen: Some(seen),
+        };
+        change(&state, &caller, edited, &BTreeSet::new(), None, decide).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -187,7 +187,7 @@ pub(crate) async fn replace_movie(
     };
     let words = vocabulary_words(&new.fields);
     let image = CoverChange::image(new.cover.as_ref());
-    let view = change(&state, &caller, (id, new.user), &words, image, decide).await?;
+    let view = change(&state, &caller, edited(id, new.user), &words, image, decide).await?;
     movie_response(view, &origin)
 }
 
@@ -223,7 +223,7 @@ pub(crate) async fn update_movie(
     };
     let words = patch.vocabulary_words();
     let image = CoverChange::image(patch.cover());
-    let view = change(&state, &caller, (id, patch.user), &words, image, decide).await?;
+    let view = change(&state, &caller, edited(id, patch.user), &words, image, decide).await?;
     movie_response(view, &origin)
 }
 
@@ -257,11 +257,20 @@ pub(crate) async fn delete_movie(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Edits a movie, which is to belong to the named user. An image of the request is uploaded before, if the edit is allowed.
+/// The movie that an edit is about.
+pub(crate) struct Edited {
+    pub(crate) id: MovieId,
+    /// The user who is named as the owner.
+    pub(crate) named: Option<UserId>,
+    /// What was read already.
+    pub(crate) seen: Option<EditView>,
+}
+
+/// Edits a movie. An image of the request is uploaded before, if the edit is allowed.
 pub(crate) async fn change(
     state: &AppState,
     caller: &Caller,
-    (id, named): (MovieId, Option<UserId>),
+    Edited { id, named, mut seen }: Edited,
     words: &BTreeSet<String>,
     image: Option<&Bytes>,
     decide: impl Fn(&EditView, Option<&CoverImage>) -> Result<Edit>,
@@ -269,16 +278,27 @@ pub(crate) async fn change(
     let store = &state.store;
     let mut uploaded = None;
     if let Some(image) = image {
-        let seen = store.read_for_edit(id, caller.id, named).await?;
-        may_change(&seen)?;
-        decide(&seen, None)?;
+        let read = store.read_for_edit(id, caller.id, named).await?;
+        may_change(&read)?;
+        decide(&read, None)?;
+        seen = Some(read);
         uploaded = Some(upload(state, image, Some(id)).await?);
     }
     let decide = |seen: &EditView| {
         may_change(seen)?;
         decide(seen, uploaded.as_ref())
     };
-    store.edit_movie(id, caller.id, named, words, decide).await
+    store
+        .edit_seen_movie(id, caller.id, named, words, seen, decide)
+        .await
+}
+
+fn edited(id: MovieId, named: Option<UserId>) -> Edited {
+    Edited {
+        id,
+        named,
+        seen: None,
+    }
 }
 
 /// Uploads the image of a movie that is about to be added, if the request has one.

@@ -1,0 +1,164 @@
+//! Guarantee 78: no image of a movie is ever deleted, and no other one is left behind, whatever happens in between.
+
+use futures_util::future::join_all;
+use marquee_shared::{
+    covers::{NewCover, ReceiveCover as _},
+    db::{covers::DOUBTFUL_SECONDS, keys},
+    domain::{CoverKey, ImageFormat, MovieId},
+};
+use serde_json::{Value, json};
+
+use super::{faults::FOR_EVER, races::app_with_long_deadline};
+use crate::support::{
+    Caller, TestApp,
+    audit::audit,
+    movie,
+    operations::IMAGE,
+    proxy::{Fault, ProxiedApp},
+};
+
+async fn movie_of(owner: &Caller) -> Value {
+    owner
+        .add(&movie("Solaris", "Andrei Tarkovsky", "Sci-Fi", "1972-03-20"))
+        .await
+}
+
+fn cover_path(movie: &Value) -> String {
+    format!("/api/movies/{}/cover/", movie["id"])
+}
+
+/// The names of the images that this movie shows.
+async fn shown(owner: &Caller, movie: &Value) -> Vec<String> {
+    let path = format!("/api/movies/{}/", movie["id"]);
+    let movie = owner.get(&path).send().await.is(200).body;
+    let fields = ["cover_image", "cover_thumbnail"].into_iter();
+    let urls = fields.filter_map(|field| movie[field].as_str());
+    let mut names: Vec<String> = urls
+        .map(|url| url.rsplit('/').next().unwrap().to_owned())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+async fn swept(app: &TestApp) -> Vec<String> {
+    app.clock.advance(DOUBTFUL_SECONDS + 1);
+    app.running.functions.images.sweep().await.unwrap();
+    app.running.functions.objects.names().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_twelve_covers_that_are_set_at_once_one_is_left() {
+    let app = app_with_long_deadline().await;
+    let owner = app.member().await;
+    let movie = movie_of(&owner).await;
+    let path = cover_path(&movie);
+    let set = |_| owner.put(&path).body("image/png", IMAGE).send();
+    for answer in join_all((0..12).map(set)).await {
+        answer.is(200);
+    }
+    let shown = shown(&owner, &movie).await;
+    assert_eq!(shown.len(), 2);
+    assert_eq!(swept(&app).await, shown);
+    audit(&app.running.state.store).await;
+}
+
+#[tokio::test]
+async fn an_image_whose_movie_was_never_written_is_deleted_and_a_fresh_one_is_not() {
+    let app = TestApp::new().await;
+    let owner = app.member().await;
+    let movie = movie_of(&owner).await;
+    let id = MovieId::try_from(movie["id"].as_u64().unwrap()).unwrap();
+    let images = &app.running.functions.images;
+    // The process was killed after the image was stored: for a movie, for a new one, for one that doesn't exist.
+    for movie in [Some(id), None, MovieId::try_from(999).ok()] {
+        let image = IMAGE.into();
+        images.receive(NewCover { image, movie }).await.unwrap();
+    }
+    // Killed before it was stored: only the item is there.
+    let lost = CoverKey::random(ImageFormat::Png).unwrap();
+    app.running.state.store.doubt_cover(&lost, None).await.unwrap();
+    app.clock.advance(DOUBTFUL_SECONDS - 60);
+    images.sweep().await.unwrap();
+    let names = app.running.functions.objects.names().await.unwrap();
+    assert_eq!(names.len(), 6);
+    owner
+        .put(&cover_path(&movie))
+        .body("image/png", IMAGE)
+        .send()
+        .await
+        .is(200);
+    app.clock.advance(61);
+    images.sweep().await.unwrap();
+    let left = app.running.functions.objects.names().await.unwrap();
+    assert_eq!(left, shown(&owner, &movie).await);
+    // The clock is set back: what was doubtful for long stays so, and nothing of a movie is deleted.
+    app.clock.advance(-3 * DOUBTFUL_SECONDS);
+    owner
+        .put(&cover_path(&movie))
+        .body("image/png", IMAGE)
+        .send()
+        .await
+        .is(200);
+    app.clock.advance(3 * DOUBTFUL_SECONDS);
+    assert_eq!(swept(&app).await, shown(&owner, &movie).await);
+    let store = &app.running.state.store;
+    let covers = marquee_shared::db::range::KeyRange::partition(keys::TABLE, keys::COVERS);
+    let items = store
+        .query(&covers, marquee_shared::db::range::Direction::Ascending, 10)
+        .await
+        .unwrap();
+    assert_eq!(items.items.len(), 0);
+    audit(store).await;
+}
+
+#[tokio::test]
+async fn a_cover_whose_edit_failed_leaves_the_one_before() {
+    let proxied = ProxiedApp::new().await;
+    let owner = proxied.app.member().await;
+    let movie = movie_of(&owner).await;
+    let path = cover_path(&movie);
+    owner.put(&path).body("image/png", IMAGE).send().await.is(200);
+    let before = shown(&owner, &movie).await;
+    // The transaction doesn't reach the table.
+    proxied
+        .proxy
+        .inject("TransactWriteItems", FOR_EVER, Fault::CallLost);
+    owner
+        .put(&path)
+        .body("image/png", IMAGE)
+        .send()
+        .await
+        .is_problem(503, "unavailable");
+    owner.delete(&path).send().await.is_problem(503, "unavailable");
+    proxied.proxy.clear_faults();
+    assert_eq!(shown(&owner, &movie).await, before);
+    assert_eq!(swept(&proxied.app).await, before);
+    // The item that says that the image is doubtful can't be written, so the image isn't stored.
+    proxied.proxy.inject("PutItem", FOR_EVER, Fault::CallLost);
+    owner
+        .put(&path)
+        .body("image/png", IMAGE)
+        .send()
+        .await
+        .is_problem(503, "unavailable");
+    proxied.proxy.clear_faults();
+    assert_eq!(
+        proxied.app.running.functions.objects.names().await.unwrap(),
+        before
+    );
+    // The answer of the transaction is lost: the client repeats the request, and one of the two images is left.
+    proxied
+        .proxy
+        .inject("TransactWriteItems", 0..1, Fault::AnswerLost);
+    owner.put(&path).body("image/png", IMAGE).send().await.is(200);
+    assert_eq!(swept(&proxied.app).await, shown(&owner, &movie).await);
+    assert_eq!(
+        owner
+            .get(&format!("/api/movies/{}/", movie["id"]))
+            .send()
+            .await
+            .body["version"],
+        json!(3)
+    );
+    audit(&proxied.app.running.state.store).await;
+}
