@@ -336,6 +336,7 @@ pub const CASES: &[Case] = &[
     read("public keys",                                       "get_jwks",    First(""), 1, 1.0),
     read("health",                                            "get_health",  First(""), 1, 0.5),
     // It is part of the program.
+    read("a cover that is not there",                          "get_cover",   First(""), 0, 0.0),
     read("the OpenAPI document",                              "get_openapi", First(""), 0, 0.0),
     // The last one, because the server looks after deleted accounts: a pass may add 4 read units.
     write("delete the account, without favorites",            "delete_me",   NewUser, [8, 14], [19.0, 0.0]),

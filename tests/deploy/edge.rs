@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::stack::{Stack, number};
 use crate::support::{
     TestApp,
-    operations::{operations, sample_movie},
+    operations::{NO_SESSION, operations, sample_movie},
 };
 
 /// The additional parameters of a stack behind CloudFront.
@@ -59,7 +59,10 @@ fn behind_cloudfront_the_web_acl_counts_clients_and_cannot_be_bypassed() {
     assert_eq!(function["AutoPublish"], true);
     let cached = distribution["CacheBehaviors"].as_array().unwrap().iter();
     let cached: Vec<&Value> = cached.map(|behavior| &behavior["PathPattern"]).collect();
-    assert_eq!(cached, ["/.well-known/*"]);
+    assert_eq!(cached, ["/api/covers/*", "/.well-known/*"]);
+    // A deleted cover is served for at most an hour: it is swept within 20 minutes, and cached for 30.
+    let kept = &stack.properties("CoverCache")["CachePolicyConfig"];
+    assert_eq!(kept["MaxTTL"], 1800);
 
     // Errors are not cached either. By default CloudFront caches them for 10 seconds, whatever the policy says.
     let errors = distribution["CustomErrorResponses"].as_array().unwrap();
@@ -167,7 +170,7 @@ async fn cloudfront_never_serves_one_callers_answer_to_another() {
             for caller in [&app.anonymous(), &one, &other] {
                 let path = format!(
                     "{}{query}",
-                    operation.path.replace("{id}", &movie["id"].to_string())
+                    operation.path_of(&movie["id"].to_string(), NO_SESSION)
                 );
                 let answer = caller
                     .get(&path)

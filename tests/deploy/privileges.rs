@@ -16,6 +16,7 @@ use marquee::{
 use marquee_shared::{
     auth::password::PasswordHash,
     db::{
+        covers::DOUBTFUL_SECONDS,
         expression::Update,
         keys,
         leaving::LEAVING_FOR,
@@ -23,6 +24,7 @@ use marquee_shared::{
     },
     domain::{IdempotencyKey, MovieId, UserId},
 };
+use reqwest::multipart::{Form, Part};
 use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
 use tokio::sync::OnceCell;
@@ -31,14 +33,22 @@ use super::sweep::put_favorites;
 use crate::{
     api::{last_page, pages, with_changes},
     support::{
-        Caller, PASSWORD, TestApp, accounts::leave_behind, audit::audit, layouts::make_sessions_earlier,
-        mail::token_in, movie, operations::sample_movie, tokens::without_user,
+        Call, Caller, PASSWORD, TestApp,
+        accounts::leave_behind,
+        audit::audit,
+        layouts::make_sessions_earlier,
+        mail::token_in,
+        movie,
+        operations::{IMAGE, sample_movie},
+        tokens::without_user,
     },
 };
+use reqwest::multipart::{Form, Part};
 
 /// The functions, and the prefix of each function's logical ids in the template.
-const FUNCTIONS: [(&str, &str); 6] = [
+const FUNCTIONS: [(&str, &str); 7] = [
     ("auth", "Auth"),
+    ("covers", "Covers"),
     ("docs", "Docs"),
     ("mail", "Mail"),
     ("movies", "Movies"),
@@ -85,6 +95,7 @@ async fn seen() -> &'static BTreeMap<&'static str, Seen> {
         delete(&app, &owner, &movies).await;
         let swept = marquee_sweep::sweep(&app.running.functions.sweep.state.store, AMPLE_TIME).await;
         assert!(swept.unwrap().is_done);
+        covers(&app).await;
         delete_account(&app).await;
         // The first function that needs the cursor key creates it: `movies` above, `users` here.
         let other = TestApp::new().await;
@@ -288,6 +299,30 @@ async fn own_account(app: &TestApp) {
     member.patch("/api/users/me/").json(&names).send().await.is(200);
     let wrong = with_changes(&names, &json!({"current_password": "another passphrase"}));
     member.patch("/api/users/me/").json(&wrong).send().await.is(400);
+}
+
+/// Uploads covers of a movie and of a new one, reads, replaces and deletes them, and deletes what no movie has.
+async fn covers(app: &TestApp) {
+    let member = app.member().await;
+    let form = Form::new().part("cover_image", Part::bytes(IMAGE).file_name("a.png"));
+    let added = sample_movie();
+    let form = added
+        .as_object()
+        .unwrap()
+        .iter()
+        .fold(form, |form, (name, value)| {
+            form.text(name.clone(), value.as_str().unwrap().to_owned())
+        });
+    let call = member.post("/api/movies/").0.multipart(form);
+    let movie = Call(call).send().await.is(201).body;
+    let path = format!("/api/movies/{}/cover/", movie["id"]);
+    member.put(&path).body("image/png", IMAGE).send().await.is(200);
+    let cover = movie["cover_image"].as_str().unwrap();
+    assert_eq!(reqwest::get(cover).await.unwrap().status(), 200);
+    member.delete(&path).send().await.is(204);
+    app.clock.advance(DOUBTFUL_SECONDS + 1);
+    assert_eq!(app.running.functions.images.sweep().await.unwrap(), 2);
+    assert_eq!(reqwest::get(cover).await.unwrap().status(), 404);
 }
 
 /// Deletes an account with a movie and a favorite, and leaves some of both, and a session, to the sweep.
@@ -573,6 +608,16 @@ fn every_function_has_its_own_role_and_logs_and_only_auth_reads_secrets() {
                 (format!("ses:{action}"), sender.to_owned())
             }));
         }
+        if name == "covers" {
+            let objects = ["GetObject", "PutObject", "DeleteObject"];
+            others.extend(
+                objects.map(|action| (format!("s3:{action}"), "the objects of CoverImages".to_owned())),
+            );
+            others.insert(("s3:ListBucket".to_owned(), "CoverImages".to_owned()));
+        }
+        if name == "movies" {
+            others.insert(("lambda:InvokeFunction".to_owned(), "CoversFunction".to_owned()));
+        }
         if name == "auth" {
             others.extend(
                 ["SigningSecret", "RefreshSecret"]
@@ -686,6 +731,8 @@ fn the_template_has_no_wildcard_no_scan_and_no_managed_policy() {
             assert!(!action.contains(['*', '?']), "{line}");
         }
         if let Some((_, resource)) = line.split_once(" Resource: ") {
+            // Every object of the bucket.
+            let resource = resource.replace("${CoverImages.Arn}/*", "");
             assert!(!resource.contains('*'), "{line}");
         }
         for word in ["Scan", "PartiQL", "ManagedPolic", "CrudPolicy", "NotAction"] {

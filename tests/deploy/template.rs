@@ -182,7 +182,7 @@ fn concurrency_is_reserved_if_a_parameter_sets_it() {
             .collect()
     };
     let unreserved = reserved(&Stack::new(&[]));
-    assert_eq!(unreserved.len(), 4);
+    assert_eq!(unreserved.len(), 5);
     for id in unreserved.keys() {
         assert_eq!(unreserved[id], None);
         let parameter = id.replace("Function", "Concurrency");

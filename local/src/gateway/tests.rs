@@ -86,7 +86,7 @@ fn movies() -> Router {
 }
 
 fn functions() -> HashMap<String, Router> {
-    let mut functions: HashMap<_, _> = ["auth", "users", "docs"]
+    let mut functions: HashMap<_, _> = ["auth", "covers", "users", "docs"]
         .map(|name| (name.to_owned(), named(name)))
         .into();
     functions.insert("movies".to_owned(), movies());

@@ -42,6 +42,7 @@ fn our_template_declares_two_routes_per_group_the_documents_and_the_catch_all() 
             ("ANY /.well-known/{proxy+}", "auth"),
             ("ANY /api/auth", "auth"),
             ("ANY /api/auth/{proxy+}", "auth"),
+            ("ANY /api/covers/{proxy+}", "covers"),
             ("ANY /api/health", "docs"),
             ("ANY /api/movies", "movies"),
             ("ANY /api/movies/{proxy+}", "movies"),
@@ -60,7 +61,7 @@ fn our_functions_answer_before_the_gateway_gives_up() {
         .iter()
         .map(|function| function.name.as_str())
         .collect();
-    assert_eq!(names, ["auth", "docs", "movies", "users"]);
+    assert_eq!(names, ["auth", "covers", "docs", "movies", "users"]);
     for function in &template.functions {
         assert!(
             function.timeout > Duration::from_secs(DEFAULT_TIMEOUT),

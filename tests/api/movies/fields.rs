@@ -6,8 +6,9 @@ use super::{COVER, create, path, solaris};
 use crate::api::with_changes;
 use crate::support::TestApp;
 
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "cover_image",
+    "cover_thumbnail",
     "created_at",
     "description",
     "director",
