@@ -43,7 +43,6 @@ use crate::{
         tokens::without_user,
     },
 };
-use reqwest::multipart::{Form, Part};
 
 /// The functions, and the prefix of each function's logical ids in the template.
 const FUNCTIONS: [(&str, &str); 7] = [
