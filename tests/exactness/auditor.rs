@@ -218,7 +218,11 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
             item("GENRE#war", "war"),
             inserted(&[("text", text("||war"))]),
         ),
-        ("counts 2 movies and has 1", keys::genre("sci-fi"), set("n", number(2))),
+        (
+            "counts 2 movies and has 1",
+            keys::genre("sci-fi"),
+            set("n", number(2)),
+        ),
         ("has 1 movies and no item", keys::genre("sci-fi"), removed()),
         ("lists no newest movies", keys::genre("sci-fi"), without("newest")),
         ("lists no newest movies", keys::genre("sci-fi"), without("floor")),

@@ -47,7 +47,6 @@
 //! | [`password_reset`] | password reset tokens |
 //! | [`movie`] | movies; reads by id |
 //! | `export` | every movie, for an export |
-//! | [`audit`] | every item, for an audit |
 //! | [`idempotency`] | the answers that are kept under idempotency keys |
 //! | `likes_index` | the index of movies by likes; moving movies between its shards |
 //! | [`newest`] | the list of newest movies in a genre's item |
@@ -110,7 +109,6 @@ pub(crate) mod answer;
 pub mod attempt_limits;
 pub mod attempts;
 pub mod attributes;
-pub mod audit;
 pub mod batch;
 pub mod carried;
 pub mod categories;
