@@ -25,7 +25,10 @@ mod users;
 
 use std::{collections::BTreeMap, fmt, io, time::Duration};
 
-use marquee_shared::db::{Key, Store};
+use marquee_shared::{
+    db::{Key, Store},
+    telemetry,
+};
 
 pub use self::kind::Kind;
 use self::{
@@ -229,6 +232,9 @@ pub async fn run(
     let may_mend = options.repair && !report.is_import_unfinished;
     let mut looks_after = false;
     for class in Class::ALL {
+        // If a genre's item is lost, its counter may be the one that is right.
+        let may_mend =
+            may_mend && (class != Class::Counter || !report.left.contains_key(&Kind::GenreMissing));
         let mut after = 0;
         loop {
             let candidates = facts.candidates(class, after, ROUNDS, TOGETHER)?;
@@ -248,8 +254,8 @@ pub async fn run(
             }
         }
     }
-    if looks_after {
-        store.sweep_deleted_users().await?;
+    if looks_after && let Err(error) = store.sweep_deleted_users().await {
+        telemetry::warn(&error, "what is left of deleted users is left to the sweep");
     }
     Ok(report)
 }
