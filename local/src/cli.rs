@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod export;
 
 use std::{
@@ -165,6 +166,14 @@ enum Command {
     /// The exit status is 0 if every movie is in the file, 1 if some were left out or the export was stopped, and 2 if nothing
     /// could be written. docs/import.md describes the format.
     Export(export::Export),
+    /// Read the whole table and report every disagreement between its items.
+    ///
+    /// The server may run meanwhile: what looks wrong is read again before it is reported. With --repair, what has one right
+    /// answer is mended, and each step is printed. docs/audit.md lists the kinds of disagreement.
+    ///
+    /// The exit status is 0 if nothing was found or everything was mended, 1 if something was found and left, and 2 if the
+    /// table could not be looked at.
+    Audit(audit::Audit),
     /// Bring a table to the layout of this version, and spread the movies with favorites over shards.
     ///
     /// The server and the other commands upgrade a table themselves, except one on AWS, whose functions must be deployed
@@ -209,6 +218,7 @@ impl Cli {
                 table,
             }) => return import(&Source::File(file), Import { columns, dates }, table).await,
             Some(Command::Export(export)) => return export.run().await,
+            Some(Command::Audit(audit)) => return audit.run().await,
             Some(Command::Upgrade { likes_shards, table }) => table.upgrade(likes_shards).await?,
         }
         Ok(ExitCode::SUCCESS)

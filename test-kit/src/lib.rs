@@ -16,7 +16,7 @@
 //! | [`operations`] | the list of operations: a sample request of each, and the statuses that each kind of caller gets |
 //! | [`budgets`] | what requests may cost: one list, for the tests and for the benchmarks |
 //! | [`measure`] | measures the requests of that list against a catalog |
-//! | [`audit`] | the auditor |
+//! | [`audit`] | the product's audit, as tests use it |
 //!
 //! The kit is test equipment. It panics where a test would fail. Nothing that is deployed depends on it: it depends on
 //! `marquee`, whose integration tests depend on it in turn.

@@ -22,6 +22,7 @@ mod model;
 mod newest;
 mod outages;
 mod races;
+mod repair;
 mod rewriting;
 mod search;
 mod second_try;

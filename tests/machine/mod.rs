@@ -1,6 +1,7 @@
 //! The program on one machine: its start, its files, its mails, a full disk, its engine's endpoint, the addresses that it contacts, and
 //! its ceilings on connections and memory.
 
+mod audit;
 mod browsers;
 mod ceilings;
 mod export;

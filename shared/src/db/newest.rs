@@ -54,7 +54,8 @@ impl Entry {
     }
 
     /// The same, of a date as it is stored.
-    pub(crate) fn of_date(date: &str, id: MovieId) -> Self {
+    #[must_use]
+    pub fn of_date(date: &str, id: MovieId) -> Self {
         let digits = date.split('-').collect::<String>();
         Self(format!("{digits}{:0ID_DIGITS$}", id.get()))
     }

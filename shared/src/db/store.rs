@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::{
         delete_item::DeleteItemError, put_item::PutItemError, query::builders::QueryFluentBuilder,
         update_item::UpdateItemError,
     },
-    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -60,6 +60,17 @@ pub struct QueryOutput {
     pub items: Vec<StoredItem>,
     /// Whether there may be more items: DynamoDB stopped at the limit or at 1 MB (AWS: Query, Scan).
     pub more: bool,
+}
+
+/// What one Scan of an audit read.
+#[derive(Clone, Debug, Default)]
+pub struct ScannedPage {
+    /// The items, in DynamoDB's order.
+    pub items: Vec<Item>,
+    /// The key behind which the next page begins. `None` after the last page.
+    pub next: Option<Key>,
+    /// The read units that the page cost. 0 if the endpoint doesn't say.
+    pub units: f64,
 }
 
 /// The consistency of a read.
@@ -232,6 +243,27 @@ impl Store {
         Ok(QueryOutput {
             more: answer.more,
             items: answer.items,
+        })
+    }
+
+    /// AP-61: reads at most `limit` items behind the one with the key `after`, for an audit. One Scan, strongly consistent. No
+    /// request scans.
+    pub async fn scan_page(&self, after: Option<&Key>, limit: usize) -> Result<ScannedPage> {
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let mut retry = Retry::of_read("Scan");
+        let scan = || {
+            let scan = self.client.scan().table_name(&*self.table).limit(limit);
+            scan.set_exclusive_start_key(after.map(Key::attributes))
+                .consistent_read(true)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+        };
+        let page = retry.call(scan).await?.map_err(|e| retry.rejected(&e))?;
+        let units = page.consumed_capacity.and_then(|used| used.capacity_units);
+        Ok(ScannedPage {
+            next: page.last_evaluated_key.as_ref().and_then(Key::of),
+            items: page.items.unwrap_or_default(),
+            units: units.unwrap_or_default(),
         })
     }
 

@@ -1,0 +1,173 @@
+//! `marquee audit`.
+
+use std::{
+    error::Error,
+    io::{self, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Args;
+use marquee_shared::{
+    config::Config,
+    db::{Store, counter::Counter},
+};
+use serde_json::json;
+
+use super::{Opened, OperatorTable, failed};
+use crate::{
+    audit::{self, AuditError, Finding, Options, Report},
+    private::TABLE,
+    progress::bar,
+    server,
+    start_error::{StartError, reason},
+    upgrade::{self, Older},
+};
+
+const LEFT: u8 = 1;
+const NOT_LOOKED: u8 = 2;
+
+/// How many items a movie has, about, for the progress bar.
+const ITEMS_OF_A_MOVIE: u64 = 14;
+
+/// The arguments of `marquee audit`.
+#[derive(Debug, Args)]
+pub(super) struct Audit {
+    /// Mend what has one right answer.
+    #[arg(long)]
+    repair: bool,
+    /// Print the report as one JSON document.
+    #[arg(long)]
+    json: bool,
+    /// Read units to use each second [default: as many as the table takes]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    units_per_second: Option<u32>,
+    #[command(flatten)]
+    table: OperatorTable,
+}
+
+impl Audit {
+    pub(super) async fn run(self) -> Result<ExitCode, Box<dyn Error>> {
+        let place = self.table.place();
+        let likes_shards = match Config::from_env() {
+            Ok(config) => config.likes_shards,
+            Err(error) => return Ok(failed(&error, NOT_LOOKED)),
+        };
+        let options = &self.table.table;
+        // Other commands create a table that isn't there. An audit of it would hide a mistake in --data.
+        if options.dynamodb.is_none() && !self.table.aws && !server::table_file(&options.data).exists() {
+            let text = format!(
+                "{} has no {TABLE}. Name the directory of a table with --data.",
+                options.data.display()
+            );
+            return Ok(failed(&text, NOT_LOOKED));
+        }
+        let (json, options) = (
+            self.json,
+            Options {
+                repair: self.repair,
+                units_per_second: self.units_per_second,
+                pause: Duration::from_secs(1),
+            },
+        );
+        let Opened { store, engine } = match self.table.open_unchecked().await {
+            Ok(opened) => opened,
+            Err(error) => return Ok(failed(&error, NOT_LOOKED)),
+        };
+        let store = store.with_likes_shards(likes_shards);
+        let audited = match server::stop_signal() {
+            Ok(stopped) => tokio::select! {
+                audited = audit(&store, options, json) => Some(audited),
+                () = stopped => None,
+            },
+            Err(_) => Some(audit(&store, options, json).await),
+        };
+        Opened { store, engine }.close().await?;
+        Ok(match audited {
+            None => failed(&"the audit was stopped", NOT_LOOKED),
+            Some(Ok(report)) if report.is_clean() => ExitCode::SUCCESS,
+            Some(Ok(_)) => ExitCode::from(LEFT),
+            Some(Err(Failed::Layout(error))) => failed(&StartError::Layout(place, error), NOT_LOOKED),
+            Some(Err(Failed::Audit(AuditError::Table(error)))) => {
+                failed(&StartError::Use(place, error.log_message()), NOT_LOOKED)
+            }
+            Some(Err(Failed::Audit(AuditError::Scratch(error)))) => failed(
+                &format!(
+                    "the audit can't write to its temporary file or to standard output: {}. Name a directory with room in TMPDIR.",
+                    reason(&error)
+                ),
+                NOT_LOOKED,
+            ),
+        })
+    }
+}
+
+/// Why an audit could not be made.
+enum Failed {
+    Layout(upgrade::LayoutError),
+    Audit(AuditError),
+}
+
+/// Audits a table and prints the findings as they are made.
+async fn audit(store: &Store, options: Options, json: bool) -> Result<Report, Failed> {
+    // A table that must be upgraded first is left as it is.
+    upgrade::check(store, Older::Refuse)
+        .await
+        .map_err(Failed::Layout)?;
+    let movies = store.read_counters([Counter::Movies]).await;
+    let [movies] = movies.map_err(|error| Failed::Audit(error.into()))?;
+    let progress = bar("reading", movies.saturating_mul(ITEMS_OF_A_MOVIE), "items");
+    let mut is_first = true;
+    let mut print = |finding: Finding| {
+        let mut out = io::stdout().lock();
+        if json {
+            let before = if std::mem::take(&mut is_first) {
+                "{\"findings\":[\n"
+            } else {
+                ",\n"
+            };
+            let finding = json!({
+                "kind": finding.kind.name(),
+                "pk": finding.key.pk,
+                "sk": finding.key.sk,
+                "text": finding.text,
+                "mended": finding.mended,
+            });
+            return write!(out, "{before}{finding}");
+        }
+        writeln!(out, "{}: {}", finding.kind, finding.text)?;
+        match finding.mended {
+            Some(step) => writeln!(out, "  mended: {step}"),
+            None => Ok(()),
+        }
+    };
+    let report = audit::run(store, options, &|items| progress.set_position(items), &mut print).await;
+    progress.finish_and_clear();
+    let report = report.map_err(Failed::Audit)?;
+    let end = |out: &mut io::StdoutLock<'_>| match json {
+        true => {
+            let before = if is_first { "{\"findings\":[" } else { "\n" };
+            writeln!(out, "{before}],\"report\":{}}}", as_json(&report))
+        }
+        false => writeln!(out, "{report}"),
+    };
+    end(&mut io::stdout().lock()).map_err(|error| Failed::Audit(error.into()))?;
+    Ok(report)
+}
+
+fn as_json(report: &Report) -> serde_json::Value {
+    let kinds = |kinds: &std::collections::BTreeMap<audit::Kind, u64>| {
+        let kinds = kinds
+            .iter()
+            .map(|(kind, count)| (kind.name().to_owned(), json!(count)));
+        serde_json::Value::Object(kinds.collect())
+    };
+    json!({
+        "items": report.items,
+        "read_units": report.units,
+        "left": kinds(&report.left),
+        "mended": kinds(&report.mended),
+        "busy": report.busy,
+        "import_unfinished": report.is_import_unfinished,
+    })
+}

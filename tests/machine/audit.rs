@@ -1,0 +1,196 @@
+//! `marquee audit`: its exit statuses, its report, and that it runs beside the server.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::Output,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use marquee::audit::Kind;
+use marquee_shared::{
+    aws::client,
+    clock::Clock,
+    db::{Key, Store, keys},
+    domain::MovieId,
+};
+use serde_json::{Value, json};
+
+use super::{marquee, run_to_end, start, start::serve, stderr_of, stop};
+use crate::{
+    docs::{quoted, read, table},
+    support::{PASSWORD, movie},
+};
+
+const MOVIES: &str = r#"{"title": "Alien", "description": "One.", "release_date": "1979-05-25", "director": "Ridley Scott", "genre": "Horror"}
+{"title": "Heat", "description": "Two.", "release_date": "1995-12-15", "director": "Michael Mann", "genre": "Crime"}
+"#;
+
+async fn run(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = marquee(arguments);
+    command.current_dir(directory);
+    run_to_end(command).await
+}
+
+fn stdout_of(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Guarantee 80.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_ends_with_0_if_all_is_right_or_mended_1_if_something_is_left_and_2_if_it_cannot_look() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    fs::write(path.join("movies.jsonl"), MOVIES).unwrap();
+    let output = run(path, &["import", "movies.jsonl", "--data", "one"]).await;
+    assert!(output.status.success(), "{}", stderr_of(&output));
+    let audit = async |arguments: &[&str]| {
+        let begin = ["audit", "--data", "one"];
+        run(path, &[&begin[..], arguments].concat()).await
+    };
+    let clean = audit(&[]).await;
+    assert_eq!(clean.status.code(), Some(0), "{}", stderr_of(&clean));
+    let said = stdout_of(&clean);
+    assert!(said.ends_with("found 0 wrong, mended 0\n"), "{said}");
+
+    // While the server runs, with which a tool shares the table.
+    let (child, [_, dynamodb]) = start(serve(&path.join("one"))).await.unwrap();
+    let store = Store::new(client::local(&dynamodb), "marquee", Clock::default());
+    let id = MovieId::try_from(1).unwrap();
+    let posting = Key::new("WORD#ali", format!("0#alien#{}", keys::id_text(1)));
+    assert!(store.delete_existing(&posting).await.unwrap());
+    let found = audit(&[]).await;
+    assert_eq!(found.status.code(), Some(1), "{}", stderr_of(&found));
+    assert!(
+        stdout_of(&found).starts_with("posting_missing: "),
+        "{}",
+        stdout_of(&found)
+    );
+    assert!(
+        store.get(&posting).await.unwrap().is_none(),
+        "without --repair nothing is written"
+    );
+    let found = audit(&["--json"]).await;
+    assert_eq!(found.status.code(), Some(1), "{}", stderr_of(&found));
+    let report: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(report["findings"][0]["kind"], "posting_missing");
+    assert_eq!(report["findings"][0]["pk"], "WORD#ali");
+    assert_eq!(report["report"]["left"], json!({"posting_missing": 1}));
+
+    let mended = audit(&["--repair", "--units-per-second", "2000"]).await;
+    assert_eq!(mended.status.code(), Some(0), "{}", stderr_of(&mended));
+    assert!(
+        stdout_of(&mended).contains("  mended: put WORD#ali, "),
+        "{}",
+        stdout_of(&mended)
+    );
+    assert!(store.get(&posting).await.unwrap().is_some());
+    let json = audit(&["--json"]).await;
+    let report: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(report["findings"], json!([]));
+
+    // What has no right answer is left, and the rest is mended.
+    store.delete(&keys::genre("horror")).await.unwrap();
+    store.delete(&posting).await.unwrap();
+    let found = audit(&["--repair"]).await;
+    assert_eq!(found.status.code(), Some(1), "{}", stderr_of(&found));
+    assert!(
+        stdout_of(&found).contains("genre_missing: "),
+        "{}",
+        stdout_of(&found)
+    );
+    assert!(store.get(&posting).await.unwrap().is_some());
+    assert!(store.get(&keys::movie(id)).await.unwrap().is_some());
+    stop(child).await;
+
+    for arguments in [
+        &["audit", "--data", "nowhere"][..],
+        &["audit", "--dynamodb", "http://127.0.0.1:9"],
+        &["audit", "--units-per-second", "0"],
+    ] {
+        let failed = run(path, arguments).await;
+        assert_eq!(
+            failed.status.code(),
+            Some(2),
+            "{arguments:?}: {}",
+            stderr_of(&failed)
+        );
+        assert!(!stderr_of(&failed).is_empty(), "{arguments:?}");
+    }
+    assert!(!path.join("nowhere").exists());
+}
+
+/// Guarantee 80.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_beside_requests_finds_nothing_and_changes_nothing_that_they_did() {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let (child, [api, _]) = start(serve(&data)).await.unwrap();
+    let client = reqwest::Client::new();
+    let body = json!({"username": "ripley", "email": "ripley@example.com", "password": PASSWORD});
+    let sent = client
+        .post(format!("{api}/api/auth/register/"))
+        .json(&body)
+        .send();
+    let session: Value = sent.await.unwrap().json().await.unwrap();
+    let token = session["access"].as_str().unwrap().to_owned();
+    let ends = Arc::new(AtomicBool::new(false));
+    let requests = {
+        let (ends, client, token) = (Arc::clone(&ends), client.clone(), token.clone());
+        tokio::spawn(async move {
+            let mut made = 0;
+            while !ends.load(Ordering::Relaxed) {
+                let title = format!("Number {made}");
+                let body = movie(
+                    &title,
+                    "Ada Various",
+                    &format!("Genre {}", made % 3),
+                    "2001-01-01",
+                );
+                let add = client
+                    .post(format!("{api}/api/movies/"))
+                    .bearer_auth(&token)
+                    .json(&body);
+                let added: Value = add.send().await.unwrap().json().await.unwrap();
+                let url = format!("{api}/api/movies/{}/", added["id"]);
+                let toggle = client.post(format!("{url}favorite/")).bearer_auth(&token).send();
+                assert_eq!(toggle.await.unwrap().status(), 200);
+                let edit = client
+                    .patch(&url)
+                    .bearer_auth(&token)
+                    .json(&json!({"title": format!("Other {made}")}));
+                assert_eq!(edit.send().await.unwrap().status(), 200);
+                if made % 2 == 0 {
+                    let delete = client.delete(&url).bearer_auth(&token).send();
+                    assert_eq!(delete.await.unwrap().status(), 204);
+                }
+                made += 1;
+            }
+            made
+        })
+    };
+    for _ in 0..3 {
+        let output = run(root.path(), &["audit", "--repair", "--data", "data"]).await;
+        let said = stdout_of(&output);
+        assert_eq!(output.status.code(), Some(0), "{said}{}", stderr_of(&output));
+        assert!(said.contains("found 0 wrong, mended 0"), "{said}");
+    }
+    ends.store(true, Ordering::Relaxed);
+    assert!(requests.await.unwrap() > 5);
+    stop(child).await;
+}
+
+#[test]
+fn every_kind_of_disagreement_is_documented() {
+    let page = read("docs/audit.md");
+    let rows = table(&page, "## Kinds");
+    let listed: Vec<&str> = rows.iter().flat_map(|row| quoted(row[0])).collect();
+    let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    assert_eq!(listed, kinds);
+    let different: BTreeSet<&str> = kinds.iter().copied().collect();
+    assert_eq!(different.len(), kinds.len());
+}
