@@ -8,6 +8,7 @@ use std::{
 use marquee_shared::{
     db::{
         Key,
+        covers::DoubtfulCover,
         genre::GenreItem,
         idempotency::KeptAnswer,
         imdb_id::ImdbIdItem,
@@ -198,6 +199,10 @@ impl Classifier {
                     all.invalid(format!("{key:?} is not a valid mail"));
                 }
             }
+            "COVERS" => match from_item::<DoubtfulCover>(item.clone()) {
+                Ok(doubtful) if keys::doubtful_cover(&doubtful.cover) == *key => {}
+                _ => all.invalid(format!("{key:?} is not a valid doubtful cover")),
+            },
             "IMPORT" => {
                 let job = from_item::<ImportJob>(item.clone());
                 all.is_unfinished_import = job.is_ok_and(|job| !job.is_done());

@@ -85,7 +85,7 @@ async fn no_operation_accepts_a_parameter_that_it_does_not_document() {
         }
         assert!(operation.statuses.contains(&400), "{id} does not document 400");
         // A query without parameters is none.
-        if operation.method == "GET" && id != "search_movies" {
+        if operation.method == "GET" && !["search_movies", "get_cover"].contains(&&**id) {
             for query in ["?", "?&&"] {
                 send(&operation, &owner, &movie, &owner, query).await.is(200);
             }
