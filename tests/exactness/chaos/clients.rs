@@ -1,4 +1,4 @@
-//! The clients: users who send random requests, two at a time for each user, and record what they see.
+//! The clients: users who send random requests, several at a time for each user, and record what they see.
 
 use std::sync::{Arc, Mutex, atomic::Ordering};
 
@@ -21,8 +21,11 @@ const WORDS: [&str; 12] = [
 /// The genres. There are few, so that movies share lists.
 const GENRES: [&str; 4] = ["Drama", "Horror", "Drama, Sci-Fi", "Sci-Fi, Horror"];
 
+/// The number of the last movies, which most requests are about.
+const HOT: usize = 6;
+
 /// How often a client sends a request with a key again, if it isn't answered.
-const MOST_TRIES: usize = 3;
+const MOST_TRIES: usize = 2;
 
 /// A client of a user.
 pub(super) struct Client {
@@ -60,10 +63,10 @@ impl Client {
         }
     }
 
-    /// A movie that others use too: mostly one of the last three.
+    /// A movie that others use too: mostly one of the last.
     fn any_movie(&mut self) -> Option<Arc<MovieRecord>> {
         let movies = self.world.movies.lock().unwrap();
-        let last = movies.len().saturating_sub(3);
+        let last = movies.len().saturating_sub(HOT);
         let choice = if self.dice.random_bool(0.6) {
             &movies[last..]
         } else {
@@ -289,8 +292,8 @@ impl Client {
         let token = {
             let tokens = session.tokens.lock().unwrap();
             let back = match self.dice.random_range(0..100) {
-                0..84 => 0,
-                84..96 => 1,
+                0..76 => 0,
+                76..90 => 1,
                 _ => 2,
             };
             tokens[tokens.len().saturating_sub(back + 1)].clone()

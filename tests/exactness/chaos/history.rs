@@ -5,12 +5,7 @@
 //! The search is that of Wing and Gong, with Lowe's memory of the states that were reached ("Testing for linearizability",
 //! 2017): a set of requests that took effect, with the state after them, is examined once.
 
-use std::{
-    collections::HashSet,
-    fmt::{Debug, Write as _},
-    hash::Hash,
-    time::Instant,
-};
+use std::{collections::HashSet, fmt::Debug, hash::Hash, time::Instant};
 
 /// The most states that a search examines.
 const MOST_STATES: usize = 2_000_000;
@@ -22,6 +17,9 @@ pub(super) trait Object: Clone + Eq + Hash + Debug {
 
     /// The object after the event. `None` if the client would have seen something else.
     fn after(&self, event: &Self::Event) -> Option<Self>;
+
+    /// Whether the event changes nothing, at whatever moment it takes effect.
+    fn is_read(event: &Self::Event) -> bool;
 }
 
 /// An event, and when it may have taken effect.
@@ -120,6 +118,14 @@ impl<O: Object> Point<O> {
         });
         // The last one is tried first: certain entries before others, and among them the one that ended first.
         open.sort_by_key(|&at| (entries[at].is_certain, std::cmp::Reverse(entries[at].end)));
+        // A read that is right now needs no other moment.
+        let is_right = |at: &&usize| {
+            let event = &entries[**at].event;
+            O::is_read(event) && self.object.after(event).is_some()
+        };
+        if let Some(&at) = open.iter().find(is_right) {
+            return vec![(at, true)];
+        }
         let mut choices = Vec::new();
         // Leaving an entry out is a matter of the moment when it prevents others, and not of an earlier one.
         if !entries[earliest].is_certain {
@@ -131,8 +137,6 @@ impl<O: Object> Point<O> {
 
     /// Where the search is: the object, and the entries that could be next.
     fn describe(&self, entries: &[Entry<O::Event>]) -> String {
-        let begin = entries.first().map(|entry| entry.start);
-        let since = |time: Instant| begin.map_or(0.0, |begin| (time - begin).as_secs_f64());
         let mut text = format!(
             "{} of {} events lead to {:?}; then one of:",
             self.count,
@@ -140,20 +144,7 @@ impl<O: Object> Point<O> {
             self.object
         );
         for (at, _) in self.choices.iter().filter(|(_, takes_effect)| *takes_effect) {
-            let Entry {
-                start,
-                end,
-                event,
-                is_certain,
-                ..
-            } = &entries[*at];
-            let certain = if *is_certain { "" } else { " (perhaps)" };
-            let _ = write!(
-                text,
-                "\n    {:.3} s to {:.3} s{certain}: {event:?}",
-                since(*start),
-                since(*end)
-            );
+            text.push_str(&describe(entries, &entries[*at]));
         }
         text
     }
@@ -169,6 +160,18 @@ impl<O: Object> Point<O> {
         done[at / 64] |= 1 << (at % 64);
         Some(Self::new(object, entries, done, self.first, self.count + 1))
     }
+}
+
+/// A line with an entry and its times since the first one began.
+fn describe<E: Debug>(entries: &[Entry<E>], entry: &Entry<E>) -> String {
+    let begin = entries[0].start;
+    let [start, end] = [entry.start, entry.end].map(|time| (time - begin).as_secs_f64());
+    let certain = if entry.is_certain { "" } else { " perhaps" };
+    let follows = if entry.follows { " then" } else { "" };
+    format!(
+        "\n    {start:.4} s to {end:.4} s{certain}{follows} {:?}",
+        entry.event
+    )
 }
 
 /// Looks for an order of the history that explains it, for an object that begins like this.
@@ -207,7 +210,11 @@ pub(super) fn explain<O: Object>(history: &mut History<O::Event>, begin: O) -> R
             points.push(next);
         }
     }
-    Err(longest.map(|(_, text)| text).unwrap_or_default())
+    let all: String = entries.iter().map(|entry| describe(entries, entry)).collect();
+    Err(format!(
+        "{}\n  all events:{all}",
+        longest.map(|(_, text)| text).unwrap_or_default()
+    ))
 }
 
 #[cfg(test)]
@@ -226,9 +233,11 @@ mod tests {
         Read(u32),
         /// Adds 1, and returns the number before.
         Next(u32),
+        /// Writes 0 if the register has this number, and nothing otherwise.
+        Clear(u32),
     }
 
-    use Access::{Next, Read, Write};
+    use Access::{Clear, Next, Read, Write};
 
     impl Object for Register {
         type Event = Access;
@@ -238,7 +247,13 @@ mod tests {
                 Write(number) => Some(Self(number)),
                 Read(number) => (number == self.0).then(|| self.clone()),
                 Next(number) => (number == self.0).then_some(Self(number + 1)),
+                Clear(number) if number == self.0 => Some(Self(0)),
+                Clear(_) => Some(self.clone()),
             }
+        }
+
+        fn is_read(event: &Access) -> bool {
+            matches!(event, Read(_))
         }
     }
 
@@ -324,6 +339,20 @@ mod tests {
         ]));
         // One that was made twice.
         assert!(!is_explained(&[(0, 9, Next(0)), (10, 11, Read(2))]));
+    }
+
+    #[test]
+    fn a_change_that_would_change_nothing_now_may_take_effect_later() {
+        assert!(is_explained(&[
+            (0, 9, Clear(1)),
+            (1, 2, Write(1)),
+            (10, 11, Read(0))
+        ]));
+        assert!(is_explained(&[
+            (0, 9, Clear(1)),
+            (1, 2, Write(1)),
+            (10, 11, Read(1))
+        ]));
     }
 
     #[test]

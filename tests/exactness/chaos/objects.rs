@@ -105,6 +105,13 @@ impl Object for Movie {
             MovieEvent::Missing => None,
         }
     }
+
+    fn is_read(event: &MovieEvent) -> bool {
+        !matches!(
+            event,
+            MovieEvent::Favorite(..) | MovieEvent::Edit(..) | MovieEvent::Delete
+        )
+    }
 }
 
 impl Movie {
@@ -143,6 +150,10 @@ impl Object for Kept {
             (Self::Answer(Some(kept)), Some((text, true))) => (kept == text).then(|| self.clone()),
             (Self::Nothing, Some((_, true))) | (Self::Answer(_), Some((_, false))) => None,
         }
+    }
+
+    fn is_read(_: &Sent) -> bool {
+        false
     }
 }
 
@@ -203,6 +214,10 @@ impl Object for Session {
             SessionEvent::Unknown(token) if is(previous, token) => Some(self.clone()),
             SessionEvent::Unknown(_) | SessionEvent::End => Some(Self::Ended),
         }
+    }
+
+    fn is_read(_: &SessionEvent) -> bool {
+        false
     }
 }
 
