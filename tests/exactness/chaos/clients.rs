@@ -147,10 +147,9 @@ impl Client {
         let answered = replies.iter().filter(|reply| reply.status() == 200);
         let mut entries = Vec::new();
         if let Some(first) = answered.min_by_key(|reply| reply.end) {
-            entries.push(first.saw(event(first.answer.body["favorite"].as_bool())));
-            let count = first.answer.body["favorite_count"].as_u64().unwrap();
-            entries.push(first.then_saw(MovieEvent::Count(count)));
-        } else if let Some(last) = replies.iter().rfind(|reply| reply.status() == 503) {
+            let seen = first.answer.body["favorite"].as_bool();
+            entries = self.world.change(first, event(seen), true);
+        } else if let Some(last) = replies.iter().rfind(|reply| matches!(reply.status(), 404 | 503)) {
             entries.push(last.perhaps(event(None)));
         }
         for entry in &mut entries {
@@ -189,14 +188,10 @@ impl Client {
         let event = |seen| MovieEvent::Favorite(self.user, change, seen);
         match reply.status() {
             200 => {
-                let body = &reply.answer.body;
-                let count = body["favorite_count"].as_u64().unwrap();
-                movie.add([
-                    reply.saw(event(body["favorite"].as_bool())),
-                    reply.then_saw(MovieEvent::Count(count)),
-                ]);
+                let seen = reply.answer.body["favorite"].as_bool();
+                movie.add(self.world.change(&reply, event(seen), true));
             }
-            404 => movie.add([reply.saw(MovieEvent::Missing)]),
+            404 => movie.add(World::change_of_none(&reply, event(None))),
             503 => movie.add([reply.perhaps(event(None))]),
             _ => self.world.finds_answer("a favorite", &reply),
         }
@@ -228,12 +223,13 @@ impl Client {
                 let version = body["version"].as_u64();
                 *movie.seen.lock().unwrap() =
                     version.map(|version| (version, reply.answer.header("etag").to_owned()));
-                movie.add([
-                    reply.saw(MovieEvent::Edit(condition, text, version)),
-                    reply.saw(MovieEvent::Count(body["favorite_count"].as_u64().unwrap())),
-                ]);
+                let event = MovieEvent::Edit(condition, text, version);
+                movie.add(self.world.change(&reply, event, false));
             }
-            (404, _) => movie.add([reply.saw(MovieEvent::Missing)]),
+            (404, _) => {
+                let event = MovieEvent::Edit(condition, text, None);
+                movie.add(World::change_of_none(&reply, event));
+            }
             (412, Some(version)) => movie.add([reply.saw(MovieEvent::Outdated(version))]),
             (503, _) => movie.add([reply.perhaps(MovieEvent::Edit(condition, text, None))]),
             _ => self.world.finds_answer("an edit", &reply),

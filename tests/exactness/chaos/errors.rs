@@ -105,24 +105,22 @@ async fn every_error_of_the_product_leaves_a_history_that_nothing_explains() {
         ("kept answers", without_kept_answers, lost),
         ("counts", without_counts, lost),
     ];
-    for errors in errors.chunks(3) {
-        let runs = errors.iter().map(|&(what, error, faults)| async move {
-            let run = Run {
-                seed: 81,
-                window: Some(WINDOW),
-                rewriting: Some(error),
-                ..Run::new(400, 0.15, faults)
-            };
-            (what, run.start().await.findings)
-        });
-        for (what, findings) in run_all(runs).await {
-            for finding in &findings {
-                eprintln!(
-                    "chaos: without {what}: {}",
-                    finding.lines().next().unwrap_or_default()
-                );
-            }
-            assert!(!findings.is_empty(), "without {what}");
+    let runs = errors.into_iter().map(|(what, error, faults)| async move {
+        let run = Run {
+            seed: 81,
+            window: Some(WINDOW),
+            rewriting: Some(error),
+            ..Run::new(300, 0.15, faults)
+        };
+        (what, run.start().await.findings)
+    });
+    for (what, findings) in run_all(runs).await {
+        for finding in &findings {
+            eprintln!(
+                "chaos: without {what}: {}",
+                finding.lines().next().unwrap_or_default()
+            );
         }
+        assert!(!findings.is_empty(), "without {what}");
     }
 }

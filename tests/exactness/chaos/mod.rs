@@ -54,8 +54,9 @@ const FAULTS: [Fault; 16] = [
     Fault::Refused(503, "ServiceUnavailable"),
 ];
 
-/// The number of users. A third of them are admins. Each has [`CLIENTS`].
+/// The number of users of the largest run, and of the others. A third of them are admins. Each has [`CLIENTS`].
 const USERS: usize = 12;
+const FEW_USERS: usize = 5;
 
 /// The number of clients of each user.
 const CLIENTS: u64 = 4;
@@ -76,6 +77,7 @@ fn requests() -> usize {
 /// A run: users send requests while faults happen.
 struct Run {
     seed: u64,
+    users: usize,
     requests: usize,
     share: f64,
     faults: Vec<Fault>,
@@ -99,6 +101,7 @@ impl Run {
     fn new(requests: usize, share: f64, faults: &[Fault]) -> Self {
         Self {
             seed: number_of("MARQUEE_CHAOS_SEED").unwrap_or_else(rand::random),
+            users: FEW_USERS,
             requests,
             share,
             faults: faults.to_vec(),
@@ -120,10 +123,10 @@ impl Run {
         })
         .await;
         let store = proxied.proxy.store().await;
-        let world = Arc::new(World::new(requests));
+        let world = Arc::new(World::new(requests, self.deadline));
         let mut users = Vec::new();
         let mut clients = Vec::new();
-        for user in 0..USERS {
+        for user in 0..self.users {
             let caller = proxied.app.register(&format!("user{user}")).await;
             let is_admin = user % 3 == 0;
             if is_admin {
@@ -218,6 +221,7 @@ impl Outcome {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_clients_see_under_all_faults_at_once_has_an_order_that_explains_it() {
     let run = Run {
+        users: USERS,
         window: Some(WINDOW),
         ..Run::new(requests(), 0.1, &FAULTS)
     };

@@ -49,6 +49,9 @@ impl SessionRecord {
 /// What all clients share.
 #[derive(Default)]
 pub(super) struct World {
+    /// From when on a request may have had no time to read the count after its change. Its answer then has the count that
+    /// the change would have made of the one that was read before.
+    late: Duration,
     /// The movies that clients use.
     pub(super) movies: Mutex<Vec<Arc<MovieRecord>>>,
     all_movies: Mutex<Vec<Arc<MovieRecord>>>,
@@ -93,7 +96,15 @@ impl Reply {
         }
     }
 
-    /// An entry that may have taken effect.
+    /// An entry that may have taken effect before the request was answered.
+    pub(super) fn perhaps_saw<E>(&self, event: E) -> Entry<E> {
+        Entry {
+            is_certain: false,
+            ..self.saw(event)
+        }
+    }
+
+    /// An entry that may have taken effect, even after the request was answered.
     pub(super) fn perhaps<E>(&self, event: E) -> Entry<E> {
         Entry {
             end: self.end + SETTLES,
@@ -119,8 +130,10 @@ impl SessionRecord {
 }
 
 impl World {
-    pub(super) fn new(requests: usize) -> Self {
+    pub(super) fn new(requests: usize, deadline: Duration) -> Self {
         Self {
+            // Writes end at 85 % of the deadline.
+            late: deadline * 4 / 5,
             left: AtomicUsize::new(requests),
             ..Self::default()
         }
@@ -141,6 +154,26 @@ impl World {
             .entry(answer.status.as_u16())
             .or_default() += 1;
         Reply { start, end, answer }
+    }
+
+    /// What was seen of a change of a movie that was answered with this event, and of the count beside it.
+    pub(super) fn change(&self, reply: &Reply, event: MovieEvent, is_after: bool) -> Vec<Entry<MovieEvent>> {
+        let count = MovieEvent::Count(reply.answer.body["favorite_count"].as_u64().unwrap());
+        let mut entries = vec![reply.saw(event)];
+        if reply.end - reply.start < self.late {
+            entries.push(if is_after {
+                reply.then_saw(count)
+            } else {
+                reply.saw(count)
+            });
+        }
+        entries
+    }
+
+    /// What was seen of a change of a favorite that was answered `404`. The movie may have been deleted after the change, before
+    /// the count was read.
+    pub(super) fn change_of_none(reply: &Reply, event: MovieEvent) -> Vec<Entry<MovieEvent>> {
+        vec![reply.perhaps_saw(event), reply.then_saw(MovieEvent::Missing)]
     }
 
     /// Reports something that no client should see.
