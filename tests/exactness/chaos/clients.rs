@@ -22,7 +22,7 @@ const WORDS: [&str; 12] = [
 const GENRES: [&str; 4] = ["Drama", "Horror", "Drama, Sci-Fi", "Sci-Fi, Horror"];
 
 /// The number of the last movies, which most requests are about.
-const HOT: usize = 6;
+pub(super) const HOT: usize = 12;
 
 /// How often a client sends a request with a key again, if it isn't answered.
 const MOST_TRIES: usize = 2;

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use super::{FAULTS, Run, WINDOW};
 use crate::{exactness::races::run_all, support::proxy::Fault};
 
+/// Changes a call, as [`fault_proxy::Rewriting`].
+type Rewriting = fn(&str, &mut Value);
+
 /// Transactions that are sent again are made again.
 fn without_tokens(_: &str, call: &mut Value) {
     call.as_object_mut().unwrap().remove("ClientRequestToken");
@@ -97,7 +100,7 @@ fn without_counts(operation: &str, call: &mut Value) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_error_of_the_product_leaves_a_history_that_nothing_explains() {
     let lost = &[Fault::AnswerLost];
-    let errors: [(_, fn(&str, &mut Value), &[Fault]); 6] = [
+    let errors: [(_, Rewriting, &[Fault]); 6] = [
         ("tokens", without_tokens, lost),
         ("conditions on movies", without_conditions_on_movies, &FAULTS),
         ("conditions on favorites", without_conditions_on_favorites, lost),

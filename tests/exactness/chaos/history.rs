@@ -8,7 +8,7 @@
 use std::{collections::HashSet, fmt::Debug, hash::Hash, time::Instant};
 
 /// The most states that a search examines. One that finds no order until then has failed.
-const MOST_STATES: usize = 300_000;
+const MOST_STATES: usize = 1_000_000;
 
 /// The specification of an object.
 pub(super) trait Object: Clone + Eq + Hash + Debug {
@@ -210,7 +210,8 @@ pub(super) fn explain<O: Object>(history: &mut History<O::Event>, begin: O) -> R
     }
     let all: String = entries.iter().map(|entry| describe(entries, entry)).collect();
     Err(format!(
-        "{}\n  all events:{all}",
+        "{} states were tried; {}\n  all events:{all}",
+        seen.len(),
         longest.map(|(_, text)| text).unwrap_or_default()
     ))
 }

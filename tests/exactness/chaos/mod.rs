@@ -27,7 +27,10 @@ use marquee_shared::domain::Role;
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
-use self::{clients::Client, world::World};
+use self::{
+    clients::{Client, HOT},
+    world::World,
+};
 use super::{outages::sweep_all, races::run_all};
 use crate::support::{
     audit::audit,
@@ -151,7 +154,7 @@ impl Run {
                 });
             }
         }
-        for n in 0..3 {
+        for n in 0..self.users.min(HOT) {
             let text = format!("the first {n}");
             let mut wanted = crate::support::movie("Alien Comet", "A. Writer", "Drama", "1979-05-25");
             wanted["description"] = json!(text);
