@@ -26,7 +26,7 @@ use marquee_shared::aws::client;
 use serde_json::{Value, json};
 
 use crate::{
-    State,
+    Rewriting, State,
     answers::{canceled, conflicting, error, halve, units, unprocessed_name},
     conflict::{InProgress, items},
     fault::{self, Fault},
@@ -88,6 +88,12 @@ impl Endpoint {
                 if let Some(Fault::HalfDone) = fault {
                     unprocessed = halve(&mut call);
                 }
+                if let Some(Fault::Delayed(time)) = fault {
+                    tokio::time::sleep(time).await;
+                }
+                if let Some(rewrite) = self.rewriting() {
+                    rewrite(&operation, &mut call);
+                }
                 forwarded = self.records_bodies().then(|| call.clone());
                 self.forward_unless_in_conflict(&parts.headers, &operation, call)
                     .await
@@ -141,7 +147,12 @@ impl Endpoint {
     fn fault_of(&self, operation: &str, start: Instant) -> Option<Fault> {
         let mut state = self.state.lock().unwrap();
         state.latest = Some(start);
-        fault::of_call(&mut state.rules, operation, start)
+        let named = fault::of_call(&mut state.rules, operation, start);
+        named.or_else(|| state.random.as_mut()?.of_call(operation))
+    }
+
+    fn rewriting(&self) -> Option<Rewriting> {
+        self.state.lock().unwrap().rewriting
     }
 
     fn records_bodies(&self) -> bool {

@@ -1,6 +1,12 @@
 //! What can happen to a call, and to which calls it happens.
 
-use std::{ops::Range, time::Instant};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
 /// What happens to a call.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +27,59 @@ pub enum Fault {
     NothingDone,
     /// There is no answer, ever. The call isn't forwarded.
     NoAnswer,
+    /// The call is forwarded after this time.
+    Delayed(Duration),
+}
+
+impl Fault {
+    /// Whether a call of this operation can have this fault.
+    #[must_use]
+    pub fn applies_to(self, operation: &str) -> bool {
+        match self {
+            Self::Canceled(_) | Self::Refused(_, "TransactionInProgressException") => {
+                operation == "TransactWriteItems"
+            }
+            Self::Refused(_, "TransactionConflictException") => {
+                matches!(operation, "PutItem" | "UpdateItem" | "DeleteItem")
+            }
+            Self::HalfDone | Self::NothingDone => matches!(operation, "BatchGetItem" | "BatchWriteItem"),
+            _ => true,
+        }
+    }
+}
+
+/// Faults that happen at random.
+pub(crate) struct Random {
+    dice: StdRng,
+    share: f64,
+    faults: Vec<Fault>,
+    /// How often each fault has happened, by its name.
+    pub(crate) happened: BTreeMap<String, usize>,
+}
+
+impl Random {
+    pub(crate) fn new(seed: u64, share: f64, faults: &[Fault]) -> Self {
+        Self {
+            dice: StdRng::seed_from_u64(seed),
+            share,
+            faults: faults.to_vec(),
+            happened: BTreeMap::new(),
+        }
+    }
+
+    /// The fault that happens to the next call, which is of this operation.
+    pub(crate) fn of_call(&mut self, operation: &str) -> Option<Fault> {
+        let happens = self.dice.random_bool(self.share);
+        let possible: Vec<Fault> = self
+            .faults
+            .iter()
+            .copied()
+            .filter(|fault| fault.applies_to(operation))
+            .collect();
+        let fault = possible.choose(&mut self.dice).copied().filter(|_| happens)?;
+        *self.happened.entry(format!("{fault:?}")).or_default() += 1;
+        Some(fault)
+    }
 }
 
 /// A fault, and the calls that it happens to.

@@ -27,13 +27,14 @@ mod listen;
 pub mod record;
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     net::Ipv4Addr,
     ops::Range,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
+use serde_json::Value;
 use tokio::sync::watch;
 
 pub use fault::Fault;
@@ -41,15 +42,22 @@ pub use record::{Cost, Exchange, Record};
 
 use self::{
     endpoint::Endpoint,
-    fault::Rule,
+    fault::{Random, Rule},
     listen::{bind, listen},
 };
+
+/// Changes the body of a call of this operation before it is forwarded.
+pub type Rewriting = fn(&str, &mut Value);
 
 /// What the proxy was told, and what it saw.
 #[derive(Default)]
 struct State {
     records: Vec<Record>,
     rules: Vec<Rule>,
+    /// The faults that happen at random to the calls that no rule is for.
+    random: Option<Random>,
+    /// Changes calls before they are forwarded.
+    rewriting: Option<Rewriting>,
     /// How long no call may have arrived before an answer is sent.
     quiet: Duration,
     /// When the last call arrived.
@@ -106,9 +114,33 @@ impl FaultProxy {
         self.state.lock().unwrap().rules.push(rule);
     }
 
+    /// Makes one of these faults happen to this share of all calls, from 0 to 1. A call gets only a fault that its operation
+    /// [can have](Fault::applies_to). The seed and the order of the calls decide which call gets which fault.
+    pub fn inject_at_random(&self, seed: u64, share: f64, faults: &[Fault]) {
+        self.state.lock().unwrap().random = Some(Random::new(seed, share, faults));
+    }
+
+    /// How often each of the faults that happen at random has happened since they began, by its name.
+    #[must_use]
+    pub fn happened(&self) -> BTreeMap<String, usize> {
+        let state = self.state.lock().unwrap();
+        state
+            .random
+            .as_ref()
+            .map(|random| random.happened.clone())
+            .unwrap_or_default()
+    }
+
+    /// Changes every call before it is forwarded, as a product with an error would send it. `None` ends it.
+    pub fn rewrite_calls(&self, rewriting: Option<Rewriting>) {
+        self.state.lock().unwrap().rewriting = rewriting;
+    }
+
     /// Ends all faults.
     pub fn clear_faults(&self) {
-        self.state.lock().unwrap().rules.clear();
+        let mut state = self.state.lock().unwrap();
+        state.rules.clear();
+        state.random = None;
     }
 
     /// Holds every answer until no call has arrived for this long. Calls that the server sends together then overlap in the

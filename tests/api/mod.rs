@@ -6,6 +6,7 @@ mod catalog;
 mod coverage;
 mod events;
 mod favorites;
+mod fuzz;
 mod http;
 mod idempotency;
 mod keys;

@@ -5,6 +5,7 @@ mod account_costs;
 mod account_crashes;
 mod auditor;
 mod budgets;
+mod chaos;
 mod contention;
 mod covers;
 mod crash;

@@ -377,7 +377,7 @@ async fn for_every_outage<F: Future<Output = ()> + Send + 'static>(test: fn(Outa
     }
 }
 
-async fn sweep_all(store: &Store) {
+pub(super) async fn sweep_all(store: &Store) {
     while store.sweep_favorites().await.unwrap() > 0 {}
 }
 

@@ -3,7 +3,31 @@
 use serde_json::json;
 
 use super::{LOGOUT, caller_with, decode_jwt, keys, login, post, refresh, register, text};
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{PASSWORD, TestApp, audit::scan};
+
+/// Guarantee 11: a dump of the whole table has nothing of a token but the session's id, with which it begins.
+#[tokio::test]
+async fn the_table_holds_no_refresh_token_and_no_part_of_one() {
+    let app = TestApp::new().await;
+    let user = app.member().await;
+    let mut tokens = vec![user.refresh.clone(), user.in_new_session().await.refresh];
+    for _ in 0..3 {
+        let answer = refresh(&app, tokens.last().unwrap()).await.is(200);
+        tokens.push(text(&answer.body["refresh"]));
+    }
+    let dump = format!("{:?}", scan(&app.running.state.store).await);
+    assert!(dump.contains("SESSIONS#"), "{dump}");
+    // An id of 16 bytes is 22 characters.
+    for token in &tokens {
+        for piece in token.as_bytes()[22..].windows(16) {
+            let piece = std::str::from_utf8(piece).unwrap();
+            assert!(
+                !dump.contains(piece) || piece.trim_matches('A').is_empty(),
+                "{piece} of {token}"
+            );
+        }
+    }
+}
 
 /// Guarantee 7.
 #[tokio::test]
