@@ -5,10 +5,11 @@ mod setting;
 use std::{env, time::Duration};
 
 pub use self::setting::{ConfigError, endpoint, table_name};
-use self::setting::{Lookup, edge_key, email, number, origins, public_url, text};
+use self::setting::{Lookup, edge_key, email, namespace, number, origins, public_url, text};
 use crate::{
     db::likes::{LikesShards, MAX_LIKES_SHARDS},
     domain::{Email, password::Secret},
+    telemetry::METRICS_NAMESPACE,
 };
 
 /// The configuration of a function's process.
@@ -28,6 +29,9 @@ pub struct Config {
     /// `MAIL_FROM`: the email address that mails are sent from. Empty, the default, means that no mail is sent. The local server
     /// has a default of its own.
     pub mail_from: Option<Email>,
+    /// `METRICS_NAMESPACE`: the namespace of the metrics in CloudWatch. With one, a function writes the line of each request in
+    /// the embedded metric format, and its store asks for the units of each call. Empty, the default, means no metrics.
+    pub metrics_namespace: Option<String>,
     /// The layers around every router.
     pub http: HttpConfig,
 }
@@ -93,7 +97,7 @@ pub const LONGEST_DEADLINE_SECONDS: u64 = 29;
 pub const LONGEST_PUBLIC_MAX_AGE_SECONDS: u32 = 24 * 60 * 60;
 
 /// Every variable that [`Config`] is read from.
-pub const VARIABLES: [&str; 17] = [
+pub const VARIABLES: [&str; 18] = [
     "TABLE_NAME",
     "DYNAMODB_ENDPOINT",
     "TOKEN_ISSUER",
@@ -106,6 +110,7 @@ pub const VARIABLES: [&str; 17] = [
     "LIKES_SHARDS",
     "LIKES_SHARDS_READ",
     "MAIL_FROM",
+    METRICS_NAMESPACE,
     "CORS_ORIGINS",
     "REQUEST_DEADLINE_SECONDS",
     "EDGE_KEY",
@@ -131,6 +136,7 @@ impl Default for Config {
             },
             likes_shards: LikesShards::default(),
             mail_from: None,
+            metrics_namespace: None,
             http: HttpConfig {
                 cors_origins: vec!["*".into()],
                 deadline: Duration::from_secs(10),
@@ -201,6 +207,9 @@ impl Config {
         config.likes_shards = likes_shards(lookup)?;
         if let Some(address) = lookup("MAIL_FROM").filter(|text| !text.is_empty()) {
             config.mail_from = Some(email("MAIL_FROM", &address)?);
+        }
+        if let Some(name) = lookup(METRICS_NAMESPACE).filter(|text| !text.is_empty()) {
+            config.metrics_namespace = Some(namespace(METRICS_NAMESPACE, &name)?);
         }
         if let Some(text) = lookup("CORS_ORIGINS") {
             http.cors_origins = origins("CORS_ORIGINS", &text)?;

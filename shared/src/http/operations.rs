@@ -16,9 +16,12 @@ use tower::util::MapRequestLayer;
 use tracing::Span;
 use utoipa::openapi::{OpenApi, RefOr, Schema, path::ParameterIn};
 
-use crate::http::{
-    openapi,
-    query::{KnownParam, KnownParams},
+use crate::{
+    http::{
+        openapi,
+        query::{KnownParam, KnownParams},
+    },
+    telemetry::request::note_operation,
 };
 
 /// An operation: its method in lower case, its route as registered, and its id, which is the name of its handler.
@@ -51,7 +54,11 @@ impl<S: Clone + Send + Sync + 'static> Operations<S> {
             if let Some(route) = request.extensions().get::<MatchedPath>() {
                 let span = Span::current();
                 span.record("route", route.as_str());
-                if let Some(id) = operation(declared, request.method(), route.as_str()) {
+                let id = operation(declared, request.method(), route.as_str());
+                if let Some((_, route, _)) = declared.iter().find(|(_, at, _)| *at == route.as_str()) {
+                    note_operation(route, id);
+                }
+                if let Some(id) = id {
                     span.record("operation", id);
                     if let Some(known) = request.uri().query().and_then(|_| parameters.of(id)) {
                         request.extensions_mut().insert(known);
