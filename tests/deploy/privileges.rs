@@ -27,7 +27,7 @@ use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
 use tokio::sync::OnceCell;
 
-use super::sweep::put_favorites;
+use super::{stack::Stack, sweep::put_favorites};
 use crate::{
     api::{last_page, pages, with_changes},
     support::{
@@ -550,11 +550,29 @@ fn drop_empty(statements: &mut Vec<Value>) {
     });
 }
 
-/// Permissions that are not measured, because only the table is on this machine: logs, secrets, and who may assume a
-/// role.
+/// Permissions that are not measured, because only the table is on this machine: logs, traces, secrets, and who may assume
+/// a role.
 #[test]
 fn every_function_has_its_own_role_and_logs_and_only_auth_reads_secrets() {
-    let roles = roles();
+    assert_others(&roles(), &[]);
+}
+
+#[test]
+fn with_traces_every_function_may_write_them() {
+    let traced = TEMPLATE.replace("Default: PassThrough", "Default: Active");
+    assert_ne!(traced, TEMPLATE);
+    let traces = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
+    assert_others(&Template::parse(&traced).unwrap().roles, &traces);
+    for (parameter, mode) in [("Active", "Active"), ("PassThrough", "PassThrough")] {
+        let stack = Stack::new(&[("Tracing", parameter)]);
+        for (id, function) in stack.functions() {
+            assert_eq!(function["Tracing"], mode, "{id}");
+        }
+    }
+}
+
+/// Panics unless each role has these actions for everything, and otherwise those of its function only.
+fn assert_others(roles: &BTreeMap<String, Role>, everywhere: &[&str]) {
     for (name, prefix) in FUNCTIONS {
         let role = &roles[name];
         assert_eq!(role.resource, Some(format!("{prefix}Role")));
@@ -562,6 +580,11 @@ fn every_function_has_its_own_role_and_logs_and_only_auth_reads_secrets() {
         let mut others = BTreeSet::from(
             ["logs:CreateLogStream", "logs:PutLogEvents"]
                 .map(|action| (action.to_owned(), format!("{prefix}Logs"))),
+        );
+        others.extend(
+            everywhere
+                .iter()
+                .map(|action| ((*action).to_owned(), "*".to_owned())),
         );
         if name == "mail" {
             let stream = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
