@@ -118,7 +118,7 @@ async fn the_line_of_a_request_has_the_calls_and_units_that_the_table_saw() {
             anonymous.call(Method::PUT, "/api/movies/"),
             405,
             none.clone(),
-            "/api/movies/",
+            "",
             Value::Null,
         ),
         (
@@ -139,6 +139,7 @@ async fn the_line_of_a_request_has_the_calls_and_units_that_the_table_saw() {
     for (call, status, operation, route, user) in cases {
         let (line, cost) = line_of(&proxied, &log, call, status).await;
         let what = format!("{line}\n{cost:?}");
+        let route = (!route.is_empty()).then_some(route);
         assert_eq!(
             (&line["operation"], &line["route"], &line["user"]),
             (&operation, &json!(route), &user),

@@ -70,11 +70,11 @@ pub(crate) fn note_user(user: UserId) {
     with(|done| done.user.set(Some(user)));
 }
 
-/// Notes the route of the current request, and its operation if the route has one for its method.
-pub(crate) fn note_operation(route: &'static str, operation: Option<&'static str>) {
+/// Notes the route and the operation of the current request.
+pub(crate) fn note_operation(route: &'static str, operation: &'static str) {
     with(|done| {
         done.route.set(Some(route));
-        done.operation.set(operation);
+        done.operation.set(Some(operation));
     });
 }
 
@@ -159,7 +159,7 @@ mod tests {
                 add(deed);
                 tokio::task::yield_now().await;
             }
-            note_operation("/api/movies/", Some("list_movies"));
+            note_operation("/api/movies/", "list_movies");
         });
         let other = observed(async {
             for deed in [Deed::Call, Deed::Conflict, Deed::Throttle, Deed::Throttle] {

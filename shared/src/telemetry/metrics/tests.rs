@@ -35,7 +35,7 @@ async fn lines(requests: &[(&[Deed], u16)]) -> Vec<Json> {
     tracing::info!(answer = 42, "another line");
     for (deeds, status) in requests {
         let ((), answered) = observed(async {
-            note_operation("/api/movies/{id}/", Some("get_movie"));
+            note_operation("/api/movies/{id}/", "get_movie");
             note_user(7.try_into().unwrap());
             deeds.iter().copied().for_each(add);
         })
