@@ -1,6 +1,14 @@
 //! Races: many concurrent requests, after which every count is exact.
 
-use std::{collections::BTreeSet, future::Future, time::Duration};
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use marquee_shared::{
@@ -9,6 +17,7 @@ use marquee_shared::{
 };
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tokio::sync::Barrier;
 
 use crate::support::{Answer, Caller, PASSWORD, TestApp, audit::audit, movie, proxy::ProxiedApp, table};
 
@@ -240,6 +249,62 @@ async fn thirty_concurrent_refreshes_of_one_token_get_the_same_new_token() {
     refresh(app.anonymous(), &next).await.is(200);
     // The first token is now older than the previous one.
     refresh(app.anonymous(), &user.refresh).await.is(401);
+    audit(&app.running.state.store).await;
+}
+
+/// Guarantee 12: a session that was ended while it was refreshed without pause stays ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_end_amid_their_refreshes_stay_ended() {
+    const PATH: &str = "/api/users/me/sessions/";
+    let app = Arc::new(app_with_long_deadline().await);
+    let user = app.member().await;
+    for round in 0..4 {
+        let mut others = Vec::new();
+        for _ in 0..6 {
+            others.push(user.in_new_session().await);
+        }
+        let ended: Arc<Vec<AtomicBool>> = Arc::new(others.iter().map(|_| AtomicBool::new(false)).collect());
+        let begun = Arc::new(Barrier::new(others.len() + 1));
+        let refreshing: Vec<_> = others
+            .iter()
+            .enumerate()
+            .map(|(at, other)| {
+                let (app, ended, begun) = (Arc::clone(&app), Arc::clone(&ended), Arc::clone(&begun));
+                let mut token = other.refresh.clone();
+                tokio::spawn(async move {
+                    for n in 0.. {
+                        let was_ended = ended[at].load(Ordering::SeqCst);
+                        let answer = app.anonymous().with_token("refresh", &token).send().await;
+                        if answer.status == StatusCode::UNAUTHORIZED {
+                            return;
+                        }
+                        let answer = answer.is(200);
+                        assert!(!was_ended, "a refresh succeeded after its session was ended");
+                        token = answer.body["refresh"].as_str().unwrap().to_owned();
+                        if n == 0 {
+                            begun.wait().await;
+                        }
+                    }
+                })
+            })
+            .collect();
+        begun.wait().await;
+        if round % 2 == 0 {
+            user.delete(PATH).send().await.is(204);
+            ended.iter().for_each(|ended| ended.store(true, Ordering::SeqCst));
+        } else {
+            for (other, ended) in others.iter().zip(&*ended) {
+                let path = format!("{PATH}{}/", other.session().unwrap());
+                user.delete(&path).send().await.is(204);
+                ended.store(true, Ordering::SeqCst);
+            }
+        }
+        for task in refreshing {
+            task.await.unwrap();
+        }
+        let left = user.get(PATH).send().await.is(200).body;
+        assert_eq!(left["count"], 1, "{left}");
+    }
     audit(&app.running.state.store).await;
 }
 
