@@ -68,6 +68,9 @@ pub struct Options {
     /// Only compare with the functions that `sam build` has written to this directory, such as those of an earlier commit.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "renew", "write", "profiles"])]
     before: Option<PathBuf>,
+    /// Let the functions log lines without metrics, and not ask for units.
+    #[arg(long, conflicts_with_all = ["check", "renew", "write"])]
+    without_metrics: bool,
     /// Measure only the requests whose name contains this.
     #[arg(long, conflicts_with_all = ["renew", "write"])]
     only: Option<String>,
@@ -96,7 +99,8 @@ async fn measure(options: &Options) -> Result<String, Failure> {
     if let Some(text) = &options.only {
         operations.retain(|operation| operation.name.contains(text));
     }
-    let bench = Bench::new(programs, &fixture, &operations).await?;
+    let namespace = if options.without_metrics { "" } else { "marquee" };
+    let bench = Bench::new(programs, &fixture, namespace, &operations).await?;
     let text = if let Some(directory) = &options.profiles {
         fs::create_dir_all(directory)?;
         for operation in &operations {
@@ -108,7 +112,7 @@ async fn measure(options: &Options) -> Result<String, Failure> {
         // A server of its own, because a refresh token, for example, works once.
         let (own_fixture, mut own) = Fixture::start().await?;
         own.retain(|own| operations.iter().any(|operation| operation.name == own.name));
-        let before = Bench::new(programs, &own_fixture, &own).await?;
+        let before = Bench::new(programs, &own_fixture, namespace, &own).await?;
         let sides = [(&before, &*own), (&bench, &*operations)];
         let text = comparison::compare(sides, options.times).await?;
         own_fixture.stop().await;
@@ -127,6 +131,8 @@ struct Bench<'a> {
     programs: Programs,
     recordings: HashMap<&'static str, Recording>,
     fixture: &'a Fixture,
+    /// The namespace of the functions' metrics. Empty for none.
+    namespace: &'static str,
 }
 
 impl<'a> Bench<'a> {
@@ -134,12 +140,14 @@ impl<'a> Bench<'a> {
     async fn new(
         programs: Programs,
         fixture: &'a Fixture,
+        namespace: &'static str,
         operations: &[Operation],
     ) -> Result<Self, Failure> {
         let mut bench = Self {
             programs,
             recordings: HashMap::new(),
             fixture,
+            namespace,
         };
         for operation in operations {
             let recording = bench.record(operation).await?;
@@ -167,12 +175,13 @@ impl<'a> Bench<'a> {
         Ok(recording.ok_or("the operation wasn't recorded")?)
     }
 
-    /// Returns the environment of the function. The function logs as on AWS.
-    fn environment(&self, table: &Table) -> [(&'static str, String); 4] {
+    /// Returns the environment of the function. The function logs as on AWS, and its lines are its metrics.
+    fn environment(&self, table: &Table) -> [(&'static str, String); 5] {
         [
             ("TABLE_NAME", "marquee".into()),
             ("DYNAMODB_ENDPOINT", table.url.clone()),
             ("AUTH_SECRETS_FILE", self.fixture.secrets().display().to_string()),
+            ("METRICS_NAMESPACE", self.namespace.into()),
             ("RUST_LOG", "info".into()),
         ]
     }

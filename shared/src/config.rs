@@ -5,10 +5,11 @@ mod setting;
 use std::{env, time::Duration};
 
 pub use self::setting::{ConfigError, endpoint, table_name};
-use self::setting::{Lookup, edge_key, email, number, origins, public_url, text};
+use self::setting::{Lookup, edge_key, email, namespace, number, origins, public_url, text};
 use crate::{
     db::likes::{LikesShards, MAX_LIKES_SHARDS},
     domain::{Email, password::Secret},
+    telemetry::METRICS_NAMESPACE,
 };
 
 /// The configuration of a function's process.
@@ -32,6 +33,9 @@ pub struct Config {
     pub covers_bucket: Option<String>,
     /// `COVERS_FUNCTION`: the function that the movies function sends images to. Empty, the default, means none.
     pub covers_function: Option<String>,
+    /// `METRICS_NAMESPACE`: the namespace of the metrics in CloudWatch. With one, a function writes the line of each request in
+    /// the embedded metric format, and its store asks for the units of each call. Empty, the default, means no metrics.
+    pub metrics_namespace: Option<String>,
     /// The layers around every router.
     pub http: HttpConfig,
 }
@@ -97,7 +101,7 @@ pub const LONGEST_DEADLINE_SECONDS: u64 = 29;
 pub const LONGEST_PUBLIC_MAX_AGE_SECONDS: u32 = 24 * 60 * 60;
 
 /// Every variable that [`Config`] is read from.
-pub const VARIABLES: [&str; 19] = [
+pub const VARIABLES: [&str; 20] = [
     "TABLE_NAME",
     "DYNAMODB_ENDPOINT",
     "TOKEN_ISSUER",
@@ -112,6 +116,7 @@ pub const VARIABLES: [&str; 19] = [
     "MAIL_FROM",
     "COVERS_BUCKET",
     "COVERS_FUNCTION",
+    METRICS_NAMESPACE,
     "CORS_ORIGINS",
     "REQUEST_DEADLINE_SECONDS",
     "EDGE_KEY",
@@ -139,6 +144,7 @@ impl Default for Config {
             mail_from: None,
             covers_bucket: None,
             covers_function: None,
+            metrics_namespace: None,
             http: HttpConfig {
                 cors_origins: vec!["*".into()],
                 deadline: Duration::from_secs(10),
@@ -212,6 +218,9 @@ impl Config {
         }
         config.covers_bucket = lookup("COVERS_BUCKET").filter(|text| !text.is_empty());
         config.covers_function = lookup("COVERS_FUNCTION").filter(|text| !text.is_empty());
+        if let Some(name) = lookup(METRICS_NAMESPACE).filter(|text| !text.is_empty()) {
+            config.metrics_namespace = Some(namespace(METRICS_NAMESPACE, &name)?);
+        }
         if let Some(text) = lookup("CORS_ORIGINS") {
             http.cors_origins = origins("CORS_ORIGINS", &text)?;
         }

@@ -37,7 +37,8 @@ impl AppState {
     pub fn new(config: Config, client: aws_sdk_dynamodb::Client, clock: Clock) -> Self {
         Self {
             store: Store::new(client, config.table.clone(), clock.clone())
-                .with_likes_shards(config.likes_shards),
+                .with_likes_shards(config.likes_shards)
+                .that_asks_for_units(config.metrics_namespace.is_some()),
             keys: Arc::new(KeyRing::new(clock.clone())),
             config: Arc::new(config),
             clock,

@@ -2,29 +2,39 @@
 //! (`warn,marquee_shared=debug`), or both. Without it, each kind of process has its default level.
 
 pub mod json;
+pub mod metrics;
+pub mod request;
 
 use std::{any::Any, env, panic};
 
-use tracing::level_filters::LevelFilter;
+use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     Registry,
     filter::Targets,
     fmt::{self, Layer},
     layer::{Layered, SubscriberExt as _},
-    util::SubscriberInitExt as _,
 };
 
-use self::json::JsonLines;
+use self::{json::JsonLines, metrics::MetricLines};
 use crate::error::Error;
 
-/// Starts the log of a Lambda function: JSON lines, which Lambda sends to CloudWatch. A second call does nothing.
+/// The variable with the namespace of a function's metrics. [`Config`](crate::config::Config) checks its value.
+pub const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
+
+/// Starts the log of a Lambda function: JSON lines, which Lambda sends to CloudWatch. With `METRICS_NAMESPACE`, the line of
+/// each request has its metrics. A second call does nothing.
 pub fn init_lambda() {
     let default = Targets::new().with_default(LevelFilter::INFO);
+    let namespace = env::var(METRICS_NAMESPACE).ok().filter(|name| !name.is_empty());
     start(default, |logs, levels| {
-        levels
-            .with(logs.event_format(JsonLines).fmt_fields(JsonLines))
-            .try_init()
-            .ok()
+        let logs = logs.fmt_fields(JsonLines);
+        match namespace {
+            None => begin(levels.with(logs.event_format(JsonLines))),
+            Some(name) => {
+                let lines = MetricLines::new(&name);
+                begin(levels.with(logs.event_format(lines)));
+            }
+        }
     });
 }
 
@@ -37,7 +47,7 @@ pub fn init_command(level: LevelFilter) {
         // The SDK warns of each place that has no credentials with a Debug print. The error of the call says the same in words.
         .with_target("aws_config", LevelFilter::ERROR);
     start(default, |logs, levels| {
-        levels.with(logs.with_target(false)).try_init().ok()
+        begin(levels.with(logs.with_target(false)));
     });
 }
 
@@ -45,11 +55,20 @@ pub fn init_command(level: LevelFilter) {
 type Levels = Layered<Targets, Registry>;
 type Logs = Layer<Levels, fmt::format::DefaultFields, fmt::format::Format, fn() -> std::io::Stderr>;
 
-fn start(default: Targets, init: impl FnOnce(Logs, Levels) -> Option<()>) {
+/// Makes this the log of the process. Does nothing if there is one already.
+///
+/// `try_init` would also take what other crates write with the crate `log`.
+fn begin(log: impl Subscriber + Send + Sync) {
+    drop(tracing::subscriber::set_global_default(log));
+}
+
+fn start(default: Targets, begin: impl FnOnce(Logs, Levels)) {
     let (levels, readable) = levels(env::var("RUST_LOG").ok().as_deref(), default);
-    let logs = fmt::layer().with_writer(std::io::stderr as fn() -> std::io::Stderr);
-    // Does nothing if logging has been started already.
-    init(logs, tracing_subscriber::registry().with(levels));
+    // Without colors, which a file or a terminal of another kind would show as characters.
+    let logs = fmt::layer()
+        .with_ansi(false)
+        .with_writer(std::io::stderr as fn() -> std::io::Stderr);
+    begin(logs, tracing_subscriber::registry().with(levels));
     if !readable {
         tracing::warn!("RUST_LOG can't be parsed");
     }

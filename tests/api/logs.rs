@@ -23,7 +23,7 @@ use marquee_shared::{
         keys::{PK, SK, class_of},
     },
     http::with_layers,
-    telemetry::json::JsonLines,
+    telemetry::{json::JsonLines, metrics::MetricLines},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -69,17 +69,17 @@ fn with_canary_headers(call: Call) -> Call {
 }
 
 /// Captures the log of this thread, in the format of the deployed functions.
-struct Log {
+pub(super) struct Log {
     written: Arc<Mutex<Vec<u8>>>,
     _guard: DefaultGuard,
 }
 
 impl Log {
-    fn capture() -> Self {
+    pub(super) fn capture() -> Self {
         let written = Arc::default();
         let writer = Writer(Arc::clone(&written));
         let log = tracing_subscriber::fmt()
-            .event_format(JsonLines)
+            .event_format(MetricLines::new("test"))
             .fmt_fields(JsonLines)
             .with_max_level(Level::INFO)
             .with_writer(move || writer.clone())
@@ -100,11 +100,17 @@ impl Log {
         lines.collect()
     }
 
-    /// Returns the route that the log lines of each operation name.
+    /// Returns the lines of requests that were answered.
+    pub(super) fn requests(&self) -> Vec<Value> {
+        let mut lines = self.lines();
+        lines.retain(|line| line["message"] == "answered");
+        lines
+    }
+
+    /// Returns the route that the line of a request of each operation names.
     fn routes(&self) -> BTreeMap<String, String> {
-        let named = self.lines().into_iter().filter_map(|line| {
-            let span = line.get("span")?;
-            let text = |name: &str| Some(span.get(name)?.as_str()?.to_owned());
+        let named = self.requests().into_iter().filter_map(|line| {
+            let text = |name: &str| Some(line.get(name)?.as_str()?.to_owned());
             Some((text("operation")?, text("route")?))
         });
         named.collect()

@@ -12,6 +12,7 @@ mod idempotency;
 mod keys;
 mod lists;
 mod logs;
+mod metrics;
 mod movies;
 mod scripts;
 mod search;

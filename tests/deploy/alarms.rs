@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use marquee::{server::TEMPLATE, template::Template};
+use marquee_shared::telemetry::metrics::{COUNTS, DURATION};
 use serde_json::{Value, json};
 
 use super::stack::{Stack, number, placeholders, texts};
@@ -59,6 +60,9 @@ fn every_kind_of_failure_has_an_alarm() {
         );
     };
     let api = ["HttpApi", "$default"];
+    for name in ["conflicts", "read_units", "write_units"] {
+        expect("AWS::StackName", name, "Sum", &[]);
+    }
     expect("AWS/ApiGateway", "5xx", "Sum", &api);
     expect("AWS/ApiGateway", "Count", "Sum", &api);
     expect("AWS/ApiGateway", "Latency", "p99", &api);
@@ -146,6 +150,52 @@ fn every_alarm_is_described_and_sent_to_the_configured_address() {
                 }
             }
         }
+    }
+}
+
+/// Guarantee 82. Returns what is written of the functions' metrics in the alarms and on the dashboard.
+fn uses_of_metrics(stack: &Stack) -> BTreeSet<String> {
+    let namespace = json!({"Ref": "AWS::StackName"});
+    let mut used = BTreeSet::new();
+    for alarm in stack.alarms().values() {
+        let parts = alarm["Metrics"].as_array().into_iter().flatten();
+        let parts = parts.map(|metric| &metric["MetricStat"]["Metric"]);
+        for metric in parts
+            .chain([*alarm])
+            .filter(|metric| metric["Namespace"] == namespace)
+        {
+            assert_eq!(
+                metric.get("Dimensions"),
+                None,
+                "only the metrics of all requests have an alarm"
+            );
+            used.insert(metric["MetricName"].as_str().unwrap().to_owned());
+        }
+    }
+    let shown = dashboard(stack);
+    for (start, end) in [("MetricName=\\\"", '\\'), ("[\"${AWS::StackName}\", \"", '"')] {
+        let names = shown.split(start).skip(1);
+        used.extend(names.map(|rest| rest.split(end).next().unwrap().to_owned()));
+    }
+    used
+}
+
+#[test]
+fn the_dashboard_and_the_alarms_use_every_metric_of_the_functions() {
+    let expected: BTreeSet<String> = COUNTS.into_iter().chain([DURATION]).map(str::to_owned).collect();
+    let stack = Stack::new(&[]);
+    assert_eq!(uses_of_metrics(&stack), expected);
+    for (id, variables) in stack.variables() {
+        assert_eq!(
+            variables["METRICS_NAMESPACE"],
+            json!({"Ref": "AWS::StackName"}),
+            "{id}"
+        );
+    }
+    let without = Stack::new(&[("OperationMetrics", "false")]);
+    assert_eq!(uses_of_metrics(&without), BTreeSet::new());
+    for (id, variables) in without.variables() {
+        assert_eq!(variables["METRICS_NAMESPACE"], "", "{id}");
     }
 }
 

@@ -29,7 +29,7 @@ use serde_json::json;
 use serde_norway::{Value, value::TaggedValue};
 use tokio::sync::OnceCell;
 
-use super::sweep::put_favorites;
+use super::{stack::Stack, sweep::put_favorites};
 use crate::{
     api::{last_page, pages, with_changes},
     support::{
@@ -584,11 +584,29 @@ fn drop_empty(statements: &mut Vec<Value>) {
     });
 }
 
-/// Permissions that are not measured, because only the table is on this machine: logs, secrets, and who may assume a
-/// role.
+/// Permissions that are not measured, because only the table is on this machine: logs, traces, secrets, and who may assume
+/// a role.
 #[test]
 fn every_function_has_its_own_role_and_logs_and_only_auth_reads_secrets() {
-    let roles = roles();
+    assert_others(&roles(), &[]);
+}
+
+#[test]
+fn with_traces_every_function_may_write_them() {
+    let traced = TEMPLATE.replace("Default: PassThrough", "Default: Active");
+    assert_ne!(traced, TEMPLATE);
+    let traces = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
+    assert_others(&Template::parse(&traced).unwrap().roles, &traces);
+    for (parameter, mode) in [("Active", "Active"), ("PassThrough", "PassThrough")] {
+        let stack = Stack::new(&[("Tracing", parameter)]);
+        for (id, function) in stack.functions() {
+            assert_eq!(function["Tracing"], mode, "{id}");
+        }
+    }
+}
+
+/// Panics unless each role has these actions for everything, and otherwise those of its function only.
+fn assert_others(roles: &BTreeMap<String, Role>, everywhere: &[&str]) {
     for (name, prefix) in FUNCTIONS {
         let role = &roles[name];
         assert_eq!(role.resource, Some(format!("{prefix}Role")));
@@ -596,6 +614,11 @@ fn every_function_has_its_own_role_and_logs_and_only_auth_reads_secrets() {
         let mut others = BTreeSet::from(
             ["logs:CreateLogStream", "logs:PutLogEvents"]
                 .map(|action| (action.to_owned(), format!("{prefix}Logs"))),
+        );
+        others.extend(
+            everywhere
+                .iter()
+                .map(|action| ((*action).to_owned(), "*".to_owned())),
         );
         if name == "mail" {
             let stream = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
@@ -723,7 +746,8 @@ fn the_template_has_no_wildcard_no_scan_and_no_managed_policy() {
     let policies = TEMPLATE
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'));
-    let mut actions = 0;
+    let (mut actions, mut everywhere) = (0, Vec::new());
+    let mut before = "";
     for line in policies {
         if let Some((_, action)) = line.split_once(" Action: ") {
             actions += 1;
@@ -732,13 +756,20 @@ fn the_template_has_no_wildcard_no_scan_and_no_managed_policy() {
         if let Some((_, resource)) = line.split_once(" Resource: ") {
             // Every object of the bucket.
             let resource = resource.replace("${CoverImages.Arn}/*", "");
-            assert!(!resource.contains('*'), "{line}");
+            match resource == "\"*\"" {
+                true => everywhere.push(before.trim()),
+                false => assert!(!resource.contains('*'), "{line}"),
+            }
         }
         for word in ["Scan", "PartiQL", "ManagedPolic", "CrudPolicy", "NotAction"] {
             assert!(!line.contains(word), "{line}");
         }
+        before = line;
     }
     assert!(actions > 20, "{actions}");
+    // Traces have no resources.
+    let traces = "Action: [xray:PutTelemetryRecords, xray:PutTraceSegments]";
+    assert_eq!(everywhere, [traces; FUNCTIONS.len()]);
 }
 
 /// `.github/deploy-role.yaml`: GitHub protects the environment `prod`, so only that environment may assume the role of

@@ -99,8 +99,9 @@ pub fn number(value: &Value) -> f64 {
         .unwrap_or_else(|| panic!("{value} is not a number"))
 }
 
-/// Returns the names in `${…}`.
+/// Returns the names in `${…}`. `${!…}` stands for the text `${…}`.
 pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     let parts = text.split("${").skip(1);
-    parts.map(|part| part.split('}').next().unwrap())
+    let names = parts.map(|part| part.split('}').next().unwrap());
+    names.filter(|name| !name.starts_with('!'))
 }

@@ -17,7 +17,8 @@ async fn main() -> Result<(), Error> {
     let http = config.http.clone();
     let store = move || {
         let client = client::connect(&aws, config.dynamodb_endpoint.as_deref());
-        Store::new(client, config.table, Clock::default())
+        let asks = config.metrics_namespace.is_some();
+        Store::new(client, config.table, Clock::default()).that_asks_for_units(asks)
     };
     run(marquee_docs::router(DocsState::new(store, &http), &http)?).await
 }

@@ -1,4 +1,4 @@
-//! What roles allow beside calls to the table: reading its stream, and sending mails.
+//! What roles allow beside calls to the table: reading its stream, sending mails, and writing traces.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,17 @@ pub(super) const STREAM_ACTIONS: [&str; 4] = [
     "dynamodb:GetShardIterator",
     "dynamodb:ListStreams",
 ];
+
+/// The actions that write traces, and the resource that they are allowed for. They have no other (AWS: Actions, resources, and
+/// condition keys for AWS X-Ray).
+const TRACE_ACTIONS: [&str; 2] = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
+pub(super) const EVERYWHERE: &str = "*";
+
+/// Whether a statement allows to write traces and nothing else.
+pub(super) fn are_traces(actions: &[&str], resource: Option<&str>) -> bool {
+    let all = || actions.iter().all(|action| TRACE_ACTIONS.contains(action));
+    resource == Some(EVERYWHERE) && !actions.is_empty() && all()
+}
 
 /// The beginning of the ARN of an identity that mails are sent from, as `!Sub` expresses it.
 const IDENTITY_ARN: &str = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:";

@@ -13,7 +13,7 @@ use serde_norway::Value;
 
 use super::{
     error::TemplateError,
-    others::{STREAM_ACTIONS, identity, sender},
+    others::{EVERYWHERE, STREAM_ACTIONS, are_traces, identity, sender},
     role::{Action, DYNAMODB, KeyPattern, Role, Statement, Target},
     table::TableSpec,
     values::{called, function, typed},
@@ -215,6 +215,11 @@ impl Reader<'_> {
     fn add(&self, role: &mut Role, allowance: &Allowance) -> Result<(), String> {
         is_allow(&allowance.effect)?;
         let actions = texts(&allowance.action)?;
+        if are_traces(&actions, allowance.resource.as_str()) && allowance.condition.is_none() {
+            let everywhere = |action: &&str| ((*action).to_owned(), EVERYWHERE.to_owned());
+            role.others.extend(actions.iter().map(everywhere));
+            return Ok(());
+        }
         let resources = values(&allowance.resource);
         let resources = resources.iter().map(|value| self.named(value));
         let resources: Vec<PolicyResource> = resources.collect::<Result<_, _>>()?;

@@ -8,6 +8,7 @@ use crate::{
     domain::{SessionId, UserId},
     error::{Error, Result},
     state::AppState,
+    telemetry::request::note_user,
 };
 
 /// A signed-in user. Rejects with `401` if nobody is signed in.
@@ -64,6 +65,7 @@ where
             return Ok(Self(None));
         };
         let verified = token::verify(&AppState::from_ref(state), token).await?;
+        note_user(verified.user);
         Ok(Self(Some(Caller {
             id: verified.user,
             session: verified.session,

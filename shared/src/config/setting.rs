@@ -223,6 +223,20 @@ pub(super) fn public_url(variable: &'static str, text: &str) -> Result<String, C
     }
 }
 
+/// Checks the namespace of metrics (AWS: CloudWatch, PutMetricData; namespaces that begin with `AWS/` are those of AWS).
+pub(super) fn namespace(variable: &'static str, text: &str) -> Result<String, ConfigError> {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b".-_/#:".contains(&b);
+    let is_good = (1..=255).contains(&text.len())
+        && text.bytes().all(is_allowed)
+        && !text.starts_with([':', '/'])
+        && !text.starts_with("AWS/");
+    let expected =
+        "1 to 255 letters, digits and characters of .-_/#:, which begin with neither : nor / nor AWS/";
+    is_good
+        .then(|| text.to_owned())
+        .ok_or_else(|| ConfigError::new(variable, expected, text))
+}
+
 /// Parses the email address of a sender.
 pub(super) fn email(variable: &'static str, text: &str) -> Result<Email, ConfigError> {
     // A sender is written into headers and policies, so nothing is trimmed and every character is plain.

@@ -46,6 +46,11 @@ const VALUES: [(&str, &[&str], &[&str]); VARIABLES.len()] = [
     ("COVERS_BUCKET", &["", "marquee-covers"], &[]),
     ("COVERS_FUNCTION", &["", "marquee-covers"], &[]),
     (
+        "METRICS_NAMESPACE",
+        &["", "marquee", "marquee/operations", "a.b-c_d#e:f0"],
+        &[" ", "a b", "AWS/Lambda", ":a", "/a", "a\n", "a\"b", "é"],
+    ),
+    (
         "CORS_ORIGINS",
         &[
             "", "*", " * ", "https://b.example", "http://localhost:5173,https://b.example", "https://a.example , https://b.example",

@@ -34,7 +34,10 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::config_bag::FrozenLayer;
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::db::attributes::StoredItem;
+use crate::db::{
+    attributes::StoredItem,
+    consumed::{Consumed, Units, of_tables},
+};
 
 tokio::task_local! {
     /// The read that this task makes.
@@ -59,6 +62,14 @@ pub(crate) struct Answer {
     pub(crate) more: bool,
     /// The keys that weren't processed.
     pub(crate) unprocessed: Vec<StoredItem>,
+    /// The units that the read consumed, if it asked for them.
+    units: f64,
+}
+
+impl Consumed for Answer {
+    fn units(&self) -> f64 {
+        self.units
+    }
 }
 
 /// Makes a read with a client that [`DecodesAnswers`], and returns its answer. `call` must make no other call.
@@ -168,6 +179,7 @@ struct Body {
     last_evaluated_key: Option<IgnoredAny>,
     responses: Option<BTreeMap<String, Vec<StoredItem>>>,
     unprocessed_keys: Option<BTreeMap<String, Unprocessed>>,
+    consumed_capacity: Option<Units>,
 }
 
 #[derive(Deserialize)]
@@ -188,6 +200,7 @@ impl From<Body> for Answer {
             items,
             more: body.last_evaluated_key.is_some(),
             unprocessed: unprocessed.flat_map(|table| table.keys).collect(),
+            units: body.consumed_capacity.unwrap_or_default().0,
         }
     }
 }
@@ -195,6 +208,7 @@ impl From<Body> for Answer {
 impl From<GetItemOutput> for Answer {
     fn from(output: GetItemOutput) -> Self {
         Self {
+            units: of_tables(output.consumed_capacity()),
             items: output.item.into_iter().map(StoredItem::from).collect(),
             ..Self::default()
         }
@@ -204,8 +218,9 @@ impl From<GetItemOutput> for Answer {
 impl From<QueryOutput> for Answer {
     fn from(output: QueryOutput) -> Self {
         Self {
-            items: output.items.into_iter().flatten().map(StoredItem::from).collect(),
+            units: of_tables(output.consumed_capacity()),
             more: output.last_evaluated_key.is_some(),
+            items: output.items.into_iter().flatten().map(StoredItem::from).collect(),
             ..Self::default()
         }
     }
@@ -214,8 +229,9 @@ impl From<QueryOutput> for Answer {
 impl From<ScanOutput> for Answer {
     fn from(output: ScanOutput) -> Self {
         Self {
-            items: output.items.into_iter().flatten().map(StoredItem::from).collect(),
+            units: of_tables(output.consumed_capacity()),
             more: output.last_evaluated_key.is_some(),
+            items: output.items.into_iter().flatten().map(StoredItem::from).collect(),
             ..Self::default()
         }
     }
@@ -223,9 +239,11 @@ impl From<ScanOutput> for Answer {
 
 impl From<BatchGetItemOutput> for Answer {
     fn from(output: BatchGetItemOutput) -> Self {
+        let units = of_tables(output.consumed_capacity());
         let tables = output.responses.into_iter().flat_map(HashMap::into_values);
         let unprocessed = output.unprocessed_keys.into_iter();
         Self {
+            units,
             items: tables.flatten().map(StoredItem::from).collect(),
             more: false,
             unprocessed: unprocessed

@@ -71,6 +71,7 @@ impl Store {
                 let request = request.consistent_read(is_strong).build();
                 let request = request.map_err(SdkError::construction_failure)?;
                 let get = self.client.batch_get_item();
+                let get = get.set_return_consumed_capacity(self.units.clone());
                 decoded(get.request_items(&*self.table, request).send()).await
             };
             let answer = retry.call(get).await?.map_err(|e| retry.rejected(&e))?;
@@ -99,6 +100,7 @@ impl Store {
                 self.client
                     .batch_write_item()
                     .request_items(&*self.table, requests.clone())
+                    .set_return_consumed_capacity(self.units.clone())
                     .send()
             };
             let mut output = retry.call(write).await?.map_err(|e| retry.rejected(&e))?;

@@ -19,6 +19,7 @@
 //! | [`posting_keys`] | the keys of postings |
 //! | `entity` | decoding an item as an entity, by serde |
 //! | [`item`] | an item; encoding an entity as an item and decoding it |
+//! | `consumed` | the units that an answer says its call consumed |
 //! | `answer` | the answers of reads, decoded straight into items |
 //! | [`expression`] | condition and update expressions |
 //! | `failure` | which failures of a call are temporary |
@@ -113,6 +114,7 @@ pub mod attributes;
 pub mod batch;
 pub mod carried;
 pub mod categories;
+mod consumed;
 pub mod counter;
 pub mod covers;
 mod create_movie;

@@ -17,8 +17,12 @@ use rand::RngExt as _;
 use tokio::time::Instant;
 
 use crate::{
-    db::failure::{Failure, NO_CODE, is_temporary},
+    db::{
+        consumed::Consumed,
+        failure::{Failure, NO_CODE, is_temporary, is_throttle},
+    },
     error::{Error, LogText, Result},
+    telemetry::request::{self, Deed},
 };
 
 /// How long a call that is outside of every deadline is retried, such as one of an import or of an operator's command.
@@ -109,6 +113,8 @@ impl Priority {
 pub(crate) struct Retry {
     operation: &'static str,
     deadline: Instant,
+    /// What a call that consumes these units does.
+    consumes: fn(f64) -> Deed,
     /// How many attempts have failed since the last progress.
     failures: usize,
     /// How many attempts had a transaction conflict.
@@ -121,17 +127,18 @@ pub(crate) struct Retry {
 impl Retry {
     /// The retries of a read.
     pub(crate) fn of_read(operation: &'static str) -> Self {
-        Self::until(operation, |deadline| deadline.reads)
+        Self::until(operation, Deed::Read, |deadline| deadline.reads)
     }
 
     /// The retries of a write.
     pub(crate) fn of_write(operation: &'static str) -> Self {
-        Self::until(operation, |deadline| deadline.writes)
+        Self::until(operation, Deed::Write, |deadline| deadline.writes)
     }
 
-    fn until(operation: &'static str, end: impl Fn(&Deadline) -> Instant) -> Self {
+    fn until(operation: &'static str, consumes: fn(f64) -> Deed, end: impl Fn(&Deadline) -> Instant) -> Self {
         Self {
             operation,
+            consumes,
             deadline: DEADLINE
                 .try_with(end)
                 .unwrap_or_else(|_| Instant::now() + TIME_WITHOUT_DEADLINE),
@@ -163,6 +170,7 @@ impl Retry {
     /// [`Error::Internal`] if the request can't be built.
     pub(crate) async fn call<T, E, F>(&mut self, send: impl Fn() -> F) -> Result<std::result::Result<T, E>>
     where
+        T: Consumed,
         E: ProvideErrorMetadata,
         F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
     {
@@ -171,12 +179,17 @@ impl Retry {
             if left.is_zero() {
                 return Err(self.unavailable("no time was left"));
             }
+            request::add(Deed::Call);
             // Boxed, because the future of an SDK call is large and deeply nested, and the future of every function contains
             // this one.
             let failure = match tokio::time::timeout(ATTEMPT_TIMEOUT.min(left), Box::pin(send())).await {
-                Ok(Ok(output)) => return Ok(Ok(output)),
+                Ok(Ok(output)) => {
+                    request::add((self.consumes)(output.units()));
+                    return Ok(Ok(output));
+                }
                 Ok(Err(SdkError::ServiceError(e))) => {
                     let status = e.raw().status().as_u16();
+                    note_failure(e.err().code());
                     match Failure::from_code(e.err().code(), status) {
                         Some(failure) => failure,
                         None => return Ok(Err(e.into_err())),
@@ -244,6 +257,15 @@ impl Retry {
     }
 }
 
+/// Adds a failure with this error code, or cancellation of a transaction for this reason, to what the request did.
+pub(crate) fn note_failure(code: Option<&str>) {
+    match code {
+        Some("TransactionConflictException" | "TransactionConflict") => request::add(Deed::Conflict),
+        Some(code) if is_throttle(code) => request::add(Deed::Throttle),
+        _ => {}
+    }
+}
+
 /// A random time from 1 ms to `longest_ms`.
 pub(crate) fn jittered(longest_ms: u64) -> Duration {
     Duration::from_millis(rand::rng().random_range(1..=longest_ms))
@@ -256,7 +278,7 @@ mod tests {
         sync::atomic::{AtomicUsize, Ordering},
     };
 
-    use aws_sdk_dynamodb::operation::get_item::GetItemError;
+    use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 
     use super::*;
 
@@ -290,9 +312,9 @@ mod tests {
             let made = AtomicUsize::new(0);
             let call = || {
                 made.fetch_add(1, Ordering::Relaxed);
-                ready(Err::<(), _>(SdkError::<GetItemError, _>::timeout_error(
-                    "no answer",
-                )))
+                ready(Err::<PutItemOutput, _>(
+                    SdkError::<PutItemError, _>::timeout_error("no answer"),
+                ))
             };
             assert!(retry.call(call).await.is_err());
             made.into_inner()

@@ -14,7 +14,7 @@ use crate::{
         failure::is_throttle,
         item::{Item, StoredItem, to_item},
         keys::Key,
-        retry::{Priority, Retry},
+        retry::{Priority, Retry, note_failure},
         store::{Store, build_error},
     },
     error::{Error, LogText, Result},
@@ -201,6 +201,7 @@ impl Store {
                 .transact_write_items()
                 .set_transact_items(Some(transaction.actions.clone()))
                 .client_request_token(&transaction.token)
+                .set_return_consumed_capacity(self.units.clone())
                 .send()
         };
         loop {
@@ -224,10 +225,13 @@ impl Store {
                 return Ok(Outcome::ConditionFailed(failed));
             }
             let codes = || reasons.iter().filter_map(|reason| reason.code());
-            if codes().any(|code| code == "TransactionConflict") {
+            if let Some(conflict) = codes().find(|code| *code == "TransactionConflict") {
+                note_failure(Some(conflict));
                 return Ok(Outcome::Conflict);
             }
-            match codes().find(|code| is_throttle(code)) {
+            let throttle = codes().find(|code| is_throttle(code));
+            note_failure(throttle);
+            match throttle {
                 Some(code) => retry.pause_after_failure(LogText::aws_error(code)).await?,
                 None => {
                     let codes = codes().collect::<Vec<_>>().join(", ");

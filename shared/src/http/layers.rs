@@ -30,6 +30,7 @@ use crate::{
         idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED},
         problem::Problem,
     },
+    telemetry::request::observed,
 };
 
 /// The header that carries a request's id on every response.
@@ -155,13 +156,16 @@ async fn finish(request: Request, next: Next) -> Response {
     // methods. `Operations::with_state` records the route and the operation.
     let method = known_method(request.method());
     let span = tracing::info_span!("request", request_id = %id, method, route = Empty, operation = Empty);
-    let response = next.run(request).instrument(span.clone()).await;
-    let response = span.in_scope(|| finished(response, &id));
+    let work = next.run(request).instrument(span.clone());
+    let (response, answered) = observed(work).await;
+    let (response, code) = span.in_scope(|| finished(response, &id));
+    // Not within the span: the line has the span's fields itself.
+    answered.log(&id, method, response.status().as_u16(), code);
     keep_large(response).await
 }
 
-/// Writes the problem document of a response, if it has one, and logs how the request was answered.
-fn finished(mut response: Response, id: &str) -> Response {
+/// Writes the problem document of a response, if it has one, and logs the cause of a failure. Returns the document's code too.
+fn finished(mut response: Response, id: &str) -> (Response, Option<&'static str>) {
     let problem = response.extensions_mut().remove::<Problem>();
     let code = problem.as_ref().map(|problem| problem.code);
     if let Some(cause) = response.extensions_mut().remove::<LogText>() {
@@ -182,8 +186,7 @@ fn finished(mut response: Response, id: &str) -> Response {
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    tracing::info!(status = response.status().as_u16(), code, "answered");
-    response
+    (response, code)
 }
 
 /// Logs the cause of a `5xx`: a bug as an error, an outage of the table as a warning.

@@ -16,9 +16,12 @@ use tower::util::MapRequestLayer;
 use tracing::Span;
 use utoipa::openapi::{OpenApi, RefOr, Schema, path::ParameterIn};
 
-use crate::http::{
-    openapi,
-    query::{KnownParam, KnownParams},
+use crate::{
+    http::{
+        openapi,
+        query::{KnownParam, KnownParams},
+    },
+    telemetry::request::note_operation,
 };
 
 /// An operation: its method in lower case, its route as registered, and its id, which is the name of its handler.
@@ -51,7 +54,8 @@ impl<S: Clone + Send + Sync + 'static> Operations<S> {
             if let Some(route) = request.extensions().get::<MatchedPath>() {
                 let span = Span::current();
                 span.record("route", route.as_str());
-                if let Some(id) = operation(declared, request.method(), route.as_str()) {
+                if let Some((_, route, id)) = operation(declared, request.method(), route.as_str()) {
+                    note_operation(route, id);
                     span.record("operation", id);
                     if let Some(known) = request.uri().query().and_then(|_| parameters.of(id)) {
                         request.extensions_mut().insert(known);
@@ -101,17 +105,16 @@ fn query_parameters(mut document: OpenApi) -> BTreeMap<String, KnownParams> {
     all
 }
 
-/// Returns the id of the operation with this method and route. `HEAD` counts as `GET`.
-fn operation(declared: &[Operation], method: &Method, route: &str) -> Option<&'static str> {
+/// Returns the operation with this method and route. `HEAD` counts as `GET`.
+fn operation<'a>(declared: &'a [Operation], method: &Method, route: &str) -> Option<&'a Operation> {
     let method = if method == Method::HEAD {
         "GET"
     } else {
         method.as_str()
     };
-    let found = declared
+    declared
         .iter()
-        .find(|(own, at, _)| *at == route && own.eq_ignore_ascii_case(method));
-    found.map(|(_, _, id)| *id)
+        .find(|(own, at, _)| *at == route && own.eq_ignore_ascii_case(method))
 }
 
 /// Declares a function's operations: `"/path/" => method: handler, method: handler;` for each route.
@@ -156,7 +159,7 @@ mod tests {
             ("post", "/a/", "add_a"),
             ("get", "/b/", "get_b"),
         ];
-        let found = |method, route| operation(&declared, &method, route);
+        let found = |method, route| operation(&declared, &method, route).map(|(_, _, id)| *id);
         assert_eq!(found(Method::GET, "/a/"), Some("get_a"));
         assert_eq!(found(Method::HEAD, "/b/"), Some("get_b"));
         assert_eq!(found(Method::POST, "/a/"), Some("add_a"));

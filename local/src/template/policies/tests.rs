@@ -188,6 +188,9 @@ fn other_services_are_read_and_a_function_without_a_role_may_do_nothing() {
         read.others,
         BTreeSet::from([on_logs("logs:CreateLogStream"), on_logs("logs:PutLogEvents")])
     );
+    let traces = "{ Effect: Allow, Action: [xray:PutTraceSegments], Resource: \"*\" }";
+    let everywhere = BTreeSet::from([("xray:PutTraceSegments".to_owned(), "*".to_owned())]);
+    assert_eq!(role(traces).others, everywhere);
     let without = template(logs).replace("Role: !GetAtt R.Arn", "");
     assert_eq!(Template::parse(&without).unwrap().roles["f"], Role::default());
 }
@@ -326,6 +329,18 @@ fn what_is_allowed_on_other_services_is_exact_as_well() {
         ),
     ];
     refused(good, "!GetAtt Logs.Arn", &resources);
+    let traces = "{ Effect: Allow, Action: [xray:PutTraceSegments], Resource: \"*\" }";
+    let more = [
+        ("xray:PutTraceSegments, logs:PutLogEvents", "isn't a resource"),
+        ("xray:GetTraceSummaries", "isn't a resource"),
+        ("xray:*", "isn't a resource"),
+    ];
+    refused(traces, "xray:PutTraceSegments", &more);
+    refused(
+        traces,
+        "\"*\" }",
+        &[("\"*\", Condition: {} }", "isn't a resource")],
+    );
 }
 
 /// Guarantee 37.
