@@ -1,6 +1,7 @@
 //! Marquee on one machine: the functions that run on AWS, a local gateway in place of API Gateway, and an embedded
 //! DynamoDB-compatible engine. `template.yaml` declares the routes, the roles and the table.
 
+pub mod backup;
 pub mod bodies;
 pub mod bulk;
 pub mod ceilings;

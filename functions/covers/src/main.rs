@@ -14,10 +14,13 @@ async fn main() -> Result<(), Error> {
     telemetry::init_lambda();
     let app = AppState::from_env(&aws::function_config()?)?;
     let bucket = app.config.covers_bucket.as_deref();
-    let objects = bucket
-        .map(Objects::bucket)
-        .transpose()
-        .map_err(|error| error.log_message())?;
+    let objects = match bucket {
+        Some(name) => {
+            let bucket = Objects::bucket(name, None, aws::function_connector()?);
+            Some(bucket.map_err(|error| error.log_message())?)
+        }
+        None => None,
+    };
     let function = CoversFunction::new(app.store.clone(), objects.clone());
     let router = router(CoversState { app, objects })?;
     run(service_fn(move |event: LambdaEvent<Value>| {
