@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod backup;
 mod export;
 
 use std::{
@@ -174,6 +175,14 @@ enum Command {
     /// The exit status is 0 if nothing was found or everything was mended, 1 if something was found and left, and 2 if the
     /// table could not be looked at.
     Audit(audit::Audit),
+    /// Copy a data directory, also while the server runs.
+    ///
+    /// The copy has the table as it was at one moment, with its secrets, the images of covers and the mails. To restore it, name the
+    /// copy with --data. A copy that was interrupted has a file named unfinished-backup; no command opens it. On AWS, DynamoDB keeps
+    /// the table of every second of the last 35 days (docs/deploy.md).
+    ///
+    /// The exit status is 0 if the copy is complete, 1 if it is unfinished, and 2 if nothing could be copied.
+    Backup(backup::Backup),
     /// Bring a table to the layout of this version, and spread the movies with favorites over shards.
     ///
     /// The server and the other commands upgrade a table themselves, except one on AWS, whose functions must be deployed
@@ -219,6 +228,7 @@ impl Cli {
             }) => return import(&Source::File(file), Import { columns, dates }, table).await,
             Some(Command::Export(export)) => return export.run().await,
             Some(Command::Audit(audit)) => return audit.run().await,
+            Some(Command::Backup(backup)) => return backup.run().await,
             Some(Command::Upgrade { likes_shards, table }) => table.upgrade(likes_shards).await?,
         }
         Ok(ExitCode::SUCCESS)

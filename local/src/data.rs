@@ -17,6 +17,7 @@ use marquee_shared::auth::{AuthSecrets, SecretTexts, secrets::SecretsError};
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    backup,
     engine::JOURNALS,
     private::{self, PrivateError, SECRETS, TABLE},
 };
@@ -39,6 +40,8 @@ pub struct Data {
 pub enum DataError {
     /// It can't be kept private.
     Private(PrivateError),
+    /// It is a copy that was interrupted.
+    UnfinishedBackup(PathBuf),
     /// There are secrets and no table.
     NoTable(PathBuf),
     /// There is a table and no secrets.
@@ -54,7 +57,7 @@ impl std::error::Error for DataError {
         match self {
             Self::Io(_, error) => Some(error),
             Self::Secrets(_, error) => Some(error),
-            Self::Private(_) | Self::NoTable(_) | Self::NoSecrets(_) => None,
+            Self::Private(_) | Self::UnfinishedBackup(_) | Self::NoTable(_) | Self::NoSecrets(_) => None,
         }
     }
 }
@@ -114,6 +117,9 @@ impl Data {
     }
 
     fn at(directory: &Path) -> Result<Self, DataError> {
+        if directory.join(backup::UNFINISHED).exists() {
+            return Err(DataError::UnfinishedBackup(directory.to_owned()));
+        }
         private::directory(directory)?;
         Ok(Self {
             directory: directory.to_owned(),

@@ -2,6 +2,7 @@
 //! DynamoDB-compatible engine. `template.yaml` declares the routes, the roles and the table.
 
 pub mod audit;
+pub mod backup;
 pub mod bodies;
 pub mod bulk;
 pub mod ceilings;

@@ -298,6 +298,12 @@ impl fmt::Display for DataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Private(error) => error.fmt(f),
+            Self::UnfinishedBackup(directory) => write!(
+                f,
+                "{} is a copy that `marquee backup` hasn't finished. Delete it and make another one, or name another directory with \
+                 --data.",
+                directory.display()
+            ),
             Self::NoTable(directory) => {
                 let directory = directory.display();
                 write!(
