@@ -143,10 +143,13 @@ pub fn run(data: &Path, target: &Path) -> Result<Report, BackupError> {
     if !is_full(TABLE) || !is_full(SECRETS) {
         return Err(BackupError::NoData(data.to_owned()));
     }
-    match fs::read_dir(target) {
-        Ok(mut entries) if entries.next().is_some() => return Err(BackupError::NotEmpty(target.to_owned())),
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(of(target)(error)),
-        _ => {}
+    let is_empty = match fs::read_dir(target) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == ErrorKind::NotFound => true,
+        Err(error) => return Err(BackupError::File(target.to_owned(), error)),
+    };
+    if !is_empty {
+        return Err(BackupError::NotEmpty(target.to_owned()));
     }
     check_apart(data, target)?;
     private::directory(target)?;
