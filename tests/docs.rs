@@ -444,10 +444,12 @@ fn the_page_on_deploying_names_every_parameter_output_and_alarm_and_no_other() {
     };
     assert_eq!(named("## Outputs"), keys("Outputs"));
     let alarms = keys("Resources").into_iter();
-    assert_eq!(
-        named("## Alarms"),
-        alarms.filter(|name| name.ends_with("Alarm")).collect()
-    );
+    let alarms: BTreeSet<&str> = alarms.filter(|name| name.ends_with("Alarm")).collect();
+    assert_eq!(named("## Alarms"), alarms);
+    let runbook = read("docs/operate.md");
+    let rows = table(&runbook, "## Alarms").into_iter();
+    let first: BTreeSet<&str> = rows.filter_map(|row| quoted(row[0]).next()).collect();
+    assert_eq!(first, alarms, "docs/operate.md");
 }
 
 /// Returns the data model's table of costs: trips, read units and write units of each request, by the request's name. A row

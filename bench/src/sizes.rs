@@ -4,8 +4,13 @@ use std::{error::Error, fmt::Write as _};
 
 use crate::programs::{self, Programs, precise};
 
-/// The benchmark's limit for the zipped size of a function, in bytes.
-const BAR: u64 = 4_000_000;
+/// The benchmark's limit for the zipped size of a function, in bytes. `covers` has the decoders of images.
+const fn bar(name: &str) -> u64 {
+    match name.as_bytes() {
+        b"covers" => 6_000_000,
+        _ => 4_000_000,
+    }
+}
 
 /// The options on the command line.
 #[derive(Debug, clap::Args)]
@@ -31,7 +36,7 @@ pub async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
             mb(sizes.plain),
             mb(sizes.zipped)
         )?;
-        if sizes.zipped > BAR {
+        if sizes.zipped > bar(name) {
             broken.push(format!("{name} is {} bytes, zipped", sizes.zipped));
         }
     }

@@ -345,6 +345,10 @@ async fn nothing_that_a_client_sent_is_in_the_log_or_in_an_error_answer() {
     }
     // Requests that succeed, and the tokens in their answers.
     for operation in &operations {
+        // No sample finds a cover.
+        if operation.id == "get_cover" {
+            continue;
+        }
         let guest = register(&app, &format!("Canary.{}", operation.id)).await;
         let guest = app.with_reset_token(guest).await;
         tokens.extend(tokens_of(&guest));

@@ -94,7 +94,7 @@ async fn an_image_whose_movie_was_never_written_is_deleted_and_a_fresh_one_is_no
     assert_eq!(left, shown(&owner, &movie).await);
     // The clock is set back: what was doubtful for long stays so, and nothing of a movie is deleted.
     app.clock.advance(-3 * DOUBTFUL_SECONDS);
-    let owner = owner.in_new_session().await;
+    let owner = owner.signed_out().in_new_session().await;
     owner
         .put(&cover_path(&movie))
         .body("image/png", IMAGE)
@@ -156,6 +156,7 @@ async fn a_cover_whose_edit_failed_leaves_the_one_before() {
     assert_eq!(swept(&proxied.app).await, shown(&owner, &movie).await);
     assert_eq!(
         owner
+            .signed_out()
             .get(&format!("/api/movies/{}/", movie["id"]))
             .send()
             .await

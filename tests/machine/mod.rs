@@ -2,6 +2,7 @@
 //! its ceilings on connections and memory.
 
 mod audit;
+mod backup;
 mod browsers;
 mod ceilings;
 mod export;

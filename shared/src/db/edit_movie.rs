@@ -73,11 +73,7 @@ impl Store {
         self.edit_seen_movie(id, caller, named, words, None, decide).await
     }
 
-    /// AP-11: edits a movie in the same way. `seen` is what [`read_for_edit`](Self::read_for_edit) returned a moment ago, which then
-    /// isn't read again.
-    ///
-    /// # Errors
-    /// Those of [`edit_movie`](Self::edit_movie).
+    /// AP-11: [edits](Self::edit_movie) a movie, of which [`read_for_edit`](Self::read_for_edit) has returned `seen` a moment ago.
     pub async fn edit_seen_movie(
         &self,
         id: MovieId,
@@ -217,7 +213,7 @@ impl<'a> EditPlan<'a> {
             count_change,
             likes,
             on_conflict,
-            postings: changed_postings(
+            postings: index::changed_postings(
                 index::postings(&old.fields, old.id),
                 index::postings(&edit.fields, old.id),
             ),
@@ -372,21 +368,6 @@ impl Plan for EditPlan<'_> {
         }
         Ok(Revision::Retry)
     }
-}
-
-/// The postings to put and (`None`) to delete, to get from the old ones to the new ones.
-fn changed_postings(
-    mut old: BTreeMap<Key, PostingItem>,
-    new: BTreeMap<Key, PostingItem>,
-) -> BTreeMap<Key, Option<PostingItem>> {
-    let mut changes = BTreeMap::new();
-    for (key, posting) in new {
-        if old.remove(&key).as_ref() != Some(&posting) {
-            changes.insert(key, Some(posting));
-        }
-    }
-    changes.extend(old.into_keys().map(|key| (key, None)));
-    changes
 }
 
 #[cfg(test)]

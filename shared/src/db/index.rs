@@ -156,6 +156,21 @@ pub fn released_in(year: u16) -> KeyRange {
     posting_keys::year_memberships(year)
 }
 
+/// The postings to put and (`None`) to delete, to get from the old ones to the new ones.
+pub(crate) fn changed_postings(
+    mut old: BTreeMap<Key, PostingItem>,
+    new: BTreeMap<Key, PostingItem>,
+) -> BTreeMap<Key, Option<PostingItem>> {
+    let mut changes = BTreeMap::new();
+    for (key, posting) in new {
+        if old.remove(&key).as_ref() != Some(&posting) {
+            changes.insert(key, Some(posting));
+        }
+    }
+    changes.extend(old.into_keys().map(|key| (key, None)));
+    changes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

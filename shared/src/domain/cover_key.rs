@@ -155,6 +155,7 @@ impl TryFrom<String> for CoverKey {
 mod tests {
     use super::*;
 
+    /// Guarantee 78.
     #[test]
     fn a_key_is_read_as_it_is_written_and_nothing_else_is_one() {
         for format in ImageFormat::ALL {

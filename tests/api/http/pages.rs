@@ -4,6 +4,7 @@ use crate::support::TestApp;
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
+/// Guarantee 79.
 #[tokio::test]
 async fn a_browser_gets_the_explorer_at_each_of_its_addresses() {
     let app = TestApp::new().await;
@@ -41,6 +42,7 @@ async fn a_browser_gets_the_explorer_at_each_of_its_addresses() {
     program.is_problem(404, "not_found");
 }
 
+/// Guarantee 79.
 #[tokio::test]
 async fn every_page_has_a_strict_policy_and_loads_files_of_its_own_origin() {
     let app = TestApp::new().await;

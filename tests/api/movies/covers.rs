@@ -1,4 +1,4 @@
-//! Uploaded covers: setting, deleting and serving them, and files in forms.
+//! Guarantee 78: uploaded covers: setting, deleting and serving them, and files in forms.
 
 use std::time::Duration;
 

@@ -35,6 +35,7 @@ impl Movie {
             "genre": shown_genres(&self.text.genres),
             "imdb_id": self.text.imdb_id,
             "cover_image": null,
+            "cover_thumbnail": null,
             "favorite": self.favorites.contains(&caller),
             "favorite_count": self.favorites.len(),
             "user": self.owner,

@@ -44,6 +44,7 @@ fn an_image_of_each_type_is_accepted_with_a_thumbnail_that_fits() {
     }
 }
 
+/// Guarantee 78.
 #[test]
 fn data_after_the_end_and_every_truncation_are_refused() {
     for format in DECODED {
@@ -94,6 +95,7 @@ fn a_jpeg_with_an_orientation_is_turned_and_has_no_metadata() {
     assert!(cover.image.len() < without.len());
 }
 
+/// Guarantee 78.
 #[test]
 fn an_image_that_says_it_is_large_is_refused_before_it_is_decoded() {
     let mut png = file(ImageFormat::Png, &picture(10, 10));
@@ -132,6 +134,7 @@ fn an_avif_is_served_as_it_is_but_without_metadata() {
     assert_eq!(process(&large).unwrap_err(), TOO_MANY_PIXELS);
 }
 
+/// Guarantee 78.
 #[test]
 fn no_metadata_of_any_format_is_served() {
     let secret = b"secret place";

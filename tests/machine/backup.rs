@@ -1,0 +1,224 @@
+//! `marquee backup`: the copy is complete and consistent while the server writes, it can be served, and an unfinished one can't.
+#![cfg(unix)]
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::Output,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use marquee::backup::UNFINISHED;
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use super::{marquee, run_to_end, start, start::serve, stderr_of, stop};
+use crate::support::{PASSWORD, movie, operations::IMAGE};
+
+async fn run(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = marquee(arguments);
+    command.current_dir(directory);
+    run_to_end(command).await
+}
+
+/// Registers a user and returns the access token.
+async fn register(http: &Client, api: &str) -> String {
+    let user = json!({"username": "ripley", "email": "ripley@example.com", "password": PASSWORD});
+    let answer = http
+        .post(format!("{api}/api/auth/register/"))
+        .json(&user)
+        .send()
+        .await
+        .unwrap();
+    let body: Value = answer.json().await.unwrap();
+    body["access"].as_str().unwrap().to_owned()
+}
+
+/// Guarantee 83: the restore drill of `docs/operate.md`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_is_made_while_the_server_writes_is_served_with_everything_that_was_acknowledged_before()
+{
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    let (child, [api, _]) = start(serve(&path.join("data"))).await.unwrap();
+    let http = Client::new();
+    let access = register(&http, &api).await;
+    let added = Arc::new(AtomicU64::new(0));
+    let writing = {
+        let (http, api, access, added) = (http.clone(), api.clone(), access.clone(), Arc::clone(&added));
+        tokio::spawn(async move {
+            loop {
+                let n = added.load(Ordering::SeqCst) + 1;
+                let body = movie(&format!("Movie {n}"), "Somebody", "Drama", "1999-12-31");
+                let call = http
+                    .post(format!("{api}/api/movies/"))
+                    .bearer_auth(&access)
+                    .json(&body);
+                let answer = call.send().await.unwrap();
+                assert_eq!(answer.status(), 201);
+                let path = format!("{api}/api/movies/{n}/cover/");
+                let call = http.put(path).bearer_auth(&access).body(IMAGE);
+                assert_eq!(call.send().await.unwrap().status(), 200);
+                added.store(n, Ordering::SeqCst);
+            }
+        })
+    };
+    while added.load(Ordering::SeqCst) < 5 {
+        tokio::task::yield_now().await;
+    }
+    let before = added.load(Ordering::SeqCst);
+    let output = run(path, &["backup", "copy", "--data", "data"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr_of(&output));
+    let after = added.load(Ordering::SeqCst) + 1;
+    writing.abort();
+    stop(child).await;
+
+    for (name, mode) in [
+        ("copy", 0o700),
+        ("copy/covers", 0o700),
+        ("copy/table.sqlite", 0o600),
+        ("copy/secrets.json", 0o600),
+    ] {
+        let found = fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{name}");
+    }
+    assert!(!path.join("copy").join(UNFINISHED).exists());
+    let output = run(path, &["audit", "--data", "copy"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr_of(&output));
+
+    // Restored: the copy is served, and whoever was signed in still is.
+    let (child, [api, _]) = start(serve(&path.join("copy"))).await.unwrap();
+    let me = http
+        .get(format!("{api}/api/users/me/"))
+        .bearer_auth(&access)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(me.status(), 200);
+    let list = http
+        .get(format!("{api}/api/movies/?limit=100"))
+        .send()
+        .await
+        .unwrap();
+    let list: Value = list.json().await.unwrap();
+    let count = list["count"].as_u64().unwrap();
+    assert!((before..=after).contains(&count), "{before} to {after}: {count}");
+    let mut covers = 0;
+    for movie in list["results"].as_array().unwrap() {
+        for field in ["cover_image", "cover_thumbnail"] {
+            if let Some(url) = movie[field].as_str() {
+                let name = url.rsplit('/').next().unwrap();
+                let image = http.get(format!("{api}/api/covers/{name}")).send().await.unwrap();
+                assert_eq!(image.status(), 200, "{name}");
+                covers += 1;
+            }
+        }
+    }
+    assert!(covers >= 2 * before, "{covers}");
+    stop(child).await;
+}
+
+/// Guarantee 83.
+#[tokio::test]
+async fn a_copy_that_cannot_be_made_says_why_and_an_unfinished_one_is_not_served() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    let (child, _) = start(serve(&path.join("data"))).await.unwrap();
+    stop(child).await;
+    fs::create_dir(path.join("full")).unwrap();
+    fs::write(path.join("full/file"), "x").unwrap();
+    fs::write(path.join("file"), "x").unwrap();
+    for (arguments, part) in [
+        (["backup", "copy", "--data", "none"], "has no table.sqlite"),
+        (["backup", "full", "--data", "data"], "isn't empty"),
+        (["backup", "data", "--data", "data"], "isn't empty"),
+        (
+            ["backup", "data/copy", "--data", "data"],
+            "inside the data directory",
+        ),
+        (
+            ["backup", "data/../data/a/b", "--data", "data"],
+            "inside the data directory",
+        ),
+    ] {
+        let output = run(path, &arguments).await;
+        let text = stderr_of(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(
+            text.starts_with("marquee: ") && text.contains(part),
+            "{arguments:?}: {text}"
+        );
+    }
+    // What can't be copied beside a table elsewhere is not accepted.
+    for flag in ["--memory", "--aws", "--dynamodb=http://localhost:8000"] {
+        let output = run(path, &["backup", "copy", flag]).await;
+        assert_eq!(output.status.code(), Some(2), "{flag}");
+    }
+    // The file in the way of the copy.
+    let output = run(path, &["backup", "file", "--data", "data"]).await;
+    assert_ne!(output.status.code(), Some(0));
+    // A full disk, or any file that can't be written: a directory stands where the copy's table would.
+    assert!(!path.join("copy").exists());
+
+    // Killed in the middle: the copy has its mark, and no command opens it.
+    let output = run(path, &["backup", "copy", "--data", "data"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr_of(&output));
+    fs::write(path.join("copy").join(UNFINISHED), "").unwrap();
+    for arguments in [
+        &["--data", "copy", "--port", "0", "--catalog", "none"][..],
+        &["export", "-", "--data", "copy"],
+        &["audit", "--data", "copy"],
+        &["promote", "ripley", "--data", "copy"],
+    ] {
+        let output = run(path, arguments).await;
+        assert!(!output.status.success(), "{arguments:?}");
+        let text = stderr_of(&output);
+        assert!(text.contains("marquee backup"), "{arguments:?}: {text}");
+    }
+}
+
+/// Guarantee 83.
+#[tokio::test]
+async fn a_backup_that_is_killed_at_any_moment_leaves_nothing_that_is_served() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    let (child, [api, _]) = start(serve(&path.join("data"))).await.unwrap();
+    let http = Client::new();
+    let access = register(&http, &api).await;
+    for n in 0..20 {
+        let body = movie(&format!("Movie {n}"), "Somebody", "Drama", "1999-12-31");
+        let call = http
+            .post(format!("{api}/api/movies/"))
+            .bearer_auth(&access)
+            .json(&body);
+        assert_eq!(call.send().await.unwrap().status(), 201);
+    }
+    let mut unfinished = 0;
+    for n in 0..12 {
+        let copy = format!("copy-{n}");
+        let mut command = marquee(["backup", &copy, "--data", "data"]);
+        let mut backup = command.current_dir(path).spawn().unwrap();
+        while !path.join(&copy).join(UNFINISHED).exists() && !path.join(&copy).join("secrets.json").exists() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..n * 20 {
+            tokio::task::yield_now().await;
+        }
+        backup.kill().await.unwrap();
+        backup.wait().await.unwrap();
+        let output = run(path, &["export", "-", "--data", &copy]).await;
+        if path.join(&copy).join(UNFINISHED).exists() {
+            assert!(!output.status.success());
+            unfinished += 1;
+        } else {
+            let lines = String::from_utf8(output.stdout).unwrap().lines().count();
+            assert_eq!(lines, 20);
+        }
+    }
+    assert!(unfinished > 0);
+    stop(child).await;
+}
