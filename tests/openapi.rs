@@ -63,6 +63,7 @@ fn the_checked_in_document_is_what_the_routers_say() {
 fn every_route_is_documented() {
     let routers = [
         include_str!("../functions/auth/src/lib.rs"),
+        include_str!("../functions/covers/src/lib.rs"),
         include_str!("../functions/docs/src/lib.rs"),
         include_str!("../functions/movies/src/lib.rs"),
         include_str!("../functions/users/src/lib.rs"),
@@ -111,7 +112,8 @@ fn every_body_is_declared_as_json_alone_and_names_the_forms() {
     let bodies: Vec<Value> = operations()
         .into_iter()
         .map(|(_, _, operation)| operation["requestBody"].clone())
-        .filter(|body| !body.is_null())
+        // The body of a cover is an image.
+        .filter(|body| !body.is_null() && body["content"].get("image/png").is_none())
         .collect();
     assert_eq!(bodies.len(), 12);
     for body in bodies {
