@@ -88,6 +88,48 @@ export function local(url) {
   return pathname + search;
 }
 
+/**
+ * Sends an image as the cover of a movie, and returns the movie. `onProgress` is called with the part that has been sent, from 0 to
+ * 1.
+ */
+export async function putCover(id, file, onProgress, signal) {
+  let access = await token();
+  for (let attempt = 0; ; attempt++) {
+    const response = await upload(`/api/movies/${id}/cover/`, file, access, onProgress, signal);
+    if (response.status === 401 && attempt === 0) {
+      access = await token(access);
+      if (access) continue;
+    }
+    if (response.status >= 200 && response.status < 300) return response.body;
+    throw new Failure(response.status, response.body ?? {}, response.wait);
+  }
+}
+
+function upload(path, file, access, onProgress, signal) {
+  // `fetch` reports no progress of what it sends.
+  return new Promise((done, failed) => {
+    const request = new XMLHttpRequest();
+    request.open('PUT', path);
+    request.setRequestHeader('accept', 'application/json');
+    if (access) request.setRequestHeader('authorization', `Bearer ${access}`);
+    request.setRequestHeader('content-type', file.type || 'application/octet-stream');
+    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    request.onload = () => {
+      let body = null;
+      try {
+        body = JSON.parse(request.responseText);
+      } catch {
+        body = null;
+      }
+      done({ status: request.status, body, wait: Number(request.getResponseHeader('retry-after')) || 0 });
+    };
+    request.onerror = () => failed(new Failure(0));
+    request.onabort = () => failed(Object.assign(new Error('aborted'), { name: 'AbortError' }));
+    signal?.addEventListener('abort', () => request.abort());
+    request.send(file);
+  });
+}
+
 /** Returns a value for `Idempotency-Key`. */
 export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -30,7 +30,7 @@ export function Field({ label, hint, complaints, multiline = false, optional = f
 }
 
 /** The API's complaints about one field. */
-function Complaints({ id, texts }) {
+export function Complaints({ id, texts }) {
   if (!texts?.length) return null;
   return html`<p class="complaint" id=${id}>${[texts].flat().join(' ')}</p>`;
 }

@@ -1,4 +1,5 @@
 // What people do in the explorer and the reference. `node walks.mjs URL`; every page is looked at.
+import { readFileSync } from 'node:fs';
 import { check, complaints, launch, look, open } from './browser.mjs';
 
 const base = process.argv[2];
@@ -65,7 +66,7 @@ async function newcomer(browser) {
   return { context, page };
 }
 
-/** Adds a movie with a hostile title, edits it amid somebody else's edit, and deletes it. */
+/** Adds a movie with a hostile title, edits it amid somebody else's edit, gives it a cover, and deletes it. */
 async function owner({ page }) {
   const title = '<img src=x onerror=alert(1)> مرحبا بالعالم';
   await page.goto(`${base}/movies/new`);
@@ -91,6 +92,17 @@ async function owner({ page }) {
   await page.click('text=Save mine over it');
   await page.waitForSelector('article.movie');
   check((await page.textContent('h1')) === 'Mine', 'an edit after a conflict is saved');
+  await page.click('main >> text=Edit');
+  await page.waitForSelector('main form [type=file]', { state: 'attached' });
+  const buffer = readFileSync(new URL('../../test-kit/src/image.png', import.meta.url));
+  await page.setInputFiles('main form [type=file]', { name: 'cover.png', mimeType: 'image/png', buffer });
+  await page.waitForSelector('main form .picture');
+  await look(page, 'cover');
+  await page.click(SUBMIT);
+  await page.waitForSelector('article.movie .picture');
+  const width = () => page.evaluate(() => document.querySelector('article.movie .picture').naturalWidth);
+  await page.waitForFunction(() => document.querySelector('article.movie .picture').complete);
+  check((await width()) > 0, 'an uploaded cover is shown');
   await page.click('main >> text=Delete');
   await page.waitForSelector('dialog[open]');
   await look(page, 'delete');

@@ -1,12 +1,14 @@
 // Adding and editing a movie.
 import { useEffect, useMemo, useRef, useState } from '../vendor/hooks.js';
-import { call, get, newKey } from '../api.js';
+import { call, get, newKey, putCover } from '../api.js';
+import { uploaded } from '../covers.js';
 import { useForm } from '../form.js';
 import { useLoaded, useTitle } from '../hooks.js';
 import { html } from '../html.js';
 import { forgetPages, go } from '../router.js';
 import { useUser } from '../session.js';
 import { toast } from '../toasts.js';
+import { CoverField } from './coverfield.js';
 import { Empty, Failed, Field, FormProblem, Heading, Missing, Submit } from '../ui.js';
 
 const FIELDS = ['title', 'director', 'genre', 'release_date', 'description', 'imdb_id', 'cover_image'];
@@ -15,7 +17,11 @@ const OPTIONAL = new Set(['imdb_id', 'cover_image']);
 const empty = () => Object.fromEntries(FIELDS.map((name) => [name, '']));
 const fromMovie = (movie) => Object.fromEntries(FIELDS.map((name) => [name, movie[name] ?? '']));
 
-function Fields({ field }) {
+/** What becomes of the cover: `file` is an image to send, and `remove` says that the one that is there goes. */
+const SAME = { file: null, remove: false };
+
+function Fields({ field, values, movie, cover, setCover, progress }) {
+  const current = movie && !cover.remove ? uploaded(movie) : null;
   return html`
     <${Field} label="Title" ...${field('title', { required: true, maxlength: 200 })} />
     <${Field} label="Director" hint="Several names with commas." ...${field('director', { required: true, maxlength: 200 })} />
@@ -23,7 +29,14 @@ function Fields({ field }) {
     <${Field} label="Release date" ...${field('release_date', { required: true, type: 'date', min: '1870-01-01' })} />
     <${Field} label="Description" multiline=${true} ...${field('description', { required: true, maxlength: 5000 })} />
     <${Field} label="IMDb id" optional=${true} hint="Such as tt0133093." ...${field('imdb_id', { maxlength: 12 })} />
-    <${Field} label="Cover image" optional=${true} hint="The https address of an image." ...${field('cover_image', { type: 'url' })} />
+    <${CoverField}
+      current=${current}
+      cover=${cover}
+      setCover=${setCover}
+      url=${field('cover_image', { optional: true, value: movie && uploaded(movie) ? '' : values.cover_image })}
+      progress=${progress}
+      movie=${movie ?? { ...values, id: 0 }}
+    />
   `;
 }
 
@@ -37,25 +50,40 @@ export function New() {
   useTitle('Add a movie');
   const user = useUser();
   const { values, busy, error, form, field, send } = useForm(empty);
+  const [cover, setCover] = useState(SAME);
+  const [progress, setProgress] = useState();
   // The same form that is sent again adds no second movie. Other texts are another request, with another key.
   const key = useMemo(newKey, [values]);
   if (!user) return html`<${SignInFirst} title="Add a movie" />`;
   const submit = async (event) => {
     event.preventDefault();
-    const given = FIELDS.filter((name) => !OPTIONAL.has(name) || values[name].trim());
+    const isGiven = (name) => !OPTIONAL.has(name) || values[name].trim();
+    const given = FIELDS.filter((name) => isGiven(name) && !(name === 'cover_image' && cover.file));
     const body = Object.fromEntries(given.map((name) => [name, values[name]]));
     const answer = await send(() => call('POST', '/api/movies/', { body, headers: { 'idempotency-key': key } }));
     if (!answer) return;
+    const { id, title } = answer.body;
     forgetPages();
-    toast(`${answer.body.title} is in the catalog.`);
-    go(`/movies/${answer.body.id}`, { replace: true });
+    if (cover.file) {
+      try {
+        await putCover(id, cover.file, setProgress);
+      } catch (problem) {
+        toast(`${title} is in the catalog without its cover. ${problem.fields.cover_image?.[0] ?? problem.message}`);
+        go(`/movies/${id}/edit`, { replace: true });
+        return;
+      } finally {
+        setProgress(undefined);
+      }
+    }
+    toast(`${title} is in the catalog.`);
+    go(`/movies/${id}`, { replace: true });
   };
   return html`<div class="narrow">
     <${Heading}>Add a movie<//>
     <form ref=${form} onSubmit=${submit} novalidate>
       <${FormProblem} error=${error} fields=${FIELDS} />
-      <${Fields} field=${field} />
-      <div class="actions"><${Submit} busy=${busy} doing="Adding…" wait=${error?.wait ?? 0}>Add the movie<//></div>
+      <${Fields} field=${field} values=${values} cover=${cover} setCover=${setCover} progress=${progress} />
+      <div class="actions"><${Submit} busy=${busy || progress !== undefined} doing="Adding…" wait=${error?.wait ?? 0}>Add the movie<//></div>
     </form>
   </div>`;
 }
@@ -79,15 +107,18 @@ export function Edit({ id }) {
 function EditForm({ movie, etag }) {
   const [base, rebase] = useState({ movie, etag });
   const { values, set, busy, error, form, field, send } = useForm(() => fromMovie(movie));
+  const [cover, setCover] = useState(SAME);
+  const [progress, setProgress] = useState();
   const [theirs, found] = useState(null);
   const path = `/api/movies/${movie.id}/`;
   /** Sends what differs from the movie `from`. Returns whether it was saved; if somebody else was faster, their movie is shown. */
   const patch = async (from) => {
     const before = fromMovie(from.movie);
-    const changed = FIELDS.filter((name) => values[name] !== before[name]);
+    const wanted = cover.remove ? { ...values, cover_image: '' } : values;
+    const changed = FIELDS.filter((name) => wanted[name] !== before[name] && !(name === 'cover_image' && cover.file));
     if (changed.length === 0) return true;
     const body = Object.fromEntries(
-      changed.map((name) => [name, OPTIONAL.has(name) && !values[name].trim() ? null : values[name]]),
+      changed.map((name) => [name, OPTIONAL.has(name) && !wanted[name].trim() ? null : wanted[name]]),
     );
     try {
       await call('PATCH', path, { body, headers: from.etag ? { 'if-match': from.etag } : {} });
@@ -100,7 +131,16 @@ function EditForm({ movie, etag }) {
     }
   };
   const save = async (from) => {
-    if (!(await send(() => patch(from)))) return;
+    const all = async () => {
+      if (!(await patch(from))) return false;
+      try {
+        if (cover.file) await putCover(movie.id, cover.file, setProgress);
+      } finally {
+        setProgress(undefined);
+      }
+      return true;
+    };
+    if (!(await send(all))) return;
     forgetPages();
     toast('Saved.');
     go(`/movies/${movie.id}`, { replace: true });
@@ -120,7 +160,7 @@ function EditForm({ movie, etag }) {
         keep=${() => (rebase(theirs), found(null), save(theirs))}
       />`}
       <${FormProblem} error=${error} fields=${FIELDS} />
-      <${Fields} field=${field} />
+      <${Fields} field=${field} values=${values} movie=${base.movie} cover=${cover} setCover=${setCover} progress=${progress} />
       <div class="actions">
         <${Submit} busy=${busy} doing="Saving…" wait=${error?.wait ?? 0}>Save<//>
         <a class="button plain" href=${`/movies/${movie.id}`}>Cancel</a>

@@ -1,8 +1,6 @@
 //! Where covers are stored: in a bucket on AWS, in a directory or in memory on one machine.
 
-#[cfg(feature = "s3")]
-use std::time::Duration;
-use std::{fmt, fs::File, path::PathBuf, sync::Arc};
+use std::{fmt, fs::File, path::PathBuf, sync::Arc, time::Duration};
 
 #[cfg(feature = "s3")]
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
@@ -18,6 +16,9 @@ use crate::s3::Connector;
 /// How long a failed call is repeated, within the deadline of a request.
 #[cfg(feature = "s3")]
 const RETRY_WITHIN: Duration = Duration::from_secs(8);
+
+/// Longer than a file is being written.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(600);
 
 /// The covers that are stored, each with its thumbnail. Clones share them.
 #[derive(Clone, Debug)]
@@ -147,6 +148,21 @@ impl Objects {
         Ok(())
     }
 
+    /// Deletes the files that a process which was killed has left half written: `object_store` writes `NAME#1`, and then renames it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the directory can't be read.
+    pub async fn delete_leftovers(&self) -> Result<()> {
+        let Place::Directory(directory) = self.0.clone() else {
+            return Ok(());
+        };
+        let deleting = tokio::task::spawn_blocking(move || leftovers(&directory)).await;
+        let deleting = deleting.map_err(|_| Error::internal("deleting leftovers caused a panic"))?;
+        deleting.map_err(|error| {
+            Error::unavailable(format!("the directory of covers can't be read: {}", error.kind()))
+        })
+    }
+
     /// Returns the names of all objects, in order, for an audit.
     ///
     /// # Errors
@@ -164,6 +180,21 @@ impl Objects {
         names.sort_unstable();
         Ok(names)
     }
+}
+
+/// Deletes the half written files of a directory that nobody can be writing any more.
+fn leftovers(directory: &std::path::Path) -> std::io::Result<()> {
+    if !directory.exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
+        if entry.file_name().to_string_lossy().contains('#') && age > WRITTEN_WITHIN {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Creates a directory that only the owner of the process can read.

@@ -94,6 +94,7 @@ impl CoversFunction {
     /// [`Error::Unavailable`] if the table or the store of images doesn't answer in time.
     pub async fn sweep(&self) -> Result<usize> {
         let objects = self.objects.as_ref().ok_or_else(no_store)?;
+        objects.delete_leftovers().await?;
         let delete = |cover: CoverKey| async move { objects.delete(&cover).await };
         self.store.sweep_covers(delete).await
     }

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::{
         expression::Condition,
-        item::from_item,
+        item::{from_item, number},
         keys,
         movie::MovieItem,
         range::{Direction, KeyRange},
         store::Store,
-        transaction::Outcome,
+        transaction::{Outcome, Transaction},
     },
     domain::{CoverKey, MovieFields, MovieId},
     error::{Error, Result},
@@ -132,7 +132,11 @@ impl Store {
         if !has_movie {
             delete(doubtful.cover).await?;
         }
-        self.delete(&keys::doubtful_cover(&doubtful.cover)).await
+        // If the image became doubtful again since the item was read, the movie is about to lose it, and the item stays.
+        let unchanged = Condition::new("#since = :since").value(":since", number(doubtful.since));
+        let mut transaction = Transaction::default();
+        transaction.add(self.on(keys::doubtful_cover(&doubtful.cover)).delete(unchanged)?);
+        self.transact(&transaction).await.map(drop)
     }
 }
 

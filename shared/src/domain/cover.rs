@@ -123,6 +123,7 @@ fn cover_url(origin: &str, name: &str) -> String {
 /// A `cover_image` in a request: a URL, which may be that of an uploaded cover.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedCover {
+    text: String,
     /// The cover, if the text is an https URL.
     image: Result<CoverImage, &'static str>,
     /// The origin and the key of the URL, if it has the form of an uploaded cover's.
@@ -144,7 +145,11 @@ impl NamedCover {
         if uploaded.is_none() {
             image.as_ref().map_err(|message| *message)?;
         }
-        Ok(Self { image, uploaded })
+        Ok(Self {
+            text: text.to_owned(),
+            image,
+            uploaded,
+        })
     }
 
     /// Returns the cover that a movie has after a request that names this one. `old` is the cover that it has, and `origin` that of
@@ -153,6 +158,9 @@ impl NamedCover {
     /// # Errors
     /// The message for the field, if the URL is that of an uploaded cover that the movie doesn't have.
     pub fn of_movie(&self, old: Option<&CoverImage>, origin: &str) -> Result<CoverImage, &'static str> {
+        if let Some(old) = old.filter(|old| old.as_text() == self.text) {
+            return Ok(old.clone());
+        }
         if let Some((of_url, key)) = &self.uploaded {
             if let Some(old) = old.filter(|old| old.key().as_ref() == Some(key)) {
                 return Ok(old.clone());
