@@ -63,6 +63,7 @@ fn the_checked_in_document_is_what_the_routers_say() {
 fn every_route_is_documented() {
     let routers = [
         include_str!("../functions/auth/src/lib.rs"),
+        include_str!("../functions/covers/src/lib.rs"),
         include_str!("../functions/docs/src/lib.rs"),
         include_str!("../functions/movies/src/lib.rs"),
         include_str!("../functions/users/src/lib.rs"),
@@ -111,7 +112,8 @@ fn every_body_is_declared_as_json_alone_and_names_the_forms() {
     let bodies: Vec<Value> = operations()
         .into_iter()
         .map(|(_, _, operation)| operation["requestBody"].clone())
-        .filter(|body| !body.is_null())
+        // The body of a cover is an image.
+        .filter(|body| !body.is_null() && body["content"].get("image/png").is_none())
         .collect();
     assert_eq!(bodies.len(), 12);
     for body in bodies {
@@ -156,8 +158,8 @@ fn operation_ids_are_there_and_differ() {
         .iter()
         .map(|(_, _, o)| o["operationId"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(ids.len(), 32, "{ids:?}");
+    assert_eq!(ids.len(), 35, "{ids:?}");
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), 32, "{ids:?}");
+    assert_eq!(ids.len(), 35, "{ids:?}");
 }

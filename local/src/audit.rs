@@ -4,12 +4,12 @@
 //! An audit has four steps. Its memory doesn't depend on the size of the table.
 //!
 //! 1. It scans the table. What each item says about its movie, its user, its genre or its word is written to a private temporary file
-//!    ([`facts`]).
-//! 2. It reads these facts back, sorted by their subjects, and checks each subject ([`check`]). What disagrees is a *candidate*: the
+//!    (`facts`).
+//! 2. It reads these facts back, sorted by their subjects, and checks each subject (`check`). What disagrees is a *candidate*: the
 //!    scan takes time, and requests change the table meanwhile.
-//! 3. It reads the items of each candidate's subject again, strongly consistent, twice ([`gather`]). What disagrees both times is a
+//! 3. It reads the items of each candidate's subject again, strongly consistent, twice (`gather`). What disagrees both times is a
 //!    finding.
-//! 4. If it may, it mends the findings that have one right answer ([`mend`]): each by one transaction with the conditions that
+//! 4. If it may, it mends the findings that have one right answer (`mend`): each by one transaction with the conditions that
 //!    everything is as it was read.
 
 mod catalog;

@@ -57,7 +57,7 @@ use crate::{
 };
 
 /// How many bytes all request bodies may take together beyond their first kilobytes.
-const BODY_BUDGET: usize = 48 * 1024 * 1024;
+const BODY_BUDGET: usize = 28 * 1024 * 1024;
 
 /// A body of more bytes than this is large. The event made of it takes several times its memory for a moment, so few large
 /// bodies are processed at the same time.

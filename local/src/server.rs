@@ -31,14 +31,14 @@ use tokio::{
 
 use crate::{
     ceilings::raise_descriptor_limit,
-    data::{Data, DataError},
+    data::Data,
     engine::{self, Engine, EngineError, Storage},
     functions::Functions,
     gateway::Gateway,
     import::{ImportError, Importer, Source, check_kind},
     mail::{self, Mailbox, Mails},
     notices::noticing,
-    private::{self, COVERS, PrivateError, Reason, TABLE},
+    private::{COVERS, TABLE},
     start_error::{StartError, TablePlace},
     template::Template,
     upgrade,
@@ -217,7 +217,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     };
     let objects = match &options.place {
         Place::Memory => Objects::memory(),
-        Place::Data(data) | Place::Endpoint { data, .. } => cover_files(data)?,
+        Place::Data(data) | Place::Endpoint { data, .. } => Objects::directory(data.join(COVERS)),
     };
     let state = AppState::new(options.mails.configured(options.config), client, options.clock);
     prepare(&state.store, &options.place).await?;
@@ -273,20 +273,6 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         serving,
         sweeping,
         mailing,
-    })
-}
-
-/// Opens the covers of a data directory.
-fn cover_files(data: &Path) -> Result<Objects, StartError> {
-    let directory = data.join(COVERS);
-    private::directory(&directory).map_err(DataError::from)?;
-    Objects::directory(directory.clone()).map_err(|error| {
-        let reason = Reason::Io(error);
-        let error = PrivateError {
-            path: directory,
-            reason,
-        };
-        DataError::from(error).into()
     })
 }
 

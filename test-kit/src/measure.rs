@@ -285,13 +285,12 @@ impl<'a> Measuring<'a> {
                 ready.subject.movie = self.add().await;
                 ready.body = Some(body(self.catalog.changed));
             }
-            Ask::Cover => ready.subject.movie = self.add().await,
             Ask::AnotherCover | Ask::CoverDeletion => {
                 ready.subject.movie = self.add().await;
                 let path = format!("/api/movies/{}/cover/", ready.subject.movie);
                 self.user.put(&path).body("image/png", IMAGE).send().await.is(200);
             }
-            Ask::Deletion => ready.subject.movie = self.add().await,
+            Ask::Cover | Ask::Deletion => ready.subject.movie = self.add().await,
             Ask::DeletionWithImdbId => ready.subject.movie = self.add_with_imdb_id().await,
             Ask::ResetToken => {
                 let first = self.user.in_new_session().await;

@@ -153,7 +153,7 @@ fn every_alarm_is_described_and_sent_to_the_configured_address() {
     }
 }
 
-/// Guarantee 82. Returns what is written of the functions' metrics in the alarms and on the dashboard.
+/// Returns what is written of the functions' metrics in the alarms and on the dashboard.
 fn uses_of_metrics(stack: &Stack) -> BTreeSet<String> {
     let namespace = json!({"Ref": "AWS::StackName"});
     let mut used = BTreeSet::new();
@@ -180,6 +180,7 @@ fn uses_of_metrics(stack: &Stack) -> BTreeSet<String> {
     used
 }
 
+/// Guarantee 82.
 #[test]
 fn the_dashboard_and_the_alarms_use_every_metric_of_the_functions() {
     let expected: BTreeSet<String> = COUNTS.into_iter().chain([DURATION]).map(str::to_owned).collect();

@@ -63,7 +63,7 @@ pub const SCENARIO: &[(&str, u16)] = &[
     ("movies/create_movie_again_with_its_key", 201),
     ("movies/create_movie_with_used_key",   422),
     ("movies/create_movie_with_malformed_key", 400),
-    // No movie 99, and movie 5 has no cover. What uploads an image needs the covers function and its bucket.
+    // No movie 99, and movie 4 has no cover. What uploads an image needs the covers function and its bucket.
     ("movies/set_cover",                    404),
     ("movies/set_cover_no_slash",           404),
     ("movies/delete_cover",                 204),

@@ -20,16 +20,22 @@ use crate::s3::Connector;
 const RETRY_WITHIN: Duration = Duration::from_secs(8);
 
 /// The covers that are stored, each with its thumbnail. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Objects(Place);
+
 #[derive(Clone)]
-pub struct Objects {
-    store: Arc<dyn ObjectStore>,
-    /// Where the files are, if they are files.
-    directory: Option<PathBuf>,
+enum Place {
+    Store(Arc<dyn ObjectStore>),
+    /// Files of this directory, which the first cover creates.
+    Directory(PathBuf),
 }
 
-impl fmt::Debug for Objects {
+impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Objects({})", self.store)
+        match self {
+            Self::Store(store) => write!(f, "{store}"),
+            Self::Directory(directory) => write!(f, "{}", directory.display()),
+        }
     }
 }
 
@@ -37,22 +43,13 @@ impl Objects {
     /// No covers, in memory.
     #[must_use]
     pub fn memory() -> Self {
-        Self {
-            store: Arc::new(InMemory::new()),
-            directory: None,
-        }
+        Self(Place::Store(Arc::new(InMemory::new())))
     }
 
-    /// The covers of a directory, which must exist. Only the owner of the process can read a file that is written there.
-    ///
-    /// # Errors
-    /// If the directory can't be read.
-    pub fn directory(directory: PathBuf) -> std::io::Result<Self> {
-        let store = LocalFileSystem::new_with_prefix(&directory).map_err(std::io::Error::other)?;
-        Ok(Self {
-            store: Arc::new(store),
-            directory: Some(directory),
-        })
+    /// The covers of a directory, which the first one creates. Only the owner of the process can read it and its files.
+    #[must_use]
+    pub fn directory(directory: PathBuf) -> Self {
+        Self(Place::Directory(directory))
     }
 
     /// The covers of a bucket, with the region and the credentials of the environment. `endpoint` replaces that of the region.
@@ -74,10 +71,19 @@ impl Objects {
             builder = builder.with_endpoint(endpoint).with_allow_http(true);
         }
         let store = builder.build().map_err(|error| failed("configure", &error))?;
-        Ok(Self {
-            store: Arc::new(store),
-            directory: None,
-        })
+        Ok(Self(Place::Store(Arc::new(store))))
+    }
+
+    /// Returns the store. `None` if it is a directory that doesn't exist, so that nothing is in it.
+    fn store(&self) -> Result<Option<Arc<dyn ObjectStore>>> {
+        match &self.0 {
+            Place::Store(store) => Ok(Some(Arc::clone(store))),
+            Place::Directory(directory) => match LocalFileSystem::new_with_prefix(directory) {
+                Ok(files) => Ok(Some(Arc::new(files))),
+                Err(_) if !directory.exists() => Ok(None),
+                Err(error) => Err(failed("open", &error)),
+            },
+        }
     }
 
     /// Stores an object.
@@ -85,17 +91,24 @@ impl Objects {
     /// # Errors
     /// [`Error::Unavailable`] if it wasn't stored, or if that is unknown.
     pub async fn put(&self, name: &str, object: Bytes) -> Result<()> {
-        let stored = self.store.put(&Path::from(name), object.into()).await;
+        let kept = |error: std::io::Error| {
+            Error::unavailable(format!("a cover's file can't be kept: {}", error.kind()))
+        };
+        if let Place::Directory(directory) = &self.0 {
+            create(directory).map_err(kept)?;
+        }
+        let store = self
+            .store()?
+            .ok_or_else(|| Error::unavailable("the directory of covers is gone"))?;
+        let stored = store.put(&Path::from(name), object.into()).await;
         stored.map_err(|error| failed("put", &error))?;
-        match self.directory.clone() {
-            None => Ok(()),
-            Some(directory) => {
-                let file = directory.join(name);
-                let kept = tokio::task::spawn_blocking(move || keep(&file, &directory)).await;
-                let kept = kept.map_err(|_| Error::internal("storing a cover caused a panic"))?;
-                kept.map_err(|error| {
-                    Error::unavailable(format!("a cover's file can't be kept: {}", error.kind()))
-                })
+        match &self.0 {
+            Place::Store(_) => Ok(()),
+            Place::Directory(directory) => {
+                let (file, directory) = (directory.join(name), directory.clone());
+                let keeping = tokio::task::spawn_blocking(move || keep(&file, &directory)).await;
+                let keeping = keeping.map_err(|_| Error::internal("storing a cover caused a panic"))?;
+                keeping.map_err(kept)
             }
         }
     }
@@ -105,7 +118,10 @@ impl Objects {
     /// # Errors
     /// [`Error::Unavailable`] if the store doesn't answer.
     pub async fn get(&self, name: &str) -> Result<Option<Bytes>> {
-        let found = match self.store.get(&Path::from(name)).await {
+        let Some(store) = self.store()? else {
+            return Ok(None);
+        };
+        let found = match store.get(&Path::from(name)).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(failed("get", &error)),
@@ -119,8 +135,11 @@ impl Objects {
     /// # Errors
     /// [`Error::Unavailable`] if one of them wasn't deleted, or if that is unknown.
     pub async fn delete(&self, cover: &CoverKey) -> Result<()> {
+        let Some(store) = self.store()? else {
+            return Ok(());
+        };
         for name in [cover.to_string(), cover.thumbnail()] {
-            match self.store.delete(&Path::from(name)).await {
+            match store.delete(&Path::from(name)).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(failed("delete", &error)),
             }
@@ -134,7 +153,10 @@ impl Objects {
     /// [`Error::Unavailable`] if the store doesn't answer.
     pub async fn names(&self) -> Result<Vec<String>> {
         use futures_util::TryStreamExt as _;
-        let listed = self.store.list(None).map_ok(|object| object.location.to_string());
+        let Some(store) = self.store()? else {
+            return Ok(Vec::new());
+        };
+        let listed = store.list(None).map_ok(|object| object.location.to_string());
         let mut names: Vec<String> = listed
             .try_collect()
             .await
@@ -142,6 +164,15 @@ impl Objects {
         names.sort_unstable();
         Ok(names)
     }
+}
+
+/// Creates a directory that only the owner of the process can read.
+fn create(directory: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
 }
 
 /// Returns the error for a call that failed. The error's text isn't used: it has the names of covers, which are as secret as
@@ -205,13 +236,14 @@ mod tests {
     async fn covers_are_kept_in_memory_and_in_files_that_only_their_owner_reads() {
         keeps_covers(Objects::memory()).await;
         let directory = tempfile::tempdir().unwrap();
-        let objects = Objects::directory(directory.path().to_owned()).unwrap();
+        let objects = Objects::directory(directory.path().join("covers"));
+        assert_eq!(objects.names().await.unwrap(), [""; 0]);
         keeps_covers(objects.clone()).await;
         objects.put("a.png", Bytes::from_static(b"a")).await.unwrap();
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let file = std::fs::metadata(directory.path().join("a.png")).unwrap();
+            let file = std::fs::metadata(directory.path().join("covers/a.png")).unwrap();
             assert_eq!(file.permissions().mode() & 0o777, 0o600);
         }
     }

@@ -106,9 +106,8 @@ impl CoversFunction {
     }
 
     async fn attempt(&self, payload: &[u8]) -> Result<Attempt> {
-        let answer = match self.connector.call(self.request(payload).await?).await {
-            Ok(answer) => answer,
-            Err(_) => return Ok(Attempt::Failed("no connection")),
+        let Ok(answer) = self.connector.call(self.request(payload).await?).await else {
+            return Ok(Attempt::Failed("no connection"));
         };
         match answer.status().as_u16() {
             200 if answer.headers().get(FUNCTION_ERROR).is_none() => {}

@@ -161,7 +161,9 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
         // An empty list says that no credentials are read. Without the list a reader could not tell.
         operation.security.get_or_insert_default();
         operation.responses.responses.extend(BadRequest::responses());
-        if let Some(RefOr::T(body)) = &mut operation.request_body {
+        if let Some(RefOr::T(body)) = &mut operation.request_body
+            && body.content.contains_key("application/json")
+        {
             describe_forms(body);
         }
         for response in operation.responses.responses.values_mut() {

@@ -96,6 +96,9 @@ fn without_counts(operation: &str, call: &mut Value) {
     }
 }
 
+/// The seeds of the runs in which an error must show.
+const SEEDS: std::ops::Range<u64> = 81..89;
+
 /// Guarantee 81: the check finds errors.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_error_of_the_product_leaves_a_history_that_nothing_explains() {
@@ -108,18 +111,25 @@ async fn every_error_of_the_product_leaves_a_history_that_nothing_explains() {
         ("kept answers", without_kept_answers, lost),
         ("counts", without_counts, lost),
     ];
+    // Whether an error shows depends on how requests overlap, so one run may show nothing of it.
     let runs = errors.into_iter().map(|(what, error, faults)| async move {
-        let run = Run {
-            seed: 81,
-            window: Some(WINDOW),
-            rewriting: Some(error),
-            ..Run::new(300, 0.15, faults)
-        };
-        // The table of a product with an error can be such that a client gets a 500, which ends the run.
-        match tokio::spawn(run.start()).await {
-            Ok(outcome) => (what, outcome.findings),
-            Err(error) => (what, vec![error.to_string()]),
+        for seed in SEEDS {
+            let run = Run {
+                seed,
+                window: Some(WINDOW),
+                rewriting: Some(error),
+                ..Run::new(300, 0.15, faults)
+            };
+            // The table of a product with an error can be such that a client gets a 500, which ends the run.
+            let findings = match tokio::spawn(run.start()).await {
+                Ok(outcome) => outcome.findings,
+                Err(error) => vec![error.to_string()],
+            };
+            if !findings.is_empty() {
+                return (what, findings);
+            }
         }
+        (what, Vec::new())
     });
     for (what, findings) in run_all(runs).await {
         for finding in &findings {

@@ -42,7 +42,7 @@ pub struct Cover {
 }
 
 /// Why a file isn't accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// It has more than [`MAX_COVER_BYTES`].
     TooLarge,
