@@ -6,7 +6,7 @@ mod guard;
 mod load;
 mod requests;
 mod same;
-mod server;
+pub(crate) mod server;
 mod table;
 mod users;
 

@@ -18,6 +18,7 @@ mod report;
 mod runtime;
 mod search;
 mod sizes;
+mod soak;
 mod tls;
 mod warm;
 
@@ -61,11 +62,13 @@ enum Benchmark {
     /// The server on one machine: requests per second, processor time and start, compared with a plain server and with another
     /// build.
     Local(local::Options),
-    /// All benchmarks, one after another.
+    /// Memory, descriptors and files of the server on one machine under steady use. Not a part of `all`.
+    Soak(soak::Options),
+    /// All benchmarks but `soak`, one after another.
     All,
 }
 
-/// Every benchmark, in the order of docs/performance.md.
+/// Every benchmark of `all`, in the order of docs/performance.md.
 const ALL: [&str; 9] = [
     "growth",
     "search",
@@ -109,6 +112,7 @@ async fn measure(benchmark: Benchmark, write: bool) -> Result<(), Box<dyn Error>
         Benchmark::Sizes(options) => ("sizes", sizes::run(&options).await?),
         Benchmark::Import(options) => ("import", import::run(&options).await?),
         Benchmark::Local(options) => ("local", local::run(&options).await?),
+        Benchmark::Soak(options) => ("soak", soak::run(&options).await?),
         Benchmark::All => return Err("`all` is not one benchmark".into()),
     };
     println!("{text}");

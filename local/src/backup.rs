@@ -9,17 +9,22 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt,
     fs::{self, File},
     io::{self, ErrorKind},
+    ops::ControlFlow,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, OpenFlags, backup};
 
-use crate::private::{self, COVERS, MAIL, PrivateError, SECRETS, TABLE};
+use crate::{
+    engine::Fault,
+    private::{self, COVERS, MAIL, PrivateError, Reason, SECRETS, TABLE},
+    start_error::reason,
+};
 
 /// The name of the file that a copy has until it is complete.
 pub const UNFINISHED: &str = "unfinished-backup";
@@ -29,6 +34,13 @@ const LOCK_WITHIN: Duration = Duration::from_secs(30);
 
 /// How often a table that is locked is tried again.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// How many pages of the table are copied between two looks at whether the backup is to be stopped.
+const PAGES: i32 = 1_000;
+
+/// Is called while a backup is made, and stops it by [`ControlFlow::Break`]. While the table is copied, it gets how many of the
+/// table's pages are copied, and how many there are.
+pub type Watch<'a> = dyn FnMut(Option<[u64; 2]>) -> ControlFlow<()> + 'a;
 
 /// What was copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,20 +73,16 @@ pub enum BackupError {
     NotEmpty(PathBuf),
     /// The directory for the copy is within the data directory, or around it.
     Overlap(PathBuf),
-    /// The directory for the copy can't be kept private.
+    /// A path of the copy can't be written, or not be kept private.
     Private(PrivateError),
-    /// A file can't be read or written.
-    File(PathBuf, io::Error),
-    /// The table can't be copied.
-    Table(PathBuf, rusqlite::Error),
-}
-
-impl BackupError {
-    /// Whether the copy was begun. Then its directory has the unfinished copy.
-    #[must_use]
-    pub fn is_begun(&self) -> bool {
-        matches!(self, Self::File(..) | Self::Table(..))
-    }
+    /// A file or a directory can't be read.
+    Unreadable(PathBuf, io::Error),
+    /// The table's file can't be copied to the other one.
+    Table([PathBuf; 2], rusqlite::Error),
+    /// The backup was stopped.
+    Stopped,
+    /// The copy in this directory was begun, and this is why it isn't complete.
+    Unfinished(PathBuf, Box<Self>),
 }
 
 impl std::error::Error for BackupError {}
@@ -103,20 +111,36 @@ impl fmt::Display for BackupError {
                     "{target} is inside the data directory or around it. Name a directory elsewhere."
                 )
             }
-            Self::Private(error) => error.fmt(f),
-            Self::File(path, error) => {
-                let reason = crate::start_error::reason(error);
+            Self::Private(error) => {
+                let path = error.path.display();
+                let why = match &error.reason {
+                    Reason::Io(error) => reason(error),
+                    Reason::NoDirectory => "it is not a directory".to_owned(),
+                    Reason::NoFile => "it is not a regular file".to_owned(),
+                    Reason::Foreign(user) => format!("it belongs to another user (id {user})"),
+                    Reason::Shared => "other users can read it".to_owned(),
+                    Reason::Wide => "other users can read it, and its mode can't be changed".to_owned(),
+                };
                 write!(
                     f,
-                    "{} can't be copied: {reason}. The copy is unfinished; delete it.",
-                    path.display()
+                    "the copy can't be written to {path}: {why}. Name another directory."
                 )
             }
-            Self::Table(path, error) => {
-                let path = path.display();
+            Self::Unreadable(path, error) => {
+                write!(f, "{} can't be read: {}.", path.display(), reason(error))
+            }
+            Self::Table([from, to], error) => {
+                let error = error.to_string();
+                let why = Fault::of(&error).map_or(error, |fault| fault.to_string());
+                let (from, to) = (from.display(), to.display());
+                write!(f, "the table's file {from} can't be copied to {to}: {why}.")
+            }
+            Self::Stopped => f.write_str("the backup was stopped."),
+            Self::Unfinished(target, error) => {
                 write!(
                     f,
-                    "the table's file {path} can't be copied: {error}. The copy is unfinished; delete it."
+                    "{error} The copy in {} is unfinished; delete it.",
+                    target.display()
                 )
             }
         }
@@ -129,16 +153,26 @@ impl From<PrivateError> for BackupError {
     }
 }
 
-fn of(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
     let path = path.to_owned();
-    |error| BackupError::File(path, error)
+    |error| BackupError::Unreadable(path, error)
+}
+
+fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    let path = path.to_owned();
+    |error| {
+        BackupError::Private(PrivateError {
+            path,
+            reason: Reason::Io(error),
+        })
+    }
 }
 
 /// Copies the directory `data` to `target`, which must be empty or not exist. Blocks until the copy is on the disk.
 ///
 /// # Errors
-/// [`BackupError`].
-pub fn run(data: &Path, target: &Path) -> Result<Report, BackupError> {
+/// [`BackupError`]. It is [`BackupError::Unfinished`] once the copy was begun.
+pub fn run(data: &Path, target: &Path, watch: &mut Watch<'_>) -> Result<Report, BackupError> {
     let is_full = |name: &str| fs::metadata(data.join(name)).is_ok_and(|found| found.len() > 0);
     if !is_full(TABLE) || !is_full(SECRETS) {
         return Err(BackupError::NoData(data.to_owned()));
@@ -146,37 +180,46 @@ pub fn run(data: &Path, target: &Path) -> Result<Report, BackupError> {
     let is_empty = match fs::read_dir(target) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == ErrorKind::NotFound => true,
-        Err(error) => return Err(BackupError::File(target.to_owned(), error)),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => return Err(unwritable(target)(error)),
+        Err(error) => return Err(unreadable(target)(error)),
     };
     if !is_empty {
         return Err(BackupError::NotEmpty(target.to_owned()));
     }
     check_apart(data, target)?;
     private::directory(target)?;
+    // The path may have passed through a directory that didn't exist.
+    check_apart(data, target)?;
     let marker = target.join(UNFINISHED);
     private::write_new(&marker, "")?;
-    sync(target)?;
+    let copied = sync(target).and_then(|()| copy(data, target, watch));
+    let complete = copied.and_then(|report| {
+        sync(target)?;
+        fs::remove_file(&marker).map_err(unwritable(&marker))?;
+        sync(target)?;
+        Ok(report)
+    });
+    complete.map_err(|error| BackupError::Unfinished(target.to_owned(), Box::new(error)))
+}
 
-    let mut images = copy_new(data, target, COVERS)?;
-    let before = names(&data.join(COVERS))?;
-    let table = copy_table(&data.join(TABLE), &target.join(TABLE))?;
+fn copy(data: &Path, target: &Path, watch: &mut Watch<'_>) -> Result<Report, BackupError> {
+    let mut images = copy_new(data, target, COVERS, watch)?;
+    let before = names(data, COVERS)?;
+    let table = copy_table(&data.join(TABLE), &target.join(TABLE), watch)?;
     // Deleted before the table was copied, so the table doesn't name them.
     for name in images.difference(&before) {
         let file = target.join(COVERS).join(name);
-        fs::remove_file(&file).map_err(of(&file))?;
+        fs::remove_file(&file).map_err(unwritable(&file))?;
     }
     images.retain(|name| before.contains(name));
-    images.extend(copy_new(data, target, COVERS)?);
+    images.extend(copy_new(data, target, COVERS, watch)?);
     copy_file(&data.join(SECRETS), &target.join(SECRETS))?;
-    let mails = copy_new(data, target, MAIL)?;
+    let mails = copy_new(data, target, MAIL, watch)?;
     for directory in [COVERS, MAIL] {
         if target.join(directory).exists() {
             sync(&target.join(directory))?;
         }
     }
-    sync(target)?;
-    fs::remove_file(&marker).map_err(of(&marker))?;
-    sync(target)?;
     Ok(Report {
         table,
         images: images.len(),
@@ -186,9 +229,9 @@ pub fn run(data: &Path, target: &Path) -> Result<Report, BackupError> {
 
 /// Checks that neither directory is within the other.
 fn check_apart(data: &Path, target: &Path) -> Result<(), BackupError> {
-    let data = data.canonicalize().map_err(of(data))?;
+    let data = data.canonicalize().map_err(unreadable(data))?;
     // A directory that doesn't exist yet is where its closest existing parent is.
-    let absolute = std::path::absolute(target).map_err(of(target))?;
+    let absolute = std::path::absolute(target).map_err(unreadable(target))?;
     let existing = absolute.ancestors().find_map(|path| {
         let rest = absolute.strip_prefix(path).ok()?;
         Some(path.canonicalize().ok()?.join(rest))
@@ -201,48 +244,70 @@ fn check_apart(data: &Path, target: &Path) -> Result<(), BackupError> {
 }
 
 /// Copies the table as it is at one moment. Returns its size in bytes.
-fn copy_table(from: &Path, to: &Path) -> Result<u64, BackupError> {
-    let of_table = |error| BackupError::Table(from.to_owned(), error);
+fn copy_table(from: &Path, to: &Path, watch: &mut Watch<'_>) -> Result<u64, BackupError> {
+    let of_table = |error| BackupError::Table([from.to_owned(), to.to_owned()], error);
     private::write_new(to, "")?;
     // Writable, because a reader of a table that nobody has open must create its index of the journal.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(from, flags).map_err(of_table)?;
     source.busy_timeout(LOCK_WITHIN).map_err(of_table)?;
+    // A transaction holds this moment of the table while its pages are copied. Without one, each write of another process
+    // would make SQLite begin again (SQLite: "Online Backup API").
+    source.execute_batch("BEGIN").map_err(of_table)?;
+    source
+        .query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))
+        .map_err(of_table)?;
     let mut copy = Connection::open_with_flags(to, flags).map_err(of_table)?;
     {
         let copying = backup::Backup::new(&source, &mut copy).map_err(of_table)?;
-        // All pages in one step, which is one read transaction.
-        let deadline = std::time::Instant::now() + LOCK_WITHIN;
+        let deadline = Instant::now() + LOCK_WITHIN;
         loop {
-            match copying.step(-1).map_err(of_table)? {
+            match copying.step(PAGES).map_err(of_table)? {
                 backup::StepResult::Done => break,
                 backup::StepResult::More => {}
-                _ if std::time::Instant::now() > deadline => {
+                _ if Instant::now() > deadline => {
                     let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-                    return Err(of_table(rusqlite::Error::SqliteFailure(busy, None)));
+                    let text = Some("database is locked".to_owned());
+                    return Err(of_table(rusqlite::Error::SqliteFailure(busy, text)));
                 }
                 _ => std::thread::sleep(LOCK_PAUSE),
             }
+            let backup::Progress { remaining, pagecount } = copying.progress();
+            let pages = [pagecount - remaining, pagecount].map(|pages| pages.try_into().unwrap_or_default());
+            look(watch, Some(pages))?;
         }
     }
-    let failed = |(_, error)| of_table(error);
-    copy.close().map_err(failed)?;
+    copy.close().map_err(|(_, error)| of_table(error))?;
     source.close().map_err(|(_, error)| of_table(error))?;
-    let file = File::open(to).map_err(of(to))?;
-    file.sync_all().map_err(of(to))?;
-    Ok(file.metadata().map_err(of(to))?.len())
+    let file = File::open(to).map_err(unreadable(to))?;
+    file.sync_all().map_err(unwritable(to))?;
+    Ok(file.metadata().map_err(unreadable(to))?.len())
+}
+
+/// Fails if the backup is to be stopped.
+fn look(watch: &mut Watch<'_>, pages: Option<[u64; 2]>) -> Result<(), BackupError> {
+    match watch(pages) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(BackupError::Stopped),
+    }
 }
 
 /// Copies the files of a directory that the copy doesn't have yet. Returns their names. A file that is deleted meanwhile is left out.
-fn copy_new(data: &Path, target: &Path, directory: &str) -> Result<BTreeSet<OsString>, BackupError> {
+fn copy_new(
+    data: &Path,
+    target: &Path,
+    directory: &str,
+    watch: &mut Watch<'_>,
+) -> Result<BTreeSet<OsString>, BackupError> {
     let (from, to) = (data.join(directory), target.join(directory));
     let mut copied = BTreeSet::new();
-    let found = names(&from)?;
+    let found = names(data, directory)?;
     if found.is_empty() {
         return Ok(copied);
     }
     private::directory(&to)?;
     for name in found {
+        look(watch, None)?;
         let copy = to.join(&name);
         if copy.exists() {
             continue;
@@ -251,31 +316,39 @@ fn copy_new(data: &Path, target: &Path, directory: &str) -> Result<BTreeSet<OsSt
             Ok(()) => {
                 copied.insert(name);
             }
-            Err(BackupError::File(_, error)) if error.kind() == ErrorKind::NotFound => {}
+            Err(BackupError::Unreadable(_, error)) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
     Ok(copied)
 }
 
-/// Returns the names of the files of a directory. None if it doesn't exist.
-fn names(directory: &Path) -> Result<BTreeSet<OsString>, BackupError> {
-    let entries = match fs::read_dir(directory) {
+/// Returns the names of the complete files of a directory of covers or mails. None if it doesn't exist.
+fn names(data: &Path, directory: &str) -> Result<BTreeSet<OsString>, BackupError> {
+    let directory = data.join(directory);
+    let entries = match fs::read_dir(&directory) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        entries => entries.map_err(of(directory))?,
+        entries => entries.map_err(unreadable(&directory))?,
     };
     let mut names = BTreeSet::new();
     for entry in entries {
-        let entry = entry.map_err(of(directory))?;
-        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            names.insert(entry.file_name());
+        let entry = entry.map_err(unreadable(&directory))?;
+        let name = entry.file_name();
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) && !is_being_written(&name) {
+            names.insert(name);
         }
     }
     Ok(names)
 }
 
+/// Whether a file with this name gets another name once it is complete: `NAME#1` is an image, `NAME.unfinished` a mail.
+fn is_being_written(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.contains('#') || name.ends_with(".unfinished")
+}
+
 fn copy_file(from: &Path, to: &Path) -> Result<(), BackupError> {
-    let content = fs::read(from).map_err(of(from))?;
+    let content = fs::read(from).map_err(unreadable(from))?;
     Ok(private::write_new(to, content)?)
 }
 
@@ -285,7 +358,7 @@ fn sync(directory: &Path) -> Result<(), BackupError> {
     #[cfg(unix)]
     File::open(directory)
         .and_then(|opened| opened.sync_all())
-        .map_err(of(directory))?;
+        .map_err(unwritable(directory))?;
     #[cfg(not(unix))]
     let _ = directory;
     Ok(())

@@ -10,14 +10,20 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use marquee::backup::UNFINISHED;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use super::{marquee, run_to_end, start, start::serve, stderr_of, stop};
+use tokio::time::sleep;
+
+use super::{full_disk::limited, marquee, run_to_end, signal, start, start::serve, stderr_of, stop};
 use crate::support::{PASSWORD, movie, operations::IMAGE};
+
+/// More mails than are copied before a signal arrives: each is written to the disk.
+const MAILS: usize = 3_000;
 
 async fn run(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = marquee(arguments);
@@ -153,16 +159,30 @@ async fn a_copy_that_cannot_be_made_says_why_and_an_unfinished_one_is_not_served
             "{arguments:?}: {text}"
         );
     }
-    // What can't be copied beside a table elsewhere is not accepted.
-    for flag in ["--memory", "--aws", "--dynamodb=http://localhost:8000"] {
+    // What is in no directory can't be copied, and the message says what to do instead.
+    for (flag, part) in [
+        ("--memory", "--data"),
+        ("--aws", "last 35 days"),
+        ("--dynamodb=http://localhost:8000", "marquee export"),
+    ] {
         let output = run(path, &["backup", "copy", flag]).await;
         assert_eq!(output.status.code(), Some(2), "{flag}");
+        let text = stderr_of(&output);
+        assert!(text.contains(part), "{flag}: {text}");
     }
-    // The file in the way of the copy.
+    // A file is in the way of the copy.
     let output = run(path, &["backup", "file", "--data", "data"]).await;
-    assert_ne!(output.status.code(), Some(0));
-    // A full disk, or any file that can't be written: a directory stands where the copy's table would.
-    assert!(!path.join("copy").exists());
+    let text = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        text.contains("file: ") && text.contains("another directory"),
+        "{text}"
+    );
+    // A path through a directory that doesn't exist leads into the data.
+    let output = run(path, &["backup", "none/../data/copy", "--data", "data"]).await;
+    let text = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(!path.join("data/copy/table.sqlite").exists() && !path.join("copy").exists());
 
     // Killed in the middle: the copy has its mark, and no command opens it.
     let output = run(path, &["backup", "copy", "--data", "data"]).await;
@@ -178,6 +198,49 @@ async fn a_copy_that_cannot_be_made_says_why_and_an_unfinished_one_is_not_served
         assert!(!output.status.success(), "{arguments:?}");
         let text = stderr_of(&output);
         assert!(text.contains("marquee backup"), "{arguments:?}: {text}");
+    }
+}
+
+/// Guarantee 83.
+#[tokio::test]
+async fn a_backup_that_is_stopped_or_has_no_room_says_so_and_leaves_its_mark() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    let (child, _) = start(serve(&path.join("data"))).await.unwrap();
+    stop(child).await;
+    // The index of SQLite's journal fits, and the copy of the table doesn't.
+    let mut command = limited(34, &["backup", "full", "--data", "data"]);
+    command.current_dir(path);
+    let output = run_to_end(command).await;
+    let text = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("full/table.sqlite: ") && text.contains("The copy in full is unfinished"),
+        "{text}"
+    );
+    // So many files that they aren't copied before the signal.
+    let mails = path.join("data/mail");
+    fs::create_dir_all(&mails).unwrap();
+    for n in 0..MAILS {
+        fs::write(mails.join(format!("{n:05}.eml")), "x").unwrap();
+    }
+    let mut command = marquee(["backup", "stopped", "--data", "data"]);
+    let backup = command.current_dir(path).spawn().unwrap();
+    let first = path.join("stopped/mail/00000.eml");
+    while !first.exists() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    signal(&backup, "TERM").await;
+    let output = backup.wait_with_output().await.unwrap();
+    let text = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(
+        text,
+        "marquee: the backup was stopped. The copy in stopped is unfinished; delete it.\n"
+    );
+    assert!(fs::read_dir(path.join("stopped/mail")).unwrap().count() < MAILS);
+    for copy in ["full", "stopped"] {
+        assert!(path.join(copy).join(UNFINISHED).exists(), "{copy}");
     }
 }
 

@@ -19,7 +19,7 @@ use crate::support::PASSWORD;
 
 /// Returns a command whose process can write no file longer than this. A longer write fails as on a full disk, except for
 /// the reason that the system gives.
-fn limited(kilobytes: u32, args: &[&str]) -> Command {
+pub(super) fn limited(kilobytes: u32, args: &[&str]) -> Command {
     // Without the signal, the write fails with an error. The unit of the limit is 512 bytes.
     let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kilobytes * 2);
     let mut command = Command::new("sh");

@@ -11,6 +11,7 @@ mod full_disk;
 mod loopback;
 mod mail;
 mod start;
+mod statuses;
 mod upgrade;
 
 use std::{

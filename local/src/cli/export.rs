@@ -61,6 +61,8 @@ impl Export {
         let unwritable = |error: &std::io::Error| {
             format!("{file} can't be written: {}. Name another file.", reason(error))
         };
+        // Before there is a file that a signal would leave behind.
+        let signal = server::stop_signal();
         let mut output = match target.open() {
             Ok(output) => output,
             Err(error) => {
@@ -72,7 +74,7 @@ impl Export {
             match target {
                 // Nothing must be removed, so the signal ends the program itself.
                 Target::Stdout => std::future::pending().await,
-                Target::File(_) => match server::stop_signal() {
+                Target::File(_) => match signal {
                     Ok(signal) => signal.await,
                     Err(_) => std::future::pending().await,
                 },
