@@ -22,6 +22,14 @@ const CONTAINERS: [&[u8; 4]; 7] = [b"moov", b"trak", b"mdia", b"minf", b"stbl", 
 /// The boxes that applications fill as they like.
 const OF_APPLICATIONS: [&[u8; 4]; 4] = [b"free", b"skip", b"uuid", b"udta"];
 
+/// The most items, and the most parts of all items together. A file could otherwise name more than memory has room for.
+const MAX_ITEMS: usize = 1024;
+
+/// The boxes of a sequence of images, whose data this program can't tell from other data.
+const OF_SEQUENCES: [&[u8; 4]; 4] = [b"moov", b"moof", b"mfra", b"sidx"];
+
+const SEQUENCE: Refused = Refused::Invalid("An animated AVIF is not accepted. Send a still image.");
+
 /// A box: where it begins, its kind, and where its content is.
 struct Found {
     start: usize,
@@ -49,19 +57,27 @@ pub(super) fn strip(file: &[u8]) -> Result<Vec<u8>, Refused> {
     let mut seen = Seen::default();
     let top = boxes(file, 0..file.len())?;
     for found in &top {
+        if OF_SEQUENCES.contains(&&found.kind) {
+            return Err(SEQUENCE);
+        }
         if !matches!(
             &found.kind,
-            b"ftyp" | b"meta" | b"mdat" | b"moov" | b"moof" | b"mfra" | b"sidx" | b"free" | b"skip" | b"uuid"
+            b"ftyp" | b"meta" | b"mdat" | b"free" | b"skip" | b"uuid"
         ) {
             return Err(DATA_AFTER_END);
         }
     }
+    let data = top.iter().filter(|found| &found.kind == b"mdat");
+    let data: Vec<std::ops::Range<usize>> = data.map(|found| found.content.clone()).collect();
     walk(file, top, &mut out, &mut seen, 0)?;
     let meta = seen.meta.ok_or(BROKEN)?;
     if seen.sizes == 0 || !seen.has_codec {
         return Err(BROKEN);
     }
-    strip_items(file, meta, &mut out)?;
+    let images = strip_items(file, meta, &mut out)?;
+    for range in data {
+        strip_between(range, &images, &mut out)?;
+    }
     Ok(out)
 }
 
@@ -162,8 +178,39 @@ fn walk(
     Ok(())
 }
 
-/// Overwrites the data of items that are metadata.
-fn strip_items(file: &[u8], meta: std::ops::Range<usize>, out: &mut [u8]) -> Result<(), Refused> {
+/// Overwrites what isn't part of an image in a range of data. `images` are in order.
+fn strip_between(
+    data: std::ops::Range<usize>,
+    images: &[std::ops::Range<usize>],
+    out: &mut [u8],
+) -> Result<(), Refused> {
+    let mut start = data.start;
+    let mut has_image = data.is_empty();
+    for image in images
+        .iter()
+        .filter(|image| image.start < data.end && image.end > data.start)
+    {
+        has_image = true;
+        if image.start > start {
+            zero(out, start..image.start)?;
+        }
+        start = start.max(image.end);
+    }
+    if !has_image {
+        return Err(DATA_AFTER_END);
+    }
+    if start < data.end {
+        zero(out, start..data.end)?;
+    }
+    Ok(())
+}
+
+/// Overwrites the data of items that are metadata. Returns where the data of the others is, in order.
+fn strip_items(
+    file: &[u8],
+    meta: std::ops::Range<usize>,
+    out: &mut [u8],
+) -> Result<Vec<std::ops::Range<usize>>, Refused> {
     let of_meta = boxes(file, meta)?;
     let content = |kind: &[u8; 4]| {
         let found = of_meta.iter().find(|found| &found.kind == kind);
@@ -172,7 +219,7 @@ fn strip_items(file: &[u8], meta: std::ops::Range<usize>, out: &mut [u8]) -> Res
     let items = item_infos(file, content(b"iinf").ok_or(BROKEN)?)?;
     let places = file.get(content(b"iloc").ok_or(BROKEN)?).ok_or(INCOMPLETE)?;
     let data = content(b"idat");
-    let mut has_image = false;
+    let mut images = Vec::new();
     for Extent { item, in_meta, place } in extents(places)? {
         let place = match (in_meta, &data) {
             (false, _) => place,
@@ -185,11 +232,15 @@ fn strip_items(file: &[u8], meta: std::ops::Range<usize>, out: &mut [u8]) -> Res
         let kind = items.iter().find(|(id, _)| *id == item).map(|(_, kind)| kind);
         match kind {
             Some(kind) if METADATA.contains(&kind) => zero(out, place)?,
-            Some(_) => has_image |= !place.is_empty(),
+            Some(_) => images.push(place),
             None => return Err(BROKEN),
         }
     }
-    if has_image { Ok(()) } else { Err(BROKEN) }
+    if images.is_empty() {
+        return Err(BROKEN);
+    }
+    images.sort_unstable_by_key(|image| (image.start, image.end));
+    Ok(images)
 }
 
 /// Reads the kind of each item (ISO/IEC 14496-12, `iinf`).
@@ -209,6 +260,9 @@ fn item_infos(file: &[u8], content: std::ops::Range<usize>) -> Result<Vec<(u32, 
             _ => return Err(BROKEN),
         };
         reader.take(2)?;
+        if items.len() == MAX_ITEMS {
+            return Err(BROKEN);
+        }
         items.push((id, reader.array()?));
     }
     Ok(items)
@@ -257,9 +311,12 @@ fn extents(iloc: &[u8]) -> Result<Vec<Extent>, Refused> {
             let start = number(&mut reader, offset_size)?
                 .checked_add(base)
                 .ok_or(BROKEN)?;
-            let end = number(&mut reader, length_size)?
-                .checked_add(start)
-                .ok_or(BROKEN)?;
+            let length = number(&mut reader, length_size)?;
+            // No length means the whole file, of which a part would be metadata.
+            if length == 0 || all.len() == MAX_ITEMS {
+                return Err(BROKEN);
+            }
+            let end = length.checked_add(start).ok_or(BROKEN)?;
             all.push(Extent {
                 item,
                 in_meta: method == 1,

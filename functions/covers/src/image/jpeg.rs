@@ -144,7 +144,9 @@ pub(super) fn decode(stripped: &Stripped) -> Result<Decoded, Refused> {
         .set_strict_mode(true)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
+        .jpeg_set_out_colorspace(ColorSpace::RGB)
+        // Each scan of a progressive image takes as long as the whole of another. Encoders write about ten.
+        .jpeg_set_max_scans(30);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&stripped.bytes), options);
     let pixels = decoder.decode().map_err(|_| BROKEN)?;
     let image = RgbImage::from_raw(stripped.width, stripped.height, pixels).ok_or(BROKEN)?;

@@ -106,6 +106,37 @@ fn an_image_that_says_it_is_large_is_refused_before_it_is_decoded() {
     assert_eq!(process(&gif).unwrap_err(), TOO_MANY_PIXELS);
 }
 
+/// Guarantee 78.
+#[test]
+fn an_avif_that_names_more_parts_than_it_has_or_hides_data_is_refused() {
+    let at = |kind: &[u8; 4]| AVIF.windows(4).position(|window| window == kind).unwrap();
+    // The parts of items have no length: each takes no byte of the file, and there may be any number of them.
+    let mut bomb = AVIF.to_vec();
+    bomb[at(b"iloc") + 8] = 0;
+    assert_eq!(process(&bomb).unwrap_err(), BROKEN);
+    // Another box of data that no item names, and a sequence.
+    let hidden = [AVIF, b"\0\0\0\x0cmdatPK\x03\x04"].concat();
+    assert_eq!(process(&hidden).unwrap_err(), DATA_AFTER_END);
+    let sequence = [AVIF, b"\0\0\0\x08moov"].concat();
+    assert!(matches!(process(&sequence), Err(Refused::Invalid(_))));
+    // Data behind the image in the last box, which then extends to the end of the file, isn't served.
+    let mut open_end = AVIF.to_vec();
+    open_end.splice(at(b"mdat") - 4..at(b"mdat"), [0; 4]);
+    open_end.extend(b"PK\x03\x04");
+    let served = process(&open_end).unwrap().image;
+    assert!(!contains(&served, b"PK\x03\x04") && served.len() == open_end.len());
+}
+
+/// Guarantee 78.
+#[test]
+fn a_webp_whose_bitmap_is_larger_than_it_says_is_refused_before_it_is_decoded() {
+    let mut webp = file(ImageFormat::Webp, &picture(20, 30));
+    let at = webp.windows(4).position(|window| window == b"VP8L").unwrap() + 8;
+    assert_eq!(webp[at], 0x2f);
+    webp.splice(at + 1..at + 5, 0x0fff_ffff_u32.to_le_bytes());
+    assert_eq!(process(&webp).unwrap_err(), TOO_MANY_PIXELS);
+}
+
 /// Written by libavif, with an Exif item that names an artist, `secret place`.
 const AVIF: &[u8] = include_bytes!("exif.avif");
 

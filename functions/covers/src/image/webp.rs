@@ -6,7 +6,7 @@ use image::{DynamicImage, RgbImage, RgbaImage, metadata::Orientation};
 use image_webp::WebPDecoder;
 
 use super::{
-    BROKEN, DATA_AFTER_END, Decoded, INCOMPLETE, MAX_FRAME_PIXELS, Refused, Stripped, TOO_LONG,
+    BROKEN, DATA_AFTER_END, Decoded, INCOMPLETE, MAX_FRAME_PIXELS, Refused, Stripped, TOO_LONG, check_pixels,
     reader::{Reader, length},
 };
 
@@ -56,6 +56,7 @@ pub(super) fn strip(file: &[u8]) -> Result<Stripped, Refused> {
                 let mut reader = Reader::new(chunks);
                 while !reader.is_empty() {
                     let (kind, data) = chunk(&mut reader)?;
+                    check_bitmap(kind, data)?;
                     if KEPT_OF_FRAME.contains(&&kind) {
                         put(&mut frame, kind, data)?;
                     }
@@ -68,6 +69,7 @@ pub(super) fn strip(file: &[u8]) -> Result<Stripped, Refused> {
                 orientation = Orientation::from_exif_chunk(exif).unwrap_or(orientation);
             }
             b"VP8 " | b"VP8L" => {
+                check_bitmap(kind, data)?;
                 put(&mut out, kind, data)?;
                 images += 1;
             }
@@ -89,6 +91,24 @@ pub(super) fn strip(file: &[u8]) -> Result<Stripped, Refused> {
         icc_profile: None,
         is_animated: frames > 0,
     })
+}
+
+/// Checks the size that a bitmap itself has (RFC 6386 §9.1, RFC 9649 §3.4). The file may say another one, which the decoder compares
+/// only after it has decoded the bitmap.
+fn check_bitmap(kind: [u8; 4], data: &[u8]) -> Result<(), Refused> {
+    let (width, height) = match (&kind, data) {
+        (b"VP8 ", [_, _, _, 0x9d, 0x01, 0x2a, w1, w2, h1, h2, ..]) => (
+            u32::from(u16::from_le_bytes([*w1, *w2]) & 0x3fff),
+            u32::from(u16::from_le_bytes([*h1, *h2]) & 0x3fff),
+        ),
+        (b"VP8L", [0x2f, a, b, c, d, ..]) => {
+            let bits = u32::from_le_bytes([*a, *b, *c, *d]);
+            ((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1)
+        }
+        (b"VP8 " | b"VP8L", _) => return Err(BROKEN),
+        _ => return Ok(()),
+    };
+    check_pixels(width, height)
 }
 
 /// Reads a chunk, which has an even length.
