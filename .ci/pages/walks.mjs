@@ -94,7 +94,8 @@ async function owner({ page }) {
   check((await page.textContent('h1')) === 'Mine', 'an edit after a conflict is saved');
   await page.click('main >> text=Edit');
   await page.waitForSelector('main form [type=file]', { state: 'attached' });
-  const buffer = readFileSync(new URL('../../test-kit/src/image.png', import.meta.url));
+  // This file runs below target/ci/pages.
+  const buffer = readFileSync(new URL('../../../test-kit/src/image.png', import.meta.url));
   await page.setInputFiles('main form [type=file]', { name: 'cover.png', mimeType: 'image/png', buffer });
   await page.waitForSelector('main form .picture');
   await look(page, 'cover');
