@@ -52,7 +52,7 @@ pub(crate) struct CoverParam {
 #[utoipa::path(
     get,
     path = "/api/covers/{name}/",
-    tag = "covers",
+    tag = "movies",
     params(CoverParam),
     responses(
         (status = 200, description = "The image.", content(

@@ -1,10 +1,10 @@
 //! Prints the sample requests of every operation as JSON, in an order in which each finds what the ones before it made.
 //!
 //! `.ci/smoke` sends them. `{movie}`, `{refresh}` and `{session}` stand for what an answer gave, `{reset}` for a token of
-//! `marquee reset-password`, and the status is the owner's.
+//! `marquee reset-password`; the body of a request that has an image is `test-kit/src/image.png`; the status is the owner's.
 
 use serde_json::{Value, json};
-use test_kit::operations::{CALLERS, Subject, operations};
+use test_kit::operations::{Body, CALLERS, Subject, operations};
 
 fn main() {
     let subject = Subject {
@@ -24,6 +24,7 @@ fn main() {
                 "method": operation.method,
                 "path": format!("{path}{query}"),
                 "body": operation.sample.body(&subject),
+                "has_image": matches!(operation.sample.body, Body::Image),
                 "status": owner.map(|owner| operation.sample.expected[owner]),
             }));
         }
