@@ -13,6 +13,8 @@ use marquee_shared::{
     http::{CheckedQuery, Origin, body::ImageBody, openapi::*, validators::Preconditions, wire::MovieBody},
 };
 
+use utoipa::ToSchema;
+
 use crate::{
     handlers::{
         PathId,
@@ -20,6 +22,12 @@ use crate::{
     },
     wire::{COVER, CoverChange, IfMatchParam, MovieIdParam},
 };
+
+/// An image.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "only described; ImageBody reads the body")]
+pub(crate) struct ImageFile(String);
 
 /// Set a movie's cover
 ///
@@ -31,10 +39,7 @@ use crate::{
     path = "/api/movies/{id}/cover/",
     tag = "movies",
     params(MovieIdParam, IfMatchParam),
-    request_body(
-        description = "The image.",
-        content(("image/jpeg"), ("image/png"), ("image/webp"), ("image/gif"), ("image/avif"))
-    ),
+    request_body(content = ImageFile, content_type = "application/octet-stream", description = "The image."),
     responses(
         (status = 200, description = "The movie after the change.", body = MovieBody),
         BadRequest, Unauthenticated, Forbidden, NotFound, Stale, ImageTooLarge, UnsupportedImage, Unavailable
