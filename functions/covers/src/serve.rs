@@ -55,10 +55,7 @@ pub(crate) struct CoverParam {
     tag = "movies",
     params(CoverParam),
     responses(
-        (status = 200, description = "The image.", content(
-            (String = "image/jpeg"), (String = "image/png"), (String = "image/webp"), (String = "image/gif"),
-            (String = "image/avif")
-        )),
+        (status = 200, description = "The image, with its media type: `image/jpeg`, `image/png`, `image/webp`, `image/gif` or `image/avif`."),
         NotFound, Unavailable
     )
 )]

@@ -77,7 +77,7 @@ pub struct MovieFields {
     pub imdb_id: Option<ImdbId>,
     /// The URL of the cover image, or null if there is none.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, value_type = Option<String>, format = "uri", example = "https://example.org/covers/the-godfather.jpg")]
     pub cover_image: Option<CoverImage>,
 }
 
