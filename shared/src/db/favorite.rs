@@ -32,6 +32,10 @@ pub struct FavoriteItem {
     pub dated: String,
     /// The sort key in the index by date: when the favorite was added, then the movie.
     pub date: String,
+    /// The token of the transaction that added the favorite, by which a request without a response knows whether it did. Only
+    /// where a request adds nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
 }
 
 impl FavoriteItem {
@@ -43,6 +47,7 @@ impl FavoriteItem {
             user,
             dated: keys::user_favorites(user),
             date: keys::dated(&at.to_string(), movie),
+            transaction: None,
         }
     }
 }
@@ -289,14 +294,21 @@ impl<'a> FavoritePlan<'a> {
 
 impl Plan for FavoritePlan<'_> {
     fn transaction(&mut self, store: &Store) -> Result<Transaction> {
+        let mut transaction = match self.version {
+            // It is an edit, and edits have priority.
+            Some(_) => Transaction::with_priority(),
+            None => Transaction::default(),
+        };
         let id = self.movie.id;
         let key = keys::favorite(id, self.user);
         let favorite = store.on(key.clone());
         let (favorite, check) = match self.change {
             CountChange::Add => {
-                let item = FavoriteItem::new(id, self.user, store.clock.now());
+                let item = FavoriteItem {
+                    transaction: Some(transaction.token().to_owned()),
+                    ..FavoriteItem::new(id, self.user, store.clock.now())
+                };
                 let added = favorite.put(&item, Condition::not_exists())?;
-                // `date` has the time in milliseconds. It tells this favorite from one that another request added.
                 (added, CommitCheck::Has(key, to_item(&item)?))
             }
             CountChange::Remove => (favorite.delete(Condition::exists())?, CommitCheck::Gone(key)),
@@ -308,11 +320,6 @@ impl Plan for FavoritePlan<'_> {
                 .when("#version = :seen_version")
                 .value(":seen_version", number(version));
         }
-        let mut transaction = match self.version {
-            // It is an edit, and edits have priority.
-            Some(_) => Transaction::with_priority(),
-            None => Transaction::default(),
-        };
         self.favorite_action = transaction.add(favorite);
         self.movie_action = transaction.add(store.on(keys::movie(id)).update(count)?);
         transaction.check_commit(check);

@@ -44,6 +44,9 @@ pub struct KeptAnswer {
     /// The key of the cover that was uploaded for the movie.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cover: Option<CoverKey>,
+    /// The token of the transaction that wrote the item, by which a request without a response knows whether it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
     /// Until when the answer is kept, in milliseconds since 1970.
     pub expires: i64,
     /// When DynamoDB may delete the item, in seconds since 1970. Only for cleanup: `expires` decides.
@@ -239,6 +242,7 @@ impl<'a> Keeping<'a> {
             created_at: new.created_at.clone(),
             count: new.count,
             cover: new.cover,
+            transaction: Some(transaction.token().to_owned()),
             expires: end.0,
             ttl: end.seconds().saturating_add(1),
         };
@@ -246,7 +250,6 @@ impl<'a> Keeping<'a> {
         let free = free.value(":now", number(self.now.0));
         let put = store.on(request.key.clone()).put(&answer, free)?;
         self.action = Some(transaction.add(put));
-        // Another request that wrote the very same item has the very same answer.
         transaction.check_commit(CommitCheck::Has(request.key.clone(), to_item(&answer)?));
         Ok(())
     }
@@ -399,6 +402,7 @@ mod tests {
             created_at: None,
             count: None,
             cover: None,
+            transaction: None,
             expires: begun.plus_seconds(KEPT_SECONDS).0,
             ttl: 0,
         };

@@ -16,7 +16,6 @@ use crate::{
         CoverImage, Description, Director, Genres, ImdbId, MovieFields, MovieId, ReleaseDate, Title, UserId,
     },
     error::{Error, Result},
-    telemetry,
 };
 
 /// The error for a movie that doesn't exist.
@@ -275,27 +274,19 @@ impl Store {
             .collect())
     }
 
-    /// A movie that was just changed, with the likes that are stored now. If they can't be read, the likes stay as they are
-    /// in `changed`: the change itself was made and must not look failed.
+    /// A movie that was just changed, with the likes that are stored now.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if the movie has been deleted since.
+    /// [`Error::NotFound`] if the movie has been deleted since; [`Error::Unavailable`] if the table can't be read in time. Then the
+    /// change was made, and no count is known that could be shown.
     pub(crate) async fn with_current_likes(&self, changed: MovieItem) -> Result<MovieItem> {
-        match self.get(&changed.key()).await {
-            Ok(item) => {
-                let current: MovieItem = from_item(item.ok_or(NO_MOVIE)?)?;
-                Ok(MovieItem {
-                    likes: current.likes,
-                    liked: current.liked,
-                    ..changed
-                })
-            }
-            Err(error @ Error::Unavailable(_)) => {
-                telemetry::warn(&error, "the count after a change can't be read");
-                Ok(changed)
-            }
-            Err(error) => Err(error),
-        }
+        let current = self.get(&changed.key()).await?.ok_or(NO_MOVIE)?;
+        let current: MovieItem = from_item(current)?;
+        Ok(MovieItem {
+            likes: current.likes,
+            liked: current.liked,
+            ..changed
+        })
     }
 }
 

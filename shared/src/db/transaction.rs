@@ -142,6 +142,12 @@ impl Transaction {
         self.on_conflict = on_conflict;
     }
 
+    /// The token that all its attempts send. No other transaction has it.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Its actions, in the order in which they were added.
     #[must_use]
     pub fn into_actions(self) -> Vec<TransactWriteItem> {

@@ -148,7 +148,7 @@ impl Client {
         let mut entries = Vec::new();
         if let Some(first) = answered.min_by_key(|reply| reply.end) {
             let seen = first.answer.body["favorite"].as_bool();
-            entries = self.world.change(first, event(seen), true);
+            entries = World::change(first, event(seen), true);
         } else if let Some(last) = replies.iter().rfind(|reply| matches!(reply.status(), 404 | 503)) {
             entries.push(last.perhaps(event(None)));
         }
@@ -189,7 +189,7 @@ impl Client {
         match reply.status() {
             200 => {
                 let seen = reply.answer.body["favorite"].as_bool();
-                movie.add(self.world.change(&reply, event(seen), true));
+                movie.add(World::change(&reply, event(seen), true));
             }
             404 => movie.add(World::change_of_none(&reply, event(None))),
             503 => movie.add([reply.perhaps(event(None))]),
@@ -224,7 +224,7 @@ impl Client {
                 *movie.seen.lock().unwrap() =
                     version.map(|version| (version, reply.answer.header("etag").to_owned()));
                 let event = MovieEvent::Edit(condition, text, version);
-                movie.add(self.world.change(&reply, event, false));
+                movie.add(World::change(&reply, event, false));
             }
             (404, _) => {
                 let event = MovieEvent::Edit(condition, text, None);

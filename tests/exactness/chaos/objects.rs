@@ -153,9 +153,8 @@ impl Object for Kept {
             (Self::Nothing, Some((text, false))) | (Self::Answer(None), Some((text, true))) => {
                 Some(Self::Answer(Some(text.clone())))
             }
-            // The same answer may lack the mark: docs/adr/0022-histories.md.
-            (Self::Answer(Some(kept)), Some((text, _))) => (kept == text).then(|| self.clone()),
-            (Self::Nothing, Some((_, true))) | (Self::Answer(None), Some((_, false))) => None,
+            (Self::Answer(Some(kept)), Some((text, true))) => (kept == text).then(|| self.clone()),
+            (Self::Nothing, Some((_, true))) | (Self::Answer(_), Some((_, false))) => None,
         }
     }
 
@@ -291,7 +290,7 @@ mod tests {
             &[Sent(None), sent("a", true), sent("a", true)]
         ));
         for wrong in [
-            [sent("a", false), sent("b", false)],
+            [sent("a", false), sent("a", false)],
             [sent("a", false), sent("b", true)],
             [sent("a", true), sent("a", true)],
         ] {

@@ -49,9 +49,6 @@ impl SessionRecord {
 /// What all clients share.
 #[derive(Default)]
 pub(super) struct World {
-    /// From when on a request may have had no time to read the count after its change. Its answer then has the count that
-    /// the change would have made of the one that was read before.
-    late: Duration,
     /// The movies that clients use.
     pub(super) movies: Mutex<Vec<Arc<MovieRecord>>>,
     all_movies: Mutex<Vec<Arc<MovieRecord>>>,
@@ -130,10 +127,8 @@ impl SessionRecord {
 }
 
 impl World {
-    pub(super) fn new(requests: usize, deadline: Duration) -> Self {
+    pub(super) fn new(requests: usize) -> Self {
         Self {
-            // Writes end at 85 % of the deadline.
-            late: deadline * 4 / 5,
             left: AtomicUsize::new(requests),
             ..Self::default()
         }
@@ -157,17 +152,14 @@ impl World {
     }
 
     /// What was seen of a change of a movie that was answered with this event, and of the count beside it.
-    pub(super) fn change(&self, reply: &Reply, event: MovieEvent, is_after: bool) -> Vec<Entry<MovieEvent>> {
+    pub(super) fn change(reply: &Reply, event: MovieEvent, is_after: bool) -> Vec<Entry<MovieEvent>> {
         let count = MovieEvent::Count(reply.answer.body["favorite_count"].as_u64().unwrap());
-        let mut entries = vec![reply.saw(event)];
-        if reply.end - reply.start < self.late {
-            entries.push(if is_after {
-                reply.then_saw(count)
-            } else {
-                reply.saw(count)
-            });
-        }
-        entries
+        let count = if is_after {
+            reply.then_saw(count)
+        } else {
+            reply.saw(count)
+        };
+        vec![reply.saw(event), count]
     }
 
     /// What was seen of a change of a favorite that was answered `404`. The movie may have been deleted after the change, before
