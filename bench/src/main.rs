@@ -20,6 +20,7 @@ mod search;
 mod sizes;
 mod soak;
 mod tls;
+mod tools;
 mod warm;
 
 use std::{error::Error, process::ExitCode};
@@ -64,7 +65,9 @@ enum Benchmark {
     Local(local::Options),
     /// Memory, descriptors and files of the server on one machine under steady use. Not a part of `all`.
     Soak(soak::Options),
-    /// All benchmarks but `soak`, one after another.
+    /// The commands of an operator on a large catalog: time and memory of import, audit and export. Not a part of `all`.
+    Tools(tools::Options),
+    /// All benchmarks but `soak` and `tools`, one after another.
     All,
 }
 
@@ -113,6 +116,7 @@ async fn measure(benchmark: Benchmark, write: bool) -> Result<(), Box<dyn Error>
         Benchmark::Import(options) => ("import", import::run(&options).await?),
         Benchmark::Local(options) => ("local", local::run(&options).await?),
         Benchmark::Soak(options) => ("soak", soak::run(&options).await?),
+        Benchmark::Tools(options) => ("tools", tools::run(&options).await?),
         Benchmark::All => return Err("`all` is not one benchmark".into()),
     };
     println!("{text}");

@@ -169,3 +169,23 @@ pub fn root() -> PathBuf {
 pub fn precise(value: u64) -> f64 {
     value as f64
 }
+
+/// Returns the number of a line of `/proc/<pid>/status` (proc_pid_status(5)).
+pub fn number_in(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_the_status_is_found_by_its_name() {
+        assert_eq!(
+            number_in("Name:\tmarquee\nRssAnon:\t  42 kB\n", "RssAnon:"),
+            Some(42)
+        );
+        assert_eq!(number_in("Name:\tmarquee\n", "RssAnon:"), None);
+    }
+}

@@ -20,7 +20,7 @@ use tokio::{task::JoinSet, time::sleep_until};
 use crate::{
     local::server::{Kind, Program, Server},
     prepared,
-    programs::{self, precise},
+    programs::{self, number_in, precise},
     runtime::Failure,
 };
 
@@ -280,12 +280,6 @@ impl Look {
     }
 }
 
-/// Returns the number of a line of `/proc/<pid>/status` (proc_pid_status(5)).
-fn number_in(status: &str, name: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
 fn report(looks: &[Look]) -> String {
     let last = looks.last();
     let mut text = format!(
@@ -363,14 +357,5 @@ mod tests {
         assert_eq!(judged(&steady), Vec::<String>::new());
         let growing = [look(100, 30, 1_000), look(100, 30, 1_000), look(120, 40, 1_200)];
         assert_eq!(judged(&growing).len(), 3);
-    }
-
-    #[test]
-    fn a_number_of_the_status_is_found_by_its_name() {
-        assert_eq!(
-            number_in("Name:\tmarquee\nRssAnon:\t  42 kB\n", "RssAnon:"),
-            Some(42)
-        );
-        assert_eq!(number_in("Name:\tmarquee\n", "RssAnon:"), None);
     }
 }

@@ -1,9 +1,12 @@
 //! AVIF (AV1 Image File Format, on ISO/IEC 14496-12 and 23008-12).
 //!
-//! This program can't decode AV1. It reads the structure of the file, and serves the file with its metadata overwritten by zeros.
+//! This program can't decode AV1. It reads the structure of the file and of the image's data, and serves the file with its metadata
+//! overwritten by zeros. No box is removed or moved, so that every place that the file names stays right.
+
+use std::collections::BTreeMap;
 
 use super::{
-    BROKEN, DATA_AFTER_END, INCOMPLETE, Refused, check_pixels,
+    BROKEN, DATA_AFTER_END, INCOMPLETE, Refused, av1, check_pixels,
     reader::{Reader, length},
 };
 
@@ -17,10 +20,26 @@ const METADATA: [&[u8; 4]; 3] = [b"Exif", b"mime", b"uri "];
 const MAX_DEPTH: usize = 8;
 
 /// The boxes that contain boxes which are looked into.
-const CONTAINERS: [&[u8; 4]; 7] = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"iprp", b"ipco"];
+const CONTAINERS: [&[u8; 4]; 2] = [b"iprp", b"ipco"];
 
 /// The boxes that applications fill as they like.
 const OF_APPLICATIONS: [&[u8; 4]; 4] = [b"free", b"skip", b"uuid", b"udta"];
+
+/// The boxes of `meta` that say what the image is. Every other one is metadata, such as XMP in `xml `.
+const OF_META: [&[u8; 4]; 9] = [
+    b"hdlr", b"pitm", b"iloc", b"iinf", b"iref", b"iprp", b"idat", b"grpl", b"dinf",
+];
+
+/// The properties of images (ISO/IEC 23008-12, 23000-22, 14496-12), and the box of their associations. Every other one is
+/// metadata, such as a description by a user in `udes`.
+const PROPERTIES: [&[u8; 4]; 24] = [
+    b"ipco", b"ipma", b"ispe", b"pixi", b"av1C", b"colr", b"pasp", b"clap", b"irot", b"imir", b"auxC",
+    b"a1op", b"a1lx", b"lsel", b"clli", b"mdcv", b"amve", b"cclv", b"rref", b"crtt", b"reve", b"ndwt",
+    b"iscl", b"wipe",
+];
+
+/// The type that an item of metadata gets. Readers leave out items whose type they don't know.
+const NO_ITEM: &[u8; 4] = b"none";
 
 /// The most items, and the most parts of all items together. A file could otherwise name more than memory has room for.
 const MAX_ITEMS: usize = 1024;
@@ -69,14 +88,19 @@ pub(super) fn strip(file: &[u8]) -> Result<Vec<u8>, Refused> {
     }
     let data = top.iter().filter(|found| &found.kind == b"mdat");
     let data: Vec<std::ops::Range<usize>> = data.map(|found| found.content.clone()).collect();
-    walk(file, top, &mut out, &mut seen, 0)?;
+    walk(file, top, &mut out, &mut seen, None, 0)?;
     let meta = seen.meta.ok_or(BROKEN)?;
     if seen.sizes == 0 || !seen.has_codec {
         return Err(BROKEN);
     }
-    let images = strip_items(file, meta, &mut out)?;
+    let images = strip_items(file, &meta, &mut out)?;
     for range in data {
-        strip_between(range, &images, &mut out)?;
+        if !strip_between(range, &images, &mut out)? {
+            return Err(DATA_AFTER_END);
+        }
+    }
+    for found in boxes(file, meta)?.iter().filter(|found| &found.kind == b"idat") {
+        strip_between(found.content.clone(), &images, &mut out)?;
     }
     Ok(out)
 }
@@ -124,6 +148,7 @@ fn walk(
     boxes_of: Vec<Found>,
     out: &mut [u8],
     seen: &mut Seen,
+    parent: Option<[u8; 4]>,
     depth: usize,
 ) -> Result<(), Refused> {
     if depth > MAX_DEPTH {
@@ -132,28 +157,25 @@ fn walk(
     for found in boxes_of {
         let content = file.get(found.content.clone()).ok_or(INCOMPLETE)?;
         match &found.kind {
-            kind if OF_APPLICATIONS.contains(&kind) => {
-                zero(out, found.content)?;
-                out.get_mut(found.start + 4..found.start + 8)
-                    .ok_or(BROKEN)?
-                    .copy_from_slice(b"free");
-            }
+            kind if OF_APPLICATIONS.contains(&kind) || !may_contain(parent, kind) => free(out, found)?,
             b"meta" if depth == 0 => {
                 // A version and flags.
                 let inner = found.content.start + 4..found.content.end;
                 if inner.start > inner.end || seen.meta.is_some() {
                     return Err(BROKEN);
                 }
-                walk(file, boxes(file, inner.clone())?, out, seen, depth + 1)?;
+                walk(
+                    file,
+                    boxes(file, inner.clone())?,
+                    out,
+                    seen,
+                    Some(found.kind),
+                    depth + 1,
+                )?;
                 seen.meta = Some(inner);
             }
-            // Of a track: only metadata.
-            b"meta" => {
-                zero(out, found.content)?;
-                out.get_mut(found.start + 4..found.start + 8)
-                    .ok_or(BROKEN)?
-                    .copy_from_slice(b"free");
-            }
+            // Its version, what it was before, the handler and reserved bytes. Then a name.
+            b"hdlr" => zero(out, found.content.start.saturating_add(24)..found.content.end)?,
             b"ispe" => {
                 let mut reader = Reader::new(content);
                 reader.take(4)?;
@@ -161,16 +183,15 @@ fn walk(
                 seen.sizes += 1;
             }
             b"av1C" => seen.has_codec = true,
-            b"tkhd" => {
-                // The size in 16.16 is at the end.
-                let mut reader = Reader::new(content.last_chunk::<8>().ok_or(BROKEN)?);
-                let (width, height) = (reader.u32()? >> 16, reader.u32()? >> 16);
-                if width > 0 && height > 0 {
-                    check_pixels(width, height)?;
-                }
-            }
             kind if CONTAINERS.contains(&kind) => {
-                walk(file, boxes(file, found.content)?, out, seen, depth + 1)?;
+                walk(
+                    file,
+                    boxes(file, found.content)?,
+                    out,
+                    seen,
+                    Some(found.kind),
+                    depth + 1,
+                )?;
             }
             _ => {}
         }
@@ -178,12 +199,28 @@ fn walk(
     Ok(())
 }
 
-/// Overwrites what isn't part of an image in a range of data. `images` are in order.
+/// Whether a box of this kind is one of those that a box consists of, or that the file itself does.
+fn may_contain(parent: Option<[u8; 4]>, kind: &[u8; 4]) -> bool {
+    match parent.as_ref() {
+        Some(b"meta") => OF_META.contains(&kind),
+        Some(_) => PROPERTIES.contains(&kind),
+        None => true,
+    }
+}
+
+/// Makes a box one that is skipped, and overwrites what it has.
+fn free(out: &mut [u8], found: Found) -> Result<(), Refused> {
+    let kind = out.get_mut(found.start + 4..found.start + 8).ok_or(BROKEN)?;
+    kind.copy_from_slice(b"free");
+    zero(out, found.content)
+}
+
+/// Overwrites what isn't part of an image in a range of data. `images` are in order. Returns whether an image has a part of it.
 fn strip_between(
     data: std::ops::Range<usize>,
     images: &[std::ops::Range<usize>],
     out: &mut [u8],
-) -> Result<(), Refused> {
+) -> Result<bool, Refused> {
     let mut start = data.start;
     let mut has_image = data.is_empty();
     for image in images
@@ -196,22 +233,20 @@ fn strip_between(
         }
         start = start.max(image.end);
     }
-    if !has_image {
-        return Err(DATA_AFTER_END);
-    }
     if start < data.end {
         zero(out, start..data.end)?;
     }
-    Ok(())
+    Ok(has_image)
 }
 
-/// Overwrites the data of items that are metadata. Returns where the data of the others is, in order.
+/// Overwrites the data of items that are metadata, their types and the names of all items, and checks the images. Returns where the
+/// data of the images is, in order.
 fn strip_items(
     file: &[u8],
-    meta: std::ops::Range<usize>,
+    meta: &std::ops::Range<usize>,
     out: &mut [u8],
 ) -> Result<Vec<std::ops::Range<usize>>, Refused> {
-    let of_meta = boxes(file, meta)?;
+    let of_meta = boxes(file, meta.clone())?;
     let content = |kind: &[u8; 4]| {
         let found = of_meta.iter().find(|found| &found.kind == kind);
         found.map(|found| found.content.clone())
@@ -219,7 +254,16 @@ fn strip_items(
     let items = item_infos(file, content(b"iinf").ok_or(BROKEN)?)?;
     let places = file.get(content(b"iloc").ok_or(BROKEN)?).ok_or(INCOMPLETE)?;
     let data = content(b"idat");
+    for item in &items {
+        let end = item.place.start + item.kind.len();
+        if METADATA.contains(&&item.kind) {
+            let kind = out.get_mut(item.place.start..end).ok_or(INCOMPLETE)?;
+            kind.copy_from_slice(NO_ITEM);
+        }
+        zero(out, end..item.place.end)?;
+    }
     let mut images = Vec::new();
+    let mut coded: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
     for Extent { item, in_meta, place } in extents(places)? {
         let place = match (in_meta, &data) {
             (false, _) => place,
@@ -229,13 +273,23 @@ fn strip_items(
         if place.end > file.len() || place.start > place.end {
             return Err(INCOMPLETE);
         }
-        let kind = items.iter().find(|(id, _)| *id == item).map(|(_, kind)| kind);
-        match kind {
-            Some(kind) if METADATA.contains(&kind) => zero(out, place)?,
-            Some(_) => images.push(place),
-            None => return Err(BROKEN),
+        let info = items.iter().find(|info| info.id == item).ok_or(BROKEN)?;
+        if METADATA.contains(&&info.kind) {
+            zero(out, place)?;
+            continue;
         }
+        if &info.kind == b"av01" {
+            let part = file.get(place.clone()).ok_or(INCOMPLETE)?;
+            let data = coded.entry(item).or_default();
+            // Parts that overlap could make of a small file any amount of data.
+            if data.len() + part.len() > file.len() {
+                return Err(BROKEN);
+            }
+            data.extend(part);
+        }
+        images.push(place);
     }
+    coded.values().try_for_each(|data| av1::check(data))?;
     if images.is_empty() {
         return Err(BROKEN);
     }
@@ -243,8 +297,15 @@ fn strip_items(
     Ok(images)
 }
 
-/// Reads the kind of each item (ISO/IEC 14496-12, `iinf`).
-fn item_infos(file: &[u8], content: std::ops::Range<usize>) -> Result<Vec<(u32, [u8; 4])>, Refused> {
+/// What is said of an item: its id, its type, and where the type is, with the names behind it.
+struct Info {
+    id: u32,
+    kind: [u8; 4],
+    place: std::ops::Range<usize>,
+}
+
+/// Reads the type of each item (ISO/IEC 14496-12, `iinf`).
+fn item_infos(file: &[u8], content: std::ops::Range<usize>) -> Result<Vec<Info>, Refused> {
     let mut reader = Reader::new(file.get(content.clone()).ok_or(INCOMPLETE)?);
     let [version, ..] = reader.array::<4>()?;
     let count = if version == 0 { 2 } else { 4 };
@@ -252,7 +313,7 @@ fn item_infos(file: &[u8], content: std::ops::Range<usize>) -> Result<Vec<(u32, 
     let infos = boxes(file, content.start + 4 + count..content.end)?;
     let mut items = Vec::new();
     for info in infos.into_iter().filter(|info| &info.kind == b"infe") {
-        let mut reader = Reader::new(file.get(info.content).ok_or(INCOMPLETE)?);
+        let mut reader = Reader::new(file.get(info.content.clone()).ok_or(INCOMPLETE)?);
         let [version, ..] = reader.array::<4>()?;
         let id = match version {
             2 => reader.u16()?.into(),
@@ -263,7 +324,12 @@ fn item_infos(file: &[u8], content: std::ops::Range<usize>) -> Result<Vec<(u32, 
         if items.len() == MAX_ITEMS {
             return Err(BROKEN);
         }
-        items.push((id, reader.array()?));
+        let start = info.content.end - reader.rest().len();
+        items.push(Info {
+            id,
+            kind: reader.array()?,
+            place: start..info.content.end,
+        });
     }
     Ok(items)
 }

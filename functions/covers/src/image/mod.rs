@@ -6,6 +6,7 @@
 //!
 //! Nothing is decoded before its size is known, so a small file can't take much memory or time.
 
+mod av1;
 mod avif;
 mod gif;
 mod jpeg;

@@ -150,7 +150,10 @@ fn an_avif_is_served_as_it_is_but_without_metadata() {
     let cover = process(AVIF).unwrap();
     assert_eq!(cover.format, ImageFormat::Avif);
     assert_eq!((cover.image.len(), cover.thumbnail), (AVIF.len(), None));
-    assert!(!contains(&cover.image, b"secret"));
+    // Nor is there an item of metadata or the name of one: decoders refuse an empty Exif.
+    for gone in [&b"secret"[..], b"Exif", b"Color"] {
+        assert!(!contains(&cover.image, gone));
+    }
     assert_eq!(recognize(&cover.image), Some(ImageFormat::Avif));
     for length in 0..AVIF.len() {
         assert!(process(&AVIF[..length]).is_err(), "{length} bytes");
@@ -158,6 +161,19 @@ fn an_avif_is_served_as_it_is_but_without_metadata() {
     for more in [&b"x"[..], b"PK\x03\x04", AVIF] {
         assert!(process(&[AVIF, more].concat()).is_err());
     }
+    // A property and a box of `meta` that are no part of an image.
+    for (kind, other) in [(b"pixi", b"udes"), (b"iref", b"xml ")] {
+        let at = AVIF.windows(4).position(|window| window == kind).unwrap();
+        let mut described = AVIF.to_vec();
+        described.splice(at..at + 4, *other);
+        let served = process(&described).unwrap().image;
+        assert_eq!(served[at..at + 9], *b"free\0\0\0\0\0");
+    }
+    // An image whose data is none.
+    let mut empty = AVIF.to_vec();
+    let at = AVIF.windows(4).position(|window| window == b"mdat").unwrap() + 4;
+    empty[at..].fill(0);
+    assert_eq!(process(&empty).unwrap_err(), BROKEN);
     // A box whose length is wrong, and a size of 65,535 by 65,535 pixels.
     let at = AVIF.windows(4).position(|window| window == b"ispe").unwrap();
     let mut large = AVIF.to_vec();
