@@ -170,7 +170,7 @@ pub(crate) struct IfMatchParam {
     #[param(
         rename = "if-match",
         nullable = false,
-        example = "\"1-0e5751c026e543b2e8ab2eb06099daa1\""
+        example = "\"1.1-0e5751c026e543b2e8ab2eb06099daa1\""
     )]
     if_match: Option<String>,
 }

@@ -51,8 +51,8 @@ impl CoverImage {
         if text.contains(char::is_whitespace) {
             return Err("Must not contain spaces; write %20.");
         }
-        if text.contains(['"', '\'', '`']) {
-            return Err("Must not contain quotes; write %22, %27 or %60.");
+        if text.contains(text::is_quotation_mark) {
+            return Err("Must not contain quotes; write %22, %27 or %60 for those of ASCII.");
         }
         if text.contains(['<', '>', '\\']) {
             return Err("Must not contain angle brackets or backslashes; write %3C, %3E or %5C.");
@@ -220,6 +220,8 @@ mod tests {
             ("https://a/\"onerror=alert(1)", "quotes"),
             ("https://a/it's.jpg", "quotes"),
             ("https://a/`", "quotes"),
+            ("https://a/“b”", "quotes"),
+            ("https://a/「b」", "quotes"),
             ("https://a/<script>", "brackets"),
             ("https://a\\@b/", "backslashes"),
             ("https://user:pw@example.org/a.jpg", "password"),

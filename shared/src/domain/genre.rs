@@ -27,9 +27,7 @@ const PLUS: char = '^';
 const SHARP: char = '_';
 
 /// What a genre must not hold: the signs of a list in another notation, such as JSON's.
-const BRACKETS: [char; 4] = ['[', ']', '{', '}'];
-/// What a genre must not begin or end with. An apostrophe inside a genre is fine.
-const QUOTATION_MARKS: [char; 10] = ['"', '\'', '`', '“', '”', '„', '‘', '’', '«', '»'];
+const BRACKETS: [char; 8] = ['[', ']', '{', '}', '［', '］', '｛', '｝'];
 
 /// One genre.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +120,9 @@ impl Genre {
     /// The message for the field.
     pub fn parse(text: &str) -> Result<Self, String> {
         let name = text::line(text, MAX_GENRE_CHARS).map_err(|message| of_each(&message))?;
-        if name.contains(BRACKETS) || name.starts_with(QUOTATION_MARKS) || name.ends_with(QUOTATION_MARKS) {
+        // An apostrophe inside a genre is fine.
+        let is_quoted = name.starts_with(text::is_quotation_mark) || name.ends_with(text::is_quotation_mark);
+        if name.contains(BRACKETS) || is_quoted {
             return Err(
                 "Must be genres separated by commas. A genre must not hold brackets or braces, or begin or end with a \
                  quotation mark."
@@ -389,6 +389,11 @@ mod tests {
             "“Drama”",
             "«Drama»",
             "‘Drama’",
+            "‹Drama›",
+            "「ドラマ」",
+            "＂Drama＂",
+            "❝Drama❞",
+            "［Drama］",
             " 'Drama ",
         ] {
             let message = Genres::parse(bad).unwrap_err();

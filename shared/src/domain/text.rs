@@ -7,7 +7,10 @@
 //!   rules for names, such as titles, which are shown within other text.
 
 use caseless::Caseless as _;
-use icu_properties::{CodePointSetData, CodePointSetDataBorrowed, props::DefaultIgnorableCodePoint};
+use icu_properties::{
+    CodePointSetData, CodePointSetDataBorrowed,
+    props::{DefaultIgnorableCodePoint, QuotationMark},
+};
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
 mod compounds;
@@ -215,6 +218,14 @@ pub fn check_direction(text: &str) -> Result<(), &'static str> {
 /// Characters that are invisible although no Unicode property says so: the blank braille pattern, the musical null notehead,
 /// and the three characters that delimit an annotation.
 const BLANK: [char; 5] = ['\u{2800}', '\u{1d159}', '\u{fff9}', '\u{fffa}', '\u{fffb}'];
+
+const QUOTATION_MARK: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<QuotationMark>();
+
+/// Whether `c` is a quotation mark: it has Unicode's property `Quotation_Mark` (UAX #44), or it is a backtick or an ornament that
+/// looks like a quotation mark.
+pub(crate) fn is_quotation_mark(c: char) -> bool {
+    QUOTATION_MARK.contains(c) || matches!(c, '`' | '\u{275b}'..='\u{275e}')
+}
 
 const IGNORABLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();
 

@@ -253,8 +253,8 @@ fn describe_headers(response: &mut RefOr<Response>, pages: &[RefOr<Schema>]) {
     if is_movie {
         let etag = header(
             Type::String,
-            "The tag of the movie as the caller sees it. For `If-Match` only its version counts, which does not change with \
-             favorites.",
+            "The tag of the movie as the caller sees it. For `If-Match` only the id and the version in it count, which do not change \
+             with favorites.",
         );
         response.headers.insert("etag".into(), etag.into());
     }

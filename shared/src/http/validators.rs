@@ -1,7 +1,7 @@
 //! Validators: the entity tags of answers (RFC 9110 §8.8.3), and the preconditions that name them (§13.1).
 //!
-//! * A movie's tag is strong: `"<version>-<digest of the body>"`. The digest changes with everything that the answer shows, such
-//!   as the number of favorites. The version changes only with edits, so [`Preconditions`] compares only the version.
+//! * A movie's tag is strong: `"<id>.<version>-<digest of the body>"`. The digest changes with everything that the answer shows,
+//!   such as the number of favorites. The version changes only with edits, so [`Preconditions`] compares only the id and the version.
 //! * The tag of every other JSON answer is weak, and is a digest of the body.
 //! * A compressed answer has another strong tag than the plain one: `compressed_tag`. Both are known wherever a client sends
 //!   one.
@@ -15,15 +15,36 @@ use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use crate::{
     db::movie::MovieView,
     digest::short_sha256_hex,
+    domain::MovieId,
     error::{Error, Result},
     http::{origin::Origin, wire::MovieBody},
     state::AppState,
 };
 
+/// The number of digits of the digest in a tag.
+const DIGEST_LENGTH: usize = 32;
+
+/// What the tag of a compressed answer ends with.
+const COMPRESSED: &[u8] = b"-gzip";
+
 /// Returns the strong tag of a movie of this version, of which this is the body.
 #[must_use]
-pub fn movie_tag(version: u64, body: &[u8]) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!("\"{version}-{}\"", short_sha256_hex(body))).ok()
+pub fn movie_tag(id: MovieId, version: u64, body: &[u8]) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("\"{}-{}\"", edition(id, version), short_sha256_hex(body))).ok()
+}
+
+/// What all tags of a version of a movie begin with.
+fn edition(id: MovieId, version: u64) -> String {
+    format!("{id}.{version}")
+}
+
+/// Returns whether a text can be the digest of a body, as it was or compressed.
+fn is_digest(text: &[u8]) -> bool {
+    let digest = text.strip_suffix(COMPRESSED).unwrap_or(text);
+    digest.len() == DIGEST_LENGTH
+        && digest
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Returns the weak tag of any other body.
@@ -94,11 +115,14 @@ impl TagList {
         }
     }
 
-    /// Returns whether the list has a tag of a movie of this version.
-    fn names_version(&self, version: u64) -> bool {
-        let version = version.to_string();
-        let is_of_version =
-            |tag: &Vec<u8>| tag.split(|byte| *byte == b'-').next() == Some(version.as_bytes());
+    /// Returns whether the list has a tag of this version of this movie.
+    fn names_version(&self, id: MovieId, version: u64) -> bool {
+        let edition = edition(id, version);
+        let is_of_version = |tag: &Vec<u8>| {
+            let rest = tag.strip_prefix(edition.as_bytes());
+            rest.and_then(|rest| rest.strip_prefix(b"-"))
+                .is_some_and(is_digest)
+        };
         match self {
             Self::Any => true,
             Self::Tags(tags) => tags.iter().any(is_of_version),
@@ -145,17 +169,17 @@ pub struct Preconditions {
 }
 
 impl Preconditions {
-    /// Checks the preconditions for the movie as the caller sees it. `If-Match` holds if it names a tag of the movie's
-    /// version. `If-None-Match` holds if it doesn't name the tag that the caller would get now.
+    /// Checks the preconditions for the movie as the caller sees it. `If-Match` holds if it names a tag of this
+    /// version of the movie. `If-None-Match` holds if it doesn't name the tag that the caller would get now.
     ///
     /// # Errors
     /// [`Error::Stale`] or [`Error::PreconditionFailed`] if one doesn't hold.
     pub fn check(&self, seen: &MovieView) -> Result<()> {
-        let version = seen.movie.version;
+        let (id, version) = (seen.movie.id, seen.movie.version);
         if self
             .if_match
             .as_ref()
-            .is_some_and(|tags| !tags.names_version(version))
+            .is_some_and(|tags| !tags.names_version(id, version))
         {
             return Err(Error::Stale);
         }
@@ -164,7 +188,7 @@ impl Preconditions {
         };
         let body = serde_json::to_vec(&MovieBody::new(seen.clone(), &self.origin))
             .map_err(|e| Error::internal(format!("a movie can't be serialized: {e}")))?;
-        let plain = movie_tag(version, &body);
+        let plain = movie_tag(id, version, &body);
         let compressed = plain.as_ref().and_then(compressed_tag);
         if plain
             .into_iter()
@@ -269,28 +293,40 @@ mod tests {
         assert!(is_malformed(&[b"\"a\"", b"b"]));
     }
 
+    fn id(id: u64) -> MovieId {
+        MovieId::try_from(id).unwrap()
+    }
+
     #[test]
-    fn the_version_is_what_precedes_the_first_hyphen() {
-        let names = |list: &str| read(&[list.as_bytes()]).unwrap().names_version(12);
+    fn every_tag_of_a_version_of_a_movie_holds_and_no_other() {
+        let names = |list: &str| read(&[list.as_bytes()]).unwrap().names_version(id(7), 12);
+        let tag = |id_and_version: &str| format!("\"{id_and_version}-{}\"", "0a".repeat(16));
+        let own = tag("7.12");
+        let compressed = format!("{}-gzip\"", own.trim_end_matches('"'));
         for list in [
             "*",
-            "\"12-ab\"",
-            "\"12\"",
-            "W/\"12-ab\"",
-            "\"12-ab-gzip\"",
-            "\"x\", \"12-cd\"",
+            &own,
+            &format!("W/{own}"),
+            &compressed,
+            &format!("\"x\", {own}"),
         ] {
             assert!(names(list), "{list}");
         }
+        for other in [
+            "8.12", "7.1", "7.2", "7.120", "7.012", "07.12", "+7.12", "12", "77.12", "",
+        ] {
+            assert!(!names(&tag(other)), "{other}");
+        }
         for list in [
-            "\"1-ab\"",
-            "\"2-ab\"",
-            "\"120-ab\"",
-            "\"012-ab\"",
-            "\"+12-ab\"",
-            "\"ab-12\"",
+            "\"7.12\"",
+            "\"7.12-\"",
+            "\"7.12-ab\"",
+            "\"12\"",
             "\"\"",
-            "\"-12\"",
+            &own.to_uppercase(),
+            &own.replace("a\"", "\""),
+            &own.replace("a\"", "a-br\""),
+            &compressed.replace("gzip", "gzip-gzip"),
         ] {
             assert!(!names(list), "{list}");
         }
@@ -298,9 +334,9 @@ mod tests {
 
     #[test]
     fn a_tag_is_named_by_its_strong_and_its_weak_form() {
-        let strong = movie_tag(7, b"{}").unwrap();
+        let strong = movie_tag(id(3), 7, b"{}").unwrap();
         let weak = body_tag(b"{}").unwrap();
-        assert!(strong.to_str().unwrap().starts_with("\"7-"));
+        assert!(strong.to_str().unwrap().starts_with("\"3.7-"));
         assert!(weak.to_str().unwrap().starts_with("W/\""));
         for tag in [&strong, &weak] {
             let text = tag.to_str().unwrap().trim_start_matches("W/");
@@ -318,7 +354,9 @@ mod tests {
         let plain = strong.to_str().unwrap().trim_end_matches('"');
         assert_eq!(compressed, format!("{plain}-gzip\""));
         assert_eq!(compressed_tag(&weak), None);
-        assert_ne!(movie_tag(7, b"{}"), movie_tag(7, b"{ }"));
-        assert_ne!(movie_tag(7, b"{}"), movie_tag(8, b"{}"));
+        let others = [(id(3), 7, &b"{ }"[..]), (id(3), 8, b"{}"), (id(4), 7, b"{}")];
+        for (id, version, body) in others {
+            assert_ne!(movie_tag(id, version, body).unwrap(), strong);
+        }
     }
 }

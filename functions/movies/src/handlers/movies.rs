@@ -392,10 +392,10 @@ fn no_user() -> Error {
 
 /// Returns the movie as the caller sees it, with its tag.
 pub(crate) fn movie_response(view: MovieView, origin: &Origin) -> Result<Response> {
-    let version = view.movie.version;
+    let (id, version) = (view.movie.id, view.movie.version);
     let body = serde_json::to_vec(&MovieBody::new(view, origin))
         .map_err(|e| Error::internal(format!("a movie can't be serialized: {e}")))?;
-    let tag = movie_tag(version, &body);
+    let tag = movie_tag(id, version, &body);
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     let mut response = (json, body).into_response();
     if let Some(tag) = tag {

@@ -30,6 +30,9 @@ impl Fields {
         boundary: String,
         known: &'static [&'static str],
     ) -> Result<Self> {
+        if bytes.is_empty() {
+            return Err(Error::malformed("The body is empty."));
+        }
         let unreadable = |_| Error::malformed("The multipart body can't be read.");
         let whole = futures_util::stream::once(async { Ok::<_, std::convert::Infallible>(bytes) });
         let mut parts = multer::Multipart::new(whole, boundary);
@@ -41,7 +44,12 @@ impl Fields {
             let Some(name) = part.name().map(str::to_owned) else {
                 continue;
             };
+            // A client may send a file without a name. Then its type tells it from a field.
+            let is_image = part
+                .content_type()
+                .is_some_and(|media| media.type_() == mime::IMAGE);
             let file = part.file_name().map(str::to_owned);
+            let file = file.or_else(|| is_image.then(String::new));
             let value = part.bytes().await.map_err(unreadable)?;
             if let Some(file) = file {
                 // A browser sends an empty file without a name for a file input without a choice.
