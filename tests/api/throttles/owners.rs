@@ -8,8 +8,8 @@ use marquee_shared::domain::UserId;
 use serde_json::{Value, json};
 
 use super::{
-    DAY, FREE, LIMIT, LOGIN, WINDOW, WRONG, attempt_until_throttled, email, fill_window, login, refreshed,
-    retry_after, start_window,
+    DAY, FREE, LIMIT, LOGIN, REFRESH, WINDOW, WRONG, attempt_until_throttled, email, fill_window, login,
+    refreshed, retry_after, start_window,
 };
 use crate::support::{
     Answer, Caller, PASSWORD, TestApp,
