@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import requests
 import schemathesis
+from schemathesis.generation.meta import TestPhase
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -38,6 +39,7 @@ def before_call(ctx, case, kwargs):
         return
     body = dict(case.body) if isinstance(case.body, dict) else None
     is_form = str(case.media_type).startswith(FORMS)
+    operation = case.operation.definition.raw["operationId"]
     if case.meta.generation.mode.is_positive:
         if case.query and "cursor" in case.query:
             case.query = with_genuine_cursor(case)
@@ -50,8 +52,9 @@ def before_call(ctx, case, kwargs):
         if body is not None:
             if is_form:
                 body = as_a_form_can_say(body)
-            operation = case.operation.definition.raw["operationId"]
             case.body = KEEPING_RULES.get(operation, lambda body: body)(body)
+        if operation in CHANGING_A_MOVIE and case.meta.phase.name != TestPhase.STATEFUL:
+            case.path_parameters = of_own_movie(operation, case.path_parameters)
         return
     if case.query:
         case.query = {name: seen_on_the_wire(value) for name, value in case.query.items()}
@@ -75,6 +78,36 @@ def with_genuine_cursor(case):
     if following:
         query["cursor"] = parse_qs(urlsplit(following).query)["cursor"][0]
     return query
+
+
+# What only the owner of a movie may do. Without a movie of their own the fuzzer would get 403 and 404 only.
+CHANGING_A_MOVIE = ("replace_movie", "update_movie", "delete_movie", "set_cover", "delete_cover")
+
+
+def of_own_movie(operation, parameters):
+    """Replaces about half of the ids by that of a movie that the fuzzer has added. A deletion gets a movie of its own."""
+    if len(str(parameters["id"])) % 2:
+        return parameters
+    return {**parameters, "id": new_movie() if operation == "delete_movie" else own_movie()}
+
+
+@functools.cache
+def own_movie():
+    return new_movie()
+
+
+def new_movie():
+    movie = {
+        "title": "Stalker",
+        "description": "A guide leads two men into the Zone.",
+        "release_date": "1979-05-25",
+        "director": "Andrei Tarkovsky",
+        "genre": "Drama",
+    }
+    headers = {"authorization": f"Bearer {os.environ['FUZZ_TOKEN']}"}
+    answer = requests.post(os.environ["FUZZ_URL"] + "/api/movies/", json=movie, headers=headers, timeout=30)
+    answer.raise_for_status()
+    return answer.json()["id"]
 
 
 def as_a_form_can_say(body):

@@ -6,6 +6,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::join_all;
 use marquee::{functions::Functions, gateway::Gateway, server::TEMPLATE, template::Template};
 use marquee_auth::Vault;
 use marquee_covers::Objects;
@@ -14,7 +15,11 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::{Answer, Caller, NothingRefused, PASSWORD, TestApp, secrets_manager::SecretsManager};
+use crate::support::{
+    Answer, Caller, NothingRefused, PASSWORD, TestApp,
+    proxy::{Exchange, ProxiedApp, Record},
+    secrets_manager::SecretsManager,
+};
 
 const JWKS: &str = "/.well-known/jwks.json";
 
@@ -38,11 +43,16 @@ struct Deployment {
 
 impl Deployment {
     async fn new() -> Self {
+        Self::over(TestApp::new().await).await
+    }
+
+    /// Over the table of this server.
+    async fn over(app: TestApp) -> Self {
         let secrets = SecretsManager::new().await;
         secrets.put(SIGNING, FIRST);
         secrets.put(REFRESH, "c5VbN7mQwE9rT1yU3iO4pA6sD8fG0hJk");
         Self {
-            app: TestApp::new().await,
+            app,
             secrets,
             started: Mutex::default(),
         }
@@ -98,9 +108,23 @@ fn kid(access: &Value) -> String {
 /// Returns the token with the id of a key that does not exist. A verifier reads the keys again when it sees such a token,
 /// unless it read them a moment ago.
 fn with_unknown_kid(access: &Value) -> Value {
+    with_kid(access, "unknown")
+}
+
+/// Returns the token with the id of another key in its header.
+fn with_kid(access: &Value, kid: &str) -> Value {
     let (_, rest) = access.as_str().unwrap().split_once('.').unwrap();
-    let header = URL_SAFE_NO_PAD.encode(json!({"alg": "EdDSA", "kid": "unknown"}).to_string());
+    let header = URL_SAFE_NO_PAD.encode(json!({"alg": "EdDSA", "kid": kid}).to_string());
     json!(format!("{header}.{rest}"))
+}
+
+/// How many of these calls read the keys.
+fn reads_of_keys(calls: Vec<Record>) -> usize {
+    let read = calls.into_iter().filter(|record| {
+        let names_keys = |exchange: &Exchange| exchange.call.to_string().contains("\"KEYS\"");
+        record.operation == "Query" && record.exchange.as_ref().is_some_and(names_keys)
+    });
+    read.count()
 }
 
 async fn published_kids(caller: &Caller) -> Vec<String> {
@@ -266,6 +290,53 @@ async fn a_verifier_that_has_just_read_the_keys_knows_the_new_key_before_it_sign
         deployment.app.clock.advance(5);
     }
     assert_ne!(kid(&tokens["access"]), first);
+}
+
+/// Guarantee 6: tokens with made-up key ids, each another one, cause one read of the keys in ten seconds, however many are sent
+/// at once. A token of a key that was published meanwhile is accepted after one read, and so is the next one without any.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_with_200_unknown_key_ids_cause_one_read_of_the_keys_in_10_seconds() {
+    let proxied = ProxiedApp::new().await;
+    proxied.proxy.record_bodies();
+    let deployment = Deployment::over(proxied.app).await;
+    let signer = deployment.start().await;
+    let before = register(&signer, "before").await.is(201).body;
+    let verifier = deployment.start().await;
+    let proxy = &proxied.proxy;
+    // The reads of 200 requests at once.
+    let flood = async |series: &str| {
+        proxy.take();
+        let tokens = (0..200).map(|n| with_kid(&before["access"], &format!("{series}-{n}")));
+        let refused =
+            tokens.map(async |token| me(&verifier, &token).await.is_problem(401, "unauthenticated"));
+        join_all(refused).await;
+        reads_of_keys(proxy.take())
+    };
+    // The verifier has not read any key yet.
+    assert_eq!(flood("new").await, 1);
+    assert_eq!(flood("again").await, 0);
+    deployment.app.clock.advance(10);
+    assert_eq!(flood("later").await, 1);
+    proxy.take();
+    me(&verifier, &before["access"]).await.is(200);
+    assert_eq!(reads_of_keys(proxy.take()), 0);
+
+    deployment.secrets.put(SIGNING, SECOND);
+    let rotated = deployment.start().await;
+    register(&rotated, "during").await.is(201);
+    deployment.app.clock.advance(90);
+    let after = register(&rotated, "after").await.is(201).body;
+    assert_ne!(kid(&after["access"]), kid(&before["access"]));
+    for (tokens, reads) in [(&after, 1), (&after, 0), (&before, 0)] {
+        proxy.take();
+        me(&verifier, &tokens["access"]).await.is(200);
+        assert_eq!(reads_of_keys(proxy.take()), reads);
+    }
+    assert_eq!(flood("after the rotation").await, 0);
+    // Keys that were read ahead of the clock are not kept until it has caught up.
+    deployment.app.clock.advance(-3600);
+    assert_eq!(flood("set back").await, 1);
+    assert_eq!(flood("set back, again").await, 0);
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ impl Log {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8(self.written.lock().unwrap().clone()).unwrap()
     }
 
@@ -104,6 +104,13 @@ impl Log {
     pub(super) fn requests(&self) -> Vec<Value> {
         let mut lines = self.lines();
         lines.retain(|line| line["message"] == "answered");
+        lines
+    }
+
+    /// Returns the lines of events, such as sign-ins.
+    pub(super) fn events(&self) -> Vec<Value> {
+        let mut lines = self.lines();
+        lines.retain(|line| line["event"].is_string());
         lines
     }
 
@@ -133,7 +140,7 @@ impl io::Write for Writer {
 
 /// Panics if the text contains a canary or a part of one of these tokens.
 #[track_caller]
-fn assert_no_secrets(what: &str, text: &str, tokens: &BTreeSet<String>) {
+pub(super) fn assert_no_secrets(what: &str, text: &str, tokens: &BTreeSet<String>) {
     let lower = text.to_lowercase();
     if let Some(at) = lower.find(CANARY) {
         let around: String = lower.chars().skip(at.saturating_sub(200)).take(400).collect();

@@ -11,6 +11,7 @@ mod http;
 mod idempotency;
 mod keys;
 mod lists;
+mod logged_events;
 mod logs;
 mod metrics;
 mod movies;

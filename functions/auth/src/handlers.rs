@@ -278,7 +278,7 @@ pub(crate) async fn log_out(
     let secrets = state.vault.open(&state.app).await?;
     let token = RefreshToken::parse(secrets.refresh_key(), body.refresh.expose()).ok_or(NOT_REFRESHED)?;
     state.app.store.end_session(&token).await?;
-    tracing::info!(event = "logged_out");
+    tracing::info!(event = "logged_out", user = token.user().map(UserId::get));
     Ok(StatusCode::NO_CONTENT)
 }
 

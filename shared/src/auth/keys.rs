@@ -180,7 +180,9 @@ impl Keys {
         Ok(())
     }
 
+    /// Whether the keys were read less than this many seconds ago. Keys that were read ahead of the clock weren't: if the clock was
+    /// set back, they would be kept until it has caught up.
     fn is_younger(&self, now: Instant, seconds: i64) -> bool {
-        now < self.read.plus_seconds(seconds)
+        (self.read..self.read.plus_seconds(seconds)).contains(&now)
     }
 }

@@ -276,7 +276,7 @@ fn comparable(answer: &Answer) -> (u16, String, Vec<(String, String)>) {
     (answer.status.as_u16(), answer.text.clone(), headers.collect())
 }
 
-/// The answer and the calls to the table are the same for an email of an account, an email of nobody, and a username that looks
+/// Guarantee 18: the answer and the calls to the table are the same for an email of an account, an email of nobody, and a username that looks
 /// like an email.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_shows_nothing_of_whether_an_account_has_the_email() {

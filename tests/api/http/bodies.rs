@@ -67,6 +67,7 @@ async fn an_unsupported_media_type_is_415() {
     }
 }
 
+/// Guarantee 27.
 #[tokio::test]
 async fn a_body_over_256_kib_is_413() {
     let app = TestApp::new().await;

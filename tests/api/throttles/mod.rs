@@ -6,6 +6,7 @@
 mod addresses;
 mod guesses;
 mod owners;
+mod times;
 
 use futures_util::future::join_all;
 use marquee_shared::db::attempts::{Attempt, Claim};

@@ -8,8 +8,8 @@ use marquee_shared::domain::UserId;
 use serde_json::{Value, json};
 
 use super::{
-    DAY, FREE, LIMIT, LOGIN, WINDOW, WRONG, attempt_until_throttled, email, fill_window, login, refreshed,
-    retry_after, start_window,
+    DAY, FREE, LIMIT, LOGIN, REFRESH, WINDOW, WRONG, attempt_until_throttled, email, fill_window, login,
+    refreshed, retry_after, start_window,
 };
 use crate::support::{
     Answer, Caller, PASSWORD, TestApp,
@@ -177,6 +177,89 @@ async fn any_token_of_the_account_lets_its_owner_sign_in_from_the_attackers_addr
         .await
         .is(200);
     refreshed(&fresh, &fresh.refresh).await;
+}
+
+/// Guarantee 22: whatever somebody sends who has none of the owner's refresh tokens and not the password, the owner's sessions
+/// continue. Even the session's id, which is in every access token, ends nothing.
+#[tokio::test]
+async fn nothing_that_is_sent_without_a_secret_of_the_owner_ends_a_session() {
+    let app = TestApp::new().await;
+    let owner = app.member().await;
+    let second = owner.in_new_session().await;
+    let attacker = app.member().await;
+    let nobody = app.anonymous().at([127, 0, 1, 1]);
+    let sessions = [&owner, &second].map(|caller| caller.session().unwrap());
+
+    let mut forged = vec![attacker.refresh.clone(), owner.access.clone().unwrap()];
+    forged.extend(sessions.iter().cloned());
+    for at in 0..owner.refresh.len() {
+        let mut bytes = owner.refresh.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'Q' } else { b'A' };
+        let text = String::from_utf8(bytes).unwrap();
+        forged.extend((text != owner.refresh).then_some(text));
+    }
+    for token in &forged {
+        let body = json!({"refresh": token});
+        for path in [REFRESH, LOGOUT] {
+            let status = nobody.post(path).json(&body).send().await.status.as_u16();
+            let is_own = *token == attacker.refresh;
+            assert_eq!(status == 401, !is_own, "{path} {token}: {status}");
+        }
+    }
+
+    let attacker = attacker.in_new_session().await;
+    for session in &sessions {
+        let path = format!("/api/users/me/sessions/{session}/");
+        attacker.delete(&path).send().await.is(404);
+        nobody.delete(&path).send().await.is(401);
+    }
+    attacker.delete("/api/users/me/sessions/").send().await.is(204);
+
+    for name in [&owner.username, &email(&owner)] {
+        attempt_until_throttled(&app, async || login(&nobody, name, WRONG).await).await;
+        let taken = json!({"username": name, "email": email(&owner), "password": PASSWORD});
+        nobody
+            .post("/api/auth/register/")
+            .json(&taken)
+            .send()
+            .await
+            .is(409);
+    }
+    let passwords = json!({"current_password": WRONG, "new_password": "another long passphrase"});
+    for caller in [&nobody, &attacker] {
+        let status = if caller.id == 0 { 401 } else { 400 };
+        caller
+            .put("/api/users/me/password/")
+            .json(&passwords)
+            .send()
+            .await
+            .is(status);
+        caller
+            .delete("/api/users/me/")
+            .json(&passwords)
+            .send()
+            .await
+            .is(status);
+    }
+    for n in 0..FREE {
+        let asked = json!({"email": email(&owner)});
+        nobody
+            .post("/api/auth/password-reset/")
+            .json(&asked)
+            .send()
+            .await
+            .is(202);
+        let guess = json!({"token": format!("{n:032}"), "password": "another long passphrase"});
+        let path = "/api/auth/password-reset/confirm/";
+        nobody.post(path).json(&guess).send().await.is(400);
+    }
+    let own = json!({"current_password": PASSWORD});
+    attacker.delete("/api/users/me/").json(&own).send().await.is(204);
+
+    for caller in [&owner, &second] {
+        caller.get("/api/users/me/").send().await.is(200);
+        refreshed(caller, &caller.refresh).await;
+    }
 }
 
 /// Guarantee 20: a stolen token does not allow faster guessing. All tokens of a session are counted as one.
