@@ -4,7 +4,7 @@
 //! An audit has four steps. Its memory doesn't depend on the size of the table.
 //!
 //! 1. It scans the table. What each item says about its movie, its user, its genre or its word is written to a private temporary file
-//!    (`facts`).
+//!    (`facts`). So is what the store of covers has (`covers`).
 //! 2. It reads these facts back, sorted by their subjects, and checks each subject (`check`). What disagrees is a *candidate*: the
 //!    scan takes time, and requests change the table meanwhile.
 //! 3. It reads the items of each candidate's subject again, strongly consistent, twice (`gather`). What disagrees both times is a
@@ -15,6 +15,7 @@
 mod catalog;
 mod check;
 mod classify;
+mod covers;
 mod facts;
 mod gather;
 pub mod kind;
@@ -25,6 +26,7 @@ mod users;
 
 use std::{collections::BTreeMap, fmt, io, time::Duration};
 
+use marquee_covers::Objects;
 use marquee_shared::{
     db::{Key, Store},
     telemetry,
@@ -33,6 +35,7 @@ use marquee_shared::{
 pub use self::kind::Kind;
 use self::{
     check::Check,
+    covers::Images,
     facts::{Class, Facts},
     gather::Looking,
     mend::Mend,
@@ -53,7 +56,7 @@ const LOOKS: usize = 10;
 const PASSES: usize = 2;
 
 /// How an audit is made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Whether to mend what has one right answer.
     pub repair: bool,
@@ -61,6 +64,8 @@ pub struct Options {
     pub units_per_second: Option<u32>,
     /// How long to wait before each of the second looks, so that changes that were under way are over.
     pub pause: Duration,
+    /// The store of covers. `None` if it isn't known: then covers are not compared.
+    pub covers: Option<Objects>,
 }
 
 impl Default for Options {
@@ -69,6 +74,7 @@ impl Default for Options {
             repair: false,
             units_per_second: None,
             pause: Duration::from_secs(1),
+            covers: None,
         }
     }
 }
@@ -138,6 +144,8 @@ pub struct Report {
     pub items: u64,
     /// The read units of the scan. 0 if the endpoint doesn't say.
     pub units: f64,
+    /// How many objects the store of covers has. `None` if covers were not compared.
+    pub objects: Option<u64>,
     /// How many disagreements of each kind were found and are left.
     pub left: BTreeMap<Kind, u64>,
     /// How many of each kind were mended.
@@ -165,6 +173,9 @@ impl fmt::Display for Report {
             "read {} items, found {found} wrong, mended {mended}",
             self.items
         )?;
+        if self.objects.is_none() {
+            f.write_str("; covers were not compared")?;
+        }
         if self.busy > 0 {
             write!(f, "; {} were changed too often to be looked at again", self.busy)?;
         }
@@ -180,6 +191,8 @@ impl fmt::Display for Report {
 pub enum AuditError {
     /// The table can't be read or written.
     Table(marquee_shared::Error),
+    /// The store of covers can't be read.
+    Covers(marquee_shared::Error),
     /// The temporary file can't be written.
     Scratch(io::Error),
 }
@@ -220,9 +233,18 @@ pub async fn run(
 ) -> Result<Report, AuditError> {
     let pace = Pace::new(options.units_per_second);
     let facts = Facts::new()?;
+    let images = options.covers.map(|objects| Images::of(objects, store));
     let mut report = scan::scan(store, &pace, &facts, progress).await?;
-    suspects(store, &facts)?;
-    let looking = Looking { store, pace: &pace };
+    // After the scan: an image is stored before a movie has it.
+    if let Some(images) = &images {
+        report.objects = Some(images.list(&facts).await?);
+    }
+    suspects(store, &facts, images.is_some())?;
+    let looking = Looking {
+        store,
+        pace: &pace,
+        images: images.as_ref(),
+    };
     for round in 0..ROUNDS {
         if facts.count_seen(round)? > 0 {
             tokio::time::sleep(options.pause).await;
@@ -260,9 +282,10 @@ pub async fn run(
     Ok(report)
 }
 
-/// Step 2: checks the facts of each subject.
-fn suspects(store: &Store, facts: &Facts) -> Result<(), AuditError> {
-    for class in Class::GROUPED {
+/// Step 2: checks the facts of each subject. Without a store of covers, nothing is said of them.
+fn suspects(store: &Store, facts: &Facts, has_images: bool) -> Result<(), AuditError> {
+    let classes = Class::GROUPED.into_iter();
+    for class in classes.filter(|class| *class != Class::Cover || has_images) {
         let mut group: Option<(String, Check)> = None;
         facts.for_each(class, |name, key, fact| {
             let mut found = Vec::new();

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 use dynoxide::{
     Database, DynoxideError, ImportOptions,
     actions::{
@@ -98,7 +98,7 @@ impl Bulk {
         .await
     }
 
-    /// Runs a transaction of puts and updates.
+    /// Runs a transaction of puts, updates and deletes.
     ///
     /// # Errors
     /// Returns an error if the engine fails, or if the transaction has other actions.
@@ -170,7 +170,19 @@ fn engine_action(action: TransactWriteItem) -> Result<engine::TransactWriteItem>
             update: Some(engine_update(update)?),
             ..engine::TransactWriteItem::default()
         }),
-        _ => Err(Error::Internal("the engine: neither a put nor an update".into())),
+        TransactWriteItem {
+            put: None,
+            update: None,
+            delete: Some(delete),
+            condition_check: None,
+            ..
+        } => Ok(engine::TransactWriteItem {
+            delete: Some(engine_delete(delete)?),
+            ..engine::TransactWriteItem::default()
+        }),
+        _ => Err(Error::internal(
+            "the engine: neither a put, an update nor a delete",
+        )),
     }
 }
 
@@ -194,6 +206,17 @@ fn engine_update(update: Update) -> Result<engine::TransactUpdate> {
         expression_attribute_names: update.expression_attribute_names,
         expression_attribute_values: update.expression_attribute_values.map(engine_item).transpose()?,
         ..engine::TransactUpdate::default()
+    })
+}
+
+fn engine_delete(delete: Delete) -> Result<engine::TransactDelete> {
+    Ok(engine::TransactDelete {
+        table_name: delete.table_name,
+        key: engine_item(delete.key)?,
+        condition_expression: delete.condition_expression,
+        expression_attribute_names: delete.expression_attribute_names,
+        expression_attribute_values: delete.expression_attribute_values.map(engine_item).transpose()?,
+        ..engine::TransactDelete::default()
     })
 }
 

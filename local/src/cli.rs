@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod export;
+mod import;
 
 use std::{
     error::Error,
@@ -25,7 +26,6 @@ use tracing::level_filters::LevelFilter;
 
 use crate::{
     engine::Engine,
-    import::{DateOrder, Field, ImportError, Importer, Options as Import, Source},
     mail::Mails,
     server::{self, Catalog, Options, Place},
     start_error::{StartError, TablePlace, warning_of},
@@ -143,31 +143,22 @@ enum Command {
     ///
     /// A row that is in the table already is skipped. A bad row is reported with its line, and written to
     /// FILE.rejected.csv; corrected, that file can be imported. An import that was interrupted continues when it is run
-    /// again.
+    /// again. A cover is an https URL, or the URL of an uploaded cover whose image is in the directory that --covers names: the
+    /// movie gets a copy of it.
     ///
     /// The exit status is 0 if every row is in the table, 1 if rows were left out, and 2 if nothing could be read.
     /// docs/import.md describes the format, with examples.
-    Import {
-        /// File to import.
-        file: PathBuf,
-        /// Column that holds a field under another name; can be given for each field.
-        #[arg(long = "column", value_name = "FIELD=NAME", value_parser = column)]
-        columns: Vec<(Field, String)>,
-        /// Order of day and month in numeric dates whose year is last, such as 12/31/1999.
-        #[arg(long, value_enum, value_name = "ORDER")]
-        dates: Option<DateOrder>,
-        #[command(flatten)]
-        table: OperatorTable,
-    },
+    Import(import::Import),
     /// Write every movie to a CSV or JSON Lines file.
     ///
     /// `marquee import` reads the file back with equal texts, dates, genres, IMDb ids and covers. Ids, owners, favorites and
-    /// times are not part of it. The server may run meanwhile. A file that exists is replaced when the new one is complete.
+    /// times are not part of it. An uploaded cover is written as its URL, which begins with PUBLIC_URL, or else with the address
+    /// of the directory's last server; import --covers copies the images. The server may run meanwhile. A file that exists is replaced when the new one is complete.
     ///
     /// The exit status is 0 if every movie is in the file, 1 if some were left out or the export was stopped, and 2 if nothing
     /// could be written. docs/import.md describes the format.
     Export(export::Export),
-    /// Read the whole table and report every disagreement between its items.
+    /// Read the whole table and report every disagreement between its items, and with the images of uploaded covers.
     ///
     /// The server may run meanwhile: what looks wrong is read again before it is reported. With --repair, what has one right
     /// answer is mended, and each step is printed. docs/audit.md lists the kinds of disagreement.
@@ -220,12 +211,7 @@ impl Cli {
             Some(Command::Demote { username, table }) => table.set_role(&username, Role::Member).await?,
             Some(Command::ResetPassword { username, table }) => table.reset_password(&username).await?,
             Some(Command::DeleteUser { username, table }) => table.delete_user(&username).await?,
-            Some(Command::Import {
-                file,
-                columns,
-                dates,
-                table,
-            }) => return import(&Source::File(file), Import { columns, dates }, table).await,
+            Some(Command::Import(import)) => return import.run().await,
             Some(Command::Export(export)) => return export.run().await,
             Some(Command::Audit(audit)) => return audit.run().await,
             Some(Command::Backup(backup)) => return backup.run().await,
@@ -235,50 +221,10 @@ impl Cli {
     }
 }
 
-/// Imports a file. The help of `marquee import` says what its exit status means.
-async fn import(source: &Source, options: Import, table: OperatorTable) -> Result<ExitCode, Box<dyn Error>> {
-    const LEFT_OUT: u8 = 1;
-    const NOTHING_READ: u8 = 2;
-    let place = table.place();
-    let opened = match table.open().await {
-        Ok(opened) => opened,
-        Err(error) => return Ok(failed(&error, NOTHING_READ)),
-    };
-    let database = opened.engine.as_ref().map(Engine::database).cloned();
-    let importer = Importer::new(opened.store.clone(), database).with(options);
-    let report = importer.run(source).await;
-    opened.close().await?;
-    match report {
-        Ok(report) => {
-            print_line(format_args!("{report}"))?;
-            Ok(match report.counts.left_out {
-                0 => ExitCode::SUCCESS,
-                _ => ExitCode::from(LEFT_OUT),
-            })
-        }
-        Err(ImportError::Unreachable(reason)) => Ok(failed(&StartError::Use(place, reason), NOTHING_READ)),
-        Err(ImportError::Table(reason)) => {
-            let stopped = StartError::Use(place, reason);
-            let text = format!("{stopped} Then run the import again: it continues where it stopped.");
-            Ok(failed(&text, LEFT_OUT))
-        }
-        Err(error @ ImportError::File(_)) => Ok(failed(&error, NOTHING_READ)),
-        Err(error @ ImportError::Stopped(_)) => Ok(failed(&error, LEFT_OUT)),
-    }
-}
-
 /// Prints an error as the program does, and returns its exit status.
 fn failed(error: &dyn fmt::Display, status: u8) -> ExitCode {
     eprintln!("marquee: {error}");
     ExitCode::from(status)
-}
-
-/// Parses `FIELD=NAME`.
-fn column(text: &str) -> Result<(Field, String), String> {
-    let (field, name) = text
-        .split_once('=')
-        .ok_or("write it as FIELD=NAME, such as title=Name")?;
-    Ok((field.trim().parse()?, name.trim().to_owned()))
 }
 
 impl Serve {

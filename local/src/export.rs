@@ -29,6 +29,7 @@ use serde::Serialize;
 pub use self::target::Target;
 use crate::{
     import::{Field, written},
+    origin,
     progress::bar,
 };
 
@@ -102,13 +103,16 @@ impl From<io::Error> for ExportError {
     }
 }
 
-/// The origin of the URLs of uploaded covers where `PUBLIC_URL` isn't set: the server's default address.
+/// The origin of the URLs of uploaded covers where no other is known: the server's default address.
 const DEFAULT_ORIGIN: &str = "http://127.0.0.1:3000";
 
-/// Returns the origin of the URLs of uploaded covers, from this `PUBLIC_URL`.
+/// Returns the origin of the URLs of uploaded covers: this `PUBLIC_URL`, or that of the last server of this data directory.
 #[must_use]
-pub fn origin(public_url: Option<String>) -> String {
-    public_url.unwrap_or_else(|| DEFAULT_ORIGIN.to_owned())
+pub fn origin(public_url: Option<String>, data: Option<&Path>) -> String {
+    let noted = || data.and_then(origin::noted);
+    public_url
+        .or_else(noted)
+        .unwrap_or_else(|| DEFAULT_ORIGIN.to_owned())
 }
 
 /// Writes every movie to `out`, in the order of the ids, with a progress bar on standard error. The movies that exist from the

@@ -14,13 +14,14 @@
 //! A file is read in layers: `source` opens it, `decode` makes it UTF-8, `records` splits it into records, `rows` splits
 //! those into the values that `columns` has found, and `movie` makes a movie of them, with `dates`, `genres` and `lists`.
 //! `written` is the reverse, for exports. `complaints` says what is wrong, and `rejected` writes the rows that are left out.
-//! `read` is the first stage; it leaves out `duplicates` and assigns `ids`. `chunk` groups the movies, and `words` are those of their words that are new; `commit` is the other two stages, and `write` the calls to
+//! `read` is the first stage; it leaves out `duplicates` and assigns `ids`. `chunk` groups the movies, `covers` copies images, and `words` are those of their words that are new; `commit` is the other two stages, and `write` the calls to
 //! the table. The job is [`marquee_shared::db::import`].
 
 mod chunk;
 mod columns;
 mod commit;
 mod complaints;
+mod covers;
 mod dates;
 mod decode;
 mod duplicates;
@@ -46,12 +47,15 @@ use std::{
 };
 
 use dynoxide::Database;
-use marquee_shared::db::{Store, counter::Counter};
+use marquee_shared::{
+    covers::Covers,
+    db::{Store, counter::Counter},
+};
 use tokio::{runtime::Handle, sync::mpsc};
 
 pub(crate) use self::source::check_kind;
 pub use self::{columns::Field, dates::DateOrder, error::ImportError, options::Options, source::Source};
-use self::{commit::Commits, read::Reading, source::Survey, write::Writer};
+use self::{commit::Commits, covers::Copies, read::Reading, source::Survey, write::Writer};
 use crate::{bulk::Bulk, progress::bar};
 
 /// What an import did.
@@ -114,6 +118,7 @@ impl fmt::Display for Report {
 pub struct Importer {
     writer: Writer,
     options: Options,
+    covers: Covers,
 }
 
 impl Importer {
@@ -125,6 +130,7 @@ impl Importer {
         Self {
             writer: Writer { store, bulk },
             options: Options::default(),
+            covers: Covers::default(),
         }
     }
 
@@ -132,6 +138,12 @@ impl Importer {
     #[must_use]
     pub fn with(self, options: Options) -> Self {
         Self { options, ..self }
+    }
+
+    /// The same importer, which stores copies of [images](Options::images) here.
+    #[must_use]
+    pub fn with_covers(self, covers: Covers) -> Self {
+        Self { covers, ..self }
     }
 
     /// Imports a file if the table has no movies or an import of this file was interrupted. Returns `None` otherwise.
@@ -174,6 +186,10 @@ impl Importer {
         };
         let into_empty = job.done == 0 && store.read_counters([Counter::Movies]).await? == [0];
         let genres = store.all_genres().await?.into_iter();
+        let copies = Copies {
+            from: self.options.images.clone(),
+            to: self.covers.clone(),
+        };
         let progress = bar("importing", survey.rows, "rows").with_position(job.done);
         let committed = Arc::new(AtomicU64::new(job.done));
         let (batches, read) = mpsc::channel(1);
@@ -186,6 +202,8 @@ impl Importer {
             movies: 0,
             skipped: 0,
             progress: progress.clone(),
+            copies,
+            began: job.began.clone(),
         };
         let reading = Reading {
             source: source.clone(),

@@ -20,6 +20,7 @@ pub mod import;
 pub mod mail;
 pub mod notices;
 pub mod openapi;
+mod origin;
 pub mod private;
 mod progress;
 pub mod server;

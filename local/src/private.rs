@@ -44,6 +44,13 @@ pub(crate) enum Reason {
 
 impl std::error::Error for PrivateError {}
 
+impl PrivateError {
+    /// The error for a path that can't be read or written.
+    pub(crate) fn io(path: &Path, error: io::Error) -> Self {
+        Reason::Io(error).at(path)
+    }
+}
+
 impl Reason {
     fn at(self, path: &Path) -> PrivateError {
         PrivateError {

@@ -38,6 +38,7 @@ use crate::{
     import::{ImportError, Importer, Source, check_kind},
     mail::{self, Mailbox, Mails},
     notices::noticing,
+    origin,
     private::{COVERS, TABLE},
     start_error::{StartError, TablePlace},
     template::Template,
@@ -228,8 +229,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let imported = import_into_empty(&state.store, engine.as_ref(), options.catalog).await;
     imported.map_err(|error| StartError::Import {
         file,
-        data: match options.place {
-            Place::Data(directory) => Some(directory),
+        data: match &options.place {
+            Place::Data(directory) => Some(directory.clone()),
             Place::Memory | Place::Endpoint { .. } => None,
         },
         reason: error.to_string(),
@@ -243,6 +244,13 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         Gateway::new(&template, routers, cors(&state.config.http).map_err(internal)?).map_err(internal)?;
     let gateway = Arc::new(gateway);
     let address = reachable(listener.local_addr().map_err(not_bound)?);
+    if let Place::Data(data) = &options.place {
+        let own = || format!("http://{address}");
+        let noting = origin::note(data, &state.config.http.public_url.clone().unwrap_or_else(own));
+        if let Err(error) = noting {
+            tracing::warn!(%error, "the origin isn't noted, so an export may write another one");
+        }
+    }
     let (stop, stopping) = oneshot::channel::<()>();
     let serving = tokio::spawn(Arc::clone(&gateway).serve(listener, async {
         // Fails when the sender was dropped, which stops the server as well.

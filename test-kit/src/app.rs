@@ -5,11 +5,13 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use futures_util::TryStreamExt as _;
 use marquee::{
     functions::Functions,
     mail::Mails,
     server::{self, Catalog, Options, Place, Running},
 };
+use marquee_covers::Object;
 use marquee_shared::{clock::Clock, config::Config, domain::Role};
 use reqwest::StatusCode;
 use serde_json::json;
@@ -188,6 +190,15 @@ impl TestApp {
     /// A server with an empty table and the default configuration.
     pub async fn new() -> Self {
         Self::builder().start().await
+    }
+
+    /// The names of the stored images of covers and of their thumbnails, in order.
+    pub async fn images(&self) -> Vec<String> {
+        let listed = self.running.functions.objects.list().unwrap();
+        let objects: Vec<Object> = listed.try_collect().await.unwrap();
+        let mut names: Vec<String> = objects.into_iter().map(|object| object.name).collect();
+        names.sort_unstable();
+        names
     }
 
     /// A server whose options a test changes.

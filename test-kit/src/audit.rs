@@ -3,12 +3,15 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use marquee::audit::{Finding, Options, Report, run};
+use marquee_covers::Objects;
 use marquee_shared::db::{
     Key, Store,
     item::{Item, from_item},
     movie::MovieItem,
     vocabulary::{entries, rests_of, room, vocabulary_words},
 };
+
+use crate::TestApp;
 
 /// Asserts that no item of the table disagrees with another.
 pub async fn audit(store: &Store) {
@@ -20,6 +23,15 @@ pub async fn audit(store: &Store) {
     );
 }
 
+/// Asserts that no item of the table disagrees with another, and that each uploaded cover is stored. An image that no movie has is
+/// reported only if it was stored ten minutes ago.
+pub async fn audit_with_covers(app: &TestApp) {
+    let running = &app.running;
+    let (report, found) = findings_with_covers(&running.state.store, &running.functions.objects, false).await;
+    assert_eq!(found, []);
+    assert!(report.objects.is_some());
+}
+
 /// The disagreements between the items of the table, a sentence each.
 pub async fn discrepancies(store: &Store) -> Vec<String> {
     let (_, findings) = findings(store, false).await;
@@ -28,11 +40,21 @@ pub async fn discrepancies(store: &Store) -> Vec<String> {
 
 /// Audits the table, and mends it if `repair` is set.
 pub async fn findings(store: &Store, repair: bool) -> (Report, Vec<Finding>) {
+    found_by(store, repair, None).await
+}
+
+/// The same, and compares the uploaded covers with those of this store.
+pub async fn findings_with_covers(store: &Store, covers: &Objects, repair: bool) -> (Report, Vec<Finding>) {
+    found_by(store, repair, Some(covers.clone())).await
+}
+
+async fn found_by(store: &Store, repair: bool, covers: Option<Objects>) -> (Report, Vec<Finding>) {
     let options = Options {
         repair,
         units_per_second: None,
         // A test audits when nothing is under way.
         pause: Duration::ZERO,
+        covers,
     };
     let mut findings = Vec::new();
     let mut found = |finding| {

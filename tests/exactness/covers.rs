@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{faults::FOR_EVER, races::app_with_long_deadline};
 use crate::support::{
     Caller, TestApp,
-    audit::audit,
+    audit::audit_with_covers,
     movie,
     operations::IMAGE,
     proxy::{Fault, ProxiedApp},
@@ -44,7 +44,7 @@ async fn shown(owner: &Caller, movie: &Value) -> Vec<String> {
 async fn swept(app: &TestApp) -> Vec<String> {
     app.clock.advance(DOUBTFUL_SECONDS + 1);
     app.running.functions.images.sweep().await.unwrap();
-    app.running.functions.objects.names().await.unwrap()
+    app.images().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -60,7 +60,7 @@ async fn of_twelve_covers_that_are_set_at_once_one_is_left() {
     let shown = shown(&owner, &movie).await;
     assert_eq!(shown.len(), 2);
     assert_eq!(swept(&app).await, shown);
-    audit(&app.running.state.store).await;
+    audit_with_covers(&app).await;
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn an_image_whose_movie_was_never_written_is_deleted_and_a_fresh_one_is_no
     app.running.state.store.doubt_cover(&lost, None).await.unwrap();
     app.clock.advance(DOUBTFUL_SECONDS - 60);
     images.sweep().await.unwrap();
-    let names = app.running.functions.objects.names().await.unwrap();
+    let names = app.images().await;
     assert_eq!(names.len(), 6);
     owner
         .put(&cover_path(&movie))
@@ -90,7 +90,7 @@ async fn an_image_whose_movie_was_never_written_is_deleted_and_a_fresh_one_is_no
         .is(200);
     app.clock.advance(61);
     images.sweep().await.unwrap();
-    let left = app.running.functions.objects.names().await.unwrap();
+    let left = app.images().await;
     assert_eq!(left, shown(&owner, &movie).await);
     // The clock is set back: what was doubtful for long stays so, and nothing of a movie is deleted.
     app.clock.advance(-3 * DOUBTFUL_SECONDS);
@@ -110,7 +110,7 @@ async fn an_image_whose_movie_was_never_written_is_deleted_and_a_fresh_one_is_no
         .await
         .unwrap();
     assert_eq!(items.items.len(), 0);
-    audit(store).await;
+    audit_with_covers(&app).await;
 }
 
 #[tokio::test]
@@ -144,10 +144,7 @@ async fn a_cover_whose_edit_failed_leaves_the_one_before() {
         .await
         .is_problem(503, "unavailable");
     proxied.proxy.clear_faults();
-    assert_eq!(
-        proxied.app.running.functions.objects.names().await.unwrap(),
-        before
-    );
+    assert_eq!(proxied.app.images().await, before);
     // The answer of the transaction is lost: the client repeats the request, and one of the two images is left.
     proxied
         .proxy
@@ -163,5 +160,5 @@ async fn a_cover_whose_edit_failed_leaves_the_one_before() {
             .body["version"],
         json!(3)
     );
-    audit(&proxied.app.running.state.store).await;
+    audit_with_covers(&proxied.app).await;
 }

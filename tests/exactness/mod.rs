@@ -28,5 +28,6 @@ mod rewriting;
 mod search;
 mod second_try;
 mod shards;
+mod stored_covers;
 mod unfinished;
 mod vocabulary;

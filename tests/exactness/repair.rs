@@ -14,7 +14,10 @@ use marquee_shared::{
 };
 use serde_json::json;
 
-use super::auditor::{Mutation, entries, inserted, plus, removed, replace, set, with, without, words};
+use super::{
+    auditor::{Mutation, entries, inserted, plus, removed, replace, set, with, without, words},
+    stored_covers,
+};
 use crate::{
     docs::{self, quoted, read},
     support::{
@@ -295,6 +298,11 @@ async fn each_kind_of_disagreement_is_found_under_its_name_and_mended_if_it_has_
         .filter(|row| row[2] != "left")
         .flat_map(|row| quoted(row[0]))
         .collect();
+    // The store of covers is no part of the table: those of its kinds that are mended are tested with it.
+    for kind in stored_covers::KINDS {
+        seen.insert(kind);
+        assert_eq!(documented.contains(kind.name()), kind == Kind::CoverOrphan);
+    }
     for (kind, is_mended, key, change) in table.breaks() {
         seen.insert(kind);
         assert_eq!(

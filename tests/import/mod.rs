@@ -2,6 +2,7 @@
 //! was printed; and properties of all files.
 
 mod cases;
+mod covers;
 mod documentation;
 mod properties;
 mod rejected;

@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::{Duration, SystemTime},
 };
 
 use marquee::audit::Kind;
@@ -23,7 +24,7 @@ use serde_json::{Value, json};
 use super::{marquee, run_to_end, start, start::serve, stderr_of, stop};
 use crate::{
     docs::{quoted, read, table},
-    support::{PASSWORD, movie},
+    support::{PASSWORD, movie, operations::IMAGE},
 };
 
 const MOVIES: &str = r#"{"title": "Alien", "description": "One.", "release_date": "1979-05-25", "director": "Ridley Scott", "genre": "Horror"}
@@ -184,6 +185,81 @@ async fn an_audit_beside_requests_finds_nothing_and_changes_nothing_that_they_di
     }
     ends.store(true, Ordering::Relaxed);
     requests.await.unwrap();
+    stop(child).await;
+}
+
+/// Guarantee 84.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_of_one_machine_compares_the_files_of_covers() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    fs::write(path.join("movies.jsonl"), MOVIES).unwrap();
+    let output = run(path, &["import", "movies.jsonl", "--data", "one"]).await;
+    assert!(output.status.success(), "{}", stderr_of(&output));
+    let (child, [api, dynamodb]) = start(serve(&path.join("one"))).await.unwrap();
+    let client = reqwest::Client::new();
+    let body = json!({"username": "ripley", "email": "ripley@example.com", "password": PASSWORD});
+    let sent = client
+        .post(format!("{api}/api/auth/register/"))
+        .json(&body)
+        .send();
+    let session: Value = sent.await.unwrap().json().await.unwrap();
+    let put = client
+        .put(format!("{api}/api/movies/1/cover/"))
+        .bearer_auth(session["access"].as_str().unwrap())
+        .body(IMAGE);
+    let movie: Value = put.send().await.unwrap().json().await.unwrap();
+    let url = movie["cover_image"].as_str().unwrap();
+    let name = url.rsplit('/').next().unwrap();
+    let covers = path.join("one/covers");
+    let audit = async |arguments: &[&str]| {
+        let output = run(path, &[&["audit", "--json"][..], arguments].concat()).await;
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code().unwrap(), report, stderr_of(&output))
+    };
+    let (status, report, _) = audit(&["--data", "one"]).await;
+    assert_eq!((status, &report["report"]["objects"]), (0, &json!(2)), "{report}");
+
+    // A file that is new may be an upload that is under way.
+    let orphan = covers.join("0123456789abcdef0123456789abcdef.png");
+    fs::write(&orphan, IMAGE).unwrap();
+    assert_eq!(audit(&["--data", "one", "--repair"]).await.0, 0);
+    let hour = Duration::from_secs(3600);
+    let file = fs::File::options().write(true).open(&orphan).unwrap();
+    file.set_modified(SystemTime::now() - hour).unwrap();
+    let (status, report, _) = audit(&["--data", "one"]).await;
+    assert_eq!(status, 1, "{report}");
+    assert_eq!(report["report"]["left"], json!({"cover_orphan": 1}));
+    let (status, report, _) = audit(&["--data", "one", "--repair"]).await;
+    assert_eq!((status, &report["report"]["objects"]), (0, &json!(3)), "{report}");
+    assert_eq!(report["report"]["mended"], json!({"cover_orphan": 1}));
+    assert!(orphan.exists());
+    assert_eq!(audit(&["--data", "one"]).await.0, 0);
+
+    let image = fs::read(covers.join(name)).unwrap();
+    fs::remove_file(covers.join(name)).unwrap();
+    let (status, report, _) = audit(&["--data", "one", "--repair"]).await;
+    assert_eq!(status, 1, "{report}");
+    assert_eq!(report["report"]["left"], json!({"cover_missing": 1}));
+    assert!(report["findings"][0]["text"].as_str().unwrap().contains(name));
+    // Of a table elsewhere, nobody knows where its images are.
+    let (status, report, _) = audit(&["--dynamodb", &dynamodb]).await;
+    assert_eq!(
+        (status, &report["report"]["objects"]),
+        (0, &Value::Null),
+        "{report}"
+    );
+    let text = run(path, &["audit", "--dynamodb", &dynamodb]).await;
+    let said = stdout_of(&text);
+    assert!(said.ends_with("; covers were not compared\n"), "{said}");
+    let (status, report, _) = audit(&["--dynamodb", &dynamodb, "--covers", "one/covers"]).await;
+    assert_eq!(status, 1, "{report}");
+    assert_eq!(report["report"]["left"], json!({"cover_missing": 1}));
+    fs::write(covers.join(name), image).unwrap();
+    assert_eq!(audit(&["--data", "one"]).await.0, 0);
+    let (status, _, said) = audit(&["--data", "one", "--covers", "nowhere"]).await;
+    assert_eq!(status, 2);
+    assert!(said.contains("--covers"), "{said}");
     stop(child).await;
 }
 

@@ -21,7 +21,10 @@ use marquee_shared::{
 // `#[utoipa::path]` generates an item beside each handler, which `operations!` needs too. So the handlers are imported by `*`.
 use serve::*;
 
-pub use self::{objects::Objects, receive::CoversFunction};
+pub use self::{
+    objects::{Object, Objects},
+    receive::CoversFunction,
+};
 
 /// The state of the handlers.
 #[derive(Clone, Debug)]

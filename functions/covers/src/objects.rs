@@ -5,10 +5,13 @@ use std::{fmt, fs::File, path::PathBuf, sync::Arc, time::Duration};
 #[cfg(feature = "s3")]
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use marquee_shared::{Error, Result, domain::CoverKey};
 #[cfg(feature = "s3")]
 use object_store::{BackoffConfig, RetryConfig, aws::AmazonS3Builder};
-use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory, path::Path};
+use object_store::{
+    ObjectMeta, ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory, path::Path,
+};
 
 #[cfg(feature = "s3")]
 use crate::s3::Connector;
@@ -36,6 +39,24 @@ impl fmt::Debug for Place {
         match self {
             Self::Store(store) => write!(f, "{store}"),
             Self::Directory(directory) => write!(f, "{}", directory.display()),
+        }
+    }
+}
+
+/// An object of the store: an image of a cover or its thumbnail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its name.
+    pub name: String,
+    /// When it was stored, in milliseconds since 1970, by the store's clock.
+    pub stored: i64,
+}
+
+impl From<ObjectMeta> for Object {
+    fn from(meta: ObjectMeta) -> Self {
+        Self {
+            name: meta.location.to_string(),
+            stored: meta.last_modified.timestamp_millis(),
         }
     }
 }
@@ -163,22 +184,31 @@ impl Objects {
         })
     }
 
-    /// Returns the names of all objects, in order, for an audit.
+    /// Returns every object, for an audit. They are read page by page, in no order.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], at any place of the stream too, if the store doesn't answer.
+    pub fn list(&self) -> Result<BoxStream<'static, Result<Object>>> {
+        let Some(store) = self.store()? else {
+            return Ok(stream::empty().boxed());
+        };
+        let listed = store.list(None).map_ok(Object::from);
+        Ok(listed.map_err(|error| failed("list", &error)).boxed())
+    }
+
+    /// Returns the object of this name without its content. `None` if there is none.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if the store doesn't answer.
-    pub async fn names(&self) -> Result<Vec<String>> {
-        use futures_util::TryStreamExt as _;
+    pub async fn find(&self, name: &str) -> Result<Option<Object>> {
         let Some(store) = self.store()? else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
-        let listed = store.list(None).map_ok(|object| object.location.to_string());
-        let mut names: Vec<String> = listed
-            .try_collect()
-            .await
-            .map_err(|error| failed("list", &error))?;
-        names.sort_unstable();
-        Ok(names)
+        match store.head(&Path::from(name)).await {
+            Ok(meta) => Ok(Some(meta.into())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed("find", &error)),
+        }
     }
 }
 
@@ -239,28 +269,40 @@ mod tests {
 
     use super::*;
 
+    async fn names(objects: &Objects) -> Vec<String> {
+        let listed: Vec<Object> = objects.list().unwrap().try_collect().await.unwrap();
+        let mut names = Vec::new();
+        for object in listed {
+            assert_eq!(objects.find(&object.name).await.unwrap().as_ref(), Some(&object));
+            names.push(object.name);
+        }
+        names.sort_unstable();
+        names
+    }
+
     /// Stores, reads and deletes covers, whatever the store is.
     async fn keeps_covers(objects: Objects) {
         let (one, other) = (
             CoverKey::random(ImageFormat::Png).unwrap(),
             CoverKey::random(ImageFormat::Avif).unwrap(),
         );
-        let before = objects.names().await.unwrap();
+        let before = names(&objects).await;
         for name in [one.to_string(), one.thumbnail(), other.to_string()] {
             assert_eq!(objects.get(&name).await.unwrap(), None, "{name}");
             objects.put(&name, Bytes::from(name.clone())).await.unwrap();
             assert_eq!(objects.get(&name).await.unwrap().unwrap(), name);
         }
-        assert_eq!(objects.names().await.unwrap().len(), before.len() + 3);
+        assert_eq!(names(&objects).await.len(), before.len() + 3);
         objects.delete(&one).await.unwrap();
         objects.delete(&one).await.unwrap();
         assert_eq!(objects.get(&one.thumbnail()).await.unwrap(), None);
+        assert_eq!(objects.find(&one.thumbnail()).await.unwrap(), None);
         assert_eq!(
             objects.get(&other.to_string()).await.unwrap().unwrap(),
             other.to_string()
         );
         objects.delete(&other).await.unwrap();
-        assert_eq!(objects.names().await.unwrap(), before);
+        assert_eq!(names(&objects).await, before);
     }
 
     #[tokio::test]
@@ -268,7 +310,7 @@ mod tests {
         keeps_covers(Objects::memory()).await;
         let directory = tempfile::tempdir().unwrap();
         let objects = Objects::directory(directory.path().join("covers"));
-        assert_eq!(objects.names().await.unwrap(), [""; 0]);
+        assert_eq!(names(&objects).await, [""; 0]);
         keeps_covers(objects.clone()).await;
         objects.put("a.png", Bytes::from_static(b"a")).await.unwrap();
         #[cfg(unix)]

@@ -18,6 +18,7 @@ use super::{
     AuditError, Candidate,
     catalog::{GenreCheck, WordCheck},
     classify::digest,
+    covers::CoverCheck,
     facts::{Class, Fact},
     kind::Kind,
     mend::Mend,
@@ -30,6 +31,7 @@ pub(super) enum Check {
     User(Box<UserCheck>),
     Word(Box<WordCheck>),
     Genre(Box<GenreCheck>),
+    Cover(Box<CoverCheck>),
 }
 
 impl Check {
@@ -40,6 +42,7 @@ impl Check {
             Class::User => Self::User(Box::new(UserCheck::of(group))),
             Class::Word => Self::Word(Box::new(WordCheck::of(group))),
             Class::Genre => Self::Genre(Box::new(GenreCheck::of(group))),
+            Class::Cover => Self::Cover(Box::new(CoverCheck::of(group))),
             Class::Movie | Class::Item | Class::Counter => {
                 Self::Movie(Box::new(MovieCheck::of(group, shards)))
             }
@@ -53,6 +56,7 @@ impl Check {
             Self::User(check) => Ok(check.add(key, fact)),
             Self::Word(check) => Ok(check.add(&key, fact)),
             Self::Genre(check) => Ok(check.add(fact)),
+            Self::Cover(check) => Ok(check.add(key, fact)),
         }
     }
 
@@ -63,6 +67,7 @@ impl Check {
             Self::User(check) => Ok(check.finish()),
             Self::Word(_) => Ok(Vec::new()),
             Self::Genre(check) => check.finish(),
+            Self::Cover(check) => Ok(check.finish()),
         }
     }
 }

@@ -25,7 +25,7 @@ use marquee_shared::{
         user::{LoginItem, UserItem},
         vocabulary::{Entry as WordEntry, entries, first_entry, rests_of, room, vocabulary_words, word_of},
     },
-    domain::{Description, Genre, ImdbId, MovieId, SessionId, UserId},
+    domain::{CoverImage, Description, Genre, ImdbId, MovieId, SessionId, UserId},
 };
 
 use super::{
@@ -90,13 +90,19 @@ impl Classifier {
         let in_pk = || key.pk.split('#').nth(1).and_then(|id| id.parse::<u64>().ok());
         let id = keys::id_at_end(&key.sk);
         match key.pk.split('#').next().unwrap_or_default() {
-            "MOVIES" => match from_item::<MovieItem>(item.clone()) {
-                Ok(movie) => self.movie(key, movie, &mut all),
-                Err(_) => {
-                    all.invalid(format!("{key:?} is not a valid movie"));
-                    all.unreadable(Class::Movie, key, id);
+            "MOVIES" => {
+                // Also of a movie that can't be read: its image is not one that no movie has.
+                if let Some(cover) = item.text("cover_image").and_then(CoverImage::key_of) {
+                    all.place(Class::Cover, cover.digits(), key, Fact::Shown(cover));
                 }
-            },
+                match from_item::<MovieItem>(item.clone()) {
+                    Ok(movie) => self.movie(key, movie, &mut all),
+                    Err(_) => {
+                        all.invalid(format!("{key:?} is not a valid movie"));
+                        all.unreadable(Class::Movie, key, id);
+                    }
+                }
+            }
             "USERS" => {
                 if item.contains_key("password_hash") {
                     all.wrong(
@@ -199,10 +205,13 @@ impl Classifier {
                     all.invalid(format!("{key:?} is not a valid mail"));
                 }
             }
-            "COVERS" => match from_item::<DoubtfulCover>(item.clone()) {
-                Ok(doubtful) if keys::doubtful_cover(&doubtful.cover) == *key => {}
-                _ => all.invalid(format!("{key:?} is not a valid doubtful cover")),
-            },
+            "COVERS" => {
+                match from_item::<DoubtfulCover>(item.clone()) {
+                    Ok(doubtful) if keys::doubtful_cover(&doubtful.cover) == *key => {}
+                    _ => all.invalid(format!("{key:?} is not a valid doubtful cover")),
+                }
+                all.place(Class::Cover, key.sk.clone(), key, Fact::Doubtful);
+            }
             "IMPORT" => {
                 let job = from_item::<ImportJob>(item.clone());
                 all.is_unfinished_import = job.is_ok_and(|job| !job.is_done());

@@ -18,7 +18,7 @@ use marquee_shared::{
         newest::Entry,
         user::{LoginKind, PasswordVersion, UserItem},
     },
-    domain::UserId,
+    domain::{CoverKey, UserId},
 };
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
@@ -35,20 +35,23 @@ pub(super) enum Class {
     Item,
     Genre,
     Counter,
+    /// The image of an uploaded cover.
+    Cover,
 }
 
 impl Class {
     /// The classes in the order in which they are mended: a genre's count depends on memberships, and a counter on genres.
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Movie,
         Self::User,
         Self::Word,
         Self::Item,
         Self::Genre,
         Self::Counter,
+        Self::Cover,
     ];
     /// Those that have groups of facts.
-    pub(super) const GROUPED: [Self; 4] = [Self::Movie, Self::User, Self::Word, Self::Genre];
+    pub(super) const GROUPED: [Self; 5] = [Self::Movie, Self::User, Self::Word, Self::Genre, Self::Cover];
 
     fn index(self) -> u8 {
         self as u8
@@ -62,6 +65,7 @@ impl Class {
             Self::Item => "items",
             Self::Genre => "genres",
             Self::Counter => "counters",
+            Self::Cover => "covers",
         }
     }
 }
@@ -96,6 +100,16 @@ pub(super) enum Fact {
     Rests(BTreeSet<String>),
     /// The rest that the item must have, and the word.
     Word(String, String),
+    /// The movie has this uploaded cover.
+    Shown(CoverKey),
+    /// The image is doubtful.
+    Doubtful,
+    /// The store of covers has an object of this name.
+    Stored {
+        name: String,
+        /// Whether no request can be about to give it to a movie.
+        is_old: bool,
+    },
 }
 
 /// A login without its password hash.
@@ -114,9 +128,14 @@ impl Fact {
     /// The place in the group: what the others are compared with comes first.
     pub(super) fn place(&self) -> u8 {
         match self {
-            Self::Unreadable | Self::Movie(_) | Self::User(_) | Self::Genre(_) | Self::Rests(_) => 0,
-            Self::Sweep | Self::Leaving => 1,
-            Self::Posting(_) | Self::Login(_) | Self::Member(_) | Self::Word(..) => 2,
+            Self::Unreadable
+            | Self::Movie(_)
+            | Self::User(_)
+            | Self::Genre(_)
+            | Self::Rests(_)
+            | Self::Shown(_) => 0,
+            Self::Sweep | Self::Leaving | Self::Doubtful => 1,
+            Self::Posting(_) | Self::Login(_) | Self::Member(_) | Self::Word(..) | Self::Stored { .. } => 2,
             Self::Owned(_) | Self::Claim(_) => 3,
             Self::Imdb(_) => 4,
             Self::Favorites(_) => 5,

@@ -18,13 +18,14 @@ use marquee_shared::{
         unfinished::left_postings,
         user::UserItem,
     },
-    domain::{MovieId, UserId, username::fold_name},
+    domain::{CoverKey, MovieId, UserId, username::fold_name},
 };
 
 use super::{
     AuditError, Candidate,
     check::Check,
     classify::{Classifier, word_facts},
+    covers::{self, Images},
     facts::{Class, Fact, Placed},
     kind::Kind,
     mend::{Mend, Read},
@@ -45,6 +46,8 @@ pub(super) struct Look {
 pub(super) struct Looking<'a> {
     pub(super) store: &'a Store,
     pub(super) pace: &'a Pace,
+    /// The store of covers, if it is known.
+    pub(super) images: Option<&'a Images>,
 }
 
 impl Looking<'_> {
@@ -60,6 +63,7 @@ impl Looking<'_> {
             Class::Genre => self.genre(&first.group).await,
             Class::Item => self.items(candidates).await.map(Some),
             Class::Counter => self.counter(first).await,
+            Class::Cover => self.cover(&first.group, candidates).await,
         }
     }
 
@@ -106,11 +110,7 @@ impl Looking<'_> {
     }
 
     async fn movie(&self, group: &str, candidates: &[Candidate]) -> Result<Option<Look>, AuditError> {
-        let Some(id) = group
-            .parse::<u64>()
-            .ok()
-            .and_then(|id| MovieId::try_from(id).ok())
-        else {
+        let Some(id) = movie_id(group) else {
             return Ok(None);
         };
         let own = keys::movie(id);
@@ -224,6 +224,48 @@ impl Looking<'_> {
         }))
     }
 
+    async fn cover(&self, group: &str, candidates: &[Candidate]) -> Result<Option<Look>, AuditError> {
+        let Some(images) = self.images else {
+            return Ok(Some(Look::default()));
+        };
+        let mut wanted = BTreeSet::from([Key::new(keys::COVERS, group)]);
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        for candidate in candidates {
+            wanted.insert(candidate.key.clone());
+            match candidate.kind {
+                // The subject is the other movie.
+                Kind::CoverShared => wanted.extend(movie_id(&candidate.subject).map(keys::movie)),
+                _ => names.extend([candidate.subject.clone()]),
+            }
+            names.extend(
+                CoverKey::of_object(&candidate.subject)
+                    .iter()
+                    .flat_map(covers::names),
+            );
+        }
+        let before = self.read(wanted.iter().cloned()).await?;
+        let mut facts = facts_of(before.iter());
+        for placed in &facts {
+            if let Fact::Shown(cover) = &placed.fact {
+                names.extend(covers::names(cover));
+            }
+        }
+        // After the item of a doubtful image: the sweep deletes the item last.
+        for name in &names {
+            facts.extend(images.find(name).await?);
+        }
+        // Of several movies, the first is the same in every look.
+        facts.sort_by(|one, other| one.key.cmp(&other.key));
+        if self.read(wanted).await? != before {
+            return Ok(None);
+        }
+        let candidates = self.check(Class::Cover, group, facts)?;
+        Ok(Some(Look {
+            candidates,
+            read: before,
+        }))
+    }
+
     async fn items(&self, candidates: &[Candidate]) -> Result<Look, AuditError> {
         let read = self
             .read(candidates.iter().map(|candidate| candidate.key.clone()))
@@ -333,6 +375,10 @@ fn facts_of<'a>(read: impl IntoIterator<Item = (&'a Key, &'a Option<Item>)>) -> 
         }
     }
     facts
+}
+
+fn movie_id(text: &str) -> Option<MovieId> {
+    MovieId::try_from(text.parse::<u64>().ok()?).ok()
 }
 
 fn word_of(placed: &Placed) -> Option<String> {

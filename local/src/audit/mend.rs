@@ -11,12 +11,12 @@ use marquee_shared::{
         Key, Store,
         counter::Counter,
         expression::{Condition, Update},
-        item::{Attributes as _, Item, from_item, number},
+        item::{Attributes as _, Item, from_item, number, text},
         keys,
         new_words::addition,
         transaction::{Outcome, Transaction},
     },
-    domain::{MovieId, UserId},
+    domain::{CoverKey, MovieId, UserId},
 };
 
 /// The items that a check has read, by their keys. `None` stands for no item.
@@ -94,6 +94,12 @@ impl Mend {
         Self::put(keys::leaving(user), Item::new()).guarded(keys::user(user))
     }
 
+    /// The sweep deletes an image that no movie has. The clock's time is set when the mend is made.
+    pub(super) fn doubt(cover: &CoverKey) -> Self {
+        let item = Item::from([("cover".to_owned(), text(cover.to_string()))]);
+        Self::put(keys::doubtful_cover(cover), item).only_if_absent()
+    }
+
     /// The same, if the item with this key is as it was read too.
     pub(super) fn guarded(mut self, key: Key) -> Self {
         self.guards.push(key);
@@ -114,6 +120,9 @@ impl Mend {
     /// What the mend does, for the operator.
     pub(super) fn step(&self) -> String {
         match &self.what {
+            What::Put(key, _) if key.pk == keys::COVERS => {
+                format!("put {}, {}, so the sweep deletes the image", key.pk, key.sk)
+            }
             What::Put(key, _) => format!("put {}, {}", key.pk, key.sk),
             What::Set(key, values) => {
                 let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
@@ -158,6 +167,9 @@ impl Mend {
                 }
                 if key.pk == keys::LEAVING {
                     item.insert("left".to_owned(), number(store.clock.now().0));
+                }
+                if key.pk == keys::COVERS {
+                    item.insert("since".to_owned(), number(store.clock.now().0));
                 }
                 let condition = as_read(&key);
                 transaction.add(match (there, item.is_empty()) {

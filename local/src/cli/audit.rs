@@ -3,11 +3,13 @@
 use std::{
     error::Error,
     io::{self, Write as _},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
 
 use clap::Args;
+use marquee_covers::Objects;
 use marquee_shared::{
     config::Config,
     db::{Store, counter::Counter},
@@ -17,7 +19,7 @@ use serde_json::json;
 use super::{Opened, OperatorTable, failed};
 use crate::{
     audit::{self, AuditError, Finding, Options, Report},
-    private::TABLE,
+    private::{COVERS, TABLE},
     progress::bar,
     server,
     start_error::{StartError, reason},
@@ -42,6 +44,9 @@ pub(super) struct Audit {
     /// Read units to use each second [default: as many as the table takes]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     units_per_second: Option<u32>,
+    /// Directory of the images of uploaded covers [default: covers, in the directory of --data; none with --dynamodb or --aws]
+    #[arg(long, value_name = "DIR")]
+    covers: Option<PathBuf>,
     #[command(flatten)]
     table: OperatorTable,
 }
@@ -62,12 +67,23 @@ impl Audit {
             );
             return Ok(failed(&text, NOT_LOOKED));
         }
+        if let Some(covers) = self.covers.as_ref().filter(|covers| !covers.is_dir()) {
+            let text = format!(
+                "{} is not a directory. Name another one with --covers.",
+                covers.display()
+            );
+            return Ok(failed(&text, NOT_LOOKED));
+        }
+        // A table elsewhere may have its images elsewhere too.
+        let of_data = options.dynamodb.is_none() && !self.table.aws;
+        let of_data = of_data.then(|| options.data.join(COVERS));
         let (json, options) = (
             self.json,
             Options {
                 repair: self.repair,
                 units_per_second: self.units_per_second,
                 pause: Duration::from_secs(1),
+                covers: self.covers.or(of_data).map(Objects::directory),
             },
         );
         let Opened { store, engine } = match self.table.open_unchecked().await {
@@ -91,6 +107,13 @@ impl Audit {
             Some(Err(Failed::Audit(AuditError::Table(error)))) => {
                 failed(&StartError::Use(place, error.log_message()), NOT_LOOKED)
             }
+            Some(Err(Failed::Audit(AuditError::Covers(error)))) => failed(
+                &format!(
+                    "{}. Name the images' directory with --covers.",
+                    error.log_message()
+                ),
+                NOT_LOOKED,
+            ),
             Some(Err(Failed::Audit(AuditError::Scratch(error)))) => failed(
                 &format!(
                     "the audit can't write to its temporary file or to standard output: {}. Name a directory with room in TMPDIR.",
@@ -164,6 +187,7 @@ fn as_json(report: &Report) -> serde_json::Value {
     };
     json!({
         "items": report.items,
+        "objects": report.objects,
         "read_units": report.units,
         "left": kinds(&report.left),
         "mended": kinds(&report.mended),

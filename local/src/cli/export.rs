@@ -10,7 +10,7 @@ use crate::{
     export::{self, ExportError, Format, Target},
     private::TABLE,
     server,
-    start_error::{StartError, reason},
+    start_error::{StartError, TablePlace, reason},
 };
 
 /// The arguments of `marquee export`.
@@ -53,7 +53,11 @@ impl Export {
             );
             return Ok(failed(&text, NOTHING_WRITTEN));
         }
-        let origin = export::origin(Config::from_env()?.http.public_url);
+        let data = match &place {
+            TablePlace::Data(data) => Some(data.as_path()),
+            _ => None,
+        };
+        let origin = export::origin(Config::from_env()?.http.public_url, data);
         let opened = match self.table.open().await {
             Ok(opened) => opened,
             Err(error) => return Ok(failed(&error, NOTHING_WRITTEN)),

@@ -8,6 +8,8 @@ use marquee_shared::{
     domain::{Genre, ImdbId, MovieFields, MovieId},
 };
 
+use super::covers;
+
 /// How many chunks a batch has.
 pub(super) const CHUNKS_PER_BATCH: usize = 32;
 
@@ -24,13 +26,20 @@ pub(super) struct NewMovie {
     pub(super) put: TransactWriteItem,
     /// The action that gives it its IMDb id, if it has one.
     pub(super) claim: Option<TransactWriteItem>,
+    /// The action that gives it the copy of an image, if it names one. `None` until the copy is stored.
+    pub(super) adopt: Option<TransactWriteItem>,
 }
 
 impl NewMovie {
     /// How many actions it has in the transaction.
     fn actions(&self) -> usize {
-        1 + usize::from(self.claim.is_some())
+        actions_of(&self.fields)
     }
+}
+
+/// How many actions a movie with these fields has in the transaction.
+fn actions_of(fields: &MovieFields) -> usize {
+    1 + usize::from(fields.imdb_id.is_some()) + usize::from(covers::image_of(fields).is_some())
 }
 
 /// A genre of some of a chunk's movies.
@@ -76,7 +85,7 @@ impl Chunk {
         {
             return false;
         }
-        let actions = self.actions + 1 + usize::from(fields.imdb_id.is_some());
+        let actions = self.actions + actions_of(fields);
         let new = genres.iter().filter(|g| !self.genres.contains_key(&g.identity()));
         actions + self.genres.len() + new.count() + OTHER_ACTIONS <= MAX_ACTIONS
     }
@@ -116,6 +125,8 @@ impl Chunk {
 
 #[cfg(test)]
 mod tests {
+    use marquee_shared::domain::{CoverImage, CoverKey, ImageFormat};
+
     use super::*;
     use crate::import::{movie, options::Options};
 
@@ -131,6 +142,7 @@ mod tests {
         NewMovie {
             id: MovieId::try_from(1).unwrap(),
             claim: fields.imdb_id.as_ref().map(|_| action()),
+            adopt: None,
             genres: fields.genres.iter().collect(),
             fields,
             put: action(),
@@ -139,11 +151,13 @@ mod tests {
 
     #[test]
     fn a_chunk_fits_one_transaction() {
-        for has_imdb_id in [false, true] {
+        let image = CoverKey::random(ImageFormat::Png).unwrap();
+        for (has_imdb_id, has_image) in [(false, false), (true, false), (true, true)] {
             let mut chunk = Chunk::default();
             for n in 0.. {
                 let mut fields = fields(&format!("t{n}"), &format!("a{n},b{n}"));
                 fields.imdb_id = has_imdb_id.then(|| ImdbId::parse(&format!("tt{n:07}")).unwrap());
+                fields.cover_image = has_image.then(|| CoverImage::uploaded(&image));
                 let movie = new_movie(fields);
                 if !chunk.has_room_for(&movie.fields, &movie.genres) {
                     break;
@@ -151,8 +165,9 @@ mod tests {
                 chunk.add(movie);
             }
             let claims = chunk.movies.iter().filter(|movie| movie.claim.is_some()).count();
-            let actions = chunk.movies.len() + claims + chunk.genres.len() + OTHER_ACTIONS;
-            assert!(actions <= MAX_ACTIONS && actions > MAX_ACTIONS - 4, "{actions}");
+            let images = chunk.movies.len() * usize::from(has_image);
+            let actions = chunk.movies.len() + claims + images + chunk.genres.len() + OTHER_ACTIONS;
+            assert!(actions <= MAX_ACTIONS && actions > MAX_ACTIONS - 5, "{actions}");
         }
     }
 

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use super::{
     chunk::{Batch, Chunk, NewMovie},
+    covers::Copies,
     error::ImportError,
     write::Writer,
 };
@@ -42,6 +43,10 @@ pub(super) struct Commits<'a> {
     /// How many rows this run has skipped because another movie was given their IMDb id after the rows were looked up.
     pub(super) skipped: u64,
     pub(super) progress: ProgressBar,
+    /// Copies the images of uploaded covers.
+    pub(super) copies: Copies,
+    /// When the import began.
+    pub(super) began: String,
 }
 
 /// The actions of a chunk's transaction whose conditions may fail, each by its index.
@@ -53,6 +58,8 @@ struct Actions {
     genres: Vec<(GenreItem, usize)>,
     /// The IMDb ids, by the place of the movie in the chunk.
     claims: Vec<(usize, usize)>,
+    /// The images. They fail if the sweep has deleted one.
+    images: Vec<usize>,
 }
 
 impl Commits<'_> {
@@ -81,7 +88,11 @@ impl Commits<'_> {
     }
 
     async fn commit_all(&mut self, chunks: Vec<Chunk>) -> Result<(), ImportError> {
-        for chunk in chunks {
+        for mut chunk in chunks {
+            let store = &self.writer.store;
+            for warning in self.copies.make(store, &self.began, &mut chunk).await? {
+                self.progress.suspend(|| eprintln!("{warning}"));
+            }
             self.movies += self.commit(chunk).await?;
             self.progress.set_position(self.committed);
         }
@@ -107,6 +118,11 @@ impl Commits<'_> {
             if actions.own.iter().any(|action| outcome.failed(*action)) {
                 return Err(ImportError::Stopped(
                     "another import of the same file is running".into(),
+                ));
+            }
+            if actions.images.iter().any(|action| outcome.failed(*action)) {
+                return Err(ImportError::Stopped(
+                    "an image was swept because its movie was added too late".into(),
                 ));
             }
             let mut is_revised = false;
@@ -157,6 +173,9 @@ impl Commits<'_> {
             actions.own.push(transaction.add(movie.put.clone()));
             if let Some(claim) = &movie.claim {
                 actions.claims.push((place, transaction.add(claim.clone())));
+            }
+            if let Some(adopt) = &movie.adopt {
+                actions.images.push(transaction.add(adopt.clone()));
             }
         }
         let mut new_genres = 0;

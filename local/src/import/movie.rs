@@ -1,11 +1,11 @@
 //! The values of a row become a movie, or the list of what is wrong with them.
 
-use marquee_shared::domain::{CoverImage, Description, Director, Genres, ImdbId, MovieFields, Title};
+use marquee_shared::domain::{Description, Director, Genres, ImdbId, MovieFields, Title};
 
 use super::{
     columns::{FIELDS, Field},
     complaints::Complaint,
-    dates, genres, lists,
+    covers, dates, genres, lists,
     options::Options,
     rows::Values,
     written,
@@ -36,7 +36,7 @@ pub(super) fn parse(values: &Values, imdb_id_is_id: bool, options: &Options) -> 
     let director = reading.field(Field::Director, |text| Director::parse(&joined(text)));
     let genres: Option<Genres> = reading.field(Field::Genre, genres::parse);
     let cover_image = reading.optional(Field::CoverImage, |text| {
-        CoverImage::parse(text).map_err(str::to_owned)
+        covers::parse(text, options.images.as_deref()).map_err(str::to_owned)
     });
     let is_other_id = imdb_id_is_id && ImdbId::parse(reading.value(Field::ImdbId)).is_err();
     let imdb_id = match is_other_id {

@@ -26,6 +26,7 @@ use super::{
     Counts,
     chunk::{Batch, CHUNKS_PER_BATCH, Chunk, NewMovie},
     complaints::{Complaint, Complaints},
+    covers,
     duplicates::Duplicates,
     error::ImportError,
     ids::Ids,
@@ -125,7 +126,18 @@ impl Reading {
         fields: MovieFields,
         genres: Vec<Genre>,
     ) -> Result<NewMovie, ImportError> {
-        let movie = MovieItem::new(id, &fields, None, &self.job.began);
+        let began = &self.job.began;
+        let movie = match covers::image_of(&fields) {
+            None => MovieItem::new(id, &fields, None, began),
+            // The movie gets the copy of an image when that is stored.
+            Some(_) => {
+                let without = MovieFields {
+                    cover_image: None,
+                    ..fields.clone()
+                };
+                MovieItem::new(id, &without, None, began)
+            }
+        };
         let action = self.store.on(keys::movie(id));
         let imdb_id = fields.imdb_id.as_ref();
         let claim = imdb_id.map(|imdb_id| self.store.claim_imdb_id(imdb_id, id));
@@ -133,6 +145,7 @@ impl Reading {
             id,
             put: action.put(&movie, Condition::not_exists())?,
             claim: claim.transpose()?,
+            adopt: None,
             genres,
             fields,
         })

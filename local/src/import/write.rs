@@ -127,7 +127,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Runs a transaction of puts and updates.
+    /// Runs a transaction of puts, updates and deletes.
     pub(super) async fn transact(&self, transaction: Transaction) -> Result<Outcome, ImportError> {
         Ok(match &self.bulk {
             Some(bulk) => bulk.transact(transaction).await?,

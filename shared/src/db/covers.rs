@@ -69,7 +69,10 @@ impl Store {
     }
 
     /// The action that gives an image to a movie that is added. Its condition fails if the sweep has deleted the image.
-    pub(crate) fn adopt_cover(&self, cover: &CoverKey) -> Result<TransactWriteItem> {
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the action cannot be built.
+    pub fn adopt_cover(&self, cover: &CoverKey) -> Result<TransactWriteItem> {
         self.on(keys::doubtful_cover(cover)).delete(Condition::exists())
     }
 

@@ -88,7 +88,13 @@ impl CoverImage {
     /// Returns the key of the uploaded image. `None` if the cover is a URL.
     #[must_use]
     pub fn key(&self) -> Option<CoverKey> {
-        CoverKey::parse(self.0.strip_prefix(UPLOADED)?)
+        Self::key_of(&self.0)
+    }
+
+    /// Returns the key of the uploaded image that is stored as this text. `None` for every other text.
+    #[must_use]
+    pub fn key_of(text: &str) -> Option<CoverKey> {
+        CoverKey::parse(text.strip_prefix(UPLOADED)?)
     }
 
     /// Returns the URL. That of an uploaded image begins with `origin`, the scheme and host of the API.
@@ -150,6 +156,12 @@ impl NamedCover {
             image,
             uploaded,
         })
+    }
+
+    /// Returns the key of the uploaded cover whose URL this is, of whichever deployment. `None` if it hasn't the form of one.
+    #[must_use]
+    pub fn key(&self) -> Option<CoverKey> {
+        self.uploaded.as_ref().map(|(_, key)| *key)
     }
 
     /// Returns the cover that a movie has after a request that names this one. `old` is the cover that it has, and `origin` that of

@@ -114,13 +114,23 @@ impl CoverKey {
         }
     }
 
+    /// Returns the key of the image with this name, of a cover or a thumbnail. `None` for every other text. The name of a thumbnail
+    /// doesn't say the type of its cover; its key is that of a JPEG.
+    #[must_use]
+    pub fn of_object(name: &str) -> Option<Self> {
+        match name.strip_suffix(THUMBNAIL) {
+            Some(digits) => from_hex(digits).map(|bits| Self {
+                bits,
+                format: ImageFormat::Jpeg,
+            }),
+            None => Self::parse(name),
+        }
+    }
+
     /// Returns the media type of the image with this name, of a cover or a thumbnail. Returns `None` for every other text.
     #[must_use]
     pub fn media_type_of(name: &str) -> Option<&'static str> {
-        match name.strip_suffix(THUMBNAIL) {
-            Some(digits) => from_hex::<16>(digits).map(|_| ImageFormat::Jpeg.media_type()),
-            None => Self::parse(name).map(|key| key.format.media_type()),
-        }
+        Self::of_object(name).map(|key| key.format.media_type())
     }
 }
 
@@ -168,6 +178,8 @@ mod tests {
                 thumbnail.is_some_and(|kind| kind == "image/jpeg"),
                 format != ImageFormat::Avif
             );
+            let of_thumbnail = CoverKey::of_object(&key.thumbnail());
+            assert_eq!(of_thumbnail.map(|own| own.digits()), Some(key.digits()));
             assert!(!format!("{key:?}").contains(&key.digits()));
             for other in [
                 name.to_uppercase(),

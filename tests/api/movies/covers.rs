@@ -52,9 +52,8 @@ async fn send(call: Call, form: Form) -> Answer {
 /// Deletes what no movie has any more, as the server does in time. Returns the names of the stored images.
 async fn swept(app: &TestApp) -> Vec<String> {
     app.clock.advance(DOUBTFUL_SECONDS + 1);
-    let functions = &app.running.functions;
-    functions.images.sweep().await.unwrap();
-    functions.objects.names().await.unwrap()
+    app.running.functions.images.sweep().await.unwrap();
+    app.images().await
 }
 
 #[tokio::test]
@@ -179,7 +178,7 @@ async fn a_file_that_is_no_acceptable_image_changes_nothing() {
     encoded.body("image/png", IMAGE).send().await.is(415);
     assert_eq!(member.get(&path(&made)).send().await.body, made);
     assert_eq!(member.count("/api/movies/").await, 1);
-    assert_eq!(app.running.functions.objects.names().await.unwrap(), [""; 0]);
+    assert_eq!(app.images().await, [""; 0]);
 }
 
 #[tokio::test]
@@ -374,7 +373,7 @@ async fn an_addition_with_a_file_and_a_key_is_made_once() {
     without.send().await.is(422);
     assert_eq!(member.count("/api/movies/").await, 1);
     // No replay has uploaded anything.
-    assert_eq!(app.running.functions.objects.names().await.unwrap().len(), 2);
+    assert_eq!(app.images().await.len(), 2);
     assert_eq!(swept(&app).await.len(), 2);
     audit(&app.running.state.store).await;
 }

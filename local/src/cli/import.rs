@@ -1,0 +1,99 @@
+//! `marquee import`.
+
+use std::{error::Error, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use marquee_covers::{CoversFunction, Objects};
+use marquee_shared::covers::Covers;
+
+use super::{OperatorTable, failed, print_line};
+use crate::{
+    engine::Engine,
+    import::{DateOrder, Field, ImportError, Importer, Options, Source},
+    private::COVERS,
+    start_error::{StartError, TablePlace},
+};
+
+const LEFT_OUT: u8 = 1;
+const NOTHING_READ: u8 = 2;
+
+/// The arguments of `marquee import`.
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// File to import.
+    file: PathBuf,
+    /// Column that holds a field under another name; can be given for each field.
+    #[arg(long = "column", value_name = "FIELD=NAME", value_parser = column)]
+    columns: Vec<(Field, String)>,
+    /// Order of day and month in numeric dates whose year is last, such as 12/31/1999.
+    #[arg(long, value_enum, value_name = "ORDER")]
+    dates: Option<DateOrder>,
+    /// Directory with the images of uploaded covers that the file names; each movie gets a copy [default: covers, in the directory
+    /// of --data]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["aws", "dynamodb"])]
+    covers: Option<PathBuf>,
+    #[command(flatten)]
+    table: OperatorTable,
+}
+
+impl Import {
+    /// Imports the file. The help of `marquee import` says what its exit status means.
+    pub(super) async fn run(self) -> Result<ExitCode, Box<dyn Error>> {
+        let place = self.table.place();
+        if let Some(covers) = self.covers.as_ref().filter(|covers| !covers.is_dir()) {
+            let text = format!(
+                "{} is not a directory. Name another one with --covers.",
+                covers.display()
+            );
+            return Ok(failed(&text, NOTHING_READ));
+        }
+        // The images of a table elsewhere are elsewhere too.
+        let own = match &place {
+            TablePlace::Data(data) => Some(data.join(COVERS)),
+            _ => None,
+        };
+        let options = Options {
+            dates: self.dates,
+            columns: self.columns,
+            images: self.covers.or_else(|| own.clone()),
+        };
+        let opened = match self.table.open().await {
+            Ok(opened) => opened,
+            Err(error) => return Ok(failed(&error, NOTHING_READ)),
+        };
+        let database = opened.engine.as_ref().map(Engine::database).cloned();
+        let covers = own.map(|own| CoversFunction::new(opened.store.clone(), Some(Objects::directory(own))));
+        let importer = Importer::new(opened.store.clone(), database)
+            .with(options)
+            .with_covers(covers.map(Covers::new).unwrap_or_default());
+        let report = importer.run(&Source::File(self.file)).await;
+        opened.close().await?;
+        match report {
+            Ok(report) => {
+                print_line(format_args!("{report}"))?;
+                Ok(match report.counts.left_out {
+                    0 => ExitCode::SUCCESS,
+                    _ => ExitCode::from(LEFT_OUT),
+                })
+            }
+            Err(ImportError::Unreachable(reason)) => {
+                Ok(failed(&StartError::Use(place, reason), NOTHING_READ))
+            }
+            Err(ImportError::Table(reason)) => {
+                let stopped = StartError::Use(place, reason);
+                let text = format!("{stopped} Then run the import again: it continues where it stopped.");
+                Ok(failed(&text, LEFT_OUT))
+            }
+            Err(error @ ImportError::File(_)) => Ok(failed(&error, NOTHING_READ)),
+            Err(error @ ImportError::Stopped(_)) => Ok(failed(&error, LEFT_OUT)),
+        }
+    }
+}
+
+/// Parses `FIELD=NAME`.
+fn column(text: &str) -> Result<(Field, String), String> {
+    let (field, name) = text
+        .split_once('=')
+        .ok_or("write it as FIELD=NAME, such as title=Name")?;
+    Ok((field.trim().parse()?, name.trim().to_owned()))
+}
