@@ -46,7 +46,7 @@ export function CardShape() {
   </div>`;
 }
 
-const shapes = (n) => Array.from({ length: n }, (_, i) => html`<li key=${i}><${CardShape} /></li>`);
+const shapes = (n) => Array.from({ length: n }, (_, i) => html`<li key=${`shape-${i}`}><${CardShape} /></li>`);
 
 /** A row of movies under a heading, with a last tile that leads to all of them. */
 export function Row({ title, href, list, error, retry, all, tile, size = 5, empty, id }) {

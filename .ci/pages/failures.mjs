@@ -5,7 +5,7 @@ import { PASSWORD, api, login, signedIn, type } from './people.mjs';
 const SUBMIT = 'main form .actions button[type=submit]';
 
 /** Answers the first `times` requests of `method` to paths that begin with `path` with a failure. Returns the requests. */
-async function refuse(page, method, path, status, { wait = 2, times = 1 } = {}) {
+async function refuse(page, method, path, status, { wait = 3, times = 1 } = {}) {
   const seen = [];
   await page.route(
     (url) => url.pathname.startsWith(path),
@@ -48,7 +48,7 @@ async function tooFast(browser, base) {
   await page.goto(`${base}/most-liked`);
   await page.waitForSelector('text=A little too fast');
   await look(page, 'too-fast');
-  await wait(page, lists, '.state button', /Try again in 0:0[12]/);
+  await wait(page, lists, '.state button', /Try again in 0:0[1-3]/);
   check((await page.textContent('.state')).includes('You can try again now.'), 'a screen reader is told the end of the wait');
   await page.focus('.state button');
   await page.keyboard.press('Enter');
@@ -75,15 +75,15 @@ async function tooFast(browser, base) {
 
 async function busy(browser, base) {
   const { context, page } = await signedIn(browser, base, 'patient', { expected: ['status of 503'] });
-  const movies = await refuse(page, 'GET', '/api/movies/7/', 503, { wait: 1 });
+  const movies = await refuse(page, 'GET', '/api/movies/7/', 503, { wait: 3 });
   await page.goto(`${base}/movies/7`);
   await page.waitForSelector('text=The server is busy');
   await look(page, 'busy');
-  await wait(page, movies, '.state button', /Try again in 0:01/);
+  await wait(page, movies, '.state button', /Try again in 0:0[1-3]/);
   await page.click('.state button');
   await page.waitForSelector('article.movie h1');
   // The heart goes back, and the message offers to try again.
-  await refuse(page, 'PUT', '/api/movies/7/favorite/', 503, { wait: 1 });
+  await refuse(page, 'PUT', '/api/movies/7/favorite/', 503, { wait: 3 });
   await page.click('.heart.large');
   await page.waitForSelector('.toast >> text=The favorite wasn’t saved');
   await page.waitForSelector('.heart.large[aria-pressed=false]');
@@ -102,14 +102,14 @@ async function busy(browser, base) {
   await page.click('.state button');
   await page.waitForFunction(() => document.querySelectorAll('.grid .card').length === 48);
   // A form keeps what was typed, and adds one movie.
-  const sent = await refuse(page, 'POST', '/api/movies/', 503, { wait: 1 });
+  const sent = await refuse(page, 'POST', '/api/movies/', 503, { wait: 3 });
   await page.goto(`${base}/movies/new`);
   await type(page, 'Added Once');
   await page.click(SUBMIT);
   await page.waitForSelector('[role=alert] >> text=The server is busy');
   check((await page.inputValue('[name=title]')) === 'Added Once', 'a form keeps what was typed when the server is busy');
   await look(page, 'busy-form');
-  await wait(page, sent, SUBMIT, /Wait 0:01/);
+  await wait(page, sent, SUBMIT, /Wait 0:0[1-3]/);
   await page.click(SUBMIT);
   await page.waitForSelector('article.movie h1');
   const [one, two] = sent.map((request) => request.headers()['idempotency-key']);

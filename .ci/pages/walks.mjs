@@ -1,4 +1,4 @@
-// What people do in the explorer and the reference. `node walks.mjs URL`; every page is looked at.
+// What people do in the explorer and the reference. `node walks.mjs URL [PART …]`; every page is looked at.
 import { check, complaints, launch, look, open } from './browser.mjs';
 import { covers } from './covers.mjs';
 import { failures } from './failures.mjs';
@@ -147,18 +147,19 @@ async function reference(browser) {
   await context.close();
 }
 
-const browser = await launch();
-try {
-  await looks(browser);
+/** A newcomer becomes an owner of movies, and opens the reference. */
+async function people(browser) {
   const walker = await newcomer(browser);
   await owner(walker);
   await wanders(walker);
   await reference(browser);
-  await keyboard(browser, base);
-  await failures(browser, base);
-  await sessions(browser, base);
-  await covers(browser, base);
-  await figures(browser, base);
+}
+
+const PARTS = { looks, people, keyboard, failures, sessions, covers, figures };
+
+const browser = await launch();
+try {
+  for (const part of process.argv.length > 3 ? process.argv.slice(3) : Object.keys(PARTS)) await PARTS[part](browser, base);
 } catch (error) {
   // What was found before counts too.
   complaints.push(error.stack);

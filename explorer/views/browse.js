@@ -91,7 +91,7 @@ export function MostLiked() {
         <//>`
       : html`<ol class="grid ranked">
           ${(list ?? Array.from({ length: 12 }, () => null)).map(
-            (movie, i) => html`<li key=${movie?.id ?? i}>${movie ? html`<${Card} movie=${movie} />` : html`<${CardShape} />`}</li>`,
+            (movie, i) => html`<li key=${movie?.id ?? `shape-${i}`}>${movie ? html`<${Card} movie=${movie} />` : html`<${CardShape} />`}</li>`,
           )}
         </ol>`}`;
 }
