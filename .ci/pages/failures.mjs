@@ -5,7 +5,7 @@ import { PASSWORD, api, login, signedIn, type } from './people.mjs';
 const SUBMIT = 'main form .actions button[type=submit]';
 
 /** Answers the first `times` requests of `method` to paths that begin with `path` with a failure. Returns the requests. */
-async function refuse(page, method, path, status, { wait = 3, times = 1 } = {}) {
+async function refuse(page, method, path, status, { wait = 6, times = 1 } = {}) {
   const seen = [];
   await page.route(
     (url) => url.pathname.startsWith(path),
@@ -48,7 +48,7 @@ async function tooFast(browser, base) {
   await page.goto(`${base}/most-liked`);
   await page.waitForSelector('text=A little too fast');
   await look(page, 'too-fast');
-  await wait(page, lists, '.state button', /Try again in 0:0[1-3]/);
+  await wait(page, lists, '.state button', /Try again in 0:0[1-6]/);
   check((await page.textContent('.state')).includes('You can try again now.'), 'a screen reader is told the end of the wait');
   await page.focus('.state button');
   await page.keyboard.press('Enter');
@@ -57,17 +57,17 @@ async function tooFast(browser, base) {
   check(focused === 'H1', `after a failure the focus is at ${focused}, not at the heading`);
 
   await login(base, 'hurried');
-  const attempts = await refuse(page, 'POST', '/api/auth/login/', 429, { wait: 3 });
+  const attempts = await refuse(page, 'POST', '/api/auth/login/', 429, { wait: 9 });
   await page.goto(`${base}/sign-in`);
   await page.fill('[name=username]', 'hurried');
   await page.fill('[name=password]', PASSWORD);
   await page.click(SUBMIT);
-  await page.waitForSelector('text=/The next one is possible in 0:0[1-3]/');
+  await page.waitForSelector('text=/The next one is possible in 0:0[1-9]/');
   const first = await said(page);
   await look(page, 'too-many-attempts');
-  await page.waitForSelector('[aria-hidden=true] >> text=/possible in 0:01/');
-  check(first.includes('0:03') && (await said(page)) === first, `a screen reader hears every second of “${first}”`);
-  await wait(page, attempts, SUBMIT, /Wait 0:0[1-3]/);
+  await page.waitForSelector('[aria-hidden=true] >> text=/possible in 0:0[1-5]/');
+  check(first.includes('0:09') && (await said(page)) === first, `a screen reader hears every second of “${first}”`);
+  await wait(page, attempts, SUBMIT, /Wait 0:0[1-5]/);
   await page.click(SUBMIT);
   await page.waitForSelector('.account >> text=hurried');
   await context.close();
@@ -75,11 +75,11 @@ async function tooFast(browser, base) {
 
 async function busy(browser, base) {
   const { context, page } = await signedIn(browser, base, 'patient', { expected: ['status of 503'] });
-  const movies = await refuse(page, 'GET', '/api/movies/7/', 503, { wait: 3 });
+  const movies = await refuse(page, 'GET', '/api/movies/7/', 503);
   await page.goto(`${base}/movies/7`);
   await page.waitForSelector('text=The server is busy');
   await look(page, 'busy');
-  await wait(page, movies, '.state button', /Try again in 0:0[1-3]/);
+  await wait(page, movies, '.state button', /Try again in 0:0[1-6]/);
   await page.click('.state button');
   await page.waitForSelector('article.movie h1');
   // The heart goes back, and the message offers to try again.
@@ -102,14 +102,14 @@ async function busy(browser, base) {
   await page.click('.state button');
   await page.waitForFunction(() => document.querySelectorAll('.grid .card').length === 48);
   // A form keeps what was typed, and adds one movie.
-  const sent = await refuse(page, 'POST', '/api/movies/', 503, { wait: 3 });
+  const sent = await refuse(page, 'POST', '/api/movies/', 503);
   await page.goto(`${base}/movies/new`);
   await type(page, 'Added Once');
   await page.click(SUBMIT);
   await page.waitForSelector('[role=alert] >> text=The server is busy');
   check((await page.inputValue('[name=title]')) === 'Added Once', 'a form keeps what was typed when the server is busy');
   await look(page, 'busy-form');
-  await wait(page, sent, SUBMIT, /Wait 0:0[1-3]/);
+  await wait(page, sent, SUBMIT, /Wait 0:0[1-6]/);
   await page.click(SUBMIT);
   await page.waitForSelector('article.movie h1');
   const [one, two] = sent.map((request) => request.headers()['idempotency-key']);

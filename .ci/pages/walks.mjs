@@ -5,6 +5,7 @@ import { failures } from './failures.mjs';
 import { figures } from './figures.mjs';
 import { keyboard } from './keyboard.mjs';
 import { PASSWORD, session, type } from './people.mjs';
+import { pictures } from './pictures.mjs';
 import { sessions } from './sessions.mjs';
 
 const base = process.argv[2];
@@ -156,10 +157,12 @@ async function people(browser) {
 }
 
 const PARTS = { looks, people, keyboard, failures, sessions, covers, figures };
+// These run only when they are named.
+const EXTRA = { pictures };
 
 const browser = await launch();
 try {
-  for (const part of process.argv.length > 3 ? process.argv.slice(3) : Object.keys(PARTS)) await PARTS[part](browser, base);
+  for (const part of process.argv.length > 3 ? process.argv.slice(3) : Object.keys(PARTS)) await (PARTS[part] ?? EXTRA[part])(browser, base);
 } catch (error) {
   // What was found before counts too.
   complaints.push(error.stack);
