@@ -23,9 +23,15 @@ async function failure(response) {
   } catch {
     problem = { detail: `The server answered ${response.status}.` };
   }
-  const wait = Number(response.headers.get('retry-after')) || (response.status === 429 ? 5 : 0);
-  return new Failure(response.status, problem, wait);
+  return new Failure(response.status, problem, waitOf(response.status, response.headers.get('retry-after')));
 }
+
+/** Returns for how many seconds not to ask again. */
+function waitOf(status, retryAfter) {
+  return Number(retryAfter) || (status === 429 ? 5 : 0);
+}
+
+const bearer = (access) => (access ? { authorization: `Bearer ${access}` } : {});
 
 async function token(refused) {
   try {
@@ -62,8 +68,7 @@ async function read(response) {
 }
 
 async function send(method, path, body, headers, signal, access) {
-  const all = { accept: 'application/json', ...headers };
-  if (access) all.authorization = `Bearer ${access}`;
+  const all = { accept: 'application/json', ...headers, ...bearer(access) };
   if (body !== undefined) all['content-type'] = 'application/json';
   const late = AbortSignal.timeout(ANSWERS_WITHIN);
   try {
@@ -89,44 +94,41 @@ export function local(url) {
 }
 
 /**
- * Sends an image as the cover of a movie, and returns the movie. `onProgress` is called with the part that has been sent, from 0 to
- * 1.
+ * Sends a form with a file, such as a movie with its cover, and returns the answer's body. The API takes all of it or nothing.
+ * `onProgress` is called with the part that has been sent, from 0 to 1.
  */
-export async function putCover(id, file, onProgress, signal) {
+export async function sendForm(method, path, { form, headers = {}, onProgress }) {
   let access = await token();
   for (let attempt = 0; ; attempt++) {
-    const response = await upload(`/api/movies/${id}/cover/`, file, access, onProgress, signal);
+    const response = await upload(method, path, form, { ...headers, ...bearer(access) }, onProgress);
     if (response.status === 401 && attempt === 0) {
       access = await token(access);
       if (access) continue;
     }
     if (response.status >= 200 && response.status < 300) return response.body;
-    throw new Failure(response.status, response.body ?? {}, response.wait);
+    throw new Failure(response.status, response.body ?? {}, waitOf(response.status, response.retryAfter));
   }
 }
 
-function upload(path, file, access, onProgress, signal) {
+function upload(method, path, form, headers, onProgress) {
   // `fetch` reports no progress of what it sends.
   return new Promise((done, failed) => {
     const request = new XMLHttpRequest();
-    request.open('PUT', path);
+    request.open(method, path);
     request.setRequestHeader('accept', 'application/json');
-    if (access) request.setRequestHeader('authorization', `Bearer ${access}`);
-    request.setRequestHeader('content-type', file.type || 'application/octet-stream');
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => {
       let body = null;
       try {
         body = JSON.parse(request.responseText);
       } catch {
-        body = null;
+        body = { detail: `The server answered ${request.status}.` };
       }
-      done({ status: request.status, body, wait: Number(request.getResponseHeader('retry-after')) || 0 });
+      done({ status: request.status, body, retryAfter: request.getResponseHeader('retry-after') });
     };
     request.onerror = () => failed(new Failure(0));
-    request.onabort = () => failed(Object.assign(new Error('aborted'), { name: 'AbortError' }));
-    signal?.addEventListener('abort', () => request.abort());
-    request.send(file);
+    request.send(form);
   });
 }
 

@@ -9,11 +9,10 @@ import { Failed, Icon } from './ui.js';
 /** The heart of a movie with the count beside it. */
 export function Heart({ movie, large = false }) {
   const { favorite, count } = useHeart(movie);
-  const says = favorite ? `Remove ${movie.title} from your favorites` : `Add ${movie.title} to your favorites`;
   return html`<button
     class=${`heart${favorite ? ' on' : ''}${large ? ' large' : ''}`}
     aria-pressed=${String(favorite)}
-    aria-label=${`${says}. ${counted(count)} ${count === 1 ? 'favorite' : 'favorites'}.`}
+    aria-label=${`Favorite: ${movie.title}. ${counted(count)} ${count === 1 ? 'user has' : 'users have'} it.`}
     onClick=${() => toggle(movie)}
   >
     <${Icon} name="heart" filled=${favorite} />
@@ -47,7 +46,7 @@ export function CardShape() {
   </div>`;
 }
 
-const shapes = (n) => Array.from({ length: n }, (_, i) => html`<li key=${i}><${CardShape} /></li>`);
+const shapes = (n) => Array.from({ length: n }, (_, i) => html`<li key=${`shape-${i}`}><${CardShape} /></li>`);
 
 /** A row of movies under a heading, with a last tile that leads to all of them. */
 export function Row({ title, href, list, error, retry, all, tile, size = 5, empty, id }) {

@@ -21,14 +21,12 @@ export function hue(genre) {
   return hash;
 }
 
-// A short title is set large. Long words need a smaller size as well.
+// Sizes of a title, with the longest title and the longest word of each. A word of that length fits into one line.
+const SIZES = [['xl', 12, 9], ['l', 24, 12], ['m', 44, 15], ['s', 90, 18]];
+
 function size(title) {
   const longest = Math.max(...title.split(/\s+/).map((word) => word.length));
-  const length = Math.max(title.length, longest * 2.2);
-  if (length <= 12) return 'xl';
-  if (length <= 24) return 'l';
-  if (length <= 44) return 'm';
-  return length <= 90 ? 's' : 'xs';
+  return SIZES.find(([, whole, word]) => title.length <= whole && longest <= word)?.[0] ?? 'xs';
 }
 
 /** Returns the path of an uploaded cover: its small form or the image as it was sent. An external cover has no small form. */
@@ -38,8 +36,11 @@ export function uploaded(movie, full = false) {
   return pathname;
 }
 
-/** Shows a movie's cover, in a space of two by three that is reserved before anything is loaded. */
-export function Cover({ movie, large = false, alt = '', eager = false }) {
+/**
+ * Shows a movie's cover, in a space of two by three that is reserved before anything is loaded. `onLost` is called when the image
+ * can't be loaded.
+ */
+export function Cover({ movie, large = false, alt = '', eager = false, onLost }) {
   const path = uploaded(movie);
   const [broken, set] = useState(null);
   if (path && broken !== path) {
@@ -52,7 +53,7 @@ export function Cover({ movie, large = false, alt = '', eager = false }) {
         height="513"
         loading=${eager ? 'eager' : 'lazy'}
         decoding="async"
-        onError=${() => set(path)}
+        onError=${() => (set(path), onLost?.())}
       />
     </span>`;
   }

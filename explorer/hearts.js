@@ -78,7 +78,8 @@ async function want(movie, wanted) {
     } while (movies.get(movie.id).wanted !== sent);
   } catch (error) {
     done = false;
-    toast(why(error), { again: error.status === 0 || error.status >= 500 ? () => want(movie, wanted) : null });
+    // That the session has ended is said already.
+    if (error.status !== 401) toast(why(error), { again: error.status === 0 || error.status >= 500 ? () => want(movie, wanted) : null });
   }
   movies.set(movie.id, { ...confirmed, wanted: confirmed.favorite, busy: false });
   publish(movie.id);
@@ -87,7 +88,6 @@ async function want(movie, wanted) {
 
 function why(error) {
   if (error.status === 0) return 'You seem to be offline, so the favorite wasn’t saved.';
-  if (error.status === 401) return 'Your session has ended. Sign in again to keep favorites.';
   if (error.status === 404) return 'This movie was deleted.';
   return `The favorite wasn’t saved. ${error.message}`;
 }

@@ -6,6 +6,7 @@ const scrolled = new Map();
 const kept = new Map();
 
 let current = read('load');
+let visited = [{ path: current.path, to: current.path + current.search }];
 
 history.scrollRestoration = 'manual';
 
@@ -23,6 +24,7 @@ function read(cause) {
 
 function publish(cause) {
   current = read(cause);
+  visited = [...visited.slice(-9), { path: current.path, to: current.path + current.search }];
   for (const subscriber of subscribers) subscriber(current);
 }
 
@@ -42,6 +44,11 @@ export function go(to, { replace = false } = {}) {
   history[replace ? 'replaceState' : 'pushState']({ key }, '', to);
   if (replace) kept.delete(key);
   publish(replace ? 'replace' : 'push');
+}
+
+/** Returns the last place that isn't in `others`, or the first view. */
+export function placeBefore(others) {
+  return visited.findLast(({ path }) => !others.includes(path))?.to ?? '/';
 }
 
 /** Changes the address without showing another page. */
@@ -84,7 +91,7 @@ export function forgetPages() {
 /** Scrolls to where the reader left the page, or to its top. */
 export function restoreScroll() {
   if (current.cause === 'pop') scrollTo(0, scrolled.get(current.key) ?? 0);
-  else if (current.cause === 'push') scrollTo(0, 0);
+  else if (current.cause !== 'load') scrollTo(0, 0);
 }
 
 addEventListener('popstate', () => {

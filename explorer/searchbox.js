@@ -12,6 +12,12 @@ import { Icon } from './ui.js';
 const SETTLES = 140;
 const SHOWN = 6;
 
+function failed({ status, wait }) {
+  if (status === 0 && navigator.onLine === false) return 'You are offline.';
+  if (status === 429) return `A little too fast. Go on in ${wait} seconds.`;
+  return 'The search can’t be reached at the moment.';
+}
+
 export function SearchBox() {
   const place = usePlace();
   const inPlace = place.path === '/search' ? (place.query.get('q') ?? '') : '';
@@ -66,6 +72,11 @@ export function SearchBox() {
   const answered = found.q === q && q !== '';
   const results = q ? found.results : [];
   const shown = open && q !== '' && found.q !== '';
+  const note = found.error
+    ? failed(found.error)
+    : found.corrected
+      ? html`Showing results for <bdi>“${found.corrected}”</bdi>`
+      : answered && results.length === 0 && html`No movie matches <bdi>“${found.q}”</bdi>.`;
   const searchAll = (value) => {
     setOpen(false);
     if (value) go(`/search?${new URLSearchParams({ q: value })}`);
@@ -125,13 +136,11 @@ export function SearchBox() {
       onKeyDown=${keys}
     />
     <kbd aria-hidden="true">/</kbd>
+    <div class="sr-only" role="status">
+      ${shown && answered && html`${note} ${results.length > 0 && `${results.length} suggestions.`}`}
+    </div>
     <div class="found" hidden=${!shown}>
-      <p class="found-note" role="status">
-        ${shown && found.error && 'The search can’t be reached at the moment.'}
-        ${shown && answered && !found.error && results.length === 0 && html`No movie matches <bdi>“${found.q}”</bdi>.`}
-        ${shown && found.corrected && html`Showing results for <bdi>“${found.corrected}”</bdi>`}
-        ${shown && answered && results.length > 0 && html`<span class="sr-only">${results.length} suggestions.</span>`}
-      </p>
+      ${shown && note && html`<p class="found-note" aria-hidden="true">${note}</p>`}
       <div id="search-results" role="listbox" aria-label="Movies">
         ${shown &&
         results.map(

@@ -7,6 +7,9 @@ const LOCK = 'marquee.refresh';
 // An access token is renewed this long before it expires, or at three quarters of a short life, so that it doesn't expire on the way.
 const EARLY = 20_000;
 const REFRESH_WITHIN = 15_000;
+// How long the lock is kept after the tokens have been stored, and how long another tab waits to be told of them.
+const LINGERS = 100;
+const TOLD_WITHIN = 1_000;
 
 const subscribers = new Set();
 let memory = null; // used where the browser refuses storage
@@ -48,6 +51,12 @@ addEventListener('storage', (event) => {
 });
 
 const changes = new Set();
+const losses = new Set();
+
+/** Calls `listener` when the API says that the session has ended, such as by the profile in another browser. */
+export function onLost(listener) {
+  losses.add(listener);
+}
 
 /** Calls `listener` when another user is signed in than before, in this tab or another one. */
 export function onChange(listener) {
@@ -125,17 +134,30 @@ function isFresh(value) {
   return left > 0 && left < 366 * 86_400_000;
 }
 
+/** Returns whether the session's access token is good for a request, as far as this tab knows. */
+const isGood = (refused) => session.access !== refused && isFresh(session);
+
+let renewal = null;
+
 /**
  * Returns an access token that is good for the next request, or null without a session. `refused` is a token that the API
- * has refused. The tokens are renewed under a lock that all tabs share: each refresh token works once.
+ * has refused. The tokens are renewed once for all requests of this tab that wait for it.
  */
 export async function access(refused) {
   if (!session) return null;
-  if (session.access !== refused && isFresh(session)) return session.access;
-  return exclusively(async () => {
-    session = load();
+  if (isGood(refused)) return session.access;
+  renewal ??= renew(refused).finally(() => (renewal = null));
+  const next = await renewal;
+  return next && next === refused ? access(refused) : next;
+}
+
+/** Renews the tokens under a lock that all tabs share: each refresh token works once. */
+function renew(refused) {
+  const before = session.refresh;
+  return exclusively(async (waited) => {
+    session = waited ? await loadNext(before) : load();
     if (!session) return null;
-    if (session.access !== refused && isFresh(session)) return session.access;
+    if (isGood(refused)) return session.access;
     const sent = session;
     const response = await fetch('/api/auth/refresh/', {
       method: 'POST',
@@ -145,7 +167,10 @@ export async function access(refused) {
     });
     if (response.status === 401 || response.status === 400) {
       // Unless another tab has signed in meanwhile, which took no lock.
-      if (load()?.refresh === sent.refresh) end({ keepToken: true });
+      if (load()?.refresh === sent.refresh) {
+        end({ keepToken: true });
+        for (const listener of losses) listener();
+      }
       return session?.access ?? null;
     }
     if (!response.ok) throw Object.assign(new Error('refresh'), { response });
@@ -157,34 +182,66 @@ export async function access(refused) {
   });
 }
 
-/** Runs `work` in one tab at a time. */
+/**
+ * Returns the session that another tab has stored just now, in place of the one with the refresh token `before`. A browser tells
+ * one tab a little later what another one has stored. If that one has stored nothing, the session is as it was.
+ */
+async function loadNext(before) {
+  const ends = Date.now() + TOLD_WITHIN;
+  for (;;) {
+    const next = load();
+    if (next?.refresh !== before || Date.now() > ends) return next;
+    await pause(20);
+  }
+}
+
+const pause = (time) => new Promise((done) => setTimeout(done, time));
+
+/**
+ * Runs `work` in one tab at a time, and returns what it returns. `work` is told whether another tab had to be waited for. The
+ * next tab begins a little later, when it can read what was stored.
+ */
 async function exclusively(work) {
   // Browsers offer the lock on https and on this machine's own address only.
-  if (navigator.locks) return navigator.locks.request(LOCK, work);
+  if (navigator.locks) {
+    return new Promise((done, failed) => {
+      const run = async (waited) => {
+        try {
+          done(await work(waited));
+        } catch (error) {
+          failed(error);
+        }
+        await pause(LINGERS);
+      };
+      const first = navigator.locks.request(LOCK, { ifAvailable: true }, (lock) => (lock ? run(false).then(() => true) : false));
+      first.then((ran) => ran || navigator.locks.request(LOCK, () => run(true))).catch(failed);
+    });
+  }
+  let waited;
   try {
-    await lease();
+    waited = await lease();
   } catch {
     // Without storage there is nothing that tabs could share.
-    return work();
+    return work(false);
   }
   try {
-    return await work();
+    return await work(waited);
   } finally {
-    localStorage.removeItem(LOCK);
+    setTimeout(() => localStorage.removeItem(LOCK), LINGERS);
   }
 }
 
 // Without the browser's lock a lease in the storage keeps tabs apart nearly always. Where it doesn't, the API's grace for a
-// repeated token does: it answers both.
+// repeated token does: it answers both. Returns whether another tab had the lease before.
 async function lease() {
   const mine = Math.random().toString(36).slice(2);
-  for (;;) {
+  for (let waited = false; ; waited = true) {
     const [, until] = (localStorage.getItem(LOCK) ?? ' 0').split(' ');
     if (Number(until) < Date.now()) {
       localStorage.setItem(LOCK, `${mine} ${Date.now() + REFRESH_WITHIN}`);
-      await new Promise((done) => setTimeout(done, 30));
-      if (localStorage.getItem(LOCK)?.startsWith(mine)) return;
+      await pause(50);
+      if (localStorage.getItem(LOCK)?.startsWith(mine)) return waited;
     }
-    await new Promise((done) => setTimeout(done, 50 + Math.random() * 50));
+    await pause(50 + Math.random() * 50);
   }
 }

@@ -7,7 +7,12 @@ import { Icon } from './icons.js';
 
 /** The heading of a page. It gets the focus when the page is shown, so that screen readers announce the page. */
 export function Heading({ children, class: name = '', ...rest }) {
-  return html`<h1 tabindex="-1" class=${`page-title ${name}`} ...${rest}>${children}</h1>`;
+  const heading = useRef(null);
+  // A page that had to be loaded first has left the focus on the space around it.
+  useEffect(() => {
+    if (document.activeElement?.id === 'main') heading.current.focus({ preventScroll: true });
+  }, []);
+  return html`<h1 ref=${heading} tabindex="-1" class=${`page-title ${name}`} ...${rest}>${children}</h1>`;
 }
 
 /** A field with its label, hint and complaints. `complaints` are the API's own messages. */
@@ -41,7 +46,7 @@ export function PasswordField(props) {
   return html`<${Field} ...${props} type="password">
     ${(shared) => html`<div class="with-button">
       <input ...${shared} type=${shown ? 'text' : 'password'} dir="ltr" autocapitalize="none" spellcheck=${false} />
-      <button type="button" class="quiet" aria-pressed=${String(shown)} onClick=${() => set(!shown)}>
+      <button type="button" class="quiet" onClick=${() => set(!shown)}>
         ${shown ? 'Hide' : 'Show'}<span class="sr-only"> the password</span>
       </button>
     </div>`}
@@ -65,11 +70,20 @@ export function FormProblem({ error, fields = [] }) {
   if (!error) return null;
   const others = Object.entries(error.fields ?? {}).filter(([name]) => !fields.includes(name));
   const beside = Object.keys(error.fields ?? {}).length > others.length;
-  const text = beside && others.length === 0 ? 'Something needs your attention below.' : sentence(error, left);
+  const text = (seconds) => (beside && others.length === 0 ? 'Something needs your attention below.' : sentence(error, seconds));
   return html`<div class="notice bad" role="alert" tabindex="-1">
-    <p>${text}</p>
+    <${Counted} left=${left} wait=${error.wait} text=${text} />
     ${others.map(([name, texts]) => html`<p key=${name}>${[texts].flat().join(' ')}</p>`)}
   </div>`;
+}
+
+/** A text with a time that counts down. A screen reader is told the whole wait once, and its end. */
+function Counted({ left, wait, text }) {
+  if (!wait) return html`<p>${text(0)}</p>`;
+  return html`<p>
+    <span aria-hidden="true">${text(left)}</span>
+    <span class="sr-only">${text(left > 0 ? wait : 0)}</span>
+  </p>`;
 }
 
 /** Returns what went wrong, for a reader. */
@@ -92,22 +106,35 @@ function sentence(error, left = 0) {
 /** Says why a page or a part of it could not be loaded, and loads it again. */
 export function Failed({ error, retry, what = 'this page' }) {
   const left = useCountdown(error.wait);
-  const [title, text] = explain(error, left, what);
+  const [title, text] = explain(error, what);
+  const box = useRef(null);
   useEffect(() => {
     if (error.status !== 0) return undefined;
     addEventListener('online', retry);
     return () => removeEventListener('online', retry);
   }, [error]);
-  return html`<div class="state" role="alert">
-    <h2>${title}</h2>
-    <p>${text}</p>
-    <button class="button" disabled=${left > 0} onClick=${retry}>
-      ${left > 0 ? `Try again in ${clock(left)}` : 'Try again'}
+  // The button goes with the failure. The keyboard continues at what has been loaded.
+  useEffect(() => {
+    const element = box.current;
+    return () => {
+      if (!element.contains(document.activeElement)) return;
+      const main = document.getElementById('main');
+      main.focus({ preventScroll: true });
+      setTimeout(() => document.activeElement === main && main.querySelector('h1')?.focus({ preventScroll: true }));
+    };
+  }, []);
+  return html`<div class="state" ref=${box}>
+    <div role="alert">
+      <h2>${title}</h2>
+      <p>${text}${error.wait > 0 && html`<span class="sr-only"> ${left > 0 ? `Wait ${clock(error.wait)}.` : 'You can try again now.'}</span>`}</p>
+    </div>
+    <button class="button" aria-disabled=${String(left > 0)} onClick=${left > 0 ? undefined : retry}>
+      ${left > 0 ? html`Try again<span aria-hidden="true"> in ${clock(left)}</span>` : 'Try again'}
     </button>
   </div>`;
 }
 
-function explain(error, left, what) {
+function explain(error, what) {
   if (error.status === 0 && navigator.onLine === false) {
     return ['You are offline', `Marquee loads ${what} as soon as the connection is back.`];
   }

@@ -1,10 +1,15 @@
-// What people do in the explorer and the reference. `node walks.mjs URL`; every page is looked at.
-import { readFileSync } from 'node:fs';
+// What people do in the explorer and the reference. `node walks.mjs URL [PART …]`; every page is looked at.
 import { check, complaints, launch, look, open } from './browser.mjs';
+import { covers } from './covers.mjs';
+import { failures } from './failures.mjs';
+import { figures } from './figures.mjs';
+import { keyboard } from './keyboard.mjs';
+import { PASSWORD, session, type } from './people.mjs';
+import { pictures } from './pictures.mjs';
+import { sessions } from './sessions.mjs';
 
 const base = process.argv[2];
 const SUBMIT = 'main form .actions button[type=submit]';
-const PASSWORD = 'correct horse battery';
 
 /** Pages that anyone can open, in light and dark, wide and narrow. */
 async function looks(browser) {
@@ -66,12 +71,11 @@ async function newcomer(browser) {
   return { context, page };
 }
 
-/** Adds a movie with a hostile title, edits it amid somebody else's edit, gives it a cover, and deletes it. */
+/** Adds a movie with a hostile title, edits it amid somebody else's edit, and deletes it. */
 async function owner({ page }) {
   const title = '<img src=x onerror=alert(1)> مرحبا بالعالم';
   await page.goto(`${base}/movies/new`);
-  const movie = { title, director: 'A. Director', genre: 'Drama', release_date: '2031-02-03', description: 'One.\nTwo.' };
-  for (const [name, value] of Object.entries(movie)) await page.fill(`main [name=${name}]`, value);
+  await type(page, title);
   await page.click(SUBMIT);
   await page.waitForSelector('article.movie');
   check((await page.textContent('h1')) === title, 'a title is text whatever it holds');
@@ -79,7 +83,7 @@ async function owner({ page }) {
   const id = new URL(page.url()).pathname.split('/').pop();
   await page.click('main >> text=Edit');
   await page.waitForSelector('main form [name=title]');
-  const { access } = JSON.parse(await page.evaluate(() => localStorage.getItem('marquee.session')));
+  const { access } = await session(page);
   await fetch(`${base}/api/movies/${id}/`, {
     method: 'PATCH',
     headers: { authorization: `Bearer ${access}`, 'content-type': 'application/json' },
@@ -92,18 +96,6 @@ async function owner({ page }) {
   await page.click('text=Save mine over it');
   await page.waitForSelector('article.movie');
   check((await page.textContent('h1')) === 'Mine', 'an edit after a conflict is saved');
-  await page.click('main >> text=Edit');
-  await page.waitForSelector('main form [type=file]', { state: 'attached' });
-  // This file runs below target/ci/pages.
-  const buffer = readFileSync(new URL('../../../test-kit/src/image.png', import.meta.url));
-  await page.setInputFiles('main form [type=file]', { name: 'cover.png', mimeType: 'image/png', buffer });
-  await page.waitForSelector('main form .picture');
-  await look(page, 'cover');
-  await page.click(SUBMIT);
-  await page.waitForSelector('article.movie .picture');
-  const width = () => page.evaluate(() => document.querySelector('article.movie .picture').naturalWidth);
-  await page.waitForFunction(() => document.querySelector('article.movie .picture').complete);
-  check((await width()) > 0, 'an uploaded cover is shown');
   await page.click('main >> text=Delete');
   await page.waitForSelector('dialog[open]');
   await look(page, 'delete');
@@ -111,44 +103,23 @@ async function owner({ page }) {
   await page.waitForURL(`${base}/`);
 }
 
-/** Shares a session between tabs with an expired token, goes back, goes offline, and signs out in both tabs. */
-async function tabs({ context, page }) {
-  const other = await context.newPage();
-  await other.goto(`${base}/me`);
-  await other.waitForSelector('.sessions li');
-  await look(other, 'profile');
-  await page.evaluate(() => {
-    const session = JSON.parse(localStorage.getItem('marquee.session'));
-    localStorage.setItem('marquee.session', JSON.stringify({ ...session, renew: 0, access: 'expired' }));
-  });
-  await Promise.all([page.goto(`${base}/me/favorites`), other.goto(`${base}/me/movies`)]);
-  await page.waitForSelector('.card');
-  await other.waitForSelector('.state');
-  await page.goto(`${base}/movies`);
-  await page.click('.card-link');
-  await page.waitForSelector('article.movie');
-  await page.goBack();
-  await page.waitForSelector('.grid .card');
-  await page.click('text=Show more');
-  await page.waitForFunction(() => document.querySelectorAll('.grid .card').length > 24);
+/** Looks at the profile, goes back to a list that has grown, and signs out. */
+async function wanders({ page }) {
   await page.goto(`${base}/me`);
   await page.waitForSelector('.sessions li');
+  await look(page, 'profile');
+  await page.goto(`${base}/movies`);
+  await page.click('text=Show more');
+  await page.waitForFunction(() => document.querySelectorAll('.grid .card .heart').length > 24);
+  const first = await page.evaluate(() => document.activeElement === document.querySelectorAll('.grid .card-link')[24]);
+  check(first, 'the keyboard continues at the first of the next movies');
+  await page.click('.grid li:nth-child(30) .card-link');
+  await page.waitForSelector('article.movie h1');
+  await page.goBack();
+  await page.waitForSelector('.grid li:nth-child(30) .card');
+  await page.goto(`${base}/me`);
   await page.click('text=Sign out');
   await page.waitForSelector('.account >> text=Sign in');
-  await other.waitForSelector('.account >> text=Sign in');
-}
-
-async function offline(browser) {
-  const { context, page } = await open(browser, base, { expected: ['ERR_INTERNET_DISCONNECTED'] });
-  await page.goto(base);
-  await page.waitForSelector('.card');
-  await context.setOffline(true);
-  await page.click('nav >> text=Most liked');
-  await page.waitForSelector('text=You are offline');
-  await look(page, 'offline');
-  await context.setOffline(false);
-  await page.waitForSelector('.ranked .card');
-  await context.close();
 }
 
 /** Authorizes in the reference, and executes an operation there. */
@@ -177,14 +148,21 @@ async function reference(browser) {
   await context.close();
 }
 
-const browser = await launch();
-try {
-  await looks(browser);
+/** A newcomer becomes an owner of movies, and opens the reference. */
+async function people(browser) {
   const walker = await newcomer(browser);
   await owner(walker);
-  await tabs(walker);
-  await offline(browser);
+  await wanders(walker);
   await reference(browser);
+}
+
+const PARTS = { looks, people, keyboard, failures, sessions, covers, figures };
+// These run only when they are named.
+const EXTRA = { pictures };
+
+const browser = await launch();
+try {
+  for (const part of process.argv.length > 3 ? process.argv.slice(3) : Object.keys(PARTS)) await (PARTS[part] ?? EXTRA[part])(browser, base);
 } catch (error) {
   // What was found before counts too.
   complaints.push(error.stack);

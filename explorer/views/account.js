@@ -5,14 +5,17 @@ import { useForm } from '../form.js';
 import { fulfilIntent, intended } from '../hearts.js';
 import { useTitle } from '../hooks.js';
 import { html } from '../html.js';
-import { go, place, rewrite } from '../router.js';
+import { go, place, placeBefore, rewrite } from '../router.js';
 import * as session from '../session.js';
 import { Field, FormProblem, Heading, PasswordField, Submit } from '../ui.js';
 
+const OWN = ['/sign-in', '/sign-up', '/forgot-password', '/reset-password'];
+
+/** Starts a session, and shows the page that the reader came from. */
 async function begin(body) {
   session.start(body);
   const movie = await fulfilIntent();
-  go(movie ? `/movies/${movie.id}` : '/', { replace: true });
+  go(movie ? `/movies/${movie.id}` : placeBefore(OWN), { replace: true });
 }
 
 function Intent() {

@@ -17,7 +17,10 @@ export function Home() {
   const newest = useLoaded('/api/movies/newest/?limit=5');
   const liked = useLoaded('/api/movies/most-liked/?limit=5');
   const genres = useList(`/api/movies/categories/?limit=${ROWS}`);
-  const rows = genres.results;
+  // Without a favorite the row above is lower than its shape. What is below it comes after it, so that nothing moves.
+  const isNext = liked.body || liked.error;
+  const rows = isNext ? genres.results : null;
+  const shapes = Array.from({ length: isNext ? 3 : 0 }, () => null);
   return html`<div class="home">
     <${Heading} class="sr-only">Marquee, a movie catalog<//>
     <${Row}
@@ -47,7 +50,7 @@ export function Home() {
         <p><strong>No movie has a favorite yet.</strong> Press the heart of one you like, and it is here at once.</p>
       </div>`}
     />
-    ${(rows ?? Array.from({ length: 3 }, () => null)).map(
+    ${(rows ?? shapes).map(
       (row, i) => html`<${Row}
         key=${row?.genre ?? i}
         id=${`genre-${i}`}
@@ -88,7 +91,7 @@ export function MostLiked() {
         <//>`
       : html`<ol class="grid ranked">
           ${(list ?? Array.from({ length: 12 }, () => null)).map(
-            (movie, i) => html`<li key=${movie?.id ?? i}>${movie ? html`<${Card} movie=${movie} />` : html`<${CardShape} />`}</li>`,
+            (movie, i) => html`<li key=${movie?.id ?? `shape-${i}`}>${movie ? html`<${Card} movie=${movie} />` : html`<${CardShape} />`}</li>`,
           )}
         </ol>`}`;
 }
@@ -141,7 +144,7 @@ export function Browse() {
       <${Heading} dir="auto">${title}<//>
       <p class="muted count">${total === null ? ' ' : movies(total)}</p>
     </div>
-    <${Filters} key=${`${director}|${year}`} genres=${genres} director=${director} year=${year} order=${order} change=${change} />
+    <${Filters} genres=${genres} director=${director} year=${year} order=${order} change=${change} />
     <${Grid}
       list=${list}
       loadingCount=${24}
@@ -162,6 +165,8 @@ function heading({ genres, director, year }) {
 function Filters({ genres, director, year, order, change }) {
   const all = useLoaded('/api/movies/categories/?limit=100');
   const [typed, type] = useState({ director, year });
+  // A chip or the browser's back changes the filters as well.
+  useEffect(() => type({ director, year }), [director, year]);
   const wrongYear = typed.year.trim() !== '' && !years(typed.year);
   const taken = new Set(genres.map((genre) => genre.toLowerCase()));
   const others = (all.body?.results ?? []).filter(({ genre }) => !taken.has(genre.toLowerCase()));
@@ -188,7 +193,7 @@ function Filters({ genres, director, year, order, change }) {
       <${Field}
         label="Year"
         value=${typed.year}
-        placeholder="1999 or 1990-1999"
+        placeholder="1990-1999"
         maxlength="11"
         onInput=${(event) => type({ ...typed, year: event.target.value })}
         onChange=${apply}

@@ -14,8 +14,9 @@ export function CoverField({ current, cover, setCover, url, progress, movie }) {
   const id = useId();
   const [over, setOver] = useState(false);
   const [refused, refuse] = useState(null);
+  const [settled, settle] = useState(null);
   const [preview, setPreview] = useState(null);
-  const [broken, setBroken] = useState(false);
+  const [broken, setBroken] = useState(null);
   const file = useRef(null);
 
   const choose = (chosen) => {
@@ -26,7 +27,7 @@ export function CoverField({ current, cover, setCover, url, progress, movie }) {
       return;
     }
     refuse(null);
-    setBroken(false);
+    settle(url.complaints);
     setCover({ file: chosen, remove: false });
   };
 
@@ -49,24 +50,32 @@ export function CoverField({ current, cover, setCover, url, progress, movie }) {
     };
     addEventListener('paste', paste);
     return () => removeEventListener('paste', paste);
-  }, []);
+  });
 
   const drop = (event) => {
     event.preventDefault();
     setOver(false);
     choose(event.dataTransfer.files[0]);
   };
-  const complaints = refused ?? url.complaints;
-  const shown = preview && !broken;
+  const leave = () => {
+    refuse(null);
+    settle(url.complaints);
+    setCover({ file: null, remove: !cover.file });
+    // The button that was pressed goes away.
+    file.current.focus();
+  };
+  // What the API said about another image doesn't hold for this one.
+  const complaints = refused ?? (url.complaints === settled ? null : url.complaints);
+  const shown = preview && broken !== preview;
   return html`<fieldset class="cover-field">
     <legend>Cover <span class="muted">optional</span></legend>
     <div class=${`drop${over ? ' over' : ''}`}
       onDragOver=${(event) => (event.preventDefault(), setOver(true))}
-      onDragLeave=${() => setOver(false)}
+      onDragLeave=${(event) => event.currentTarget.contains(event.relatedTarget) || setOver(false)}
       onDrop=${drop}>
       <div class="drop-cover">
         ${shown
-          ? html`<span class="cover"><img class="picture" src=${preview} alt="The chosen cover" width="342" height="513" onError=${() => setBroken(true)} /></span>`
+          ? html`<span class="cover"><img class="picture" src=${preview} alt="The chosen cover" width="342" height="513" onError=${() => setBroken(preview)} /></span>`
           : current
             ? html`<span class="cover"><img class="picture" src=${current} alt="The current cover" width="342" height="513" /></span>`
             : html`<${Cover} movie=${{ ...movie, cover_thumbnail: null }} />`}
@@ -78,10 +87,11 @@ export function CoverField({ current, cover, setCover, url, progress, movie }) {
           aria-describedby=${`${id}-hint ${id}-error`}
           onChange=${(event) => (choose(event.target.files[0]), (event.target.value = ''))} />
         <p class="hint" id=${`${id}-hint`}>JPEG, PNG, WebP, GIF or AVIF, up to 4 MB. Data in it about place and camera is removed.</p>
-        ${cover.file && html`<p class="drop-file"><bdi>${cover.file.name}</bdi> <span class="muted">${size(cover.file.size)}</span></p>`}
+        ${cover.file && html`<p class="drop-file"><bdi>${cover.file.name}</bdi> <span class="muted">${size(cover.file.size)}</span>
+          ${preview && !shown && html`<br />This browser can’t show it.`}</p>`}
         ${progress !== undefined && html`<progress max="1" value=${progress} aria-label="Sending the cover"></progress>`}
         ${(cover.file || current) &&
-        html`<button type="button" class="quiet" onClick=${() => (refuse(null), setCover(cover.file ? { file: null, remove: false } : { file: null, remove: true }))}>
+        html`<button type="button" class="quiet" onClick=${leave}>
           ${cover.file ? 'Don’t use this image' : 'Remove the cover'}
         </button>`}
         <${Complaints} id=${`${id}-error`} texts=${complaints} />

@@ -1,8 +1,8 @@
 // Adding and editing a movie.
 import { useEffect, useMemo, useRef, useState } from '../vendor/hooks.js';
-import { call, get, newKey, putCover } from '../api.js';
+import { call, get, newKey, sendForm } from '../api.js';
 import { uploaded } from '../covers.js';
-import { useForm } from '../form.js';
+import { draft, useDraft, useForm } from '../form.js';
 import { useLoaded, useTitle } from '../hooks.js';
 import { html } from '../html.js';
 import { forgetPages, go } from '../router.js';
@@ -46,44 +46,52 @@ function SignInFirst({ title }) {
       <p><a class="button" href="/sign-in">Sign in</a></p><//>`;
 }
 
+/** Sends a movie, as JSON or, with a new cover, as a form: the API saves all of it or nothing. */
+async function send(method, path, { body, cover, headers, onProgress }) {
+  if (!cover.file) return (await call(method, path, { body, headers })).body;
+  const form = new FormData();
+  // In a form, an empty text is what null is in JSON.
+  for (const [name, value] of Object.entries(body)) form.set(name, value ?? '');
+  form.set('cover_image', cover.file);
+  try {
+    return await sendForm(method, path, { form, headers, onProgress });
+  } finally {
+    onProgress(undefined);
+  }
+}
+
 export function New() {
   useTitle('Add a movie');
   const user = useUser();
-  const { values, busy, error, form, field, send } = useForm(empty);
-  const [cover, setCover] = useState(SAME);
+  return user ? html`<${NewForm} />` : html`<${SignInFirst} title="Add a movie" />`;
+}
+
+function NewForm() {
+  const before = draft('new');
+  const { values, busy, error, form, field, send: attempt } = useForm(() => before?.values ?? empty());
+  const [cover, setCover] = useState(before?.cover ?? SAME);
   const [progress, setProgress] = useState();
+  useDraft('new', { values, cover });
   // The same form that is sent again adds no second movie. Other texts are another request, with another key.
-  const key = useMemo(newKey, [values]);
-  if (!user) return html`<${SignInFirst} title="Add a movie" />`;
+  const key = useMemo(newKey, [values, cover]);
   const submit = async (event) => {
     event.preventDefault();
     const isGiven = (name) => !OPTIONAL.has(name) || values[name].trim();
     const given = FIELDS.filter((name) => isGiven(name) && !(name === 'cover_image' && cover.file));
     const body = Object.fromEntries(given.map((name) => [name, values[name]]));
-    const answer = await send(() => call('POST', '/api/movies/', { body, headers: { 'idempotency-key': key } }));
-    if (!answer) return;
-    const { id, title } = answer.body;
+    const headers = { 'idempotency-key': key };
+    const movie = await attempt(() => send('POST', '/api/movies/', { body, cover, headers, onProgress: setProgress }));
+    if (!movie) return;
     forgetPages();
-    if (cover.file) {
-      try {
-        await putCover(id, cover.file, setProgress);
-      } catch (problem) {
-        toast(`${title} is in the catalog without its cover. ${problem.fields.cover_image?.[0] ?? problem.message}`);
-        go(`/movies/${id}/edit`, { replace: true });
-        return;
-      } finally {
-        setProgress(undefined);
-      }
-    }
-    toast(`${title} is in the catalog.`);
-    go(`/movies/${id}`, { replace: true });
+    toast(`${movie.title} is in the catalog.`);
+    go(`/movies/${movie.id}`, { replace: true });
   };
   return html`<div class="narrow">
     <${Heading}>Add a movie<//>
     <form ref=${form} onSubmit=${submit} novalidate>
       <${FormProblem} error=${error} fields=${FIELDS} />
       <${Fields} field=${field} values=${values} cover=${cover} setCover=${setCover} progress=${progress} />
-      <div class="actions"><${Submit} busy=${busy || progress !== undefined} doing="Adding…" wait=${error?.wait ?? 0}>Add the movie<//></div>
+      <div class="actions"><${Submit} busy=${busy} doing="Adding…" wait=${error?.wait ?? 0}>Add the movie<//></div>
     </form>
   </div>`;
 }
@@ -105,23 +113,27 @@ export function Edit({ id }) {
 }
 
 function EditForm({ movie, etag }) {
-  const [base, rebase] = useState({ movie, etag });
-  const { values, set, busy, error, form, field, send } = useForm(() => fromMovie(movie));
-  const [cover, setCover] = useState(SAME);
+  const name = `edit ${movie.id}`;
+  const before = draft(name);
+  const [base, rebase] = useState(before?.base ?? { movie, etag });
+  const { values, set, busy, error, form, field, send: attempt } = useForm(() => before?.values ?? fromMovie(movie));
+  const [cover, setCover] = useState(before?.cover ?? SAME);
   const [progress, setProgress] = useState();
   const [theirs, found] = useState(null);
+  useDraft(name, { base, values, cover });
   const path = `/api/movies/${movie.id}/`;
   /** Sends what differs from the movie `from`. Returns whether it was saved; if somebody else was faster, their movie is shown. */
   const patch = async (from) => {
-    const before = fromMovie(from.movie);
+    const old = fromMovie(from.movie);
     const wanted = cover.remove ? { ...values, cover_image: '' } : values;
-    const changed = FIELDS.filter((name) => wanted[name] !== before[name] && !(name === 'cover_image' && cover.file));
-    if (changed.length === 0) return true;
+    const changed = FIELDS.filter((name) => wanted[name] !== old[name] && !(name === 'cover_image' && cover.file));
+    if (changed.length === 0 && !cover.file) return true;
     const body = Object.fromEntries(
       changed.map((name) => [name, OPTIONAL.has(name) && !wanted[name].trim() ? null : wanted[name]]),
     );
     try {
-      await call('PATCH', path, { body, headers: from.etag ? { 'if-match': from.etag } : {} });
+      const headers = from.etag ? { 'if-match': from.etag } : {};
+      await send('PATCH', path, { body, cover, headers, onProgress: setProgress });
       return true;
     } catch (problem) {
       if (problem.status !== 412) throw problem;
@@ -131,16 +143,7 @@ function EditForm({ movie, etag }) {
     }
   };
   const save = async (from) => {
-    const all = async () => {
-      if (!(await patch(from))) return false;
-      try {
-        if (cover.file) await putCover(movie.id, cover.file, setProgress);
-      } finally {
-        setProgress(undefined);
-      }
-      return true;
-    };
-    if (!(await send(all))) return;
+    if (!(await attempt(() => patch(from)))) return;
     forgetPages();
     toast('Saved.');
     go(`/movies/${movie.id}`, { replace: true });
@@ -175,10 +178,18 @@ function Conflict({ theirs, values, take, keep }) {
   const differ = FIELDS.filter((name) => (theirs[name] ?? '') !== values[name]);
   return html`<div class="notice bad" role="alert" tabindex="-1" ref=${box}>
     <p><strong>Somebody else has saved this movie since you opened it.</strong> Nothing of yours is lost.</p>
-    ${differ.map((name) => html`<p key=${name}>${name.replaceAll('_', ' ')} is now: <bdi>${theirs[name] ?? 'empty'}</bdi></p>`)}
+    ${differ.map((name) => html`<p key=${name}>${label(name)} is now: <bdi>${shownValue(theirs, name)}</bdi></p>`)}
     <div class="actions">
       <button type="button" class="button" onClick=${keep}>Save mine over it</button>
       <button type="button" class="button plain" onClick=${take}>Take theirs</button>
     </div>
   </div>`;
+}
+
+const label = (name) => (name === 'cover_image' ? 'The cover' : name === 'imdb_id' ? 'IMDb id' : sentenceCase(name.replaceAll('_', ' ')));
+const sentenceCase = (text) => text[0].toUpperCase() + text.slice(1);
+
+function shownValue(movie, name) {
+  if (name === 'cover_image' && uploaded(movie)) return 'another image';
+  return movie[name] ?? 'empty';
 }

@@ -1,5 +1,5 @@
 // The signed-in user's own pages: favorites, movies, profile.
-import { useState } from '../vendor/hooks.js';
+import { useRef, useState } from '../vendor/hooks.js';
 import { call } from '../api.js';
 import { Grid } from '../cards.js';
 import { useForm } from '../form.js';
@@ -110,10 +110,14 @@ function Password() {
 function Sessions() {
   const list = useList('/api/users/me/sessions/?limit=100');
   const [ended, end] = useState(new Set());
+  const heading = useRef(null);
   const finish = async (path, ids) => {
     try {
       await call('DELETE', path);
       end(new Set([...ended, ...ids]));
+      // The button that was pressed is gone.
+      heading.current.focus();
+      toast(ids.length === 1 ? 'The session has ended.' : 'The other sessions have ended.');
     } catch (error) {
       toast(error.message);
     }
@@ -121,7 +125,7 @@ function Sessions() {
   const sessions = (list.results ?? []).filter(({ id }) => !ended.has(id));
   const others = sessions.filter(({ current }) => !current);
   return html`<section aria-labelledby="sessions">
-    <h2 id="sessions">Sessions</h2>
+    <h2 id="sessions" ref=${heading} tabindex="-1">Sessions</h2>
     ${list.error && html`<${Failed} error=${list.error} retry=${list.retry} what="your sessions" />`}
     <ul class="sessions" aria-busy=${String(list.loading)}>
       ${sessions.map(

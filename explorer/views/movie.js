@@ -38,7 +38,7 @@ function Details({ movie, etag, reload }) {
   const mine = user && (user.id === movie.user || user.role === 'admin');
   const [deleting, ask] = useState(false);
   return html`<article class="movie">
-    <div class="movie-cover"><${Cover} movie=${movie} large=${true} eager=${true} alt=${`Cover of ${movie.title}`} /></div>
+    <div class="movie-cover"><${Whole} movie=${movie} /></div>
     <div class="movie-text">
       <${Heading} dir="auto">${movie.title}<//>
       <p class="movie-facts">
@@ -61,6 +61,17 @@ function Details({ movie, etag, reload }) {
     </div>
     ${deleting && html`<${Delete} movie=${movie} etag=${etag} reload=${reload} close=${() => ask(false)} />`}
   </article>`;
+}
+
+/** The cover, which leads to the whole image if it is one: the page shows a small form of it, cut to two by three. */
+function Whole({ movie }) {
+  const path = uploaded(movie, true);
+  const [lost, lose] = useState(null);
+  if (!path || lost === path) return html`<${Cover} movie=${movie} large=${true} />`;
+  const says = `Cover of ${movie.title}, the whole image (opens in a new tab)`;
+  return html`<a class="movie-whole" href=${path} target="_blank" rel="noopener">
+    <${Cover} movie=${movie} large=${true} eager=${true} alt=${says} onLost=${() => lose(path)} />
+  </a>`;
 }
 
 function Outside({ href, children }) {
@@ -90,7 +101,7 @@ function Delete({ movie, etag, reload, close }) {
         : html`<button class="button danger" aria-disabled=${String(busy)} onClick=${busy ? undefined : remove}>
             ${busy ? 'Deleting…' : 'Delete the movie'}
           </button>`}
-      <button class="button plain" onClick=${close}>Cancel</button>
+      <button class="button plain" autofocus onClick=${close}>Cancel</button>
     </div>
   <//>`;
 }
