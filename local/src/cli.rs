@@ -27,7 +27,7 @@ use tracing::level_filters::LevelFilter;
 use crate::{
     engine::Engine,
     mail::Mails,
-    server::{self, Catalog, Options, Place},
+    server::{self, Catalog, Missing, Options, Place},
     start_error::{StartError, TablePlace, warning_of},
     upgrade::{self, Older},
 };
@@ -310,19 +310,19 @@ impl Table {
 
 impl OperatorTable {
     /// Opens the table, and checks that this version can use it.
-    async fn open(self) -> Result<Opened, StartError> {
+    async fn open(self, missing: Missing) -> Result<Opened, StartError> {
         let (place, older) = match self.aws {
             true => (self.place(), Older::Refuse),
             false => (self.place(), Older::Upgrade),
         };
-        let opened = self.open_unchecked().await?;
+        let opened = self.open_unchecked(missing).await?;
         let checked = upgrade::check(&opened.store, older).await;
         checked.map_err(|error| StartError::Layout(place, error))?;
         Ok(opened)
     }
 
     /// Opens the table, of whichever version it is.
-    async fn open_unchecked(self) -> Result<Opened, StartError> {
+    async fn open_unchecked(self, missing: Missing) -> Result<Opened, StartError> {
         self.table.check()?;
         let of_operator = async |endpoint: Option<&str>| {
             let client = client::of_operator(endpoint).await;
@@ -333,7 +333,8 @@ impl OperatorTable {
             Some(url) => (of_operator(Some(&url)).await?, None),
             None => {
                 let template = server::template()?;
-                let opened = server::open(&self.table.data, &template, &self.table.table, false).await?;
+                let opened =
+                    server::open(&self.table.data, &template, &self.table.table, false, missing).await?;
                 (opened.client, Some(opened.engine))
             }
         };
@@ -387,7 +388,7 @@ impl OperatorTable {
         work: impl AsyncFnOnce(&Store) -> marquee_shared::Result<Option<T>>,
     ) -> Result<T, Box<dyn Error>> {
         let place = self.place();
-        let opened = self.open().await?;
+        let opened = self.open(Missing::Refuse).await?;
         let done = work(&opened.store).await;
         opened.close().await?;
         match done {
@@ -400,7 +401,7 @@ impl OperatorTable {
     /// Upgrades the table.
     async fn upgrade(self, likes_shards: Option<u64>) -> Result<(), Box<dyn Error>> {
         let place = self.place();
-        let opened = self.open_unchecked().await?;
+        let opened = self.open_unchecked(Missing::Refuse).await?;
         let upgraded = upgrade::run(&opened.store, likes_shards).await;
         opened.close().await?;
         let report = upgraded.map_err(|error| StartError::Layout(place, error))?;

@@ -139,14 +139,26 @@ pub(crate) struct Opened {
     secrets: AuthSecrets,
 }
 
-/// Opens the table of a data directory, with or without an endpoint for other programs. The first command that uses a
-/// directory creates the table and its secrets.
+/// What to do about a table that isn't there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Create it, with its directory and secrets.
+    Create,
+    /// Refuse to open it, and create nothing.
+    Refuse,
+}
+
+/// Opens the table of a data directory, with or without an endpoint for other programs.
 pub(crate) async fn open(
     directory: &Path,
     template: &Template,
     table: &str,
     has_endpoint: bool,
+    missing: Missing,
 ) -> Result<Opened, StartError> {
+    if missing == Missing::Refuse && !table_file(directory).exists() {
+        return Err(StartError::NoTable(directory.to_owned()));
+    }
     let data = Data::with_table(directory)?;
     let _turn = data.turn().await?;
     let failed = |error| StartError::Table(TablePlace::Data(directory.to_owned()), error);
@@ -162,7 +174,9 @@ pub(crate) async fn open(
     let engine = Engine::new(&Storage::File(data.table()), has_endpoint)?;
     let client = engine.client();
     // Compares the definition, which another version may have made.
-    template.table.create_in(&engine, table).await.map_err(failed)?;
+    if missing == Missing::Create {
+        template.table.create_in(&engine, table).await.map_err(failed)?;
+    }
     let secrets = data.secrets()?;
     Ok(Opened {
         engine,
@@ -197,7 +211,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
             (Some(engine), None, client, secrets)
         }
         Place::Data(data) => {
-            let opened = open(data, &template, table, options.dynamodb_endpoint).await?;
+            let opened = open(data, &template, table, options.dynamodb_endpoint, Missing::Create).await?;
             (Some(opened.engine), None, opened.client, opened.secrets)
         }
         Place::Endpoint { url, data } => {

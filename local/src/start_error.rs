@@ -40,6 +40,8 @@ pub enum StartError {
     Table(TablePlace, TableError),
     /// The table is of another version of this program.
     Layout(TablePlace, LayoutError),
+    /// A command needs the table of a data directory that has none.
+    NoTable(PathBuf),
     /// A command can't read or write the table. The text is the log's.
     Use(TablePlace, String),
     /// The AWS SDK can't be set up.
@@ -103,6 +105,11 @@ impl fmt::Display for StartError {
             Self::Engine(error) => error.fmt(f),
             Self::Table(place, error) => write_table(f, place, error),
             Self::Layout(place, error) => write_layout(f, place, error),
+            Self::NoTable(data) => write!(
+                f,
+                "{} has no {TABLE}. Name the directory of a table with --data.",
+                data.display()
+            ),
             Self::Use(place, reason) => write_use(f, place, reason),
             Self::Aws(reason) => write!(f, "the AWS SDK can't be set up: {reason}"),
             Self::Catalog(path, error) => write!(

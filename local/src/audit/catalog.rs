@@ -179,7 +179,7 @@ impl WordCheck {
                         class: Class::Word,
                         group: self.group.clone(),
                         key: key.clone(),
-                        text: format!("the word {word} isn't in {key:?}"),
+                        text: format!("the word {word} isn't in {key}"),
                         subject: word,
                         mend: Some(Mend::add_rest(key.clone(), rest)),
                     }];

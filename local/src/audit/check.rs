@@ -150,14 +150,14 @@ impl MovieCheck {
             }
             Fact::Posting(there) => match self.expected.remove(&key) {
                 Some(expected) if digest(&expected) != there => {
-                    let said = format!("{key:?} has other attributes instead of those that its movie says");
+                    let said = format!("{key} has other attributes instead of those that its movie says");
                     let mend = Mend::put(key.clone(), expected);
                     found.push(self.candidate(Kind::PostingWrong, key, said, Some(mend)));
                 }
                 Some(_) => {}
                 None if self.left.contains(&key) => {}
                 None => {
-                    let said = format!("orphan: {key:?}");
+                    let said = format!("orphan: {key}");
                     found.push(self.candidate(
                         Kind::PostingOrphan,
                         key.clone(),
@@ -171,10 +171,8 @@ impl MovieCheck {
                 if owner == Some(user) {
                     self.is_owned = true;
                 } else {
-                    let said = format!(
-                        "movie {} of {owner:?} is among those of user {user}",
-                        self.number()
-                    );
+                    let owner = owner.map_or_else(|| "nobody".to_owned(), |owner| format!("user {owner}"));
+                    let said = format!("movie {} of {owner} is among those of user {user}", self.number());
                     found.push(self.candidate(Kind::OwnedOrphan, key.clone(), said, Some(Mend::delete(key))));
                 }
             }
@@ -198,7 +196,7 @@ impl MovieCheck {
             Fact::Favorites(count) => {
                 self.favorites += count;
                 if self.movie.is_none() && !self.is_swept {
-                    let said = format!("orphan: {key:?} is a favorite on a movie that does not exist");
+                    let said = format!("orphan: {key} is a favorite on a movie that does not exist");
                     found.push(self.candidate(
                         Kind::FavoriteOrphan,
                         key.clone(),
@@ -222,7 +220,7 @@ impl MovieCheck {
         };
         let mut found = Vec::new();
         for (key, expected) in std::mem::take(&mut self.expected) {
-            let said = format!("missing: {key:?}");
+            let said = format!("missing: {key}");
             let mend = Mend::put(key.clone(), expected);
             found.push(self.candidate(Kind::PostingMissing, key, said, Some(mend)));
         }
@@ -239,10 +237,11 @@ impl MovieCheck {
         }
         let is_read = |liked: &String| self.shards.reads(liked);
         if !movie.liked.as_ref().map_or(favorites == 0, is_read) {
-            let said = format!(
-                "movie {id} with {favorites} favorites is in the shard {:?}",
-                movie.liked
-            );
+            let shard = movie
+                .liked
+                .as_deref()
+                .map_or_else(|| "no shard".to_owned(), |liked| format!("the shard {liked}"));
+            let said = format!("movie {id} with {favorites} favorites is in {shard}");
             let mend = Mend::set(key.clone(), keys::LIKED, text(self.shards.of(id)));
             on_movie(Kind::LikesShardWrong, said, Some(mend));
         }

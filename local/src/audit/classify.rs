@@ -98,27 +98,24 @@ impl Classifier {
                 match from_item::<MovieItem>(item.clone()) {
                     Ok(movie) => self.movie(key, movie, &mut all),
                     Err(_) => {
-                        all.invalid(format!("{key:?} is not a valid movie"));
+                        all.invalid(format!("{key} is not a valid movie"));
                         all.unreadable(Class::Movie, key, id);
                     }
                 }
             }
             "USERS" => {
                 if item.contains_key("password_hash") {
-                    all.wrong(
-                        Kind::PasswordHashMisplaced,
-                        format!("{key:?} has a password hash"),
-                    );
+                    all.wrong(Kind::PasswordHashMisplaced, format!("{key} has a password hash"));
                 }
                 match from_item::<UserItem>(item.clone()) {
                     Ok(user) => {
                         if keys::user(user.id) != *key {
-                            all.invalid(format!("user {} has the key {key:?}", user.id));
+                            all.invalid(format!("user {} has the key {key}", user.id));
                         }
                         all.user(user.id, key, Fact::User(Box::new(user)));
                     }
                     Err(_) => {
-                        all.invalid(format!("{key:?} is not a valid user"));
+                        all.invalid(format!("{key} is not a valid user"));
                         all.unreadable(Class::User, key, id);
                     }
                 }
@@ -141,32 +138,32 @@ impl Classifier {
                     };
                     all.user(login.user, key, Fact::Login(fact));
                 }
-                Err(_) => all.invalid(format!("{key:?} is not a valid login")),
+                Err(_) => all.invalid(format!("{key} is not a valid login")),
             },
             "WORD" | "GENRE" | "YEAR" => match movie_id(id) {
                 Some(id) => all.movie(id, key, Fact::Posting(digest(item))),
-                None => all.invalid(format!("{key:?} is not a posting's key")),
+                None => all.invalid(format!("{key} is not a posting's key")),
             },
             "GENRES" => genre(key, item, &mut all),
             "IMDB" => match (from_item::<ImdbIdItem>(item.clone()), key.pk.split_once('#')) {
                 (Ok(own), Some((_, imdb_id))) => all.movie(own.movie, key, Fact::Imdb(imdb_id.to_owned())),
-                _ => all.invalid(format!("{key:?} is not a valid imdb_id")),
+                _ => all.invalid(format!("{key} is not a valid imdb_id")),
             },
             "FAVORITES" => match (movie_id(in_pk()), user_id(id)) {
                 (Some(movie), Some(user)) => favorite(key, item, movie, user, &mut all),
-                _ => all.invalid(format!("{key:?} is not a favorite's key")),
+                _ => all.invalid(format!("{key} is not a favorite's key")),
             },
             "OWNED" => match (movie_id(id), user_id(in_pk())) {
                 (Some(movie), Some(user)) => all.movie(movie, key, Fact::Owned(user)),
-                _ => all.invalid(format!("{key:?} is not the key of a user's movie")),
+                _ => all.invalid(format!("{key} is not the key of a user's movie")),
             },
             "LEAVING" => match user_id(id) {
                 Some(user) => all.user(user, key, Fact::Leaving),
-                None => all.invalid(format!("{key:?} is not a deleted account's key")),
+                None => all.invalid(format!("{key} is not a deleted account's key")),
             },
             "SWEEP" => match movie_id(id) {
                 Some(movie) => all.movie(movie, key, Fact::Sweep),
-                None => all.invalid(format!("{key:?} is not a sweep's key")),
+                None => all.invalid(format!("{key} is not a sweep's key")),
             },
             "META" if *key == keys::layout() => {
                 let version = number(item, "version");
@@ -185,10 +182,10 @@ impl Classifier {
                     .zip(session)
                     .is_none_or(|(user, id)| keys::session(user, id) != *key)
                 {
-                    all.invalid(format!("the session {key:?} is under another user's key"));
+                    all.invalid(format!("the session {key} is under another user's key"));
                 }
                 if let Some(user) = user {
-                    let text = format!("the user of the session {key:?} does not exist");
+                    let text = format!("the user of the session {key} does not exist");
                     all.user(user, key, Fact::Claim(text));
                 }
             }
@@ -197,18 +194,18 @@ impl Classifier {
                     let text = format!("the user {user} of a reset token does not exist");
                     all.user(user, key, Fact::Claim(text));
                 }
-                (Ok(_), _) => all.invalid(format!("{key:?} is not a reset token's key")),
-                (Err(_), _) => all.invalid(format!("{key:?} is not a valid reset token")),
+                (Ok(_), _) => all.invalid(format!("{key} is not a reset token's key")),
+                (Err(_), _) => all.invalid(format!("{key} is not a valid reset token")),
             },
             "OUTBOX" => {
                 if from_item::<MailItem>(item.clone()).is_err() {
-                    all.invalid(format!("{key:?} is not a valid mail"));
+                    all.invalid(format!("{key} is not a valid mail"));
                 }
             }
             "COVERS" => {
                 match from_item::<DoubtfulCover>(item.clone()) {
                     Ok(doubtful) if keys::doubtful_cover(&doubtful.cover) == *key => {}
-                    _ => all.invalid(format!("{key:?} is not a valid doubtful cover")),
+                    _ => all.invalid(format!("{key} is not a valid doubtful cover")),
                 }
                 all.place(Class::Cover, key.sk.clone(), key, Fact::Doubtful);
             }
@@ -218,7 +215,7 @@ impl Classifier {
             }
             // The user of a `SESSION` may not exist any more: nothing finds it by its user. It ends by its time to live.
             "SESSION" | "ATTEMPTS" | "CURSOR" | "KEYS" => {}
-            _ => all.wrong(Kind::UnknownItem, format!("{key:?} is of no known class")),
+            _ => all.wrong(Kind::UnknownItem, format!("{key} is of no known class")),
         }
         all
     }
@@ -226,7 +223,7 @@ impl Classifier {
     fn movie(&mut self, key: &Key, mut movie: MovieItem, all: &mut Classified) {
         let id = movie.id;
         if keys::movie(id) != *key {
-            all.invalid(format!("movie {id} has the key {key:?}"));
+            all.invalid(format!("movie {id} has the key {key}"));
         }
         if movie.version == 0 {
             all.invalid(format!("movie {id} has version 0"));
@@ -342,7 +339,7 @@ fn favorite(key: &Key, item: &Item, movie: MovieId, user: UserId, all: &mut Clas
 fn genre(key: &Key, item: &Item, all: &mut Classified) {
     let identity = key.sk.trim_end_matches(keys::END).to_owned();
     let Ok(genre) = from_item::<GenreItem>(item.clone()) else {
-        all.invalid(format!("{key:?} is not a valid genre"));
+        all.invalid(format!("{key} is not a valid genre"));
         return all.place(Class::Genre, identity, key, Fact::Unreadable);
     };
     if genre.identity != identity {
@@ -369,7 +366,7 @@ fn sizes(key: &Key, item: &Item, all: &mut Classified) {
     ] {
         let bytes = item.text(name).map_or(0, str::len);
         if bytes > most || (item.contains_key(name) && bytes == 0) {
-            let text = format!("a key of {bytes} bytes: {name} of {key:?}");
+            let text = format!("a key of {bytes} bytes: {name} of {key}");
             all.wrong(Kind::KeyTooLong, text);
         }
     }
@@ -385,7 +382,7 @@ fn sizes(key: &Key, item: &Item, all: &mut Classified) {
         .map(|name| name.len() + item.text(name).map_or(0, str::len))
         .sum();
     if bytes > most {
-        let text = format!("a posting of {bytes} bytes, more than {most}: {key:?}");
+        let text = format!("a posting of {bytes} bytes, more than {most}: {key}");
         all.wrong(Kind::PostingTooLarge, text);
     }
 }
@@ -397,7 +394,7 @@ fn wrong_words(key: &Key, item: &Item) -> Vec<String> {
     let attributes = item.len().saturating_sub(2);
     if rests.is_empty() || rests.len() > room(key) || attributes != 1 {
         found.push(format!(
-            "{key:?} has {} words and {attributes} attributes",
+            "{key} has {} words and {attributes} attributes",
             rests.len()
         ));
     }
@@ -405,13 +402,13 @@ fn wrong_words(key: &Key, item: &Item) -> Vec<String> {
     let texts = rests.iter().map(|rest| rest.len() + 1);
     let bytes = names.iter().sum::<usize>() + key.pk.len() + key.sk.len() + texts.sum::<usize>();
     if bytes > MOST_BYTES {
-        found.push(format!("{key:?} has {bytes} bytes"));
+        found.push(format!("{key} has {bytes} bytes"));
     }
     for rest in rests {
         let word = word_of(key, rest).unwrap_or_default();
         let is_entry = |entry: &WordEntry| entry.key == *key && entry.rest == *rest;
         if !entries(&word).iter().any(is_entry) {
-            found.push(format!("{key:?} has {rest}, which is no entry of a word"));
+            found.push(format!("{key} has {rest}, which is no entry of a word"));
         }
     }
     found
@@ -428,28 +425,22 @@ fn kept_answer(key: &Key, item: &Item, all: &mut Classified) {
         _ => false,
     };
     if !is_key {
-        all.wrong(
-            Kind::KeptAnswerWrong,
-            format!("{key:?} is not a kept answer's key"),
-        );
+        all.wrong(Kind::KeptAnswerWrong, format!("{key} is not a kept answer's key"));
     }
     let Ok(answer) = from_item::<KeptAnswer>(item.clone()) else {
-        return all.wrong(
-            Kind::KeptAnswerWrong,
-            format!("{key:?} is not a valid kept answer"),
-        );
+        return all.wrong(Kind::KeptAnswerWrong, format!("{key} is not a valid kept answer"));
     };
     // An added movie has a time and no count, and a toggle may have a count.
     if answer.created_at.is_some() && answer.count.is_some() {
-        let text = format!("the kept answer {key:?} is of two operations");
+        let text = format!("the kept answer {key} is of two operations");
         all.wrong(Kind::KeptAnswerWrong, text);
     }
     if !is_digest(&answer.request) {
-        let text = format!("the kept answer {key:?} is to the request {}", answer.request);
+        let text = format!("the kept answer {key} is to the request {}", answer.request);
         all.wrong(Kind::KeptAnswerWrong, text);
     }
     if answer.ttl != answer.expires.div_euclid(1000) + 1 {
-        let text = format!("the kept answer {key:?} is deleted too soon or too late");
+        let text = format!("the kept answer {key} is deleted too soon or too late");
         all.wrong(Kind::KeptAnswerWrong, text);
     }
 }

@@ -16,10 +16,10 @@ use marquee_shared::{
 };
 use serde_json::json;
 
-use super::{Opened, OperatorTable, failed};
+use super::{Missing, Opened, OperatorTable, failed};
 use crate::{
     audit::{self, AuditError, Finding, Options, Report},
-    private::{COVERS, TABLE},
+    private::COVERS,
     progress::bar,
     server,
     start_error::{StartError, reason},
@@ -59,14 +59,6 @@ impl Audit {
             Err(error) => return Ok(failed(&error, NOT_LOOKED)),
         };
         let options = &self.table.table;
-        // Other commands create a table that isn't there. An audit of it would hide a mistake in --data.
-        if options.dynamodb.is_none() && !self.table.aws && !server::table_file(&options.data).exists() {
-            let text = format!(
-                "{} has no {TABLE}. Name the directory of a table with --data.",
-                options.data.display()
-            );
-            return Ok(failed(&text, NOT_LOOKED));
-        }
         if let Some(covers) = self.covers.as_ref().filter(|covers| !covers.is_dir()) {
             let text = format!(
                 "{} is not a directory. Name another one with --covers.",
@@ -86,7 +78,7 @@ impl Audit {
                 covers: self.covers.or(of_data).map(Objects::directory),
             },
         );
-        let Opened { store, engine } = match self.table.open_unchecked().await {
+        let Opened { store, engine } = match self.table.open_unchecked(Missing::Refuse).await {
             Ok(opened) => opened,
             Err(error) => return Ok(failed(&error, NOT_LOOKED)),
         };

@@ -5,10 +5,9 @@ use std::{error::Error, io::ErrorKind, path::PathBuf, process::ExitCode};
 use clap::Args;
 use marquee_shared::config::Config;
 
-use super::{OperatorTable, failed};
+use super::{Missing, OperatorTable, failed};
 use crate::{
     export::{self, ExportError, Format, Target},
-    private::TABLE,
     server,
     start_error::{StartError, TablePlace, reason},
 };
@@ -44,21 +43,13 @@ impl Export {
             );
             return Ok(failed(&text, NOTHING_WRITTEN));
         };
-        let (place, options) = (self.table.place(), &self.table.table);
-        // Other commands create a table that isn't there. An export of it would hide a mistake in --data.
-        if options.dynamodb.is_none() && !self.table.aws && !server::table_file(&options.data).exists() {
-            let text = format!(
-                "{} has no {TABLE}. Name the directory of a table with --data.",
-                options.data.display()
-            );
-            return Ok(failed(&text, NOTHING_WRITTEN));
-        }
+        let place = self.table.place();
         let data = match &place {
             TablePlace::Data(data) => Some(data.as_path()),
             _ => None,
         };
         let origin = export::origin(Config::from_env()?.http.public_url, data);
-        let opened = match self.table.open().await {
+        let opened = match self.table.open(Missing::Refuse).await {
             Ok(opened) => opened,
             Err(error) => return Ok(failed(&error, NOTHING_WRITTEN)),
         };

@@ -6,7 +6,7 @@ use clap::Args;
 use marquee_covers::{CoversFunction, Objects};
 use marquee_shared::covers::Covers;
 
-use super::{OperatorTable, failed, print_line};
+use super::{Missing, OperatorTable, failed, print_line};
 use crate::{
     engine::Engine,
     import::{DateOrder, Field, ImportError, Importer, Options, Source},
@@ -57,7 +57,7 @@ impl Import {
             columns: self.columns,
             images: self.covers.or_else(|| own.clone()),
         };
-        let opened = match self.table.open().await {
+        let opened = match self.table.open(Missing::Create).await {
             Ok(opened) => opened,
             Err(error) => return Ok(failed(&error, NOTHING_READ)),
         };

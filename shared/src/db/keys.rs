@@ -4,7 +4,7 @@
 //! Every sort key that a walk may stop at ends in one of: an id of [`ID_DIGITS`] digits, or [`END`]. So no sort key is
 //! a prefix of another, and the keys just after and just before one are its id plus or minus one.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -76,6 +76,12 @@ pub struct Key {
     pub pk: String,
     /// The sort key.
     pub sk: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the item {}, {}", self.pk, self.sk)
+    }
 }
 
 impl Key {
