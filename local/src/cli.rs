@@ -388,7 +388,7 @@ impl OperatorTable {
         work: impl AsyncFnOnce(&Store) -> marquee_shared::Result<Option<T>>,
     ) -> Result<T, Box<dyn Error>> {
         let place = self.place();
-        let opened = self.open(Missing::Refuse).await?;
+        let opened = self.open(Missing::Create).await?;
         let done = work(&opened.store).await;
         opened.close().await?;
         match done {
