@@ -232,7 +232,15 @@ impl<'a, W: Write> Writer<'a, W> {
     }
 
     fn write_record(&mut self, fields: &[&str]) -> io::Result<()> {
-        let mut writer = csv::WriterBuilder::new().from_writer(std::mem::take(&mut self.text));
+        // Readers take the sign at the beginning of a record for a byte order mark, unless it is quoted.
+        let quotes = match fields.first() {
+            Some(first) if first.starts_with('\u{feff}') => csv::QuoteStyle::Always,
+            _ => csv::QuoteStyle::Necessary,
+        };
+        let mut builder = csv::WriterBuilder::new();
+        let mut writer = builder
+            .quote_style(quotes)
+            .from_writer(std::mem::take(&mut self.text));
         writer.write_record(fields)?;
         let mut text = writer.into_inner().map_err(|e| io::Error::other(e.to_string()))?;
         self.out.write_all(&text)?;

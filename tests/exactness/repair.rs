@@ -344,3 +344,18 @@ async fn each_kind_of_disagreement_is_found_under_its_name_and_mended_if_it_has_
         "no break of these kinds"
     );
 }
+
+/// Guarantee 80. What belonged to a lost movie is deleted, and then the genres that have no movie any more are.
+#[tokio::test]
+async fn a_repair_mends_what_its_own_mends_show() {
+    let table = Table::new().await;
+    let store = &table.app.running.state.store;
+    assert!(store.delete_existing(&keys::movie(table.movie)).await.unwrap());
+    let (report, found) = findings(store, true).await;
+    assert!(report.is_clean(), "{found:?}");
+    assert!(found.iter().all(|finding| finding.mended.is_some()), "{found:?}");
+    let kinds: BTreeSet<Kind> = found.iter().map(|finding| finding.kind).collect();
+    assert!(kinds.contains(&Kind::GenreOrphan), "{kinds:?}");
+    assert_eq!(report.mended.values().sum::<u64>(), found.len() as u64);
+    audit(store).await;
+}

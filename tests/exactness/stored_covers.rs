@@ -161,7 +161,6 @@ async fn what_a_movie_lacks_in_the_store_or_shares_there_is_found_and_left() {
 #[tokio::test]
 async fn an_image_that_no_movie_has_is_swept_after_a_repair_and_a_new_one_is_not_touched() {
     let table = Table::new().await;
-    table.later();
     let kept = table.app.images().await;
     let new = |format| CoverKey::random(format).unwrap();
     let (whole, avif, alone) = (
@@ -226,7 +225,8 @@ async fn a_cover_that_is_changed_during_an_audit_is_not_reported() {
     table.later();
     let is_changed = AtomicBool::new(false);
     let change = async || {
-        // The scan has read the cover before, and that the other image isn't doubtful.
+        // The scan has read the cover before, and that the other image isn't doubtful. The new image isn't doubtful any more when the
+        // audit looks, and by a clock that was moved it is old.
         let put = table
             .owner
             .put(&format!("/api/movies/{}/cover/", table.movies[0]));
