@@ -251,6 +251,9 @@ pub async fn run(
             report.busy += look_again(&looking, &facts, round).await?;
         }
     }
+    if facts.count_orphaned_covers(ROUNDS)? > 0 {
+        scan::acquit_covers(store, &pace, &facts, &mut report).await?;
+    }
     let may_mend = options.repair && !report.is_import_unfinished;
     let mut looks_after = false;
     for class in Class::ALL {

@@ -50,6 +50,7 @@ fn path(data: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
+    /// Guarantee 85.
     #[test]
     fn the_last_origin_is_read_back_and_nothing_else_is_one() {
         let data = tempfile::tempdir().unwrap();

@@ -201,6 +201,9 @@ async fn an_audit_of_one_machine_compares_the_files_of_covers() {
         .json(&body)
         .send();
     let session: Value = sent.await.unwrap().json().await.unwrap();
+    // Imported movies have no owner.
+    let output = run(path, &["promote", "ripley", "--data", "one"]).await;
+    assert!(output.status.success(), "{}", stderr_of(&output));
     let put = client
         .put(format!("{api}/api/movies/1/cover/"))
         .bearer_auth(session["access"].as_str().unwrap())

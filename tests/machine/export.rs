@@ -159,6 +159,9 @@ async fn an_export_writes_the_urls_of_uploaded_covers_as_the_api_and_an_import_c
     assert!(output.status.success(), "{}", stderr_of(&output));
     let (child, [api, _]) = start(serve(&path.join("one"))).await.unwrap();
     let client = Client::new(&api).await;
+    // Imported movies have no owner.
+    let output = run(path, &["promote", "ripley", "--data", "one"]).await;
+    assert!(output.status.success(), "{}", stderr_of(&output));
     let (second, third) = (client.upload(2).await, client.upload(3).await);
     let external = "https://example.org/a,b.jpg";
     let wanted = [json!(external), json!(second), json!(third)];

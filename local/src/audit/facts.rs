@@ -283,6 +283,26 @@ impl Facts {
         Ok(())
     }
 
+    /// How many images that no movie has were seen in this many rounds. They can be dropped by [`acquit_cover`](Self::acquit_cover).
+    pub(super) fn count_orphaned_covers(&self, rounds: u32) -> Result<u64, AuditError> {
+        let connection = self.lock();
+        connection.execute_batch("CREATE INDEX IF NOT EXISTS groups ON candidates (grp)")?;
+        let count = connection.query_row(
+            "SELECT count(*) FROM candidates WHERE seen = ? AND kind = ?",
+            params![rounds, Kind::CoverOrphan.name()],
+            |row| row.get::<_, i64>(0),
+        )?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Drops the image with these digits from the candidates: a movie has it.
+    pub(super) fn acquit_cover(&self, digits: &str) -> Result<(), AuditError> {
+        let connection = self.lock();
+        let mut delete = connection.prepare_cached("DELETE FROM candidates WHERE grp = ? AND kind = ?")?;
+        delete.execute(params![digits, Kind::CoverOrphan.name()])?;
+        Ok(())
+    }
+
     /// How many candidates were seen in this many rounds.
     pub(super) fn count_seen(&self, rounds: u32) -> Result<u64, AuditError> {
         let connection = self.lock();

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use marquee_shared::db::{Key, Store, counter::Counter, keys};
+use marquee_shared::{
+    db::{Key, Store, counter::Counter, item::Attributes as _, keys},
+    domain::CoverImage,
+};
 
 use super::{AuditError, Candidate, Kind, Report, classify::Classifier, facts::Facts, pace::Pace};
 
@@ -45,6 +48,34 @@ pub(super) async fn scan(
     }
     facts.suspect(&counts.candidates())?;
     Ok(report)
+}
+
+/// Scans the table once more and drops the images from the candidates that a movie has now.
+///
+/// The images were in the store and not doubtful when they were looked at again, after the first scan. An upload under way makes its
+/// image doubtful before it stores it, until a movie has it. So an image that no movie has in this scan has none, whatever the clocks
+/// of this machine and the store say.
+pub(super) async fn acquit_covers(
+    store: &Store,
+    pace: &Pace,
+    facts: &Facts,
+    report: &mut Report,
+) -> Result<(), AuditError> {
+    let mut after = None;
+    loop {
+        let page = store.scan_page(after.as_ref(), pace.page()).await?;
+        for item in &page.items {
+            if let Some(cover) = item.text("cover_image").and_then(CoverImage::key_of) {
+                facts.acquit_cover(&cover.digits())?;
+            }
+        }
+        report.units += page.units;
+        pace.spend(page.units).await;
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// How many items of each class a scan has read, and the counters.
