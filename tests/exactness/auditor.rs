@@ -150,9 +150,9 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
             keys::movie(id),
             set("likes", number(alien)),
         ),
-        ("is in the shard", keys::movie(id), set("liked", text("LIKES#2"))),
-        ("is in the shard", keys::movie(id), set("liked", text("LIKES#x"))),
-        ("is in the shard", keys::movie(id), without("liked")),
+        ("favorites is in", keys::movie(id), set("liked", text("LIKES#2"))),
+        ("favorites is in", keys::movie(id), set("liked", text("LIKES#x"))),
+        ("favorites is in", keys::movie(id), without("liked")),
         ("layout is 5", keys::layout(), set("version", number(5))),
         (
             "has the date keys",

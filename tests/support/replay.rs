@@ -137,11 +137,12 @@ fn settle(target: &impl Target, event: &Event, answer: Answer) -> Value {
 fn hide_tag(_: &[String], tag: &str) -> Option<String> {
     let (start, digest) = tag.strip_suffix('"')?.split_at_checked(tag.len() - 33)?;
     let is_digest = digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let version = start
+    let edition = start
         .strip_prefix('"')
-        .and_then(|version| version.strip_suffix('-'));
-    let is_version = version.is_some_and(|version| version.parse::<u64>().is_ok());
-    (is_digest && (is_version || start == "W/\"")).then(|| format!("{start}<digest>\""))
+        .and_then(|edition| edition.strip_suffix('-')?.split_once('.'));
+    let is_number = |text: &str| text.parse::<u64>().is_ok();
+    let is_edition = edition.is_some_and(|(movie, version)| is_number(movie) && is_number(version));
+    (is_digest && (is_edition || start == "W/\"")).then(|| format!("{start}<digest>\""))
 }
 
 /// The links of a `Link` header, each with its URL as a page's.

@@ -138,7 +138,8 @@ impl CoverCheck {
                     let text = format!("the store of covers has {name}, which is no image of a cover");
                     return vec![self.candidate(Kind::CoverUnknown, key, name, text)];
                 }
-                if !self.is_doubtful {
+                // The thumbnail of a movie's image has the same digits, and would be deleted too.
+                if !self.is_doubtful && self.movie.is_none() {
                     self.others.push(name);
                 }
             }
@@ -166,8 +167,7 @@ impl CoverCheck {
             let key = keys::doubtful_cover(&cover);
             let candidate = self.candidate(Kind::CoverOrphan, key, cover.to_string(), text);
             found.push(Candidate {
-                // The thumbnail of an image with the same digits that a movie has would be deleted too.
-                mend: self.movie.is_none().then(|| Mend::doubt(&cover)),
+                mend: Some(Mend::doubt(&cover)),
                 ..candidate
             });
         }
