@@ -230,7 +230,7 @@ async fn every_command_reports_a_lost_table_or_lost_secrets() {
     command.args(["--dynamodb", &engine.endpoint().unwrap()]);
     let (child, _) = start(command).await.unwrap();
     stop(child).await;
-    assert_eq!(names(&data), ["secrets.json"]);
+    assert_eq!(names(&data), ["origin", "secrets.json"]);
 }
 
 #[tokio::test]
@@ -298,7 +298,7 @@ async fn a_first_start_killed_at_any_moment_leaves_a_usable_directory() {
             .unwrap_or_else(|stderr| panic!("killed in round {round}: {stderr}"));
         stop(child).await;
         assert_private(&data);
-        assert_eq!(names(&data), ["secrets.json", "table.sqlite"]);
+        assert_eq!(names(&data), ["origin", "secrets.json", "table.sqlite"]);
     }
     assert!(unfinished > 0, "every start was complete before it was killed");
 }
