@@ -19,15 +19,15 @@ const ORIGIN: &str = "origin";
 /// # Errors
 /// Returns an error if the file can't be written.
 pub(crate) fn note(data: &Path, origin: &str) -> Result<(), PrivateError> {
-    if noted(data).as_deref() == Some(origin) {
-        return Ok(());
-    }
     let (file, new) = (path(data), data.join(format!("{ORIGIN}.new")));
     let failed = |error| PrivateError::io(&file, error);
     match fs::remove_file(&new) {
         // An earlier start that was killed may have left it.
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
+    }
+    if noted(data).as_deref() == Some(origin) {
+        return Ok(());
     }
     private::write_new(&new, format!("{origin}\n"))?;
     fs::rename(&new, &file).map_err(failed)
