@@ -35,11 +35,18 @@ pub(super) fn is_avif(file: &[u8]) -> bool {
 /// Returns the brands of a file that begins with them: the major one and the compatible ones.
 fn brands(file: &[u8]) -> impl Iterator<Item = &[u8; 4]> {
     let is_first = file.get(4..8) == Some(b"ftyp");
-    let length = file.first_chunk::<4>().filter(|_| is_first).map_or(0, |length| u32::from_be_bytes(*length));
+    let length = file
+        .first_chunk::<4>()
+        .filter(|_| is_first)
+        .map_or(0, |length| u32::from_be_bytes(*length));
     let end = usize::try_from(length).unwrap_or(usize::MAX).min(file.len());
     let brands = file.get(8..end).unwrap_or_default().as_chunks::<4>().0;
     // The second has the version of the first.
-    brands.iter().enumerate().filter(|(place, _)| *place != 1).map(|(_, brand)| brand)
+    brands
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| *place != 1)
+        .map(|(_, brand)| brand)
 }
 
 /// Writes a file with the primary image alone.
@@ -120,12 +127,16 @@ fn copied(file: &[u8], items: &Items, id: u32, item: &Item) -> Result<write::Wri
 /// it has, and its size.
 fn grid(data: &[u8]) -> Result<Vec<u8>, Refused> {
     let (length, width, height) = match *data {
-        [0, 0, _, _, w1, w2, h1, h2, ..] => {
-            (8, u16::from_be_bytes([w1, w2]).into(), u16::from_be_bytes([h1, h2]).into())
-        }
-        [0, 1, _, _, w1, w2, w3, w4, h1, h2, h3, h4, ..] => {
-            (12, u32::from_be_bytes([w1, w2, w3, w4]), u32::from_be_bytes([h1, h2, h3, h4]))
-        }
+        [0, 0, _, _, w1, w2, h1, h2, ..] => (
+            8,
+            u16::from_be_bytes([w1, w2]).into(),
+            u16::from_be_bytes([h1, h2]).into(),
+        ),
+        [0, 1, _, _, w1, w2, w3, w4, h1, h2, h3, h4, ..] => (
+            12,
+            u32::from_be_bytes([w1, w2, w3, w4]),
+            u32::from_be_bytes([h1, h2, h3, h4]),
+        ),
         _ => return Err(BROKEN),
     };
     check_pixels(width, height)?;

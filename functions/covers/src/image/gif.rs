@@ -104,7 +104,11 @@ pub(super) fn strip(file: &[u8]) -> Result<Stripped, Refused> {
                 out.extend(descriptor);
                 let mut local = Colors::read(&mut reader, &mut out, flags)?;
                 let code_size = reader.u8()?;
-                let colors = if local.place.is_empty() { &mut global } else { &mut local };
+                let colors = if local.place.is_empty() {
+                    &mut global
+                } else {
+                    &mut local
+                };
                 let codes = lzw::image(&blocks(&mut reader)?, code_size, of_frame, &mut colors.used)?;
                 out.push(code_size);
                 for block in codes.chunks(255) {
@@ -159,7 +163,9 @@ fn extension(reader: &mut Reader<'_>) -> Result<Extension, Refused> {
         let data = reader.take(length.into())?;
         let data = data.first_chunk::<4>().filter(|_| length == 4).ok_or(BROKEN)?;
         blocks(reader)?;
-        return Ok(Extension::Control([&[EXTENSION, CONTROL, 4][..], data, &[0]].concat()));
+        return Ok(Extension::Control(
+            [&[EXTENSION, CONTROL, 4][..], data, &[0]].concat(),
+        ));
     }
     let length = reader.u8()?;
     let name = reader.take(length.into())?;

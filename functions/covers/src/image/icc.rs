@@ -29,7 +29,8 @@ const COPYRIGHT: &str = "None";
 /// Returns a profile that converts colors as this one does, and has nothing else. `None` if it can't be used: then programs ignore it.
 pub(super) fn clean(profile: &[u8]) -> Option<Vec<u8>> {
     let (header, tags) = profile.split_at_checked(HEADER)?;
-    let is_one = |at: usize, known: &[&[u8]]| header.get(at..at + 4).is_some_and(|name| known.contains(&name));
+    let is_one =
+        |at: usize, known: &[&[u8]]| header.get(at..at + 4).is_some_and(|name| known.contains(&name));
     let version @ (2 | 4) = *header.get(8)? else {
         return None;
     };
@@ -40,10 +41,8 @@ pub(super) fn clean(profile: &[u8]) -> Option<Vec<u8>> {
     {
         return None;
     }
-    let mut kept: Vec<([u8; 4], Vec<u8>)> = vec![
-        (*b"desc", description(version)),
-        (*b"cprt", copyright(version)),
-    ];
+    let mut kept: Vec<([u8; 4], Vec<u8>)> =
+        vec![(*b"desc", description(version)), (*b"cprt", copyright(version))];
     let mut reader = Reader::new(tags);
     let count = reader.u32().ok().filter(|count| *count <= MAX_TAGS)?;
     for _ in 0..count {
@@ -65,14 +64,24 @@ pub(super) fn clean(profile: &[u8]) -> Option<Vec<u8>> {
         kept.push((tag, data?));
     }
     let has = |tag: &[u8; 4]| kept.iter().any(|(known, _)| known == tag);
-    let is_usable = has(b"A2B0") || has(b"kTRC") || [b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC"].into_iter().all(has);
+    let is_usable = has(b"A2B0")
+        || has(b"kTRC")
+        || [b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC"]
+            .into_iter()
+            .all(has);
     is_usable.then(|| written(header, &kept)).flatten()
 }
 
 /// Writes a profile with the header's fields that convert colors.
 fn written(header: &[u8], kept: &[([u8; 4], Vec<u8>)]) -> Option<Vec<u8>> {
     let mut out = vec![0; HEADER];
-    for (range, mask) in [(8..9, 0xff), (9..10, 0xf0), (12..24, 0xff), (36..40, 0xff), (67..68, 0x03)] {
+    for (range, mask) in [
+        (8..9, 0xff),
+        (9..10, 0xf0),
+        (12..24, 0xff),
+        (36..40, 0xff),
+        (67..68, 0x03),
+    ] {
         let from = header.get(range.clone())?;
         for (to, from) in out.get_mut(range)?.iter_mut().zip(from) {
             *to = from & mask;
@@ -109,7 +118,13 @@ fn written(header: &[u8], kept: &[([u8; 4], Vec<u8>)]) -> Option<Vec<u8>> {
 fn localized(text: &str) -> Vec<u8> {
     let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
     let length = (utf16.len() as u32).to_be_bytes();
-    [&b"mluc\0\0\0\0\0\0\0\x01\0\0\0\x0cenUS"[..], &length, &[0, 0, 0, 28], &utf16].concat()
+    [
+        &b"mluc\0\0\0\0\0\0\0\x01\0\0\0\x0cenUS"[..],
+        &length,
+        &[0, 0, 0, 28],
+        &utf16,
+    ]
+    .concat()
 }
 
 fn description(version: u8) -> Vec<u8> {
@@ -118,7 +133,13 @@ fn description(version: u8) -> Vec<u8> {
     }
     // The type of version 2: the text, then the same in Unicode and for the Macintosh, which may be empty.
     let length = (DESCRIPTION.len() as u32 + 1).to_be_bytes();
-    [&b"desc\0\0\0\0"[..], &length, DESCRIPTION.as_bytes(), &[0; 1 + 8 + 3 + 67]].concat()
+    [
+        &b"desc\0\0\0\0"[..],
+        &length,
+        DESCRIPTION.as_bytes(),
+        &[0; 1 + 8 + 3 + 67],
+    ]
+    .concat()
 }
 
 fn copyright(version: u8) -> Vec<u8> {
@@ -163,7 +184,9 @@ fn table(data: &[u8]) -> Option<Vec<u8>> {
     if !matches!(inputs, 1 | 3 | 4) || outputs != 3 {
         return None;
     }
-    let points = usize::from(grid).checked_pow(u32::try_from(inputs).ok()?)?.checked_mul(outputs)?;
+    let points = usize::from(grid)
+        .checked_pow(u32::try_from(inputs).ok()?)?
+        .checked_mul(outputs)?;
     match data.first_chunk::<4>()? {
         kind @ b"mft1" => {
             let mut out = exact(data, kind, 48 + 256 * inputs + points + 256 * outputs)?;
@@ -185,7 +208,12 @@ fn table(data: &[u8]) -> Option<Vec<u8>> {
 
 /// Returns a table that consists of curves, a matrix and a grid (§10.12), each of which may be missing.
 fn parts(data: &[u8], inputs: usize, outputs: usize) -> Option<Vec<u8>> {
-    let mut out = [&b"mAB \0\0\0\0"[..], &[inputs as u8, outputs as u8, 0, 0], &[0; 20]].concat();
+    let mut out = [
+        &b"mAB \0\0\0\0"[..],
+        &[inputs as u8, outputs as u8, 0, 0],
+        &[0; 20],
+    ]
+    .concat();
     for (part, at) in (12..32).step_by(4).enumerate() {
         let place = data.get(at..)?.first_chunk::<4>()?;
         let place = usize::try_from(u32::from_be_bytes(*place)).ok()?;
@@ -225,7 +253,9 @@ fn grid(data: &[u8], inputs: usize, outputs: usize) -> Option<Vec<u8>> {
     let width @ (1 | 2) = *data.get(16)? else {
         return None;
     };
-    let points = sizes.iter().try_fold(outputs, |all, size| all.checked_mul(usize::from(*size)))?;
+    let points = sizes
+        .iter()
+        .try_fold(outputs, |all, size| all.checked_mul(usize::from(*size)))?;
     let values = data.get(20..20_usize.checked_add(points.checked_mul(usize::from(width))?)?)?;
     let mut out = sizes.to_vec();
     out.resize(16, 0);

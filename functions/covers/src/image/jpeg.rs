@@ -93,7 +93,11 @@ pub(super) fn strip(file: &[u8]) -> Result<Stripped, Refused> {
             APP0 => jfif |= data.starts_with(JFIF),
             APP14 if data.starts_with(ADOBE) => {
                 let of_colors = *data.get(TRANSFORM).ok_or(BROKEN)?;
-                transform = Some(if of_colors <= 2 { of_colors } else { return Err(BROKEN) });
+                transform = Some(if of_colors <= 2 {
+                    of_colors
+                } else {
+                    return Err(BROKEN);
+                });
             }
             APP2 => {
                 if let Some([number, _, part @ ..]) = data.strip_prefix(ICC_PROFILE) {
@@ -115,7 +119,11 @@ pub(super) fn strip(file: &[u8]) -> Result<Stripped, Refused> {
         return Err(BROKEN);
     }
     profile_parts.sort_by_key(|(number, _)| *number);
-    let profile: Vec<u8> = profile_parts.iter().flat_map(|(_, part)| *part).copied().collect();
+    let profile: Vec<u8> = profile_parts
+        .iter()
+        .flat_map(|(_, part)| *part)
+        .copied()
+        .collect();
     let icc_profile = icc::clean(&profile);
 
     let mut out = vec![0xff, START];
@@ -123,9 +131,16 @@ pub(super) fn strip(file: &[u8]) -> Result<Stripped, Refused> {
         segment(&mut out, APP0, WRITTEN_JFIF)?;
     }
     if let Some(transform) = transform {
-        segment(&mut out, APP14, &[ADOBE, &[0, 100, 0, 0, 0, 0, transform]].concat())?;
+        segment(
+            &mut out,
+            APP14,
+            &[ADOBE, &[0, 100, 0, 0, 0, 0, transform]].concat(),
+        )?;
     }
-    let parts: Vec<&[u8]> = icc_profile.iter().flat_map(|profile| profile.chunks(PROFILE_PART)).collect();
+    let parts: Vec<&[u8]> = icc_profile
+        .iter()
+        .flat_map(|profile| profile.chunks(PROFILE_PART))
+        .collect();
     let all = u8::try_from(parts.len()).map_err(|_| BROKEN)?;
     for (number, part) in (1..).zip(parts) {
         segment(&mut out, APP2, &[ICC_PROFILE, &[number, all], part].concat())?;

@@ -169,7 +169,9 @@ fn encoded(
         let image = smaller.as_ref().unwrap_or(image);
         let bytes = match format {
             // Beside a profile, it has other chunks about its colors.
-            ImageFormat::Png => png::with_colors_of(original, thumbnail::encode(image, format, QUALITY, None)?)?,
+            ImageFormat::Png => {
+                png::with_colors_of(original, thumbnail::encode(image, format, QUALITY, None)?)?
+            }
             _ => thumbnail::encode(image, format, QUALITY, icc_profile)?,
         };
         if bytes.len() <= MAX_SERVED_BYTES {

@@ -176,7 +176,9 @@ fn profile(content: &[u8]) -> Option<Vec<u8>> {
     let mut decoder = Decompress::new(true);
     loop {
         let read = usize::try_from(decoder.total_in()).ok()?;
-        let status = decoder.decompress_vec(compressed.get(read..)?, &mut profile, FlushDecompress::None).ok()?;
+        let status = decoder
+            .decompress_vec(compressed.get(read..)?, &mut profile, FlushDecompress::None)
+            .ok()?;
         match status {
             Status::StreamEnd => return icc::clean(&profile),
             _ if profile.len() < profile.capacity() => return None,
@@ -194,7 +196,14 @@ fn palette(header: &Header, others: &BTreeMap<[u8; 4], &[u8]>) -> Result<(Vec<u8
         // One color. A palette would be a suggestion.
         let of_color = if header.is_gray() { 2 } else { 6 };
         let has_color = !header.has_alpha() && transparency.len() == of_color;
-        return Ok((Vec::new(), if has_color { transparency.to_vec() } else { Vec::new() }));
+        return Ok((
+            Vec::new(),
+            if has_color {
+                transparency.to_vec()
+            } else {
+                Vec::new()
+            },
+        ));
     }
     let colors = palette.len() / 3;
     if !palette.len().is_multiple_of(3) || !(1..=256).contains(&colors) || transparency.len() > colors {
@@ -204,7 +213,12 @@ fn palette(header: &Header, others: &BTreeMap<[u8; 4], &[u8]>) -> Result<(Vec<u8
 }
 
 /// Overwrites the colors of the palette that no pixel has: they may be anything.
-fn blank(out: &mut Vec<u8>, place: usize, mut palette: Vec<u8>, mut transparency: Vec<u8>) -> Result<(), Refused> {
+fn blank(
+    out: &mut Vec<u8>,
+    place: usize,
+    mut palette: Vec<u8>,
+    mut transparency: Vec<u8>,
+) -> Result<(), Refused> {
     let mut decoder = decoder(out);
     decoder.set_transformations(Transformations::IDENTITY);
     let mut reader = decoder.read_info().map_err(|_| BROKEN)?;
@@ -230,7 +244,13 @@ fn blank(out: &mut Vec<u8>, place: usize, mut palette: Vec<u8>, mut transparency
     }
     let length = |content: &[u8]| if content.is_empty() { 0 } else { 12 + content.len() };
     let old = place..place + length(&palette) + length(&transparency);
-    for (color, _) in palette.as_chunks_mut::<3>().0.iter_mut().zip(used).filter(|(_, used)| !used) {
+    for (color, _) in palette
+        .as_chunks_mut::<3>()
+        .0
+        .iter_mut()
+        .zip(used)
+        .filter(|(_, used)| !used)
+    {
         *color = [0; 3];
     }
     for (alpha, _) in transparency.iter_mut().zip(used).filter(|(_, used)| !used) {
@@ -278,7 +298,12 @@ pub(super) fn decode(stripped: &Stripped) -> Result<Decoded, Refused> {
 
 fn decoder(bytes: &[u8]) -> Decoder<Cursor<&[u8]>> {
     let bytes_of_memory = usize::try_from(MEMORY).unwrap_or(usize::MAX);
-    Decoder::new_with_limits(Cursor::new(bytes), ::png::Limits { bytes: bytes_of_memory })
+    Decoder::new_with_limits(
+        Cursor::new(bytes),
+        ::png::Limits {
+            bytes: bytes_of_memory,
+        },
+    )
 }
 
 fn decode_8_bits(stripped: &Stripped) -> Result<DynamicImage, Refused> {
@@ -290,7 +315,9 @@ fn decode_8_bits(stripped: &Stripped) -> Result<DynamicImage, Refused> {
     reader.next_frame(&mut pixels).map_err(|_| BROKEN)?;
     let (width, height) = (stripped.width, stripped.height);
     let image = match color {
-        ::png::ColorType::Grayscale => GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8),
+        ::png::ColorType::Grayscale => {
+            GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8)
+        }
         ::png::ColorType::GrayscaleAlpha => {
             GrayAlphaImage::from_raw(width, height, pixels).map(DynamicImage::ImageLumaA8)
         }

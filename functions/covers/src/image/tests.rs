@@ -1,3 +1,4 @@
+mod boxes;
 mod canary;
 mod colors;
 mod corpus;

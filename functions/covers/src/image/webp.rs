@@ -10,7 +10,8 @@ use image::{DynamicImage, RgbImage, RgbaImage, metadata::Orientation};
 use image_webp::WebPDecoder;
 
 use super::{
-    BROKEN, DATA_AFTER_END, Decoded, INCOMPLETE, MAX_FRAME_PIXELS, Refused, Stripped, TOO_LONG, check_pixels, icc,
+    BROKEN, DATA_AFTER_END, Decoded, INCOMPLETE, MAX_FRAME_PIXELS, Refused, Stripped, TOO_LONG, check_pixels,
+    icc,
     reader::{Reader, length},
 };
 
@@ -54,7 +55,8 @@ pub(super) fn strip(file: &[u8]) -> Result<Stripped, Refused> {
         let (kind, data) = chunk(&mut reader)?;
         match &kind {
             b"VP8X" if extended.is_none() => {
-                let [flags, _, _, _, w1, w2, w3, h1, h2, h3] = *data.first_chunk::<EXTENDED>().ok_or(BROKEN)?;
+                let [flags, _, _, _, w1, w2, w3, h1, h2, h3] =
+                    *data.first_chunk::<EXTENDED>().ok_or(BROKEN)?;
                 let size = |a, b, c| u32::from_le_bytes([a, b, c, 0]) + 1;
                 canvas = Some((size(w1, w2, w3), size(h1, h2, h3)));
                 extended = Some([flags & (HAS_ALPHA | IS_ANIMATED), 0, 0, 0, w1, w2, w3, h1, h2, h3]);
@@ -228,7 +230,7 @@ fn decoder(bytes: &[u8]) -> Result<WebPDecoder<Cursor<&[u8]>>, Refused> {
 pub(super) fn decode(stripped: &Stripped) -> Result<Decoded, Refused> {
     let mut decoder = decoder(&stripped.bytes)?;
     let (width, height) = decoder.dimensions();
-        let mut pixels = vec![0; decoder.output_buffer_size().ok_or(BROKEN)?];
+    let mut pixels = vec![0; decoder.output_buffer_size().ok_or(BROKEN)?];
     if decoder.is_animated() {
         let frames = u64::from(decoder.num_frames());
         // Each frame is drawn on the whole screen.

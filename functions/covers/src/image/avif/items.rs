@@ -27,11 +27,13 @@ pub(super) struct Item {
 /// A property as it is written, and whether a reader must know it.
 pub(super) type Property = (bool, Vec<u8>);
 
+/// The kind of a reference, the item that refers, and those it refers to.
+type Reference = ([u8; 4], u32, Vec<u32>);
+
 pub(super) struct Items {
     pub(super) primary: u32,
     items: BTreeMap<u32, Item>,
-    /// The kind of a reference, the item that refers, and those it refers to.
-    references: Vec<([u8; 4], u32, Vec<u32>)>,
+    references: Vec<Reference>,
     properties: Vec<Found>,
 }
 
@@ -51,7 +53,7 @@ impl Items {
         let primary = id(&mut reader, version > 0)?;
         let mut items = infos(file, needed(b"iinf")?)?;
         let data = only(&found, b"idat")?;
-        places(content(needed(b"iloc")?)?, data, file.len(), &mut items)?;
+        places(content(needed(b"iloc")?)?, data.as_ref(), file.len(), &mut items)?;
         let references = match only(&found, b"iref")? {
             Some(range) => references(file, range)?,
             None => Vec::new(),
@@ -124,7 +126,10 @@ impl Items {
         let mut copied = Vec::new();
         let mut has_size = false;
         for (is_needed, number) in &item.properties {
-            let found = number.checked_sub(1).and_then(|at| self.properties.get(at)).ok_or(BROKEN)?;
+            let found = number
+                .checked_sub(1)
+                .and_then(|at| self.properties.get(at))
+                .ok_or(BROKEN)?;
             let content = file.get(found.content.clone()).ok_or(INCOMPLETE)?;
             has_size |= &found.kind == b"ispe";
             match property(found.kind, content)? {
@@ -164,7 +169,9 @@ fn property(kind: [u8; 4], content: &[u8]) -> Result<Option<Vec<u8>>, Refused> {
         b"colr" => {
             return Ok(match &reader.array::<4>()? {
                 b"nclx" => Some([&b"nclx"[..], reader.take(7)?].concat()),
-                b"prof" | b"rICC" => icc::clean(reader.rest()).map(|profile| [&b"prof"[..], &profile].concat()),
+                b"prof" | b"rICC" => {
+                    icc::clean(reader.rest()).map(|profile| [&b"prof"[..], &profile].concat())
+                }
                 _ => None,
             });
         }
@@ -220,7 +227,7 @@ fn infos(file: &[u8], content: Range<usize>) -> Result<BTreeMap<u32, Item>, Refu
 /// Reads where the data of the items is (ISO/IEC 14496-12, `iloc`). `data` is that of the description itself.
 fn places(
     content: &[u8],
-    data: Option<Range<usize>>,
+    data: Option<&Range<usize>>,
     of_file: usize,
     items: &mut BTreeMap<u32, Item>,
 ) -> Result<(), Refused> {
@@ -240,7 +247,7 @@ fn places(
             return Err(BROKEN);
         }
         let base = number(&mut reader, base_size)?;
-        let origin = match (method, &data) {
+        let origin = match (method, data) {
             (0, _) => 0..of_file,
             (1, Some(data)) => data.clone(),
             // The data of another item: of no image that browsers show.
@@ -256,8 +263,14 @@ fn places(
             if length == 0 || all > MAX_ITEMS {
                 return Err(BROKEN);
             }
-            let start = [base, offset].into_iter().try_fold(origin.start, usize::checked_add).ok_or(BROKEN)?;
-            let end = start.checked_add(length).filter(|end| *end <= origin.end).ok_or(INCOMPLETE)?;
+            let start = [base, offset]
+                .into_iter()
+                .try_fold(origin.start, usize::checked_add)
+                .ok_or(BROKEN)?;
+            let end = start
+                .checked_add(length)
+                .filter(|end| *end <= origin.end)
+                .ok_or(INCOMPLETE)?;
             item.places.push(start..end);
         }
     }
@@ -265,7 +278,7 @@ fn places(
 }
 
 /// Reads which items refer to which (ISO/IEC 14496-12, `iref`).
-fn references(file: &[u8], content: Range<usize>) -> Result<Vec<([u8; 4], u32, Vec<u32>)>, Refused> {
+fn references(file: &[u8], content: Range<usize>) -> Result<Vec<Reference>, Refused> {
     let mut reader = Reader::new(file.get(content.clone()).ok_or(INCOMPLETE)?);
     let [version, ..] = reader.array::<4>()?;
     let mut all = Vec::new();
@@ -273,7 +286,9 @@ fn references(file: &[u8], content: Range<usize>) -> Result<Vec<([u8; 4], u32, V
         let mut reader = Reader::new(file.get(found.content).ok_or(INCOMPLETE)?);
         let from = id(&mut reader, version > 0)?;
         let count = reader.u16()?;
-        let others = (0..count).map(|_| id(&mut reader, version > 0)).collect::<Result<Vec<_>, _>>()?;
+        let others = (0..count)
+            .map(|_| id(&mut reader, version > 0))
+            .collect::<Result<Vec<_>, _>>()?;
         if all.len() == MAX_ITEMS || others.len() > MAX_ITEMS {
             return Err(BROKEN);
         }

@@ -27,7 +27,11 @@ pub(super) fn clean(data: &[u8]) -> Result<Vec<u8>, Refused> {
         if is_extended {
             reader.u8()?;
         }
-        let length = if has_length { leb128(&mut reader)? } else { reader.rest().len() };
+        let length = if has_length {
+            leb128(&mut reader)?
+        } else {
+            reader.rest().len()
+        };
         let head = start.get(..start.len() - reader.rest().len()).ok_or(BROKEN)?;
         let content = reader.take(length)?;
         let from = out.len();
@@ -108,7 +112,10 @@ impl Bits<'_> {
 
 /// Checks the size that the header of a sequence has (§5.5), and copies the header: behind it are a bit and zeros.
 fn sequence(content: &[u8]) -> Result<Vec<u8>, Refused> {
-    let mut bits = Bits { data: content, next: 0 };
+    let mut bits = Bits {
+        data: content,
+        next: 0,
+    };
     let profile = bits.take(3)?;
     // Whether it is a still image.
     bits.take(1)?;

@@ -1,6 +1,9 @@
 //! Writes a file with one image.
 
-use super::{super::{BROKEN, Refused}, items::Property};
+use super::{
+    super::{BROKEN, Refused},
+    items::Property,
+};
 
 /// What a file has.
 pub(super) struct Image {
@@ -32,7 +35,10 @@ pub(super) fn file(image: &Image) -> Result<Vec<u8>, Refused> {
 /// Writes a box.
 fn of_kind(kind: &[u8; 4], content: &[&[u8]]) -> Result<Vec<u8>, Refused> {
     let length: usize = content.iter().map(|part| part.len()).sum();
-    let mut out = u32::try_from(length + 8).map_err(|_| BROKEN)?.to_be_bytes().to_vec();
+    let mut out = u32::try_from(length + 8)
+        .map_err(|_| BROKEN)?
+        .to_be_bytes()
+        .to_vec();
     out.extend(kind);
     content.iter().for_each(|part| out.extend(*part));
     Ok(out)
@@ -63,13 +69,24 @@ fn meta(image: &Image, place: usize) -> Result<Vec<u8>, Refused> {
         let number = number_of(image, item.id)?;
         // In this file, in one part.
         places.extend([&number[..], &[0, 0, 0, 1], &long(start)?, &long(item.data.len())?].concat());
-        infos.extend(of_kind(b"infe", &[&[2, 0, 0, 0], &number, &[0, 0], &item.kind, &[0]])?);
+        infos.extend(of_kind(
+            b"infe",
+            &[&[2, 0, 0, 0], &number, &[0, 0], &item.kind, &[0]],
+        )?);
         start += item.data.len();
     }
     // Places and lengths have four bytes.
     let places = of_kind(b"iloc", &[&[0, 0, 0, 0, 0x44, 0], &count, &places])?;
     let infos = of_kind(b"iinf", &[&[0; 4], &count, &infos])?;
-    let described = [handler, primary, places, infos, references(image)?, properties(image)?].concat();
+    let described = [
+        handler,
+        primary,
+        places,
+        infos,
+        references(image)?,
+        properties(image)?,
+    ]
+    .concat();
     of_kind(b"meta", &[&[0; 4], &described])
 }
 
@@ -112,7 +129,10 @@ fn properties(image: &Image) -> Result<Vec<u8>, Refused> {
                 all.len() - 1
             });
             // The number has seven bits.
-            let number = u8::try_from(place + 1).ok().filter(|number| *number < 0x80).ok_or(BROKEN)?;
+            let number = u8::try_from(place + 1)
+                .ok()
+                .filter(|number| *number < 0x80)
+                .ok_or(BROKEN)?;
             of_items.push(number | u8::from(*is_needed) << 7);
         }
     }

@@ -8,7 +8,12 @@ const MAX_CODES: usize = 1 << MAX_BITS;
 
 /// Follows the codes of a frame up to its last pixel, and marks the colors that they use. Returns these codes and the one that
 /// ends them: what is behind them isn't returned.
-pub(super) fn image(data: &[u8], code_size: u8, pixels: u64, used: &mut [bool; 256]) -> Result<Vec<u8>, Refused> {
+pub(super) fn image(
+    data: &[u8],
+    code_size: u8,
+    pixels: u64,
+    used: &mut [bool; 256],
+) -> Result<Vec<u8>, Refused> {
     if !(1..=8).contains(&code_size) {
         return Err(BROKEN);
     }
@@ -66,7 +71,11 @@ pub(super) fn image(data: &[u8], code_size: u8, pixels: u64, used: &mut [bool; 2
 /// Writes a code behind the first `position` bits.
 fn put(out: &mut Vec<u8>, position: usize, code: u32, bits: u32) {
     let kept = position % 8;
-    let partial = if kept == 0 { 0 } else { out.pop().unwrap_or_default() & ((1 << kept) - 1) };
+    let partial = if kept == 0 {
+        0
+    } else {
+        out.pop().unwrap_or_default() & ((1 << kept) - 1)
+    };
     let value = u32::from(partial) | code << kept;
     let bytes = (kept + bits as usize).div_ceil(8);
     out.extend(value.to_le_bytes().iter().take(bytes));
@@ -78,8 +87,8 @@ mod tests {
 
     /// The example of the format's definition: ten by ten pixels of three colors.
     const SAMPLE: [u8; 22] = [
-        0x8c, 0x2d, 0x99, 0x87, 0x2a, 0x1c, 0xdc, 0x33, 0xa0, 0x02, 0x75, 0xec, 0x95, 0xfa, 0xa8, 0xde, 0x60, 0x8c,
-        0x04, 0x91, 0x4c, 0x01,
+        0x8c, 0x2d, 0x99, 0x87, 0x2a, 0x1c, 0xdc, 0x33, 0xa0, 0x02, 0x75, 0xec, 0x95, 0xfa, 0xa8, 0xde, 0x60,
+        0x8c, 0x04, 0x91, 0x4c, 0x01,
     ];
 
     #[test]

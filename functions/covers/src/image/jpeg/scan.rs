@@ -67,7 +67,10 @@ impl Frame {
             });
         }
         let most = |of: fn(&Component) -> u32| components.iter().map(of).max().unwrap_or(1);
-        let most = (most(|component| component.sampling.0), most(|component| component.sampling.1));
+        let most = (
+            most(|component| component.sampling.0),
+            most(|component| component.sampling.1),
+        );
         Ok(Self {
             marker,
             data: data.get(..6 + 3 * usize::from(count)).ok_or(BROKEN)?.to_vec(),
@@ -172,7 +175,11 @@ pub(super) fn copy(
     };
     let mut parts: Vec<Part> = Vec::new();
     for [id, numbers] in selectors {
-        let component = frame.components.iter().position(|component| component.id == *id).ok_or(BROKEN)?;
+        let component = frame
+            .components
+            .iter()
+            .position(|component| component.id == *id)
+            .ok_or(BROKEN)?;
         if parts.iter().any(|part| part.component == component) {
             return Err(BROKEN);
         }
@@ -184,7 +191,15 @@ pub(super) fn copy(
         });
     }
     let mut copied = Vec::new();
-    let read = intervals(frame, &mut codes, &parts, coefficients, tables.interval, data, &mut copied)?;
+    let read = intervals(
+        frame,
+        &mut codes,
+        &parts,
+        coefficients,
+        tables.interval,
+        data,
+        &mut copied,
+    )?;
 
     for (number, component) in frame.components.iter().enumerate() {
         let is_of_scan = parts.iter().any(|part| part.component == number);
@@ -386,7 +401,11 @@ fn refine(
         }
     }
     if *ended > 0 {
-        let left = if next > last { 0 } else { *nonzero >> next << next & u64::MAX >> (63 - last) };
+        let left = if next > last {
+            0
+        } else {
+            *nonzero >> next << next & u64::MAX >> (63 - last)
+        };
         // A block has 64 at most.
         let count = left.count_ones();
         bits.skip(count.min(32))?;

@@ -42,7 +42,10 @@ impl Tables {
                 _ => return Err(BROKEN),
             };
             let table = [&[head], reader.take(length)?].concat();
-            *self.quantization.get_mut(usize::from(head & 0x0f)).ok_or(BROKEN)? = Some(table);
+            *self
+                .quantization
+                .get_mut(usize::from(head & 0x0f))
+                .ok_or(BROKEN)? = Some(table);
         }
         Ok(())
     }
@@ -81,7 +84,9 @@ impl Tables {
     }
 
     pub(super) fn has_quantization(&self, number: u8) -> bool {
-        self.quantization.get(usize::from(number)).is_some_and(Option::is_some)
+        self.quantization
+            .get(usize::from(number))
+            .is_some_and(Option::is_some)
     }
 
     pub(super) fn write_restart_interval(&mut self, out: &mut Vec<u8>) -> Result<(), Refused> {
@@ -94,7 +99,10 @@ impl Tables {
 
     /// Returns a table of Huffman codes to decode with.
     pub(super) fn huffman(&self, kind: Kind, number: u8) -> Result<Huffman, Refused> {
-        let codes = self.huffman.get(kind as usize).and_then(|of_kind| of_kind.get(usize::from(number)));
+        let codes = self
+            .huffman
+            .get(kind as usize)
+            .and_then(|of_kind| of_kind.get(usize::from(number)));
         let codes = codes.and_then(Option::as_ref).ok_or(BROKEN)?;
         Huffman::new(codes.clone(), (kind as u8) << 4 | number)
     }
@@ -147,7 +155,13 @@ impl Huffman {
     /// Writes the table. The symbols of codes that weren't read are zeros: they may be anything.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<(), Refused> {
         let symbols = self.codes.symbols.iter().zip(self.used);
-        let symbols: Vec<u8> = symbols.map(|(symbol, used)| if used { *symbol } else { 0 }).collect();
-        segment(out, HUFFMAN, &[&[self.head][..], &self.codes.counts, &symbols].concat())
+        let symbols: Vec<u8> = symbols
+            .map(|(symbol, used)| if used { *symbol } else { 0 })
+            .collect();
+        segment(
+            out,
+            HUFFMAN,
+            &[&[self.head][..], &self.codes.counts, &symbols].concat(),
+        )
     }
 }

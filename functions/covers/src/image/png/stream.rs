@@ -32,7 +32,22 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn read(content: &[u8]) -> Result<Self, Refused> {
-        let [w1, w2, w3, w4, h1, h2, h3, h4, depth, color, 0, 0, interlace @ (0 | 1)] = *content else {
+        let [
+            w1,
+            w2,
+            w3,
+            w4,
+            h1,
+            h2,
+            h3,
+            h4,
+            depth,
+            color,
+            0,
+            0,
+            interlace @ (0 | 1),
+        ] = *content
+        else {
             return Err(BROKEN);
         };
         let depths: &[u8] = match color {
@@ -115,7 +130,9 @@ pub(super) fn end(data: &[u8], decompressed: u64) -> Result<usize, Refused> {
                 return usize::try_from(decoder.total_in()).map_err(|_| BROKEN);
             }
             Status::StreamEnd => return Err(INCOMPLETE),
-            _ if decoder.total_out() == before && decoder.total_in() == read as u64 => return Err(INCOMPLETE),
+            _ if decoder.total_out() == before && decoder.total_in() == read as u64 => {
+                return Err(INCOMPLETE);
+            }
             _ => {}
         }
     }

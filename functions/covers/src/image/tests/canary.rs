@@ -4,33 +4,42 @@
 use super::{
     super::*,
     corpus::{PROFILE, at, corpus},
+    file, picture,
 };
 
-const CANARY: &[u8] = b"A-canary: Jane Roe, 40.7128N";
+pub(super) const CANARY: &[u8] = b"A-canary: Jane Roe, 40.7128N";
 
 /// Whether the file is served without the canary, or must be refused.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Expected {
+pub(super) enum Expected {
     Served,
     Refused,
 }
 use Expected::{Refused as No, Served};
 
-fn check(format: &str, place: &str, file: &[u8], expected: Expected) {
+pub(super) fn check(format: &str, place: &str, file: &[u8], expected: Expected) {
     let has = |bytes: &[u8]| {
         let part = 6;
-        CANARY.windows(part).any(|part| bytes.windows(part.len()).any(|window| window == part))
+        CANARY
+            .windows(part)
+            .any(|part| bytes.windows(part.len()).any(|window| window == part))
     };
     assert!(has(file), "{format}, {place}: nothing was planted");
     match process(file) {
         Ok(cover) => {
             assert_eq!(expected, Served, "{format}, {place}");
             assert!(!has(&cover.image), "{format}, {place}: in the image");
-            assert!(!cover.thumbnail.is_some_and(|thumbnail| has(&thumbnail)), "{format}, {place}: in the thumbnail");
+            assert!(
+                !cover.thumbnail.is_some_and(|thumbnail| has(&thumbnail)),
+                "{format}, {place}: in the thumbnail"
+            );
         }
         Err(refused) => {
             assert_eq!(expected, No, "{format}, {place}: {refused:?}");
-            assert!(matches!(refused, Refused::Invalid(_)), "{format}, {place}: {refused:?}");
+            assert!(
+                matches!(refused, Refused::Invalid(_)),
+                "{format}, {place}: {refused:?}"
+            );
         }
     }
 }
@@ -40,7 +49,7 @@ pub(super) fn with(file: &[u8], place: usize, more: &[u8]) -> Vec<u8> {
 }
 
 /// A color profile with the canary in its description, in a tag of its own, behind its end and in its header.
-fn profile() -> Vec<u8> {
+pub(super) fn profile() -> Vec<u8> {
     let mut profile = PROFILE.to_vec();
     let description = at(&profile, b"desc");
     let place = u32::from_be_bytes(*profile[description + 4..].first_chunk().unwrap()) as usize;
@@ -74,53 +83,133 @@ fn no_canary_of_a_jpeg_is_served() {
         let scan = at(&jpeg, b"\xff\xda");
         for (place, segment) in [
             ("comment", segment(0xfe, CANARY)),
-            ("JFIF's thumbnail", segment(0xe0, &[&b"JFIF\0\x01\x02\x01\x01\x2c\x01\x2c\x03\x03"[..], CANARY].concat())),
-            ("JFIF's extension", segment(0xe0, &[&b"JFXX\0\x10"[..], CANARY].concat())),
-            ("Exif", segment(0xe1, &[&b"Exif\0\0MM\0\x2a\0\0\0\x08\0\0\0\0\0\0"[..], CANARY].concat())),
-            ("XMP", segment(0xe1, &[&b"http://ns.adobe.com/xap/1.0/\0"[..], CANARY].concat())),
+            (
+                "JFIF's thumbnail",
+                segment(
+                    0xe0,
+                    &[&b"JFIF\0\x01\x02\x01\x01\x2c\x01\x2c\x03\x03"[..], CANARY].concat(),
+                ),
+            ),
+            (
+                "JFIF's extension",
+                segment(0xe0, &[&b"JFXX\0\x10"[..], CANARY].concat()),
+            ),
+            (
+                "Exif",
+                segment(
+                    0xe1,
+                    &[&b"Exif\0\0MM\0\x2a\0\0\0\x08\0\0\0\0\0\0"[..], CANARY].concat(),
+                ),
+            ),
+            (
+                "XMP",
+                segment(0xe1, &[&b"http://ns.adobe.com/xap/1.0/\0"[..], CANARY].concat()),
+            ),
             ("pictures", segment(0xe2, &[&b"MPF\0"[..], CANARY].concat())),
-            ("profile", segment(0xe2, &[&b"ICC_PROFILE\0\x01\x01"[..], &profile()[..]].concat())),
-            ("broken profile", segment(0xe2, &[&b"ICC_PROFILE\0\x01\x01"[..], CANARY].concat())),
+            (
+                "profile",
+                segment(0xe2, &[&b"ICC_PROFILE\0\x01\x01"[..], &profile()[..]].concat()),
+            ),
+            (
+                "broken profile",
+                segment(0xe2, &[&b"ICC_PROFILE\0\x01\x01"[..], CANARY].concat()),
+            ),
             ("IPTC", segment(0xed, &[&b"Photoshop 3.0\0"[..], CANARY].concat())),
             ("another application", segment(0xef, CANARY)),
             ("a reserved marker", segment(0xf7, CANARY)),
             ("lines", segment(0xdc, CANARY)),
             ("a table of arithmetic codes", segment(0xcc, CANARY)),
-            ("unused quantization", segment(0xdb, &[&[3][..], CANARY, &[1; 64 - CANARY.len()]].concat())),
-            ("unused codes", segment(0xc4, &[&[0x13, 0, 0, 0, 0, CANARY.len() as u8][..], &[0; 11], CANARY].concat())),
+            (
+                "unused quantization",
+                segment(0xdb, &[&[3][..], CANARY, &[1; 64 - CANARY.len()]].concat()),
+            ),
+            (
+                "unused codes",
+                segment(
+                    0xc4,
+                    &[&[0x13, 0, 0, 0, 0, CANARY.len() as u8][..], &[0; 11], CANARY].concat(),
+                ),
+            ),
             (
                 "replaced codes",
-                segment(0xc4, &[&[0x10, 0, 0, 0, 0, CANARY.len() as u8][..], &[0; 11], CANARY].concat()),
+                segment(
+                    0xc4,
+                    &[&[0x10, 0, 0, 0, 0, CANARY.len() as u8][..], &[0; 11], CANARY].concat(),
+                ),
             ),
         ] {
             check(place, &with(&jpeg, 2, &segment), Served);
             if !matches!(place, "replaced codes") {
-                check(&format!("{place} before a scan"), &with(&jpeg, scan, &segment), Served);
+                check(
+                    &format!("{place} before a scan"),
+                    &with(&jpeg, scan, &segment),
+                    Served,
+                );
             }
             let end = jpeg.len() - 2;
-            check(&format!("{place} before the end"), &with(&jpeg, end, &segment), Served);
+            check(
+                &format!("{place} before the end"),
+                &with(&jpeg, end, &segment),
+                Served,
+            );
         }
-        check("behind Adobe's data", &with(&jpeg, 2, &segment(0xee, &[&b"Adobe\0\x64\0\0\0\0\x01"[..], CANARY].concat())), Served);
-        check("after the last block", &with(&jpeg, jpeg.len() - 2, CANARY), Served);
-        check("after the last restart", &with(&jpeg, jpeg.len() - 2, &[&b"\xff\xd3"[..], CANARY].concat()), Served);
+        check(
+            "behind Adobe's data",
+            &with(
+                &jpeg,
+                2,
+                &segment(0xee, &[&b"Adobe\0\x64\0\0\0\0\x01"[..], CANARY].concat()),
+            ),
+            Served,
+        );
+        check(
+            "after the last block",
+            &with(&jpeg, jpeg.len() - 2, CANARY),
+            Served,
+        );
+        check(
+            "after the last restart",
+            &with(&jpeg, jpeg.len() - 2, &[&b"\xff\xd3"[..], CANARY].concat()),
+            Served,
+        );
         check("after the end", &[&jpeg[..], CANARY].concat(), No);
         check("a scan that is longer", &longer(&jpeg, 0xda), Served);
         let frame = if name == "progressive.jpg" { 0xc2 } else { 0xc0 };
         check("a frame that is longer", &longer(&jpeg, frame), Served);
         check("a table that is longer", &longer(&jpeg, 0xdb), No);
         check("between segments", &with(&jpeg, scan, CANARY), No);
-        check("before the first segment", &with(&jpeg, 2, CANARY), No);
-        check("between images", &with(&jpeg, 2, &[&b"\xff\xd9"[..], CANARY].concat()), No);
+        check(
+            "between images",
+            &with(&jpeg, 2, &[&b"\xff\xd9"[..], CANARY].concat()),
+            No,
+        );
     }
     let restart = corpus("restart.jpg");
     let first = at(&restart, b"\xff\xd0");
-    check("restart.jpg", "before a restart", &with(&restart, first, CANARY), Served);
-    check("restart.jpg", "a restart that is longer", &longer(&restart, 0xdd), Served);
+    check(
+        "restart.jpg",
+        "before a restart",
+        &with(&restart, first, CANARY),
+        Served,
+    );
+    check(
+        "restart.jpg",
+        "a restart that is longer",
+        &longer(&restart, 0xdd),
+        Served,
+    );
     let progressive = corpus("progressive.jpg");
-    let second = at(&progressive[at(&progressive, b"\xff\xda") + 2..], b"\xff\xc4") + at(&progressive, b"\xff\xda") + 2;
-    check("progressive.jpg", "between scans", &with(&progressive, second, CANARY), Served);
+    let second = at(&progressive[at(&progressive, b"\xff\xda") + 2..], b"\xff\xc4")
+        + at(&progressive, b"\xff\xda")
+        + 2;
+    check(
+        "progressive.jpg",
+        "between scans",
+        &with(&progressive, second, CANARY),
+        Served,
+    );
     // The symbols of codes that no block has: the table with every symbol has many.
-    let whole = corpus("baseline.jpg");
+    let whole = file(ImageFormat::Jpeg, &picture(64, 48));
     let mut table = at(&whole, b"\xff\xc4");
     while whole[table + 4] != 0x10 {
         table += 2 + usize::from(u16::from_be_bytes([whole[table + 2], whole[table + 3]]));
@@ -135,7 +224,13 @@ pub(super) fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let mut checksum = flate2::Crc::new();
     checksum.update(kind);
     checksum.update(data);
-    [&(data.len() as u32).to_be_bytes()[..], kind, data, &checksum.sum().to_be_bytes()].concat()
+    [
+        &(data.len() as u32).to_be_bytes()[..],
+        kind,
+        data,
+        &checksum.sum().to_be_bytes(),
+    ]
+    .concat()
 }
 
 pub(super) fn compressed(data: &[u8], level: u32) -> Vec<u8> {
@@ -150,39 +245,107 @@ fn no_canary_of_a_png_is_served() {
     let check = |place: &str, file: &[u8], expected| check("PNG", place, file, expected);
     // Two rows of three gray pixels.
     let rows = [0, 1, 2, 3, 0, 4, 5, 6];
-    let start = [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", b"\0\0\0\x03\0\0\0\x02\x08\0\0\0\0")].concat();
+    let start = [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        chunk(b"IHDR", b"\0\0\0\x03\0\0\0\x02\x08\0\0\0\0"),
+    ]
+    .concat();
     let png = |before: &[u8], data: &[u8], after: &[u8]| {
-        [&start[..], before, &chunk(b"IDAT", data), after, &chunk(b"IEND", b"")].concat()
+        [
+            &start[..],
+            before,
+            &chunk(b"IDAT", data),
+            after,
+            &chunk(b"IEND", b""),
+        ]
+        .concat()
     };
     let data = compressed(&rows, 6);
     for kind in [
-        b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"pHYs", b"bKGD", b"sBIT", b"hIST", b"sPLT", b"caBX", b"prVt", b"gAMA",
-        b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"iCCP", b"tRNS", b"acTL", b"fcTL", b"fdAT",
+        b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"pHYs", b"bKGD", b"sBIT", b"hIST", b"sPLT", b"caBX",
+        b"prVt", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"iCCP", b"tRNS", b"acTL", b"fcTL",
+        b"fdAT",
     ] {
         let more = chunk(kind, CANARY);
         let place = String::from_utf8_lossy(kind);
         check(&place, &png(&more, &data, b""), Served);
-        check(&format!("{place} before the end"), &png(b"", &data, &more), Served);
+        check(
+            &format!("{place} before the end"),
+            &png(b"", &data, &more),
+            Served,
+        );
     }
     for (place, name, profile) in [
-        ("a profile's description", &b"ICC"[..], [&compressed(&profile(), 0)[..], b""].concat()),
+        (
+            "a profile's description",
+            &b"ICC"[..],
+            [&compressed(&profile(), 0)[..], b""].concat(),
+        ),
         ("a profile's name", CANARY, compressed(PROFILE, 6)),
-        ("behind a profile", b"ICC", [&compressed(PROFILE, 6)[..], CANARY].concat()),
+        (
+            "behind a profile",
+            b"ICC",
+            [&compressed(PROFILE, 6)[..], CANARY].concat(),
+        ),
     ] {
         let cover = png(&chunk(b"iCCP", &[name, b"\0\0", &profile].concat()), &data, b"");
         check(place, &cover, Served);
-        assert!(process(&cover).unwrap().image.windows(4).any(|kind| kind == b"iCCP"));
+        assert!(
+            process(&cover)
+                .unwrap()
+                .image
+                .windows(4)
+                .any(|kind| kind == b"iCCP")
+        );
     }
-    check("an unknown chunk that is needed", &png(&chunk(b"CANA", CANARY), &data, b""), No);
-    check("a palette of a gray image", &png(&chunk(b"PLTE", CANARY), &data, b""), Served);
-    check("behind the stream", &png(b"", &[&data[..], CANARY].concat(), b""), Served);
-    check("in a chunk behind the stream", &png(b"", &data, &chunk(b"IDAT", CANARY)), Served);
-    check("in a later chunk of data", &png(b"", &data, &[chunk(b"tIME", b""), chunk(b"IDAT", CANARY)].concat()), No);
-    check("in the stream behind the rows", &png(b"", &compressed(&[&rows[..], CANARY].concat(), 0), b""), No);
-    check("in the chunk of the end", &[&start[..], &chunk(b"IDAT", &data), &chunk(b"IEND", CANARY)].concat(), Served);
+    check(
+        "an unknown chunk that is needed",
+        &png(&chunk(b"CANA", CANARY), &data, b""),
+        No,
+    );
+    check(
+        "a palette of a gray image",
+        &png(&chunk(b"PLTE", CANARY), &data, b""),
+        Served,
+    );
+    check(
+        "behind the stream",
+        &png(b"", &[&data[..], CANARY].concat(), b""),
+        Served,
+    );
+    check(
+        "in a chunk behind the stream",
+        &png(b"", &data, &chunk(b"IDAT", CANARY)),
+        Served,
+    );
+    check(
+        "in a later chunk of data",
+        &png(
+            b"",
+            &data,
+            &[chunk(b"tIME", b""), chunk(b"IDAT", CANARY)].concat(),
+        ),
+        No,
+    );
+    check(
+        "in the stream behind the rows",
+        &png(b"", &compressed(&[&rows[..], CANARY].concat(), 0), b""),
+        No,
+    );
+    check(
+        "in the chunk of the end",
+        &[&start[..], &chunk(b"IDAT", &data), &chunk(b"IEND", CANARY)].concat(),
+        Served,
+    );
     check("after the end", &[&png(b"", &data, b"")[..], CANARY].concat(), No);
     let header = [&b"\0\0\0\x03\0\0\0\x02\x08\0\0\0\0"[..], CANARY].concat();
-    let longer = [&start[..8], &chunk(b"IHDR", &header), &chunk(b"IDAT", &data), &chunk(b"IEND", b"")].concat();
+    let longer = [
+        &start[..8],
+        &chunk(b"IHDR", &header),
+        &chunk(b"IDAT", &data),
+        &chunk(b"IEND", b""),
+    ]
+    .concat();
     check("a header that is longer", &longer, No);
     // Six pixels of three colors, and a palette and an alpha channel with more.
     let palette = [&[9; 21][..], CANARY, &[0, 0]].concat();
@@ -203,7 +366,10 @@ fn no_canary_of_a_png_is_served() {
 
 /// The blocks of a GIF's data.
 fn blocks(data: &[u8]) -> Vec<u8> {
-    let mut out: Vec<u8> = data.chunks(255).flat_map(|block| [&[block.len() as u8][..], block].concat()).collect();
+    let mut out: Vec<u8> = data
+        .chunks(255)
+        .flat_map(|block| [&[block.len() as u8][..], block].concat())
+        .collect();
     out.push(0);
     out
 }
@@ -216,22 +382,43 @@ fn no_canary_of_a_gif_is_served() {
     let codes = b"\x8c\x2d\x99\x87\x2a\x1c\xdc\x33\xa0\x02\x75\xec\x95\xfa\xa8\xde\x60\x8c\x04\x91\x4c\x01";
     let head = b"GIF89a\x0a\0\x0a\0\x91\0\0\xff\xff\xff\xff\0\0\0\0\xff\0\0\0";
     let image = b"\x2c\0\0\0\0\x0a\0\x0a\0\0\x02";
-    let gif = |before: &[u8], data: &[u8], after: &[u8]| [&head[..], before, image, data, after, b"\x3b"].concat();
+    let gif =
+        |before: &[u8], data: &[u8], after: &[u8]| [&head[..], before, image, data, after, b"\x3b"].concat();
     let data = blocks(codes);
     for (place, extension) in [
         ("comment", [&b"\x21\xfe"[..], &text].concat()),
-        ("plain text", [&b"\x21\x01\x0c\0\0\0\0\x0a\0\x0a\0\x08\x08\0\x01"[..], &text].concat()),
-        ("an application", [&b"\x21\xff\x0bXMP DataXMP"[..], &text].concat()),
+        (
+            "plain text",
+            [&b"\x21\x01\x0c\0\0\0\0\x0a\0\x0a\0\x08\x08\0\x01"[..], &text].concat(),
+        ),
+        (
+            "an application",
+            [&b"\x21\xff\x0bXMP DataXMP"[..], &text].concat(),
+        ),
         ("a profile", [&b"\x21\xff\x0bICCRGBG1012"[..], &text].concat()),
-        ("loops", [&b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0"[..], &text].concat()),
-        ("loops without a number", [&b"\x21\xff\x0bNETSCAPE2.0"[..], &text].concat()),
+        (
+            "loops",
+            [&b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0"[..], &text].concat(),
+        ),
+        (
+            "loops without a number",
+            [&b"\x21\xff\x0bNETSCAPE2.0"[..], &text].concat(),
+        ),
         ("control", [&b"\x21\xf9\x04\0\0\0\0"[..], &text].concat()),
         ("an unknown extension", [&b"\x21\x77"[..], &text].concat()),
     ] {
         check(place, &gif(&extension, &data, b""), Served);
-        check(&format!("{place} before the end"), &gif(b"", &data, &extension), Served);
+        check(
+            &format!("{place} before the end"),
+            &gif(b"", &data, &extension),
+            Served,
+        );
     }
-    check("behind the end code", &gif(b"", &blocks(&[&codes[..], CANARY].concat()), b""), Served);
+    check(
+        "behind the end code",
+        &gif(b"", &blocks(&[&codes[..], CANARY].concat()), b""),
+        Served,
+    );
     let block = [&data[..data.len() - 1], &text].concat();
     check("in a block behind the end code", &gif(b"", &block, b""), Served);
     check("between images", &gif(b"", &data, CANARY), No);
@@ -243,206 +430,13 @@ fn no_canary_of_a_gif_is_served() {
     let unused = [&head[..], image, CANARY, &[0; 56], b"\x02", &data, b"\x3b"].concat();
     check("unused colors of a frame", &unused, Served);
     // A code for more pixels than the frame has.
-    let short = [&head[..], b"\x2c\0\0\0\0\x0a\0\x0a\0\0\x02", &blocks(&[&codes[..21], CANARY].concat()), b"\x3b"].concat();
+    let short = [
+        &head[..],
+        b"\x2c\0\0\0\0\x0a\0\x0a\0\0\x02",
+        &blocks(&[&codes[..21], CANARY].concat()),
+        b"\x3b",
+    ]
+    .concat();
     check("instead of the end code", &short, Served);
     assert!(::image::load_from_memory(&process(&short).unwrap().image).is_ok());
-}
-
-fn riff(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
-    let padding: &[u8] = if data.len().is_multiple_of(2) { b"" } else { b"Y" };
-    [&kind[..], &(data.len() as u32).to_le_bytes(), data, padding].concat()
-}
-
-/// The chunks of a WebP.
-fn chunks(mut chunks: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
-    let mut all = Vec::new();
-    while let Some((kind, rest)) = chunks.split_first_chunk::<4>() {
-        let (length, rest) = rest.split_first_chunk::<4>().unwrap();
-        let length = u32::from_le_bytes(*length) as usize;
-        all.push((*kind, rest[..length].to_vec()));
-        chunks = &rest[length.next_multiple_of(2)..];
-    }
-    all
-}
-
-fn webp(chunks: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
-    let data: Vec<u8> = chunks.iter().flat_map(|(kind, data)| riff(kind, data)).collect();
-    riff(b"RIFF", &[&b"WEBP"[..], &data].concat())
-}
-
-#[test]
-fn no_canary_of_a_webp_is_served() {
-    for name in ["lossy.webp", "segments.webp", "alpha.webp", "raw-alpha.webp", "lossless.webp", "groups.webp", "animated.webp"] {
-        let check = |place: &str, file: &[u8], expected| check(name, place, file, expected);
-        let file = corpus(name);
-        let all = chunks(&file[12..]);
-        for number in 0..all.len() {
-            for kind in [b"EXIF", b"XMP ", b"ICCP", b"TEXT", b"JUNK", b"ALPH"] {
-                let mut more = all.clone();
-                more.insert(number, (*kind, CANARY.to_vec()));
-                let place = format!("{} before chunk {number}", String::from_utf8_lossy(kind));
-                // An alpha channel that isn't one.
-                let is_refused = kind == b"ALPH" && process(&webp(&more)).is_err();
-                check(&place, &webp(&more), if is_refused { No } else { Served });
-            }
-            // Each chunk is longer than what it needs.
-            let mut longer = all.clone();
-            let (kind, data) = &mut longer[number];
-            let place = format!("behind {}", String::from_utf8_lossy(kind));
-            if kind == b"ANMF" {
-                data.extend(riff(b"TEXT", CANARY));
-            } else {
-                data.extend(CANARY);
-            }
-            check(&place, &webp(&longer), Served);
-            // The first part of a lossy image has room behind its codes.
-            let (kind, data) = &mut longer[number];
-            if kind == b"VP8 " {
-                let mut data = data[..data.len() - CANARY.len()].to_vec();
-                let tag = u32::from_le_bytes([data[0], data[1], data[2], 0]);
-                let first = 10 + (tag >> 5) as usize;
-                data.splice(first..first, CANARY.iter().copied());
-                data.splice(..3, (tag + ((CANARY.len() as u32) << 5)).to_le_bytes()[..3].iter().copied());
-                longer[number].1 = data;
-                check("behind the first part", &webp(&longer), Served);
-            }
-        }
-        check("after the end", &[&file[..], CANARY].concat(), No);
-        let mut announced = [&file[..], CANARY].concat();
-        announced.splice(4..8, (announced.len() as u32 - 8).to_le_bytes());
-        check("behind the last chunk", &announced, No);
-    }
-    // A profile in an image that has one.
-    let mut all = chunks(&corpus("alpha.webp")[12..]);
-    all[0].1[0] |= 0x20;
-    all.insert(1, (*b"ICCP", profile()));
-    check("WebP", "a profile", &webp(&all), Served);
-    assert!(process(&webp(&all)).unwrap().image.windows(4).any(|kind| kind == b"ICCP"));
-}
-
-/// A box.
-fn of_kind(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
-    [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
-}
-
-/// An AVIF of one item, with this description, properties, and data.
-pub(super) struct Avif {
-    ftyp: Vec<u8>,
-    handler: Vec<u8>,
-    more: Vec<u8>,
-    name: Vec<u8>,
-    properties: Vec<Vec<u8>>,
-    pub(super) data: Vec<u8>,
-    more_data: Vec<u8>,
-}
-
-impl Avif {
-    pub(super) fn new() -> Self {
-        let file = corpus("still.avif");
-        let data = at(&file, b"mdat") + 4;
-        let property = |kind: &[u8; 4]| {
-            let start = at(&file, kind) - 4;
-            let length = u32::from_be_bytes(*file[start..].first_chunk().unwrap()) as usize;
-            file[start..start + length].to_vec()
-        };
-        Self {
-            ftyp: b"avif\0\0\0\0avifmif1".to_vec(),
-            handler: b"\0\0\0\0\0\0\0\0pict\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec(),
-            more: Vec::new(),
-            name: Vec::new(),
-            properties: [b"ispe", b"pixi", b"av1C", b"colr"].map(property).to_vec(),
-            data: file[data..].to_vec(),
-            more_data: Vec::new(),
-        }
-    }
-
-    /// Returns the file. Its second item has text.
-    pub(super) fn written(&self) -> Vec<u8> {
-        let meta = |place: usize| {
-            let number = |number: usize| (number as u32).to_be_bytes();
-            let first = of_kind(b"infe", &[&b"\x02\0\0\0\0\x01\0\0av01"[..], &self.name, b"\0"].concat());
-            let second = of_kind(b"infe", b"\x02\0\0\0\0\x02\0\0mime\0text/plain\0");
-            let places = [
-                &b"\0\0\0\0\x44\0\0\x02\0\x01\0\0\0\x01"[..],
-                &number(place),
-                &number(self.data.len()),
-                b"\0\x02\0\0\0\x01",
-                &number(place + self.data.len()),
-                &number(CANARY.len()),
-            ]
-            .concat();
-            let count = self.properties.len() as u8;
-            let properties = [&b"\0\0\0\0\0\0\0\x01\0\x01"[..], &[count], &(1..=count).collect::<Vec<_>>()].concat();
-            let properties = [of_kind(b"ipco", &self.properties.concat()), of_kind(b"ipma", &properties)].concat();
-            let content = [
-                &[0; 4][..],
-                &of_kind(b"hdlr", &self.handler),
-                &of_kind(b"pitm", b"\0\0\0\0\0\x01"),
-                &of_kind(b"iinf", &[&b"\0\0\0\0\0\x02"[..], &first, &second].concat()),
-                &of_kind(b"iloc", &places),
-                &of_kind(b"iprp", &properties),
-                &self.more,
-            ];
-            of_kind(b"meta", &content.concat())
-        };
-        let start = of_kind(b"ftyp", &self.ftyp);
-        let place = start.len() + meta(0).len() + 8;
-        let data = of_kind(b"mdat", &[&self.data[..], CANARY, &self.more_data].concat());
-        [start, meta(place), data].concat()
-    }
-}
-
-#[test]
-fn no_canary_of_an_avif_is_served() {
-    let check = |place: &str, file: &[u8], expected| check("AVIF", place, file, expected);
-    let changed = |place: &str, change: fn(&mut Avif)| {
-        let mut avif = Avif::new();
-        change(&mut avif);
-        check(place, &avif.written(), Served);
-        avif
-    };
-    let whole = changed("an item with text", |_| ()).written();
-    changed("a brand", |avif| avif.ftyp.extend(&CANARY[..28]));
-    changed("the name of the handler", |avif| avif.handler.extend([CANARY, b"\0"].concat()));
-    changed("the name of an item", |avif| avif.name = CANARY.to_vec());
-    for kind in [b"free", b"udta", b"uuid", b"xml ", b"idat", b"grpl", b"test"] {
-        let mut avif = Avif::new();
-        avif.more = of_kind(kind, CANARY);
-        check(&String::from_utf8_lossy(kind), &avif.written(), Served);
-    }
-    changed("data behind the items", |avif| avif.more_data = CANARY.to_vec());
-    changed("an unknown property", |avif| avif.properties.push(of_kind(b"test", CANARY)));
-    changed("a profile", |avif| avif.properties[3] = of_kind(b"colr", &[&b"prof"[..], &profile()[..]].concat()));
-    for number in 0..4 {
-        let mut avif = Avif::new();
-        let content = [&avif.properties[number][8..], CANARY].concat();
-        let kind = *avif.properties[number][4..].first_chunk().unwrap();
-        avif.properties[number] = of_kind(&kind, &content);
-        check(&format!("behind {}", String::from_utf8_lossy(&kind)), &avif.written(), Served);
-    }
-    // Units of metadata, of padding and of a kind that doesn't exist, before the image and behind it.
-    for kind in [5, 8, 9, 15] {
-        let unit = [&[kind << 3 | 2, CANARY.len() as u8][..], CANARY].concat();
-        let mut avif = Avif::new();
-        avif.data = [&unit[..], &avif.data].concat();
-        check("a unit before the image", &avif.written(), Served);
-        avif.data = [&Avif::new().data[..], &unit].concat();
-        check("a unit behind the image", &avif.written(), Served);
-    }
-    // The header of the sequence, which may be longer than what it says.
-    let mut avif = Avif::new();
-    let place = avif.data.iter().position(|header| *header == 0x0a).unwrap();
-    let end = place + 2 + usize::from(avif.data[place + 1]);
-    avif.data[place + 1] += CANARY.len() as u8;
-    avif.data.splice(end..end, CANARY.iter().copied());
-    check("behind the header of the sequence", &avif.written(), Served);
-    for kind in [b"free", b"skip", b"uuid"] {
-        let more = of_kind(kind, CANARY);
-        check("a box of the file", &[&whole[..], &more].concat(), Served);
-    }
-    check("an unknown box of the file", &[&whole[..], &of_kind(b"test", CANARY)].concat(), No);
-    check("another box of data", &[&whole[..], &of_kind(b"mdat", CANARY)].concat(), No);
-    check("after the end", &[&whole[..], CANARY].concat(), No);
-    let animated = corpus("animated.avif");
-    check("data behind an animation", &[&animated[..], &of_kind(b"mdat", CANARY)].concat(), Served);
 }

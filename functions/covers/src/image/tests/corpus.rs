@@ -21,7 +21,9 @@ pub(super) fn corpus(name: &str) -> Vec<u8> {
 }
 
 pub(super) fn at(file: &[u8], bytes: &[u8]) -> usize {
-    file.windows(bytes.len()).position(|window| window == bytes).unwrap()
+    file.windows(bytes.len())
+        .position(|window| window == bytes)
+        .unwrap()
 }
 
 /// Decodes an image without the readers of this module.
@@ -50,14 +52,20 @@ fn every_frame_of_an_animation_is_served_with_equal_pixels() {
     let gif = corpus("animated.gif");
     let frames = |file: &[u8]| {
         let decoder = GifDecoder::new(std::io::Cursor::new(file.to_vec())).unwrap();
-        decoder.into_frames().map(|frame| frame.unwrap().into_buffer()).collect::<Vec<_>>()
+        decoder
+            .into_frames()
+            .map(|frame| frame.unwrap().into_buffer())
+            .collect::<Vec<_>>()
     };
     assert_eq!(frames(&gif).len(), 4);
     assert!(frames(&process(&gif).unwrap().image) == frames(&gif));
     let webp = corpus("animated.webp");
     let frames = |file: &[u8]| {
         let decoder = WebPDecoder::new(std::io::Cursor::new(file.to_vec())).unwrap();
-        decoder.into_frames().map(|frame| frame.unwrap().into_buffer()).collect::<Vec<_>>()
+        decoder
+            .into_frames()
+            .map(|frame| frame.unwrap().into_buffer())
+            .collect::<Vec<_>>()
     };
     assert_eq!(frames(&webp).len(), 4);
     assert!(frames(&process(&webp).unwrap().image) == frames(&webp));
@@ -73,14 +81,20 @@ fn an_animated_avif_is_served_as_its_still_image() {
         assert!(!cover.image.windows(kind.len()).any(|window| window == kind));
     }
     // The first frame is the still image, and its data is all that is left.
-    assert_eq!(&cover.image[at(&cover.image, b"mdat") + 4..], &file[0x3ed..0x3ed + 0x39b]);
+    assert_eq!(
+        &cover.image[at(&cover.image, b"mdat") + 4..],
+        &file[0x3ed..0x3ed + 0x39b]
+    );
     let without = at(&file, b"meta");
     let mut sequence = file.clone();
     sequence.splice(without..without + 4, *b"skip");
     let Err(Refused::Invalid(message)) = process(&sequence) else {
         panic!("an animation without a still image is accepted");
     };
-    assert_eq!(message, "The AVIF is an animation without a still image. Send a still image.");
+    assert_eq!(
+        message,
+        "The AVIF is an animation without a still image. Send a still image."
+    );
 }
 
 #[test]
@@ -92,7 +106,10 @@ fn an_avif_keeps_its_alpha_channel_and_the_parts_of_its_grid() {
         let file = corpus(name);
         let cover = process(&file).unwrap();
         for kind in kinds {
-            assert!(cover.image.windows(kind.len()).any(|window| window == kind), "{name}");
+            assert!(
+                cover.image.windows(kind.len()).any(|window| window == kind),
+                "{name}"
+            );
         }
         assert_eq!(process(&cover.image).unwrap().image, cover.image, "{name}");
     }
@@ -100,7 +117,10 @@ fn an_avif_keeps_its_alpha_channel_and_the_parts_of_its_grid() {
 
 #[test]
 fn a_jpeg_of_a_kind_that_browsers_do_not_show_is_refused() {
-    assert!(matches!(process(include_bytes!("../corpus/arithmetic.jpg")), Err(Refused::Invalid(_))));
+    assert!(matches!(
+        process(include_bytes!("../corpus/arithmetic.jpg")),
+        Err(Refused::Invalid(_))
+    ));
     // Motion and multi-picture JPEGs: another image, or a film, after the end.
     let jpeg = corpus("baseline.jpg");
     let part = b"\xff\xe2\x00\x06MPF\0";

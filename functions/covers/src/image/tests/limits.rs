@@ -1,10 +1,14 @@
 //! Guarantee 78: limits of size, memory and time.
 
-use std::{process::Command, time::{Duration, Instant}};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use super::{
     super::*,
-    canary::{Avif, chunk, compressed, with},
+    boxes::Avif,
+    canary::{chunk, compressed, with},
     corpus::{FILES, at, corpus},
 };
 
@@ -30,15 +34,30 @@ fn patched(file: &[u8], place: usize, bytes: &[u8]) -> Vec<u8> {
 
 /// A GIF of one frame of this size, with the data of one pixel.
 fn gif(screen: [u8; 4], frame: [u8; 4]) -> Vec<u8> {
-    [&b"GIF89a"[..], &screen, b"\x80\0\0\0\0\0\xff\xff\xff\x2c\0\0\0\0", &frame, b"\0\x02\x02\x44\x01\0\x3b"].concat()
+    [
+        &b"GIF89a"[..],
+        &screen,
+        b"\x80\0\0\0\0\0\xff\xff\xff\x2c\0\0\0\0",
+        &frame,
+        b"\0\x02\x02\x44\x01\0\x3b",
+    ]
+    .concat()
 }
 
 /// An AVIF whose sequence has a size of its own.
 fn avif(width: u16, height: u16) -> Vec<u8> {
-    let bits = format!("000110000011111111{:016b}{:016b}000000000000000000000", width - 1, height - 1);
-    let bytes: Vec<u8> = bits.as_bytes().as_chunks::<8>().0.iter().map(|byte| {
-        byte.iter().fold(0, |byte, bit| byte << 1 | (bit - b'0'))
-    }).collect();
+    let bits = format!(
+        "000110000011111111{:016b}{:016b}0000000000000000000000",
+        width - 1,
+        height - 1
+    );
+    let bytes: Vec<u8> = bits
+        .as_bytes()
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|byte| byte.iter().fold(0, |byte, bit| byte << 1 | (bit - b'0')))
+        .collect();
     let mut avif = Avif::new();
     avif.data = [&[0x0a, bytes.len() as u8][..], &bytes, &[0x32, 1, 0]].concat();
     avif.written()
@@ -52,7 +71,7 @@ fn more_than_50_megapixels_are_refused_before_they_are_decoded() {
     let bitmap = at(&lossy, b"\x9d\x01\x2a") + 3;
     let extended = corpus("alpha.webp");
     let canvas = at(&extended, b"VP8X") + 12;
-    let mb = |file: Vec<u8>| {
+    let refused = |file: Vec<u8>| {
         assert!(file.len() < 20_000);
         let started = Instant::now();
         let refused = process(&file).unwrap_err();
@@ -61,7 +80,14 @@ fn more_than_50_megapixels_are_refused_before_they_are_decoded() {
     };
     for (name, file) in [
         ("JPEG", patched(&jpeg, frame, &[0xff; 4])),
-        ("JPEG, progressive", patched(&corpus("progressive.jpg"), at(&corpus("progressive.jpg"), b"\xff\xc2") + 5, &[0x1b, 0x59, 0x1b, 0xa0])),
+        (
+            "JPEG, progressive",
+            patched(
+                &corpus("progressive.jpg"),
+                at(&corpus("progressive.jpg"), b"\xff\xc2") + 5,
+                &[0x1b, 0xa0, 0x1b, 0xa0],
+            ),
+        ),
         ("WebP", patched(&lossy, bitmap, &[0xff, 0x3f, 0xff, 0x3f])),
         ("WebP, canvas", patched(&extended, canvas, &[0xff; 6])),
         ("PNG", png(50_000, 1_001, [8, 0], &compressed(&[0; 99], 6))),
@@ -70,7 +96,7 @@ fn more_than_50_megapixels_are_refused_before_they_are_decoded() {
         ("GIF, frame", gif([1, 0, 1, 0], [0xff; 4])),
         ("AVIF", avif(u16::MAX, 50_000)),
     ] {
-        assert_eq!(mb(file), TOO_MANY_PIXELS, "{name}");
+        assert_eq!(refused(file), TOO_MANY_PIXELS, "{name}");
     }
     // The sequence of an AVIF that is as large as its image.
     assert!(process(&avif(120, 90)).is_ok());
@@ -117,7 +143,11 @@ fn largest() -> Vec<u8> {
         data.write_all(&row).unwrap();
     }
     let exif = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
-    with(&png(5_000, 10_000, [16, 6], &data.finish().unwrap()), 33, &chunk(b"eXIf", exif))
+    with(
+        &png(5_000, 10_000, [16, 6], &data.finish().unwrap()),
+        33,
+        &chunk(b"eXIf", exif),
+    )
 }
 
 /// Run by the next test, in a process of its own.
@@ -128,7 +158,10 @@ fn the_largest_image_alone() {
     assert!(file.len() < MAX_COVER_BYTES);
     process(&file).unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
     let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     println!("peak {}", kilobytes * 1024);
 }
@@ -138,10 +171,17 @@ fn the_largest_image_alone() {
 fn the_largest_image_takes_no_more_memory_than_a_function_has() {
     let name = "image::tests::limits::the_largest_image_alone";
     let mut child = Command::new(std::env::current_exe().unwrap());
-    let output = child.args(["--exact", name, "--ignored", "--nocapture"]).output().unwrap();
+    let output = child
+        .args(["--exact", name, "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{printed}");
-    let peak = printed.split("peak ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+    let peak = printed
+        .split("peak ")
+        .nth(1)
+        .and_then(|rest| rest.lines().next())
+        .unwrap();
     let peak: u64 = peak.trim().parse().unwrap();
     // Both the image and the turned one are in memory.
     assert!((800_000_000..MOST_MEMORY).contains(&peak), "{peak} bytes");
@@ -187,16 +227,23 @@ fn a_damaged_file_of_another_program_is_accepted_or_refused_soon() {
             }
             let started = Instant::now();
             let result = process(&damaged);
-            assert!(started.elapsed() < Duration::from_secs(5), "{name}, round {round}");
+            assert!(
+                started.elapsed() < Duration::from_secs(5),
+                "{name}, round {round}"
+            );
             match result {
                 Ok(cover) => {
                     accepted += 1;
-                    let again = process(&cover.image).unwrap_or_else(|refused| panic!("{name}, round {round}: {refused:?}"));
+                    let again = process(&cover.image)
+                        .unwrap_or_else(|refused| panic!("{name}, round {round}: {refused:?}"));
                     assert_eq!(again.format, cover.format);
                 }
                 Err(_) => refused += 1,
             }
         }
     }
-    assert!(accepted > 100 && refused > 100, "{accepted} accepted, {refused} refused");
+    assert!(
+        accepted > 100 && refused > 100,
+        "{accepted} accepted, {refused} refused"
+    );
 }

@@ -8,13 +8,14 @@ const ORDER: [u8; 19] = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 1
 /// The distances that are meant as places around a pixel, by their code (§3.5): rows above in the upper half, and in the
 /// lower one 8 less the columns to the left.
 const PLACES: [u8; 120] = [
-    0x18, 0x07, 0x17, 0x19, 0x28, 0x06, 0x27, 0x29, 0x16, 0x1a, 0x26, 0x2a, 0x38, 0x05, 0x37, 0x39, 0x15, 0x1b, 0x36,
-    0x3a, 0x25, 0x2b, 0x48, 0x04, 0x47, 0x49, 0x14, 0x1c, 0x35, 0x3b, 0x46, 0x4a, 0x24, 0x2c, 0x58, 0x45, 0x4b, 0x34,
-    0x3c, 0x03, 0x57, 0x59, 0x13, 0x1d, 0x56, 0x5a, 0x23, 0x2d, 0x44, 0x4c, 0x55, 0x5b, 0x33, 0x3d, 0x68, 0x02, 0x67,
-    0x69, 0x12, 0x1e, 0x66, 0x6a, 0x22, 0x2e, 0x54, 0x5c, 0x43, 0x4d, 0x65, 0x6b, 0x32, 0x3e, 0x78, 0x01, 0x77, 0x79,
-    0x53, 0x5d, 0x11, 0x1f, 0x64, 0x6c, 0x42, 0x4e, 0x76, 0x7a, 0x21, 0x2f, 0x75, 0x7b, 0x31, 0x3f, 0x63, 0x6d, 0x52,
-    0x5e, 0x00, 0x74, 0x7c, 0x41, 0x4f, 0x10, 0x20, 0x62, 0x6e, 0x30, 0x73, 0x7d, 0x51, 0x5f, 0x40, 0x72, 0x7e, 0x61,
-    0x6f, 0x50, 0x71, 0x7f, 0x60, 0x70,
+    0x18, 0x07, 0x17, 0x19, 0x28, 0x06, 0x27, 0x29, 0x16, 0x1a, 0x26, 0x2a, 0x38, 0x05, 0x37, 0x39, 0x15,
+    0x1b, 0x36, 0x3a, 0x25, 0x2b, 0x48, 0x04, 0x47, 0x49, 0x14, 0x1c, 0x35, 0x3b, 0x46, 0x4a, 0x24, 0x2c,
+    0x58, 0x45, 0x4b, 0x34, 0x3c, 0x03, 0x57, 0x59, 0x13, 0x1d, 0x56, 0x5a, 0x23, 0x2d, 0x44, 0x4c, 0x55,
+    0x5b, 0x33, 0x3d, 0x68, 0x02, 0x67, 0x69, 0x12, 0x1e, 0x66, 0x6a, 0x22, 0x2e, 0x54, 0x5c, 0x43, 0x4d,
+    0x65, 0x6b, 0x32, 0x3e, 0x78, 0x01, 0x77, 0x79, 0x53, 0x5d, 0x11, 0x1f, 0x64, 0x6c, 0x42, 0x4e, 0x76,
+    0x7a, 0x21, 0x2f, 0x75, 0x7b, 0x31, 0x3f, 0x63, 0x6d, 0x52, 0x5e, 0x00, 0x74, 0x7c, 0x41, 0x4f, 0x10,
+    0x20, 0x62, 0x6e, 0x30, 0x73, 0x7d, 0x51, 0x5f, 0x40, 0x72, 0x7e, 0x61, 0x6f, 0x50, 0x71, 0x7f, 0x60,
+    0x70,
 ];
 
 /// The symbols of each code of a group: green with lengths, red, blue, alpha, distances.
@@ -57,7 +58,13 @@ fn image(bits: &mut Bits<'_>, width: u32, height: u32) -> Result<(), Refused> {
             // Prediction, and correlation of colors: for each square of pixels.
             0 | 1 => {
                 let size = bits.take(3)? + 2;
-                pixels(bits, across.div_ceil(1 << size), height.div_ceil(1 << size), false, None)?;
+                pixels(
+                    bits,
+                    across.div_ceil(1 << size),
+                    height.div_ceil(1 << size),
+                    false,
+                    None,
+                )?;
             }
             2 => {}
             _ => {
@@ -95,7 +102,13 @@ fn pixels(
     let (mut square, mut of_squares) = (0, Vec::new());
     if is_main && bits.take(1)? == 1 {
         square = bits.take(3)? + 2;
-        pixels(bits, width.div_ceil(1 << square), height.div_ceil(1 << square), false, Some(&mut of_squares))?;
+        pixels(
+            bits,
+            width.div_ceil(1 << square),
+            height.div_ceil(1 << square),
+            false,
+            Some(&mut of_squares),
+        )?;
     }
     // The number of a group is in red and green.
     let group_of = |pixel: &u32| (pixel >> 8 & 0xffff) as usize;
@@ -107,7 +120,11 @@ fn pixels(
     for _ in 0..count {
         let mut group = Vec::with_capacity(5);
         for (number, symbols) in SYMBOLS.into_iter().enumerate() {
-            let of_cache = if number == 0 && cache_bits > 0 { 1 << cache_bits } else { 0 };
+            let of_cache = if number == 0 && cache_bits > 0 {
+                1 << cache_bits
+            } else {
+                0
+            };
             group.push(Codes::read(bits, symbols + of_cache)?);
         }
         groups.push(<[Codes; 5]>::try_from(group).map_err(|_| BROKEN)?);
@@ -120,7 +137,10 @@ fn pixels(
             0
         } else {
             let (x, y) = (place % u64::from(width), place / u64::from(width));
-            of_squares.get(((y >> square) * in_row + (x >> square)) as usize).map(group_of).ok_or(BROKEN)?
+            of_squares
+                .get(((y >> square) * in_row + (x >> square)) as usize)
+                .map(group_of)
+                .ok_or(BROKEN)?
         };
         let [green, red, blue, alpha, distance] = groups.get(group).ok_or(BROKEN)?;
         let symbol = green.symbol(bits)?;
@@ -129,7 +149,10 @@ fn pixels(
             ..256 => {
                 let (red, blue, alpha) = (red.symbol(bits)?, blue.symbol(bits)?, alpha.symbol(bits)?);
                 if let Some(shown) = &mut shown {
-                    let color = u32::from(alpha) << 24 | u32::from(red) << 16 | u32::from(symbol) << 8 | u32::from(blue);
+                    let color = u32::from(alpha) << 24
+                        | u32::from(red) << 16
+                        | u32::from(symbol) << 8
+                        | u32::from(blue);
                     shown.push(color);
                     cache.insert(color);
                 }
@@ -294,11 +317,17 @@ impl Codes {
             *counts.get_mut(usize::from(*length)).ok_or(BROKEN)? += 1;
         }
         counts[0] = 0;
-        let mut symbols: Vec<(u8, u16)> = (0..).zip(lengths).map(|(symbol, length)| (*length, symbol)).collect();
+        let mut symbols: Vec<(u8, u16)> = (0..)
+            .zip(lengths)
+            .map(|(symbol, length)| (*length, symbol))
+            .collect();
         symbols.retain(|(length, _)| *length > 0);
         symbols.sort_unstable();
         // Together the codes are all sequences of bits; a single one has none.
-        let space: u32 = (0..16).zip(counts).map(|(length, count)| u32::from(count) << (15 - length)).sum();
+        let space: u32 = (0..16)
+            .zip(counts)
+            .map(|(length, count)| u32::from(count) << (15 - length))
+            .sum();
         if symbols.is_empty() || (symbols.len() > 1 && space != 1 << 15) {
             return Err(BROKEN);
         }
@@ -316,7 +345,11 @@ impl Codes {
         for count in self.counts.iter().skip(1).copied().map(u32::from) {
             code |= bits.bit()?;
             if code < first + count {
-                return self.symbols.get((index + code - first) as usize).copied().ok_or(BROKEN);
+                return self
+                    .symbols
+                    .get((index + code - first) as usize)
+                    .copied()
+                    .ok_or(BROKEN);
             }
             index += count;
             first = (first + count) << 1;

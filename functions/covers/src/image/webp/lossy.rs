@@ -47,11 +47,15 @@ pub(super) fn copy(data: &[u8]) -> Result<Vec<u8>, Refused> {
     let (first, rest) = rest.split_at_checked(of_first).ok_or(INCOMPLETE)?;
     let mut modes = Bits::new(first);
     let header = Header::read(&mut modes);
-    let (lengths, mut rest) = rest.split_at_checked(3 * (header.partitions - 1)).ok_or(INCOMPLETE)?;
+    let (lengths, mut rest) = rest
+        .split_at_checked(3 * (header.partitions - 1))
+        .ok_or(INCOMPLETE)?;
     let mut partitions = Vec::new();
     for length in lengths.as_chunks::<3>().0 {
         let [a, b, c] = *length;
-        let (partition, others) = rest.split_at_checked(u32::from_le_bytes([a, b, c, 0]) as usize).ok_or(INCOMPLETE)?;
+        let (partition, others) = rest
+            .split_at_checked(u32::from_le_bytes([a, b, c, 0]) as usize)
+            .ok_or(INCOMPLETE)?;
         partitions.push(Bits::new(partition));
         rest = others;
     }
@@ -108,7 +112,7 @@ impl<'a> Bits<'a> {
             self.value = self.value << 8 | u64::from(byte);
             self.held += 8;
         }
-        let split = 1 + ((self.range - 1) * u32::from(probability) >> 8);
+        let split = 1 + (((self.range - 1) * u32::from(probability)) >> 8);
         let at = u64::from(split) << self.held;
         let bit = self.value >= at;
         if bit {
@@ -182,7 +186,10 @@ impl Header {
         bits.bit(128);
         let mut tokens = TOKENS;
         let all = tokens.as_flattened_mut().as_flattened_mut().as_flattened_mut();
-        for (token, update) in all.iter_mut().zip(UPDATES.as_flattened().as_flattened().as_flattened()) {
+        for (token, update) in all
+            .iter_mut()
+            .zip(UPDATES.as_flattened().as_flattened().as_flattened())
+        {
             if bits.bit(*update) {
                 *token = bits.number(8) as u8;
             }
@@ -216,7 +223,9 @@ impl Header {
         } else {
             for left in left.iter_mut() {
                 for above in above.iter_mut() {
-                    let probabilities = BLOCK_MODES.get(usize::from(*above)).and_then(|of_above| of_above.get(usize::from(*left)));
+                    let probabilities = BLOCK_MODES
+                        .get(usize::from(*above))
+                        .and_then(|of_above| of_above.get(usize::from(*left)));
                     let mode = block_mode(bits, probabilities.unwrap_or(&[128; 9]));
                     (*above, *left) = (mode, mode);
                 }
@@ -271,7 +280,11 @@ impl Header {
         };
         let probabilities = |place: usize, context: usize| {
             let band = BANDS.get(place).copied().unwrap_or_default();
-            of_kind.get(usize::from(band)).and_then(|of_band| of_band.get(context)).copied().unwrap_or([128; 11])
+            of_kind
+                .get(usize::from(band))
+                .and_then(|of_band| of_band.get(context))
+                .copied()
+                .unwrap_or([128; 11])
         };
         let mut place = first;
         let mut p = probabilities(place, usize::from(above) + usize::from(left));
