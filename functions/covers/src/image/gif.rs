@@ -1,6 +1,8 @@
 //! GIF (CompuServe, GIF89a).
 
-use std::io::Cursor;
+mod lzw;
+
+use std::{io::Cursor, ops::Range};
 
 use ::gif::{ColorOutput, DecodeOptions, MemoryLimit};
 use image::{DynamicImage, Rgba, RgbaImage, metadata::Orientation};
@@ -24,21 +26,64 @@ const APPLICATION: u8 = 0xff;
 /// The applications whose data says how often an animation is repeated.
 const LOOPS: [&[u8]; 2] = [b"NETSCAPE2.0", b"ANIMEXTS1.0"];
 
-/// Copies the frames, how they are shown and how often. Leaves out comments, texts, and the data of other applications.
+/// A color table of the copy: where it is, and which of its colors a frame uses.
+struct Colors {
+    place: Range<usize>,
+    used: [bool; 256],
+}
+
+impl Colors {
+    /// Copies a color table.
+    fn read(reader: &mut Reader<'_>, out: &mut Vec<u8>, flags: u8) -> Result<Self, Refused> {
+        let start = out.len();
+        out.extend(reader.take(color_table(flags))?);
+        Ok(Self {
+            place: start..out.len(),
+            used: [false; 256],
+        })
+    }
+
+    /// Overwrites the colors that no frame uses: they may be anything.
+    fn blank(&self, out: &mut [u8]) -> Result<(), Refused> {
+        let colors = out.get_mut(self.place.clone()).ok_or(BROKEN)?;
+        for (color, used) in colors.as_chunks_mut::<3>().0.iter_mut().zip(self.used) {
+            if !used {
+                *color = [0; 3];
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Copies the frames, how they are shown and how often. Leaves out comments, texts, the data of other applications, and what is
+/// behind the last pixel of a frame.
 pub(super) fn strip(file: &[u8]) -> Result<Stripped, Refused> {
     let mut reader = Reader::new(file);
     let mut out = Vec::with_capacity(file.len());
     let head = reader.take(HEAD)?;
-    let [.., w1, w2, h1, h2, flags, _, _] = *head else {
+    let [.., w1, w2, h1, h2, flags, background, _] = *head else {
         return Err(BROKEN);
     };
     out.extend(head);
-    out.extend(reader.take(color_table(flags))?);
+    // The shape of a pixel, which no browser heeds.
+    *out.last_mut().ok_or(BROKEN)? = 0;
+    let mut global = Colors::read(&mut reader, &mut out, flags)?;
+    if let Some(background) = global.used.get_mut(usize::from(background)) {
+        *background = true;
+    }
     let (mut frames, mut pixels) = (0_u64, 0_u64);
+    let (mut control, mut has_loops) = (None, false);
     loop {
         match reader.u8()? {
             TRAILER => break,
-            EXTENSION => extension(&mut reader, &mut out)?,
+            EXTENSION => match extension(&mut reader)? {
+                Extension::Control(data) => control = Some(data),
+                Extension::Loops(data) if !has_loops => {
+                    out.extend(data);
+                    has_loops = true;
+                }
+                Extension::Loops(_) | Extension::Other => {}
+            },
             IMAGE => {
                 let descriptor = reader.take(9)?;
                 let [.., fw1, fw2, fh1, fh2, flags] = *descriptor else {
@@ -46,17 +91,32 @@ pub(super) fn strip(file: &[u8]) -> Result<Stripped, Refused> {
                 };
                 let of_frame =
                     u64::from(u16::from_le_bytes([fw1, fw2])) * u64::from(u16::from_le_bytes([fh1, fh2]));
-                if of_frame > MAX_PIXELS {
-                    return Err(TOO_MANY_PIXELS);
-                }
                 frames += 1;
                 pixels += of_frame;
+                match of_frame {
+                    0 => return Err(BROKEN),
+                    1..=MAX_PIXELS if pixels <= MAX_FRAME_PIXELS => {}
+                    1..=MAX_PIXELS => return Err(TOO_LONG),
+                    _ => return Err(TOO_MANY_PIXELS),
+                }
+                out.extend(control.take().unwrap_or_default());
                 out.push(IMAGE);
                 out.extend(descriptor);
-                out.extend(reader.take(color_table(flags))?);
-                // The size of the first codes.
-                out.push(reader.u8()?);
-                blocks(&mut reader, &mut out)?;
+                let mut local = Colors::read(&mut reader, &mut out, flags)?;
+                let code_size = reader.u8()?;
+                let colors = if local.place.is_empty() {
+                    &mut global
+                } else {
+                    &mut local
+                };
+                let codes = lzw::image(&blocks(&mut reader)?, code_size, of_frame, &mut colors.used)?;
+                out.push(code_size);
+                for block in codes.chunks(255) {
+                    out.push(block.len() as u8);
+                    out.extend(block);
+                }
+                out.push(0);
+                local.blank(&mut out)?;
             }
             _ => return Err(BROKEN),
         }
@@ -67,9 +127,7 @@ pub(super) fn strip(file: &[u8]) -> Result<Stripped, Refused> {
     if frames == 0 {
         return Err(BROKEN);
     }
-    if pixels > MAX_FRAME_PIXELS {
-        return Err(TOO_LONG);
-    }
+    global.blank(&mut out)?;
     out.push(TRAILER);
     Ok(Stripped {
         bytes: out,
@@ -90,44 +148,47 @@ fn color_table(flags: u8) -> usize {
     }
 }
 
-fn extension(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Refused> {
-    let label = reader.u8()?;
-    let mut data = Vec::new();
-    blocks(reader, &mut data)?;
-    match label {
-        CONTROL => {
-            // One block of four bytes.
-            let control = data
-                .get(..5)
-                .filter(|control| control.first() == Some(&4))
-                .ok_or(BROKEN)?;
-            out.extend([EXTENSION, CONTROL]);
-            out.extend(control);
-            out.push(0);
-        }
-        APPLICATION if data.get(1..12).is_some_and(|name| LOOPS.contains(&name)) => {
-            // Of the blocks after the name, one has three bytes: 1, and the number of repetitions.
-            if let Some(count @ [3, 1, _, _]) = data.get(12..16) {
-                out.extend([EXTENSION, APPLICATION]);
-                out.extend(data.get(..12).unwrap_or_default());
-                out.extend(count);
-                out.push(0);
-            }
-        }
-        _ => {}
-    }
-    Ok(())
+/// An extension, as it is written into the copy.
+enum Extension {
+    Control(Vec<u8>),
+    Loops(Vec<u8>),
+    Other,
 }
 
-/// Copies blocks, each with its length, up to the empty one.
-fn blocks(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Refused> {
+fn extension(reader: &mut Reader<'_>) -> Result<Extension, Refused> {
+    let label = reader.u8()?;
+    if label == CONTROL {
+        // One block of four bytes.
+        let length = reader.u8()?;
+        let data = reader.take(length.into())?;
+        let data = data.first_chunk::<4>().filter(|_| length == 4).ok_or(BROKEN)?;
+        blocks(reader)?;
+        return Ok(Extension::Control(
+            [&[EXTENSION, CONTROL, 4][..], data, &[0]].concat(),
+        ));
+    }
+    let length = reader.u8()?;
+    let name = reader.take(length.into())?;
+    // Blocks end with an empty one.
+    let data = if length == 0 { Vec::new() } else { blocks(reader)? };
+    Ok(match data.get(..3) {
+        // One block has three bytes: 1, and the number of repetitions.
+        Some(count @ [1, _, _]) if label == APPLICATION && LOOPS.contains(&name) => {
+            Extension::Loops([&[EXTENSION, APPLICATION, length][..], name, &[3], count, &[0]].concat())
+        }
+        _ => Extension::Other,
+    })
+}
+
+/// Reads the data of blocks, each with its length, up to the empty one.
+fn blocks(reader: &mut Reader<'_>) -> Result<Vec<u8>, Refused> {
+    let mut data = Vec::new();
     loop {
         let length = reader.u8()?;
-        out.push(length);
         if length == 0 {
-            return Ok(());
+            return Ok(data);
         }
-        out.extend(reader.take(length.into())?);
+        data.extend(reader.take(length.into())?);
     }
 }
 

@@ -6,9 +6,9 @@
 //!
 //! Nothing is decoded before its size is known, so a small file can't take much memory or time.
 
-mod av1;
 mod avif;
 mod gif;
+mod icc;
 mod jpeg;
 mod png;
 mod reader;
@@ -133,12 +133,14 @@ pub fn process(file: &[u8]) -> Result<Cover, Refused> {
         mut image,
         icc_profile,
     } = decoded;
-    let mut served = stripped.bytes;
     // An animation is not turned: it would have to be encoded frame by frame.
-    if stripped.orientation != Orientation::NoTransforms && !stripped.is_animated {
+    let is_turned = stripped.orientation != Orientation::NoTransforms && !stripped.is_animated;
+    let served = if is_turned {
         image.apply_orientation(stripped.orientation);
-        served = encoded(&image, format, icc_profile.as_deref())?;
-    }
+        encoded(&image, format, icc_profile.as_deref(), &stripped.bytes)?
+    } else {
+        stripped.bytes
+    };
     Ok(Cover {
         format,
         image: served,
@@ -160,11 +162,18 @@ fn encoded(
     image: &DynamicImage,
     format: ImageFormat,
     icc_profile: Option<&[u8]>,
+    original: &[u8],
 ) -> Result<Vec<u8>, Refused> {
     let mut smaller: Option<DynamicImage> = None;
     loop {
         let image = smaller.as_ref().unwrap_or(image);
-        let bytes = thumbnail::encode(image, format, QUALITY, icc_profile)?;
+        let bytes = match format {
+            // Beside a profile, it has other chunks about its colors.
+            ImageFormat::Png => {
+                png::with_colors_of(original, thumbnail::encode(image, format, QUALITY, None)?)?
+            }
+            _ => thumbnail::encode(image, format, QUALITY, icc_profile)?,
+        };
         if bytes.len() <= MAX_SERVED_BYTES {
             return Ok(bytes);
         }

@@ -1,3 +1,9 @@
+mod boxes;
+mod canary;
+mod colors;
+mod corpus;
+mod limits;
+
 use image::{DynamicImage, GenericImageView as _, RgbImage};
 
 use super::*;
@@ -100,6 +106,9 @@ fn a_jpeg_with_an_orientation_is_turned_and_has_no_metadata() {
 fn an_image_that_says_it_is_large_is_refused_before_it_is_decoded() {
     let mut png = file(ImageFormat::Png, &picture(10, 10));
     png.splice(16..24, [0, 0, 0x20, 0, 0, 0, 0x20, 0]);
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&png[12..29]);
+    png.splice(29..33, checksum.sum().to_be_bytes());
     assert_eq!(process(&png).unwrap_err(), TOO_MANY_PIXELS);
     let mut gif = file(ImageFormat::Gif, &picture(10, 10));
     gif.splice(6..10, [0xff, 0xff, 0xff, 0xff]);
@@ -124,7 +133,7 @@ fn an_avif_that_names_more_parts_than_it_has_or_hides_data_is_refused() {
     open_end.splice(at(b"mdat") - 4..at(b"mdat"), [0; 4]);
     open_end.extend(b"PK\x03\x04");
     let served = process(&open_end).unwrap().image;
-    assert!(!contains(&served, b"PK\x03\x04") && served.len() == open_end.len());
+    assert!(!contains(&served, b"PK\x03\x04") && served == process(AVIF).unwrap().image);
 }
 
 /// Guarantee 78.
@@ -138,22 +147,19 @@ fn a_webp_whose_bitmap_is_larger_than_it_says_is_refused_before_it_is_decoded() 
 }
 
 /// Written by libavif, with an Exif item that names an artist, `secret place`.
-const AVIF: &[u8] = include_bytes!("exif.avif");
+const AVIF: &[u8] = include_bytes!("corpus/exif.avif");
 
 fn contains(file: &[u8], text: &[u8]) -> bool {
     file.windows(text.len()).any(|window| window == text)
 }
 
 #[test]
-fn an_avif_is_served_as_it_is_but_without_metadata() {
+fn an_avif_is_served_without_metadata() {
     assert!(contains(AVIF, b"secret place"));
     let cover = process(AVIF).unwrap();
     assert_eq!(cover.format, ImageFormat::Avif);
-    assert_eq!((cover.image.len(), cover.thumbnail), (AVIF.len(), None));
-    // Nor is there an item of metadata or the name of one: decoders refuse an empty Exif.
-    for gone in [&b"secret"[..], b"Exif", b"Color"] {
-        assert!(!contains(&cover.image, gone));
-    }
+    assert!(cover.image.len() < AVIF.len() && cover.thumbnail.is_none());
+    assert!(!contains(&cover.image, b"secret"));
     assert_eq!(recognize(&cover.image), Some(ImageFormat::Avif));
     for length in 0..AVIF.len() {
         assert!(process(&AVIF[..length]).is_err(), "{length} bytes");
@@ -161,19 +167,6 @@ fn an_avif_is_served_as_it_is_but_without_metadata() {
     for more in [&b"x"[..], b"PK\x03\x04", AVIF] {
         assert!(process(&[AVIF, more].concat()).is_err());
     }
-    // A property and a box of `meta` that are no part of an image.
-    for (kind, other) in [(b"pixi", b"udes"), (b"iref", b"xml ")] {
-        let at = AVIF.windows(4).position(|window| window == kind).unwrap();
-        let mut described = AVIF.to_vec();
-        described.splice(at..at + 4, *other);
-        let served = process(&described).unwrap().image;
-        assert_eq!(served[at..at + 9], *b"free\0\0\0\0\0");
-    }
-    // An image whose data is none.
-    let mut empty = AVIF.to_vec();
-    let at = AVIF.windows(4).position(|window| window == b"mdat").unwrap() + 4;
-    empty[at..].fill(0);
-    assert_eq!(process(&empty).unwrap_err(), BROKEN);
     // A box whose length is wrong, and a size of 65,535 by 65,535 pixels.
     let at = AVIF.windows(4).position(|window| window == b"ispe").unwrap();
     let mut large = AVIF.to_vec();
