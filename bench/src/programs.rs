@@ -107,8 +107,7 @@ impl Programs {
             (Some(directory), Some((_, resource))) => directory.join(resource).join("bootstrap"),
             _ => self.built.join(name),
         };
-        path.canonicalize()
-            .map_err(|e| format!("{}: {e}", path.display()).into())
+        whole(&path)
     }
 
     /// Returns the size of this function's binary.
@@ -136,6 +135,24 @@ pub async fn servers<const N: usize>(
 ) -> Result<[PathBuf; N], Box<dyn Error>> {
     build(&names.map(str::to_owned), release).await?;
     Ok(names.map(|name| built(release).join(name)))
+}
+
+/// Returns the path of the program on one machine: this build of it, or one that is built now.
+///
+/// # Errors
+/// Returns an error if there is no such file, or if the build fails.
+pub async fn marquee(chosen: Option<&Path>) -> Result<PathBuf, Box<dyn Error>> {
+    if let Some(path) = chosen {
+        return whole(path);
+    }
+    let [built] = servers(["marquee"], true).await?;
+    Ok(built)
+}
+
+/// Returns the path from the root of the file system.
+fn whole(path: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    path.canonicalize()
+        .map_err(|e| format!("{}: {e}", path.display()).into())
 }
 
 /// The directory of the programs of a profile.

@@ -83,15 +83,7 @@ struct Look {
 /// # Errors
 /// Returns an error if the server refuses a request, or if its memory, its descriptors or its file grow.
 pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
-    let path = match &options.marquee {
-        Some(path) => path
-            .canonicalize()
-            .map_err(|e| format!("{}: {e}", path.display()))?,
-        None => {
-            let [built] = programs::servers(["marquee"], true).await?;
-            built
-        }
-    };
+    let path = programs::marquee(options.marquee.as_deref()).await?;
     let measured = measure(path, Duration::from_secs_f64(options.minutes * 60.0)).await;
     let looks = measured.map_err(|error| -> Box<dyn Error> { error })?;
     let text = report(&looks);

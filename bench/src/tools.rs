@@ -53,15 +53,7 @@ struct Run {
 /// Returns an error if a command fails, if the audit finds something, if the second export isn't equal to the first, or if an
 /// audit or an export takes too much memory.
 pub(crate) async fn run(options: &Options) -> Result<String, Box<dyn Error>> {
-    let program = match &options.marquee {
-        Some(path) => path
-            .canonicalize()
-            .map_err(|e| format!("{}: {e}", path.display()))?,
-        None => {
-            let [built] = programs::servers(["marquee"], true).await?;
-            built
-        }
-    };
+    let program = programs::marquee(options.marquee.as_deref()).await?;
     let root = tempfile::tempdir_in(prepared::data()?)?;
     let [csv, one, two, data, again] =
         ["movies.csv", "one.jsonl", "two.jsonl", "data", "again"].map(|name| root.path().join(name));

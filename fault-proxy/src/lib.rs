@@ -176,4 +176,11 @@ impl FaultProxy {
     pub fn take(&self) -> Vec<Record> {
         std::mem::take(&mut self.state.lock().unwrap().records)
     }
+
+    /// The operations of these calls, in alphabetical order: calls of one round trip arrive in any order.
+    pub fn take_operations(&self) -> Vec<String> {
+        let mut operations: Vec<String> = self.take().into_iter().map(|call| call.operation).collect();
+        operations.sort_unstable();
+        operations
+    }
 }

@@ -237,24 +237,24 @@ pub async fn run(
     progress: &(dyn Fn(u64) + Sync),
     found: &mut (dyn FnMut(Finding) -> io::Result<()> + Send),
 ) -> Result<Report, AuditError> {
+    if !options.repair {
+        return audit(store, &options, progress, found).await;
+    }
     let mut mended = BTreeMap::new();
     let mut units = 0.0;
     for _ in 0..AUDITS {
-        if !options.repair {
-            break;
-        }
         // What is left is reported by the last audit.
         let mut if_mended = |finding: Finding| match finding.mended {
             Some(_) => found(finding),
             None => Ok(()),
         };
-        let report = audit(store, options.clone(), progress, &mut if_mended).await?;
+        let report = audit(store, &options, progress, &mut if_mended).await?;
         units += report.units;
         for (kind, count) in &report.mended {
             *mended.entry(*kind).or_default() += count;
         }
         if report.mended.is_empty() {
-            if report.left.is_empty() {
+            if report.is_clean() {
                 return Ok(Report {
                     mended,
                     units,
@@ -268,7 +268,7 @@ pub async fn run(
         repair: false,
         ..options
     };
-    let report = audit(store, only_looks, progress, found).await?;
+    let report = audit(store, &only_looks, progress, found).await?;
     Ok(Report {
         mended,
         units: units + report.units,
@@ -279,13 +279,13 @@ pub async fn run(
 /// One audit of the table.
 async fn audit(
     store: &Store,
-    options: Options,
+    options: &Options,
     progress: &(dyn Fn(u64) + Sync),
     found: &mut (dyn FnMut(Finding) -> io::Result<()> + Send),
 ) -> Result<Report, AuditError> {
     let pace = Pace::new(options.units_per_second);
     let facts = Facts::new()?;
-    let images = options.covers.map(|objects| Images::of(objects, store));
+    let images = options.covers.clone().map(|objects| Images::of(objects, store));
     let mut report = scan::scan(store, &pace, &facts, progress).await?;
     // After the scan: an image is stored before a movie has it.
     if let Some(images) = &images {

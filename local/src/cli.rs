@@ -10,7 +10,7 @@ use std::{
     fmt,
     io::{self, Write as _},
     net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -27,6 +27,7 @@ use tracing::level_filters::LevelFilter;
 use crate::{
     engine::Engine,
     mail::Mails,
+    private::COVERS,
     server::{self, Catalog, Missing, Options, Place},
     start_error::{StartError, TablePlace, warning_of},
     upgrade::{self, Older},
@@ -153,7 +154,8 @@ enum Command {
     ///
     /// `marquee import` reads the file back with equal texts, dates, genres, IMDb ids and covers. Ids, owners, favorites and
     /// times are not part of it. An uploaded cover is written as its URL, which begins with PUBLIC_URL, or else with the address
-    /// of the directory's last server; import --covers copies the images. The server may run meanwhile. A file that exists is replaced when the new one is complete.
+    /// of the directory's last server; import --covers copies the images. The server may run meanwhile. A file that exists is
+    /// replaced when the new one is complete.
     ///
     /// The exit status is 0 if every movie is in the file, 1 if some were left out or the export was stopped, and 2 if nothing
     /// could be written. docs/import.md describes the format.
@@ -407,6 +409,27 @@ impl OperatorTable {
         let report = upgraded.map_err(|error| StartError::Layout(place, error))?;
         print_line(format_args!("{report}"))?;
         Ok(())
+    }
+
+    /// The data directory, if the table is in one.
+    fn data(&self) -> Option<&Path> {
+        let is_elsewhere = self.aws || self.table.dynamodb.is_some();
+        (!is_elsewhere).then_some(&self.table.data)
+    }
+
+    /// The images of covers: those of the data directory, unless the operator names others.
+    ///
+    /// # Errors
+    /// The message for the operator if what is named isn't a directory.
+    fn covers(&self, named: Option<&Path>) -> Result<Option<PathBuf>, String> {
+        match named {
+            None => Ok(self.data().map(|data| data.join(COVERS))),
+            Some(covers) if covers.is_dir() => Ok(Some(covers.to_owned())),
+            Some(covers) => Err(format!(
+                "{} is not a directory. Name another one with --covers.",
+                covers.display()
+            )),
+        }
     }
 
     /// Where the table is.

@@ -14,8 +14,8 @@
 //! A file is read in layers: `source` opens it, `decode` makes it UTF-8, `records` splits it into records, `rows` splits
 //! those into the values that `columns` has found, and `movie` makes a movie of them, with `dates`, `genres` and `lists`.
 //! `written` is the reverse, for exports. `complaints` says what is wrong, and `rejected` writes the rows that are left out.
-//! `read` is the first stage; it leaves out `duplicates` and assigns `ids`. `chunk` groups the movies, `covers` copies images, and `words` are those of their words that are new; `commit` is the other two stages, and `write` the calls to
-//! the table. The job is [`marquee_shared::db::import`].
+//! `read` is the first stage; it leaves out `duplicates` and assigns `ids`. `chunk` groups the movies, `covers` copies images, and
+//! `words` are those of their words that are new; `commit` is the other two stages, and `write` the calls to the table. The job is [`marquee_shared::db::import`].
 
 mod chunk;
 mod columns;

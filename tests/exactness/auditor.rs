@@ -150,9 +150,17 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
             keys::movie(id),
             set("likes", number(alien)),
         ),
-        ("favorites is in", keys::movie(id), set("liked", text("LIKES#2"))),
-        ("favorites is in", keys::movie(id), set("liked", text("LIKES#x"))),
-        ("favorites is in", keys::movie(id), without("liked")),
+        (
+            "is in the shard LIKES#2",
+            keys::movie(id),
+            set("liked", text("LIKES#2")),
+        ),
+        (
+            "is in the shard LIKES#x",
+            keys::movie(id),
+            set("liked", text("LIKES#x")),
+        ),
+        ("is in no shard", keys::movie(id), without("liked")),
         ("layout is 5", keys::layout(), set("version", number(5))),
         (
             "has the date keys",

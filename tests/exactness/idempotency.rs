@@ -270,6 +270,44 @@ async fn a_change_that_was_made_unknown_to_anybody_is_not_made_again() {
     audit(&proxy.store().await).await;
 }
 
+/// A change that has a conflict is made without knowing the count. If the count cannot be read in time either, no count is shown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_whose_count_cannot_be_read_is_503_and_is_made() {
+    let (proxied, user, id) = proxied_with(|options| options.config.http.deadline = SHORT).await;
+    let other = proxied.app.member().await;
+    let (proxy, path) = (&proxied.proxy, format!("/api/movies/{id}/"));
+    let favorite = format!("{path}favorite/");
+    other.put(&favorite).send().await.is(200);
+    for (is_on, call) in [
+        (true, user.put(&favorite)),
+        (false, user.delete(&favorite)),
+        (true, user.post(&favorite)),
+        (false, user.patch(&path).json(&json!({"favorite": false}))),
+        (true, user.put(&favorite)),
+    ] {
+        proxy.inject("TransactWriteItems", 0..1, Fault::Canceled("TransactionConflict"));
+        // Only the count is read by a GetItem.
+        proxy.inject("GetItem", FOR_EVER, Fault::AnswerLost);
+        bounded(call.send()).await.is_problem(503, "unavailable");
+        proxy.clear_faults();
+        assert_eq!(seen(&user, id).await, (is_on, 1 + u64::from(is_on)));
+    }
+    // With a key, the same request gets the count.
+    proxy.inject("TransactWriteItems", 0..1, Fault::Canceled("TransactionConflict"));
+    proxy.inject("GetItem", FOR_EVER, Fault::AnswerLost);
+    bounded(toggle(&user, id, "a").send())
+        .await
+        .is_problem(503, "unavailable");
+    proxy.clear_faults();
+    let again = toggle(&user, id, "a").send().await.is(200);
+    assert!(is_replayed(&again));
+    assert_eq!(
+        (&again.body["favorite"], &again.body["favorite_count"]),
+        (&json!(false), &json!(1))
+    );
+    audit(&proxy.store().await).await;
+}
+
 /// A toggle that has a conflict is made without knowing the count, which is then read and kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_count_of_a_toggle_amid_others_is_answered_alike_even_if_it_was_kept_by_another_attempt() {

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     fs,
-    path::Path,
     process::Output,
     sync::{
         Arc,
@@ -21,21 +20,15 @@ use marquee_shared::{
 };
 use serde_json::{Value, json};
 
-use super::{marquee, run_to_end, start, start::serve, stderr_of, stop};
+use super::{access_of, register, run, start, start::serve, stderr_of, stop};
 use crate::{
     docs::{quoted, read, table},
-    support::{PASSWORD, movie, operations::IMAGE},
+    support::{movie, operations::IMAGE},
 };
 
 const MOVIES: &str = r#"{"title": "Alien", "description": "One.", "release_date": "1979-05-25", "director": "Ridley Scott", "genre": "Horror"}
 {"title": "Heat", "description": "Two.", "release_date": "1995-12-15", "director": "Michael Mann", "genre": "Crime"}
 "#;
-
-async fn run(directory: &Path, arguments: &[&str]) -> Output {
-    let mut command = marquee(arguments);
-    command.current_dir(directory);
-    run_to_end(command).await
-}
 
 fn stdout_of(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -110,6 +103,9 @@ async fn an_audit_ends_with_0_if_all_is_right_or_mended_1_if_something_is_left_a
 
     for arguments in [
         &["audit", "--data", "nowhere"][..],
+        // Twice: the first one has created nothing.
+        &["audit", "--data", "one", "--table", "other"],
+        &["audit", "--data", "one", "--table", "other"],
         &["audit", "--dynamodb", "http://127.0.0.1:9"],
         &["audit", "--units-per-second", "0"],
     ] {
@@ -132,13 +128,7 @@ async fn an_audit_beside_requests_finds_nothing_and_changes_nothing_that_they_di
     let data = root.path().join("data");
     let (child, [api, _]) = start(serve(&data)).await.unwrap();
     let client = reqwest::Client::new();
-    let body = json!({"username": "ripley", "email": "ripley@example.com", "password": PASSWORD});
-    let sent = client
-        .post(format!("{api}/api/auth/register/"))
-        .json(&body)
-        .send();
-    let session: Value = sent.await.unwrap().json().await.unwrap();
-    let token = session["access"].as_str().unwrap().to_owned();
+    let token = access_of(&register(&client, &api).await);
     let ends = Arc::new(AtomicBool::new(false));
     let movies = Arc::new(AtomicUsize::new(0));
     let requests = {
@@ -198,18 +188,13 @@ async fn an_audit_of_one_machine_compares_the_files_of_covers() {
     assert!(output.status.success(), "{}", stderr_of(&output));
     let (child, [api, dynamodb]) = start(serve(&path.join("one"))).await.unwrap();
     let client = reqwest::Client::new();
-    let body = json!({"username": "ripley", "email": "ripley@example.com", "password": PASSWORD});
-    let sent = client
-        .post(format!("{api}/api/auth/register/"))
-        .json(&body)
-        .send();
-    let session: Value = sent.await.unwrap().json().await.unwrap();
+    let token = access_of(&register(&client, &api).await);
     // Imported movies have no owner.
     let output = run(path, &["promote", "ripley", "--data", "one"]).await;
     assert!(output.status.success(), "{}", stderr_of(&output));
     let put = client
         .put(format!("{api}/api/movies/1/cover/"))
-        .bearer_auth(session["access"].as_str().unwrap())
+        .bearer_auth(&token)
         .body(IMAGE);
     let movie: Value = put.send().await.unwrap().json().await.unwrap();
     let url = movie["cover_image"].as_str().unwrap();

@@ -4,8 +4,6 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
-    path::Path,
-    process::Output,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -15,34 +13,18 @@ use std::{
 
 use marquee::backup::UNFINISHED;
 use reqwest::Client;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use tokio::time::sleep;
 
-use super::{full_disk::limited, marquee, run_to_end, signal, start, start::serve, stderr_of, stop};
-use crate::support::{PASSWORD, movie, operations::IMAGE};
+use super::{
+    access_of, full_disk::limited, marquee, register, run, run_to_end, signal, start, start::serve,
+    stderr_of, stop,
+};
+use crate::support::{movie, operations::IMAGE};
 
 /// More mails than are copied before a signal arrives: each is written to the disk.
 const MAILS: usize = 3_000;
-
-async fn run(directory: &Path, arguments: &[&str]) -> Output {
-    let mut command = marquee(arguments);
-    command.current_dir(directory);
-    run_to_end(command).await
-}
-
-/// Registers a user and returns the access token.
-async fn register(http: &Client, api: &str) -> String {
-    let user = json!({"username": "ripley", "email": "ripley@example.com", "password": PASSWORD});
-    let answer = http
-        .post(format!("{api}/api/auth/register/"))
-        .json(&user)
-        .send()
-        .await
-        .unwrap();
-    let body: Value = answer.json().await.unwrap();
-    body["access"].as_str().unwrap().to_owned()
-}
 
 /// Guarantee 83: the restore drill of `docs/operate.md`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,7 +34,7 @@ async fn a_copy_that_is_made_while_the_server_writes_is_served_with_everything_t
     let path = root.path();
     let (child, [api, _]) = start(serve(&path.join("data"))).await.unwrap();
     let http = Client::new();
-    let access = register(&http, &api).await;
+    let access = access_of(&register(&http, &api).await);
     let added = Arc::new(AtomicU64::new(0));
     let writing = {
         let (http, api, access, added) = (http.clone(), api.clone(), access.clone(), Arc::clone(&added));
@@ -251,7 +233,7 @@ async fn a_backup_that_is_killed_at_any_moment_leaves_nothing_that_is_served() {
     let path = root.path();
     let (child, [api, _]) = start(serve(&path.join("data"))).await.unwrap();
     let http = Client::new();
-    let access = register(&http, &api).await;
+    let access = access_of(&register(&http, &api).await);
     for n in 0..20 {
         let body = movie(&format!("Movie {n}"), "Somebody", "Drama", "1999-12-31");
         let call = http

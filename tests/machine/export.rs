@@ -1,6 +1,6 @@
 //! `marquee export`: what it writes, and that an import reads it back equal.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Output};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use marquee_shared::{
     aws::client,
@@ -12,20 +12,14 @@ use marquee_shared::{
 };
 use serde_json::{Value, json};
 
-use super::{marquee, run_to_end, start, start::serve, stderr_of, stop};
-use crate::support::{PASSWORD, operations::IMAGE};
+use super::{access_of, marquee, register, run, start, start::serve, stderr_of, stop};
+use crate::support::operations::IMAGE;
 
 /// Movies with every text that an import could take for something else.
 const MOVIES: &str = r#"{"title": "A, \"B\"; C", "description": "One.\n\nTwo\r\n\tthree \" four", "release_date": "1979-05-25", "director": "Ridley Scott, ['x']", "genre": ["A;B", "C / D", "Sci-Fi"], "imdb_id": "tt0078748", "cover_image": "https://example.org/a,b.jpg"}
 {"title": "N/A", "description": "[\"N/A\"]", "release_date": "1870-01-01", "director": "[\"N/A\"]", "genre": "Children's, C++"}
 {"title": "千と千尋の神隠し", "description": "湯屋 😀", "release_date": "2001-07-20", "director": "宮崎 駿", "genre": "Drama"}
 "#;
-
-async fn run(directory: &Path, arguments: &[&str]) -> Output {
-    let mut command = marquee(arguments);
-    command.current_dir(directory);
-    run_to_end(command).await
-}
 
 #[tokio::test]
 async fn an_import_of_an_export_has_the_same_movies_in_both_formats() {
@@ -62,6 +56,37 @@ async fn an_import_of_an_export_has_the_same_movies_in_both_formats() {
     assert_eq!(lines.lines().count(), 3);
 }
 
+/// Whoever reads a file may take the sign at its beginning for a byte order mark, and this program at the beginning of a record.
+#[tokio::test]
+async fn a_title_that_begins_with_a_byte_order_mark_is_read_back() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    let movie = |title: &str| {
+        let fields = json!({
+            "title": title,
+            "description": "\u{feff}One.",
+            "release_date": "1974-02-06",
+            "director": "\u{feff}John Boorman",
+            "genre": "Sci-Fi",
+        });
+        format!("{fields}\n")
+    };
+    let movies = [movie("\u{feff}Zardoz"), movie("\u{feff}\u{feff}\"Zardoz\"")].concat();
+    fs::write(path.join("movies.jsonl"), movies).unwrap();
+    for (data, source) in [("one", "movies.jsonl"), ("two", "one.csv")] {
+        let output = run(path, &["import", source, "--data", data]).await;
+        assert!(output.status.success(), "{}", stderr_of(&output));
+        let output = run(path, &["export", &format!("{data}.csv"), "--data", data]).await;
+        assert_eq!(output.status.code(), Some(0), "{}", stderr_of(&output));
+    }
+    let [first, second] = ["one.csv", "two.csv"].map(|file| fs::read_to_string(path.join(file)).unwrap());
+    assert_eq!(first, second);
+    assert!(
+        first.contains("\"\u{feff}Zardoz\"") && first.contains("\"\u{feff}\u{feff}\"\"Zardoz"),
+        "{first}"
+    );
+}
+
 #[tokio::test]
 async fn an_export_that_cannot_be_made_says_why_and_leaves_no_file() {
     let root = tempfile::tempdir().unwrap();
@@ -84,6 +109,11 @@ async fn an_export_that_cannot_be_made_says_why_and_leaves_no_file() {
         assert_eq!(output.status.code(), Some(2), "{file}");
         assert!(stderr_of(&output).contains(says), "{}", stderr_of(&output));
     }
+    // Twice: the first one has created nothing.
+    for _ in 0..2 {
+        let output = run(path, &["export", "a.csv", "--data", "one", "--table", "other"]).await;
+        assert_eq!(output.status.code(), Some(2), "{}", stderr_of(&output));
+    }
     let mut names: Vec<_> = fs::read_dir(path)
         .unwrap()
         .map(|e| e.unwrap().file_name())
@@ -102,13 +132,11 @@ struct Client {
 impl Client {
     async fn new(api: &str) -> Self {
         let http = reqwest::Client::new();
-        let body = json!({"username": "ripley", "email": "ripley@example.com", "password": PASSWORD});
-        let sent = http.post(format!("{api}/api/auth/register/")).json(&body).send();
-        let session: Value = sent.await.unwrap().json().await.unwrap();
+        let token = access_of(&register(&http, api).await);
         Self {
             api: api.to_owned(),
             http,
-            token: session["access"].as_str().unwrap().to_owned(),
+            token,
         }
     }
 

@@ -22,11 +22,14 @@ use std::{
     time::Duration,
 };
 
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
     time::timeout,
 };
+
+use crate::support::PASSWORD;
 
 /// The time limit of a command that ends by itself.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
@@ -48,6 +51,27 @@ fn marquee<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
+}
+
+/// Runs the program in this directory until it ends by itself.
+async fn run(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = marquee(arguments);
+    command.current_dir(directory);
+    run_to_end(command).await
+}
+
+/// Registers the user `ripley` and returns the answer.
+async fn register(http: &reqwest::Client, api: &str) -> Value {
+    let user = json!({"username": "ripley", "email": "ripley@example.com", "password": PASSWORD});
+    let sent = http.post(format!("{api}/api/auth/register/")).json(&user).send();
+    let answer = sent.await.unwrap();
+    assert_eq!(answer.status(), reqwest::StatusCode::CREATED);
+    answer.json().await.unwrap()
+}
+
+/// The access token of such an answer.
+fn access_of(session: &Value) -> String {
+    session["access"].as_str().unwrap().to_owned()
 }
 
 /// Starts the program and waits until it is ready. Returns the URLs of the API and of the engine. If the program ends before,

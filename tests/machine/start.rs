@@ -12,14 +12,12 @@ use std::{
 };
 
 use reqwest::StatusCode;
-use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::Command,
 };
 
-use super::{marquee, run_to_end, start, stderr_of, stop};
-use crate::support::PASSWORD;
+use super::{access_of, marquee, register, run_to_end, start, stderr_of, stop};
 
 /// A command that serves a table in memory, without a catalog, on any port.
 const IN_MEMORY: [&str; 5] = ["--memory", "--catalog", "none", "--port", "0"];
@@ -420,10 +418,7 @@ async fn promote_makes_a_user_an_admin_and_demote_a_member_again() {
     let data = root.path().join("data");
     let (child, [api, _]) = start(serve(&data)).await.unwrap();
     let http = reqwest::Client::new();
-    let body = json!({"username": "ripley", "email": "ripley@example.com", "password": PASSWORD});
-    let sent = http.post(format!("{api}/api/auth/register/")).json(&body).send();
-    let session: serde_json::Value = sent.await.unwrap().json().await.unwrap();
-    let access = session["access"].as_str().unwrap();
+    let access = access_of(&register(&http, &api).await);
     // Twice: a user who has the role already keeps it. The last admin may be demoted.
     for (verb, role, says) in [
         ("promote", "admin", "ripley is an admin"),
@@ -438,7 +433,7 @@ async fn promote_makes_a_user_an_admin_and_demote_a_member_again() {
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), says);
         let me = http
             .get(format!("{api}/api/users/me/"))
-            .bearer_auth(access)
+            .bearer_auth(&access)
             .send();
         let me: serde_json::Value = me.await.unwrap().json().await.unwrap();
         assert_eq!(me["role"], role);

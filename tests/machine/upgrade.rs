@@ -22,14 +22,13 @@ use marquee_shared::{
     domain::UserId,
 };
 use rand::RngExt as _;
-use serde_json::{Value, json};
 
 use super::{
-    marquee, run_to_end, start,
+    marquee, register, run_to_end, start,
     start::{message_of, serve},
     stderr_of, stop,
 };
-use crate::support::{PASSWORD, audit::audit, layouts::make_first_version, movie};
+use crate::support::{audit::audit, layouts::make_first_version, movie};
 
 /// How many movies have a favorite.
 const LIKED: u64 = 100;
@@ -40,12 +39,7 @@ const KILLS: usize = 8;
 /// Makes a data directory whose movies have a favorite each.
 async fn fill(data: &Path) {
     let (child, [api, dynamodb]) = start(serve(data)).await.unwrap();
-    let body = json!({"username": "ripley", "email": "ripley@example.com", "password": PASSWORD});
-    let sent = reqwest::Client::new()
-        .post(format!("{api}/api/auth/register/"))
-        .json(&body)
-        .send();
-    let session: Value = sent.await.unwrap().json().await.unwrap();
+    let session = register(&reqwest::Client::new(), &api).await;
     let user = UserId::try_from(session["user"]["id"].as_u64().unwrap()).unwrap();
     let store = store_at(&dynamodb);
     for n in 0..LIKED {

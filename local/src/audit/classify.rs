@@ -110,7 +110,7 @@ impl Classifier {
                 match from_item::<UserItem>(item.clone()) {
                     Ok(user) => {
                         if keys::user(user.id) != *key {
-                            all.invalid(format!("user {} has the key {key}", user.id));
+                            all.invalid(format!("user {} is stored as {key}", user.id));
                         }
                         all.user(user.id, key, Fact::User(Box::new(user)));
                     }
@@ -182,10 +182,10 @@ impl Classifier {
                     .zip(session)
                     .is_none_or(|(user, id)| keys::session(user, id) != *key)
                 {
-                    all.invalid(format!("the session {key} is under another user's key"));
+                    all.invalid(format!("the session stored as {key} is under another user's key"));
                 }
                 if let Some(user) = user {
-                    let text = format!("the user of the session {key} does not exist");
+                    let text = format!("the user of the session stored as {key} does not exist");
                     all.user(user, key, Fact::Claim(text));
                 }
             }
@@ -223,7 +223,7 @@ impl Classifier {
     fn movie(&mut self, key: &Key, mut movie: MovieItem, all: &mut Classified) {
         let id = movie.id;
         if keys::movie(id) != *key {
-            all.invalid(format!("movie {id} has the key {key}"));
+            all.invalid(format!("movie {id} is stored as {key}"));
         }
         if movie.version == 0 {
             all.invalid(format!("movie {id} has version 0"));
@@ -432,15 +432,15 @@ fn kept_answer(key: &Key, item: &Item, all: &mut Classified) {
     };
     // An added movie has a time and no count, and a toggle may have a count.
     if answer.created_at.is_some() && answer.count.is_some() {
-        let text = format!("the kept answer {key} is of two operations");
+        let text = format!("the answer kept as {key} is of two operations");
         all.wrong(Kind::KeptAnswerWrong, text);
     }
     if !is_digest(&answer.request) {
-        let text = format!("the kept answer {key} is to the request {}", answer.request);
+        let text = format!("the answer kept as {key} is to the request {}", answer.request);
         all.wrong(Kind::KeptAnswerWrong, text);
     }
     if answer.ttl != answer.expires.div_euclid(1000) + 1 {
-        let text = format!("the kept answer {key} is deleted too soon or too late");
+        let text = format!("the answer kept as {key} is deleted too soon or too late");
         all.wrong(Kind::KeptAnswerWrong, text);
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! The store takes part in no transaction, and its objects say nothing of their movies. An image that no movie has is judged only if
 //! it was stored long before the audit began: a movie gets only an image that was just uploaded, so an old one that no movie has
-//! never gets a movie again (`marquee_shared::db::covers`). A second scan shows it without relying on clocks. It isn't deleted here. The mend makes it doubtful, and the sweep of the
-//! table to which the store belongs deletes it. So an audit with another table's store deletes nothing.
+//! never gets a movie again (`marquee_shared::db::covers`). A second scan shows that no movie has it, without relying on clocks.
+//!
+//! The image isn't deleted here. The mend makes it doubtful, and the sweep of the table to which the store belongs deletes it. So an
+//! audit with another table's store deletes nothing.
 
 use std::collections::BTreeSet;
 

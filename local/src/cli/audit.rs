@@ -19,7 +19,6 @@ use serde_json::json;
 use super::{Missing, Opened, OperatorTable, failed};
 use crate::{
     audit::{self, AuditError, Finding, Options, Report},
-    private::COVERS,
     progress::bar,
     server,
     start_error::{StartError, reason},
@@ -58,24 +57,17 @@ impl Audit {
             Ok(config) => config.likes_shards,
             Err(error) => return Ok(failed(&error, NOT_LOOKED)),
         };
-        let options = &self.table.table;
-        if let Some(covers) = self.covers.as_ref().filter(|covers| !covers.is_dir()) {
-            let text = format!(
-                "{} is not a directory. Name another one with --covers.",
-                covers.display()
-            );
-            return Ok(failed(&text, NOT_LOOKED));
-        }
-        // A table elsewhere may have its images elsewhere too.
-        let of_data = options.dynamodb.is_none() && !self.table.aws;
-        let of_data = of_data.then(|| options.data.join(COVERS));
+        let covers = match self.table.covers(self.covers.as_deref()) {
+            Ok(covers) => covers,
+            Err(message) => return Ok(failed(&message, NOT_LOOKED)),
+        };
         let (json, options) = (
             self.json,
             Options {
                 repair: self.repair,
                 units_per_second: self.units_per_second,
                 pause: Duration::from_secs(1),
-                covers: self.covers.or(of_data).map(Objects::directory),
+                covers: covers.map(Objects::directory),
             },
         );
         let Opened { store, engine } = match self.table.open_unchecked(Missing::Refuse).await {

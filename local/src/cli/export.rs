@@ -9,7 +9,7 @@ use super::{Missing, OperatorTable, failed};
 use crate::{
     export::{self, ExportError, Format, Target},
     server,
-    start_error::{StartError, TablePlace, reason},
+    start_error::{StartError, reason},
 };
 
 /// The arguments of `marquee export`.
@@ -44,11 +44,7 @@ impl Export {
             return Ok(failed(&text, NOTHING_WRITTEN));
         };
         let place = self.table.place();
-        let data = match &place {
-            TablePlace::Data(data) => Some(data.as_path()),
-            _ => None,
-        };
-        let origin = export::origin(Config::from_env()?.http.public_url, data);
+        let origin = export::origin(Config::from_env()?.http.public_url, self.table.data());
         let opened = match self.table.open(Missing::Refuse).await {
             Ok(opened) => opened,
             Err(error) => return Ok(failed(&error, NOTHING_WRITTEN)),

@@ -11,7 +11,7 @@ use crate::{
     engine::Engine,
     import::{DateOrder, Field, ImportError, Importer, Options, Source},
     private::COVERS,
-    start_error::{StartError, TablePlace},
+    start_error::StartError,
 };
 
 const LEFT_OUT: u8 = 1;
@@ -40,23 +40,17 @@ impl Import {
     /// Imports the file. The help of `marquee import` says what its exit status means.
     pub(super) async fn run(self) -> Result<ExitCode, Box<dyn Error>> {
         let place = self.table.place();
-        if let Some(covers) = self.covers.as_ref().filter(|covers| !covers.is_dir()) {
-            let text = format!(
-                "{} is not a directory. Name another one with --covers.",
-                covers.display()
-            );
-            return Ok(failed(&text, NOTHING_READ));
-        }
-        // The images of a table elsewhere are elsewhere too.
-        let own = match &place {
-            TablePlace::Data(data) => Some(data.join(COVERS)),
-            _ => None,
+        let images = match self.table.covers(self.covers.as_deref()) {
+            Ok(images) => images,
+            Err(message) => return Ok(failed(&message, NOTHING_READ)),
         };
         let options = Options {
             dates: self.dates,
             columns: self.columns,
-            images: self.covers.or_else(|| own.clone()),
+            images,
         };
+        // A table elsewhere has its images elsewhere too, where nothing is stored from here.
+        let own = self.table.data().map(|data| data.join(COVERS));
         let opened = match self.table.open(Missing::Create).await {
             Ok(opened) => opened,
             Err(error) => return Ok(failed(&error, NOTHING_READ)),

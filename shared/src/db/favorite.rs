@@ -361,3 +361,44 @@ impl Plan for FavoritePlan<'_> {
         Ok(Revision::Retry)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        aws::client,
+        clock::Clock,
+        db::item::{Item, text},
+        domain::{IdempotencyKey, MovieFields},
+    };
+
+    /// Without it, two requests of one millisecond would write the same items, and each would take the other's for its own.
+    #[test]
+    fn the_items_of_a_change_have_the_token_of_its_transaction() {
+        let store = Store::new(client::local("http://127.0.0.1:1"), "t", Clock::default());
+        let id = |id| MovieId::try_from(id).unwrap();
+        let user = UserId::try_from(1_u64).unwrap();
+        let fields = MovieFields::of_words("Alien", "Ridley Scott", "Horror");
+        let movie = MovieItem::new(id(7_u64), &fields, None, "2026-01-01T00:00:00.000Z");
+        let key = IdempotencyKey::parse(b"k").unwrap();
+        let request = KeyedRequest::of_toggle(user, &key, movie.id).unwrap();
+        let now = store.clock.now();
+        let written = || {
+            let keeping = Keeping::new(Some(&request), now);
+            let mut plan = FavoritePlan::new(&movie, user, CountChange::Add, keeping);
+            let transaction = plan.transaction(&store).unwrap();
+            let token = transaction.token().to_owned();
+            let puts = transaction
+                .into_actions()
+                .into_iter()
+                .filter_map(|action| action.put);
+            let puts: Vec<Item> = puts.map(|put| put.item).collect();
+            assert_eq!(puts.len(), 2);
+            for item in &puts {
+                assert_eq!(item["transaction"], text(&token));
+            }
+            token
+        };
+        assert_ne!(written(), written());
+    }
+}

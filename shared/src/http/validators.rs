@@ -25,7 +25,7 @@ use crate::{
 const DIGEST_LENGTH: usize = 32;
 
 /// What the tag of a compressed answer ends with.
-const COMPRESSED: &[u8] = b"-gzip";
+const COMPRESSED: &str = "-gzip";
 
 /// Returns the strong tag of a movie of this version, of which this is the body.
 #[must_use]
@@ -40,7 +40,7 @@ fn edition(id: MovieId, version: u64) -> String {
 
 /// Returns whether a text can be the digest of a body, as it was or compressed.
 fn is_digest(text: &[u8]) -> bool {
-    let digest = text.strip_suffix(COMPRESSED).unwrap_or(text);
+    let digest = text.strip_suffix(COMPRESSED.as_bytes()).unwrap_or(text);
     digest.len() == DIGEST_LENGTH
         && digest
             .iter()
@@ -56,7 +56,7 @@ pub fn body_tag(body: &[u8]) -> Option<HeaderValue> {
 /// Returns the tag of an answer with this strong tag after it is compressed. `None` for a weak tag, which both answers share.
 pub(crate) fn compressed_tag(tag: &HeaderValue) -> Option<HeaderValue> {
     let text = tag.to_str().ok()?.strip_prefix('"')?.strip_suffix('"')?;
-    HeaderValue::try_from(format!("\"{text}-gzip\"")).ok()
+    HeaderValue::try_from(format!("\"{text}{COMPRESSED}\"")).ok()
 }
 
 /// Returns the text of a tag between its quotes, without the mark of a weak tag.
@@ -169,8 +169,8 @@ pub struct Preconditions {
 }
 
 impl Preconditions {
-    /// Checks the preconditions for the movie as the caller sees it. `If-Match` holds if it names a tag of this
-    /// version of the movie. `If-None-Match` holds if it doesn't name the tag that the caller would get now.
+    /// Checks the preconditions for the movie as the caller sees it. `If-Match` holds if it names a tag of this version of the
+    /// movie. `If-None-Match` holds if it doesn't name the tag that the caller would get now.
     ///
     /// # Errors
     /// [`Error::Stale`] or [`Error::PreconditionFailed`] if one doesn't hold.

@@ -78,6 +78,9 @@ async fn an_unreadable_form_is_400() {
             );
         }
     }
+    let empty = member.post("/api/movies/").body(multi, "").send().await;
+    let empty = empty.is_problem(400, "malformed_request");
+    assert_eq!(empty.body["detail"], "The body is empty.");
     // An empty form is a form without fields.
     let required = ["description", "director", "genre", "release_date", "title"];
     for (kind, body) in [(form, ""), (multi, "--edge--\r\n")] {

@@ -218,6 +218,19 @@ async fn a_form_has_a_cover_as_a_file_or_as_text_but_once() {
     let nothing = Form::new().part("cover_image", Part::bytes(&[][..]).file_name(""));
     let kept = send(text(&member), nothing).await.is(200).body;
     assert_eq!(kept["cover_image"], replaced["cover_image"]);
+    // A file without a name is known by its type. Any other part is a text.
+    let part = |kind: &str| {
+        let part = Part::bytes(IMAGE).mime_str(kind).unwrap();
+        Form::new().part("cover_image", part)
+    };
+    let unnamed = send(text(&member), part("image/x-of-any-kind"))
+        .await
+        .is(200)
+        .body;
+    assert_ne!(unnamed["cover_image"], replaced["cover_image"]);
+    send(text(&member), part("text/plain"))
+        .await
+        .is_problem(400, "malformed_request");
 
     for twice in [
         form(&json!({}), IMAGE).part("cover_image", Part::bytes(IMAGE).file_name("b")),
