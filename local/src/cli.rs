@@ -268,6 +268,7 @@ impl Serve {
             mails,
             config,
             clock: Clock::default(),
+            function_timeout: None,
         });
         let running = tokio::select! {
             started = starting => started?,

@@ -150,6 +150,15 @@ impl Gateway {
         })
     }
 
+    /// Gives every function this timeout instead of the template's.
+    #[must_use]
+    pub fn with_function_timeout(mut self, timeout: Duration) -> Self {
+        for function in self.functions.values_mut() {
+            function.timeout = timeout;
+        }
+        self
+    }
+
     /// Answers one HTTP request from `source`.
     ///
     /// Never fails: an error becomes a problem document with the request's id. The function finishes even when the client

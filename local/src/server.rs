@@ -103,6 +103,9 @@ pub struct Options {
     pub config: Config,
     /// The clock that all times are read from.
     pub clock: Clock,
+    /// The timeout of every function that answers requests. `None` is the template's. A test whose requests have a longer
+    /// deadline needs one.
+    pub function_timeout: Option<Duration>,
 }
 
 /// A running server.
@@ -254,8 +257,11 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let mut routers = functions.routers(secrets.into()).map_err(internal)?;
     let asked = noticing(&mut routers, "auth", mail::is_asked_for_by);
     let deleted = noticing(&mut routers, "users", may_delete_account);
-    let gateway =
+    let mut gateway =
         Gateway::new(&template, routers, cors(&state.config.http).map_err(internal)?).map_err(internal)?;
+    if let Some(timeout) = options.function_timeout {
+        gateway = gateway.with_function_timeout(timeout);
+    }
     let gateway = Arc::new(gateway);
     let address = reachable(listener.local_addr().map_err(not_bound)?);
     if let Place::Data(data) = &options.place {

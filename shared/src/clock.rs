@@ -1,7 +1,7 @@
-//! The clock, which a test can move.
+//! The clock, which a test can move and stop.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicI64, Ordering},
 };
 
@@ -11,31 +11,47 @@ use time::{OffsetDateTime, UtcDateTime};
 /// has been set back since.
 pub const SKEW_MS: i64 = 5_000;
 
-/// The system's clock, which a test can move forward and back.
+/// The system's clock, which a test can move forward and back, and stop.
 ///
 /// Expiry, throttling waits and the refresh grace all use this clock, so a test can check both sides of a limit without
-/// waiting.
+/// waiting. All clones of a clock are one clock.
 #[derive(Clone, Debug, Default)]
-pub struct Clock {
-    /// Milliseconds added to the system's time. All clones share it.
-    offset_ms: Arc<AtomicI64>,
+pub struct Clock(Arc<Adjustment>);
+
+/// How a clock differs from the system's, in milliseconds.
+#[derive(Debug, Default)]
+struct Adjustment {
+    /// What is added to the time.
+    offset_ms: AtomicI64,
+    /// The system's time at which the clock was stopped.
+    stopped_ms: OnceLock<i64>,
 }
 
 impl Clock {
     /// Returns the current instant in UTC, in milliseconds, as the API shows it.
     #[must_use]
     pub fn now(&self) -> Instant {
-        let system = UtcDateTime::now().unix_timestamp_nanos() / 1_000_000;
-        // Milliseconds since 1970 stay far below 2^63 for the next 292 million years.
-        let system = i64::try_from(system).unwrap_or(i64::MAX);
-        Instant(system.saturating_add(self.offset_ms.load(Ordering::Relaxed)))
+        let time = self.0.stopped_ms.get().copied().unwrap_or_else(system_ms);
+        Instant(time.saturating_add(self.0.offset_ms.load(Ordering::Relaxed)))
     }
 
-    /// Moves this clock and all its clones forward by `seconds`, or back if `seconds` is negative.
+    /// Moves the clock forward by `seconds`, or back if `seconds` is negative.
     pub fn advance(&self, seconds: i64) {
-        self.offset_ms
-            .fetch_add(seconds.saturating_mul(1000), Ordering::Relaxed);
+        let offset = &self.0.offset_ms;
+        offset.fetch_add(seconds.saturating_mul(1000), Ordering::Relaxed);
     }
+
+    /// Stops the clock. From now on only [`Clock::advance`] moves it, so a test that is slow reaches no limit by itself.
+    pub fn stop(&self) {
+        self.0.stopped_ms.get_or_init(system_ms);
+    }
+}
+
+/// Returns the system's time in milliseconds since 1970.
+fn system_ms() -> i64 {
+    let system = UtcDateTime::now().unix_timestamp_nanos() / 1_000_000;
+    // Milliseconds since 1970 stay far below 2^63 for the next 292 million years.
+    i64::try_from(system).unwrap_or(i64::MAX)
 }
 
 /// An instant in UTC, in milliseconds since 1970-01-01T00:00:00Z.
@@ -92,5 +108,19 @@ mod tests {
         let before = clock.now();
         twin.advance(3600);
         assert!(clock.now() >= before.plus_seconds(3600));
+    }
+
+    #[test]
+    fn a_stopped_clock_is_only_moved_by_hand() {
+        let clock = Clock::default();
+        clock.clone().stop();
+        let before = clock.now();
+        while system_ms() <= before.0 {
+            std::hint::spin_loop();
+        }
+        clock.stop();
+        assert_eq!(clock.now(), before);
+        clock.advance(2);
+        assert_eq!(clock.now(), before.plus_seconds(2));
     }
 }

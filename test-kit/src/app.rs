@@ -3,6 +3,7 @@
 use std::{
     net::Ipv4Addr,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use futures_util::TryStreamExt as _;
@@ -57,6 +58,9 @@ impl Drop for NothingRefused {
     }
 }
 
+/// How long a function may go on after the deadline of its request.
+const AFTER_DEADLINE: Duration = Duration::from_secs(5);
+
 /// How to start a server: the options of the server, and where its table is.
 ///
 /// Every server of the tests and benchmarks starts here, with a fault proxy between it and its table or without one.
@@ -81,6 +85,7 @@ impl Default for Builder {
                 mails: Mails::Sent,
                 config: Config::default(),
                 clock: Clock::default(),
+                function_timeout: None,
             },
             table: None,
             endpoint: None,
@@ -92,9 +97,14 @@ impl Default for Builder {
 
 impl Builder {
     /// Changes the options of the server: its configuration, its catalog, its clock. A `Place::Data` is the directory of
-    /// the secrets; the table is there too unless another place is chosen or the environment names an endpoint.
+    /// the secrets; the table is there too unless another place is chosen or the environment names an endpoint. Where
+    /// requests have a longer deadline, functions have a longer timeout.
     pub fn configure(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut self.options);
+        let deadline = self.options.config.http.deadline;
+        if deadline > Config::default().http.deadline {
+            self.options.function_timeout = Some(deadline + AFTER_DEADLINE);
+        }
         self
     }
 

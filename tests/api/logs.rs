@@ -5,11 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -23,13 +19,12 @@ use marquee_shared::{
         keys::{PK, SK, class_of},
     },
     http::with_layers,
-    telemetry::{json::JsonLines, metrics::MetricLines},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use tracing::{Level, subscriber::DefaultGuard};
 
+use super::captured_log::Log;
 use crate::support::{
     Answer, Call, Caller, TestApp,
     audit::scan,
@@ -66,76 +61,6 @@ fn with_canary_headers(call: Call) -> Call {
         .header("x-forwarded-for", "canary, 203.0.113.7")
         .header("x-api-key", "canary")
         .header("accept-language", "canary")
-}
-
-/// Captures the log of this thread, in the format of the deployed functions.
-pub(super) struct Log {
-    written: Arc<Mutex<Vec<u8>>>,
-    _guard: DefaultGuard,
-}
-
-impl Log {
-    pub(super) fn capture() -> Self {
-        let written = Arc::default();
-        let writer = Writer(Arc::clone(&written));
-        let log = tracing_subscriber::fmt()
-            .event_format(MetricLines::new("test"))
-            .fmt_fields(JsonLines)
-            .with_max_level(Level::INFO)
-            .with_writer(move || writer.clone())
-            .finish();
-        Self {
-            written,
-            _guard: tracing::subscriber::set_default(log),
-        }
-    }
-
-    pub(super) fn text(&self) -> String {
-        String::from_utf8(self.written.lock().unwrap().clone()).unwrap()
-    }
-
-    fn lines(&self) -> Vec<Value> {
-        let text = self.text();
-        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
-        lines.collect()
-    }
-
-    /// Returns the lines of requests that were answered.
-    pub(super) fn requests(&self) -> Vec<Value> {
-        let mut lines = self.lines();
-        lines.retain(|line| line["message"] == "answered");
-        lines
-    }
-
-    /// Returns the lines of events, such as sign-ins.
-    pub(super) fn events(&self) -> Vec<Value> {
-        let mut lines = self.lines();
-        lines.retain(|line| line["event"].is_string());
-        lines
-    }
-
-    /// Returns the route that the line of a request of each operation names.
-    fn routes(&self) -> BTreeMap<String, String> {
-        let named = self.requests().into_iter().filter_map(|line| {
-            let text = |name: &str| Some(line.get(name)?.as_str()?.to_owned());
-            Some((text("operation")?, text("route")?))
-        });
-        named.collect()
-    }
-}
-
-#[derive(Clone)]
-struct Writer(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Writer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Panics if the text contains a canary or a part of one of these tokens.

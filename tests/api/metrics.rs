@@ -5,7 +5,7 @@ use marquee_shared::telemetry::metrics::{COUNTS, DURATION};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::logs::Log;
+use super::captured_log::Log;
 use crate::support::{Call, movie, proxy::ProxiedApp};
 
 /// A server whose functions have metrics.

@@ -2,6 +2,7 @@
 
 mod account;
 mod auth;
+mod captured_log;
 mod catalog;
 mod coverage;
 mod events;

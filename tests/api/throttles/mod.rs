@@ -49,25 +49,18 @@ pub(super) fn retry_after(answer: Answer) -> i64 {
     wait
 }
 
-/// Makes an attempt with the clock set back by 3 seconds, so that no wait has ended because this machine is slow.
-pub(super) async fn attempt_3_seconds_earlier(app: &TestApp, attempt: impl AsyncFn() -> Answer) -> Answer {
-    app.clock.advance(-3);
-    let answer = attempt().await;
-    app.clock.advance(3);
-    answer
-}
-
-/// Makes attempts until the next one has to wait longer than a test takes: nine free ones, and a few more after their
-/// waits.
+/// Stops the clock, and makes attempts until the next one has to wait for 20 seconds or more: nine free ones, and a few
+/// more after their waits.
 pub(super) async fn attempt_until_throttled(app: &TestApp, attempt: impl AsyncFn() -> Answer) {
+    app.clock.stop();
     for _ in 0..FREE {
         attempt().await.is(401);
     }
-    let mut left = retry_after(attempt_3_seconds_earlier(app, &attempt).await);
+    let mut left = retry_after(attempt().await);
     while left < 20 {
         app.clock.advance(left);
         attempt().await.is(401);
-        left = retry_after(attempt_3_seconds_earlier(app, &attempt).await);
+        left = retry_after(attempt().await);
     }
 }
 
@@ -95,8 +88,9 @@ pub(super) async fn fill_window(app: &TestApp, name: &str, series: &str) -> usiz
     }
 }
 
-/// Sets the clock to 10 seconds after the beginning of a window, so that no window begins or ends during a test.
+/// Stops the clock at the first second of a window, of 15 minutes and so of a minute too. No wait and no window ends by itself.
 pub(super) fn start_window(app: &TestApp) {
+    app.clock.stop();
     let into = app.clock.now().seconds().rem_euclid(WINDOW);
-    app.clock.advance(WINDOW - into + 10);
+    app.clock.advance(WINDOW - into);
 }

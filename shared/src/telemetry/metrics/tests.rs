@@ -1,9 +1,11 @@
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
 use serde_json::{Value as Json, json};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
 use crate::telemetry::request::{Deed, add, note_operation, note_user, observed};
@@ -24,6 +26,12 @@ impl io::Write for Written {
 
 /// Returns the lines that a function with metrics writes of these requests: the deeds of each, and its status.
 async fn lines(requests: &[(&[Deed], u16)]) -> Vec<Json> {
+    // With one subscriber in all, tracing decides once whether anybody wants an event, for the thread where it first happens.
+    static FOR_EVERY_THREAD: Once = Once::new();
+    FOR_EVERY_THREAD.call_once(|| {
+        let quiet = tracing_subscriber::registry().with(LevelFilter::INFO);
+        tracing::subscriber::set_global_default(quiet).unwrap();
+    });
     let written = Written::default();
     let writer = written.clone();
     let subscriber = tracing_subscriber::fmt()
