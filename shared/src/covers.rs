@@ -23,6 +23,9 @@ pub struct NewCover {
 /// The key of a stored image, or why it wasn't stored.
 pub type Received<'a> = Pin<Box<dyn Future<Output = Result<CoverKey>> + Send + 'a>>;
 
+/// Nothing, or why an image wouldn't be stored.
+pub type Checked<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
 /// What checks and stores images.
 pub trait ReceiveCover: fmt::Debug + Send + Sync {
     /// Checks an image and stores it. The image is [doubtful](crate::db::covers) until a movie has it.
@@ -31,6 +34,12 @@ pub trait ReceiveCover: fmt::Debug + Send + Sync {
     /// [`Error::ImageTooLarge`], [`Error::UnsupportedImage`], or [`Error::Invalid`] for an image that isn't accepted;
     /// [`Error::Unavailable`] if it couldn't be stored in time.
     fn receive(&self, cover: NewCover) -> Received<'_>;
+
+    /// Checks an image as [`receive`](Self::receive) does, and stores nothing.
+    ///
+    /// # Errors
+    /// The same.
+    fn check(&self, image: Bytes) -> Checked<'_>;
 }
 
 /// What checks and stores images, if anything does. Clones share it.
@@ -48,11 +57,21 @@ impl Covers {
     /// # Errors
     /// Those of [`ReceiveCover::receive`], and [`Error::Invalid`] if no images are stored here.
     pub async fn receive(&self, cover: NewCover) -> Result<CoverKey> {
-        let Some(receiver) = &self.0 else {
-            let message = "No images are stored here. Send an https URL.";
-            return Err(Error::invalid("cover_image", message));
-        };
-        receiver.receive(cover).await
+        self.receiver()?.receive(cover).await
+    }
+
+    /// Checks an image, as [`ReceiveCover::check`] does.
+    ///
+    /// # Errors
+    /// Those of [`receive`](Self::receive).
+    pub async fn check(&self, image: Bytes) -> Result<()> {
+        self.receiver()?.check(image).await
+    }
+
+    fn receiver(&self) -> Result<&dyn ReceiveCover> {
+        let message = "No images are stored here. Send an https URL.";
+        let receiver = self.0.as_deref();
+        receiver.ok_or_else(|| Error::invalid("cover_image", message))
     }
 }
 
@@ -63,6 +82,9 @@ pub struct SentCover {
     pub image: String,
     /// The movie that is to have it.
     pub movie: Option<MovieId>,
+    /// Whether the image is checked and not stored.
+    #[serde(default)]
+    pub is_only_checked: bool,
 }
 
 /// The output of such an invocation.
@@ -71,6 +93,8 @@ pub struct SentCover {
 pub enum Receipt {
     /// The image is stored.
     Stored(CoverKey),
+    /// The image could be stored, and was only to be checked.
+    Accepted,
     /// The image has too many bytes.
     TooLarge,
     /// The file isn't an image of a supported type.
@@ -80,13 +104,14 @@ pub enum Receipt {
 }
 
 impl Receipt {
-    /// Returns the receipt for a result, or the error if it isn't about the image.
+    /// Returns the receipt for a result, which has the key of an image that was stored, or the error if it isn't about the image.
     ///
     /// # Errors
     /// [`Error::Unavailable`] and [`Error::Internal`].
-    pub fn of(received: Result<CoverKey>) -> Result<Self> {
+    pub fn of(received: Result<Option<CoverKey>>) -> Result<Self> {
         match received {
-            Ok(key) => Ok(Self::Stored(key)),
+            Ok(Some(key)) => Ok(Self::Stored(key)),
+            Ok(None) => Ok(Self::Accepted),
             Err(Error::ImageTooLarge) => Ok(Self::TooLarge),
             Err(Error::UnsupportedImage) => Ok(Self::Unsupported),
             Err(Error::Invalid(errors)) => {
@@ -101,9 +126,10 @@ impl Receipt {
     ///
     /// # Errors
     /// The errors about the image.
-    pub fn into_result(self) -> Result<CoverKey> {
+    pub fn into_result(self) -> Result<Option<CoverKey>> {
         match self {
-            Self::Stored(key) => Ok(key),
+            Self::Stored(key) => Ok(Some(key)),
+            Self::Accepted => Ok(None),
             Self::TooLarge => Err(Error::ImageTooLarge),
             Self::Unsupported => Err(Error::UnsupportedImage),
             Self::Invalid(message) => Err(Error::invalid("cover_image", message)),
@@ -120,7 +146,8 @@ mod tests {
     fn a_receipt_is_the_result_it_was_made_of() {
         let key = CoverKey::random(ImageFormat::Webp).unwrap();
         for result in [
-            Ok(key),
+            Ok(Some(key)),
+            Ok(None),
             Err(Error::ImageTooLarge),
             Err(Error::UnsupportedImage),
             Err(Error::invalid("cover_image", "The image is broken.")),

@@ -113,6 +113,11 @@ async fn what_is_mistyped_run_together_split_or_unknown_is_corrected() {
         // In a closed-up word.
         ("spidermann", "spiderman", 13),
         ("schindlrs list", "schindlers list", 9),
+        // In a short part of a word with signs.
+        ("spider-mna", "spiderman", 13),
+        ("raimi spyder-mna", "raimi spiderman", 13),
+        ("m-a-s-j", "mash", 2),
+        ("jean-piere jeunet", "jean pierre jeunet", 12),
         // In another script.
         ("балабаноф", "балабанов", 17),
         // In each of two words.

@@ -5,10 +5,11 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use bytes::Bytes;
 use marquee::import::{ImportError, Importer, Options, Source};
 use marquee_covers::{CoversFunction, Objects};
 use marquee_shared::{
-    covers::{Covers, NewCover, ReceiveCover, Received},
+    covers::{Checked, Covers, NewCover, ReceiveCover, Received},
     db::{Store, keys},
     domain::{CoverKey, ImageFormat},
 };
@@ -34,6 +35,10 @@ impl ReceiveCover for Sweeping {
             }
             Ok(key)
         })
+    }
+
+    fn check(&self, image: Bytes) -> Checked<'_> {
+        self.function.check(image)
     }
 }
 

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use marquee_shared::{
     Error, Result,
-    covers::{NewCover, Receipt, ReceiveCover, Received, SentCover},
+    covers::{Checked, NewCover, Receipt, ReceiveCover, Received, SentCover},
     db::Store,
     domain::CoverKey,
 };
@@ -45,21 +45,11 @@ impl CoversFunction {
     async fn store(&self, cover: NewCover) -> Result<CoverKey> {
         let objects = self.objects.as_ref().ok_or_else(no_store)?;
         let NewCover { image, movie } = cover;
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let turn = turn.map_err(|_| Error::internal("no turns"))?;
-        let processed = tokio::task::spawn_blocking(move || {
-            // Kept until the image is processed, even if nobody waits for that any more.
-            let _turn = turn;
-            process(&image)
-        });
-        let processed = processed
-            .await
-            .map_err(|_| Error::internal("an image caused a panic"))?;
         let Cover {
             format,
             image,
             thumbnail,
-        } = processed.map_err(refused)?;
+        } = self.processed(image).await?;
         let key = CoverKey::random(format)?;
         self.store.doubt_cover(&key, movie).await?;
         let name = key.to_string();
@@ -74,18 +64,33 @@ impl CoversFunction {
         Ok(key)
     }
 
+    /// Returns what would be stored of an image.
+    async fn processed(&self, image: Bytes) -> Result<Cover> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = turn.map_err(|_| Error::internal("no turns"))?;
+        let processed = tokio::task::spawn_blocking(move || {
+            // Kept until the image is processed, even if nobody waits for that any more.
+            let _turn = turn;
+            process(&image)
+        });
+        let processed = processed.await;
+        processed
+            .map_err(|_| Error::internal("an image caused a panic"))?
+            .map_err(refused)
+    }
+
     /// Answers an invocation by the movies function.
     ///
     /// # Errors
     /// An error that isn't about the image, so that the invocation fails.
     pub async fn answer(&self, sent: SentCover) -> Result<Receipt> {
         let image = STANDARD.decode(&sent.image);
-        let image = image.map_err(|_| Error::internal("an image that isn't base64"))?;
-        let cover = NewCover {
-            image: image.into(),
-            movie: sent.movie,
-        };
-        Receipt::of(self.store(cover).await)
+        let image = Bytes::from(image.map_err(|_| Error::internal("an image that isn't base64"))?);
+        if sent.is_only_checked {
+            return Receipt::of(self.processed(image).await.map(|_| None));
+        }
+        let movie = sent.movie;
+        Receipt::of(self.store(NewCover { image, movie }).await.map(Some))
     }
 
     /// AP-57: deletes the images that no movie has any more or ever had. Returns how many images it looked at.
@@ -103,6 +108,10 @@ impl CoversFunction {
 impl ReceiveCover for CoversFunction {
     fn receive(&self, cover: NewCover) -> Received<'_> {
         Box::pin(self.store(cover))
+    }
+
+    fn check(&self, image: Bytes) -> Checked<'_> {
+        Box::pin(async { self.processed(image).await.map(drop) })
     }
 }
 

@@ -19,11 +19,12 @@ use aws_smithy_runtime_api::client::{
     orchestrator::HttpRequest,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Limited};
 use marquee_shared::{
     Error, Result,
-    covers::{NewCover, Receipt, ReceiveCover, Received, SentCover},
+    covers::{Checked, NewCover, Receipt, ReceiveCover, Received, SentCover},
 };
 use tokio::time::{sleep, timeout};
 
@@ -80,11 +81,7 @@ impl CoversFunction {
         })
     }
 
-    async fn invoke(&self, cover: NewCover) -> Result<Receipt> {
-        let sent = SentCover {
-            image: STANDARD.encode(&cover.image),
-            movie: cover.movie,
-        };
+    async fn invoke(&self, sent: SentCover) -> Result<Receipt> {
         let payload = serde_json::to_vec(&sent).map_err(|_| Error::internal("an image can't be encoded"))?;
         let mut pauses = PAUSES.into_iter();
         loop {
@@ -154,6 +151,23 @@ impl CoversFunction {
 
 impl ReceiveCover for CoversFunction {
     fn receive(&self, cover: NewCover) -> Received<'_> {
-        Box::pin(async { self.invoke(cover).await?.into_result() })
+        let sent = SentCover {
+            image: STANDARD.encode(&cover.image),
+            movie: cover.movie,
+            is_only_checked: false,
+        };
+        Box::pin(async {
+            let stored = self.invoke(sent).await?.into_result()?;
+            stored.ok_or_else(|| Error::internal("the covers function didn't store an image"))
+        })
+    }
+
+    fn check(&self, image: Bytes) -> Checked<'_> {
+        let sent = SentCover {
+            image: STANDARD.encode(&image),
+            movie: None,
+            is_only_checked: true,
+        };
+        Box::pin(async { self.invoke(sent).await?.into_result().map(drop) })
     }
 }

@@ -182,6 +182,59 @@ async fn a_file_that_is_no_acceptable_image_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_image_that_is_refused_is_named_beside_every_other_invalid_field() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let made = create(&member, json!({})).await.is(201).body;
+    let mut broken = IMAGE.to_vec();
+    broken.truncate(IMAGE.len() / 2);
+    let mut invalid = solaris();
+    invalid["title"] = json!(" ");
+    invalid["release_date"] = json!("never");
+    for (file, message) in [
+        (broken, "incomplete"),
+        (b"a text".to_vec(), "JPEG, PNG, WebP, GIF or AVIF"),
+        (Vec::from(IMAGE), ""),
+    ] {
+        for call in [
+            member.post("/api/movies/"),
+            member.put(&path(&made)),
+            member.patch(&path(&made)),
+        ] {
+            let answer = send(call, form(&invalid, file.clone())).await;
+            let answer = answer.is_problem(400, "invalid_input");
+            let about_image = answer.body["errors"]["cover_image"][0].as_str();
+            assert!(
+                about_image.unwrap_or_default().contains(message),
+                "{}",
+                answer.text
+            );
+            match message {
+                "" => answer.names(&["release_date", "title"]),
+                _ => answer.names(&["cover_image", "release_date", "title"]),
+            };
+        }
+    }
+    // A field that is missing or there twice counts too.
+    let twice = form(&json!({"title": "Stalker"}), "a text").text("title", "Solaris");
+    send(member.post("/api/movies/"), twice)
+        .await
+        .is_problem(400, "invalid_input")
+        .names(&[
+            "cover_image",
+            "description",
+            "director",
+            "genre",
+            "release_date",
+            "title",
+        ]);
+    // An image that was only checked isn't stored.
+    assert_eq!(app.images().await, [""; 0]);
+    assert_eq!(member.count("/api/movies/").await, 1);
+    audit(&app.running.state.store).await;
+}
+
+#[tokio::test]
 async fn a_form_has_a_cover_as_a_file_or_as_text_but_once() {
     let app = TestApp::new().await;
     let member = app.member().await;

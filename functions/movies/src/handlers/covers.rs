@@ -10,7 +10,13 @@ use marquee_shared::{
     covers::NewCover,
     db::edit_movie::{Edit, EditView},
     domain::{CoverImage, MovieId},
-    http::{CheckedQuery, Origin, body::ImageBody, openapi::*, validators::Preconditions, wire::MovieBody},
+    http::{
+        CheckedQuery, Origin,
+        body::{FormWithFile, ImageBody},
+        openapi::*,
+        validators::Preconditions,
+        wire::MovieBody,
+    },
 };
 
 use utoipa::ToSchema;
@@ -125,6 +131,24 @@ pub(crate) async fn upload(state: &AppState, image: &Bytes, movie: Option<MovieI
     let image = image.clone();
     let key = state.covers.receive(NewCover { image, movie }).await?;
     Ok(CoverImage::uploaded(&key))
+}
+
+/// Returns what a form says. If its fields are invalid and it has an image, the image is checked too, so that the answer names
+/// every invalid field.
+pub(crate) async fn read<T>(state: &AppState, form: FormWithFile<T>) -> Result<T> {
+    let (mut errors, image) = match (form.value, form.file) {
+        (Err(Error::Invalid(errors)), Some(file)) if file.field == COVER => (errors, file.content),
+        (value, _) => return value,
+    };
+    match state.covers.check(image).await {
+        Err(Error::Invalid(about_image)) => errors.merge(about_image),
+        Err(error @ (Error::ImageTooLarge | Error::UnsupportedImage)) => {
+            errors.add(COVER, error.problem().detail);
+        }
+        // If the image can't be checked now, the answer has what is known.
+        Ok(()) | Err(_) => {}
+    }
+    Err(Error::Invalid(errors))
 }
 
 impl CoverChange {

@@ -21,7 +21,8 @@ use marquee_shared::{
     },
     domain::{CoverImage, IdempotencyKey, MovieFields, MovieId, Role, UserId},
     http::{
-        Collection, Form, Origin, PageQuery,
+        Collection, Origin, PageQuery,
+        body::FormWithFile,
         collection::{DEFAULT_LIMIT, PageParams},
         idempotency::{IdempotencyKeyParam, MaybeKey, mark_replayed},
         openapi::*,
@@ -33,7 +34,10 @@ use marquee_shared::{
 
 use crate::{
     filters,
-    handlers::{PathId, covers::upload},
+    handlers::{
+        PathId,
+        covers::{read, upload},
+    },
     wire::{CoverChange, IfMatchParam, MovieIdParam, MovieListParams, MoviePatch, NewMovie},
 };
 
@@ -107,8 +111,9 @@ pub(crate) async fn create_movie(
     caller: Caller,
     origin: Origin,
     MaybeKey(key): MaybeKey,
-    Form(mut new): Form<NewMovie>,
+    form: FormWithFile<NewMovie>,
 ) -> Result<Response> {
+    let mut new = read(&state, form).await?;
     let favorite = new.favorite.unwrap_or(false).then_some(caller.id);
     new.fields.cover_image = CoverChange::apply(new.cover.as_ref(), None, None, &origin)?;
     let added = match key {
@@ -173,8 +178,9 @@ pub(crate) async fn replace_movie(
     PathId(id): PathId,
     origin: Origin,
     preconditions: Preconditions,
-    Form(new): Form<NewMovie>,
+    form: FormWithFile<NewMovie>,
 ) -> Result<Response> {
+    let new = read(&state, form).await?;
     let decide = |seen: &EditView, uploaded: Option<&CoverImage>| {
         preconditions.check(&seen.view)?;
         let mut fields = new.fields.clone();
@@ -212,8 +218,9 @@ pub(crate) async fn update_movie(
     PathId(id): PathId,
     origin: Origin,
     preconditions: Preconditions,
-    Form(patch): Form<MoviePatch>,
+    form: FormWithFile<MoviePatch>,
 ) -> Result<Response> {
+    let patch = read(&state, form).await?;
     let decide = |seen: &EditView, uploaded: Option<&CoverImage>| {
         preconditions.check(&seen.view)?;
         let mut fields = patch.apply(&seen.view.movie.fields)?;

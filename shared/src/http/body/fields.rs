@@ -148,6 +148,11 @@ impl Fields {
         Ok(())
     }
 
+    /// Returns the file, if a field is one, and leaves it.
+    pub(super) fn file(&self) -> Option<&File> {
+        self.file.as_ref()
+    }
+
     /// Returns the file, if a field is one.
     #[must_use]
     pub fn take_file(&mut self) -> Option<File> {

@@ -40,13 +40,32 @@ pub trait FromFields: Sized {
 /// Extracts a body of any of the three media types.
 ///
 /// Rejects with `400` for a query parameter that the operation doesn't document, with `415` for another media type and for a
-/// body that is encoded, with `413` above [`MAX_BODY_BYTES`] without the file, with `400` if the body can't be read or a form has a field twice,
-/// and with the errors of [`FromFields::from_fields`].
+/// body that is encoded, with `413` above [`MAX_BODY_BYTES`] without the file, with `400` if the body can't be read or a form
+/// has a field twice, and with the errors of [`FromFields::from_fields`].
 pub struct Form<T>(pub T);
 
 impl<T> ChecksQuery for Form<T> {}
 
 impl<S: Send + Sync, T: FromFields> FromRequest<S> for Form<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let form = FormWithFile::from_request(request, state).await?;
+        form.value.map(Self)
+    }
+}
+
+/// Extracts a body as [`Form`] does, with its file. Errors of its fields don't reject it, so that those of its file can be added.
+pub struct FormWithFile<T> {
+    /// What the fields say, or their errors.
+    pub value: Result<T>,
+    /// The file, if a field is one.
+    pub file: Option<File>,
+}
+
+impl<T> ChecksQuery for FormWithFile<T> {}
+
+impl<S: Send + Sync, T: FromFields> FromRequest<S> for FormWithFile<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
@@ -76,15 +95,17 @@ impl<S: Send + Sync, T: FromFields> FromRequest<S> for Form<T> {
             fields.check_lengths(length)?;
         }
         let mut errors = fields.check_repeated(T::REPEATED);
-        match T::from_fields(fields) {
-            Ok(value) => errors.check().map(|()| Self(value)),
+        let file = fields.file().cloned();
+        let value = match T::from_fields(fields) {
+            Ok(value) => errors.check().map(|()| value),
             Err(Error::Invalid(invalid)) if is_empty => Err(Error::EmptyBody(invalid)),
             Err(Error::Invalid(invalid)) => {
                 errors.merge(invalid);
                 Err(Error::Invalid(errors))
             }
             Err(error) => Err(error),
-        }
+        };
+        Ok(Self { value, file })
     }
 }
 

@@ -85,6 +85,20 @@ pub fn changes(typed: &Typed, vocabulary: &BTreeSet<String>) -> Vec<Change> {
             change(Vec::new(), LEFT_OUT, 0);
         }
     }
+    for join in typed.mistyped_joins() {
+        for (place, near) in (0..).zip(near_words(&join.word, vocabulary)) {
+            changes.push(Change {
+                at: join.at,
+                count: join.count,
+                by: vec![near.word],
+                cost: Cost {
+                    errors: near.errors,
+                    // A word near one of the parts explains the query better.
+                    unlikeliness: 40 + 5 * place,
+                },
+            });
+        }
+    }
     let joins = typed.useful_joins();
     changes.extend(
         joins

@@ -24,6 +24,8 @@ enum Reason {
     Join,
     /// It may have a part of a word that no movie has.
     Split,
+    /// It may have a word near the one that signs join.
+    NearJoin(NearRank),
     /// It may have a word near one that no movie has, with other errors.
     FarFromAbsent(NearRank),
     /// It may have a word near one that wasn't read.
@@ -41,6 +43,10 @@ enum Reason {
 pub fn keys(typed: &Typed) -> Vec<Key> {
     let mut wanted: Vec<(Reason, Key)> = Vec::new();
     let near = |number: usize| ranked_near_keys(typed.words[number].text()).into_iter();
+    for join in typed.mistyped_joins() {
+        let keys = ranked_near_keys(&join.word).into_iter();
+        wanted.extend(keys.map(|(rank, key)| (Reason::NearJoin(rank), key)));
+    }
     let splits = |number: usize| {
         let splits: Vec<Split> = typed.words[number].splits().collect();
         splits

@@ -53,7 +53,7 @@ impl TypedWord {
     /// Whether the word may be a mistyped one: it has three letters or more, and is not only digits.
     #[must_use]
     pub fn is_correctable(&self) -> bool {
-        self.letters() >= SHORTEST && !self.text().chars().all(|c| c.is_ascii_digit())
+        is_correctable(self.text())
     }
 
     /// The ways to split the word in two, if it is long enough. In scripts without spaces words have fewer letters, and one of two
@@ -76,6 +76,10 @@ impl TypedWord {
         });
         splits.filter(move |split| has_entries(split.longer()) || (is_run && split.lengths() == (2, 0)))
     }
+}
+
+fn is_correctable(word: &str) -> bool {
+    word.chars().count() >= SHORTEST && !word.chars().all(|c| c.is_ascii_digit())
 }
 
 /// A word split in two.
@@ -120,6 +124,8 @@ pub struct Join {
     pub count: usize,
     /// The one word.
     pub word: String,
+    /// Whether signs join them as they were typed, without spaces: `spider-man`.
+    pub is_by_signs: bool,
 }
 
 /// The words of a query.
@@ -193,6 +199,15 @@ impl Typed {
         })
     }
 
+    /// The joins by signs whose word may be a mistyped one, because no movie has one of its parts. An error in a part of two or
+    /// three letters is one in the whole: `spider-mna`.
+    pub fn mistyped_joins(&self) -> impl Iterator<Item = &Join> {
+        self.useful_joins().filter(|join| {
+            let mut words = self.words[join.at..join.at + join.count].iter();
+            join.is_by_signs && is_correctable(&join.word) && words.any(|word| word.known == Known::Absent)
+        })
+    }
+
     /// The numbers of the words that can be mistyped ones although a movie has them. Those with the fewest postings are first. A
     /// word that is in the query twice is taken once.
     #[must_use]
@@ -215,16 +230,19 @@ impl Typed {
 fn joins(query: &SearchQuery) -> Vec<Join> {
     let words: Vec<&str> = query.words().iter().map(|term| term.raw.as_str()).collect();
     let letters = words.chunk_by(|one, other| is_letter(one) && is_letter(other));
+    let by_signs = places(query.compounds().iter().copied()).map(|place| (place, true));
     let neighbors = (1..words.len()).map(|second| (second - 1, 2));
+    let others = places(letters.map(<[_]>::len)).chain(neighbors);
     let mut joins: Vec<Join> = Vec::new();
-    for (at, count) in places(query.compounds().iter().copied())
-        .chain(places(letters.map(<[_]>::len)))
-        .chain(neighbors)
-    {
+    for ((at, count), is_by_signs) in by_signs.chain(others.map(|place| (place, false))) {
         let is_new = !joins.iter().any(|join| (join.at, join.count) == (at, count));
         if count > 1 && is_new {
-            let word = words[at..at + count].concat();
-            joins.push(Join { at, count, word });
+            joins.push(Join {
+                at,
+                count,
+                word: words[at..at + count].concat(),
+                is_by_signs,
+            });
         }
     }
     joins
@@ -266,6 +284,30 @@ mod tests {
         }
         let join = &typed("the m a s h").joins[0];
         assert_eq!((join.at, join.count, join.word.as_str()), (1, 4, "mash"));
+    }
+
+    #[test]
+    fn a_join_by_signs_may_be_mistyped_if_no_movie_has_a_part_of_it() {
+        let mistyped = |q: &str, absent: &[&str]| {
+            let query = SearchQuery::parse(q).unwrap();
+            let typed = Typed::new(&query, |term| match absent.contains(&term.raw.as_str()) {
+                true => (Known::Absent, Some(0)),
+                false => (Known::Present, Some(1)),
+            });
+            let joins = typed.mistyped_joins().map(|join| join.word.clone());
+            joins.collect::<Vec<_>>()
+        };
+        assert_eq!(mistyped("the spider-mna", &["mna"]), ["spidermna"]);
+        assert_eq!(mistyped("m-a-s-j", &["j"]), ["masj"]);
+        for (q, absent) in [
+            ("spider-mna", "the"),
+            ("spider mna", "mna"),
+            ("the-spider mna", "mna"),
+            ("19-99", "99"),
+            ("x-y", "y"),
+        ] {
+            assert!(mistyped(q, &[absent]).is_empty(), "{q}");
+        }
     }
 
     #[test]
