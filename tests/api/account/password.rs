@@ -103,6 +103,7 @@ async fn a_new_password_follows_the_rules_of_registration_and_a_refused_one_chan
 async fn wrong_current_passwords_are_slowed_for_the_caller_alone() {
     let app = TestApp::new().await;
     let (member, other) = (app.member().await, app.member().await);
+    app.clock.stop();
     let wrong = with_changes(
         &other_password(),
         &json!({"current_password": "another passphrase"}),

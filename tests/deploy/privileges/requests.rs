@@ -102,6 +102,8 @@ async fn sign_in_and_out(app: &TestApp, data: &Path) {
         user.post("/api/auth/login/").json(&body).send()
     };
     log_in(PASSWORD).await.is(200);
+    // No wait ends because this machine is slow.
+    app.clock.stop();
     for _ in 0..9 {
         log_in("another passphrase").await.is(401);
     }
@@ -123,7 +125,7 @@ async fn sign_in_and_out(app: &TestApp, data: &Path) {
     let store = &app.running.state.store;
     let login = async || store.find_login("ripley").await.unwrap().unwrap();
     store.upgrade_hash(&login().await, &weak_hash()).await.unwrap();
-    // The wait after the wrong passwords is over, however fast the guesses of the strangers were answered.
+    // The wait after the wrong passwords is over.
     app.clock.advance(2);
     log_in(PASSWORD).await.is(200);
     assert_ne!(
