@@ -1,10 +1,11 @@
 //! Where the movies function sends the images that it receives: to the covers function, which alone has decoders of images and may
 //! write to their store.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use crate::{
     domain::{CoverKey, MovieId},
@@ -25,6 +26,10 @@ pub type Received<'a> = Pin<Box<dyn Future<Output = Result<CoverKey>> + Send + '
 
 /// Nothing, or why an image wouldn't be stored.
 pub type Checked<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
+/// How long an answer waits for the check of an image that isn't to be stored. Images are decoded one after another, and a client
+/// whose request is refused anyway must not wait for those of all others.
+pub const CHECKED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What checks and stores images.
 pub trait ReceiveCover: fmt::Debug + Send + Sync {
@@ -57,24 +62,23 @@ impl Covers {
     /// # Errors
     /// Those of [`ReceiveCover::receive`], and [`Error::Invalid`] if no images are stored here.
     pub async fn receive(&self, cover: NewCover) -> Result<CoverKey> {
-        self.receiver()?.receive(cover).await
+        let Some(receiver) = &self.0 else {
+            let message = "No images are stored here. Send an https URL.";
+            return Err(Error::invalid("cover_image", message));
+        };
+        receiver.receive(cover).await
     }
 
     /// Checks an image, as [`ReceiveCover::check`] does. Where no images are stored, nothing is known of it.
     ///
     /// # Errors
-    /// Those of [`ReceiveCover::check`].
+    /// Those of [`ReceiveCover::check`], and [`Error::Unavailable`] after [`CHECKED_WITHIN`].
     pub async fn check(&self, image: Bytes) -> Result<()> {
-        match &self.0 {
-            Some(receiver) => receiver.check(image).await,
-            None => Ok(()),
-        }
-    }
-
-    fn receiver(&self) -> Result<&dyn ReceiveCover> {
-        let message = "No images are stored here. Send an https URL.";
-        let receiver = self.0.as_deref();
-        receiver.ok_or_else(|| Error::invalid("cover_image", message))
+        let Some(receiver) = &self.0 else {
+            return Ok(());
+        };
+        let checked = timeout(CHECKED_WITHIN, receiver.check(image)).await;
+        checked.unwrap_or_else(|_| Err(Error::unavailable("an image wasn't checked in time")))
     }
 }
 

@@ -1,8 +1,11 @@
 //! Guarantee 78: no image of a movie is ever deleted, and no other one is left behind, whatever happens in between.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use futures_util::future::join_all;
 use marquee_shared::{
-    covers::{NewCover, ReceiveCover as _},
+    Error,
+    covers::{Checked, Covers, NewCover, Receipt, ReceiveCover, Received, SentCover},
     db::{covers::DOUBTFUL_SECONDS, keys},
     domain::{CoverKey, ImageFormat, MovieId},
 };
@@ -45,6 +48,56 @@ async fn swept(app: &TestApp) -> Vec<String> {
     app.clock.advance(DOUBTFUL_SECONDS + 1);
     app.running.functions.images.sweep().await.unwrap();
     app.images().await
+}
+
+/// The covers function of a deployment that doesn't answer.
+#[derive(Debug)]
+struct Silent;
+
+impl ReceiveCover for Silent {
+    fn receive(&self, _: NewCover) -> Received<'_> {
+        Box::pin(std::future::pending())
+    }
+
+    fn check(&self, _: Bytes) -> Checked<'_> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_said_of_an_image_that_nobody_checks_in_time() {
+    let image = Bytes::from_static(b"no image");
+    let checked = Covers::new(Silent).check(image.clone()).await;
+    assert!(matches!(checked, Err(Error::Unavailable(_))));
+    // Nor where no images are stored.
+    let nowhere = Covers::default();
+    assert!(nowhere.check(image.clone()).await.is_ok());
+    let received = nowhere.receive(NewCover { image, movie: None }).await;
+    assert!(matches!(received, Err(Error::Invalid(_))));
+}
+
+#[tokio::test]
+async fn an_invocation_that_only_checks_an_image_stores_nothing() {
+    let app = TestApp::new().await;
+    let images = &app.running.functions.images;
+    for (image, is_only_checked, stored) in [(IMAGE, true, 0), (b"no image", true, 0), (IMAGE, false, 2)] {
+        let sent = SentCover {
+            image: STANDARD.encode(image),
+            movie: None,
+            is_only_checked,
+        };
+        let receipt = images.answer(sent).await.unwrap();
+        match (image == IMAGE, is_only_checked) {
+            (true, true) => assert_eq!(receipt, Receipt::Accepted),
+            (true, false) => assert!(matches!(receipt, Receipt::Stored(_))),
+            _ => assert_eq!(receipt, Receipt::Unsupported),
+        }
+        assert_eq!(app.images().await.len(), stored);
+    }
+    // A movies function of an earlier version doesn't say whether.
+    let earlier = json!({"image": STANDARD.encode(IMAGE), "movie": 7});
+    let earlier: SentCover = serde_json::from_value(earlier).unwrap();
+    assert!(!earlier.is_only_checked);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
