@@ -4,6 +4,8 @@
 pub mod json;
 pub mod metrics;
 pub mod request;
+#[cfg(test)]
+mod written;
 
 use std::{any::Any, env, panic};
 

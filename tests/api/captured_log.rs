@@ -20,10 +20,11 @@ pub(super) struct Log {
 impl Log {
     /// Begins to capture.
     pub(super) fn capture() -> Self {
-        // With one subscriber in all, tracing decides once whether anybody wants an event, for the thread where it first happens.
-        // That may be another test's, without a subscriber. With two, it asks both.
-        static FOR_EVERY_THREAD: Once = Once::new();
-        FOR_EVERY_THREAD.call_once(|| {
+        // While a process has one subscriber, tracing asks only the thread on which an event happens first whether anybody wants
+        // that event, and keeps the answer for all threads. Another test's thread says no. With a second subscriber, for all
+        // threads, tracing asks both.
+        static FOR_ALL_THREADS: Once = Once::new();
+        FOR_ALL_THREADS.call_once(|| {
             let quiet = tracing_subscriber::registry().with(LevelFilter::INFO);
             tracing::subscriber::set_global_default(quiet).unwrap();
         });

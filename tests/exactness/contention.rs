@@ -170,7 +170,8 @@ async fn an_owner_edits_and_deletes_in_time_while_40_members_toggle_without_paus
     }
 }
 
-/// An owner has priority. The unit test of the pauses says how much less they wait.
+/// After the same number of conflicts, an owner's change has waited less than half as long as a favorite, so the owner
+/// has priority.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owners_change_waits_less_than_a_favorite_after_as_many_conflicts() {
     let proxied = ProxiedApp::with(|options| options.config.http.deadline = Duration::from_secs(60)).await;
@@ -195,8 +196,11 @@ async fn an_owners_change_waits_less_than_a_favorite_after_as_many_conflicts() {
         assert!(answer.status.is_success(), "{}", answer.text);
         proxied.proxy.clear_faults();
     }
-    // The favorite's pauses are two seconds in the mean, and those of a change a tenth of a second.
-    assert!(times[1..].iter().all(|change| *change < times[0]), "{times:?}");
+    // The pauses of the favorite are two seconds in the mean, and those of a change a tenth of a second.
+    let changes = &times[1..];
+    assert!(changes.iter().all(|change| *change < times[0]), "{times:?}");
+    let mean = changes.iter().sum::<Duration>() / 4;
+    assert!(mean * 2 < times[0], "{times:?}");
     audit(&proxied.proxy.store().await).await;
 }
 

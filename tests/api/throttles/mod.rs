@@ -88,7 +88,8 @@ pub(super) async fn fill_window(app: &TestApp, name: &str, series: &str) -> usiz
     }
 }
 
-/// Stops the clock at the first second of a window, of 15 minutes and so of a minute too. No wait and no window ends by itself.
+/// Stops the clock at the beginning of a window of 15 minutes, at which a minute begins too. So neither a window nor a wait ends
+/// because this machine is slow.
 pub(super) fn start_window(app: &TestApp) {
     app.clock.stop();
     let into = app.clock.now().seconds().rem_euclid(WINDOW);

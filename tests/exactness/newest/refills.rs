@@ -1,18 +1,40 @@
 //! Refills of a genre's list that other changes interrupt or overtake.
 
 use marquee_shared::{
+    Error,
     db::{
+        genre::GenreItem,
         newest::{Entry, MOST, TRIM_ABOVE},
         transaction::Transaction,
     },
     domain::{MovieId, ReleaseDate},
 };
 
+use tokio::task::JoinHandle;
+
 use super::Table;
 use crate::support::{
     audit::audit,
     proxy::{Fault, ProxiedApp},
 };
+
+/// Begins a refill that has read the memberships and can't write: its only transaction, the third step, has conflicts until the
+/// faults are cleared.
+async fn waiting_refill(proxied: &ProxiedApp, genre: GenreItem) -> JoinHandle<Result<bool, Error>> {
+    let conflict = Fault::Canceled("TransactionConflict");
+    proxied.proxy.inject("TransactWriteItems", 0..1_000, conflict);
+    proxied.proxy.take();
+    let store = proxied.proxy.proxied_store();
+    let refill = tokio::spawn(async move { store.refill(&genre).await });
+    let has_begun = || {
+        let calls = proxied.proxy.take_operations();
+        calls.iter().any(|call| call == "TransactWriteItems")
+    };
+    while !has_begun() {
+        tokio::task::yield_now().await;
+    }
+    refill
+}
 
 /// Guarantee 62. Memberships that a refill has read are deleted and moved before it writes.
 #[tokio::test]
@@ -34,23 +56,7 @@ async fn a_refill_lists_no_movie_that_is_deleted_or_moved_while_it_runs() {
     let [deleted, moved] = [unlisted.next_back(), unlisted.next_back()].map(|movie| *movie.unwrap().0);
     drop(unlisted);
 
-    // Only the third step is a transaction.
-    proxied.proxy.inject(
-        "TransactWriteItems",
-        0..1_000,
-        Fault::Canceled("TransactionConflict"),
-    );
-    proxied.proxy.take();
-    let store = proxied.proxy.proxied_store();
-    let refill = tokio::spawn(async move { store.refill(&genre).await });
-    while !proxied
-        .proxy
-        .take()
-        .iter()
-        .any(|call| call.operation == "TransactWriteItems")
-    {
-        tokio::task::yield_now().await;
-    }
+    let refill = waiting_refill(&proxied, genre).await;
     table.delete(deleted).await;
     table.edit(moved, "Drama", "1899-01-01").await;
     let added = table.add("Drama", "2001-01-01").await;
@@ -127,21 +133,7 @@ async fn a_refill_of_a_genre_that_was_deleted_doesnt_end_that_of_a_genre_with_it
         table.store.genre("drama").await.unwrap().unwrap()
     };
     let genre = fill(&mut table).await;
-    proxied.proxy.inject(
-        "TransactWriteItems",
-        0..1_000,
-        Fault::Canceled("TransactionConflict"),
-    );
-    let store = proxied.proxy.proxied_store();
-    let first = tokio::spawn(async move { store.refill(&genre).await });
-    while !proxied
-        .proxy
-        .take()
-        .iter()
-        .any(|call| call.operation == "TransactWriteItems")
-    {
-        tokio::task::yield_now().await;
-    }
+    let first = waiting_refill(&proxied, genre).await;
     for id in table.movies.keys().copied().collect::<Vec<_>>() {
         table.delete(id).await;
     }

@@ -1,38 +1,14 @@
-use std::{
-    io,
-    sync::{Arc, Mutex, Once},
-};
-
 use serde_json::{Value as Json, json};
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
-use crate::telemetry::request::{Deed, add, note_operation, note_user, observed};
-
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::telemetry::{
+    request::{Deed, add, note_operation, note_user, observed},
+    written::Written,
+};
 
 /// Returns the lines that a function with metrics writes of these requests: the deeds of each, and its status.
 async fn lines(requests: &[(&[Deed], u16)]) -> Vec<Json> {
-    // With one subscriber in all, tracing decides once whether anybody wants an event, for the thread where it first happens.
-    static FOR_EVERY_THREAD: Once = Once::new();
-    FOR_EVERY_THREAD.call_once(|| {
-        let quiet = tracing_subscriber::registry().with(LevelFilter::INFO);
-        tracing::subscriber::set_global_default(quiet).unwrap();
-    });
-    let written = Written::default();
+    let written = Written::new();
     let writer = written.clone();
     let subscriber = tracing_subscriber::fmt()
         .event_format(MetricLines::new("a/namespace"))
@@ -50,7 +26,7 @@ async fn lines(requests: &[(&[Deed], u16)]) -> Vec<Json> {
         .await;
         answered.log("an id", "GET", *status, (*status >= 400).then_some("a_code"));
     }
-    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let text = written.text();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
