@@ -5,6 +5,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use marquee_shared::{
     Error,
+    config::Config,
     covers::{Checked, Covers, NewCover, Receipt, ReceiveCover, Received, SentCover},
     db::{covers::DOUBTFUL_SECONDS, keys},
     domain::{CoverKey, ImageFormat, MovieId},
@@ -67,8 +68,11 @@ impl ReceiveCover for Silent {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_said_of_an_image_that_nobody_checks_in_time() {
     let image = Bytes::from_static(b"no image");
+    let begun = tokio::time::Instant::now();
     let checked = Covers::new(Silent).check(image.clone()).await;
     assert!(matches!(checked, Err(Error::Unavailable(_))));
+    // The request still has time to be answered.
+    assert!(begun.elapsed() < Config::default().http.deadline);
     // Nor where no images are stored.
     let nowhere = Covers::default();
     assert!(nowhere.check(image.clone()).await.is_ok());

@@ -42,6 +42,19 @@ async fn a_function_that_is_too_slow_is_a_503() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_function_may_have_another_timeout_than_the_templates() {
+    for (limit, seconds) in [(None, 15), (Some(Duration::from_secs(40)), 40)] {
+        let gateway = match limit {
+            None => gateway(),
+            Some(limit) => gateway().with_function_timeout(limit),
+        };
+        let begun = tokio::time::Instant::now();
+        let (status, ..) = call(&gateway, Request::get("/api/movies/slow"), "").await;
+        assert_eq!((status, begun.elapsed().as_secs()), (503, seconds));
+    }
+}
+
 #[tokio::test]
 async fn without_a_catch_all_an_unknown_path_is_a_404() {
     let text = include_str!("../../../../template.yaml");
