@@ -313,13 +313,13 @@ impl Client {
                     if !tokens.contains(&next) {
                         tokens.push(next.clone());
                     }
-                    session.add(reply.saw(SessionEvent::Refreshed(token, next)));
+                    session.add([reply.saw(SessionEvent::Refreshed(token, next))]);
                 }
                 401 => {
-                    session.add(reply.saw(SessionEvent::Refused(token)));
+                    session.add(World::refused_refresh(&reply, &token));
                     self.end(&session);
                 }
-                503 => session.add(reply.perhaps(SessionEvent::Unknown(token))),
+                503 => session.add([reply.perhaps(SessionEvent::Unknown(token))]),
                 _ => self.world.finds_answer("a refresh", &reply),
             }
         }
@@ -329,10 +329,10 @@ impl Client {
         let reply = self.world.send(self.caller.with_token("logout", token)).await;
         match reply.status() {
             204 => {
-                session.add(reply.saw(SessionEvent::End));
+                session.add([reply.saw(SessionEvent::End)]);
                 self.end(session);
             }
-            503 => session.add(reply.perhaps(SessionEvent::End)),
+            503 => session.add([reply.perhaps(SessionEvent::End)]),
             _ => self.world.finds_answer("a logout", &reply),
         }
     }

@@ -121,8 +121,11 @@ impl MovieRecord {
 }
 
 impl SessionRecord {
-    pub(super) fn add(&self, entry: Entry<SessionEvent>) {
-        self.events.lock().unwrap().add(entry);
+    pub(super) fn add(&self, entries: impl IntoIterator<Item = Entry<SessionEvent>>) {
+        let mut events = self.events.lock().unwrap();
+        for entry in entries {
+            events.add(entry);
+        }
     }
 }
 
@@ -166,6 +169,15 @@ impl World {
     /// the count was read.
     pub(super) fn change_of_none(reply: &Reply, event: MovieEvent) -> Vec<Entry<MovieEvent>> {
         vec![reply.perhaps_saw(event), reply.then_saw(MovieEvent::Missing)]
+    }
+
+    /// What was seen of a refresh that was answered `401`. It may have replaced the token first: if that answer of the table was
+    /// lost, and an older token then ended the session, its second try finds no session.
+    pub(super) fn refused_refresh(reply: &Reply, token: &str) -> [Entry<SessionEvent>; 2] {
+        [
+            reply.perhaps_saw(SessionEvent::Unknown(token.to_owned())),
+            reply.then_saw(SessionEvent::Refused(token.to_owned())),
+        ]
     }
 
     /// Reports something that no client should see.
