@@ -6,6 +6,8 @@
 //!
 //! No client is sent a file that another one has uploaded: an image is served as it was read here, without metadata.
 
+#[cfg(feature = "directory")]
+mod directory;
 pub mod image;
 pub mod objects;
 pub mod receive;

@@ -1,6 +1,10 @@
 //! Where covers are stored: in a bucket on AWS, in a directory or in memory on one machine.
 
-use std::{fmt, fs::File, path::PathBuf, sync::Arc, time::Duration};
+#[cfg(feature = "directory")]
+use std::path::PathBuf;
+#[cfg(feature = "s3")]
+use std::time::Duration;
+use std::{fmt, sync::Arc};
 
 #[cfg(feature = "s3")]
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
@@ -9,19 +13,16 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream}
 use marquee_shared::{Error, Result, domain::CoverKey};
 #[cfg(feature = "s3")]
 use object_store::{BackoffConfig, RetryConfig, aws::AmazonS3Builder};
-use object_store::{
-    ObjectMeta, ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory, path::Path,
-};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, memory::InMemory, path::Path};
 
+#[cfg(feature = "directory")]
+use crate::directory::Directory;
 #[cfg(feature = "s3")]
 use crate::s3::Connector;
 
 /// How long a failed call is repeated, within the deadline of a request.
 #[cfg(feature = "s3")]
 const RETRY_WITHIN: Duration = Duration::from_secs(8);
-
-/// Longer than a file is being written.
-const WRITTEN_WITHIN: Duration = Duration::from_secs(600);
 
 /// The covers that are stored, each with its thumbnail. Clones share them.
 #[derive(Clone, Debug)]
@@ -30,15 +31,16 @@ pub struct Objects(Place);
 #[derive(Clone)]
 enum Place {
     Store(Arc<dyn ObjectStore>),
-    /// Files of this directory, which the first cover creates.
-    Directory(PathBuf),
+    #[cfg(feature = "directory")]
+    Directory(Directory),
 }
 
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(store) => write!(f, "{store}"),
-            Self::Directory(directory) => write!(f, "{}", directory.display()),
+            #[cfg(feature = "directory")]
+            Self::Directory(directory) => write!(f, "{directory}"),
         }
     }
 }
@@ -69,9 +71,10 @@ impl Objects {
     }
 
     /// The covers of a directory, which the first one creates. Only the owner of the process can read it and its files.
+    #[cfg(feature = "directory")]
     #[must_use]
     pub fn directory(directory: PathBuf) -> Self {
-        Self(Place::Directory(directory))
+        Self(Place::Directory(Directory(directory)))
     }
 
     /// The covers of a bucket, with the region and the credentials of the environment. `endpoint` replaces that of the region.
@@ -100,11 +103,8 @@ impl Objects {
     fn store(&self) -> Result<Option<Arc<dyn ObjectStore>>> {
         match &self.0 {
             Place::Store(store) => Ok(Some(Arc::clone(store))),
-            Place::Directory(directory) => match LocalFileSystem::new_with_prefix(directory) {
-                Ok(files) => Ok(Some(Arc::new(files))),
-                Err(_) if !directory.exists() => Ok(None),
-                Err(error) => Err(failed("open", &error)),
-            },
+            #[cfg(feature = "directory")]
+            Place::Directory(directory) => directory.store(),
         }
     }
 
@@ -113,25 +113,10 @@ impl Objects {
     /// # Errors
     /// [`Error::Unavailable`] if it wasn't stored, or if that is unknown.
     pub async fn put(&self, name: &str, object: Bytes) -> Result<()> {
-        let kept = |error: std::io::Error| {
-            Error::unavailable(format!("a cover's file can't be kept: {}", error.kind()))
-        };
-        if let Place::Directory(directory) = &self.0 {
-            create(directory).map_err(kept)?;
-        }
-        let store = self
-            .store()?
-            .ok_or_else(|| Error::unavailable("the directory of covers is gone"))?;
-        let stored = store.put(&Path::from(name), object.into()).await;
-        stored.map_err(|error| failed("put", &error))?;
         match &self.0 {
-            Place::Store(_) => Ok(()),
-            Place::Directory(directory) => {
-                let (file, directory) = (directory.join(name), directory.clone());
-                let keeping = tokio::task::spawn_blocking(move || keep(&file, &directory)).await;
-                let keeping = keeping.map_err(|_| Error::internal("storing a cover caused a panic"))?;
-                keeping.map_err(kept)
-            }
+            Place::Store(store) => put(store.as_ref(), name, object).await,
+            #[cfg(feature = "directory")]
+            Place::Directory(directory) => directory.put(name, object).await,
         }
     }
 
@@ -174,14 +159,11 @@ impl Objects {
     /// # Errors
     /// [`Error::Unavailable`] if the directory can't be read.
     pub async fn delete_leftovers(&self) -> Result<()> {
-        let Place::Directory(directory) = self.0.clone() else {
-            return Ok(());
-        };
-        let deleting = tokio::task::spawn_blocking(move || leftovers(&directory)).await;
-        let deleting = deleting.map_err(|_| Error::internal("deleting leftovers caused a panic"))?;
-        deleting.map_err(|error| {
-            Error::unavailable(format!("the directory of covers can't be read: {}", error.kind()))
-        })
+        match &self.0 {
+            Place::Store(_) => Ok(()),
+            #[cfg(feature = "directory")]
+            Place::Directory(directory) => directory.delete_leftovers().await,
+        }
     }
 
     /// Returns every object, for an audit. They are read page by page, in no order.
@@ -212,33 +194,15 @@ impl Objects {
     }
 }
 
-/// Deletes the half written files of a directory that nobody can be writing any more.
-fn leftovers(directory: &std::path::Path) -> std::io::Result<()> {
-    if !directory.exists() {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
-        if entry.file_name().to_string_lossy().contains('#') && age > WRITTEN_WITHIN {
-            std::fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Creates a directory that only the owner of the process can read.
-fn create(directory: &std::path::Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
+/// Stores an object in this store.
+pub(crate) async fn put(store: &dyn ObjectStore, name: &str, object: Bytes) -> Result<()> {
+    let stored = store.put(&Path::from(name), object.into()).await;
+    stored.map(drop).map_err(|error| failed("put", &error))
 }
 
 /// Returns the error for a call that failed. The error's text isn't used: it has the names of covers, which are as secret as
 /// their addresses.
-fn failed(call: &'static str, error: &object_store::Error) -> Error {
+pub(crate) fn failed(call: &'static str, error: &object_store::Error) -> Error {
     use object_store::Error as Kind;
     let cause = match error {
         Kind::NotFound { .. } => "nothing is there",
@@ -247,20 +211,6 @@ fn failed(call: &'static str, error: &object_store::Error) -> Error {
         _ => "no success in time",
     };
     Error::unavailable(format!("the store of covers failed to {call}: {cause}"))
-}
-
-/// Lets only the owner read a file, and returns once it and its name are on the disk.
-fn keep(file: &std::path::Path, directory: &std::path::Path) -> std::io::Result<()> {
-    let file = File::open(file)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        File::open(directory)?.sync_all()?;
-    }
-    #[cfg(not(unix))]
-    let _ = directory;
-    file.sync_all()
 }
 
 #[cfg(test)]
@@ -306,8 +256,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn covers_are_kept_in_memory_and_in_files_that_only_their_owner_reads() {
+    async fn covers_are_kept_in_memory() {
         keeps_covers(Objects::memory()).await;
+    }
+
+    #[cfg(feature = "directory")]
+    #[tokio::test]
+    async fn covers_are_kept_in_files_that_only_their_owner_reads() {
         let directory = tempfile::tempdir().unwrap();
         let objects = Objects::directory(directory.path().join("covers"));
         assert_eq!(names(&objects).await, [""; 0]);
