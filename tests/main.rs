@@ -10,6 +10,12 @@
     reason = "tests: a panic is a failure, and nothing is visible outside of the program"
 )]
 
+use mimalloc::MiMalloc;
+
+/// The server's allocator: most of a test's time is the server's.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 mod api;
 mod cargo_lambda;
 mod deploy;
