@@ -59,6 +59,14 @@ impl<E> History<E> {
     }
 }
 
+impl<E> Extend<Entry<E>> for History<E> {
+    fn extend<I: IntoIterator<Item = Entry<E>>>(&mut self, entries: I) {
+        for entry in entries {
+            self.add(entry);
+        }
+    }
+}
+
 /// A point of the search.
 struct Point<O> {
     object: O,

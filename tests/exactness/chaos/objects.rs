@@ -311,7 +311,7 @@ mod tests {
                 refused("a"),
                 refused("c"),
             ],
-            // The refresh with b lost the table's answer. Its second try finds that the refresh with a has ended the session.
+            // The refresh with b lost the table's answer. When it is tried again, the refresh with a has ended the session.
             vec![refreshed("a", "b"), unknown("b"), refused("a"), refused("b")],
             vec![
                 unknown("a"),

@@ -113,19 +113,13 @@ impl Reply {
 
 impl MovieRecord {
     pub(super) fn add(&self, entries: impl IntoIterator<Item = Entry<MovieEvent>>) {
-        let mut events = self.events.lock().unwrap();
-        for entry in entries {
-            events.add(entry);
-        }
+        self.events.lock().unwrap().extend(entries);
     }
 }
 
 impl SessionRecord {
     pub(super) fn add(&self, entries: impl IntoIterator<Item = Entry<SessionEvent>>) {
-        let mut events = self.events.lock().unwrap();
-        for entry in entries {
-            events.add(entry);
-        }
+        self.events.lock().unwrap().extend(entries);
     }
 }
 
@@ -171,8 +165,8 @@ impl World {
         vec![reply.perhaps_saw(event), reply.then_saw(MovieEvent::Missing)]
     }
 
-    /// What was seen of a refresh that was answered `401`. It may have replaced the token first: if that answer of the table was
-    /// lost, and an older token then ended the session, its second try finds no session.
+    /// What was seen of a refresh that was answered `401`. It may have replaced the token before: the table's answer was lost, an
+    /// older token then ended the session, and the second try found no session.
     pub(super) fn refused_refresh(reply: &Reply, token: &str) -> [Entry<SessionEvent>; 2] {
         [
             reply.perhaps_saw(SessionEvent::Unknown(token.to_owned())),
@@ -222,9 +216,7 @@ impl World {
     /// Adds what clients saw of a key.
     pub(super) fn add_key(&self, key: &str, entries: Vec<Entry<Sent>>) {
         let mut history = History::default();
-        for entry in entries {
-            history.add(entry);
-        }
+        history.extend(entries);
         self.keys.lock().unwrap().push((key.to_owned(), history));
     }
 
@@ -330,4 +322,53 @@ pub(super) fn shown_to(reply: &Reply, user: User, shown: &serde_json::Value) -> 
         reply.saw(MovieEvent::Shown(version, text, count)),
         reply.saw(MovieEvent::ShownTo(user, shown["favorite"].as_bool().unwrap())),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, StatusCode};
+    use serde_json::Value;
+
+    use super::*;
+
+    /// An answer to a request, from and to these seconds.
+    fn reply(from: u64, to: u64) -> Reply {
+        let begin = Instant::now();
+        Reply {
+            start: begin + Duration::from_secs(from),
+            end: begin + Duration::from_secs(to),
+            answer: Answer {
+                status: StatusCode::UNAUTHORIZED,
+                headers: HeaderMap::new(),
+                text: String::new(),
+                body: Value::Null,
+            },
+        }
+    }
+
+    /// Whether a session that begins with `a`, which `b` replaces, explains these entries from second 2 on.
+    fn is_explained(entries: impl IntoIterator<Item = Entry<SessionEvent>>) -> bool {
+        let mut history = History::default();
+        history.add(reply(0, 1).saw(SessionEvent::Refreshed("a".to_owned(), "b".to_owned())));
+        history.extend(entries);
+        explain(&mut history, Session::begun("a")).is_ok()
+    }
+
+    #[test]
+    fn a_refused_refresh_may_have_replaced_its_token_before_an_older_one_ended_the_session() {
+        let refused = |token, from, to| World::refused_refresh(&reply(from, to), token);
+        assert!(is_explained(
+            refused("b", 2, 5).into_iter().chain(refused("a", 2, 4))
+        ));
+        // Nothing has ended the session.
+        assert!(!is_explained(refused("b", 2, 5)));
+        assert!(!is_explained(refused("a", 2, 5)));
+        // The older token was refused before the other one was sent.
+        assert!(!is_explained(
+            refused("b", 5, 6).into_iter().chain(refused("a", 2, 4))
+        ));
+        // The session goes on.
+        let refreshed = reply(6, 7).saw(SessionEvent::Refreshed("b".to_owned(), "c".to_owned()));
+        assert!(!is_explained(refused("b", 2, 5).into_iter().chain([refreshed])));
+    }
 }
