@@ -6,10 +6,11 @@
 //! * A compressed answer has another strong tag than the plain one: `compressed_tag`. Both are known wherever a client sends
 //!   one.
 //!
-//! The crate `headers` isn't used for this: its typed `If-Match` and `If-None-Match` show no tag of their lists, accept
-//! malformed ones, and panic in a debug build if a tag has a space (docs/adr/0014-validators-and-compression.md).
+//! The crate `headers` parses entity tags. Lists of them are split here, because its typed `If-Match` and `If-None-Match` show no
+//! tag of their lists, and take a malformed list for one that names other tags (docs/adr/0014-validators-and-compression.md).
 
 use axum::extract::{FromRef, FromRequestParts};
+use axum_extra::headers::{ETag, Header as _};
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 
 use crate::{
@@ -133,28 +134,24 @@ impl TagList {
 /// Reads a list of entity tags (RFC 9110 §8.8.3) into `tags`. A tag may contain commas. Empty elements of the list are ignored
 /// (§5.6.1). `None` if the text is anything else.
 fn read_tags(text: &[u8], tags: &mut Vec<Vec<u8>>) -> Option<()> {
-    let is_in_tag = |byte: &u8| matches!(byte, 0x21 | 0x23..=0x7e | 0x80..);
-    let mut rest = text;
-    loop {
-        rest = rest.trim_ascii_start();
-        while let Some(after) = rest.strip_prefix(b",") {
-            rest = after.trim_ascii_start();
+    let mut is_in_quotes = false;
+    let elements = text.split(|byte| {
+        is_in_quotes ^= *byte == b'"';
+        *byte == b',' && !is_in_quotes
+    });
+    for element in elements.map(<[u8]>::trim_ascii) {
+        if element.is_empty() {
+            continue;
         }
-        if rest.is_empty() {
-            return Some(());
-        }
-        let quoted = rest.strip_prefix(b"W/").unwrap_or(rest).strip_prefix(b"\"")?;
-        let end = quoted.iter().position(|byte| *byte == b'"')?;
-        let (tag, after) = (quoted.get(..end)?, quoted.get(end + 1..)?);
-        if !tag.iter().all(is_in_tag) {
+        // `headers` takes a tag with white space, and panics at one in a debug build.
+        if element.iter().any(u8::is_ascii_whitespace) {
             return None;
         }
-        tags.push(tag.to_owned());
-        rest = after.trim_ascii_start();
-        if !rest.is_empty() && !rest.starts_with(b",") {
-            return None;
-        }
+        let tag = HeaderValue::from_bytes(element).ok()?;
+        ETag::decode(&mut std::iter::once(&tag)).ok()?;
+        tags.push(opaque(&tag).to_owned());
     }
+    Some(())
 }
 
 /// The preconditions of a request that changes or deletes a movie: `If-Match` and `If-None-Match` (RFC 9110 §13.2.2).

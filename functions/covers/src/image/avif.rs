@@ -15,7 +15,6 @@ use self::{
 use super::{BROKEN, DATA_AFTER_END, Refused, check_pixels};
 
 /// The brands of an image and of a sequence of images.
-const IMAGE: &[u8; 4] = b"avif";
 const SEQUENCE: &[u8; 4] = b"avis";
 
 /// The boxes of a sequence of images.
@@ -26,11 +25,6 @@ const OF_FILE: [&[u8; 4]; 6] = [b"ftyp", b"meta", b"mdat", b"free", b"skip", b"u
 
 const NO_STILL_IMAGE: Refused =
     Refused::Invalid("The AVIF is an animation without a still image. Send a still image.");
-
-/// Returns whether a file begins as an AVIF.
-pub(super) fn is_avif(file: &[u8]) -> bool {
-    brands(file).any(|brand| brand == IMAGE || brand == SEQUENCE)
-}
 
 /// Returns the brands of a file that begins with them: the major one and the compatible ones.
 fn brands(file: &[u8]) -> impl Iterator<Item = &[u8; 4]> {

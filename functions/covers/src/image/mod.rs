@@ -82,19 +82,18 @@ struct Decoded {
 /// Returns the type of a file by its first bytes.
 #[must_use]
 pub fn recognize(file: &[u8]) -> Option<ImageFormat> {
-    if file.starts_with(b"\xff\xd8\xff") {
-        Some(ImageFormat::Jpeg)
-    } else if file.starts_with(b"\x89PNG\r\n\x1a\n") {
-        Some(ImageFormat::Png)
-    } else if file.starts_with(b"GIF87a") || file.starts_with(b"GIF89a") {
-        Some(ImageFormat::Gif)
-    } else if file.starts_with(b"RIFF") && file.get(8..12) == Some(b"WEBP") {
-        Some(ImageFormat::Webp)
-    } else if avif::is_avif(file) {
-        Some(ImageFormat::Avif)
-    } else {
-        None
-    }
+    let media_type = infer::get(file)?.mime_type();
+    let format = ImageFormat::ALL
+        .into_iter()
+        .find(|format| format.media_type() == media_type)?;
+    // `infer` looks at a part of these signatures, and a text may begin with that part of a GIF's.
+    let has_signature = match format {
+        ImageFormat::Gif => file.starts_with(b"GIF87a") || file.starts_with(b"GIF89a"),
+        ImageFormat::Png => file.starts_with(b"\x89PNG\r\n\x1a\n"),
+        ImageFormat::Webp => file.starts_with(b"RIFF"),
+        ImageFormat::Jpeg | ImageFormat::Avif => true,
+    };
+    has_signature.then_some(format)
 }
 
 /// Checks an image, and returns what is served of it. It may take a second, so call it where blocking is allowed.

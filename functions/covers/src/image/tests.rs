@@ -71,8 +71,25 @@ fn what_is_no_image_is_unsupported() {
         b"%PDF-1.7",
         b"\0",
         b"RIFF1234WAVE",
+        b"1234\x05\0\0\0WEBP",
+        b"GIFT",
+        b"GIF90a",
+        b"\x89PNG\n\x1a\n",
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+        b"\0\0\0\x14ftypisom\0\0\0\0mp42",
     ] {
         assert_eq!(process(other).unwrap_err(), Refused::Unsupported);
+    }
+    // Each of them may have the brand of an AVIF first or among others.
+    for brands in [
+        &b"avif\0\0\0\0mif1"[..],
+        b"mif1\0\0\0\0miafavif",
+        b"avis\0\0\0\0msf1",
+        b"msf1\0\0\0\0avis",
+    ] {
+        let length = u32::try_from(8 + brands.len()).unwrap().to_be_bytes();
+        let start = [&length[..], b"ftyp", brands].concat();
+        assert_eq!(recognize(&start), Some(ImageFormat::Avif));
     }
     assert_eq!(process(b"").unwrap_err(), EMPTY);
     assert_eq!(
