@@ -43,7 +43,7 @@ async fn confirm(api: &str, token: &str) -> StatusCode {
 }
 
 /// Waits until the data directory has so many mails, and returns them.
-async fn mails(data: &Path, count: usize) -> Vec<String> {
+pub(super) async fn mails(data: &Path, count: usize) -> Vec<String> {
     let begun = Instant::now();
     loop {
         let messages = Mailbox::directory(data).messages().unwrap();

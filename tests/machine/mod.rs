@@ -10,6 +10,7 @@ mod files;
 mod full_disk;
 mod loopback;
 mod mail;
+mod secrets;
 mod start;
 mod statuses;
 mod upgrade;
