@@ -4,6 +4,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use marquee::mail::Mails;
 use marquee_mail::{Failures, MailFunction, Mailer, Settings, StreamEvent};
 use marquee_shared::{
+    auth::reset::ResetToken,
     db::{Key, Store, outbox::LANES},
     domain::Email,
 };
@@ -182,6 +183,13 @@ async fn a_table_that_fails_delays_a_mail_and_loses_none() {
         (ses.sent().len(), outbox(&app.running.state.store).await.len()),
         (sent + 1, 1)
     );
+    // So it is if the time of the mail can't be noted.
+    let keys = ask(app, &[&email_of(&user)]).await;
+    proxied.proxy.inject("PutItem", 1..usize::MAX, refused);
+    assert_eq!(invoke(&function, &keys).await, None);
+    proxied.proxy.clear_faults();
+    sent += 2;
+    assert_eq!(ses.sent().len(), sent);
     // Lost answers and throttles are retried within an invocation.
     for (n, fault) in [
         Fault::AnswerLost,
@@ -194,9 +202,116 @@ async fn a_table_that_fails_delays_a_mail_and_loses_none() {
         proxied.proxy.inject("*", 0..2, fault);
         assert_eq!(invoke(&function, &keys).await, None, "{fault:?}");
         proxied.proxy.clear_faults();
-        assert_eq!(ses.sent().len(), sent + 2 + n, "{fault:?}");
+        assert_eq!(ses.sent().len(), sent + 1 + n, "{fault:?}");
     }
     audit(&app.running.state.store).await;
+}
+
+/// Asks for a mail as a stranger from this address, and lets the function work.
+async fn ask_as<M: Mailer>(
+    app: &TestApp,
+    function: &MailFunction<M>,
+    address: u8,
+    email: &str,
+) -> Option<usize> {
+    let stranger = app.anonymous().at([127, 0, 3, address]);
+    let call = stranger
+        .post("/api/auth/password-reset/")
+        .json(&json!({"email": email}));
+    call.send().await.is(202);
+    invoke(function, &outbox(&app.running.state.store).await).await
+}
+
+/// The tokens of the mails that were sent.
+fn tokens(ses: &Ses) -> Vec<String> {
+    ses.sent().iter().map(|mail| token_in(&mail.message)).collect()
+}
+
+async fn is_good(app: &TestApp, token: &str) -> bool {
+    let token = ResetToken::parse(token).unwrap();
+    let user = app.running.state.store.reset_by(&token).await;
+    user.unwrap().is_some()
+}
+
+/// Guarantee 22.
+#[tokio::test]
+async fn whoever_asks_without_pause_leaves_the_owner_five_minutes_for_each_token() {
+    let (app, ses) = (app().await, Ses::new().await);
+    let function = function(&app, &ses);
+    let owner = app.member().await;
+    let email = email_of(&owner);
+    app.clock.stop();
+    for asked in 0..30 {
+        assert_eq!(ask_as(&app, &function, asked / 9, &email).await, None);
+        assert_eq!(ses.sent().len(), usize::from(asked + 1).min(10));
+        assert!(is_good(&app, tokens(&ses).last().unwrap()).await);
+        app.clock.advance(1);
+    }
+    // The tenth mail was sent when the clock had advanced by 9 s.
+    app.clock.advance(9 + 299 - 30);
+    ask_as(&app, &function, 4, &email).await;
+    assert_eq!(ses.sent().len(), 10);
+    let tenth = tokens(&ses).remove(9);
+    assert!(is_good(&app, &tenth).await);
+    app.clock.advance(1);
+    ask_as(&app, &function, 4, &email).await;
+    assert_eq!(ses.sent().len(), 11);
+    assert!(!is_good(&app, &tenth).await);
+    app.clock.advance(299);
+    ask_as(&app, &function, 4, &email).await;
+    let tokens = tokens(&ses);
+    assert_eq!(tokens.len(), 11);
+    // An item that nobody is sent a mail for is removed.
+    assert_eq!(outbox(&app.running.state.store).await, []);
+    let body = json!({"token": tokens[10], "password": PASSWORD});
+    let call = app
+        .anonymous()
+        .post("/api/auth/password-reset/confirm/")
+        .json(&body);
+    call.send().await.is(204);
+    // A token that was used delays no mail.
+    ask_as(&app, &function, 4, &email).await;
+    assert_eq!(ses.sent().len(), 12);
+    audit(&app.running.state.store).await;
+}
+
+#[tokio::test]
+async fn a_mail_that_failed_a_token_that_is_not_good_and_a_clock_that_is_set_back_delay_no_mail() {
+    let (app, ses) = (app().await, Ses::new().await);
+    let function = function(&app, &ses);
+    let owner = app.member().await;
+    let email = email_of(&owner);
+    app.clock.stop();
+    for asked in 0..10 {
+        ask_as(&app, &function, asked / 9, &email).await;
+    }
+    app.clock.advance(300);
+    ses.refuse(Some((&email, "MessageRejected")));
+    for _ in 0..3 {
+        assert_eq!(ask_as(&app, &function, 2, &email).await, Some(1));
+    }
+    ses.refuse(None);
+    // The first of the three is sent, and the token of the others is that of the first.
+    let keys = outbox(&app.running.state.store).await;
+    assert_eq!((keys.len(), invoke(&function, &keys).await), (3, None));
+    assert_eq!(ses.sent().len(), 11);
+    // With another password, the token of the last mail is not good.
+    let body = json!({"current_password": PASSWORD, "new_password": "another long passphrase"});
+    let call = owner.put("/api/users/me/password/").json(&body);
+    call.send().await.is(204);
+    ask_as(&app, &function, 3, &email).await;
+    assert_eq!(ses.sent().len(), 12);
+    ask_as(&app, &function, 3, &email).await;
+    assert_eq!(ses.sent().len(), 12);
+    app.clock.advance(-7200);
+    ask_as(&app, &function, 3, &email).await;
+    assert_eq!(ses.sent().len(), 13);
+    // After a quarter of an hour without a mail, ten more may follow each other.
+    app.clock.advance(900);
+    for asked in 0..11 {
+        ask_as(&app, &function, 4 + asked / 9, &email).await;
+    }
+    assert_eq!(ses.sent().len(), 23);
 }
 
 /// The mail of a user goes to the address of their registration, in whatever form it is typed.

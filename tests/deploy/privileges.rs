@@ -284,13 +284,14 @@ fn only_auth_and_users_access_logins_sessions_and_attempts_and_only_auth_publish
     for (action, keys) in [
         (Action::GetItem, "LOGIN#*"),
         (Action::GetItem, "OUTBOX#*"),
+        (Action::GetItem, "RESET#*"),
         (Action::GetItem, "USERS#*"),
         (Action::PutItem, "RESET#*"),
         (Action::DeleteItem, "OUTBOX#*"),
     ] {
         assert!(of_mail(&grant(action, Target::Table, keys)), "{action} {keys}");
     }
-    assert_eq!(grants(&roles["mail"]).len(), 5);
+    assert_eq!(grants(&roles["mail"]).len(), 6);
     let keys: KeyPattern = "KEYS".parse().unwrap();
     assert_eq!(about("KEYS"), ["auth", "movies", "users"]);
     let writes_keys = who(&|grant| grant.keys == keys && grant.action != Action::Query);

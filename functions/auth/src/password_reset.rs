@@ -53,7 +53,8 @@ impl FromRequestParts<AuthState> for MailIsConfigured {
 ///
 /// Requests for an email are counted by source address, as logins are and apart from them. The first nine are accepted at
 /// once. Each later one must wait, 1 second at first and 15 minutes at most: `429` says how long. All addresses together have
-/// 50 requests in 15 minutes.
+/// 50 requests in 15 minutes. After ten mails in a row, the next one is sent at the earliest five minutes after the last, whose
+/// token stays good until then.
 #[utoipa::path(
     post,
     path = "/api/auth/password-reset/",

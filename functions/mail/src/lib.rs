@@ -17,7 +17,6 @@ use std::{future::Future, time::Duration};
 use lambda_runtime::LambdaEvent;
 use marquee_shared::{
     Result,
-    auth::reset::ResetToken,
     config::{Config, ConfigError},
     db::{Key, Store, outbox::MailItem, retry::within, user::UserItem},
     domain::username::fold_name,
@@ -94,6 +93,8 @@ enum Fate {
     Nobodys,
     /// It was asked for too long ago.
     Late,
+    /// The account has had many mails, and the token of the last one stays good for some minutes.
+    Spaced,
 }
 
 impl<M: Mailer> MailFunction<M> {
@@ -122,10 +123,18 @@ impl<M: Mailer> MailFunction<M> {
             return Ok(Fate::Nobodys);
         };
         let seconds = self.settings.reset_seconds;
-        let token: ResetToken = self.store.make_reset_token(&user, seconds).await?;
+        let Some((token, reset)) = self.store.make_token_to_mail(&user, seconds).await? else {
+            self.store.drop_mail(key).await?;
+            tracing::info!(event = "mail_spaced", user = user.id.get());
+            return Ok(Fate::Spaced);
+        };
         let written = Mail::with_reset_token(&self.settings, &user.email, &token, now)?;
         self.mailer.send(written).await?;
         tracing::info!(event = "mail_sent", user = user.id.get());
+        if let Err(error) = self.store.note_mailed_token(user.id, reset).await {
+            // The next mail then ends this token, however soon it follows.
+            telemetry::warn(&error, "a mail that was sent is not noted");
+        }
         if let Err(error) = self.store.drop_mail(key).await {
             // The mail is sent. The item is deleted by its time to live.
             telemetry::warn(&error, "the item of a mail that was sent is left");
@@ -151,7 +160,7 @@ impl<M: Mailer> MailFunction<M> {
         for record in &event.records {
             let key = record.key();
             match within(TIME_FOR_ONE, self.send(&key)).await {
-                Ok(Fate::Sent | Fate::Gone) => {}
+                Ok(Fate::Sent | Fate::Gone | Fate::Spaced) => {}
                 Ok(Fate::Nobodys) => tracing::info!(event = "mail_for_nobody"),
                 Ok(Fate::Late) => tracing::warn!(event = "mail_too_late"),
                 Err(error) => {
