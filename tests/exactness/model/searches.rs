@@ -15,6 +15,14 @@ use crate::support::{
 /// A word that no movie has, and that is near none.
 const ABSENT: &str = "qzvwkqzvw";
 
+/// What a corrected query must be explained by.
+#[derive(Clone, Copy)]
+struct Query<'a> {
+    words: &'a [String],
+    /// The same words: those that signs join are together.
+    compounds: &'a [Vec<String>],
+}
+
 impl Comparison {
     /// Compares a search on one page with the reference.
     pub(super) async fn search_once(&self, words: &[String]) {
@@ -24,7 +32,12 @@ impl Comparison {
             (&answer.body["count"], &answer.body["next"]),
             (&Value::Null, &Value::Null)
         );
-        self.check_answer(words, &answer.body);
+        let apart: Vec<Vec<String>> = words.iter().map(|word| vec![word.clone()]).collect();
+        let query = Query {
+            words,
+            compounds: &apart,
+        };
+        self.check_answer(query, &answer.body);
     }
 
     /// Compares a search with the reference page by page, forward and backward, and on one page. The order is always
@@ -38,11 +51,16 @@ impl Comparison {
         assert_eq!(forward, back, "{q:?}, backward");
         let whole = nobody.get(&format!("{path}&limit=100")).send().await.is(200);
         assert_eq!(whole.body["results"], json!(forward), "{q:?}");
-        self.check_answer(&q.words, &whole.body)
+        let query = Query {
+            words: &q.words,
+            compounds: &q.compounds,
+        };
+        self.check_answer(query, &whole.body)
     }
 
     /// Checks the first page of a search, on which all results are. Returns the corrected query.
-    fn check_answer(&self, words: &[String], body: &Value) -> Option<String> {
+    fn check_answer(&self, query: Query<'_>, body: &Value) -> Option<String> {
+        let words = query.words;
         let corrected = body.get("corrected_query").unwrap();
         let results = body["results"].as_array().unwrap();
         let matching = self
@@ -65,7 +83,7 @@ impl Comparison {
         );
         let new: Vec<String> = corrected.split(' ').map(str::to_owned).collect();
         assert!(
-            self.can_become(words, words, &new),
+            self.can_become(query, words, &new),
             "{words:?} is corrected to {corrected}, which the catalog does not explain"
         );
         self.check_found(&new, results);
@@ -101,27 +119,39 @@ impl Comparison {
     }
 
     /// Whether a query may be corrected so: each word stays as it is, becomes a word of the catalog that is near, is left out
-    /// because no movie has it, or is joined with the next ones or split.
-    fn can_become(&self, all: &[String], words: &[String], new: &[String]) -> bool {
+    /// because no movie has it, or is joined with the next ones or split. Words that signs join may make a word that is near, as
+    /// in `spider-mna`.
+    fn can_become(&self, query: Query<'_>, words: &[String], new: &[String]) -> bool {
         let Some((word, rest)) = words.split_first() else {
             return new.is_empty();
         };
-        let is_absent = || !self.movies.values().any(|movie| movie.has(word, all.len() > 1));
-        if is_absent() && self.can_become(all, rest, new) {
+        let is_absent = || {
+            !self
+                .movies
+                .values()
+                .any(|movie| movie.has(word, query.words.len() > 1))
+        };
+        if is_absent() && self.can_become(query, rest, new) {
             return true;
         }
         let Some((next, new_rest)) = new.split_first() else {
             return false;
         };
         let is_known = |word: &String| self.movies.values().any(|movie| movie.all_words().contains(word));
-        if (next == word || (is_near(word, next) && is_known(next))) && self.can_become(all, rest, new_rest) {
+        if (next == word || (is_near(word, next) && is_known(next))) && self.can_become(query, rest, new_rest)
+        {
             return true;
         }
-        let joins = (2..=words.len())
-            .any(|n| words[..n].concat() == *next && self.can_become(all, &words[n..], new_rest));
+        let joins = (2..=words.len()).any(|n| {
+            let (parts, rest) = words.split_at(n);
+            let word = parts.concat();
+            let is_joined_by_signs = query.compounds.iter().any(|own| own == parts);
+            let is_meant = word == *next || (is_joined_by_signs && is_near(&word, next) && is_known(next));
+            is_meant && self.can_become(query, rest, new_rest)
+        });
         joins
             || new_rest.split_first().is_some_and(|(second, others)| {
-                format!("{next}{second}") == *word && self.can_become(all, rest, others)
+                format!("{next}{second}") == *word && self.can_become(query, rest, others)
             })
     }
 
