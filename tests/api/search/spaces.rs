@@ -19,6 +19,10 @@ async fn words_run_together_are_found() {
         ("살인의 추억", "봉준호", "Drama", "2003-04-25"),
         ("왕의 남자", "이준익", "Drama", "2005-12-29"),
         ("新 神隠し", "Somebody", "Drama", "2005-12-29"),
+        // The vocabulary has no numbers: of two parts with the same length, the other one is looked up.
+        ("2001 Noir", "Somebody", "Drama", "2001-12-29"),
+        ("Blue 1968", "Somebody", "Drama", "1968-12-29"),
+        ("12 Monkeys", "Terry Gilliam", "Sci-Fi", "1995-12-29"),
     ])
     .await;
     for (q, corrected, title) in [
@@ -38,6 +42,9 @@ async fn words_run_together_are_found() {
         ("살인의추억", "살인의 추억", "살인의 추억"),
         ("왕의남자", "왕의 남자", "왕의 남자"),
         ("新神隠し", "新 神隠し", "新 神隠し"),
+        ("2001noir", "2001 noir", "2001 Noir"),
+        ("blue1968", "blue 1968", "Blue 1968"),
+        ("12monkeys", "12 monkeys", "12 Monkeys"),
     ] {
         movies.corrects(q, corrected, title).await;
     }

@@ -92,12 +92,13 @@ pub struct Split {
 }
 
 impl Split {
-    /// The longer one of the two; the first if they have the same length. Only this one is looked up. The search itself
-    /// checks the other.
+    /// The longer one of the two. Of two with the same length, the first, unless the vocabulary has no such words, as it has no
+    /// numbers. Only this one is looked up. The search itself checks the other.
     #[must_use]
     pub fn longer(&self) -> &str {
         let [left, right] = [&self.left, &self.right].map(|word| word.chars().count());
-        if right > left { &self.right } else { &self.left }
+        let is_second = right > left || (right == left && !has_entries(&self.left));
+        if is_second { &self.right } else { &self.left }
     }
 
     /// The word that is looked up: the longer one as the vocabulary has it, where a numeral is its digits. `None` if the
@@ -333,6 +334,8 @@ mod tests {
             right: right.to_owned(),
         };
         assert_eq!(split("star", "wars").longer(), "star");
+        assert_eq!(split("2001", "noir").longer(), "noir");
+        assert_eq!(split("noir", "2001").longer(), "noir");
         assert_eq!(split("god", "father").longer(), "father");
         assert_eq!(split("god", "father").looked_up(), Some("father"));
         assert_eq!(split("iii", "the").looked_up(), None);
