@@ -15,12 +15,11 @@ use serde_json::{Value, json};
 
 use super::{
     captured_log::Log,
-    logs::assert_no_secrets,
     throttles::{FREE, LOGIN, REFRESH, WRONG},
 };
 use crate::{
     docs::files,
-    support::{Answer, Caller, PASSWORD, TestApp, mail::token_in, ses::Ses},
+    support::{Answer, Caller, PASSWORD, TestApp, mail::token_in, secrets::assert_no_secrets, ses::Ses},
 };
 
 const RESET: &str = "/api/auth/password-reset/";

@@ -32,10 +32,8 @@ use crate::support::{
     movie,
     operations::{IMAGE, NO_SESSION, Operation, operations},
     proxy::{Fault, ProxiedApp, TABLE_CALLS},
+    secrets::{CANARY, assert_no_secrets},
 };
-
-/// The text that every planted value contains, in any case.
-const CANARY: &str = "canary";
 
 /// An acceptable password that contains the canary.
 const CANARY_PASSWORD: &str = "the canary sings no password";
@@ -61,21 +59,6 @@ fn with_canary_headers(call: Call) -> Call {
         .header("x-forwarded-for", "canary, 203.0.113.7")
         .header("x-api-key", "canary")
         .header("accept-language", "canary")
-}
-
-/// Panics if the text contains a canary or a part of one of these tokens.
-#[track_caller]
-pub(super) fn assert_no_secrets(what: &str, text: &str, tokens: &BTreeSet<String>) {
-    let lower = text.to_lowercase();
-    if let Some(at) = lower.find(CANARY) {
-        let around: String = lower.chars().skip(at.saturating_sub(200)).take(400).collect();
-        panic!("{what} contains the canary: {around}");
-    }
-    for token in tokens {
-        // The last part of a token. The header of a JWT is the same for all.
-        let secret = token.rsplit('.').next().unwrap_or(token);
-        assert!(!text.contains(&secret[..24]), "{what} contains a token: {text}");
-    }
 }
 
 /// The callers of a test and a stored movie, whose texts all contain the canary.

@@ -13,6 +13,7 @@
 //! | [`replay`] | sends the events to a server, a function or an endpoint, and compares the answers |
 //! | [`emulator`] | Amazon's Lambda Runtime Interface Emulator with a release binary |
 //! | [`ses`] | a stand-in for Amazon SES |
+//! | [`secrets`] | looks for secrets in a text |
 //! | [`secrets_manager`] | a stand-in for AWS Secrets Manager |
 //! | [`typing`] | typing errors by their definition |
 //! | [`tokens`] | refresh tokens in the format that older versions made |
@@ -23,6 +24,7 @@ pub mod event;
 pub mod layouts;
 pub mod replay;
 pub mod scenario;
+pub mod secrets;
 pub mod secrets_manager;
 pub mod ses;
 mod stub;
