@@ -15,29 +15,17 @@ use crate::support::{
 /// A word that no movie has, and that is near none.
 const ABSENT: &str = "qzvwkqzvw";
 
-/// What a corrected query must be explained by.
-#[derive(Clone, Copy)]
-struct Query<'a> {
-    words: &'a [String],
-    /// The same words: those that signs join are together.
-    compounds: &'a [Vec<String>],
-}
-
 impl Comparison {
     /// Compares a search on one page with the reference.
     pub(super) async fn search_once(&self, words: &[String]) {
-        let path = format!("/api/movies/search/?q={}&limit=100", encode(&words.join(" ")));
+        let q = text_of(words);
+        let path = format!("/api/movies/search/?q={}&limit=100", encode(&q.written));
         let answer = self.app.anonymous().get(&path).send().await.is(200);
         assert_eq!(
             (&answer.body["count"], &answer.body["next"]),
             (&Value::Null, &Value::Null)
         );
-        let apart: Vec<Vec<String>> = words.iter().map(|word| vec![word.clone()]).collect();
-        let query = Query {
-            words,
-            compounds: &apart,
-        };
-        self.check_answer(query, &answer.body);
+        self.check_answer(&q, &answer.body);
     }
 
     /// Compares a search with the reference page by page, forward and backward, and on one page. The order is always
@@ -51,16 +39,12 @@ impl Comparison {
         assert_eq!(forward, back, "{q:?}, backward");
         let whole = nobody.get(&format!("{path}&limit=100")).send().await.is(200);
         assert_eq!(whole.body["results"], json!(forward), "{q:?}");
-        let query = Query {
-            words: &q.words,
-            compounds: &q.compounds,
-        };
-        self.check_answer(query, &whole.body)
+        self.check_answer(q, &whole.body)
     }
 
     /// Checks the first page of a search, on which all results are. Returns the corrected query.
-    fn check_answer(&self, query: Query<'_>, body: &Value) -> Option<String> {
-        let words = query.words;
+    fn check_answer(&self, query: &Text, body: &Value) -> Option<String> {
+        let words = &query.words;
         let corrected = body.get("corrected_query").unwrap();
         let results = body["results"].as_array().unwrap();
         let matching = self
@@ -121,7 +105,7 @@ impl Comparison {
     /// Whether a query may be corrected so: each word stays as it is, becomes a word of the catalog that is near, is left out
     /// because no movie has it, or is joined with the next ones or split. Words that signs join may make a word that is near, as
     /// in `spider-mna`.
-    fn can_become(&self, query: Query<'_>, words: &[String], new: &[String]) -> bool {
+    fn can_become(&self, query: &Text, words: &[String], new: &[String]) -> bool {
         let Some((word, rest)) = words.split_first() else {
             return new.is_empty();
         };
