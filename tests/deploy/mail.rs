@@ -82,6 +82,16 @@ async fn invoke<M: Mailer>(function: &MailFunction<M>, keys: &[Key]) -> Option<u
         .map(|failure| failure["itemIdentifier"].as_str().unwrap().parse().unwrap())
 }
 
+/// Sets a password by the token of a mail, which must be good.
+async fn use_token(app: &TestApp, token: &str) {
+    let body = json!({"token": token, "password": PASSWORD});
+    let call = app
+        .anonymous()
+        .post("/api/auth/password-reset/confirm/")
+        .json(&body);
+    call.send().await.is(204);
+}
+
 #[tokio::test]
 async fn a_mail_is_sent_by_ses_and_its_item_is_removed() {
     let (app, ses) = (app().await, Ses::new().await);
@@ -104,12 +114,7 @@ async fn a_mail_is_sent_by_ses_and_its_item_is_removed() {
     // The stream repeats records.
     assert_eq!(invoke(&function, &keys).await, None);
     assert_eq!(ses.sent().len(), 1);
-    let body = json!({"token": token_in(&sent[0].message), "password": PASSWORD});
-    let call = app
-        .anonymous()
-        .post("/api/auth/password-reset/confirm/")
-        .json(&body);
-    call.send().await.is(204);
+    use_token(&app, &token_in(&sent[0].message)).await;
     audit(&app.running.state.store).await;
 }
 
@@ -131,12 +136,7 @@ async fn a_mail_that_fails_is_repeated_with_those_behind_it_and_not_those_before
     assert_eq!(to, emails);
     // Only the token of the mail that was sent is good.
     for mail in ses.sent() {
-        let body = json!({"token": token_in(&mail.message), "password": PASSWORD});
-        let call = app
-            .anonymous()
-            .post("/api/auth/password-reset/confirm/")
-            .json(&body);
-        call.send().await.is(204);
+        use_token(&app, &token_in(&mail.message)).await;
     }
 }
 
@@ -263,12 +263,7 @@ async fn whoever_asks_without_pause_leaves_the_owner_five_minutes_for_each_token
     assert_eq!(tokens.len(), 11);
     // An item that nobody is sent a mail for is removed.
     assert_eq!(outbox(&app.running.state.store).await, []);
-    let body = json!({"token": tokens[10], "password": PASSWORD});
-    let call = app
-        .anonymous()
-        .post("/api/auth/password-reset/confirm/")
-        .json(&body);
-    call.send().await.is(204);
+    use_token(&app, &tokens[10]).await;
     // A token that was used delays no mail.
     ask_as(&app, &function, 4, &email).await;
     assert_eq!(ses.sent().len(), 12);

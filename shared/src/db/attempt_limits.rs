@@ -19,7 +19,7 @@ pub(crate) const FORGOTTEN_AFTER: i64 = 24 * 60 * 60;
 /// The seconds after a sign-in from an address in which the account is known at that address.
 pub(crate) const KNOWN_FOR: i64 = 30 * 24 * 60 * 60;
 /// The length of the windows in which attempts from all addresses are counted, in seconds. An hour overlaps at most five.
-const WINDOW: i64 = 15 * 60;
+pub(crate) const WINDOW: i64 = 15 * 60;
 /// How many attempts a window accepts. An hour overlaps at most five windows, and an account has two names. So at most 500
 /// passwords of one account are tried in an hour.
 pub(crate) const WINDOW_LIMIT: u32 = 50;

@@ -7,8 +7,9 @@ use crate::{
     auth::reset::ResetToken,
     clock::Instant,
     db::{
+        attempt_limits::WINDOW,
         expression::{Condition, ConditionFailed},
-        item::{Item, from_item, number, text, to_item},
+        item::{from_item, number, text},
         keys,
         store::Store,
         user::{PasswordVersion, UserItem},
@@ -17,15 +18,13 @@ use crate::{
     error::Result,
 };
 
-/// How many mails with a token a user gets in a row, however soon each follows the one before.
+/// How many mails with a token a user gets in a row, however soon each follows the one before. A row ends when no mail was sent
+/// for 15 minutes, the window in which requests for one are counted.
 pub const MAILS_IN_A_ROW: u32 = 10;
 
 /// How long the token of a mail stays good at least after that many mails, in seconds. Whoever asks without pause for the mails
 /// of somebody else would otherwise end each token before its owner has read it.
 pub const SPACE_SECONDS: i64 = 5 * 60;
-
-/// When a row of mails ends, in seconds after its last mail: as long as requests for an email are counted.
-const ROW_SECONDS: i64 = 15 * 60;
 
 /// A password reset token, as stored under `RESET#<user>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,7 +114,7 @@ impl Store {
         }
         let token = ResetToken::new(user.id)?;
         // A token whose mail failed is replaced by the next one, and ends no row.
-        let in_row = last.filter(|last| last.mailed.is_none() || last.is_mailed_within(ROW_SECONDS, now));
+        let in_row = last.filter(|last| last.mailed.is_none() || last.is_mailed_within(WINDOW, now));
         let reset = ResetItem {
             mails: in_row.map_or(0, |last| last.mails),
             ..ResetItem::new(&token, user, now, seconds)
@@ -132,9 +131,8 @@ impl Store {
             mailed: Some(self.clock.now().0),
             ..reset
         };
-        let mut item: Item = to_item(&mailed)?;
-        item.extend(keys::reset(user).attributes());
-        let (Ok(()) | Err(ConditionFailed { .. })) = self.put(item, is_the_same).await?;
+        let noted = self.write_if(&keys::reset(user), &mailed, is_the_same).await?;
+        let (Ok(()) | Err(ConditionFailed { .. })) = noted;
         Ok(())
     }
 

@@ -352,11 +352,21 @@ impl Store {
 
     /// Writes an item under this key, or replaces the one that is there. 1 call.
     pub(crate) async fn write(&self, key: &Key, value: &impl Serialize) -> Result<()> {
-        let mut item: Item = to_item(value)?;
-        item.extend(key.attributes());
-        let put = self.put(item, Condition::none()).await?;
+        let put = self.write_if(key, value, Condition::none()).await?;
         debug_assert!(put.is_ok(), "no condition was sent");
         Ok(())
+    }
+
+    /// Writes an item under this key if a condition holds. It may fail as that of [`Store::put`]. 1 call.
+    pub(crate) async fn write_if(
+        &self,
+        key: &Key,
+        value: &impl Serialize,
+        condition: Condition,
+    ) -> Result<Conditional<()>> {
+        let mut item: Item = to_item(value)?;
+        item.extend(key.attributes());
+        self.put(item, condition).await
     }
 
     /// Puts an item. The condition also fails if an earlier attempt, whose response was lost, put the item; a caller that must
