@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 
-use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 
 /// How many bytes are read from the file at a time.
 const BLOCK: usize = 64 * 1024;
@@ -42,9 +42,10 @@ impl<R: Read> Decoding<R> {
         if let Some((_, length)) = marked {
             beginning.drain(..length);
         }
+        // A mark is that of UTF-8 or of UTF-16.
         let utf16 = marked
             .map(|(encoding, _)| encoding)
-            .filter(|encoding| [UTF_16LE, UTF_16BE].contains(encoding));
+            .filter(|encoding| *encoding != UTF_8);
         let mut decoding = Self {
             file,
             beginning,
@@ -56,8 +57,6 @@ impl<R: Read> Decoding<R> {
         };
         if decoding.decoder.is_some() {
             decoding.undecoded = std::mem::take(&mut decoding.beginning);
-        } else {
-            debug_assert!(marked.is_none_or(|(encoding, _)| encoding == UTF_8));
         }
         Ok(decoding)
     }

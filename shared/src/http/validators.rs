@@ -143,7 +143,7 @@ fn read_tags(text: &[u8], tags: &mut Vec<Vec<u8>>) -> Option<()> {
         if element.is_empty() {
             continue;
         }
-        // `headers` takes a tag with white space, and panics at one in a debug build.
+        // `headers` takes a tag with white space, and panics at one where debug assertions are on.
         if element.iter().any(u8::is_ascii_whitespace) {
             return None;
         }

@@ -265,7 +265,7 @@ async fn an_edit_of_an_outdated_version_is_412_and_changes_nothing() {
         ("2", 400, "malformed_request"),
         ("", 400, "malformed_request"),
         ("\"2\", *", 400, "malformed_request"),
-        // The crate `headers` would panic here in a debug build.
+        // The crate `headers` would panic here where debug assertions are on.
         ("\"2 \"", 400, "malformed_request"),
     ] {
         for call in [
