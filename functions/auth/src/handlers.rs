@@ -209,7 +209,8 @@ pub(crate) async fn log_in(
         bookkeeping,
         surplus,
     )?;
-    let user = user.ok_or_else(|| Error::Internal("a login without a user".into()))?;
+    // The account was deleted after its login was read. The deletion ends the session too.
+    let user = user.ok_or(NOT_SIGNED_IN)?;
     tracing::info!(event = "logged_in", user = user.id.get());
     signed_in(&state.app, &secrets, StatusCode::OK, &user, &token)
 }

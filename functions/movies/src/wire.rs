@@ -182,8 +182,9 @@ pub(crate) struct MovieListParams {
     /// separated by commas. Case and accents do not matter.
     #[param(inline, example = json!(["Drama"]))]
     genre: Option<Vec<GenreFilter>>,
-    /// Returns only movies of this director, who may be one of several. It must be the whole name; case, accents and
-    /// punctuation do not matter. Of several names separated by commas the movie must have all.
+    /// Returns only movies of this director, who may be one of several. It must be the whole name. Case and accents do
+    /// not matter, and signs count as spaces: `j j abrams` is `J.J. Abrams`. Of several names separated by commas the movie must
+    /// have all.
     #[param(min_length = 1, pattern = r"\S", example = "Jean-Pierre Jeunet")]
     director: Option<String>,
     /// Returns only movies that were released in this year.

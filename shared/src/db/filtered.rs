@@ -233,7 +233,13 @@ impl Paging<'_> {
         if let Some(from) = self.from {
             hits.retain(|(place, _)| is_before(from, place, self.direction));
         }
-        self.page(hits, None, count, 0).await
+        let is_first = self.from.is_none();
+        let mut page = self.page(hits, None, count, 0).await?;
+        if is_first && page.slice.next.is_none() {
+            // The movies have decided about every entry.
+            page.count = Some(page.slice.items.len() as u64);
+        }
+        Ok(page)
     }
 
     /// A page of these leads, without a count.

@@ -29,6 +29,17 @@ pub struct NewNames {
     pub email: Option<Email>,
 }
 
+/// What became of a change of names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamesChange {
+    /// The user as they are now.
+    Made(UserItem),
+    /// There is no such user.
+    NoUser,
+    /// The user has another password than the one that the caller has shown to know.
+    Outdated,
+}
+
 impl NewNames {
     /// The user with these names.
     fn of(&self, user: &UserItem) -> UserItem {
@@ -42,13 +53,12 @@ impl NewNames {
 }
 
 impl Store {
-    /// AP-49: changes the names of a user who was read as `user`, and returns the user after it. `None` if there is no such user,
-    /// or if the user has another password by now. One BatchGetItem, then one transaction of 2 units for the user and for each
-    /// login that there was or is; again if the user changes meanwhile.
+    /// AP-49: changes the names of a user who was read as `user`. One BatchGetItem, then one transaction of 2 units for the user and
+    /// for each login that there was or is; again if the user changes meanwhile, or if another request takes one of the names.
     ///
     /// # Errors
     /// [`Error::Conflict`](crate::Error::Conflict) with every name that another user has.
-    pub async fn set_names(&self, user: UserItem, names: &NewNames) -> Result<Option<UserItem>> {
+    pub async fn set_names(&self, user: UserItem, names: &NewNames) -> Result<NamesChange> {
         let mut attempts = WriteAttempts::of("set_names");
         let (id, known) = (user.id, user.password_version);
         let mut read = Some(user);
@@ -58,23 +68,24 @@ impl Store {
                 Some(user) => Some(user),
                 None => self.get_user(id).await?,
             };
-            let Some(old) = found.filter(|user| user.password_version == known) else {
-                return Ok(None);
+            let Some(old) = found else {
+                return Ok(NamesChange::NoUser);
             };
+            if old.password_version != known {
+                return Ok(NamesChange::Outdated);
+            }
             let new = names.of(&old);
             if new == old {
-                return Ok(Some(old));
+                return Ok(NamesChange::Made(old));
             }
             let Some(plan) = self.plan_names(&old, &new).await? else {
                 continue;
             };
-            let (transaction, [username, email]) = self.names_transaction(&old, &new, &plan)?;
-            let outcome = self.transact(&transaction).await?;
-            if let Outcome::Committed = outcome {
-                return Ok(Some(new));
+            let transaction = self.names_transaction(&old, &new, &plan)?;
+            // If a name was taken meanwhile, the next read shows whether by this user, who may send a request twice.
+            if let Outcome::Committed = self.transact(&transaction).await? {
+                return Ok(NamesChange::Made(new));
             }
-            let failed = |action: Option<usize>| action.is_some_and(|action| outcome.failed(action));
-            taken(failed(username), failed(email))?;
         }
     }
 
@@ -107,13 +118,7 @@ impl Store {
             }))
     }
 
-    /// The transaction, and which actions put the login of a new username and of a new email.
-    fn names_transaction(
-        &self,
-        old: &UserItem,
-        new: &UserItem,
-        plan: &LoginsPlan,
-    ) -> Result<(Transaction, [Option<usize>; 2])> {
+    fn names_transaction(&self, old: &UserItem, new: &UserItem, plan: &LoginsPlan) -> Result<Transaction> {
         let mut transaction = Transaction::default();
         let user = Update::new("SET #username = :username, #email = :email")
             .only_if(old.password_version.condition())
@@ -128,7 +133,6 @@ impl Store {
         let unchanged = Condition::new("#user = :user AND #password_hash = :hash")
             .value(":user", number(old.id))
             .value(":hash", text(plan.hash.as_str()));
-        let mut put = [None, None];
         for (name, kind) in &plan.after {
             let on = self.on(keys::login(name));
             if plan.before.contains_key(name) {
@@ -147,8 +151,7 @@ impl Store {
                 password_hash: plan.hash.clone(),
                 password_version: old.password_version,
             };
-            let action = transaction.add(on.put(&login, Condition::not_exists())?);
-            put[usize::from(*kind == LoginKind::Email)] = Some(action);
+            transaction.add(on.put(&login, Condition::not_exists())?);
         }
         for name in plan.before.keys().filter(|name| !plan.after.contains_key(*name)) {
             transaction.add(self.on(keys::login(name)).delete(unchanged.clone())?);
@@ -160,7 +163,7 @@ impl Store {
             ("email".to_owned(), text(&email)),
         ]);
         transaction.check_commit(CommitCheck::Has(keys::login(&account), own));
-        Ok((transaction, put))
+        Ok(transaction)
     }
 }
 

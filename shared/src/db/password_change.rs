@@ -16,7 +16,7 @@ use crate::{
         session_list::Session,
         store::Store,
         transaction::{CommitCheck, MAX_ACTIONS, Outcome, Transaction},
-        user::{PasswordVersion, UserItem, logins},
+        user::{LoginItem, PasswordVersion, UserItem, logins},
     },
     domain::{SessionId, UserId, username::fold_name},
     error::Result,
@@ -53,6 +53,25 @@ pub enum PasswordChange {
 }
 
 impl Store {
+    /// AP-18: returns a user who was read as `user`, and a login with the hash of the password. `None` if there is no such user any
+    /// more. 1 call, 1 unit; again with the user if another request changes the names or the password between the two reads.
+    pub async fn login_of(&self, mut user: UserItem) -> Result<Option<(UserItem, LoginItem)>> {
+        let mut attempts = WriteAttempts::of("login_of");
+        loop {
+            attempts.next().await?;
+            let login = self.find_login(&fold_name(&user.username)).await?;
+            let is_of_user =
+                |login: &LoginItem| login.user == user.id && login.password_version == user.password_version;
+            if let Some(login) = login.filter(is_of_user) {
+                return Ok(Some((user, login)));
+            }
+            let Some(changed) = self.get_user(user.id).await? else {
+                return Ok(None);
+            };
+            user = changed;
+        }
+    }
+
     /// AP-48: gives a user a new password, and ends every session but `keep`. A read, and one transaction of 2 units for the user,
     /// for each login and for each session; again if the user's names or sessions change meanwhile.
     pub async fn set_password(&self, user: UserId, new: &NewPassword<'_>) -> Result<PasswordChange> {

@@ -5,7 +5,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use marquee_shared::{
     Error,
-    db::{Store, names_change::NewNames, user::UserItem},
+    db::{
+        Store,
+        names_change::{NamesChange, NewNames},
+        user::UserItem,
+    },
     domain::{Email, UserId, Username},
 };
 use serde_json::{Value, json};
@@ -247,7 +251,13 @@ async fn names_that_were_free_when_many_users_read_them_get_one_owner() {
         proxied.proxy.gather_calls(Duration::from_millis(200));
         let changes = users.iter().map(|user| store.set_names(user.clone(), &wanted));
         let results = join_all(changes).await;
-        let made: Vec<UserItem> = results.iter().flatten().flatten().cloned().collect();
+        let made: Vec<UserItem> = results
+            .iter()
+            .filter_map(|result| match result {
+                Ok(NamesChange::Made(user)) => Some(user.clone()),
+                _ => None,
+            })
+            .collect();
         assert_eq!(made.len(), 1, "{results:?}");
         let is_taken = |result: &_| matches!(result, Err(Error::Conflict(_)));
         assert_eq!(
@@ -259,6 +269,31 @@ async fn names_that_were_free_when_many_users_read_them_get_one_owner() {
         users.push(new_user(store, &proxied.app).await);
     }
     audit(store).await;
+}
+
+/// Two clients of one user, or a client that sends a request again, meet no error that another moment would not have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_one_user_at_once_are_all_made() {
+    let app = TestApp::new().await;
+    let owner = app.member().await;
+    for round in 0..12 {
+        let change = |name: String| owner.patch(ME).json(&names(&json!({"username": name}))).send();
+        // Two that are alike, and one of another name.
+        let same = format!("same{round}");
+        let answers = join_all([
+            change(same.clone()),
+            change(same.clone()),
+            change(format!("other{round}")),
+        ])
+        .await;
+        for answer in answers {
+            answer.is(200);
+        }
+        let mine = owner.get(ME).send().await.is(200).body;
+        let again = change(mine["username"].as_str().unwrap().to_owned()).await;
+        again.is(200);
+    }
+    audit(&app.running.state.store).await;
 }
 
 /// A new user.

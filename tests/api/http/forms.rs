@@ -121,6 +121,16 @@ async fn an_uploaded_file_is_400_and_names_its_field() {
             .await;
         answer.is_problem(400, "invalid_input").names(&["cover_image"]);
     }
+    // A field that must be text is not also said to be missing.
+    let call = member.post("/api/movies/");
+    let answer = Call(call.0.multipart(multipart::Form::new().part("title", file())))
+        .send()
+        .await;
+    let answer = answer.is_problem(400, "invalid_input");
+    assert_eq!(
+        answer.body["errors"]["title"],
+        json!(["Must be text, not a file."])
+    );
     // For a file input without a chosen file, a browser sends an empty file without a name.
     let call = member.post("/api/movies/");
     let nothing = multipart::Part::bytes(&[][..]).file_name("");

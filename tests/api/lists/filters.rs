@@ -81,6 +81,8 @@ async fn a_director_is_one_of_the_movies_directors_by_the_whole_name() {
         (" Joel  Coen ", &[2, 5]),
         ("Jöél Côen", &[2, 5]),
         ("Ethan Coen", &[2]),
+        ("Joel Coen, Ethan Coen", &[2]),
+        ("J J Abrams", &[4]),
         ("Lana Wachowski", &[1]),
         ("lilly wachowski", &[1]),
         ("Jean-Pierre Jeunet", &[3]),

@@ -39,7 +39,7 @@ pub(crate) struct ImageFile(String);
 ///
 /// The body is the image: a JPEG, PNG, WebP, GIF or AVIF of at most 4 MB (4,000,000 bytes) and 50 megapixels. Its type is recognized
 /// by its content. Metadata, such as the place where a photo was taken, is removed, and an image that is stored rotated is turned
-/// upright. The image that the movie had stops being served within an hour. Only the owner of the movie and admins may do this.
+/// upright; if it then has more than 4.5 MB, it is made smaller. The image that the movie had stops being served within an hour. Only the owner of the movie and admins may do this.
 #[utoipa::path(
     put,
     path = "/api/movies/{id}/cover/",

@@ -230,7 +230,9 @@ impl FromFields for NewMovie {
 
     fn from_fields(fields: Fields) -> Result<Self> {
         let mut errors = FieldErrors::default();
-        for name in FIELDS.iter().take(REQUIRED) {
+        // One that is a file isn't missing. `read` says what is wrong with it.
+        let is_file = |name: &str| fields.file().is_some_and(|file| file.field == name);
+        for name in FIELDS.iter().take(REQUIRED).filter(|name| !is_file(name)) {
             fields.require(name, &mut errors);
         }
         let patch = MoviePatch::read(fields, &mut errors);

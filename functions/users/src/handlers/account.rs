@@ -11,7 +11,7 @@ use marquee_shared::{
     },
     db::{
         leaving::AccountDeletion,
-        names_change::NewNames,
+        names_change::{NamesChange, NewNames},
         password_change::{NewPassword, PasswordChange},
         retry::within,
         user::UserItem,
@@ -130,8 +130,12 @@ pub(crate) async fn update_me(
         state.store.set_names(user, &names),
         forget_attempts(&state, caller.id)
     );
-    // Another request has changed the password meanwhile.
-    let user = changed?.ok_or(Error::invalid(CURRENT_PASSWORD, NOT_THE_PASSWORD))?;
+    let user = match changed? {
+        NamesChange::Made(user) => user,
+        NamesChange::NoUser => return Err(Error::UNKNOWN_USER),
+        // Another request has changed the password meanwhile.
+        NamesChange::Outdated => return Err(Error::invalid(CURRENT_PASSWORD, NOT_THE_PASSWORD)),
+    };
     tracing::info!(event = "names_changed", user = caller.id.get());
     Ok(Json(UserBody::own(&user)))
 }
@@ -175,7 +179,7 @@ pub(crate) async fn delete_me(
 
 /// A user whose password was checked.
 pub(crate) struct Checked {
-    /// The user, as read before the check.
+    /// The user, as read for the check.
     pub(crate) user: UserItem,
     /// The error if the password is wrong. Other errors can be reported with it.
     pub(crate) errors: FieldErrors,
@@ -195,10 +199,7 @@ pub(crate) async fn check_password(state: &AppState, id: UserId, typed: &Secret)
         }
         return Err(error);
     }
-    let login = store.find_login(&fold_name(&user.username)).await?;
-    let login = login.filter(|login| login.user == id && login.password_version == user.password_version);
-    // Between the two reads another request of the user has changed the name or the password.
-    let login = login.ok_or_else(|| Error::unavailable("the login of a user was changed meanwhile"))?;
+    let (user, login) = store.login_of(user).await?.ok_or(Error::UNKNOWN_USER)?;
     let mut errors = FieldErrors::default();
     if password::verify(Some(login.password_hash), typed.clone()).await? == Verdict::Wrong {
         tracing::warn!(event = "password_check_failed", user = id.get());

@@ -149,7 +149,8 @@ impl Fields {
     }
 
     /// Returns the file, if a field is one, and leaves it.
-    pub(super) fn file(&self) -> Option<&File> {
+    #[must_use]
+    pub fn file(&self) -> Option<&File> {
         self.file.as_ref()
     }
 

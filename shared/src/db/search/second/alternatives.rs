@@ -195,6 +195,12 @@ mod tests {
             alternatives("the (spidr) man", "spidrman spider")[..2],
             ["the spidrman 1", "the spider man 1"]
         );
+        // A joined word may be mistyped too. One of its parts in its place would leave out the other.
+        assert_eq!(
+            alternatives("the god (fathr)", "godfather")[..2],
+            ["the godfather 2", "the god 5"]
+        );
+        assert_eq!(alternatives("matrix (xx) two", "matrix"), ["matrix two 5"]);
         // No join of words that movies have explains why a third one is missing.
         assert_eq!(alternatives("god father (xyz)", "godfather"), ["god father 5"]);
         assert_eq!(alternatives("m a s h", "mash mas"), ["mash 1"]);

@@ -86,13 +86,17 @@ pub fn changes(typed: &Typed, vocabulary: &BTreeSet<String>) -> Vec<Change> {
         }
     }
     for join in typed.mistyped_joins() {
-        for (place, near) in (0..).zip(near_words(&join.word, vocabulary)) {
+        // A part of the join in its place would leave out the others.
+        let parts = &typed.words[join.at..join.at + join.count];
+        let near = near_words(&join.word, vocabulary).into_iter();
+        let near = near.filter(|near| parts.iter().all(|part| part.text() != near.word));
+        for (place, near) in (0..).zip(near) {
             changes.push(Change {
                 at: join.at,
                 count: join.count,
                 by: vec![near.word],
                 cost: Cost {
-                    errors: near.errors,
+                    errors: near.errors + usize::from(!join.is_by_signs),
                     // A word near one of the parts explains the query better.
                     unlikeliness: 40 + 5 * place,
                 },

@@ -11,9 +11,9 @@ use crate::db::{
 /// with 32, the splits of a long word left no room for the items of two insertions.
 pub const MAX_ITEMS: usize = 36;
 
-/// How many of them are read at most before items near words that movies have, if no movie has some other word. Such items are
-/// seldom useful, and every unit that they cost is missing when the corrected queries are searched.
-const MAX_ITEMS_NEAR_PRESENT: usize = 24;
+/// How many of them are read at most before items near words that movies have, or near the words that neighbors make, if no movie
+/// has some word. Such items are seldom useful, and every unit that they cost is missing when the corrected queries are searched.
+const MAX_ITEMS_LESS_LIKELY: usize = 24;
 
 /// Why an item is read, the likeliest reasons first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +34,8 @@ enum Reason {
     SplitOfUnread,
     /// It may have a part of a word that a movie has.
     SplitOfPresent,
+    /// It may have a word near the one that neighbors make.
+    NearNeighbors(NearRank),
     /// It may have a word near one that a movie has: the n-th in the order of doubt.
     NearPresent(usize, NearRank),
 }
@@ -45,7 +47,11 @@ pub fn keys(typed: &Typed) -> Vec<Key> {
     let near = |number: usize| ranked_near_keys(typed.words[number].text()).into_iter();
     for join in typed.mistyped_joins() {
         let keys = ranked_near_keys(&join.word).into_iter();
-        wanted.extend(keys.map(|(rank, key)| (Reason::NearJoin(rank), key)));
+        let reason = match join.is_by_signs {
+            true => Reason::NearJoin,
+            false => Reason::NearNeighbors,
+        };
+        wanted.extend(keys.map(|(rank, key)| (reason(rank), key)));
     }
     let splits = |number: usize| {
         let splits: Vec<Split> = typed.words[number].splits().collect();
@@ -76,8 +82,9 @@ pub fn keys(typed: &Typed) -> Vec<Key> {
     wanted.sort_by_key(|(reason, _)| *reason);
     let mut keys: Vec<Key> = Vec::new();
     for (reason, key) in wanted {
-        let is_less_likely = typed.has_absent() && matches!(reason, Reason::NearPresent(..));
-        if is_less_likely && keys.len() >= MAX_ITEMS_NEAR_PRESENT {
+        let is_less_likely =
+            typed.has_absent() && matches!(reason, Reason::NearNeighbors(_) | Reason::NearPresent(..));
+        if is_less_likely && keys.len() >= MAX_ITEMS_LESS_LIKELY {
             break;
         }
         if !keys.contains(&key) {

@@ -200,12 +200,14 @@ impl Typed {
         })
     }
 
-    /// The joins by signs whose word may be a mistyped one, because no movie has one of its parts. An error in a part of two or
-    /// three letters is one in the whole: `spider-mna`.
+    /// The joins whose word may be a mistyped one, because no movie has one of its parts: `spider-mna`, `god fathr`. An error in a
+    /// part of two or three letters is one in the whole. A last part that may be unfinished is joined by signs only.
     pub fn mistyped_joins(&self) -> impl Iterator<Item = &Join> {
         self.useful_joins().filter(|join| {
-            let mut words = self.words[join.at..join.at + join.count].iter();
-            join.is_by_signs && is_correctable(&join.word) && words.any(|word| word.known == Known::Absent)
+            let mut numbers = join.at..join.at + join.count;
+            let is_finished = join.is_by_signs || !numbers.clone().any(|number| self.is_short_last(number));
+            let is_absent = |number: usize| self.words[number].known == Known::Absent;
+            is_finished && is_correctable(&join.word) && numbers.any(is_absent)
         })
     }
 
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_join_by_signs_may_be_mistyped_if_no_movie_has_a_part_of_it() {
+    fn a_join_may_be_mistyped_if_no_movie_has_a_part_of_it() {
         let mistyped = |q: &str, absent: &[&str]| {
             let query = SearchQuery::parse(q).unwrap();
             let typed = Typed::new(&query, |term| match absent.contains(&term.raw.as_str()) {
@@ -300,10 +302,13 @@ mod tests {
         };
         assert_eq!(mistyped("the spider-mna", &["mna"]), ["spidermna"]);
         assert_eq!(mistyped("m-a-s-j", &["j"]), ["masj"]);
+        assert_eq!(mistyped("the god fathr", &["fathr"]), ["godfathr"]);
+        assert_eq!(mistyped("the-spider mna", &["mna"]), ["spidermna"]);
+        assert_eq!(mistyped("j matrix", &["j"]), ["jmatrix"]);
         for (q, absent) in [
             ("spider-mna", "the"),
-            ("spider mna", "mna"),
-            ("the-spider mna", "mna"),
+            ("god fathr", "the"),
+            ("matrix j", "j"),
             ("19-99", "99"),
             ("x-y", "y"),
         ] {
