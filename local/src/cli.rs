@@ -30,6 +30,7 @@ use crate::{
     private::COVERS,
     server::{self, Catalog, Missing, Options, Place},
     start_error::{StartError, TablePlace, warning_of},
+    stderr,
     upgrade::{self, Older},
 };
 
@@ -225,7 +226,7 @@ impl Cli {
 
 /// Prints an error as the program does, and returns its exit status.
 fn failed(error: &dyn fmt::Display, status: u8) -> ExitCode {
-    eprintln!("marquee: {error}");
+    stderr::print(format_args!("marquee: {error}"));
     ExitCode::from(status)
 }
 
@@ -257,7 +258,7 @@ impl Serve {
         let shutdown = server::stop_signal().map_err(StartError::Signals)?;
         let mut shutdown = std::pin::pin!(shutdown);
         if let Some(warning) = warning_of(self.host) {
-            eprintln!("marquee: {warning}");
+            stderr::print(format_args!("marquee: {warning}"));
         }
         let starting = server::start(Options {
             host: self.host,
@@ -272,8 +273,9 @@ impl Serve {
         });
         let running = tokio::select! {
             started = starting => started?,
-            // The movies imported so far stay, and the next start continues the import.
-            () = &mut shutdown => return Ok(()),
+            // The movies imported so far stay, and the next start continues the import. It runs on threads of its own, and one
+            // that waits for a runtime which has ended would panic.
+            () = &mut shutdown => std::process::exit(0),
         };
         print_line(format_args!("listening on http://{}", running.address))?;
         match &running.dynamodb {

@@ -31,6 +31,7 @@ use crate::{
     import::{Field, written},
     origin,
     progress::bar,
+    stderr,
 };
 
 /// How many buckets are read at the same time. A bucket has at most 5 MB, and usually 200 KB.
@@ -144,7 +145,7 @@ pub async fn run(
                 Err(complaint) => {
                     report.unreadable += 1;
                     if report.unreadable <= MOST_COMPLAINTS {
-                        progress.suspend(|| eprintln!("{complaint}"));
+                        progress.suspend(|| stderr::print(format_args!("{complaint}")));
                     }
                 }
             }

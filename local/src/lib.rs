@@ -1,6 +1,11 @@
 //! Marquee on one machine: the functions that run on AWS, a local gateway in place of API Gateway, and an embedded
 //! DynamoDB-compatible engine. `template.yaml` declares the routes, the roles and the table.
 
+#![warn(
+    clippy::print_stderr,
+    reason = "it panics if standard error is closed; see `stderr`"
+)]
+
 pub mod audit;
 pub mod backup;
 pub mod bodies;
@@ -25,5 +30,6 @@ pub mod private;
 mod progress;
 pub mod server;
 pub mod start_error;
+pub mod stderr;
 pub mod template;
 pub mod upgrade;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use marquee::cli::Cli;
+use marquee::{cli::Cli, stderr};
 use marquee_shared::telemetry;
 use mimalloc::MiMalloc;
 
@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
     match cli.run().await {
         Ok(status) => status,
         Err(error) => {
-            eprintln!("marquee: {error}");
+            stderr::print(format_args!("marquee: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -41,6 +41,7 @@ use crate::{
     origin,
     private::{COVERS, TABLE},
     start_error::{StartError, TablePlace},
+    stderr,
     template::Template,
     upgrade,
 };
@@ -392,7 +393,7 @@ async fn import_into_empty(
     };
     let importer = Importer::new(store.clone(), engine.map(Engine::database).cloned());
     if let Some(report) = importer.run_if_empty(&source).await? {
-        eprintln!("{report}");
+        stderr::print(format_args!("{report}"));
     }
     Ok(())
 }

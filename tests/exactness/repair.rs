@@ -10,7 +10,7 @@ use marquee_shared::{
         item::{Item, number, text},
         keys,
     },
-    domain::{IdempotencyKey, ImdbId, MovieId, UserId},
+    domain::{IdempotencyKey, ImdbId, MovieId, SessionId, UserId},
 };
 use serde_json::json;
 
@@ -67,6 +67,7 @@ impl Table {
         let user = |caller: &Caller| UserId::try_from(caller.id).unwrap();
         let (owner, fan, nobody) = (user(&self.owner), user(&self.fan), UserId::try_from(99).unwrap());
         let nothing = MovieId::try_from(99).unwrap();
+        let session = SessionId::new([7; 16]);
         let kept = keys::kept_answer(fan, &IdempotencyKey::parse(b"key").unwrap());
         let imdb_id = keys::imdb_id(&ImdbId::parse("tt0078748").unwrap());
         let posting = |pk: &str, sk: &str| Key::new(pk, format!("{sk}#{}", keys::id_text(id.get())));
@@ -101,6 +102,24 @@ impl Table {
         vec![
             (Kind::UnknownItem, false, Key::new("ELSE", "x"), inserted(&[])),
             (Kind::InvalidItem, false, Key::new("SWEEP", "x"), inserted(&[])),
+            (
+                Kind::InvalidItem,
+                false,
+                keys::session(fan, session),
+                inserted(&[("user", number(fan))]),
+            ),
+            (
+                Kind::InvalidItem,
+                false,
+                movie.clone(),
+                set("created_at", text("yesterday")),
+            ),
+            (
+                Kind::InvalidItem,
+                false,
+                keys::user(fan),
+                set("joined", text("yesterday")),
+            ),
             (
                 Kind::PasswordHashMisplaced,
                 false,
@@ -272,7 +291,19 @@ impl Table {
                 Counter::Users.key(),
                 set("n", number(1)),
             ),
+            (
+                Kind::CounterWrong,
+                true,
+                Counter::Movies.key(),
+                set("n", text("two")),
+            ),
             (Kind::LastIdWrong, true, Counter::MovieIds.key(), removed()),
+            (
+                Kind::LastIdWrong,
+                true,
+                Counter::MovieIds.key(),
+                set("n", text("two")),
+            ),
             (
                 Kind::LastIdWrong,
                 true,

@@ -302,3 +302,46 @@ async fn a_first_start_killed_at_any_moment_leaves_a_usable_directory() {
     }
     assert!(unfinished > 0, "every start was complete before it was killed");
 }
+
+/// At moments that are spread over the import of the first start.
+#[tokio::test]
+async fn a_server_that_is_stopped_in_its_first_import_ends_without_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    for round in 0..6_u64 {
+        let data = root.path().join(round.to_string());
+        let mut command = marquee(["--port", "0", "--data"]);
+        let child = command.arg(&data).spawn().unwrap();
+        while !data.join("secrets.json").exists() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        sleep(Duration::from_millis(100 + round * 150)).await;
+        signal(&child, "TERM").await;
+        let output = child.wait_with_output().await.unwrap();
+        assert!(output.status.success(), "round {round}: {:?}", output.status);
+        assert_eq!(stderr_of(&output), "", "round {round}");
+    }
+}
+
+/// `head` closes its end of a pipe when it has seen enough.
+#[tokio::test]
+async fn an_import_goes_on_if_nobody_reads_what_it_says() {
+    let root = tempfile::tempdir().unwrap();
+    let csv = root.path().join("movies.csv");
+    let row = "Alien,In space.,1979-05-25,Ridley Scott,Horror\n";
+    let bad = ",In space.,1979-05-25,Ridley Scott,Horror\n".repeat(20);
+    fs::write(
+        &csv,
+        format!("title,description,release_date,director,genre\n{bad}{row}"),
+    )
+    .unwrap();
+    let data = root.path().join("data");
+    let mut child = import(&data, &csv).spawn().unwrap();
+    drop(child.stderr.take());
+    drop(child.stdout.take());
+    assert_eq!(child.wait().await.unwrap().code(), Some(1));
+    let (child, [api, _]) = start(serve(&data)).await.unwrap();
+    let movies = reqwest::get(format!("{api}/api/movies/")).await.unwrap();
+    let movies: serde_json::Value = movies.json().await.unwrap();
+    assert_eq!(movies["count"], 1);
+    stop(child).await;
+}

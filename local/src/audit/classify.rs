@@ -22,11 +22,13 @@ use marquee_shared::{
         outbox::MailItem,
         password_reset::ResetItem,
         posting_keys::PostingKind,
+        session::SessionItem,
         user::{LoginItem, UserItem},
         vocabulary::{Entry as WordEntry, entries, first_entry, rests_of, room, vocabulary_words, word_of},
     },
     domain::{CoverImage, Description, Genre, ImdbId, MovieId, SessionId, UserId},
 };
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     facts::{Class, Fact, Login, Placed},
@@ -112,6 +114,9 @@ impl Classifier {
                         if keys::user(user.id) != *key {
                             all.invalid(format!("user {} is stored as {key}", user.id));
                         }
+                        if !is_instant(&user.joined) {
+                            all.invalid(format!("user {} has joined at {}", user.id, user.joined));
+                        }
                         all.user(user.id, key, Fact::User(Box::new(user)));
                     }
                     Err(_) => {
@@ -172,10 +177,17 @@ impl Classifier {
                     all.wrong(Kind::LayoutWrong, text);
                 }
             }
-            "META" => all.counter = Some((key.sk.clone(), number(item, "n"))),
+            "META" => {
+                // A broken number is no count, and is below every id.
+                let broken = if key.sk.ends_with("_IDS") { 0 } else { u64::MAX };
+                all.counter = Some((key.sk.clone(), item.number("n").unwrap_or(broken)));
+            }
             "NEAR" => self.vocabulary(key, item, &mut all),
             "IDEMPOTENCY" => kept_answer(key, item, &mut all),
             "SESSIONS" => {
+                if from_item::<SessionItem>(item.clone()).is_err() {
+                    all.invalid(format!("{key} is not a valid session"));
+                }
                 let user = user_id(Some(number(item, "user")));
                 let session = SessionId::parse(&key.sk);
                 if user
@@ -227,6 +239,14 @@ impl Classifier {
         }
         if movie.version == 0 {
             all.invalid(format!("movie {id} has version 0"));
+        }
+        for (name, time) in [
+            ("created_at", &movie.created_at),
+            ("updated_at", &movie.updated_at),
+        ] {
+            if !is_instant(time) {
+                all.invalid(format!("movie {id} has the {name} {time}"));
+            }
         }
         if let Some(imdb_id) = &movie.fields.imdb_id
             && ImdbId::parse(imdb_id.as_str()).is_err()
@@ -447,6 +467,11 @@ fn kept_answer(key: &Key, item: &Item, all: &mut Classified) {
 
 fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Whether a text is an instant as the API shows it (RFC 3339).
+fn is_instant(text: &str) -> bool {
+    OffsetDateTime::parse(text, &Rfc3339).is_ok()
 }
 
 fn number(item: &Item, name: &str) -> u64 {

@@ -17,7 +17,7 @@ use super::failed;
 use crate::{
     backup::{self, BackupError},
     progress::bar,
-    server,
+    server, stderr,
 };
 
 /// The arguments of `marquee backup`.
@@ -83,7 +83,7 @@ impl Backup {
         });
         match copied.await? {
             Ok(report) => {
-                eprintln!("{report} to {}", target.display());
+                stderr::print(format_args!("{report} to {}", target.display()));
                 Ok(ExitCode::SUCCESS)
             }
             Err(error @ BackupError::Unfinished(..)) => Ok(failed(&error, UNFINISHED)),

@@ -10,6 +10,7 @@ use crate::{
     export::{self, ExportError, Format, Target},
     server,
     start_error::{StartError, reason},
+    stderr,
 };
 
 /// The arguments of `marquee export`.
@@ -86,7 +87,7 @@ impl Export {
         opened.close().await?;
         match exported {
             Ok(Some(report)) => {
-                eprintln!("{report}");
+                stderr::print(format_args!("{report}"));
                 Ok(match report.unreadable {
                     0 => ExitCode::SUCCESS,
                     _ => ExitCode::from(LEFT_OUT),

@@ -23,6 +23,7 @@ use super::{
     error::ImportError,
     write::Writer,
 };
+use crate::stderr;
 
 /// How many times a chunk is tried. The second attempt succeeds unless the chunk's genres are changed again meanwhile.
 const ATTEMPTS: usize = 100;
@@ -91,7 +92,7 @@ impl Commits<'_> {
         for mut chunk in chunks {
             let store = &self.writer.store;
             for warning in self.copies.make(store, &self.began, &mut chunk).await? {
-                self.progress.suspend(|| eprintln!("{warning}"));
+                self.progress.suspend(|| stderr::print(format_args!("{warning}")));
             }
             self.movies += self.commit(chunk).await?;
             self.progress.set_position(self.committed);

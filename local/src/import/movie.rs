@@ -118,7 +118,7 @@ impl Reading<'_> {
     /// A field that a movie can be without.
     fn optional<T>(&mut self, field: Field, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let value = self.value(field);
-        if value.is_empty() {
+        if value.is_empty() || NO_VALUE.contains(&value) {
             return None;
         }
         let complaint = parse(value).map_err(|message| Complaint::of_field(field, message, value));

@@ -37,6 +37,7 @@ use super::{
     source::Source,
     words::Words,
 };
+use crate::stderr;
 
 /// How many movies are looked up, and given ids, at a time.
 const GROUP: usize = 1024;
@@ -366,6 +367,8 @@ impl Run {
     }
 
     fn print(&self, text: &str) {
-        self.reading.progress.suspend(|| eprintln!("{text}"));
+        self.reading
+            .progress
+            .suspend(|| stderr::print(format_args!("{text}")));
     }
 }
