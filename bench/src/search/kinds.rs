@@ -33,7 +33,7 @@ pub(super) struct Before {
 /// How many of the [`KINDS`] decide about the mean: those by which searches were compared first.
 pub(super) const DECIDING: usize = 14;
 
-/// The units of a query that was another one before: `&` was no word.
+/// The units of a query that was another one before, because `&` was no word, or of a kind that wasn't measured before.
 const ANOTHER: f64 = f64::INFINITY;
 
 const fn kind(name: &'static str, make: Make, found: f64, units: f64) -> Kind {
@@ -88,6 +88,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind("one typing error in the closed-up word",              error_in_closed_up,   0.000, 10.9),
     kind("one typing error, without the small words",           error_without_small,  0.000, 10.8),
     kind("one typing error, and two words run together",        error_run_together,   0.000, 10.3),
+    kind("one word split, and a typing error (god fathr)",      error_in_split,       0.000, ANOTHER),
 ];
 
 impl Kind {
@@ -236,6 +237,20 @@ fn split(random: &mut StdRng, movie: &Movie) -> Option<String> {
     let letters: Vec<char> = movie.words[at].chars().collect();
     let (one, other) = letters.split_at(random.random_range(2..letters.len() - 1));
     let [one, other] = [one, other].map(|part| part.iter().collect::<String>());
+    Some(movie.with(at, &[&one, &other]))
+}
+
+fn error_in_split(random: &mut StdRng, movie: &Movie) -> Option<String> {
+    let at = any_word(random, &movie.words, 8)?;
+    let letters: Vec<char> = movie.words[at].chars().collect();
+    let (one, other) = letters.split_at(random.random_range(2..letters.len() - 1));
+    let [mut one, mut other] = [one, other].map(|part| part.iter().collect::<String>());
+    let longer = if one.len() > other.len() {
+        &mut one
+    } else {
+        &mut other
+    };
+    *longer = slips::error(random, longer);
     Some(movie.with(at, &[&one, &other]))
 }
 
