@@ -271,10 +271,12 @@ impl Serve {
             clock: Clock::default(),
             function_timeout: None,
         });
+        // Pinned here, so that a stop doesn't drop it: the import runs on threads of its own, which would miss the engine and then
+        // the runtime.
+        let mut starting = std::pin::pin!(starting);
         let running = tokio::select! {
-            started = starting => started?,
-            // The movies imported so far stay, and the next start continues the import. It runs on threads of its own, and one
-            // that waits for a runtime which has ended would panic.
+            started = &mut starting => started?,
+            // The movies imported so far stay, and the next start continues the import.
             () = &mut shutdown => std::process::exit(0),
         };
         print_line(format_args!("listening on http://{}", running.address))?;
