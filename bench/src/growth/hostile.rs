@@ -35,7 +35,7 @@ const WORDS_OF_TITLE: usize = 14;
 /// How many titles of each other kind there are.
 const TITLES: usize = 400;
 
-/// How long the server may look after the accounts that were deleted.
+/// How long the server may look for leftovers of deleted accounts.
 const LOOKED_AFTER_WITHIN: Duration = Duration::from_secs(180);
 
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
@@ -107,8 +107,8 @@ pub(super) async fn measured(
     Ok(measure_cases(proxied, catalog, searches.chain(&HOSTILE), runs).await)
 }
 
-/// Waits until the accounts that were deleted in the measurements before are looked after no more, which the server does a minute
-/// after a deletion. The calls of that would be counted with those of a search.
+/// Waits until the server has looked a last time for leftovers of the accounts that were deleted before, which is a minute after
+/// each deletion. Its calls would be counted with those of a search.
 async fn no_account_leaves(proxied: &ProxiedApp) -> Result<(), Box<dyn Error>> {
     let store = &proxied.app.running.state.store;
     let leaving = KeyRange::partition(TABLE, keys::LEAVING);

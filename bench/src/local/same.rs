@@ -25,9 +25,8 @@ const LISTS: [&str; 3] = [
 const TIMES: [&str; 2] = ["created_at", "updated_at"];
 
 /// Checks that a server answers as the reference does: movies, pages of the list, the newest, the most liked and the
-/// categories with equal texts and in equal order, and searches that fit on one page, and aren't corrected, with the same
-/// movies. The order of the
-/// results of a search and the fields that only one of them has are not compared.
+/// categories with equal texts and in equal order, and searches with the same movies, if they fit on one page and aren't
+/// corrected. The order of the results of a search and the fields that only one of them has are not compared.
 ///
 /// # Errors
 /// Returns an error with the first difference.
