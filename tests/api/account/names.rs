@@ -296,6 +296,33 @@ async fn changes_of_one_user_at_once_are_all_made() {
     audit(&app.running.state.store).await;
 }
 
+/// The reads of one request come before the change that another one makes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_who_was_read_before_a_change_is_read_again() {
+    let proxied = ProxiedApp::new().await;
+    let store = &proxied.app.running.state.store;
+    let old = new_user(store, &proxied.app).await;
+    let wanted = NewNames {
+        username: Some(Username::parse("newt").unwrap()),
+        email: None,
+    };
+    // Both read that the name is free. One takes it, and the other finds that it is the user's own.
+    proxied.proxy.gather_calls(Duration::from_millis(200));
+    let twice = join_all([
+        store.set_names(old.clone(), &wanted),
+        store.set_names(old.clone(), &wanted),
+    ])
+    .await;
+    proxied.proxy.gather_calls(Duration::ZERO);
+    for change in twice {
+        assert!(matches!(change, Ok(NamesChange::Made(user)) if user.username == "newt"));
+    }
+    let (user, login) = store.login_of(old.clone()).await.unwrap().unwrap();
+    assert_eq!((user.username.as_str(), login.user), ("newt", old.id));
+    store.delete_user(old.id, None).await.unwrap();
+    assert!(store.login_of(old).await.unwrap().is_none());
+}
+
 /// A new user.
 async fn new_user(store: &Store, app: &TestApp) -> UserItem {
     let member = app.member().await;
