@@ -124,7 +124,7 @@ impl Bodies {
             if held.read.len() + data.len() > limit {
                 return Err(BodyError::TooLarge);
             }
-            held.add(&data, expected).await?;
+            held.add(&data, expected, limit).await?;
             // The time that it waited for memory doesn't count against its rate.
             begun += last.elapsed();
             last = Instant::now();
@@ -161,7 +161,8 @@ struct Held<'a> {
 }
 
 impl Held<'_> {
-    async fn add(&mut self, data: &[u8], expected: Option<usize>) -> Result<(), BodyError> {
+    /// Adds bytes to the body. All of its bytes are at most `limit`.
+    async fn add(&mut self, data: &[u8], expected: Option<usize>, limit: usize) -> Result<(), BodyError> {
         let needed = self.read.len() + data.len();
         let capacity = self.read.capacity();
         if needed > capacity {
@@ -170,7 +171,7 @@ impl Held<'_> {
             let grown = match expected {
                 Some(expected) if needed > FREE => expected.max(needed),
                 Some(expected) => expected.min(FREE).max(needed),
-                None => needed.max(2 * capacity).max(FREE),
+                None => (2 * capacity).max(FREE).min(limit).max(needed),
             };
             self.take(grown.saturating_sub(FREE.max(capacity))).await?;
             self.read.reserve_exact(grown - self.read.len());
@@ -282,6 +283,15 @@ mod tests {
         let whole = bodies.read(parts, 100_000).await.unwrap();
         assert_eq!(whole.bytes.len(), 40_000);
         assert!(bodies.memory.available_permits() >= 100_000 - 80_000 + FREE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_of_unknown_length_takes_no_more_than_the_limit() {
+        let bodies = Bodies::of(100_000 - FREE);
+        let parts = StreamBody::new(stream::iter((0..100).map(|_| part(1000))));
+        let whole = bodies.read(parts, 100_000).await.unwrap();
+        assert_eq!(whole.bytes.len(), 100_000);
+        assert_eq!(bodies.memory.available_permits(), 0);
     }
 
     #[tokio::test(start_paused = true)]
