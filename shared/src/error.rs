@@ -178,8 +178,10 @@ pub enum Error {
     Invalid(FieldErrors),
     /// `400`: the body is empty, so these required fields are missing.
     EmptyBody(FieldErrors),
-    /// `401`: there are no valid credentials.
+    /// `401`: there are no credentials, or they are wrong.
     Unauthenticated(ClientText),
+    /// `401`: the access token is invalid, or its user doesn't exist.
+    InvalidToken(ClientText),
     /// `401`: the access token has expired.
     TokenExpired,
     /// `403`: the caller is known but not allowed to do this.
@@ -219,7 +221,7 @@ pub enum Error {
 
 impl Error {
     /// The error for an access token whose user doesn't exist.
-    pub const UNKNOWN_USER: Self = Self::unauthenticated("The access token's user doesn't exist.");
+    pub const UNKNOWN_USER: Self = Self::invalid_token("The access token's user doesn't exist.");
 
     /// The error of an endpoint that needs mail, where none is configured.
     pub const NO_MAIL: Self =
@@ -241,6 +243,12 @@ impl Error {
     #[must_use]
     pub const fn unauthenticated(detail: &'static str) -> Self {
         Self::Unauthenticated(ClientText::new(detail))
+    }
+
+    /// Returns [`Error::InvalidToken`] with this detail.
+    #[must_use]
+    pub const fn invalid_token(detail: &'static str) -> Self {
+        Self::InvalidToken(ClientText::new(detail))
     }
 
     /// Returns [`Error::Forbidden`] with this detail.
@@ -273,7 +281,7 @@ impl Error {
         match self {
             Self::Malformed(_) => "malformed_request",
             Self::Invalid(_) | Self::EmptyBody(_) => "invalid_input",
-            Self::Unauthenticated(_) => "unauthenticated",
+            Self::Unauthenticated(_) | Self::InvalidToken(_) => "unauthenticated",
             Self::TokenExpired => "token_expired",
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) => "not_found",

@@ -103,15 +103,12 @@ impl Route {
     /// slash depend on this.
     fn full_match(&self, path: &str) -> Option<BTreeMap<String, String>> {
         let path = path.strip_prefix('/')?;
-        let parts: Vec<_> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
-        if parts.len() != self.segments.len() {
-            return None;
-        }
+        let mut parts = path.strip_suffix('/').unwrap_or(path).split('/');
         let mut variables = BTreeMap::new();
-        for (segment, part) in self.segments.iter().zip(parts) {
-            segment.match_part(part, &mut variables)?;
+        for segment in &self.segments {
+            segment.match_part(parts.next()?, &mut variables)?;
         }
-        Some(variables)
+        parts.next().is_none().then_some(variables)
     }
 
     /// Returns the path variables if this route ends in a greedy one and matches.

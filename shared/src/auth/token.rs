@@ -24,7 +24,7 @@ const ACCESS: &str = "access";
 const CLOCK_SKEW_SECONDS: i64 = 5;
 
 /// The error for an invalid token. It doesn't say what is wrong.
-const INVALID: Error = Error::unauthenticated("The access token is invalid.");
+const INVALID: Error = Error::invalid_token("The access token is invalid.");
 
 /// The claims of an access token. All of them are required, except that a token of an earlier version has no `sid`.
 #[derive(Serialize, Deserialize)]
@@ -76,7 +76,7 @@ pub fn issue(
 /// Returns what a valid access token says.
 ///
 /// # Errors
-/// [`Error::TokenExpired`] for a token of ours after its `exp`; [`Error::Unauthenticated`] for an invalid token;
+/// [`Error::TokenExpired`] for a token of ours after its `exp`; [`Error::InvalidToken`] for an invalid token;
 /// [`Error::Unavailable`] if the public keys can't be read.
 pub async fn verify(state: &AppState, token: &str) -> Result<Verified> {
     if token.len() > MAX_BYTES {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn is_invalid(result: &Result<UserId>) -> bool {
-        matches!(result, Err(Error::Unauthenticated(_)))
+        matches!(result, Err(Error::InvalidToken(_)))
     }
 
     /// Guarantee 3.

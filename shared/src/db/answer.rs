@@ -76,15 +76,21 @@ impl Consumed for Answer {
 ///
 /// # Errors
 /// Those of the SDK.
-pub(crate) async fn decoded<O: OfRead, E>(call: impl Future<Output = Result<O, E>>) -> Result<Answer, E> {
-    let Some(sdk) = O::sdk() else {
-        return call.await.map(Into::into);
-    };
-    let answer = RefCell::default();
-    let mut call = pin!(READ.scope(Read { sdk, answer }, call));
-    let output = call.as_mut().await?;
-    let answer = call.take_value().and_then(|read| read.answer.into_inner());
-    Ok(answer.unwrap_or_else(|| output.into()))
+pub(crate) fn decoded<O: OfRead, E>(
+    call: impl Future<Output = Result<O, E>>,
+) -> impl Future<Output = Result<Answer, E>> {
+    // The future of a call is large, and would be moved several times before it is first polled.
+    let call = Box::pin(call);
+    async move {
+        let Some(sdk) = O::sdk() else {
+            return call.await.map(Into::into);
+        };
+        let answer = RefCell::default();
+        let mut call = pin!(READ.scope(Read { sdk, answer }, call));
+        let output = call.as_mut().await?;
+        let answer = call.take_value().and_then(|read| read.answer.into_inner());
+        Ok(answer.unwrap_or_else(|| output.into()))
+    }
 }
 
 /// The SDK's output of a read.

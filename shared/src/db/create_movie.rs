@@ -33,7 +33,7 @@ impl Store {
     /// are new are added to the vocabulary before.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`](crate::Error::Unauthenticated) if the owner doesn't exist;
+    /// [`Error::InvalidToken`](crate::Error::InvalidToken) if the owner doesn't exist;
     /// [`Error::Conflict`](crate::Error::Conflict) if another movie has its IMDb id.
     pub async fn create_movie(
         &self,

@@ -203,7 +203,7 @@ impl Store {
     /// AP-01, AP-14: a movie, with the caller's favorite and the caller in the same batch. One call; 1 unit, or 3 with a caller.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] if the caller's account was deleted.
+    /// [`Error::InvalidToken`] if the caller's account was deleted.
     pub async fn get_movie(&self, id: MovieId, caller: Option<UserId>) -> Result<Option<MovieView>> {
         let Some(caller) = caller else {
             let movie = self.get(&keys::movie(id)).await?;

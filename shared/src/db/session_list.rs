@@ -72,7 +72,7 @@ impl Store {
     /// AP-47: a page of a user's living sessions, the one that began last first, and their number.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] if there is no such user.
+    /// [`Error::InvalidToken`] if there is no such user.
     pub async fn list_sessions(
         &self,
         user: UserId,
@@ -93,7 +93,7 @@ impl Store {
     /// AP-22: ends a living session of a user. Returns `false` if there is none with this id. 2 trips.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] if there is no such user.
+    /// [`Error::InvalidToken`] if there is no such user.
     pub async fn end_session_of(&self, user: UserId, id: SessionId) -> Result<bool> {
         let key = keys::session(user, id);
         let (owner, item) = tokio::try_join!(self.get_user(user), self.get(&key))?;
@@ -111,7 +111,7 @@ impl Store {
     /// sessions of an earlier version 4 trips, once.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] if there is no such user.
+    /// [`Error::InvalidToken`] if there is no such user.
     pub async fn end_other_sessions(&self, user: UserId, keep: SessionId) -> Result<()> {
         let (owner, mut sessions) = tokio::try_join!(self.get_user(user), self.sessions(user))?;
         let owner = owner.ok_or(Error::UNKNOWN_USER)?;

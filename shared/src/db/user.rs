@@ -219,7 +219,7 @@ impl Store {
     /// trip more, and nothing for nobody.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] if the account was deleted, whatever became of `work`; any error of `work`.
+    /// [`Error::InvalidToken`] if the account was deleted, whatever became of `work`; any error of `work`.
     pub async fn for_caller<T>(
         &self,
         caller: Option<UserId>,
@@ -236,7 +236,7 @@ impl Store {
     /// AP-23: checks that a caller's account exists. 1 call, 1 unit.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] if it was deleted.
+    /// [`Error::InvalidToken`] if it was deleted.
     pub(crate) async fn check_user(&self, caller: UserId) -> Result<()> {
         let found = self.get(&keys::user(caller)).await?;
         found.map(drop).ok_or(Error::UNKNOWN_USER)

@@ -85,7 +85,7 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::Invalid(_) | Self::EmptyBody(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated(_) | Self::TokenExpired => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated(_) | Self::InvalidToken(_) | Self::TokenExpired => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -119,6 +119,7 @@ impl Error {
         match self {
             Self::Malformed(text)
             | Self::Unauthenticated(text)
+            | Self::InvalidToken(text)
             | Self::Forbidden(text)
             | Self::NotFound(text) => text.clone(),
             Self::Invalid(_) => "Some fields are missing or invalid; see `errors`.".into(),
@@ -173,7 +174,7 @@ impl IntoResponse for Error {
                     HeaderValue::from_static("Bearer realm=\"marquee\""),
                 );
             }
-            Self::TokenExpired => {
+            Self::InvalidToken(_) | Self::TokenExpired => {
                 // RFC 6750 §3.1.
                 headers.insert(
                     header::WWW_AUTHENTICATE,

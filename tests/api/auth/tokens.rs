@@ -12,6 +12,12 @@ use super::{LOGIN, LOGOUT, REFRESH, caller_with, decode_jwt, post, refresh, regi
 use crate::api::with_changes;
 use crate::support::{Call, PASSWORD, TestApp};
 
+/// The challenge of a call whose access token is expired, invalid or of a user who doesn't exist (RFC 6750 §3.1).
+const INVALID_TOKEN: &str = r#"Bearer realm="marquee", error="invalid_token""#;
+
+/// The challenge of any other call without valid credentials. It has no error code if there are no credentials (RFC 6750 §3.1).
+const CHALLENGE: &str = r#"Bearer realm="marquee""#;
+
 /// Guarantee 3.
 #[tokio::test]
 async fn an_access_token_is_valid_for_15_minutes() {
@@ -22,11 +28,7 @@ async fn an_access_token_is_valid_for_15_minutes() {
     app.clock.advance(20);
     for path in ["/api/users/me/", "/api/movies/"] {
         let answer = member.get(path).send().await.is_problem(401, "token_expired");
-        assert!(
-            answer
-                .header("www-authenticate")
-                .contains("error=\"invalid_token\"")
-        );
+        assert_eq!(answer.header("www-authenticate"), INVALID_TOKEN);
     }
     // A client may send the expired token with the call that refreshes it.
     let answer = member
@@ -153,6 +155,7 @@ impl SigningFixture {
                 "{what}: {}",
                 answer.text
             );
+            assert_eq!(answer.header("www-authenticate"), INVALID_TOKEN, "{what}");
         }
     }
 }
@@ -283,8 +286,31 @@ async fn a_token_that_is_not_ours_is_401_even_on_a_public_route() {
     answer.is_problem(401, "token_expired");
     // The user of a valid token may not exist.
     let unknown_user = caller_with(&fixture.app, &fixture.with_claims(&json!({"sub": "999"})));
-    unknown_user.get("/api/users/me/").send().await.is(401);
-    unknown_user.get("/api/users/").send().await.is(401);
+    for path in ["/api/users/me/", "/api/users/"] {
+        let answer = unknown_user.get(path).send().await;
+        let answer = answer.is_problem(401, "unauthenticated");
+        assert_eq!(answer.header("www-authenticate"), INVALID_TOKEN);
+    }
+}
+
+#[tokio::test]
+async fn only_the_challenge_of_a_token_names_an_error() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let nobody = app.anonymous();
+    for call in [
+        nobody.get("/api/users/me/"),
+        nobody
+            .get("/api/movies/")
+            .header("authorization", "Basic dXNlcjpwYXNz"),
+        nobody
+            .post(LOGIN)
+            .json(&json!({"username": "nobody", "password": PASSWORD})),
+        nobody.post(REFRESH).json(&json!({"refresh": member.access})),
+    ] {
+        let answer = call.send().await.is_problem(401, "unauthenticated");
+        assert_eq!(answer.header("www-authenticate"), CHALLENGE);
+    }
 }
 
 /// Guarantee 4.

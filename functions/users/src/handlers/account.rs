@@ -188,7 +188,7 @@ pub(crate) struct Checked {
 /// Counts an attempt of a signed-in user, and checks the password that they sent again.
 ///
 /// # Errors
-/// [`Error::TooManyRequests`] if the attempt must wait; [`Error::Unauthenticated`] if the user doesn't exist.
+/// [`Error::TooManyRequests`] if the attempt must wait; [`Error::InvalidToken`] if the user doesn't exist.
 pub(crate) async fn check_password(state: &AppState, id: UserId, typed: &Secret) -> Result<Checked> {
     let store = &state.store;
     let (user, counted) = tokio::join!(store.get_user(id), store.count_own_attempt(id));
