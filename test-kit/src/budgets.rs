@@ -260,7 +260,7 @@ pub const CASES: &[Case] = &[
     read("search, a rare word and a common one",              "search_movies", First("?q={rare}+{everywhere}"), 2, 12.0),
     // Each of its words is common, so it reads on where there is enough to read.
     read("search, an exact title",                            "search_movies", First("?q={title}"), 4, 40.0),
-    read("search, an absent word",                            "search_movies", First("?q=xylographically"), 2, 22.0),
+    read("search, an absent word",                            "search_movies", First("?q=xylographically"), 2, 28.0),
     read("search, an absent word and a common one",           "search_movies", First("?q={everywhere}+xylographically"), 4, 60.0),
     read("search, a common word",                             "search_movies", First("?q={common}"), 2, 25.0),
     own( "search, a common word, signed in",                  "search_movies", First("?q={common}"), 2, 46.0),

@@ -129,6 +129,17 @@ async fn what_is_mistyped_run_together_split_or_unknown_is_corrected() {
         ("starwars lucas", "star wars lucas", 5),
         ("thegodfather", "the godfather", 3),
         ("rogerrabbit", "roger rabbit", 21),
+        ("whoframedrogerrabbit", "who framed roger rabbit", 21),
+        ("starwarsepisodeivanewhope", "star wars episode iv a new hope", 5),
+        ("godfatherpartii", "godfather part ii", 4),
+        (
+            "whoframedrogerrabbitzemeckis",
+            "who framed roger rabbit zemeckis",
+            21,
+        ),
+        ("whoframedroger 1988", "who framed roger 1988", 21),
+        ("zemeckis whoframedroger", "zemeckis who framed roger", 21),
+        ("whoframedrog", "who framed rog", 21),
         // Split.
         ("god father", "godfather", 3),
         ("god father coppola", "godfather coppola", 3),

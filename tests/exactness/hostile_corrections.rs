@@ -18,6 +18,9 @@ const HOLD: Duration = Duration::from_millis(60);
 /// The words that the queries mean.
 const MEANT: [&str; 5] = ["godfather", "spiderman", "matrix", "casablanca", "star"];
 
+/// A word that may be a title without its spaces, by its first ten letters.
+const RUN: &str = "godfathermatrixstqr";
+
 /// Titles of many words.
 fn titles() -> Vec<String> {
     let dice = &mut StdRng::seed_from_u64(8);
@@ -54,6 +57,12 @@ fn titles() -> Vec<String> {
             title.trim_end().to_owned()
         })
         .collect();
+    // More titles than are read for each beginning of the run, with postings as large as they can be.
+    let long = ["x", "y", "z", "w"].map(|letter| letter.repeat(38)).join(" ");
+    let beginnings = (1..=10).map(|end| RUN.split_at(end)).chain([("the", RUN)]);
+    for (first, rest) in beginnings {
+        titles.extend((10..40).map(|n| format!("{first} {}{n} {long}", &rest[..3])));
+    }
     for n in 0..60 {
         titles.push(format!("The Godfather Spiderman {n}"));
         titles.push(format!("Casablanca Matrix Star Wars {n}"));
@@ -117,6 +126,8 @@ fn queries() -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
+    queries.push(RUN.to_owned());
+    queries.push(format!("drama {RUN}"));
     queries.push("gqdfzther ".repeat(20));
     queries.push((0..30).map(|n| format!("gqdfz{n:02} ")).collect());
     queries.push(

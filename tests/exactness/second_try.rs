@@ -107,6 +107,16 @@ async fn these_queries_find_what_they_mean_first(proxied: &ProxiedApp) {
         ("matrix 1999", None, "The Matrix"),
         ("godfahter", Some("godfather"), "The Godfather"),
         ("starwars", Some("star wars"), "Star Wars: Episode"),
+        (
+            "backtothefuture",
+            Some("back to the future"),
+            "Back to the Future",
+        ),
+        (
+            "lordoftherings",
+            Some("lord of the rings"),
+            "The Lord of the Rings",
+        ),
         ("god father", Some("godfather"), "The Godfather"),
         ("kurosowa seven", Some("kurosawa seven"), "Seven Samurai"),
     ] {

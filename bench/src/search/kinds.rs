@@ -89,6 +89,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind("one typing error, without the small words",           error_without_small,  0.000, 10.8),
     kind("one typing error, and two words run together",        error_run_together,   0.000, 10.3),
     kind("one word split, and a typing error (god fathr)",      error_in_split,       0.000, ANOTHER),
+    kind("a title of three words or more run together",         long_run_together,    0.000, ANOTHER),
 ];
 
 impl Kind {
@@ -410,6 +411,12 @@ fn all_run_together(_: &mut StdRng, movie: &Movie) -> Option<String> {
     let is_word = |word: &String| word.chars().count() >= 2 && word.chars().all(char::is_alphabetic);
     let typed = movie.words.concat();
     (movie.words.len() == 2 && movie.words.iter().all(is_word) && typed.chars().count() >= 6).then_some(typed)
+}
+
+/// As in an address or a hashtag: `backtothefuture`.
+fn long_run_together(_: &mut StdRng, movie: &Movie) -> Option<String> {
+    let is_word = |word: &String| word.chars().all(char::is_alphanumeric);
+    (movie.words.len() >= 3 && movie.words.iter().all(is_word)).then(|| movie.words.concat())
 }
 
 fn with_noise(random: &mut StdRng, movie: &Movie) -> Option<String> {

@@ -21,7 +21,7 @@ use crate::{
         keys::{self, Key, WORD_SEPARATOR, id_text},
         posting_keys::PostingKind,
         range::{Direction, KeyRange},
-        store::{QueryOutput, Store},
+        store::{Consistency, QueryOutput, Store},
     },
     domain::MovieId,
     error::Result,
@@ -116,6 +116,16 @@ pub struct RangeRead {
 }
 
 impl RangeRead {
+    /// What a Query of the range with this number found.
+    fn of(number: u8, output: QueryOutput) -> Result<Self> {
+        let QueryOutput { items, more } = output;
+        Ok(Self {
+            range: number,
+            postings: items.into_iter().map(Posting::read).collect::<Result<_>>()?,
+            more,
+        })
+    }
+
     /// The size of the postings, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -200,12 +210,21 @@ impl Store {
         direction: Direction,
         limit: usize,
     ) -> Result<RangeRead> {
-        let QueryOutput { items, more } = self.query(range, direction, limit).await?;
-        Ok(RangeRead {
-            range: number,
-            postings: items.into_iter().map(Posting::read).collect::<Result<_>>()?,
-            more,
-        })
+        RangeRead::of(number, self.query(range, direction, limit).await?)
+    }
+
+    /// The same, eventually consistent: for what only suggests what to read.
+    pub async fn read_postings_eventually(
+        &self,
+        number: u8,
+        range: &KeyRange,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<RangeRead> {
+        let output = self
+            .query_with(range, direction, limit, Consistency::Eventual)
+            .await?;
+        RangeRead::of(number, output)
     }
 }
 

@@ -42,9 +42,9 @@ const MAX_Q_CHARS: usize = 600;
 /// the others are ordered by what matches: title, director, genre.
 ///
 /// If no movie matches, `q` is corrected: words with typing errors (one error in a word of 4 to 7 letters, two in a longer
-/// word), words run together (`starwars`), words split (`god father`), and words that no movie has. `corrected_query` is the
-/// query that was answered instead. A query that matches a movie is never corrected. The words of a movie that was just added
-/// can take a moment to be found by corrections.
+/// word), words run together (`starwars`, `backtothefuture`), words split (`god father`), and words that no movie has.
+/// `corrected_query` is the query that was answered instead. A query that matches a movie is never corrected. The words of a
+/// movie that was just added can take a moment to be found by corrections.
 ///
 /// A page can have fewer results than `limit`, or none, and still have `next`. This happens when every word of `q` is common
 /// or when the movies have very long texts.

@@ -42,6 +42,18 @@ impl PostingRange {
         ))
     }
 
+    /// The title postings of titles that begin with the word `first` and a word that begins with `second`, however short that is.
+    /// Both are canonical.
+    #[must_use]
+    pub fn of_title_start(first: &str, second: &str) -> Self {
+        let prefix = posting_keys::title_prefix(&[first.to_owned(), second.to_owned()]);
+        let (low, high) = posting_keys::prefix_bounds(&prefix);
+        Self {
+            kind: PostingKind::Title,
+            keys: KeyRange::between(PostingKind::Title.partition(first), low, high),
+        }
+    }
+
     /// The postings of each kind that a term matches, in the order of kinds.
     #[must_use]
     pub fn of_term(term: &Term) -> Vec<Self> {

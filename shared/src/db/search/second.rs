@@ -11,7 +11,8 @@
 //!
 //! **Trip A.** One BatchGetItem reads the vocabulary's items that can have a word near `kurosowa` or `starwars`, a part of
 //! either, or `kurosowastarwars`. It has at most [`MAX_ITEMS`](lookup::MAX_ITEMS) keys. If the query has more words than the
-//! first try reads, Queries at the same time show whether any movie has them.
+//! first try reads, Queries at the same time show whether any movie has them. If only one word were missing, Queries would
+//! also read the titles that it may be without spaces ([`runs`]).
 //!
 //! **Alternatives.** The items have `kurosawa`, one error from `kurosowa`, and `star`, the longer part of `star wars`. No word
 //! is near `starwars`. A word that no movie has may also be left out. So the alternatives are, each with its errors:
@@ -41,6 +42,7 @@
 //! - [`lookup`]: the keys of trip A;
 //! - [`changes`](mod@changes): the changes that the vocabulary allows, and their costs;
 //! - [`alternatives`]: the corrected queries that these changes make;
+//! - [`runs`]: titles that were typed without spaces;
 //! - [`evidence`]: those for which a movie speaks;
 //! - [`choice`]: which of them are searched, and which is the answer;
 //! - [`first_try`]: what the first try shows.
@@ -55,6 +57,7 @@ use crate::{
         encoded_words::EncodedWords,
         keys::Key,
         page::PageLimit,
+        posting::RangeRead,
         range::Direction,
         search::{
             plan::{Budget, MOVIE_UNITS},
@@ -65,6 +68,7 @@ use crate::{
                 alternatives::Alternatives,
                 changes::{LEFT_OUT, changes},
                 choice::{Found, Plan, first_decided},
+                runs::Titles,
                 typed::{Known, Typed},
             },
             walk::Walk,
@@ -84,6 +88,7 @@ pub mod choice;
 pub mod evidence;
 pub mod first_try;
 pub mod lookup;
+pub mod runs;
 pub mod typed;
 
 /// The read units of a second try for a page of up to 20 movies. A larger page may cost two units for each movie, as in the
@@ -121,10 +126,22 @@ impl Store {
         let unread = unread_terms(query, &typed, &reads);
         let keys = lookup::keys(&typed);
         let ranges: Vec<PostingRange> = unread.iter().flat_map(PostingRange::of_term).collect();
-        // Both are read eventually consistent, at half a unit each.
-        budget.spend_units((keys.len() + ranges.len()).div_ceil(2));
-        let (vocabulary, found) = tokio::try_join!(self.read_vocabulary(keys), self.terms_found(&unread))?;
+        let titles = match unread.is_empty() {
+            true => runs::titles(&typed),
+            false => Vec::new(),
+        };
+        // All are read eventually consistent, at half a unit for each key and each term's range.
+        let half_units: usize = titles.iter().map(|titles| titles.half_units).sum();
+        budget.spend_units((keys.len() + ranges.len() + half_units).div_ceil(2));
+        let (vocabulary, found, titles) = tokio::try_join!(
+            self.read_vocabulary(keys),
+            self.terms_found(&unread),
+            self.read_titles(&titles)
+        )?;
         typed.set_known(&unread, &found);
+        titles
+            .into_iter()
+            .for_each(|(range, read)| reads.add(range, read));
 
         let mut alternatives = Alternatives::of_changes(&typed, &changes(&typed, &vocabulary));
         evidence::propose(&typed, movies(&reads, &HashSet::new()), &mut alternatives);
@@ -161,6 +178,17 @@ impl Store {
         }
         let items = self.batch_get_eventually(keys).await?;
         Ok(items.iter().flat_map(|(key, item)| words_of(key, item)).collect())
+    }
+
+    /// The first of these titles.
+    async fn read_titles(&self, titles: &[Titles]) -> Result<Vec<(PostingRange, RangeRead)>> {
+        let read = titles.iter().map(async |titles| {
+            let range = &titles.range;
+            let read =
+                self.read_postings_eventually(TITLE_RANGE, &range.keys, Direction::Ascending, titles.limit());
+            Ok::<_, crate::Error>((range.clone(), read.await?))
+        });
+        try_join_all(read).await
     }
 
     /// Whether any movie has each of these terms.

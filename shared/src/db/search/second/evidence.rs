@@ -3,7 +3,7 @@
 //! A search for `kurosowa seven` has read the movies with `seven`. One of them is *Seven Samurai* by Akira Kurosawa: it has
 //! `seven`, and a word near `kurosowa`. So `kurosawa seven` is an alternative that finds something, and it cost nothing to find
 //! it. This also finds a mistyped word that is another word of the catalog: `stir wars` is `star wars` if a movie with `wars` was
-//! read.
+//! read. And it finds words that were run together, however many they are ([`runs`]).
 
 use std::{
     borrow::Cow,
@@ -16,6 +16,7 @@ use crate::{
         search::second::{
             alternatives::Alternatives,
             changes::{Cost, LEFT_OUT},
+            runs,
             typed::{Known, Typed},
         },
         vocabulary::{allowed_distance, distance},
@@ -54,13 +55,21 @@ pub fn propose<'a>(
 /// if the movie is no evidence.
 fn corrected_by(typed: &Typed, words: &EncodedWords, near: &mut NearWords) -> Option<(Vec<String>, usize)> {
     let mut corrected = Vec::new();
-    let (mut errors, mut changes) = (0, 0);
+    let (mut errors, mut changes, mut together) = (0, 0, 0);
     for (number, word) in typed.words.iter().enumerate() {
         if words.contains(&word.term) {
             corrected.push(word.text().to_owned());
             continue;
         }
         changes += 1;
+        if word.known == Known::Absent
+            && let Some(run) = runs::words_in(word.text(), words)
+        {
+            together += 1;
+            errors += 1;
+            corrected.extend(run);
+            continue;
+        }
         let nearest = word
             .is_correctable()
             .then(|| near.nearest(word.text(), words))
@@ -74,8 +83,10 @@ fn corrected_by(typed: &Typed, words: &EncodedWords, near: &mut NearWords) -> Op
             return None;
         }
     }
-    // A movie that has no word of the query as it was typed is evidence only if it has a word near each of several.
-    let is_evidence = changes < typed.words.len() || (typed.words.len() > 1 && errors < LEFT_OUT);
+    // A movie that has no word of the query as it was typed is evidence only if it has a word near each of several, or words
+    // that were run together.
+    let is_evidence =
+        changes < typed.words.len() || together > 0 || (typed.words.len() > 1 && errors < LEFT_OUT);
     is_evidence.then_some((corrected, errors))
 }
 
@@ -170,6 +181,22 @@ mod tests {
             evidence("sevem zamurai", &["sevem", "zamurai"], SAMURAI),
             ["seven samurai 2"]
         );
+    }
+
+    #[test]
+    fn words_that_were_run_together_are_words_of_the_movie() {
+        const KNIGHT: [&str; 3] = ["The Dark Knight", "Christopher Nolan", "Action"];
+        for (q, found) in [
+            ("thedarkknight", &["the dark knight 1"][..]),
+            ("nolan thedarkknight", &["nolan the dark knight 1"]),
+            ("thedarkknight xyz7", &["the dark knight 6"]),
+            ("thedarkknightrises", &[]),
+        ] {
+            let absent: Vec<&str> = q.split(' ').filter(|word| *word != "nolan").collect();
+            assert_eq!(evidence(q, &absent, KNIGHT), found, "{q}");
+        }
+        // Some movie has the word.
+        assert_eq!(evidence("thedarkknight", &[], KNIGHT), [""; 0]);
     }
 
     #[test]
