@@ -85,6 +85,7 @@
 //! | [`search::second::lookup`] | which items of the vocabulary a second try reads |
 //! | [`search::second::changes`] | the changes that may correct a query, and what each costs |
 //! | [`search::second::alternatives`] | the corrected queries that the changes make |
+//! | [`search::second::runs`] | which titles may be a word of the query without their spaces |
 //! | [`search::second::evidence`] | the corrected queries for which a movie speaks |
 //! | [`search::second::choice`] | which corrected queries are searched, and which one is the answer |
 //! | [`search::second`] | the second try of a search |
