@@ -6,7 +6,7 @@ use super::{last_page, pages, with_changes};
 use crate::support::{Caller, TestApp, encode, movie};
 
 /// Real movies: title, director, genre and date. Their ids are 1, 2 and so on.
-const MOVIES: [[&str; 4]; 22] = [
+const MOVIES: [[&str; 4]; 23] = [
     ["Seven Samurai", "Akira Kurosawa", "Drama, Action", "1954-01-01"],
     ["MASH", "Robert Altman", "War, Comedy", "1970-01-01"],
     [
@@ -64,6 +64,7 @@ const MOVIES: [[&str; 4]; 22] = [
         "1988-06-22",
     ],
     ["Marx Reloaded", "Jason Barker", "Documentary", "2011-04-11"],
+    ["I Am Legend", "Francis Lawrence", "Drama", "2007-12-14"],
 ];
 
 async fn app() -> (TestApp, Caller) {
@@ -140,6 +141,7 @@ async fn what_is_mistyped_run_together_split_or_unknown_is_corrected() {
         ("whoframedroger 1988", "who framed roger 1988", 21),
         ("zemeckis whoframedroger", "zemeckis who framed roger", 21),
         ("whoframedrog", "who framed rog", 21),
+        ("iamlegend", "i am legend", 23),
         // Split.
         ("god father", "godfather", 3),
         ("god father coppola", "godfather coppola", 3),
