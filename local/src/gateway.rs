@@ -58,7 +58,7 @@ use crate::{
 
 /// How many bytes all request bodies may take together beyond their first kilobytes: two of the longest.
 ///
-/// With 512 connections of up to 60 KB each, and freed memory that the allocator keeps for a second, unfinished bodies
+/// With 512 connections of about 60 KB each, and freed memory that the allocator keeps for a while, unfinished bodies
 /// then take less than 100 MB.
 const BODY_BUDGET: usize = 16 * 1024 * 1024;
 

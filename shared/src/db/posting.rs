@@ -21,7 +21,7 @@ use crate::{
         keys::{self, Key, WORD_SEPARATOR, id_text},
         posting_keys::PostingKind,
         range::{Direction, KeyRange},
-        store::{Consistency, QueryOutput, Store},
+        store::{QueryOutput, Store},
     },
     domain::MovieId,
     error::Result,
@@ -117,7 +117,7 @@ pub struct RangeRead {
 
 impl RangeRead {
     /// What a Query of the range with this number found.
-    fn of(number: u8, output: QueryOutput) -> Result<Self> {
+    pub(crate) fn of(number: u8, output: QueryOutput) -> Result<Self> {
         let QueryOutput { items, more } = output;
         Ok(Self {
             range: number,
@@ -211,20 +211,6 @@ impl Store {
         limit: usize,
     ) -> Result<RangeRead> {
         RangeRead::of(number, self.query(range, direction, limit).await?)
-    }
-
-    /// The same, eventually consistent: for what only suggests what to read.
-    pub async fn read_postings_eventually(
-        &self,
-        number: u8,
-        range: &KeyRange,
-        direction: Direction,
-        limit: usize,
-    ) -> Result<RangeRead> {
-        let output = self
-            .query_with(range, direction, limit, Consistency::Eventual)
-            .await?;
-        RangeRead::of(number, output)
     }
 }
 

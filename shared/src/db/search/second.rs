@@ -180,13 +180,12 @@ impl Store {
         Ok(items.iter().flat_map(|(key, item)| words_of(key, item)).collect())
     }
 
-    /// The first of these titles.
+    /// The first of these titles, eventually consistent: they only suggest what to search.
     async fn read_titles(&self, titles: &[Titles]) -> Result<Vec<(PostingRange, RangeRead)>> {
         let read = titles.iter().map(async |titles| {
-            let range = &titles.range;
-            let read =
-                self.read_postings_eventually(TITLE_RANGE, &range.keys, Direction::Ascending, titles.limit());
-            Ok::<_, crate::Error>((range.clone(), read.await?))
+            let (keys, limit) = (&titles.range.keys, titles.limit());
+            let output = self.query_with(keys, Direction::Ascending, limit, Consistency::Eventual);
+            Ok::<_, crate::Error>((titles.range.clone(), RangeRead::of(TITLE_RANGE, output.await?)?))
         });
         try_join_all(read).await
     }
