@@ -13,7 +13,6 @@ use marquee_shared::{
         counter::Counter,
         layout::{Changed, LAYOUT, Layout},
         likes::{LIKES_SHARDS, LikesShards},
-        rewrite::Examined,
     },
 };
 
@@ -157,7 +156,7 @@ pub async fn run(store: &Store, likes_shards: Option<u64>) -> Result<Report, Lay
     if found == Layout::Version(LAYOUT) && likes_shards.is_none() {
         let bar = progress_bar(&store).await?;
         let progress = |movies| bar.set_position(movies);
-        let rewritten = store.rewrite_postings(Examined::All, &progress).await;
+        let rewritten = store.rewrite_postings(&progress).await;
         bar.finish_and_clear();
         changed.rewritten += rewritten?;
     }

@@ -11,7 +11,7 @@ use marquee_shared::{
         edit_movie::{Edit, EditView},
         expression::{Condition, Update},
         index,
-        item::{Item, text},
+        item::{Item, number, text},
         keys,
         layout::{Changed, LAYOUT, Layout},
         leaving::AccountDeletion,
@@ -200,6 +200,53 @@ async fn a_rewriting_whose_answers_are_lost_does_nothing_twice() {
     upgrade::check(&store, Older::Upgrade).await.unwrap();
     audit(&store).await;
     assert_has(&store, &present).await;
+}
+
+/// Guarantee 72. Of the fourth version are the postings of numbers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_makes_numbers_searchable_as_people_write_them() {
+    // A title that had the words of then as it has them now, and the title.
+    const NUMBERS: [(&str, &str); 6] = [
+        ("20 000 Leagues Under the Sea", "20,000 Leagues Under the Sea"),
+        ("3 10 to Yuma", "3:10 to Yuma"),
+        ("4 3 2 1", "4.3.2.1"),
+        ("81 2", "8½"),
+        ("331 3 the final insult", "33⅓: The Final Insult"),
+        ("Cube2", "Cube²"),
+    ];
+    let ProxiedApp { app, proxy } = ProxiedApp::new().await;
+    let user = UserId::try_from(app.member().await.id).unwrap();
+    app.close().await;
+    let store = proxy.store().await;
+    for (day, (of_then, _)) in NUMBERS.into_iter().chain([("Plain", "Plain")]).enumerate() {
+        let movie = fields((of_then, "Ada Various", "Drama"), day);
+        store.create_movie(&movie, user, None).await.unwrap();
+    }
+    for (n, (_, title)) in (1..).zip(NUMBERS) {
+        let real = Update::new("SET #title = :title").value(":title", text(title));
+        let set = store.update(&keys::movie(id(n)), &real, ReturnValue::None).await;
+        assert!(set.unwrap().is_ok());
+    }
+    let mut layout = keys::layout().attributes();
+    layout.insert("version".into(), number(4));
+    assert!(store.put(layout, Condition::none()).await.unwrap().is_ok());
+
+    let changed = upgrade::check(&store, Older::Upgrade).await.unwrap();
+    assert_eq!(changed.rewritten, NUMBERS.len() as u64);
+    audit(&store).await;
+    let stored = scan(&store).await;
+    let stored: BTreeSet<Key> = stored.iter().filter_map(Key::of).collect();
+    for (n, (_, title)) in (1..).zip(NUMBERS) {
+        let movie = fields((title, "Ada Various", "Drama"), 0);
+        let words = index::postings(&movie, id(n)).into_keys();
+        let words: Vec<Key> = words.filter(|key| key.pk.starts_with("WORD")).collect();
+        assert!(words.len() > 1, "{title}");
+        assert!(words.iter().all(|key| stored.contains(key)), "{title}: {words:?}");
+    }
+    assert_eq!(
+        upgrade::check(&store, Older::Upgrade).await.unwrap(),
+        Changed::default()
+    );
 }
 
 /// Guarantee 72. Functions of this version serve requests while the command runs.

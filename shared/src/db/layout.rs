@@ -13,7 +13,7 @@ use crate::{
         item::{Attributes as _, Item, StoredItem, corrupt, number},
         keys,
         likes::{LIKES_SHARDS, MAX_LIKES_SHARDS},
-        rewrite::{Examined, Progress},
+        rewrite::Progress,
         store::Store,
     },
     error::Result,
@@ -25,21 +25,23 @@ use crate::{
 pub enum Step {
     /// Moves the movies of shards of the likes index that are no longer read into those that are.
     GatherLikes,
-    /// Rewrites the postings of every movie: their texts got the year, `&` became a word, a year and a director got memberships,
-    /// words with signs inside got postings of their closed-up forms. Adds the words to the vocabulary.
+    /// Compares the postings of every movie with those that it has now, and rewrites those that differ. Adds the words to the
+    /// vocabulary.
     RewritePostings,
     /// Puts the item by which a movie is found among those of its owner.
     OwnMovies,
 }
 
 /// The steps, from version 1 on.
-pub const STEPS: [Step; 3] = [
+pub const STEPS: [Step; 4] = [
     // The first version, which didn't record itself, had eight shards.
     Step::GatherLikes,
-    // The second version had no vocabulary and no filters by year and director.
+    // The second version had no vocabulary, no filters by year and director, and no closed-up forms. `&` was no word.
     Step::RewritePostings,
     // The third version had no list of a user's movies.
     Step::OwnMovies,
+    // The fourth version had no closed-up forms of numbers such as `20,000`, and read `8½` as 81 and 2.
+    Step::RewritePostings,
 ];
 
 /// The version of the layout that this program reads and writes.
@@ -104,7 +106,7 @@ impl Store {
             match step {
                 Step::GatherLikes => changed.moved += self.gather_likes().await?,
                 Step::RewritePostings => {
-                    changed.rewritten += self.rewrite_postings(Examined::Old, progress).await?;
+                    changed.rewritten += self.rewrite_postings(progress).await?;
                 }
                 Step::OwnMovies => changed.owned += self.own_movies(progress).await?,
             }
@@ -132,10 +134,13 @@ fn version(item: &StoredItem) -> Result<u64> {
         .ok_or_else(|| corrupt("a layout without a version"))
 }
 
-/// The steps that a table of this version lacks.
+/// The steps that a table of this version lacks, each once: what is made later is made as of now.
 fn steps_from(version: u64) -> impl Iterator<Item = Step> {
     let done = usize::try_from(version.saturating_sub(1)).unwrap_or(usize::MAX);
-    STEPS.into_iter().skip(done)
+    let lacking = STEPS.get(done..).unwrap_or_default();
+    let is_last = |at: usize| !lacking[at + 1..].contains(&lacking[at]);
+    let last = lacking.iter().enumerate().filter(move |(at, _)| is_last(*at));
+    last.map(|(_, step)| *step)
 }
 
 #[cfg(test)]
@@ -143,8 +148,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_lacks_the_steps_after_its_version() {
-        assert_eq!(steps_from(1).collect::<Vec<_>>(), STEPS);
+    fn a_table_lacks_the_steps_after_its_version_each_once() {
+        let from = |version| steps_from(version).collect::<Vec<_>>();
+        let all = [Step::GatherLikes, Step::OwnMovies, Step::RewritePostings];
+        assert_eq!(
+            (from(1), from(2), from(3)),
+            (all.to_vec(), all[1..].to_vec(), all[1..].to_vec())
+        );
+        assert_eq!(from(4), [Step::RewritePostings]);
         assert_eq!(steps_from(LAYOUT).count(), 0);
         assert_eq!(steps_from(u64::MAX).count(), 0);
     }

@@ -1,8 +1,9 @@
 //! Rewriting the postings of a table that an earlier version made: AP-45.
 //!
-//! A posting of the first two layouts has a `text` without the year, and some of them have keys that no movie has any more.
-//! The whole table is scanned, page after page. The words of each movie are added to the vocabulary. Wherever a page has such a
-//! posting, the postings of its movie are written anew:
+//! A posting of the first two layouts has a `text` without the year. One of the next two has words that are now others, if its
+//! movie has a number with a sign inside. Some have keys that no movie has any more. The whole table is scanned, page after page.
+//! The words of each movie are added to the vocabulary. Wherever a page has a posting that its movie has no more, or has with
+//! another `text`, the postings of the movie are written anew:
 //!
 //! 1. One transaction puts all postings that the movie has now, under the condition that the movie was not edited. A genre
 //!    whose identity has changed, such as *Action & Adventure*, gets the movie in the same transaction.
@@ -11,7 +12,7 @@
 //!
 //! So each movie is found throughout, and each genre counts its memberships. At the end the genres get right names, and their
 //! memberships are counted once more. All that is left to do can be seen in the table:
-//! the scan is begun anew after an interruption, and finds only postings that haven't been rewritten yet. Requests can be
+//! the scan is begun anew after an interruption, and changes only what hasn't been rewritten yet. Requests can be
 //! served meanwhile, by functions that write the present form. No request scans.
 
 mod genres;
@@ -20,7 +21,6 @@ mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::stored::Examined;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
@@ -63,7 +63,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`](crate::Error::Unavailable) also if a movie or a genre is changed too often meanwhile.
-    pub async fn rewrite_postings(&self, examined: Examined, progress: Progress<'_>) -> Result<u64> {
+    pub async fn rewrite_postings(&self, progress: Progress<'_>) -> Result<u64> {
         let mut rewritten = 0;
         let mut genres = BTreeSet::new();
         let of_genre = keys::genre_dated("");
@@ -73,7 +73,7 @@ impl Store {
             self.add_words_of(&page.items).await?;
             let mut by_movie: BTreeMap<MovieId, Vec<StoredPosting>> = BTreeMap::new();
             let postings = page.items.iter();
-            for posting in postings.filter_map(|item| StoredPosting::of(item, examined)) {
+            for posting in postings.filter_map(StoredPosting::of) {
                 by_movie.entry(posting.movie).or_default().push(posting);
             }
             let dated = page.items.iter().filter_map(|item| item.text(keys::BY_DATE.pk));

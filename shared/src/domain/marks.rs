@@ -16,22 +16,24 @@ const CATEGORY: CodePointMapDataBorrowed<'static, GeneralCategory> =
 const JOINING: CodePointMapDataBorrowed<'static, JoiningType> = CodePointMapData::<JoiningType>::new();
 const IGNORABLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();
 
-/// Replaces a sign that joins the words beside it, such as a hyphen. It and the next two are control characters, which no
+/// Replaces a sign that joins the words beside it, such as a hyphen. It and the next three are control characters, which no
 /// decomposition or folding produces.
 pub(super) const SIGN: char = '\u{1}';
-/// Replaces a dot, which joins initials.
+/// Replaces a dot, which joins initials and digits.
 pub(super) const DOT: char = '\u{2}';
+/// Replaces a comma or a colon, which joins digits.
+pub(super) const POINT: char = '\u{4}';
 /// Replaces any other character between words that is not a space.
 pub(super) const BREAK: char = '\u{3}';
 
 /// Returns the letters and digits of decomposed text, each followed by the marks that are part of it. Every other character
-/// becomes a space or a [`BREAK`], except for [`SIGN`], [`DOT`], and those that say nothing about the letters around them,
+/// becomes a space or a [`BREAK`], except for [`SIGN`], [`DOT`], [`POINT`], and those that say nothing about the letters around them,
 /// which are left out: accents, marks without a letter, invisible characters (joiners, direction marks, variation selectors)
 /// and the strokes that only stretch a word (tatweel).
 pub(super) fn letters(decomposed: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
     let mut base = None;
     let separator = |c: char| match c {
-        SIGN | DOT => c,
+        SIGN | DOT | POINT => c,
         c if c.is_whitespace() => ' ',
         _ => BREAK,
     };

@@ -6,6 +6,8 @@
 //! * [`trimmed`] is the form that is stored and shown: without white space at its ends or control characters. [`line()`] adds
 //!   rules for names, such as titles, which are shown within other text.
 
+use std::iter;
+
 use caseless::Caseless as _;
 use icu_properties::{
     CodePointSetData, CodePointSetDataBorrowed,
@@ -19,7 +21,7 @@ mod scripts;
 pub use compounds::{Compound, canonical, closed_up, compounds};
 pub use scripts::{MAX_RUN_CHARS, begins_with_run, is_run, runs};
 
-use crate::domain::marks::{BREAK, DOT, SIGN, letters};
+use crate::domain::marks::{BREAK, DOT, POINT, SIGN, letters};
 
 /// Returns the words of `text` in order, without case and accents. A word is a sequence of letters and digits, each with the
 /// marks that are part of it in its script. Marks that writers of the script leave out are accents: `é` is `e`, but `ガ` is not
@@ -57,10 +59,10 @@ pub fn most_words(text: &str) -> Option<usize> {
 }
 
 /// Returns the [`words`] of any text, and between them what separates them: spaces, and for other characters a [`SIGN`], a
-/// [`DOT`] or a [`BREAK`].
+/// [`DOT`], a [`POINT`] or a [`BREAK`].
 fn separated(text: &str) -> String {
-    let typed = text.chars().filter(|c| !is_enclosed(*c)).map(prepared);
-    let folded = letters(typed.nfkd().flat_map(spell_ampersand))
+    let typed = text.chars().filter(|c| !is_enclosed(*c)).flat_map(spell_number);
+    let folded = letters(typed.map(prepared).nfkd().flat_map(spell_ampersand))
         .default_case_fold()
         .flat_map(spell_out);
     // Folding can produce accents (from İ) and compatibility forms.
@@ -72,17 +74,47 @@ fn is_separator(c: char) -> bool {
     c <= ' '
 }
 
+/// Returns a fraction as a word of its own (`8½` is `8 1/2`), a small raised digit as one that a hyphen joins (`Alien³` is
+/// `Alien-3`), and any other character as it is. Unicode's decomposition would join both to what is before them.
+fn spell_number(c: char) -> impl Iterator<Item = char> {
+    let (before, after) = match c {
+        '\u{bc}'..='\u{be}' | '\u{2150}'..='\u{215f}' | '\u{2189}' => (Some(' '), Some(' ')),
+        '\u{b2}' | '\u{b3}' | '\u{b9}' | '\u{2070}' | '\u{2074}'..='\u{2079}' => (Some('-'), None),
+        _ => (None, None),
+    };
+    let itself = iter::once(c).filter(move |_| before.is_none());
+    let spelled = iter::once(c).filter(move |_| before.is_some()).nfkd();
+    before.into_iter().chain(itself).chain(spelled).chain(after)
+}
+
 /// Returns what `c` is before it is decomposed: a sound mark of kana as its combining form, and a sign inside a word as a
-/// [`SIGN`] or a [`DOT`]. Unicode decomposes some of these into a space and a mark, and calls others letters.
+/// [`SIGN`], a [`DOT`] or a [`POINT`]. Unicode decomposes some of these into a space and a mark, and calls others letters.
 fn prepared(c: char) -> char {
     match c {
         '\u{309b}' => '\u{3099}',
         '\u{309c}' => '\u{309a}',
-        SIGN | DOT => BREAK,
+        SIGN | DOT | POINT => BREAK,
         '.' | '\u{ff0e}' | '\u{fe52}' => DOT,
+        c if is_point(c) => POINT,
         c if is_sign(c) => SIGN,
         c => c,
     }
+}
+
+/// Whether `c` is a sign that writers put between digits, other than a dot: a comma or a colon.
+fn is_point(c: char) -> bool {
+    matches!(
+        c,
+        ',' | ':'
+            | '\u{66b}'
+            | '\u{66c}'
+            | '\u{2236}'
+            | '\u{a789}'
+            | '\u{fe50}'
+            | '\u{fe55}'
+            | '\u{ff0c}'
+            | '\u{ff1a}'
+    )
 }
 
 /// Whether `c` is a sign that writers put inside a word, other than the dot of initials.
@@ -98,8 +130,10 @@ fn is_sign(c: char) -> bool {
         '-', '\u{58a}', '\u{5be}', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2212}', '\u{fe63}',
         '\u{ff0d}',
     ];
-    /// Asterisks and slashes.
-    const STARS: &[char] = &['*', '/', '\u{fe61}', '\u{ff0a}', '\u{ff0f}'];
+    /// Asterisks and slashes, and those of fractions.
+    const STARS: &[char] = &[
+        '*', '/', '\u{2044}', '\u{2215}', '\u{fe61}', '\u{ff0a}', '\u{ff0f}',
+    ];
     const MIDDLE_DOTS: &[char] = &[
         '\u{b7}', '\u{387}', '\u{2022}', '\u{2027}', '\u{2219}', '\u{22c5}', '\u{30fb}', '\u{ff65}',
     ];

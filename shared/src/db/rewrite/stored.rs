@@ -20,15 +20,6 @@ fn is_old(text: &str) -> bool {
     head.is_some_and(|head| !head.contains(','))
 }
 
-/// Which postings are compared with their movies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Examined {
-    /// Those of the first two layouts.
-    Old,
-    /// All. A movie that an earlier version has edited may have left postings of the present layout.
-    All,
-}
-
 /// A posting that is compared with its movie.
 pub(super) struct StoredPosting {
     pub(super) key: Key,
@@ -41,21 +32,17 @@ pub(super) struct StoredPosting {
 }
 
 impl StoredPosting {
-    /// Returns the posting that is this item, if it is one that is examined.
-    pub(super) fn of(item: &StoredItem, examined: Examined) -> Option<Self> {
+    /// Returns the posting that is this item, if it is one.
+    pub(super) fn of(item: &StoredItem) -> Option<Self> {
         let key = Key::of(item)?;
         let is_posting = ["WORD", "GENRE", "YEAR"].contains(&keys::class_of(item).as_str());
         let text = item.text("text").filter(|_| is_posting)?;
-        let is_old = is_old(text);
-        if !is_old && examined == Examined::Old {
-            return None;
-        }
         let dated = item.text(keys::BY_DATE.pk).zip(item.text(keys::BY_DATE.sk));
         let date = dated.and_then(|(_, date)| date.split(END).next());
         Some(Self {
             movie: keys::id_at_end(&key.sk).and_then(|id| MovieId::try_from(id).ok())?,
             text: text.to_owned(),
-            is_old,
+            is_old: is_old(text),
             date: date.map(str::to_owned),
             key,
         })

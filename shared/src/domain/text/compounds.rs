@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::domain::{
-    marks::{BREAK, DOT, SIGN},
+    marks::{BREAK, DOT, POINT, SIGN},
     text::{is_separator, separated},
 };
 
@@ -51,7 +51,8 @@ pub fn closed_up(parts: String) -> String {
 /// Returns the [`words`](crate::domain::text::words) of `text` in order, as compounds. Two words are parts of one compound if
 /// only signs stand between them: apostrophes, hyphens, asterisks, slashes, middle dots, in any of their widths and forms; and
 /// dots if each of the two words is one letter (`J.J.`). Spaces may follow the dot of an initial, if the next word is an initial
-/// with a dot too: those of `J. J. Abrams` are one compound, but the `I` of `P.S. I Love You` isn't part of one.
+/// with a dot too: those of `J. J. Abrams` are one compound, but the `I` of `P.S. I Love You` isn't part of one. A comma, a dot or
+/// a colon between two digits joins them too: `20,000`, `3:10`.
 #[must_use]
 pub fn compounds(text: &str) -> Vec<Compound> {
     let separated = separated_fast(text);
@@ -85,6 +86,7 @@ fn separated_fast(text: &str) -> String {
     let separator = |c: char| match c {
         '\'' | '`' | '-' | '*' | '/' => SIGN,
         '.' => DOT,
+        ',' | ':' => POINT,
         c if c.is_whitespace() => ' ',
         _ => BREAK,
     };
@@ -99,6 +101,11 @@ fn separated_fast(text: &str) -> String {
 
 /// Whether what stands between two words, and what follows them, joins them.
 fn are_joined(one: &str, between: &str, other: &str, after: &str) -> bool {
+    let are_digits = one.ends_with(char::is_numeric) && other.starts_with(char::is_numeric);
+    let mut signs = between.chars();
+    if are_digits && matches!((signs.next(), signs.next()), (Some(DOT | POINT), None)) {
+        return true;
+    }
     let are_initials = is_letter(one) && is_letter(other);
     match between.trim_start_matches([SIGN, DOT]) {
         "" => are_initials || !between.contains(DOT),
@@ -158,7 +165,7 @@ mod tests {
 
     /// Every sign that joins, in every form and width.
     const SIGNS: &str = "'\u{2019}\u{2018}\u{201b}\u{2bc}\u{2bb}\u{2b9}\u{2be}\u{2bf}\u{374}\u{2032}\u{ff07}`\u{b4}\u{1fef}\u{1ffd}\u{ff40}\u{5f3}\
-        -\u{2010}\u{2011}\u{2012}\u{2013}\u{2212}\u{ff0d}\u{fe63}\u{58a}\u{5be}*\u{ff0a}\u{fe61}/\u{ff0f}\
+        -\u{2010}\u{2011}\u{2012}\u{2013}\u{2212}\u{ff0d}\u{fe63}\u{58a}\u{5be}*\u{ff0a}\u{fe61}/\u{ff0f}\u{2044}\u{2215}\
         \u{b7}\u{387}\u{2022}\u{2027}\u{2219}\u{22c5}\u{30fb}\u{ff65}";
 
     #[test]
@@ -191,7 +198,8 @@ mod tests {
 
     #[test]
     fn no_other_character_joins() {
-        for sign in "\"“”„«»,;:!?()[]{}<>|\\_+=~#@^%$…—―。、！？：；「」\u{1}\u{2}\u{3}\u{7}\u{2033}".chars()
+        for sign in
+            "\"“”„«»,;:!?()[]{}<>|\\_+=~#@^%$…—―。、！？：；「」\u{1}\u{2}\u{3}\u{4}\u{7}\u{2033}".chars()
         {
             assert_eq!(joined(&format!("Spider{sign}Man")), "spider man", "{sign:?}");
             assert_eq!(joined(&format!("a{sign}b")), "a b", "{sign:?}");
@@ -213,13 +221,37 @@ mod tests {
             ("Face/Off", "face-off"),
             ("Mr. & Mrs. Smith", "mr and mrs smith"),
             ("Vol. 2", "vol 2"),
-            ("2.0", "2 0"),
+            ("20,000 Leagues", "20-000 leagues"),
+            ("20.000 Meilen", "20-000 meilen"),
+            ("1,234,567", "1-234-567"),
+            ("3:10 to Yuma", "3-10 to yuma"),
+            ("３：１０", "3-10"),
+            ("4.3.2.1", "4-3-2-1"),
+            ("3,2,1... Go", "3-2-1 go"),
+            ("٢٠٬٠٠٠", "٢٠-٠٠٠"),
+            ("2.0", "2-0"),
+            ("2. 0", "2 0"),
+            ("2, 0", "2 0"),
+            ("2 :0", "2 0"),
+            ("2.,0", "2 0"),
+            ("Alien: 3", "alien 3"),
+            ("1:a, b:2", "1 a b 2"),
+            ("a1.2b", "a1-2b"),
             ("P.S. I Love You", "p-s i love you"),
             ("P. S. I. Love", "p-s-i love"),
             ("The V.I.P.s", "the v-i-p-s"),
             ("A. B", "a b"),
             ("Dr. No", "dr no"),
-            ("8½", "81 2"),
+            ("8½", "8 1-2"),
+            ("8 1/2", "8 1-2"),
+            ("8 1\u{2044}2", "8 1-2"),
+            ("33⅓: The Final Insult", "33 1-3 the final insult"),
+            ("½ Women", "1-2 women"),
+            ("5⅒", "5 1-10"),
+            ("⅟8", "1 8"),
+            ("Cube²", "cube-2"),
+            ("[REC]³", "rec 3"),
+            ("Alien³!", "alien-3"),
             ("S.W.A.T.", "s-w-a-t"),
             ("A... B", "a b"),
             ("A...B", "a-b"),
