@@ -109,6 +109,48 @@ const TITLES: &[Row] = &[
         &["fahrenheit 911", "fahrenheit 9 11", "911", "fahrenheit 9/11"],
     ),
     (
+        "20,000 Leagues Under the Sea",
+        &[
+            "20,000 leagues",
+            "20000 leagues",
+            "20 000 leagues under",
+            "20.000 leagues",
+            "leagues 20000",
+            "200",
+        ],
+    ),
+    (
+        "3:10 to Yuma",
+        &[
+            "3:10 to yuma",
+            "310 to yuma",
+            "3 10 to yuma",
+            "yuma 310",
+            "3.10 to yuma",
+        ],
+    ),
+    ("4.3.2.1", &["4.3.2.1", "4321", "4 3 2 1", "4,3,2,1"]),
+    (
+        "8½ Women",
+        &[
+            "8½ women",
+            "8 1/2 women",
+            "8 1⁄2 women",
+            "women 8 1/2",
+            "8 ½ women",
+        ],
+    ),
+    (
+        "Naked Gun 33⅓: The Final Insult",
+        &[
+            "naked gun 33 1/3",
+            "naked gun 33⅓",
+            "naked gun 33",
+            "gun 33 1/3 the final",
+        ],
+    ),
+    ("Alien³", &["alien³", "alien 3", "alien3", "alien-3", "alien iii"]),
+    (
         "AC/DC: Let There Be Rock",
         &[
             "acdc",

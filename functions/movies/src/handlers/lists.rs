@@ -34,7 +34,8 @@ const MAX_Q_CHARS: usize = 600;
 /// a letter in its script are not: `パパ` does not match `ハハ`.
 ///
 /// A word with signs inside is found as written, with spaces and closed up: `schindlers list`, `spiderman`, `la confidential`. `&`
-/// is the word `and`. A Roman numeral from II to XX is its number: `rocky 2`. In a query of two words or more, a word of four
+/// is the word `and`. A Roman numeral from II to XX is its number: `rocky 2`. Numbers are found with and without the signs in
+/// them: `20000 leagues`, `310 to yuma`, `8 1/2`. In a query of two words or more, a word of four
 /// digits also matches the year of the release: `matrix 1999`. In scripts without spaces, and in Hangul, two characters or more
 /// are found anywhere inside a word: `神隠し`.
 ///
