@@ -3,7 +3,7 @@
 //! The table is copied by SQLite within one read transaction, so the copy is the table of one moment, whatever is written meanwhile.
 //! The images of covers are files beside it. Those that are there are copied before the table, and those that came since after it:
 //! so every image that the copied table names is there. An image that was deleted before the table was copied is removed from the
-//! copy.
+//! copy. The copied table is then checked, because SQLite copies pages without looking into them.
 //!
 //! Until everything is on the disk, the copy has a file named `unfinished-backup`, with which no command opens it.
 
@@ -15,6 +15,8 @@ use std::{
     io::{self, ErrorKind},
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -32,8 +34,8 @@ pub const UNFINISHED: &str = "unfinished-backup";
 /// How long to wait for a process that locks the whole table, such as one that is opening it.
 const LOCK_WITHIN: Duration = Duration::from_secs(30);
 
-/// How often a table that is locked is tried again.
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
+/// How often a table that is locked is tried again, and how often a check looks whether the backup is to be stopped.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How many pages of the table are copied between two looks at whether the backup is to be stopped.
 const PAGES: i32 = 1_000;
@@ -79,6 +81,8 @@ pub enum BackupError {
     Unreadable(PathBuf, io::Error),
     /// The table's file can't be copied to the other one.
     Table([PathBuf; 2], rusqlite::Error),
+    /// The table's file was copied, and is damaged.
+    Damaged(PathBuf),
     /// The backup was stopped.
     Stopped,
     /// The copy in this directory was begun, and this is why it isn't complete.
@@ -134,6 +138,14 @@ impl fmt::Display for BackupError {
                 let why = Fault::of(&error).map_or(error, |fault| fault.to_string());
                 let (from, to) = (from.display(), to.display());
                 write!(f, "the table's file {from} can't be copied to {to}: {why}.")
+            }
+            Self::Damaged(from) => {
+                let from = from.display();
+                write!(
+                    f,
+                    "the table's file {from} is damaged. Keep the earlier backups: one of them can replace it. `marquee export` \
+                     may still save its movies."
+                )
             }
             Self::Stopped => f.write_str("the backup was stopped."),
             Self::Unfinished(target, error) => {
@@ -270,18 +282,54 @@ fn copy_table(from: &Path, to: &Path, watch: &mut Watch<'_>) -> Result<u64, Back
                     let text = Some("database is locked".to_owned());
                     return Err(of_table(rusqlite::Error::SqliteFailure(busy, text)));
                 }
-                _ => std::thread::sleep(LOCK_PAUSE),
+                _ => thread::sleep(PAUSE),
             }
             let backup::Progress { remaining, pagecount } = copying.progress();
             let pages = [pagecount - remaining, pagecount].map(|pages| pages.try_into().unwrap_or_default());
             look(watch, Some(pages))?;
         }
     }
+    if !is_sound(&mut copy, watch, of_table)? {
+        return Err(BackupError::Damaged(from.to_owned()));
+    }
     copy.close().map_err(|(_, error)| of_table(error))?;
     source.close().map_err(|(_, error)| of_table(error))?;
     let file = File::open(to).map_err(unreadable(to))?;
     file.sync_all().map_err(unwritable(to))?;
     Ok(file.metadata().map_err(unreadable(to))?.len())
+}
+
+/// Whether the pages of a table are those of a sound one (SQLite: "PRAGMA quick_check").
+fn is_sound(
+    table: &mut Connection,
+    watch: &mut Watch<'_>,
+    of_table: impl Fn(rusqlite::Error) -> BackupError,
+) -> Result<bool, BackupError> {
+    let running = table.get_interrupt_handle();
+    let (report, reported) = mpsc::channel();
+    let checked = thread::scope(|scope| {
+        scope.spawn(move || {
+            let found = table.query_row("PRAGMA quick_check(1)", (), |row| row.get::<_, String>(0));
+            // The receiver is there until it has this.
+            let _ = report.send(found);
+        });
+        loop {
+            match reported.recv_timeout(PAUSE) {
+                Ok(found) => break Some(found),
+                Err(RecvTimeoutError::Timeout) if watch(None).is_break() => running.interrupt(),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break None,
+            }
+        }
+    });
+    look(watch, None)?;
+    match checked {
+        Some(Ok(found)) => Ok(found == "ok"),
+        Some(Err(error)) if Fault::of(&error.to_string()) == Some(Fault::Damaged) => Ok(false),
+        Some(Err(error)) => Err(of_table(error)),
+        // The check panicked, which the scope passes on.
+        None => Ok(false),
+    }
 }
 
 /// Fails if the backup is to be stopped.

@@ -65,6 +65,22 @@ async fn a_file_that_has_only_more_rows_replaces_the_earlier_one() {
     assert_eq!(rejected.lines().count(), 3);
 }
 
+/// Rows of a file that only its owner can read are in no file that others can read.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_rejected_rows_is_no_more_readable_than_its_source() {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+    for (source, rejected) in [(0o600, 0o600), (0o640, 0o640), (0o444, 0o644), (0o400, 0o600)] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        fs::write(path.join("movies.csv"), BAD).unwrap();
+        fs::set_permissions(path.join("movies.csv"), Permissions::from_mode(source)).unwrap();
+        assert_eq!(import(path, &["movies.csv"]).await.status.code(), Some(1));
+        let found = fs::metadata(path.join("movies.csv.rejected.csv")).unwrap();
+        assert_eq!(found.permissions().mode() & 0o777, rejected, "{source:o}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_in_the_place_of_the_file_stays_and_the_import_continues() {
     let directory = tempfile::tempdir().unwrap();

@@ -183,6 +183,45 @@ async fn a_copy_that_cannot_be_made_says_why_and_an_unfinished_one_is_not_served
     }
 }
 
+/// Guarantee 83. The damage is where opening a table doesn't look.
+#[tokio::test]
+async fn a_backup_of_a_damaged_table_says_so_and_is_not_complete() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    let (child, [api, _]) = start(serve(&path.join("data"))).await.unwrap();
+    let access = access_of(&register(&Client::new(), &api).await);
+    for n in 0..100 {
+        let body = movie(&format!("Movie {n}"), "Somebody", "Drama", "1999-12-31");
+        let call = Client::new()
+            .post(format!("{api}/api/movies/"))
+            .bearer_auth(&access);
+        assert_eq!(call.json(&body).send().await.unwrap().status(), 201);
+    }
+    stop(child).await;
+    let table = path.join("data/table.sqlite");
+    let sound = fs::read(&table).unwrap();
+    // A page of the middle, whose content is another one's.
+    let page = usize::from(u16::from_be_bytes([sound[16], sound[17]]));
+    let pages = sound.len() / page;
+    assert!(pages > 20, "{pages}");
+    let mut damaged = sound.clone();
+    let (from, to) = (pages / 3 * page, pages / 2 * page);
+    damaged.copy_within(from..from + page, to);
+    fs::write(&table, &damaged).unwrap();
+    let output = run(path, &["backup", "copy", "--data", "data"]).await;
+    let text = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("data/table.sqlite is damaged.")
+            && text.contains("The copy in copy is unfinished; delete it."),
+        "{text}"
+    );
+    assert!(path.join("copy").join(UNFINISHED).exists());
+    fs::write(&table, &sound).unwrap();
+    let output = run(path, &["backup", "other", "--data", "data"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr_of(&output));
+}
+
 /// Guarantee 83.
 #[tokio::test]
 async fn a_backup_that_is_stopped_or_has_no_room_says_so_and_leaves_its_mark() {

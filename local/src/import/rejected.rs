@@ -25,6 +25,8 @@ const OWN: [&str; 2] = ["rejected_line", "rejected_because"];
 
 /// The file of rejected rows.
 pub(super) struct Rejected {
+    /// The file that is imported. `None` for a source that is no file.
+    source: Option<PathBuf>,
     /// `None` for a source that is no file.
     path: Option<PathBuf>,
     header: Vec<String>,
@@ -48,7 +50,7 @@ impl Rejected {
     /// # Errors
     /// Returns an error if an earlier one cannot be renamed.
     pub(super) fn begin(file: Option<&Path>, format: &Format) -> io::Result<Self> {
-        let mut this = Self::new(file.map(path_of), format);
+        let mut this = Self::new(file, format);
         this.earlier_file = this.path.as_deref().map(set_aside).transpose()?.flatten();
         Ok(this)
     }
@@ -59,7 +61,7 @@ impl Rejected {
     /// # Errors
     /// Returns an error if the file cannot be read, copied or written.
     pub(super) fn resume(file: Option<&Path>, format: &Format, line: u64) -> io::Result<Self> {
-        let mut this = Self::new(file.map(path_of), format);
+        let mut this = Self::new(file, format);
         let Some(path) = this.path.as_deref().filter(|path| path.is_file()) else {
             return Ok(this);
         };
@@ -73,7 +75,7 @@ impl Rejected {
             .map_err(unread)?;
         // The file is replaced as a whole, so that no row is lost if the import is killed meanwhile.
         let replacement = path.with_extension("new");
-        let mut writer = writer(create(&replacement)?);
+        let mut writer = writer(create(&replacement, file)?);
         writer.write_record(this.whole_header()).map_err(failed)?;
         let mut last = 0;
         for record in reader.byte_records() {
@@ -111,7 +113,7 @@ impl Rejected {
         Ok(self.earlier_file.take().filter(|earlier| earlier.is_file()))
     }
 
-    fn new(path: Option<PathBuf>, format: &Format) -> Self {
+    fn new(file: Option<&Path>, format: &Format) -> Self {
         let mut header = match format {
             Format::Csv { header, .. } => header.clone(),
             Format::JsonLines => Field::ALL.iter().map(|field| field.name().to_owned()).collect(),
@@ -123,7 +125,8 @@ impl Rejected {
         };
         header.drain(..earlier);
         Self {
-            path,
+            source: file.map(Path::to_owned),
+            path: file.map(path_of),
             header,
             earlier,
             earlier_file: None,
@@ -146,7 +149,7 @@ impl Rejected {
         };
         let failed = |error: csv::Error| with_path(path, &io_error(error));
         if self.writer.is_none() {
-            let mut created = writer(create(path)?);
+            let mut created = writer(create(path, self.source.as_deref())?);
             created.write_record(self.whole_header()).map_err(failed)?;
             self.writer = Some(created);
         }
@@ -227,9 +230,19 @@ fn begins_with(path: &Path, beginning: &Path) -> io::Result<bool> {
     }
 }
 
-fn create(path: &Path) -> io::Result<File> {
+/// Creates the file for rejected rows of `source`, or empties it. Whoever can't read `source` can't read a new file either.
+fn create(path: &Path, source: Option<&Path>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+        if let Some(found) = source.and_then(|source| fs::metadata(source).ok()) {
+            options.mode(0o600 | found.permissions().mode() & 0o066);
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = source;
     options.open(path).map_err(|e| with_path(path, &e))
 }
 
