@@ -123,7 +123,7 @@ fn a_table_of_another_version_is_named_with_both_layouts_and_the_way_out() {
     let newer = |place| StartError::Layout(place, LayoutError::Newer { version: 9 }).to_string();
     assert_eq!(
         newer(TablePlace::Data("/data".into())),
-        "the table in /data/table.sqlite has layout 9, and this version of marquee knows layouts up to 4. Use the version of \
+        "the table in /data/table.sqlite has layout 9, and this version of marquee knows layouts up to 5. Use the version of \
          marquee that made the table, or name another one with --data."
     );
     for (place, names) in [

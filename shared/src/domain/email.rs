@@ -1,6 +1,7 @@
 //! Email addresses.
 
 use email_address::{EmailAddress, Options};
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use url::Host;
 use utoipa::ToSchema;
 
@@ -38,7 +39,11 @@ impl Email {
             return Err(format!("Must be at most {MAX_BYTES} bytes."));
         }
         let is_shown = |c: char| !c.is_control() && !c.is_whitespace() && !text::is_ignorable(c);
-        if !address.chars().all(is_shown) || EmailAddress::parse_with_options(address, options).is_err() {
+        let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+        if !address.chars().all(is_shown)
+            || EmailAddress::parse_with_options(address, options).is_err()
+            || !is_domain_name(domain)
+        {
             return Err("Must be an email address.".into());
         }
         // Some ligatures fold to more bytes than a key holds.
@@ -61,6 +66,20 @@ impl Email {
     pub fn folded(&self) -> String {
         fold_name(&self.0)
     }
+}
+
+/// Whether a text is a domain name (RFC 1035 §2.3.1) or has one in ASCII (UTS #46). No top-level domain is a number (RFC 3696 §2), so an
+/// IP address is none.
+fn is_domain_name(text: &str) -> bool {
+    let ascii = Uts46::new().to_ascii(
+        text.as_bytes(),
+        AsciiDenyList::STD3,
+        Hyphens::CheckFirstLast,
+        DnsLength::Verify,
+    );
+    let last = |name: &str| name.rsplit('.').next().map(str::to_owned);
+    let last = ascii.ok().and_then(|name| last(&name)).unwrap_or_default();
+    last.bytes().any(|byte| !byte.is_ascii_digit())
 }
 
 /// Returns an address with its domain name in ASCII (IDNA), which is the form that mail servers accept. An address whose domain
@@ -91,6 +110,12 @@ mod tests {
             "Ripley+x@Example.COM",
             "o'neil@a-b.example.org",
             "δοκιμή@παράδειγμα.ελ",
+            "a@bücher.example",
+            "a@xn--bcher-kva.example",
+            "a@3com.com",
+            "a@1.2.co",
+            "a@例え.テスト",
+            "a@a--b.co",
         ] {
             assert_eq!(Email::parse(good).map(|e| e.0), Ok(good.into()));
         }
@@ -113,6 +138,21 @@ mod tests {
             "a@b.co\nc@d.co",
             "\"\t\"@b.co",
             "a@-b.co",
+            "a@b-.co",
+            "a@x/y.org",
+            "a@x.org?cc=b",
+            "a@x%0a.org",
+            "a@x#y.org",
+            "a@x&y.org",
+            "a@x*y.org",
+            "a@x|y.org",
+            "a@x.o_g",
+            "a@x_y.org",
+            "a@127.0.0.1",
+            "a@x.123",
+            "a@x.org.",
+            "a@xn--a.co",
+            "a@b\u{338}.co\u{3d}",
         ] {
             assert!(Email::parse(bad).is_err(), "{bad:?}");
         }

@@ -29,6 +29,12 @@ fn get(key: &str) -> String {
     format!(r#"{{"TableName":"tab","ConsistentRead":true,"Key":{{"pk":{{"S":"{key}"}}}}}}"#)
 }
 
+/// SQLite: "The WAL-Reset Bug". Several handles and processes write to one file.
+#[test]
+fn sqlite_is_later_than_its_bug_that_loses_commits() {
+    assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+}
+
 /// The handles of a file with a table, and of one in memory.
 async fn both() -> (tempfile::TempDir, [Arc<Handles>; 2]) {
     let directory = tempfile::tempdir().unwrap();
