@@ -16,13 +16,16 @@ use crate::db::{
         query::{Driver, SearchQuery},
         ranges::PostingRange,
         reads::Reads,
-        second::alternatives::Alternative,
+        second::{alternatives::Alternative, typed::Split},
         walk::Walk,
     },
+    vocabulary::has_entries,
 };
 
 /// The most alternatives that are searched without knowing that they find something.
 const MAX_SEARCHED: usize = 8;
+/// How many words of the best alternative are read beside the longest.
+const MAX_OTHER_DRIVERS: usize = 1;
 /// The most alternatives that are considered.
 const MAX_CONSIDERED: usize = 100;
 /// The hits that are counted when alternatives are compared. The page's size makes no difference.
@@ -110,6 +113,30 @@ impl Plan {
                 errors,
             });
         }
+        // A word of the best alternative may be so common that its first postings don't show the movie, and another one rare.
+        let other_drivers = candidates.first().map(|best| {
+            let terms = best.query.drivers().filter(|driver| {
+                let term = best.query.term(driver);
+                driver.term != best.driver.term && term.is_some_and(|term| term.year.is_none())
+            });
+            let others = terms.map(|driver| Candidate {
+                query: best.query.clone(),
+                driver,
+                errors: best.errors,
+            });
+            others.collect::<Vec<_>>()
+        });
+        for other in other_drivers.into_iter().flatten().take(MAX_OTHER_DRIVERS) {
+            let unread = unread(&other.query, &other.driver, reads);
+            let unread: Vec<PostingRange> = unread
+                .into_iter()
+                .filter(|range| !ranges.contains(range))
+                .collect();
+            if ranges_of_first > 0 && ranges.len() + unread.len() <= units {
+                ranges.extend(unread);
+                candidates.push(other);
+            }
+        }
         // One unit for each range. What is left is shared by the ranges of the best alternative.
         let further = (units - ranges.len()).checked_div(ranges_of_first).unwrap_or(0);
         let with_postings = ranges.into_iter().enumerate().map(|(number, range)| {
@@ -171,13 +198,20 @@ fn decided_driver(query: &SearchQuery, reads: &Reads) -> Option<Driver> {
     query.drivers().find(|driver| reads.has_all_of(driver))
 }
 
-/// The driver to read: the longest term that `query` lacks, because others were read already; or else the longest.
+/// The driver to read: the longest term that `query` lacks, because others were read already; or else the longest. If they are
+/// the two parts of a word, it is the part that wasn't looked up: if no movie has it, that shows too.
 fn driver_to_read(corrected: &SearchQuery, query: &SearchQuery) -> Option<Driver> {
-    let is_new = |driver: &Driver| {
-        let term = corrected.term(driver);
-        term.is_some_and(|term| query.terms().iter().all(|own| own.raw != term.raw))
-    };
-    corrected.drivers().find(is_new).or_else(|| corrected.driver(0))
+    let text = |driver: &Driver| corrected.term(driver).map(|term| term.raw.as_str());
+    let is_new =
+        |driver: &Driver| text(driver).is_some_and(|word| query.terms().iter().all(|own| own.raw != word));
+    let mut new: Vec<Driver> = corrected.drivers().filter(is_new).collect();
+    if let [Some(one), Some(other)] = new.iter().map(text).collect::<Vec<_>>()[..]
+        && let Some(split) = Split::of(one, other, query.words().iter().map(|word| word.raw.as_str()))
+        && has_entries(split.shorter())
+    {
+        new.retain(|driver| text(driver) == Some(split.shorter()));
+    }
+    new.into_iter().next().or_else(|| corrected.driver(0))
 }
 
 /// The ranges of the walk that were not read.

@@ -5,7 +5,7 @@
 //! first titles of each of these ranges. A title that is the typed word without its spaces is
 //! [evidence](super::evidence) for its words.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use crate::{
     db::{
@@ -25,8 +25,10 @@ use crate::{
 /// The fewest letters of a word for which titles are read. Most mistyped words have fewer, and their corrections need the units.
 /// A title of fewer letters is still found if one of its words is longer than the others together: the vocabulary has it.
 const SHORTEST: usize = 12;
-/// The most letters of the first word of such a title.
-const LONGEST_FIRST: usize = 10;
+/// How many letters the first word of such a title has.
+const LETTERS_OF_FIRST: RangeInclusive<usize> = 1..=10;
+/// The same in a query of several words, whose corrections need more units.
+const LETTERS_OF_FIRST_BESIDE_OTHERS: RangeInclusive<usize> = 2..=7;
 /// How many letters of the second word a range has. With more letters, a shorter second word would not be found.
 const LETTERS_OF_SECOND: usize = 2;
 /// The word that begins the most titles. People leave it out, too.
@@ -36,7 +38,7 @@ const LETTERS_AFTER_ARTICLE: usize = 3;
 /// How many titles of a range half a read unit reads at their largest size, eventually consistent.
 const TITLES_PER_HALF: usize = BYTES_PER_UNIT / POSTING_BYTES[PostingKind::Title.index()];
 /// The fewest letters of a word that can be words of a movie run together, and the most.
-const SPLIT_LETTERS: std::ops::RangeInclusive<usize> = 5..=100;
+const SPLIT_LETTERS: RangeInclusive<usize> = 5..=100;
 
 /// Titles to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +78,11 @@ pub fn titles(typed: &Typed) -> Vec<Titles> {
     }
     let ends: Vec<usize> = run.char_indices().map(|(end, _)| end).collect();
     let without_article = (!run.starts_with(ARTICLE)).then_some((ARTICLE, run));
-    let firsts = ends.iter().skip(1).take(LONGEST_FIRST);
+    let letters_of_first = match typed.words.len() {
+        1 => LETTERS_OF_FIRST,
+        _ => LETTERS_OF_FIRST_BESIDE_OTHERS,
+    };
+    let firsts = letters_of_first.filter_map(|letters| ends.get(letters));
     let titles = firsts.map(|end| run.split_at(*end)).chain(without_article);
     let titles = titles.filter_map(|(first, rest)| {
         let letters = match first {

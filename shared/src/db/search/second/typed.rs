@@ -92,6 +92,30 @@ pub struct Split {
 }
 
 impl Split {
+    /// The split of one of these words into these two, in either order.
+    pub fn of<'a>(one: &str, other: &str, mut words: impl Iterator<Item = &'a str>) -> Option<Self> {
+        words.find_map(|word| {
+            let rest = |part: &str| word.strip_prefix(part).map(str::to_owned);
+            let of = |left: &str, right: &str| {
+                (rest(left)? == right).then(|| Self {
+                    left: left.to_owned(),
+                    right: right.to_owned(),
+                })
+            };
+            of(one, other).or_else(|| of(other, one))
+        })
+    }
+
+    /// The part that isn't the [longer](Self::longer) one. It isn't looked up.
+    #[must_use]
+    pub fn shorter(&self) -> &str {
+        if std::ptr::eq(self.longer(), self.left.as_str()) {
+            &self.right
+        } else {
+            &self.left
+        }
+    }
+
     /// The longer one of the two. Of two with the same length, the first, unless the vocabulary has no such words, as it has no
     /// numbers. Only this one is looked up. The search itself checks the other.
     #[must_use]
