@@ -18,14 +18,17 @@ use tracing_subscriber::{
 };
 
 use self::{json::JsonLines, metrics::MetricLines};
-use crate::error::Error;
+use crate::{config::ConfigError, error::Error};
 
 /// The variable with the namespace of a function's metrics. [`Config`](crate::config::Config) checks its value.
 pub const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
 
 /// Starts the log of a Lambda function: JSON lines, which Lambda sends to CloudWatch. With `METRICS_NAMESPACE`, the line of
 /// each request has its metrics. A second call does nothing.
-pub fn init_lambda() {
+///
+/// # Errors
+/// If `RUST_LOG` can't be parsed.
+pub fn init_lambda() -> Result<(), ConfigError> {
     let default = Targets::new().with_default(LevelFilter::INFO);
     let namespace = env::var(METRICS_NAMESPACE).ok().filter(|name| !name.is_empty());
     start(default, |logs, levels| {
@@ -37,11 +40,14 @@ pub fn init_lambda() {
                 begin(levels.with(logs.event_format(lines)));
             }
         }
-    });
+    })
 }
 
 /// Starts the log of a command: lines for people. A second call does nothing.
-pub fn init_command(level: LevelFilter) {
+///
+/// # Errors
+/// If `RUST_LOG` can't be parsed.
+pub fn init_command(level: LevelFilter) -> Result<(), ConfigError> {
     let default = Targets::new()
         .with_default(level)
         // The engine warns of every request that it refuses. The caller gets that error anyway.
@@ -50,7 +56,7 @@ pub fn init_command(level: LevelFilter) {
         .with_target("aws_config", LevelFilter::ERROR);
     start(default, |logs, levels| {
         begin(levels.with(logs.with_target(false)));
-    });
+    })
 }
 
 /// The registry with a filter, and the layer above it that writes to standard error.
@@ -64,20 +70,18 @@ fn begin(log: impl Subscriber + Send + Sync) {
     drop(tracing::subscriber::set_global_default(log));
 }
 
-fn start(default: Targets, begin: impl FnOnce(Logs, Levels)) {
-    let (levels, readable) = levels(env::var("RUST_LOG").ok().as_deref(), default);
+fn start(default: Targets, begin: impl FnOnce(Logs, Levels)) -> Result<(), ConfigError> {
+    let levels = levels(env::var("RUST_LOG").ok().as_deref(), default)?;
     // Without colors, which a file or a terminal of another kind would show as characters.
     let logs = fmt::layer()
         .with_ansi(false)
         .with_writer(std::io::stderr as fn() -> std::io::Stderr);
     begin(logs, tracing_subscriber::registry().with(levels));
-    if !readable {
-        tracing::warn!("RUST_LOG can't be parsed");
-    }
     panic::set_hook(Box::new(|panicked| {
         let at = panicked.location().map(ToString::to_string);
         tracing::error!(at, message = literal(panicked.payload()), "panicked");
     }));
+    Ok(())
 }
 
 /// Logs, as a warning, an error that doesn't fail the request, and its consequence.
@@ -100,12 +104,15 @@ fn literal(payload: &dyn Any) -> &'static str {
         .unwrap_or("a message that may quote a request or an item")
 }
 
-/// Returns the levels of `RUST_LOG`, or the default ones, and whether `RUST_LOG` could be parsed.
-fn levels(named: Option<&str>, default: Targets) -> (Targets, bool) {
-    match named.filter(|text| !text.is_empty()).map(str::parse) {
-        Some(Ok(levels)) => (levels, true),
-        Some(Err(_)) => (default, false),
-        None => (default, true),
+/// Returns the levels of `RUST_LOG`, or the default ones.
+fn levels(named: Option<&str>, default: Targets) -> Result<Targets, ConfigError> {
+    const EXPECTED: &str =
+        "a level such as debug, levels by target such as warn,marquee_shared=debug, or both";
+    match named.filter(|text| !text.is_empty()) {
+        Some(text) => text
+            .parse()
+            .map_err(|_| ConfigError::new("RUST_LOG", EXPECTED, text)),
+        None => Ok(default),
     }
 }
 
@@ -122,27 +129,27 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_silences_nothing() {
+    fn levels_that_cannot_be_read_are_refused() {
         let (shared, other) = ("marquee_shared::db", "hyper");
         let logs = |named| {
-            let (levels, readable) = levels(named, Targets::new().with_default(LevelFilter::INFO));
+            let levels = levels(named, Targets::new().with_default(LevelFilter::INFO)).unwrap();
             let at = |target, level| levels.would_enable(target, &level);
-            (
-                [
-                    at(shared, Level::DEBUG),
-                    at(other, Level::INFO),
-                    at(other, Level::WARN),
-                ],
-                readable,
-            )
+            [
+                at(shared, Level::DEBUG),
+                at(other, Level::INFO),
+                at(other, Level::WARN),
+            ]
         };
         let default = [false, true, true];
-        assert_eq!(logs(None), (default, true));
-        assert_eq!(logs(Some("")), (default, true));
-        assert_eq!(
-            logs(Some("warn,marquee_shared=debug")),
-            ([true, false, true], true)
-        );
-        assert_eq!(logs(Some("marquee_shared=loud")), (default, false));
+        assert_eq!(logs(None), default);
+        assert_eq!(logs(Some("")), default);
+        assert_eq!(logs(Some("warn,marquee_shared=debug")), [true, false, true]);
+        for bad in ["marquee_shared=loud", "a=b=c"] {
+            let error = levels(Some(bad), Targets::new()).unwrap_err().to_string();
+            assert!(
+                error.starts_with("RUST_LOG must be a level such as debug"),
+                "{error}"
+            );
+        }
     }
 }

@@ -115,7 +115,8 @@ pub(crate) async fn register_user(
 /// Attempts for a username are counted by source address. The first nine are answered at once. Each later one must wait, 1
 /// second at first and 15 minutes at most: `429` says how long. All addresses together have 50 attempts in 15 minutes,
 /// without those where the user has signed in during the last 30 days. Attempts with `refresh` are counted by that token's
-/// session instead. The correct password resets the count. Existing sessions are not affected, except that a user has at most
+/// session instead. The correct password resets the count; until it has been checked, an attempt counts as a wrong one, so of
+/// more than nine at once some must wait. Existing sessions are not affected, except that a user has at most
 /// 80: one more ends the one that was not used for longest.
 #[utoipa::path(
     post,

@@ -50,7 +50,7 @@ impl FromRef<AuthState> for AppState {
 /// Returns an error if a configured CORS origin is not a valid header value.
 pub fn router(state: AuthState) -> Result<Router, axum::http::Error> {
     let http = state.app.config.http.clone();
-    with_layers(operations().with_state(state), &http)
+    with_layers(operations().of_callers(state), &http)
 }
 
 /// Returns this function's part of the OpenAPI document.

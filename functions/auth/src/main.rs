@@ -6,7 +6,7 @@ use marquee_shared::{AppState, aws, telemetry};
 // One thread is enough: passwords are hashed on blocking threads.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::init_lambda();
+    telemetry::init_lambda()?;
     let aws = aws::function_config()?;
     let app = AppState::from_env(&aws)?;
     let vault = Vault::from_env(&aws)?.into();

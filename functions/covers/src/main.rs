@@ -11,7 +11,7 @@ const SWEEP: &str = "covers";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init_lambda();
+    telemetry::init_lambda()?;
     let app = AppState::from_env(&aws::function_config()?)?;
     let bucket = app.config.covers_bucket.as_deref();
     let objects = match bucket {

@@ -12,7 +12,7 @@ use marquee_shared::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init_lambda();
+    telemetry::init_lambda()?;
     let (config, aws) = (Config::from_env()?, aws::function_config()?);
     let http = config.http.clone();
     let store = move || {

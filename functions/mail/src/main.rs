@@ -6,7 +6,7 @@ use marquee_shared::{AppState, aws, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init_lambda();
+    telemetry::init_lambda()?;
     let aws = aws::function_config()?;
     let app = AppState::from_env(&aws)?;
     let settings = Settings::of(&app.config)?;

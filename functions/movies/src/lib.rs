@@ -31,7 +31,7 @@ marquee_shared::operations! {
 /// Returns an error if a configured CORS origin is not a valid header value.
 pub fn router(state: AppState) -> Result<Router, axum::http::Error> {
     let config = state.config.clone();
-    with_layers(operations().with_state(state), &config.http)
+    with_layers(operations().of_callers(state), &config.http)
 }
 
 /// Returns this function's part of the OpenAPI document.

@@ -5,7 +5,7 @@ use marquee_shared::{AppState, aws, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init_lambda();
+    telemetry::init_lambda()?;
     let store = AppState::from_env(&aws::function_config()?)?.store;
     run(service_fn(|event| marquee_sweep::handle(&store, event))).await
 }

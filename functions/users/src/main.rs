@@ -5,7 +5,7 @@ use marquee_shared::{AppState, aws, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init_lambda();
+    telemetry::init_lambda()?;
     let state = AppState::from_env(&aws::function_config()?)?;
     run(marquee_users::router(state)?).await
 }

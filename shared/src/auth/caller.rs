@@ -1,14 +1,18 @@
 //! Extractors for the caller: who is signed in.
 
-use axum::extract::{FromRef, FromRequestParts};
-use http::{header, request::Parts};
+use axum::{
+    extract::{FromRef, FromRequestParts, Request, State},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use http::{StatusCode, header, request::Parts};
 
 use crate::{
     auth::token,
     domain::{SessionId, UserId},
     error::{Error, Result},
     state::AppState,
-    telemetry::request::note_user,
+    telemetry::request::{note_user, unchecked_user},
 };
 
 /// A signed-in user. Rejects with `401` if nobody is signed in.
@@ -35,7 +39,7 @@ impl Caller {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaybeCaller(pub Option<Caller>);
 
-/// No credentials, or an access token of ours that is valid or has expired. The auth endpoints require this: a client may
+/// No credentials, or an access token of ours that has expired, or that is valid and of a user who exists. The auth endpoints require this: a client may
 /// attach the expired access token to the call that refreshes it.
 #[derive(Clone, Copy, Debug)]
 pub struct RejectInvalidToken;
@@ -81,9 +85,29 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         match MaybeCaller::from_request_parts(parts, state).await {
-            Ok(_) | Err(Error::TokenExpired) => Ok(Self),
+            Ok(MaybeCaller(Some(caller))) => {
+                AppState::from_ref(state).store.check_user(caller.id).await?;
+                Ok(Self)
+            }
+            Ok(MaybeCaller(None)) | Err(Error::TokenExpired) => Ok(Self),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Responds with `401` to a request of a user who doesn't exist any more, also where it would be refused for another reason. A
+/// request that is carried out reads the user in any case. One that is refused may not have: then this costs a call and a
+/// unit.
+pub async fn of_existing_user(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let is_refused = response.status().is_client_error() && response.status() != StatusCode::UNAUTHORIZED;
+    match unchecked_user().filter(|_| is_refused) {
+        Some(user) => match state.store.check_user(user).await {
+            Err(error @ Error::InvalidToken(_)) => error.into_response(),
+            // The refusal is right whether the user exists or not.
+            Ok(()) | Err(_) => response,
+        },
+        None => response,
     }
 }
 

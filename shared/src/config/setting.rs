@@ -48,7 +48,7 @@ impl fmt::Debug for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl ConfigError {
-    fn new(setting: &'static str, expected: impl Into<String>, value: &str) -> Self {
+    pub(crate) fn new(setting: &'static str, expected: impl Into<String>, value: &str) -> Self {
         Self {
             setting,
             expected: expected.into(),
@@ -172,7 +172,7 @@ pub(super) fn origins(variable: &'static str, text: &str) -> Result<Vec<String>,
 
 /// Checks that a text is an origin as a browser sends it (RFC 6454 §6.2). Another spelling of it would never match.
 fn check_origin(variable: &'static str, text: &str) -> Result<(), ConfigError> {
-    const EXPECTED: &str = "* or a list of origins separated by commas, each with scheme and host, without a path and a \
+    const EXPECTED: &str = "* or a list of origins separated by commas, each with scheme and host, without a path or a \
                             slash at its end, such as https://example.com";
     if text.contains('@') {
         return Err(ConfigError::secret(variable, EXPECTED));

@@ -152,7 +152,7 @@ fn a_refusal_says_what_the_value_must_be() {
         "REFRESH_GRACE_SECONDS must be a whole number from 0 to 60, not \"61\""
     );
     let origins = "CORS_ORIGINS must be * or a list of origins separated by commas, each with scheme and host, without a path \
-                   and a slash at its end, such as https://example.com, not ";
+                   or a slash at its end, such as https://example.com, not ";
     // Of several, the one that can't work is quoted.
     for value in ["https://a.example,https://b.example/", "https://b.example/"] {
         assert_eq!(

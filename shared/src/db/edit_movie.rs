@@ -20,11 +20,11 @@ use crate::{
         store::Store,
         transaction::{CommitCheck, MAX_ACTIONS, OnConflict, Outcome, Transaction},
         unfinished,
-        user::UserItem,
+        user::{UserItem, existing},
         vocabulary::vocabulary_words,
     },
     domain::{MovieFields, MovieId, UserId},
-    error::{Error, Result},
+    error::Result,
 };
 
 /// The result of an edit.
@@ -149,8 +149,8 @@ impl Store {
             .and_then(|user| found.get(&keys::user(user)).cloned())
             .map(from_item)
             .transpose()?;
+        let caller_item = existing(found.remove(&keys::user(caller)))?;
         let movie = found.remove(&keys::movie(id)).ok_or(NO_MOVIE)?;
-        let caller_item = found.remove(&keys::user(caller)).ok_or(Error::UNKNOWN_USER)?;
         Ok(EditView {
             view: MovieView {
                 movie: from_item(movie)?,

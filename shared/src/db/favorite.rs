@@ -16,9 +16,10 @@ use crate::{
         range::{Direction, KeyRange},
         store::Store,
         transaction::{CommitCheck, OnConflict, Outcome, Transaction},
+        user::existing,
     },
     domain::{MovieId, UserId},
-    error::{Error, Result},
+    error::Result,
 };
 
 /// A favorite as stored under `FAVORITES#<movie>`, user.
@@ -188,9 +189,7 @@ impl Store {
             request.key().clone(),
         ];
         let mut found = self.batch_get(wanted).await?;
-        if !found.contains_key(&caller) {
-            return Err(Error::UNKNOWN_USER);
-        }
+        existing(found.remove(&caller))?;
         let kept = request.answer_in(found.remove(request.key()), self.clock.now())?;
         let favorite = found.contains_key(&favorite);
         let movie = found.remove(&movie).map(from_item::<MovieItem>).transpose()?;

@@ -11,6 +11,7 @@ use crate::{
         likes::{self, CountChange, LikesShards},
         page::Slice,
         store::Store,
+        user::existing,
     },
     domain::{
         CoverImage, Description, Director, Genres, ImdbId, MovieFields, MovieId, ReleaseDate, Title, UserId,
@@ -216,9 +217,7 @@ impl Store {
         let (movie, favorite, user) = (keys::movie(id), keys::favorite(id, caller), keys::user(caller));
         let wanted = vec![movie.clone(), favorite.clone(), user.clone()];
         let mut found = self.batch_get(wanted).await?;
-        if !found.contains_key(&user) {
-            return Err(Error::UNKNOWN_USER);
-        }
+        existing(found.remove(&user))?;
         let favorite = found.contains_key(&favorite);
         let movie = found.remove(&movie).map(from_item::<MovieItem>).transpose()?;
         Ok(movie.map(|movie| MovieView { movie, favorite }))

@@ -32,7 +32,7 @@ impl PageLimit {
             .and_then(|text| text.parse().ok())
             .filter(|limit| (1..=Self::MAX.0).contains(limit))
             .map(Self)
-            .ok_or("Must be a number from 1 to 100.")
+            .ok_or("Must be a whole number from 1 to 100.")
     }
 
     /// The number of items.

@@ -17,7 +17,7 @@ use crate::{
         session::SessionItem,
         store::{Consistency, Store},
         transaction::{MAX_ACTIONS, Transaction},
-        user::UserItem,
+        user::{UserItem, existing},
     },
     domain::{SessionId, UserId},
     error::{Error, Result},
@@ -80,7 +80,7 @@ impl Store {
         limit: PageLimit,
     ) -> Result<Counted<Session>> {
         let (owner, mut sessions) = tokio::try_join!(self.get_user(user), self.sessions(user))?;
-        let owner = owner.ok_or(Error::UNKNOWN_USER)?;
+        let owner = existing(owner)?;
         let now = self.clock.now();
         sessions.retain(|session| session.item.is_living(&owner, now));
         let count = sessions.len() as u64;
@@ -97,7 +97,7 @@ impl Store {
     pub async fn end_session_of(&self, user: UserId, id: SessionId) -> Result<bool> {
         let key = keys::session(user, id);
         let (owner, item) = tokio::try_join!(self.get_user(user), self.get(&key))?;
-        let owner = owner.ok_or(Error::UNKNOWN_USER)?;
+        let owner = existing(owner)?;
         let session: Option<SessionItem> = item.map(from_item).transpose()?;
         let now = self.clock.now();
         if !session.is_some_and(|session| session.is_living(&owner, now)) {
@@ -114,7 +114,7 @@ impl Store {
     /// [`Error::InvalidToken`] if there is no such user.
     pub async fn end_other_sessions(&self, user: UserId, keep: SessionId) -> Result<()> {
         let (owner, mut sessions) = tokio::try_join!(self.get_user(user), self.sessions(user))?;
-        let owner = owner.ok_or(Error::UNKNOWN_USER)?;
+        let owner = existing(owner)?;
         if !owner.lists_all_sessions {
             let update = UserItem::list_all_sessions();
             let updated = self.update(&keys::user(user), &update, ReturnValue::None).await?;

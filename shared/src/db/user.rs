@@ -23,6 +23,7 @@ use crate::{
     },
     domain::{Email, Role, UserId, Username, username::fold_name},
     error::{Error, FieldErrors, Result},
+    telemetry::request::note_user_exists,
 };
 
 /// A user, as stored under `USERS#⌊id/256⌋`.
@@ -239,7 +240,7 @@ impl Store {
     /// [`Error::InvalidToken`] if it was deleted.
     pub(crate) async fn check_user(&self, caller: UserId) -> Result<()> {
         let found = self.get(&keys::user(caller)).await?;
-        found.map(drop).ok_or(Error::UNKNOWN_USER)
+        existing(found).map(drop)
     }
 
     /// AP-18: the user whom an operator names by username or email. `None` if there is no such user.
@@ -262,6 +263,16 @@ impl Store {
             .map_err(|_| corrupt("a name of no user"))?;
         from_item(user).map(Some)
     }
+}
+
+/// Returns what was read of the caller's user.
+///
+/// # Errors
+/// [`Error::InvalidToken`] if there is no such user: the account was deleted.
+pub fn existing<T>(found: Option<T>) -> Result<T> {
+    let found = found.ok_or(Error::UNKNOWN_USER)?;
+    note_user_exists();
+    Ok(found)
 }
 
 /// The folded names of a user's logins. One that is both is a username.

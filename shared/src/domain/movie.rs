@@ -92,8 +92,8 @@ impl std::fmt::Display for TooManyWords {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "Title, director and genre together must have at most {MAX_WORDS} different words, each of which is \
-             searchable; these have {}.",
+            "Title, director and genre may have at most {MAX_WORDS} different words together, because each is searchable; \
+             these have {}.",
             self.words
         )
     }

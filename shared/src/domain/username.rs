@@ -41,7 +41,7 @@ impl Username {
         // By their Unicode properties the Hangul fillers are letters, and some combining marks are alphabetic.
         let allowed = |c: char| (c.is_alphanumeric() && !text::is_ignorable(c)) || "@.+-_".contains(c);
         if !text.chars().all(allowed) {
-            return Err("May contain only letters, digits and @ . + - _".into());
+            return Err("May contain only letters, digits and @ . + - _.".into());
         }
         if !text.chars().any(text::is_visible) {
             return Err(text::INVISIBLE.into());

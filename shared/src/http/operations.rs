@@ -9,7 +9,8 @@ use std::{
 
 use axum::{
     Router,
-    extract::{MatchedPath, Request},
+    extract::{FromRef, MatchedPath, Request},
+    middleware::from_fn_with_state,
 };
 use http::Method;
 use tower::util::MapRequestLayer;
@@ -17,10 +18,12 @@ use tracing::Span;
 use utoipa::openapi::{OpenApi, RefOr, Schema, path::ParameterIn};
 
 use crate::{
+    auth::caller::of_existing_user,
     http::{
         openapi,
         query::{KnownParam, KnownParams},
     },
+    state::AppState,
     telemetry::request::note_operation,
 };
 
@@ -65,6 +68,19 @@ impl<S: Clone + Send + Sync + 'static> Operations<S> {
             request
         });
         self.router.layer(note).with_state(state)
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Operations<S>
+where
+    AppState: FromRef<S>,
+{
+    /// As [`with_state`](Self::with_state), for operations that take access tokens: one of a user who doesn't exist any more is
+    /// `401` in each of them.
+    pub fn of_callers(mut self, state: S) -> Router {
+        let existing = from_fn_with_state(AppState::from_ref(&state), of_existing_user);
+        self.router = self.router.layer(existing);
+        self.with_state(state)
     }
 }
 

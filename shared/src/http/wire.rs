@@ -70,7 +70,7 @@ pub struct MovieBody {
     /// The exact number of users who have the movie among their favorites.
     #[schema(minimum = 0, example = 1)]
     pub favorite_count: u64,
-    /// The id of the user to whom the movie belongs, or null if it was imported.
+    /// The id of the user to whom the movie belongs, or null if it was imported or the account was deleted.
     #[schema(required)]
     pub user: Option<UserId>,
     /// The version. It grows with every edit of the movie, and not with favorites.

@@ -30,6 +30,7 @@ pub(crate) struct Done {
     route: Cell<Option<&'static str>>,
     operation: Cell<Option<&'static str>>,
     user: Cell<Option<UserId>>,
+    user_exists: Cell<bool>,
     calls: Cell<u64>,
     read_units: Cell<f64>,
     write_units: Cell<f64>,
@@ -68,6 +69,17 @@ pub(crate) fn add(deed: Deed) {
 /// Notes the user who sent the current request.
 pub(crate) fn note_user(user: UserId) {
     with(|done| done.user.set(Some(user)));
+}
+
+/// Notes that the user who sent the current request was read, and exists.
+pub(crate) fn note_user_exists() {
+    with(|done| done.user_exists.set(true));
+}
+
+/// The user who sent the current request, unless it is known that they exist.
+pub(crate) fn unchecked_user() -> Option<UserId> {
+    let unchecked = |done: &Done| done.user.get().filter(|_| !done.user_exists.get());
+    DONE.try_with(unchecked).ok().flatten()
 }
 
 /// Notes the route and the operation of the current request.

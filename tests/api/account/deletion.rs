@@ -69,14 +69,12 @@ async fn a_deleted_account_leaves_movies_without_an_owner_and_nothing_else() {
         .iter()
         .filter(|operation| operation.sample.reads_token)
     {
-        if operation.path.starts_with("/api/auth/") {
-            continue;
-        }
         for (query, call) in operation.requests(&member, &theirs["id"], &app.anonymous()) {
             let answer = call.send().await;
             assert_eq!(answer.status, 401, "{}{query}: {}", operation.id, answer.text);
         }
     }
+    refused_or_not_the_token_is_bad(&member).await;
     for session in [&member, &second] {
         refresh(&app, &session.refresh)
             .await
@@ -115,6 +113,54 @@ async fn a_deleted_account_leaves_movies_without_an_owner_and_nothing_else() {
         .await
         .is(403);
     audit(&app.running.state.store).await;
+}
+
+/// Asserts that the token of a deleted account is `401` also where a request would be refused for another reason.
+async fn refused_or_not_the_token_is_bad(deleted: &Caller) {
+    for path in [
+        "/api/users/?limit=x",
+        "/api/users/?cursor=x",
+        "/api/movies/?unknown=1",
+        "/api/movies/search/",
+        "/api/movies/999999/",
+        "/api/movies/x/",
+        "/api/users/me/favorites/?limit=0",
+        "/api/users/me/?x=1",
+    ] {
+        let answer = deleted.get(path).send().await.is_problem(401, "unauthenticated");
+        let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+        assert!(challenge.contains("invalid_token"), "{path}: {challenge}");
+    }
+    for path in [
+        "/api/movies/",
+        "/api/movies/999999/favorite/",
+        "/api/auth/login/",
+        "/api/auth/register/",
+        "/api/auth/refresh/",
+        "/api/auth/logout/",
+    ] {
+        let call = deleted.post(path).json(&json!({}));
+        call.send().await.is_problem(401, "unauthenticated");
+        let call = deleted.post(path).body("text/plain", "x");
+        call.send().await.is_problem(401, "unauthenticated");
+    }
+    for path in ["/api/movies/999999/", ME] {
+        let call = deleted.patch(path).json(&json!({"title": "", "username": ""}));
+        call.send().await.is_problem(401, "unauthenticated");
+        deleted
+            .delete(path)
+            .send()
+            .await
+            .is_problem(401, "unauthenticated");
+    }
+    let call = deleted.put("/api/users/me/password/").json(&json!({}));
+    call.send().await.is_problem(401, "unauthenticated");
+    let session = format!("{SESSIONS}x/");
+    deleted
+        .delete(&session)
+        .send()
+        .await
+        .is_problem(401, "unauthenticated");
 }
 
 /// Guarantee 76.

@@ -17,6 +17,7 @@ use marquee_shared::{
         idempotency::{Answered, KeyedRequest},
         movie::{MovieView, NO_MOVIE},
         movie_lists::MovieOrder,
+        user::existing,
         vocabulary::vocabulary_words,
     },
     domain::{CoverImage, IdempotencyKey, MovieFields, MovieId, Role, UserId},
@@ -380,7 +381,7 @@ async fn owner_of_new(state: &AppState, caller: &Caller, named: Option<UserId>) 
     };
     let (caller_item, named_item) =
         tokio::try_join!(state.store.get_user(caller.id), state.store.get_user(named))?;
-    let caller_item = caller_item.ok_or(Error::UNKNOWN_USER)?;
+    let caller_item = existing(caller_item)?;
     may_name(caller_item.role, named, caller.id)?;
     named_item.map(|user| user.id).ok_or_else(no_user)
 }

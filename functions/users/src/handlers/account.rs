@@ -14,7 +14,7 @@ use marquee_shared::{
         names_change::{NamesChange, NewNames},
         password_change::{NewPassword, PasswordChange},
         retry::within,
-        user::UserItem,
+        user::{UserItem, existing},
     },
     domain::{Email, UserId, Username, password::Secret, username::fold_name},
     error::FieldErrors,
@@ -192,14 +192,14 @@ pub(crate) struct Checked {
 pub(crate) async fn check_password(state: &AppState, id: UserId, typed: &Secret) -> Result<Checked> {
     let store = &state.store;
     let (user, counted) = tokio::join!(store.get_user(id), store.count_own_attempt(id));
-    let user = user?.ok_or(Error::UNKNOWN_USER)?;
+    let user = existing(user?)?;
     if let Err(error) = counted {
         if matches!(error, Error::TooManyRequests { .. }) {
             tracing::warn!(event = "password_throttled", user = id.get());
         }
         return Err(error);
     }
-    let (user, login) = store.login_of(user).await?.ok_or(Error::UNKNOWN_USER)?;
+    let (user, login) = existing(store.login_of(user).await?)?;
     let mut errors = FieldErrors::default();
     if password::verify(Some(login.password_hash), typed.clone()).await? == Verdict::Wrong {
         tracing::warn!(event = "password_check_failed", user = id.get());

@@ -2,9 +2,9 @@
 
 use axum::{Json, extract::State};
 use marquee_shared::{
-    AppState, Error, Result,
+    AppState, Result,
     auth::Caller,
-    db::page::Counted,
+    db::{page::Counted, user::existing},
     domain::Role,
     http::{
         Collection, Origin, PageQuery,
@@ -39,7 +39,7 @@ pub(crate) async fn list_users(
         state.store.get_user(caller.id),
         state.store.list_users(&page.window, page.limit)
     )?;
-    let is_admin = asking.ok_or(Error::UNKNOWN_USER)?.role == Role::Admin;
+    let is_admin = existing(asking)?.role == Role::Admin;
     let body = if is_admin { UserBody::own } else { UserBody::public };
     let slice = slice.map(|user| body(&user));
     page.collection(&state, Some(count), slice).await
@@ -63,11 +63,7 @@ pub(crate) async fn get_me(
     caller: Caller,
     _: CheckedQuery,
 ) -> Result<Json<UserBody>> {
-    let user = state
-        .store
-        .get_user(caller.id)
-        .await?
-        .ok_or(Error::UNKNOWN_USER)?;
+    let user = existing(state.store.get_user(caller.id).await?)?;
     Ok(Json(UserBody::own(&user)))
 }
 

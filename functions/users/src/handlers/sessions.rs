@@ -56,7 +56,7 @@ pub(crate) async fn list_sessions(
 /// End a session
 ///
 /// Ends one of the caller's sessions, which may be the current one. Its refresh tokens stop working at once; its access tokens
-/// stay valid until they expire, after 15 minutes at most (the setting `ACCESS_SECONDS`).
+/// stay valid until they expire, after 15 minutes at most (the setting `ACCESS_TOKEN_SECONDS`).
 #[utoipa::path(
     delete,
     path = "/api/users/me/sessions/{session}/",
