@@ -406,3 +406,38 @@ async fn hostile_queries_are_answered() {
     assert_eq!(answer.body["corrected_query"], Value::Null);
     assert!(matches!(answer.status.as_u16(), 400 | 414), "{:?}", answer.body);
 }
+
+/// Where many movies have one word of a correction, the movie is found by the other word.
+#[tokio::test]
+async fn words_run_together_are_found_by_the_rarer_one() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    // More than are read of a word. They come before the movies that are looked for.
+    for n in 0..90 {
+        let title = format!("American Aa{n}");
+        member
+            .add(&movie(&title, "Robert Aaron", "Drama", "2001-01-01"))
+            .await;
+    }
+    for (title, director, date) in [
+        ("American Psycho", "Mary Harron", "2000-01-21"),
+        ("Ira and Abby", "Robert Cary", "2006-06-01"),
+        ("Adventureland", "Greg Mottola", "2009-03-18"),
+        ("The Vow", "Michael Sucsy", "2012-02-06"),
+    ] {
+        member.add(&movie(title, director, "Drama", date)).await;
+    }
+    for (q, corrected, found) in [
+        ("americanpsycho", "american psycho", 91),
+        ("americanpsycho 2000", "american psycho 2000", 91),
+        ("2000 americanpsycho", "2000 american psycho", 91),
+        ("robertcary", "robert cary", 92),
+        ("robertcary 2006", "robert cary 2006", 92),
+        // A long word with an error, beside another word.
+        ("adventurenland 2009", "adventureland 2009", 93),
+        ("thevow 2012", "the vow 2012", 94),
+    ] {
+        let expected = (vec![found], Some(corrected.to_owned()));
+        assert_eq!(find(&member, q).await, expected, "{q}");
+    }
+}

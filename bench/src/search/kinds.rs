@@ -90,6 +90,9 @@ pub(super) const KINDS: &[Kind] = &[
     kind("one typing error, and two words run together",        error_run_together,   0.000, 10.3),
     kind("one word split, and a typing error (god fathr)",      error_in_split,       0.000, ANOTHER),
     kind("a title of three words or more run together",         long_run_together,    0.000, ANOTHER),
+    kind("two words run together, and the year",                run_together_and_year, 0.000, ANOTHER),
+    kind("the director's names run together",                   director_run_together, 0.000, ANOTHER),
+    kind("a number without the signs in it (20000 leagues)",    number_without_signs, 0.000, ANOTHER),
 ];
 
 impl Kind {
@@ -231,6 +234,28 @@ fn run_together(random: &mut StdRng, movie: &Movie) -> Option<String> {
     let second = words.remove(at);
     words[at - 1].push_str(&second);
     Some(words.join(" "))
+}
+
+fn run_together_and_year(random: &mut StdRng, movie: &Movie) -> Option<String> {
+    Some(format!("{} {}", run_together(random, movie)?, movie.year()))
+}
+
+fn director_run_together(_: &mut StdRng, movie: &Movie) -> Option<String> {
+    let name = words(movie.row.director.split(',').next()?);
+    let letters: usize = name.iter().map(|word| word.chars().count()).sum();
+    (name.len() == 2 && letters >= 5).then(|| name.concat())
+}
+
+/// Returns the title with a number as people type it who leave out the comma, the dot, the colon or the slash in it.
+fn number_without_signs(_: &mut StdRng, movie: &Movie) -> Option<String> {
+    let chars: Vec<char> = movie.row.title.chars().collect();
+    let is_digit = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(char::is_ascii_digit);
+    let is_sign = |at: usize| {
+        matches!(chars[at], ',' | '.' | ':' | '/') && is_digit(at.checked_sub(1)) && is_digit(Some(at + 1))
+    };
+    let kept = (0..chars.len()).filter(|at| !is_sign(*at));
+    let typed: String = kept.map(|at| chars[at]).collect();
+    (typed != movie.row.title).then(|| typed.to_lowercase())
 }
 
 fn split(random: &mut StdRng, movie: &Movie) -> Option<String> {

@@ -26,6 +26,8 @@ use crate::db::{
 const MAX_SEARCHED: usize = 8;
 /// How many words of the best alternative are read beside the longest.
 const MAX_OTHER_DRIVERS: usize = 1;
+/// The fewest letters of a word that is seldom one of the commonest.
+const SHORTEST_RARE: usize = 4;
 /// The most alternatives that are considered.
 const MAX_CONSIDERED: usize = 100;
 /// The hits that are counted when alternatives are compared. The page's size makes no difference.
@@ -199,7 +201,8 @@ fn decided_driver(query: &SearchQuery, reads: &Reads) -> Option<Driver> {
 }
 
 /// The driver to read: the longest term that `query` lacks, because others were read already; or else the longest. If they are
-/// the two parts of a word, it is the part that wasn't looked up: if no movie has it, that shows too.
+/// the two parts of a word, it is the part that wasn't looked up: if no movie has it, that shows too. But a part that is much
+/// shorter is often a word that many movies have, such as `the`.
 fn driver_to_read(corrected: &SearchQuery, query: &SearchQuery) -> Option<Driver> {
     let text = |driver: &Driver| corrected.term(driver).map(|term| term.raw.as_str());
     let is_new =
@@ -208,6 +211,7 @@ fn driver_to_read(corrected: &SearchQuery, query: &SearchQuery) -> Option<Driver
     if let [Some(one), Some(other)] = new.iter().map(text).collect::<Vec<_>>()[..]
         && let Some(split) = Split::of(one, other, query.words().iter().map(|word| word.raw.as_str()))
         && has_entries(split.shorter())
+        && (split.lengths().0 >= SHORTEST_RARE || split.lengths().1 == 0)
     {
         new.retain(|driver| text(driver) == Some(split.shorter()));
     }
