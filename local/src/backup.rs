@@ -185,9 +185,14 @@ fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
 /// # Errors
 /// [`BackupError`]. It is [`BackupError::Unfinished`] once the copy was begun.
 pub fn run(data: &Path, target: &Path, watch: &mut Watch<'_>) -> Result<Report, BackupError> {
-    let is_full = |name: &str| fs::metadata(data.join(name)).is_ok_and(|found| found.len() > 0);
-    if !is_full(TABLE) || !is_full(SECRETS) {
-        return Err(BackupError::NoData(data.to_owned()));
+    for file in [TABLE, SECRETS].map(|name| data.join(name)) {
+        match fs::metadata(&file) {
+            Ok(found) if found.len() > 0 => {}
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Err(unreadable(&file)(error));
+            }
+            Ok(_) | Err(_) => return Err(BackupError::NoData(data.to_owned())),
+        }
     }
     let is_empty = match fs::read_dir(target) {
         Ok(mut entries) => entries.next().is_none(),

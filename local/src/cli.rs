@@ -7,7 +7,7 @@ mod import;
 
 use std::{
     error::Error,
-    fmt,
+    fmt, fs,
     io::{self, Write as _},
     net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
@@ -29,7 +29,7 @@ use crate::{
     mail::Mails,
     private::COVERS,
     server::{self, Catalog, Missing, Options, Place},
-    start_error::{StartError, TablePlace, warning_of},
+    start_error::{StartError, TablePlace, reason, warning_of},
     stderr,
     upgrade::{self, Older},
 };
@@ -294,7 +294,11 @@ impl Serve {
 fn print_line(line: fmt::Arguments<'_>) -> io::Result<()> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("standard output can't be written: {}", reason(&error)),
+        )),
+        Ok(()) => Ok(()),
     }
 }
 
@@ -429,11 +433,14 @@ impl OperatorTable {
     fn covers(&self, named: Option<&Path>) -> Result<Option<PathBuf>, String> {
         match named {
             None => Ok(self.data().map(|data| data.join(COVERS))),
-            Some(covers) if covers.is_dir() => Ok(Some(covers.to_owned())),
-            Some(covers) => Err(format!(
-                "{} is not a directory. Name another one with --covers.",
-                covers.display()
-            )),
+            Some(covers) => match fs::read_dir(covers) {
+                Ok(_) => Ok(Some(covers.to_owned())),
+                Err(error) => Err(format!(
+                    "{} can't be read: {}. Name another directory with --covers.",
+                    covers.display(),
+                    reason(&error)
+                )),
+            },
         }
     }
 

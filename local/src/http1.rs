@@ -21,7 +21,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, header::ORIGIN};
 use http_body_util::Full;
 use hyper::{
     body::Incoming,
@@ -44,7 +44,7 @@ pub use self::{
 };
 use self::{
     exchange::{Exchange, Phase, ResponseBody},
-    refused::{partial_head, reason_of_end, serialize},
+    refused::{origin_behind, partial_head, reason_of_end, serialize},
     stream::Stream,
 };
 use crate::connections::{Connections, Slot};
@@ -239,7 +239,13 @@ impl<A: Application> Server<A> {
             },
         };
         if let Some(reason) = reason {
-            let (method, headers) = partial_head(stream.head(&read_buf));
+            let (method, mut headers) = partial_head(stream.head(&read_buf));
+            let is_too_long = matches!(reason, Reason::LineTooLong | Reason::HeadTooLarge);
+            if is_too_long && !headers.contains_key(ORIGIN) {
+                let head = stream.head(&read_buf).to_vec();
+                let read = timeout(LAST_WORD, origin_behind(&head, &mut stream.tcp)).await;
+                headers.extend(read.ok().flatten().map(|origin| (ORIGIN, origin)));
+            }
             let answer = self
                 .application
                 .refuse(Refused::new(reason, method, headers))

@@ -160,7 +160,8 @@ pub(crate) async fn open(
     has_endpoint: bool,
     missing: Missing,
 ) -> Result<Opened, StartError> {
-    if missing == Missing::Refuse && !table_file(directory).exists() {
+    // If the directory can't be read, opening it says why.
+    if missing == Missing::Refuse && matches!(table_file(directory).try_exists(), Ok(false)) {
         return Err(StartError::NoTable(directory.to_owned()));
     }
     let data = Data::with_table(directory)?;

@@ -269,8 +269,8 @@ fn write_file_fault(f: &mut fmt::Formatter<'_>, path: &Path, text: &str) -> fmt:
         // SQLite also says this when the disk is so full that it can't map its index.
         Some(fault @ Fault::Unreadable) => write!(
             f,
-            "the table's file {path} can't be used: {fault}. Check that its disk has free space, or name another directory \
-             with --data."
+            "the table's file {path} can't be used: {fault}. Check that its owner may read and write it and that its disk has \
+             free space, or name another directory with --data."
         ),
         Some(fault) => write!(
             f,

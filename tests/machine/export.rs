@@ -12,7 +12,7 @@ use marquee_shared::{
 };
 use serde_json::{Value, json};
 
-use super::{access_of, marquee, register, run, start, start::serve, stderr_of, stop};
+use super::{access_of, marquee, register, run, signal, start, start::serve, stderr_of, stop};
 use crate::support::operations::IMAGE;
 
 /// Movies with every text that an import could take for something else.
@@ -147,6 +147,45 @@ impl Client {
         let movie: Value = put.send().await.unwrap().json().await.unwrap();
         movie["cover_image"].as_str().unwrap().to_owned()
     }
+}
+
+/// `timeout 5 marquee export -` must end although nobody reads.
+#[cfg(unix)]
+#[tokio::test]
+async fn an_export_that_waits_for_its_reader_ends_with_sigterm() {
+    use std::{os::unix::process::ExitStatusExt as _, process::Stdio, time::Duration};
+
+    use tokio::{io::AsyncReadExt as _, time::timeout};
+
+    const SIGTERM: i32 = 15;
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    // More than a pipe holds.
+    let movies = (0..100).map(|n| {
+        let movie = json!({
+            "title": format!("Movie {n}"), "description": "x".repeat(5_000), "release_date": "1999-12-31",
+            "director": "d", "genre": "Drama",
+        });
+        format!("{movie}\n")
+    });
+    fs::write(path.join("movies.jsonl"), movies.collect::<String>()).unwrap();
+    let output = run(path, &["import", "movies.jsonl", "--data", "data"]).await;
+    assert!(output.status.success(), "{}", stderr_of(&output));
+    let mut command = marquee(["export", "-", "--data"]);
+    command.arg(path.join("data")).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // The export has begun, and the rest of it doesn't fit the pipe.
+    let mut begun = [0; 1];
+    child
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut begun)
+        .await
+        .unwrap();
+    signal(&child, "TERM").await;
+    let status = timeout(Duration::from_secs(60), child.wait()).await;
+    assert_eq!(status.unwrap().unwrap().signal(), Some(SIGTERM));
 }
 
 /// The covers of the movies that an export writes to standard output.

@@ -98,9 +98,16 @@ impl Audit {
                 ),
                 NOT_LOOKED,
             ),
+            // The reader of standard output has what it wanted, as after `| head`.
+            Some(Err(Failed::Audit(AuditError::Scratch(error))))
+                if error.kind() == io::ErrorKind::BrokenPipe =>
+            {
+                ExitCode::from(NOT_LOOKED)
+            }
             Some(Err(Failed::Audit(AuditError::Scratch(error)))) => failed(
                 &format!(
-                    "the audit can't write to its temporary file or to standard output: {}. Name a directory with room in TMPDIR.",
+                    "the audit can't write to standard output or to its temporary file: {}. Name a directory with room for the file in \
+                     TMPDIR.",
                     reason(&error)
                 ),
                 NOT_LOOKED,

@@ -53,8 +53,9 @@ impl Export {
         let unwritable = |error: &std::io::Error| {
             format!("{file} can't be written: {}. Name another file.", reason(error))
         };
-        // Before there is a file that a signal would leave behind.
-        let signal = server::stop_signal();
+        // Before there is a file that a signal would leave behind. Without one, the signal ends the program itself, also while
+        // it waits for a reader.
+        let signal = (!target.is_stream()).then(server::stop_signal);
         let mut output = match target.open() {
             Ok(output) => output,
             Err(error) => {
@@ -63,13 +64,9 @@ impl Export {
             }
         };
         let stopped = async {
-            match target {
-                // Nothing must be removed, so the signal ends the program itself.
-                Target::Stdout => std::future::pending().await,
-                Target::File(_) => match signal {
-                    Ok(signal) => signal.await,
-                    Err(_) => std::future::pending().await,
-                },
+            match signal {
+                Some(Ok(signal)) => signal.await,
+                Some(Err(_)) | None => std::future::pending().await,
             }
         };
         let exported = tokio::select! {

@@ -32,6 +32,16 @@ struct Partial {
 }
 
 impl Target {
+    /// Whether this is standard output, a pipe or a device: nothing is there to remove if the export is stopped, and writing
+    /// may wait for a reader.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        match self {
+            Self::Stdout => true,
+            Self::File(path) => fs::metadata(path).is_ok_and(|found| !found.is_file()),
+        }
+    }
+
     /// Opens the target for writing. A file that exists is kept until the new one is complete.
     ///
     /// # Errors

@@ -7,12 +7,18 @@ use http::{
 };
 use http_body_util::{BodyExt, Full};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::{exchange::Phase, stream::Stream};
 
 /// The longest request line in bytes. When a head is too large and its line isn't longer than this, the headers are the
 /// reason.
 const MAX_LINE: usize = 10 * 1024;
+
+/// The most bytes of a line with an origin: a scheme, a host name of 253 characters and a port.
+const MAX_ORIGIN_LINE: usize = 512;
+/// How many bytes of a head that is too long are read on in search of its origin.
+const MAX_REST: usize = 1024 * 1024;
 
 /// An instant as HTTP writes it (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
 const IMF_FIXDATE: &[BorrowedFormatItem<'_>] =
@@ -106,16 +112,47 @@ pub(super) fn partial_head(head: &[u8]) -> (Method, HeaderMap) {
     };
     let mut headers = HeaderMap::new();
     let mut lines = head.split(|byte| *byte == b'\n').skip(1);
-    let origin = lines.find_map(|line| {
-        let colon = line.iter().position(|byte| *byte == b':')?;
-        let (name, value) = line.split_at(colon);
-        let is_origin = name.eq_ignore_ascii_case(ORIGIN.as_str().as_bytes());
-        is_origin.then(|| value[1..].trim_ascii())
-    });
-    if let Some(Ok(origin)) = origin.map(HeaderValue::from_bytes) {
+    if let Some(Ok(origin)) = lines.find_map(origin_in).map(HeaderValue::from_bytes) {
         headers.insert(ORIGIN, origin);
     }
     (method, headers)
+}
+
+/// Reads on to the end of a head that is too long, and returns its `Origin` header. `head` is what was read before. A browser sends
+/// the header behind the request line, so behind a long URL.
+pub(super) async fn origin_behind(head: &[u8], rest: &mut (impl AsyncRead + Unpin)) -> Option<HeaderValue> {
+    let begun = head.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let mut line = begun[..begun.len().min(MAX_ORIGIN_LINE)].to_vec();
+    let mut chunk = vec![0; 4 * 1024];
+    let mut left = MAX_REST;
+    while left > 0 {
+        let read = rest.read(&mut chunk).await.ok().filter(|read| *read > 0)?;
+        for byte in &chunk[..read] {
+            if *byte != b'\n' {
+                if line.len() < MAX_ORIGIN_LINE {
+                    line.push(*byte);
+                }
+                continue;
+            }
+            if line.trim_ascii().is_empty() {
+                return None;
+            }
+            if let Some(origin) = origin_in(&line) {
+                return HeaderValue::from_bytes(origin).ok();
+            }
+            line.clear();
+        }
+        left = left.saturating_sub(read);
+    }
+    None
+}
+
+/// The value of a header line, if it is that of `Origin`.
+fn origin_in(line: &[u8]) -> Option<&[u8]> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    let (name, value) = line.split_at(colon);
+    let is_origin = name.eq_ignore_ascii_case(ORIGIN.as_str().as_bytes());
+    is_origin.then(|| value[1..].trim_ascii())
 }
 
 /// Serializes a response to bytes. It is the last on its connection.
@@ -163,6 +200,38 @@ mod tests {
             assert_eq!(seen, method, "{head:?}");
             let seen = headers.get(ORIGIN).map(|value| value.to_str().unwrap());
             assert_eq!(seen, origin, "{head:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_origin_is_seen_behind_what_is_too_long() {
+        let long = "a".repeat(10_000);
+        for (head, rest, origin) in [
+            (
+                "GET /aaa",
+                "aaa HTTP/1.1\r\nhost: a\r\nOrigin: https://a.example\r\n\r\n",
+                Some("https://a.example"),
+            ),
+            ("GET / HTTP/1.1\r\nx: aaa", "aaa\r\norigin:null\r\n", Some("null")),
+            (
+                "GET / HTTP/1.1\r\nori",
+                "gin: https://b.example\r\n",
+                Some("https://b.example"),
+            ),
+            ("GET / HTTP/1.1\r\n", "origin: c\n", Some("c")),
+            // Not in the head, or not in a whole line.
+            ("GET / HTTP/1.1\r\nx: a", "\r\n\r\norigin: c\r\n", None),
+            ("GET / HTTP/1.1\r\nx: a", "\r\norigin: c", None),
+            ("GET / HTTP/1.1\r\nx: a", "\r\nx-origin: c\r\n\r\n", None),
+        ] {
+            for rest in [rest.to_owned(), rest.replacen('\r', &format!("{long}\r"), 1)] {
+                if head.ends_with("ori") && rest.contains(&long) {
+                    continue;
+                }
+                let seen = origin_behind(head.as_bytes(), &mut rest.as_bytes()).await;
+                let seen = seen.as_ref().map(|value| value.to_str().unwrap());
+                assert_eq!(seen, origin, "{head:?}");
+            }
         }
     }
 

@@ -55,9 +55,14 @@ pub(super) struct Row {
 pub(super) enum RowFault {
     NotUtf8,
     NeverClosed,
-    Fields { fields: usize, columns: usize },
+    Fields {
+        fields: usize,
+        columns: usize,
+    },
     TooLong,
     NotJson(String),
+    /// A field that a movie must have is neither a string nor a number.
+    WrongType(Field),
 }
 
 impl RowFault {
@@ -71,6 +76,7 @@ impl RowFault {
             Self::Fields { .. } => "The row must have as many fields as the header.",
             Self::TooLong => "A row must be at most 1 MiB.",
             Self::NotJson(_) => "The line must be a JSON object.",
+            Self::WrongType(_) => "A value must be a string; genre and director may be lists of strings.",
         }
     }
 
@@ -79,6 +85,7 @@ impl RowFault {
         match self {
             Self::Fields { fields, columns } => Some(format!("{fields} instead of {columns}")),
             Self::NotJson(error) => Some(error.clone()),
+            Self::WrongType(field) => Some(field.to_string()),
             Self::NotUtf8 | Self::NeverClosed | Self::TooLong => None,
         }
     }
@@ -89,6 +96,8 @@ pub(super) struct Rows<R> {
     records: Records<Decoding<R>>,
     pub(super) format: Format,
     fields: FieldReader,
+    /// The name of each field in JSON Lines.
+    names: [String; FIELDS],
 }
 
 impl<R: Read> Rows<R> {
@@ -137,6 +146,7 @@ impl<R: Read> Rows<R> {
             records,
             format,
             fields: reader,
+            names: names(options),
         })
     }
 
@@ -162,7 +172,7 @@ impl<R: Read> Rows<R> {
         };
         let row = match &self.format {
             Format::Csv { columns, header, .. } => self.fields.row(&record, columns, header.len()),
-            Format::JsonLines => json_row(&record),
+            Format::JsonLines => json_row(&record, &self.names),
         };
         Ok(Some(match valid_up_to {
             None => row,
@@ -359,19 +369,19 @@ impl FieldReader {
     }
 }
 
-fn json_row(record: &Record<'_>) -> Row {
+fn json_row(record: &Record<'_>, names: &[String; FIELDS]) -> Row {
     let text = String::from_utf8_lossy(record.bytes);
     let values = match record.fault {
         Some(_) => Err(RowFault::TooLong),
-        None => json_values(&text).map_err(RowFault::NotJson),
+        None => json_values(&text, names),
     };
     let cells = match &values {
         Ok(values) => values
             .iter()
             .map(|value| value.as_deref().unwrap_or_default())
             .collect(),
-        // Its columns aren't known.
-        Err(RowFault::NotJson(_)) => StringRecord::from(vec![&*text]),
+        // Its columns aren't known, or a cell can't hold a value.
+        Err(RowFault::NotJson(_) | RowFault::WrongType(_)) => StringRecord::from(vec![&*text]),
         Err(_) => StringRecord::new(),
     };
     Row {
@@ -382,13 +392,22 @@ fn json_row(record: &Record<'_>) -> Row {
     }
 }
 
-/// The values of a JSON object, whose names are those of the API.
-fn json_values(line: &str) -> Result<Values, String> {
+/// The name of each field in JSON Lines: that of the API, unless the operator says another one.
+fn names(options: &Options) -> [String; FIELDS] {
+    Field::ALL.map(|field| {
+        let mut named = options.columns.iter();
+        let named = named.find_map(|(own, name)| (*own == field).then(|| name.clone()));
+        named.unwrap_or_else(|| field.name().to_owned())
+    })
+}
+
+/// The values of a JSON object whose fields have these names.
+fn json_values(line: &str, names: &[String; FIELDS]) -> Result<Values, RowFault> {
     let object: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(line).map_err(|error| what_is_wrong(&error))?;
+        serde_json::from_str(line).map_err(|error| RowFault::NotJson(what_is_wrong(&error)))?;
     let mut values = Values::default();
-    for (value, field) in values.iter_mut().zip(Field::ALL) {
-        *value = match object.get(field.name()) {
+    for ((value, field), name) in values.iter_mut().zip(Field::ALL).zip(names) {
+        *value = match object.get(name) {
             None | Some(serde_json::Value::Null) => None,
             Some(serde_json::Value::String(text)) => Some(text.clone()),
             Some(serde_json::Value::Number(number)) => Some(number.to_string()),
@@ -396,7 +415,9 @@ fn json_values(line: &str) -> Result<Values, String> {
             Some(list @ serde_json::Value::Array(_)) if matches!(field, Field::Genre | Field::Director) => {
                 Some(list.to_string())
             }
-            Some(_) => return Err(format!("{field} must be a string")),
+            // It is left out with a warning that quotes it.
+            Some(other) if matches!(field, Field::ImdbId | Field::CoverImage) => Some(other.to_string()),
+            Some(_) => return Err(RowFault::WrongType(field)),
         };
     }
     Ok(values)

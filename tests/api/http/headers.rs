@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{member_with_movies, stalker};
+use super::{member_with_movies, send_raw, stalker};
 use crate::support::{Answer, TestApp};
 
 #[tokio::test]
@@ -141,5 +141,31 @@ async fn only_the_configured_origins_may_call() {
             list(&answer, "vary").contains(&"origin"),
             "a cache must distinguish origins"
         );
+    }
+}
+
+/// A browser sends its origin behind the request line and some other headers.
+#[tokio::test]
+async fn a_configured_origin_reads_the_refusal_of_a_head_of_any_length() {
+    let app =
+        TestApp::with(|options| options.config.http.cors_origins = vec!["https://a.example".into()]).await;
+    for (url, header, status) in [
+        (20_000, 0, 414),
+        (60_000, 0, 414),
+        (300_000, 0, 414),
+        (10, 20_000, 431),
+        (10, 60_000, 431),
+    ] {
+        for (origin, allowed) in [("https://a.example", true), ("https://b.example", false)] {
+            let request = format!(
+                "GET /api/movies/?q={} HTTP/1.1\r\nhost: a\r\nx-long: {}\r\norigin: {origin}\r\n\r\n",
+                "a".repeat(url),
+                "a".repeat(header)
+            );
+            let answer = send_raw(&app, request.as_bytes()).await.to_lowercase();
+            assert!(answer.starts_with(&format!("http/1.1 {status}")), "{answer}");
+            let allow = format!("access-control-allow-origin: {origin}\r\n");
+            assert_eq!(answer.contains(&allow), allowed, "{url} {header}: {answer}");
+        }
     }
 }
