@@ -60,8 +60,8 @@ impl Store {
     /// it is.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is no such movie, before `decide` is called; any error of
-    /// `decide`; [`Error::Conflict`] if another movie has the IMDb id.
+    /// [`Error::NotFound`](crate::Error::NotFound) if there is no such movie, before `decide` is called; any error of
+    /// `decide`; [`Error::Conflict`](crate::Error::Conflict) if another movie has the IMDb id.
     pub async fn edit_movie(
         &self,
         id: MovieId,

@@ -103,7 +103,7 @@ impl Store {
     /// fail.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is no such movie.
+    /// [`Error::NotFound`](crate::Error::NotFound) if there is no such movie.
     pub async fn set_favorite(
         &self,
         id: MovieId,
@@ -117,8 +117,8 @@ impl Store {
     /// after that request. It takes no trip more, unless the count was not known when the favorite was toggled.
     ///
     /// # Errors
-    /// [`Error::KeyReused`] if the key was used for another request;
-    /// [`Error::NotFound`] if there is no such movie.
+    /// [`Error::KeyReused`](crate::Error::KeyReused) if the key was used for another request;
+    /// [`Error::NotFound`](crate::Error::NotFound) if there is no such movie.
     pub async fn toggle_favorite_once(
         &self,
         id: MovieId,
