@@ -37,7 +37,7 @@ fn each_fault_of_the_tables_file_is_named_with_the_file_and_the_way_out() {
         ),
         (
             "Internal error: disk I/O error",
-            "the system can't read or write it. Check that its disk has free space",
+            "the system can't read or write it. Check that its owner may read and write it and that its disk has free space",
         ),
         (
             "Internal error: attempt to write a readonly database",

@@ -1,14 +1,14 @@
 //! Extractors for the caller: who is signed in.
 
 use axum::{
-    extract::{FromRef, FromRequestParts, Request, State},
-    middleware::Next,
+    extract::{FromRef, FromRequestParts},
     response::{IntoResponse as _, Response},
 };
 use http::{StatusCode, header, request::Parts};
 
 use crate::{
     auth::token,
+    db::Store,
     domain::{SessionId, UserId},
     error::{Error, Result},
     state::AppState,
@@ -39,8 +39,8 @@ impl Caller {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaybeCaller(pub Option<Caller>);
 
-/// No credentials, or an access token of ours that has expired, or that is valid and of a user who exists. The auth endpoints require this: a client may
-/// attach the expired access token to the call that refreshes it.
+/// No credentials, or an access token of ours that has expired, or one that is valid and of a user who exists. The auth endpoints
+/// require this: a client may attach the expired access token to the call that refreshes it.
 #[derive(Clone, Copy, Debug)]
 pub struct RejectInvalidToken;
 
@@ -95,19 +95,17 @@ where
     }
 }
 
-/// Responds with `401` to a request of a user who doesn't exist any more, also where it would be refused for another reason. A
-/// request that is carried out reads the user in any case. One that is refused may not have: then this costs a call and a
-/// unit.
-pub async fn of_existing_user(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+/// Returns the response to the current request, or `401` if it was refused for another reason and its user doesn't exist any more.
+/// A request that is carried out reads the user in any case. One that is refused may not have: then this costs a call and a unit.
+pub async fn of_existing_user(store: &Store, response: Response) -> Response {
     let is_refused = response.status().is_client_error() && response.status() != StatusCode::UNAUTHORIZED;
-    match unchecked_user().filter(|_| is_refused) {
-        Some(user) => match state.store.check_user(user).await {
-            Err(error @ Error::InvalidToken(_)) => error.into_response(),
-            // The refusal is right whether the user exists or not.
-            Ok(()) | Err(_) => response,
-        },
-        None => response,
+    let Some(user) = unchecked_user().filter(|_| is_refused) else {
+        return response;
+    };
+    match store.check_user(user).await {
+        Err(error @ Error::InvalidToken(_)) => error.into_response(),
+        // The refusal is right whether the user exists or not.
+        Ok(()) | Err(_) => response,
     }
 }
 

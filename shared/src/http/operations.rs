@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     marker::PhantomData,
     sync::{Arc, OnceLock},
 };
@@ -10,10 +11,10 @@ use std::{
 use axum::{
     Router,
     extract::{FromRef, MatchedPath, Request},
-    middleware::from_fn_with_state,
+    response::Response,
 };
 use http::Method;
-use tower::util::MapRequestLayer;
+use tower::util::{MapRequestLayer, ThenLayer};
 use tracing::Span;
 use utoipa::openapi::{OpenApi, RefOr, Schema, path::ParameterIn};
 
@@ -48,12 +49,17 @@ impl<S: Clone + Send + Sync + 'static> Operations<S> {
     /// the matched route and the operation's id in the log's span. The path itself is not logged, because a client can put a
     /// token or an email into it.
     pub fn with_state(self, state: S) -> Router {
+        let note = self.note();
+        self.router.layer(note).with_state(state)
+    }
+
+    fn note(&self) -> MapRequestLayer<impl Fn(Request) -> Request + Clone + use<S>> {
         let declared = self.declared;
         let parameters = Arc::new(Parameters {
             document: self.documented,
             by_operation: OnceLock::new(),
         });
-        let note = MapRequestLayer::new(move |mut request: Request| {
+        MapRequestLayer::new(move |mut request: Request| {
             if let Some(route) = request.extensions().get::<MatchedPath>() {
                 let span = Span::current();
                 span.record("route", route.as_str());
@@ -66,8 +72,7 @@ impl<S: Clone + Send + Sync + 'static> Operations<S> {
                 }
             }
             request
-        });
-        self.router.layer(note).with_state(state)
+        })
     }
 }
 
@@ -77,10 +82,18 @@ where
 {
     /// As [`with_state`](Self::with_state), for operations that take access tokens: one of a user who doesn't exist any more is
     /// `401` in each of them.
-    pub fn of_callers(mut self, state: S) -> Router {
-        let existing = from_fn_with_state(AppState::from_ref(&state), of_existing_user);
-        self.router = self.router.layer(existing);
-        self.with_state(state)
+    pub fn of_callers(self, state: S) -> Router {
+        let store = Arc::new(AppState::from_ref(&state).store);
+        let existing = ThenLayer::new(move |answered: Result<Response, Infallible>| {
+            let store = Arc::clone(&store);
+            async move {
+                let Ok(response) = answered;
+                Ok::<_, Infallible>(of_existing_user(&store, response).await)
+            }
+        });
+        // As one layer: each layer of a router costs an allocation for each request.
+        let layers = (self.note(), existing);
+        self.router.layer(layers).with_state(state)
     }
 }
 

@@ -24,8 +24,6 @@ use crate::db::{
 
 /// The most alternatives that are searched without knowing that they find something.
 const MAX_SEARCHED: usize = 8;
-/// How many words of the best alternative are read beside the longest.
-const MAX_OTHER_DRIVERS: usize = 1;
 /// The fewest letters of a word that is seldom one of the commonest.
 const SHORTEST_RARE: usize = 4;
 /// The most alternatives that are considered.
@@ -41,6 +39,22 @@ pub struct Candidate {
     pub driver: Driver,
     /// The errors that it corrects.
     pub errors: usize,
+}
+
+impl Candidate {
+    /// The same with another driver: the longest of the other words. `None` if there is only one word beside years.
+    fn by_another_word(&self) -> Option<Self> {
+        let mut drivers = self.query.drivers();
+        let driver = drivers.find(|driver| {
+            let term = self.query.term(driver);
+            driver.term != self.driver.term && term.is_some_and(|term| term.year.is_none())
+        })?;
+        Some(Self {
+            query: self.query.clone(),
+            driver,
+            errors: self.errors,
+        })
+    }
 }
 
 /// An alternative that finds something.
@@ -91,11 +105,7 @@ impl Plan {
             if !is_decided && searched == MAX_SEARCHED {
                 continue;
             }
-            let unread = unread(&corrected, &driver, reads);
-            let unread: Vec<PostingRange> = unread
-                .into_iter()
-                .filter(|range| !ranges.contains(range))
-                .collect();
+            let unread = unread(&corrected, &driver, reads, &ranges);
             if ranges.len() + unread.len() > units {
                 // The next ones may need fewer reads, or none.
                 continue;
@@ -116,25 +126,10 @@ impl Plan {
             });
         }
         // A word of the best alternative may be so common that its first postings don't show the movie, and another one rare.
-        let other_drivers = candidates.first().map(|best| {
-            let terms = best.query.drivers().filter(|driver| {
-                let term = best.query.term(driver);
-                driver.term != best.driver.term && term.is_some_and(|term| term.year.is_none())
-            });
-            let others = terms.map(|driver| Candidate {
-                query: best.query.clone(),
-                driver,
-                errors: best.errors,
-            });
-            others.collect::<Vec<_>>()
-        });
-        for other in other_drivers.into_iter().flatten().take(MAX_OTHER_DRIVERS) {
-            let unread = unread(&other.query, &other.driver, reads);
-            let unread: Vec<PostingRange> = unread
-                .into_iter()
-                .filter(|range| !ranges.contains(range))
-                .collect();
-            if ranges_of_first > 0 && ranges.len() + unread.len() <= units {
+        let by_another_word = candidates.first().and_then(Candidate::by_another_word);
+        if let Some(other) = by_another_word.filter(|_| ranges_of_first > 0) {
+            let unread = unread(&other.query, &other.driver, reads, &ranges);
+            if ranges.len() + unread.len() <= units {
                 ranges.extend(unread);
                 candidates.push(other);
             }
@@ -218,11 +213,17 @@ fn driver_to_read(corrected: &SearchQuery, query: &SearchQuery) -> Option<Driver
     new.into_iter().next().or_else(|| corrected.driver(0))
 }
 
-/// The ranges of the walk that were not read.
-fn unread(query: &SearchQuery, driver: &Driver, reads: &Reads) -> Vec<PostingRange> {
+/// The ranges of the walk that were not read and are not `planned`.
+fn unread(
+    query: &SearchQuery,
+    driver: &Driver,
+    reads: &Reads,
+    planned: &[PostingRange],
+) -> Vec<PostingRange> {
     let titles_are_known = reads.titles_with_term(query, driver).is_some();
+    let is_known = |range: &PostingRange| {
+        planned.contains(range) || reads.of(range).is_some() || (titles_are_known && range == query.titles())
+    };
     let ranges = driver.ranges().map(|(_, range)| range);
-    let unread =
-        ranges.filter(|range| reads.of(range).is_none() && !(titles_are_known && *range == query.titles()));
-    unread.cloned().collect()
+    ranges.filter(|range| !is_known(range)).cloned().collect()
 }

@@ -95,9 +95,9 @@ impl Split {
     /// The split of one of these words into these two, in either order.
     pub fn of<'a>(one: &str, other: &str, mut words: impl Iterator<Item = &'a str>) -> Option<Self> {
         words.find_map(|word| {
-            let rest = |part: &str| word.strip_prefix(part).map(str::to_owned);
             let of = |left: &str, right: &str| {
-                (rest(left)? == right).then(|| Self {
+                let is_word = word.strip_prefix(left) == Some(right);
+                is_word.then(|| Self {
                     left: left.to_owned(),
                     right: right.to_owned(),
                 })
@@ -109,10 +109,10 @@ impl Split {
     /// The part that isn't the [longer](Self::longer) one. It isn't looked up.
     #[must_use]
     pub fn shorter(&self) -> &str {
-        if std::ptr::eq(self.longer(), self.left.as_str()) {
-            &self.right
-        } else {
+        if self.is_second_longer() {
             &self.left
+        } else {
+            &self.right
         }
     }
 
@@ -120,9 +120,16 @@ impl Split {
     /// numbers. Only this one is looked up. The search itself checks the other.
     #[must_use]
     pub fn longer(&self) -> &str {
+        if self.is_second_longer() {
+            &self.right
+        } else {
+            &self.left
+        }
+    }
+
+    fn is_second_longer(&self) -> bool {
         let [left, right] = [&self.left, &self.right].map(|word| word.chars().count());
-        let is_second = right > left || (right == left && !has_entries(&self.left));
-        if is_second { &self.right } else { &self.left }
+        right > left || (right == left && !has_entries(&self.left))
     }
 
     /// The word that is looked up: the longer one as the vocabulary has it, where a numeral is its digits. `None` if the
