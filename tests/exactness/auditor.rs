@@ -161,7 +161,7 @@ async fn the_auditor_reports_every_inconsistency_and_nothing_else() {
             set("liked", text("LIKES#x")),
         ),
         ("is in no shard", keys::movie(id), without("liked")),
-        ("layout is 5", keys::layout(), set("version", number(5))),
+        ("layout is 99", keys::layout(), set("version", number(99))),
         (
             "has the date keys",
             keys::movie(id),
