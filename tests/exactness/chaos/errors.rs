@@ -96,8 +96,8 @@ fn without_counts(operation: &str, call: &mut Value) {
     }
 }
 
-/// The seeds of the runs in which an error must show.
-const SEEDS: std::ops::Range<u64> = 81..89;
+/// The seeds of the runs in which an error must show. On a busy machine requests overlap less, so that more are needed.
+const SEEDS: std::ops::Range<u64> = 81..105;
 
 /// Guarantee 81: the check finds errors.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
