@@ -194,6 +194,17 @@ enum Command {
 }
 
 impl Cli {
+    /// The exit status if this can't begin: 2 of a command for which 1 means that a part was done.
+    #[must_use]
+    pub fn not_begun(&self) -> ExitCode {
+        match self.command {
+            Some(Command::Import(_) | Command::Export(_) | Command::Backup(_) | Command::Audit(_)) => {
+                ExitCode::from(2)
+            }
+            _ => ExitCode::FAILURE,
+        }
+    }
+
     /// The log level if `RUST_LOG` isn't set.
     #[must_use]
     pub fn log_level(&self) -> LevelFilter {

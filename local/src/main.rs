@@ -12,15 +12,12 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// The exit status of a command that has done nothing, as for an argument that can't work.
-const NOTHING_DONE: u8 = 2;
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Err(error) = telemetry::init_command(cli.log_level()) {
         stderr::print(format_args!("marquee: {error}"));
-        return ExitCode::from(NOTHING_DONE);
+        return cli.not_begun();
     }
     match cli.run().await {
         Ok(status) => status,

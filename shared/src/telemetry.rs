@@ -23,6 +23,9 @@ use crate::{config::ConfigError, error::Error};
 /// The variable with the namespace of a function's metrics. [`Config`](crate::config::Config) checks its value.
 pub const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
 
+/// The variable with the levels of the log.
+const RUST_LOG: &str = "RUST_LOG";
+
 /// Starts the log of a Lambda function: JSON lines, which Lambda sends to CloudWatch. With `METRICS_NAMESPACE`, the line of
 /// each request has its metrics. A second call does nothing.
 ///
@@ -71,7 +74,11 @@ fn begin(log: impl Subscriber + Send + Sync) {
 }
 
 fn start(default: Targets, begin: impl FnOnce(Logs, Levels)) -> Result<(), ConfigError> {
-    let levels = levels(env::var("RUST_LOG").ok().as_deref(), default)?;
+    let named = match env::var(RUST_LOG) {
+        Err(env::VarError::NotUnicode(_)) => return Err(ConfigError::not_unicode(RUST_LOG)),
+        named => named.ok(),
+    };
+    let levels = levels(named.as_deref(), default)?;
     // Without colors, which a file or a terminal of another kind would show as characters.
     let logs = fmt::layer()
         .with_ansi(false)
@@ -111,7 +118,7 @@ fn levels(named: Option<&str>, default: Targets) -> Result<Targets, ConfigError>
     match named.filter(|text| !text.is_empty()) {
         Some(text) => text
             .parse()
-            .map_err(|_| ConfigError::new("RUST_LOG", EXPECTED, text)),
+            .map_err(|_| ConfigError::new(RUST_LOG, EXPECTED, text)),
         None => Ok(default),
     }
 }

@@ -72,6 +72,7 @@ async fn a_setting_that_cannot_work_is_named_with_its_value() {
         ("REFRESH_GRACE_SECONDS", "61"),
         ("ADDRESS_LIMIT_PER_MINUTE", "many"),
         ("TOKEN_ISSUER", ""),
+        ("RUST_LOG", "a=b=c"),
     ] {
         let mut command = marquee(IN_MEMORY);
         command.env(variable, value);
@@ -79,12 +80,16 @@ async fn a_setting_that_cannot_work_is_named_with_its_value() {
         assert!(text.starts_with(&format!("{variable} must be ")), "{text}");
         assert!(text.ends_with(&format!(", not {value:?}")), "{text}");
     }
-    let mut command = marquee(IN_MEMORY);
-    command.env("TOKEN_ISSUER", OsStr::from_bytes(b"\xff"));
-    assert_eq!(
-        message_of(command).await,
-        "TOKEN_ISSUER must be valid Unicode (its value isn't shown here, because it may be a secret)"
-    );
+    for variable in ["TOKEN_ISSUER", "RUST_LOG"] {
+        let mut command = marquee(IN_MEMORY);
+        command.env(variable, OsStr::from_bytes(b"\xff"));
+        assert_eq!(
+            message_of(command).await,
+            format!(
+                "{variable} must be valid Unicode (its value isn't shown here, because it may be a secret)"
+            )
+        );
+    }
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ impl ConfigError {
     }
 
     /// The error for a value that isn't Unicode.
-    pub(super) fn not_unicode(setting: &'static str) -> Self {
+    pub(crate) fn not_unicode(setting: &'static str) -> Self {
         Self::secret(setting, "valid Unicode")
     }
 }
