@@ -195,9 +195,9 @@ fn decided_driver(query: &SearchQuery, reads: &Reads) -> Option<Driver> {
     query.drivers().find(|driver| reads.has_all_of(driver))
 }
 
-/// The driver to read: the longest term that `query` lacks, because others were read already; or else the longest. If they are
-/// the two parts of a word, it is the part that wasn't looked up: if no movie has it, that shows too. But a part that is much
-/// shorter is often a word that many movies have, such as `the`.
+/// The driver to read: the longest term that `query` lacks, because others were read already; or else the longest. If two terms
+/// are new and are the two parts of a word, it is the part that wasn't looked up: if no movie has it, that shows too. But many
+/// movies may have a part of fewer than four letters that is shorter than the other, such as `the`.
 fn driver_to_read(corrected: &SearchQuery, query: &SearchQuery) -> Option<Driver> {
     let text = |driver: &Driver| corrected.term(driver).map(|term| term.raw.as_str());
     let is_new =
