@@ -24,7 +24,7 @@ const UPLOADED: &str = "cover:";
     value_type = String,
     format = "uri",
     max_length = 2048,
-    pattern = r#"^https://[^\s/?#@"'`<>\\]+([/?#][^\s"'`<>\\]*)?$"#,
+    pattern = r#"^https://[^\s\u0000-\u001f\u007f-\u009f/?#@"'`<>\\]+([/?#][^\s\u0000-\u001f\u007f-\u009f"'`<>\\]*)?$"#,
     example = "https://example.org/covers/the-godfather.jpg"
 )]
 pub struct CoverImage(String);

@@ -22,7 +22,7 @@ const MAX_FOLDED_BYTES: usize = 1024;
 #[schema(
     value_type = String,
     min_length = 1,
-    pattern = r"^\s*[^\s!-*,/:-?\[-^`{-~]+\s*$",
+    pattern = r"^\s*[^\s\u0000-*,/:-?\[-^`{-\u007f]+\s*$",
     example = "ripley"
 )]
 pub struct Username(String);
