@@ -61,7 +61,7 @@ impl fmt::Display for Report {
         let megabytes = *table as f64 / 1e6;
         write!(
             f,
-            "copied the table ({megabytes:.1} MB), {images} images of covers and {mails} mails"
+            "copied the table ({megabytes:.1} MB); images of covers: {images}; mails: {mails}"
         )
     }
 }

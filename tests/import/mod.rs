@@ -59,3 +59,16 @@ async fn movies(directory: &Path) -> Vec<MovieItem> {
     engine.shutdown().await.unwrap();
     movies
 }
+
+#[tokio::test]
+async fn a_second_column_for_a_field_is_refused_and_nothing_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = ["movies.csv", "--column", "title=name", "--column", " title=title"];
+    let output = import(directory.path(), &arguments).await;
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        printed(&output),
+        "marquee: import: --column names a column for title twice\n"
+    );
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+}

@@ -1,6 +1,6 @@
 //! `marquee import`.
 
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{collections::HashSet, error::Error, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use marquee_covers::{CoversFunction, Objects};
@@ -40,6 +40,10 @@ impl Import {
     /// Imports the file. The help of `marquee import` says what its exit status means.
     pub(super) async fn run(self) -> Result<ExitCode, Box<dyn Error>> {
         let place = self.table.place();
+        if let Some(field) = named_twice(&self.columns) {
+            let message = format!("import: --column names a column for {field} twice");
+            return Ok(failed(&message, NOTHING_READ));
+        }
         let images = match self.table.covers(self.covers.as_deref()) {
             Ok(images) => images,
             Err(message) => return Ok(failed(&message, NOTHING_READ)),
@@ -82,6 +86,13 @@ impl Import {
             Err(error @ ImportError::Stopped(_)) => Ok(failed(&error, LEFT_OUT)),
         }
     }
+}
+
+/// The first field for which a second column is named.
+fn named_twice(columns: &[(Field, String)]) -> Option<Field> {
+    let mut seen = HashSet::new();
+    let mut fields = columns.iter().map(|(field, _)| *field);
+    fields.find(|field| !seen.insert(*field))
 }
 
 /// Parses `FIELD=NAME`.

@@ -71,7 +71,7 @@ impl RowFault {
         match self {
             Self::NotUtf8 => "The text is not UTF-8. Save the file as UTF-8.",
             Self::NeverClosed => {
-                "The quote that opens here is never closed. The lines after it are read as rows of their own."
+                "The quote that opens here is never closed, or not within 1 MiB. The lines after it are read as rows of their own."
             }
             Self::Fields { .. } => "The row must have as many fields as the header.",
             Self::TooLong => "A row must be at most 1 MiB.",
