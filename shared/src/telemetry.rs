@@ -111,16 +111,26 @@ fn literal(payload: &dyn Any) -> &'static str {
         .unwrap_or("a message that may quote a request or an item")
 }
 
-/// Returns the levels of `RUST_LOG`, or the default ones.
+/// Returns the levels of `RUST_LOG`, or the default ones. [`Targets`] would take a word that is no level for a target, and log
+/// nothing else.
 fn levels(named: Option<&str>, default: Targets) -> Result<Targets, ConfigError> {
     const EXPECTED: &str =
         "a level such as debug, levels by target such as warn,marquee_shared=debug, or both";
-    match named.filter(|text| !text.is_empty()) {
-        Some(text) => text
-            .parse()
-            .map_err(|_| ConfigError::new(RUST_LOG, EXPECTED, text)),
-        None => Ok(default),
-    }
+    let Some(text) = named.filter(|text| !text.is_empty()) else {
+        return Ok(default);
+    };
+    let is_target = |target: &str| {
+        let in_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
+        !target.is_empty() && target.chars().all(in_path)
+    };
+    let is_directive = |part: &str| match part.split_once('=') {
+        Some((target, _)) => is_target(target),
+        None => !part.is_empty() && part.parse::<LevelFilter>().is_ok(),
+    };
+    let directives: Vec<&str> = text.split(',').map(str::trim).collect();
+    let are_readable = directives.iter().all(|part| is_directive(part));
+    let levels = are_readable.then(|| directives.join(",").parse().ok()).flatten();
+    levels.ok_or_else(|| ConfigError::new(RUST_LOG, EXPECTED, text))
 }
 
 #[cfg(test)]
@@ -151,7 +161,19 @@ mod tests {
         assert_eq!(logs(None), default);
         assert_eq!(logs(Some("")), default);
         assert_eq!(logs(Some("warn,marquee_shared=debug")), [true, false, true]);
-        for bad in ["marquee_shared=loud", "a=b=c"] {
+        assert_eq!(logs(Some("marquee_shared::db=debug,warn")), [true, false, true]);
+        assert_eq!(logs(Some(" warn, marquee_shared=debug ")), [true, false, true]);
+        assert_eq!(logs(Some("OFF")), [false; 3]);
+        for bad in [
+            "marquee_shared=loud",
+            "a=b=c",
+            "inof",
+            "warning",
+            "warn;marquee_shared=debug",
+            "marquee_shared:debug",
+            "=debug",
+            "warn,",
+        ] {
             let error = levels(Some(bad), Targets::new()).unwrap_err().to_string();
             assert!(
                 error.starts_with("RUST_LOG must be a level such as debug"),

@@ -73,6 +73,7 @@ async fn a_setting_that_cannot_work_is_named_with_its_value() {
         ("ADDRESS_LIMIT_PER_MINUTE", "many"),
         ("TOKEN_ISSUER", ""),
         ("RUST_LOG", "a=b=c"),
+        ("RUST_LOG", "warning"),
     ] {
         let mut command = marquee(IN_MEMORY);
         command.env(variable, value);
@@ -89,6 +90,25 @@ async fn a_setting_that_cannot_work_is_named_with_its_value() {
                 "{variable} must be valid Unicode (its value isn't shown here, because it may be a secret)"
             )
         );
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_begin_ends_with_the_status_of_nothing_done() {
+    for (arguments, status) in [
+        (&["import", "movies.csv"][..], 2),
+        (&["export", "movies.jsonl"], 2),
+        (&["backup", "copy"], 2),
+        (&["audit"], 2),
+        (&["upgrade"], 1),
+        (&["promote", "ripley"], 1),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = marquee(arguments);
+        command.current_dir(directory.path()).env("RUST_LOG", "inof");
+        let text = message_with(command, status).await;
+        assert_names(&text, &["RUST_LOG must be a level", "\"inof\""]);
+        assert_eq!(directory.path().read_dir().unwrap().count(), 0, "{arguments:?}");
     }
 }
 

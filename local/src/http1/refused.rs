@@ -119,8 +119,13 @@ pub(super) fn partial_head(head: &[u8]) -> (Method, HeaderMap) {
 }
 
 /// Reads on to the end of a head that is too long, and returns its `Origin` header. `head` is what was read before. A browser sends
-/// the header behind the request line, so behind a long URL.
+/// the header behind the request line, so behind a long URL. Nothing is read if `head` is complete, as one with too many headers
+/// is.
 pub(super) async fn origin_behind(head: &[u8], rest: &mut (impl AsyncRead + Unpin)) -> Option<HeaderValue> {
+    let head = head.trim_ascii_start();
+    if head.windows(2).any(|end| end == b"\n\n") || head.windows(3).any(|end| end == b"\n\r\n") {
+        return None;
+    }
     let begun = head.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut line = begun[..begun.len().min(MAX_ORIGIN_LINE)].to_vec();
     let mut chunk = vec![0; 4 * 1024];
@@ -232,6 +237,16 @@ mod tests {
                 let seen = seen.as_ref().map(|value| value.to_str().unwrap());
                 assert_eq!(seen, origin, "{head:?}");
             }
+        }
+        // Nobody waits for more of a head that is complete.
+        for head in [
+            "GET / HTTP/1.1\r\nx: a\r\n\r\n",
+            "GET / HTTP/1.1\nx: a\n\nbody",
+            "\r\n\r\nGET /\n\r\n",
+        ] {
+            let mut body = "origin: c\r\n".as_bytes();
+            assert_eq!(origin_behind(head.as_bytes(), &mut body).await, None, "{head:?}");
+            assert_eq!(body.len(), 11, "{head:?}");
         }
     }
 

@@ -230,15 +230,18 @@ fn begins_with(path: &Path, beginning: &Path) -> io::Result<bool> {
     }
 }
 
-/// Creates the file for rejected rows of `source`, or empties it. Whoever can't read `source` can't read a new file either.
+/// Creates the file for rejected rows of `source`, or empties it. Others can read a new file only if everyone can read `source`: its
+/// group may be another one than that of `source`.
 fn create(path: &Path, source: Option<&Path>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+        const EVERYONE_READS: u32 = 0o444;
         if let Some(found) = source.and_then(|source| fs::metadata(source).ok()) {
-            options.mode(0o600 | found.permissions().mode() & 0o066);
+            let is_public = found.permissions().mode() & EVERYONE_READS == EVERYONE_READS;
+            options.mode(if is_public { 0o644 } else { 0o600 });
         }
     }
     #[cfg(not(unix))]

@@ -10,10 +10,10 @@
 //! 2. If the movie doesn't have the old posting any more, it is deleted. If that is a membership, the movie leaves the genre
 //!    in the same transaction.
 //!
-//! So each movie is found throughout, and each genre counts its memberships. At the end the genres get right names, and their
-//! memberships are counted once more. All that is left to do can be seen in the table:
-//! the scan is begun anew after an interruption, and changes only what hasn't been rewritten yet. Requests can be
-//! served meanwhile, by functions that write the present form. No request scans.
+//! So each movie is found throughout, except by numbers that are other words now, and each genre counts its memberships. At the end the genres get right names, and their
+//! memberships are counted once more. All that is left to do can be seen in the table: the scan is begun anew after an
+//! interruption, and changes only what hasn't been rewritten yet. Requests can be served meanwhile, by functions that write the
+//! present form. No request scans.
 
 mod genres;
 mod plan;
@@ -110,15 +110,15 @@ impl Store {
             Ok((movie.id, Rewrite::new(movie, postings)))
         });
         let mut movies: BTreeMap<MovieId, Rewrite> = movies.collect::<Result<_>>()?;
-        // Each movie has this membership since the present layout.
+        // Each movie has this membership since the third layout.
         let years = movies.values().filter_map(Rewrite::year).cloned();
         let years = self.batch_get(years.collect()).await?;
         let mut old_memberships = Vec::new();
         let mut others = Vec::new();
         for (id, stored) in some {
             let Some(movie) = movies.get(&id) else {
-                // An import that was interrupted wrote them. If it continues, it writes them again. One that is running now
-                // writes those of the present layout.
+                // An import that was interrupted wrote them. If it continues, it writes them again. Those without a year are
+                // certainly not of an import that is running now. Of later layouts nothing shows that.
                 others.extend(stored.into_iter().filter(|posting| posting.is_old));
                 continue;
             };

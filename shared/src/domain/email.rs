@@ -68,8 +68,8 @@ impl Email {
     }
 }
 
-/// Whether a text is a domain name (RFC 1035 §2.3.1) or has one in ASCII (UTS #46). No top-level domain is a number (RFC 3696 §2), so an
-/// IP address is none.
+/// Whether a text is a domain name (RFC 1035 §2.3.1) or has one in ASCII (UTS #46). No top-level domain is a number (RFC 3696
+/// §2), so an IP address is none.
 fn is_domain_name(text: &str) -> bool {
     let ascii = Uts46::new().to_ascii(
         text.as_bytes(),

@@ -27,9 +27,9 @@ pub(super) const POINT: char = '\u{4}';
 pub(super) const BREAK: char = '\u{3}';
 
 /// Returns the letters and digits of decomposed text, each followed by the marks that are part of it. Every other character
-/// becomes a space or a [`BREAK`], except for [`SIGN`], [`DOT`], [`POINT`], and those that say nothing about the letters around them,
-/// which are left out: accents, marks without a letter, invisible characters (joiners, direction marks, variation selectors)
-/// and the strokes that only stretch a word (tatweel).
+/// becomes a space or a [`BREAK`], except for [`SIGN`], [`DOT`], [`POINT`], and those that say nothing about the letters around
+/// them, which are left out: accents, marks without a letter, invisible characters (joiners, direction marks, variation
+/// selectors) and the strokes that only stretch a word (tatweel).
 pub(super) fn letters(decomposed: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
     let mut base = None;
     let separator = |c: char| match c {

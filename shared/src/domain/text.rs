@@ -61,7 +61,7 @@ pub fn most_words(text: &str) -> Option<usize> {
 /// Returns the [`words`] of any text, and between them what separates them: spaces, and for other characters a [`SIGN`], a
 /// [`DOT`], a [`POINT`] or a [`BREAK`].
 fn separated(text: &str) -> String {
-    let typed = text.chars().filter(|c| !is_enclosed(*c)).flat_map(spell_number);
+    let typed = spell_numbers(text.chars().filter(|c| !is_enclosed(*c)));
     let folded = letters(typed.map(prepared).nfkd().flat_map(spell_ampersand))
         .default_case_fold()
         .flat_map(spell_out);
@@ -74,17 +74,27 @@ fn is_separator(c: char) -> bool {
     c <= ' '
 }
 
-/// Returns a fraction as a word of its own (`8½` is `8 1/2`), a small raised digit as one that a hyphen joins (`Alien³` is
-/// `Alien-3`), and any other character as it is. Unicode's decomposition would join both to what is before them.
-fn spell_number(c: char) -> impl Iterator<Item = char> {
-    let (before, after) = match c {
-        '\u{bc}'..='\u{be}' | '\u{2150}'..='\u{215f}' | '\u{2189}' => (Some(' '), Some(' ')),
-        '\u{b2}' | '\u{b3}' | '\u{b9}' | '\u{2070}' | '\u{2074}'..='\u{2079}' => (Some('-'), None),
-        _ => (None, None),
-    };
-    let itself = iter::once(c).filter(move |_| before.is_none());
-    let spelled = iter::once(c).filter(move |_| before.is_some()).nfkd();
-    before.into_iter().chain(itself).chain(spelled).chain(after)
+/// Returns a fraction as a word of its own (`8½` is `8 1/2`), small raised digits as a number that a hyphen joins (`Apollo¹³` is
+/// `Apollo-13`), a number in a circle likewise, and any other character as it is. Unicode's decomposition would join all of these
+/// to what is before them.
+fn spell_numbers(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+    let mut is_behind_raised = false;
+    text.flat_map(move |c| {
+        let is_raised = matches!(
+            c,
+            '\u{b2}' | '\u{b3}' | '\u{b9}' | '\u{2070}' | '\u{2074}'..='\u{2079}'
+        );
+        let (before, after) = match c {
+            '\u{bc}'..='\u{be}' | '\u{2150}'..='\u{215f}' | '\u{2189}' => (Some(' '), Some(' ')),
+            '\u{2460}'..='\u{2473}' | '\u{24ea}' => (Some('-'), None),
+            _ if is_raised && !is_behind_raised => (Some('-'), None),
+            _ => (None, None),
+        };
+        is_behind_raised = is_raised;
+        let itself = iter::once(c).filter(move |_| before.is_none());
+        let spelled = iter::once(c).filter(move |_| before.is_some()).nfkd();
+        before.into_iter().chain(itself).chain(spelled).chain(after)
+    })
 }
 
 /// Returns what `c` is before it is decomposed: a sound mark of kana as its combining form, and a sign inside a word as a

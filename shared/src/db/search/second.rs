@@ -26,7 +26,8 @@
 //! Movies that were read are evidence for others: `kurosowa seven` has read *Seven Samurai* by Akira Kurosawa.
 //!
 //! **Trip B.** The alternatives are searched at the same time, the best ones first, as far as the units allow. Those that the
-//! postings of the first try decide need no read. The answer is the alternative with the fewest errors that finds something.
+//! postings of the first try decide need no read. The best one is searched by a second word too, if it has one. The answer is
+//! the alternative with the fewest errors that finds something.
 //!
 //! **Trip C.** The movies of the answer are read as in the first try.
 //!

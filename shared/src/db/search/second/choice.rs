@@ -3,7 +3,7 @@
 //! Often the first try has read enough to decide about an alternative. If it has read a term of the alternative to its end, it
 //! has read every movie that matches. An alternative that no such movie matches is dropped, and one that a movie matches needs
 //! no further read. Of the others, the titles that begin with the alternative and the ranges of one of its terms are read, as
-//! far as the units allow.
+//! far as the units allow. Of the best alternative the ranges of a second term are read too.
 
 use std::cmp::Reverse;
 
@@ -24,7 +24,7 @@ use crate::db::{
 
 /// The most alternatives that are searched without knowing that they find something.
 const MAX_SEARCHED: usize = 8;
-/// The fewest letters of a word that is seldom one of the commonest.
+/// The fewest letters of a word that is likely to be rare enough to drive a search. Shorter ones are often common.
 const SHORTEST_RARE: usize = 4;
 /// The most alternatives that are considered.
 const MAX_CONSIDERED: usize = 100;
@@ -70,7 +70,7 @@ pub struct Found {
 /// What is searched.
 #[derive(Default)]
 pub struct Plan {
-    /// The alternatives, the best first.
+    /// The alternatives, the best first. Behind them the best again, if it is also searched by another of its words.
     pub candidates: Vec<Candidate>,
     /// The ranges to read for them, each with the number of postings.
     pub ranges: Vec<(PostingRange, usize)>,
@@ -83,6 +83,7 @@ impl Plan {
         let mut candidates: Vec<Candidate> = Vec::new();
         let mut ranges: Vec<PostingRange> = Vec::new();
         let mut ranges_of_first = 0;
+        let mut is_first_decided = false;
         let mut searched = 0;
         // No alternative is searched that has more errors than one that certainly finds something.
         let mut most_errors = usize::MAX;
@@ -117,6 +118,7 @@ impl Plan {
             }
             if candidates.is_empty() {
                 ranges_of_first = unread.len();
+                is_first_decided = is_decided;
             }
             ranges.extend(unread);
             candidates.push(Candidate {
@@ -126,8 +128,10 @@ impl Plan {
             });
         }
         // A word of the best alternative may be so common that its first postings don't show the movie, and another one rare.
-        let by_another_word = candidates.first().and_then(Candidate::by_another_word);
-        if let Some(other) = by_another_word.filter(|_| ranges_of_first > 0) {
+        let undecided = candidates
+            .first()
+            .filter(|_| !is_first_decided && ranges_of_first > 0);
+        if let Some(other) = undecided.and_then(Candidate::by_another_word) {
             let unread = unread(&other.query, &other.driver, reads, &ranges);
             if ranges.len() + unread.len() <= units {
                 ranges.extend(unread);
@@ -196,8 +200,8 @@ fn decided_driver(query: &SearchQuery, reads: &Reads) -> Option<Driver> {
 }
 
 /// The driver to read: the longest term that `query` lacks, because others were read already; or else the longest. If two terms
-/// are new and are the two parts of a word, it is the part that wasn't looked up: if no movie has it, that shows too. But many
-/// movies may have a part of fewer than four letters that is shorter than the other, such as `the`.
+/// are new and are the two parts of a word, it is the part that wasn't looked up: if no movie has it, that shows too. A part of
+/// fewer than four letters that is shorter than the other one, such as `the`, is often common, so the longer part is read then.
 fn driver_to_read(corrected: &SearchQuery, query: &SearchQuery) -> Option<Driver> {
     let text = |driver: &Driver| corrected.term(driver).map(|term| term.raw.as_str());
     let is_new =
@@ -226,4 +230,32 @@ fn unread(
     };
     let ranges = driver.ranges().map(|(_, range)| range);
     ranges.filter(|range| !is_known(range)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_split_word_the_part_is_read_that_was_not_looked_up_unless_it_is_short() {
+        let read = |typed: &str, corrected: &[&str]| {
+            let words: Vec<String> = corrected.iter().map(|word| (*word).to_owned()).collect();
+            let corrected = SearchQuery::of_words(&words).unwrap();
+            let driver = driver_to_read(&corrected, &SearchQuery::parse(typed).unwrap()).unwrap();
+            corrected.term(&driver).unwrap().raw.clone()
+        };
+        for (typed, corrected, word) in [
+            ("starwars", &["star", "wars"][..], "wars"),
+            ("americanpsycho", &["american", "psycho"], "psycho"),
+            ("psychoamerican 2000", &["psycho", "american", "2000"], "psycho"),
+            ("theblackpearl", &["the", "blackpearl"], "blackpearl"),
+            ("area51", &["area", "51"], "area"),
+            ("hergod", &["her", "god"], "god"),
+            // No word was split.
+            ("kurosowa seven", &["kurosawa", "seven"], "kurosawa"),
+            ("seven samurai", &["samurai", "seven"], "samurai"),
+        ] {
+            assert_eq!(read(typed, corrected), word, "{typed}");
+        }
+    }
 }
