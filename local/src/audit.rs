@@ -21,10 +21,11 @@ mod gather;
 pub mod kind;
 mod mend;
 mod pace;
+mod report;
 mod scan;
 mod users;
 
-use std::{collections::BTreeMap, fmt, io, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use marquee_covers::Objects;
 use marquee_shared::{
@@ -32,7 +33,6 @@ use marquee_shared::{
     telemetry,
 };
 
-pub use self::kind::Kind;
 use self::{
     check::Check,
     covers::Images,
@@ -41,6 +41,7 @@ use self::{
     mend::Mend,
     pace::Pace,
 };
+pub use self::{kind::Kind, report::Report};
 
 /// How many candidates of one subject are looked at together.
 const TOGETHER: usize = 50;
@@ -63,6 +64,9 @@ const PASSES: usize = 2;
 pub struct Options {
     /// Whether to mend what has one right answer.
     pub repair: bool,
+    /// Whether to end imports that are not finished before that. Otherwise nothing is mended while there is one: what it hasn't
+    /// written yet looks like a disagreement.
+    pub end_imports: bool,
     /// How many read units to use each second. `None` for as many as the table takes.
     pub units_per_second: Option<u32>,
     /// How long to wait before each of the second looks, so that changes that were under way are over.
@@ -75,6 +79,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             repair: false,
+            end_imports: false,
             units_per_second: None,
             pause: Duration::from_secs(1),
             covers: None,
@@ -140,55 +145,6 @@ pub struct Finding {
     pub mended: Option<String>,
 }
 
-/// What an audit did.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Report {
-    /// How many items were read.
-    pub items: u64,
-    /// The read units of the scan. 0 if the endpoint doesn't say.
-    pub units: f64,
-    /// How many objects the store of covers has. `None` if covers were not compared.
-    pub objects: Option<u64>,
-    /// How many disagreements of each kind were found and are left.
-    pub left: BTreeMap<Kind, u64>,
-    /// How many of each kind were mended.
-    pub mended: BTreeMap<Kind, u64>,
-    /// How many subjects were changed too often to be looked at again.
-    pub busy: u64,
-    /// Whether nothing was mended because an import isn't finished.
-    pub is_import_unfinished: bool,
-}
-
-impl Report {
-    /// Whether nothing is left that disagrees.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.left.is_empty()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sum = |kinds: &BTreeMap<Kind, u64>| kinds.values().sum::<u64>();
-        let (found, mended) = (sum(&self.left) + sum(&self.mended), sum(&self.mended));
-        write!(
-            f,
-            "read {} items, found {found} wrong, mended {mended}",
-            self.items
-        )?;
-        if self.objects.is_none() {
-            f.write_str("; covers were not compared")?;
-        }
-        if self.busy > 0 {
-            write!(f, "; {} were changed too often to be looked at again", self.busy)?;
-        }
-        if self.is_import_unfinished && found > 0 {
-            f.write_str("; an import isn't finished, so nothing is mended: run the import again first")?;
-        }
-        Ok(())
-    }
-}
-
 /// Why an audit could not look.
 #[derive(Debug)]
 pub enum AuditError {
@@ -241,6 +197,7 @@ pub async fn run(
         return audit(store, &options, progress, found).await;
     }
     let mut mended = BTreeMap::new();
+    let mut ended_imports = 0;
     let mut units = 0.0;
     for _ in 0..AUDITS {
         // What is left is reported by the last audit.
@@ -250,6 +207,7 @@ pub async fn run(
         };
         let report = audit(store, &options, progress, &mut if_mended).await?;
         units += report.units;
+        ended_imports += report.ended_imports;
         for (kind, count) in &report.mended {
             *mended.entry(*kind).or_default() += count;
         }
@@ -257,6 +215,7 @@ pub async fn run(
             if report.is_clean() {
                 return Ok(Report {
                     mended,
+                    ended_imports,
                     units,
                     ..report
                 });
@@ -271,6 +230,7 @@ pub async fn run(
     let report = audit(store, &only_looks, progress, found).await?;
     Ok(Report {
         mended,
+        ended_imports,
         units: units + report.units,
         ..report
     })
@@ -306,7 +266,13 @@ async fn audit(
     if facts.count_orphaned_covers(ROUNDS)? > 0 {
         scan::acquit_covers(store, &pace, &facts, &mut report).await?;
     }
-    let may_mend = options.repair && !report.is_import_unfinished;
+    if options.repair && options.end_imports {
+        for job in std::mem::take(&mut report.unfinished_imports) {
+            store.end_import(&job).await?;
+            report.ended_imports += 1;
+        }
+    }
+    let may_mend = options.repair && report.unfinished_imports.is_empty();
     let mut looks_after = false;
     for class in Class::ALL {
         // If a genre's item is lost, its counter may be the one that is right.

@@ -23,6 +23,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, backup};
 
 use crate::{
+    data::DataError,
     engine::Fault,
     private::{self, COVERS, MAIL, PrivateError, Reason, SECRETS, TABLE},
     start_error::reason,
@@ -71,6 +72,8 @@ impl fmt::Display for Report {
 pub enum BackupError {
     /// The data directory has no table, or the table has no secrets.
     NoData(PathBuf),
+    /// The data directory is itself a copy that isn't complete.
+    OfUnfinished(PathBuf),
     /// The directory for the copy has content.
     NotEmpty(PathBuf),
     /// The directory for the copy is within the data directory, or around it.
@@ -101,6 +104,7 @@ impl fmt::Display for BackupError {
                     "{data} has no {TABLE} with its {SECRETS}. Name the directory of a table with --data."
                 )
             }
+            Self::OfUnfinished(data) => DataError::UnfinishedBackup(data.clone()).fmt(f),
             Self::NotEmpty(target) => {
                 let target = target.display();
                 write!(
@@ -193,6 +197,9 @@ pub fn run(data: &Path, target: &Path, watch: &mut Watch<'_>) -> Result<Report, 
             }
             Ok(_) | Err(_) => return Err(BackupError::NoData(data.to_owned())),
         }
+    }
+    if data.join(UNFINISHED).exists() {
+        return Err(BackupError::OfUnfinished(data.to_owned()));
     }
     let is_empty = match fs::read_dir(target) {
         Ok(mut entries) => entries.next().is_none(),

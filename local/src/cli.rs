@@ -31,7 +31,7 @@ use crate::{
     server::{self, Catalog, Missing, Options, Place},
     start_error::{StartError, TablePlace, reason, warning_of},
     stderr,
-    upgrade::{self, Older},
+    upgrade::{self, LayoutError, Older},
 };
 
 /// Serve a movie catalog API on this machine.
@@ -338,9 +338,11 @@ impl OperatorTable {
             false => (self.place(), Older::Upgrade),
         };
         let opened = self.open_unchecked(missing).await?;
-        let checked = upgrade::check(&opened.store, older).await;
-        checked.map_err(|error| StartError::Layout(place, error))?;
-        Ok(opened)
+        match upgrade::check(&opened.store, older).await {
+            Ok(_) => Ok(opened),
+            Err(LayoutError::Use(error)) => Err(StartError::Use(place, opened.reason(&error))),
+            Err(error) => Err(StartError::Layout(place, error)),
+        }
     }
 
     /// Opens the table, of whichever version it is.
@@ -412,9 +414,10 @@ impl OperatorTable {
         let place = self.place();
         let opened = self.open(Missing::Create).await?;
         let done = work(&opened.store).await;
+        let done = done.map_err(|error| StartError::Use(place, opened.reason(&error)));
         opened.close().await?;
         match done {
-            Err(error) => Err(StartError::Use(place, error.log_message()).into()),
+            Err(error) => Err(error.into()),
             Ok(None) => Err(format!("there is no user {username}").into()),
             Ok(Some(done)) => Ok(done),
         }
@@ -466,6 +469,12 @@ impl OperatorTable {
 }
 
 impl Opened {
+    /// Why a call failed: the engine's fault if it has met one, which the answer to the call doesn't say; otherwise the log's text.
+    fn reason(&self, error: &marquee_shared::Error) -> String {
+        let fault = self.engine.as_ref().and_then(Engine::fault);
+        fault.map_or_else(|| error.log_message(), |fault| fault.text().to_owned())
+    }
+
     async fn close(self) -> Result<(), Box<dyn Error>> {
         if let Some(engine) = self.engine {
             engine.shutdown().await?;

@@ -216,6 +216,11 @@ impl Engine {
             .await
     }
 
+    /// The fault of the storage that a call of a client has met last.
+    pub fn fault(&self) -> Option<Fault> {
+        self.calls.fault()
+    }
+
     /// Stops accepting requests, waits a few seconds for the ones being processed, and closes the storage.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use marquee::{cli::Cli, stderr};
+use marquee::{cli::Cli, server, stderr};
 use marquee_shared::telemetry;
 use mimalloc::MiMalloc;
 
@@ -15,6 +15,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
+    server::survive_the_largest_file();
     if let Err(error) = telemetry::init_command(cli.log_level()) {
         stderr::print(format_args!("marquee: {error}"));
         return cli.not_begun();

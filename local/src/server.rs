@@ -453,6 +453,18 @@ async fn look_after_deleted_accounts(store: &Store, deleted: &Notify) {
     }
 }
 
+/// Lets a write fail that makes a file larger than the process may write (`ulimit -f`), as one to a full disk fails. By default the
+/// system ends the program then (POSIX: SIGXFSZ).
+pub fn survive_the_largest_file() {
+    #[cfg(unix)]
+    {
+        use rustix::process::Signal;
+        use tokio::signal::unix::{SignalKind, signal};
+        // The handler stays when the stream of signals is dropped. Without it the program is as safe, but ends.
+        let _stream = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
+    }
+}
+
 /// Returns a future that resolves at Ctrl-C or SIGTERM. The handlers are installed once this has returned, so neither signal
 /// ends the program in the middle of its start.
 ///

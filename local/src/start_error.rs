@@ -276,6 +276,10 @@ fn write_file_fault(f: &mut fmt::Formatter<'_>, path: &Path, text: &str) -> fmt:
             f,
             "the table's file {path} can't be used: {fault}. {ANOTHER_DIRECTORY}"
         ),
+        None if text.contains("ResourceNotFoundException") => write!(
+            f,
+            "the table's file {path} has no table of this name. Name another table with --table."
+        ),
         None => write!(
             f,
             "the table's file {path} can't be opened: {text}. {ANOTHER_DIRECTORY}"

@@ -50,6 +50,7 @@ pub async fn findings_with_covers(store: &Store, covers: &Objects, repair: bool)
 
 async fn found_by(store: &Store, repair: bool, covers: Option<Objects>) -> (Report, Vec<Finding>) {
     let options = Options {
+        end_imports: false,
         repair,
         units_per_second: None,
         // A test audits when nothing is under way.

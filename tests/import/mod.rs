@@ -72,3 +72,45 @@ async fn a_second_column_for_a_field_is_refused_and_nothing_is_made() {
     );
     assert_eq!(directory.path().read_dir().unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn a_file_that_is_no_text_is_named_as_what_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    for (content, expected) in [
+        (
+            &b"\x1f\x8b\x08\x00title,director\n"[..],
+            "the file is compressed. Unpack it first",
+        ),
+        (
+            b"\x28\xb5\x2f\xfd\x04\n",
+            "the file is compressed. Unpack it first",
+        ),
+        (
+            b"PK\x03\x04title,description,release_date,director,genre\n",
+            "the file is a zip archive or a workbook. Unpack it, or export it as CSV first",
+        ),
+        (
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+            "the file is a workbook. Export it as CSV first",
+        ),
+        (
+            b"\x89PNG\r\n\x1a\n",
+            "the file is no text. Name a file in CSV or JSON Lines",
+        ),
+        (
+            b"\xffa\x00,b\n",
+            "the file is no text. Name a file in CSV or JSON Lines",
+        ),
+    ] {
+        std::fs::write(directory.path().join("movies.csv"), content).unwrap();
+        let output = import(directory.path(), &["movies.csv"]).await;
+        assert_eq!(output.status.code(), Some(2), "{content:?}");
+        assert_eq!(printed(&output), format!("marquee: import: {expected}\n"));
+    }
+    let output = import(directory.path(), &["-"]).await;
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        printed(&output),
+        "marquee: import: standard input can't be read: a file is read twice. Save what it has to a file first.\n"
+    );
+}

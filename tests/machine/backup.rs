@@ -175,12 +175,14 @@ async fn a_copy_that_cannot_be_made_says_why_and_an_unfinished_one_is_not_served
         &["export", "-", "--data", "copy"],
         &["audit", "--data", "copy"],
         &["promote", "ripley", "--data", "copy"],
+        &["backup", "second", "--data", "copy"],
     ] {
         let output = run(path, arguments).await;
         assert!(!output.status.success(), "{arguments:?}");
         let text = stderr_of(&output);
         assert!(text.contains("marquee backup"), "{arguments:?}: {text}");
     }
+    assert!(!path.join("second").exists());
 }
 
 /// Guarantee 83. The damage is where opening a table doesn't look.

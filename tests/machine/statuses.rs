@@ -203,6 +203,57 @@ async fn every_exit_status_of_the_runbook_can_be_seen_and_no_other_is_listed() {
     assert_eq!(case.seen, listed, "left: seen; right: listed in docs/operate.md");
 }
 
+/// The table's endpoint answers only one of the calls that write postings, so the signal comes in the middle of the import.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_that_is_stopped_by_a_signal_says_so_and_an_audit_can_end_it() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    let engine = Engine::start(&Storage::Memory).unwrap();
+    let url = engine.endpoint().unwrap();
+    let mut create = serve(&path.join("data"));
+    create.args(["--dynamodb", &url]);
+    let (child, _) = start(create).await.unwrap();
+    stop(child).await;
+    let run = async |arguments: &[&str], status: i32| {
+        let mut command = marquee([arguments, &["--dynamodb", &url]].concat());
+        command.current_dir(path);
+        let output = run_to_end(command).await;
+        let said = [stderr_of(&output), String::from_utf8(output.stdout).unwrap()].concat();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
+        said
+    };
+    write_movies(&path.join("movies.jsonl"), false);
+    let proxy = FaultProxy::to(&url).await;
+    proxy.inject("BatchWriteItem", 1..usize::MAX, Fault::NoAnswer);
+    let mut command = marquee(["import", "movies.jsonl", "--dynamodb", &proxy.url]);
+    let child = command.current_dir(path).spawn().unwrap();
+    while !proxy.take_operations().contains(&"BatchWriteItem".to_owned()) {
+        sleep(Duration::from_millis(5)).await;
+    }
+    signal(&child, "TERM").await;
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr_of(&output),
+        "marquee: import: it was stopped; run it again, with the same file and options, to continue it\n"
+    );
+    // The file was corrected, so nobody can continue the import.
+    write_movies(&path.join("movies.jsonl"), true);
+    let said = run(&["import", "movies.jsonl"], 1).await;
+    assert!(said.contains("left out 1 bad row"), "{said}");
+    let said = run(&["audit", "--repair"], 1).await;
+    assert!(
+        said.contains("mended 0; ") && said.contains("--end-imports"),
+        "{said}"
+    );
+    let said = run(&["audit", "--repair", "--end-imports"], 0).await;
+    assert!(said.contains("; ended 1 unfinished import"), "{said}");
+    assert!(!said.contains("mended 0"), "{said}");
+    run(&["audit"], 0).await;
+    run(&["audit", "--end-imports"], 2).await;
+    engine.shutdown().await.unwrap();
+}
+
 /// The table's endpoint never answers the export's queries, so the signal comes in the middle of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_export_that_is_stopped_by_a_signal_leaves_no_half_file() {

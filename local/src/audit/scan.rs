@@ -30,7 +30,9 @@ pub(super) async fn scan(
             let classified = classifier.classify(&key, item);
             counts.add(&key);
             counts.values.extend(classified.counter);
-            report.is_import_unfinished |= classified.is_unfinished_import;
+            if classified.is_unfinished_import {
+                report.unfinished_imports.push(key.clone());
+            }
             said.extend(classified.facts);
             let own = classified.wrong.into_iter();
             wrong.extend(own.map(|(kind, text)| Candidate::of_item(kind, &key, text)));

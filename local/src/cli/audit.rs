@@ -37,6 +37,9 @@ pub(super) struct Audit {
     /// Mend what has one right answer.
     #[arg(long)]
     repair: bool,
+    /// End imports that were interrupted, so that what they left is mended; one that is run again begins anew.
+    #[arg(long, requires = "repair")]
+    end_imports: bool,
     /// Print the report as one JSON document.
     #[arg(long)]
     json: bool,
@@ -65,6 +68,7 @@ impl Audit {
             self.json,
             Options {
                 repair: self.repair,
+                end_imports: self.end_imports,
                 units_per_second: self.units_per_second,
                 pause: Duration::from_secs(1),
                 covers: covers.map(Objects::directory),
@@ -183,6 +187,7 @@ fn as_json(report: &Report) -> serde_json::Value {
         "left": kinds(&report.left),
         "mended": kinds(&report.mended),
         "busy": report.busy,
-        "import_unfinished": report.is_import_unfinished,
+        "import_unfinished": !report.unfinished_imports.is_empty(),
+        "imports_ended": report.ended_imports,
     })
 }

@@ -1,6 +1,12 @@
 //! `marquee import`.
 
-use std::{collections::HashSet, error::Error, path::PathBuf, process::ExitCode};
+use std::{
+    collections::HashSet,
+    error::Error,
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::Args;
 use marquee_covers::{CoversFunction, Objects};
@@ -11,7 +17,9 @@ use crate::{
     engine::Engine,
     import::{DateOrder, Field, ImportError, Importer, Options, Source},
     private::COVERS,
+    server,
     start_error::StartError,
+    stderr,
 };
 
 const LEFT_OUT: u8 = 1;
@@ -40,6 +48,10 @@ impl Import {
     /// Imports the file. The help of `marquee import` says what its exit status means.
     pub(super) async fn run(self) -> Result<ExitCode, Box<dyn Error>> {
         let place = self.table.place();
+        if self.file.as_os_str() == "-" {
+            let message = "import: standard input can't be read: a file is read twice. Save what it has to a file first.";
+            return Ok(failed(&message, NOTHING_READ));
+        }
         if let Some(field) = named_twice(&self.columns) {
             let message = format!("import: --column names a column for {field} twice");
             return Ok(failed(&message, NOTHING_READ));
@@ -64,7 +76,16 @@ impl Import {
         let importer = Importer::new(opened.store.clone(), database)
             .with(options)
             .with_covers(covers.map(Covers::new).unwrap_or_default());
-        let report = importer.run(&Source::File(self.file)).await;
+        let file = Source::File(self.file);
+        // Not dropped by a stop: threads of its own would miss the engine and then the runtime.
+        let mut importing = std::pin::pin!(importer.run(&file));
+        let report = match server::stop_signal() {
+            Ok(stopped) => tokio::select! {
+                report = &mut importing => report,
+                () = stopped => stop(),
+            },
+            Err(_) => importing.await,
+        };
         opened.close().await?;
         match report {
             Ok(report) => {
@@ -86,6 +107,18 @@ impl Import {
             Err(error @ ImportError::Stopped(_)) => Ok(failed(&error, LEFT_OUT)),
         }
     }
+}
+
+/// Ends the program at Ctrl-C or SIGTERM. What is committed stays, as after `kill -9`.
+fn stop() -> ! {
+    if io::stderr().is_terminal() {
+        // Behind the progress bar.
+        stderr::print(format_args!(""));
+    }
+    stderr::print(format_args!(
+        "marquee: import: it was stopped; run it again, with the same file and options, to continue it"
+    ));
+    std::process::exit(LEFT_OUT.into())
 }
 
 /// The first field for which a second column is named.

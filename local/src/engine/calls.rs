@@ -5,7 +5,7 @@ use http::{Response, StatusCode};
 
 use super::{
     answer::{Failure, answer},
-    fault::FaultLog,
+    fault::{Fault, FaultLog},
     handles::Handles,
     operations,
 };
@@ -22,6 +22,11 @@ pub(super) struct Calls {
 impl Calls {
     pub(super) fn new(handles: Handles, faults: FaultLog) -> Self {
         Self { handles, faults }
+    }
+
+    /// The fault of the storage that a call has met last.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.faults.last()
     }
 
     /// Runs an operation with the body of its request.

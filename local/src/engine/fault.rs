@@ -45,6 +45,20 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// A text of SQLite that [`of`](Self::of) takes for this fault.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Full => "database or disk is full",
+            Self::Damaged => "database disk image is malformed",
+            Self::Locked => "database is locked",
+            Self::ReadOnly => "attempt to write a readonly database",
+            Self::Unreadable => "disk I/O error",
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -92,6 +106,13 @@ impl FaultLog {
         }
     }
 
+    /// The fault that was logged last.
+    pub(super) fn last(&self) -> Option<Fault> {
+        let logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = logged.iter().max_by_key(|(_, at)| **at);
+        last.and_then(|(fault, _)| *fault)
+    }
+
     /// Whether a fault may be logged now.
     fn is_due(&self, fault: Option<Fault>, now: Instant) -> bool {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,6 +152,7 @@ mod tests {
             ("Internal error: no such table: x", None),
         ] {
             assert_eq!(Fault::of(text), fault, "{text}");
+            assert_eq!(fault.and_then(|fault| Fault::of(fault.text())), fault, "{text}");
         }
     }
 

@@ -117,9 +117,7 @@ impl Commits<'_> {
             }
             // The job first: if another import of this file has added these movies, their ids are those of the chunk.
             if actions.own.iter().any(|action| outcome.failed(*action)) {
-                return Err(ImportError::Stopped(
-                    "another import of the same file is running".into(),
-                ));
+                return Err(ImportError::taken_over());
             }
             if actions.images.iter().any(|action| outcome.failed(*action)) {
                 return Err(ImportError::Stopped(

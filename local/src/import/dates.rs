@@ -120,6 +120,13 @@ fn without_time(text: &str) -> &str {
             .trim_end_matches("UTC")
             .trim_end_matches(['Z', 'z'])
             .trim_end();
+        let half = time.len().checked_sub(2).and_then(|at| time.split_at_checked(at));
+        let time = match half {
+            Some((time, half)) if half.eq_ignore_ascii_case("AM") || half.eq_ignore_ascii_case("PM") => {
+                time.trim_end()
+            }
+            _ => time,
+        };
         let known = |c: char| c.is_ascii_digit() || matches!(c, ':' | '.' | '+' | '-' | ' ');
         let hour = time.split_once(':').map(|(hour, _)| hour);
         let is_hour = |hour: &str| matches!(hour.len(), 1 | 2) && hour.bytes().all(|b| b.is_ascii_digit());
@@ -225,6 +232,8 @@ mod tests {
             ("1999-12-31T23:59:59.999+02:00", "1999-12-31"),
             ("1999-12-31 00:00", "1999-12-31"),
             ("1999-12-31 00:00:00 UTC", "1999-12-31"),
+            ("1999-12-31 12:00:00 AM", "1999-12-31"),
+            ("31 December 1999 1:05pm", "1999-12-31"),
             ("31 December 1999", "1999-12-31"),
             ("31 Dec 1999", "1999-12-31"),
             ("31-Dec-1999", "1999-12-31"),

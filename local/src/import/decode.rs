@@ -14,6 +14,42 @@ const BLOCK: usize = 64 * 1024;
 /// A byte that is nowhere in UTF-8. It replaces what isn't UTF-16.
 const NOT_UTF8: u8 = 0xff;
 
+/// What is wrong with a file that is no text.
+pub(super) const NO_TEXT: &str = "the file is no text. Name a file in CSV or JSON Lines";
+
+/// What a file is that is no text, by how it begins, and what to do about it. `None` if its beginning doesn't say that.
+pub(super) fn packed(beginning: &[u8]) -> Option<&'static str> {
+    const COMPRESSED: &str = "the file is compressed. Unpack it first";
+    const WORKBOOK: &str = "the file is a workbook. Export it as CSV first";
+    const SIGNATURES: [(&[u8], &str); 12] = [
+        (b"\x89PNG", NO_TEXT),
+        (b"\xff\xd8\xff", NO_TEXT),
+        (b"%PDF-", NO_TEXT),
+        (b"\x1f\x8b", COMPRESSED),
+        (b"\x28\xb5\x2f\xfd", COMPRESSED),
+        (b"\xfd7zXZ", COMPRESSED),
+        (b"7z\xbc\xaf", COMPRESSED),
+        (b"BZh", COMPRESSED),
+        (
+            b"PK\x03\x04",
+            "the file is a zip archive or a workbook. Unpack it, or export it as CSV first",
+        ),
+        (b"\xd0\xcf\x11\xe0", WORKBOOK),
+        (
+            b"PAR1",
+            "the file is in the format Parquet. Export it as CSV first",
+        ),
+        (
+            b"SQLite format 3",
+            "the file is a database of SQLite. Export the movies as CSV first",
+        ),
+    ];
+    let found = SIGNATURES
+        .iter()
+        .find(|(signature, _)| beginning.starts_with(signature));
+    found.map(|(_, what)| *what)
+}
+
 /// The UTF-8 of a file, without its byte order mark.
 pub(super) struct Decoding<R> {
     file: R,

@@ -16,6 +16,13 @@ pub enum ImportError {
 }
 
 impl ImportError {
+    /// The error if the job isn't as this import has left it.
+    pub(super) fn taken_over() -> Self {
+        Self::Stopped(
+            "another import of the same file is running, or `marquee audit` has ended this one".into(),
+        )
+    }
+
     /// The error of the first call to the table.
     pub(super) fn unreachable(error: &marquee_shared::Error) -> Self {
         Self::Unreachable(error.log_message())

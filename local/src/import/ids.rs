@@ -98,9 +98,7 @@ impl Ids {
             self.spans.append(&mut new);
             let text = self.text();
             if !store.keep_import_spans(hash, &self.stored, &text).await? {
-                return Err(ImportError::Stopped(
-                    "another import of the same file is running".into(),
-                ));
+                return Err(ImportError::taken_over());
             }
             self.stored = text;
         }

@@ -9,7 +9,7 @@ use csv::StringRecord;
 
 use super::{
     columns::{Columns, FIELDS, Field},
-    decode::Decoding,
+    decode::{Decoding, NO_TEXT, packed},
     error::ImportError,
     options::Options,
     records::{Fault, Record, Records, Syntax, lines},
@@ -233,6 +233,9 @@ fn header<R: Read>(records: &mut Records<R>, options: &Options) -> Result<(Forma
         return Err(ImportError::File("the file has no header".into()));
     };
     let line = record.line;
+    if let Some(what) = packed(record.bytes).filter(|_| line == 1) {
+        return Err(ImportError::File(what.into()));
+    }
     if let Some(fault) = record.fault {
         let what = match fault {
             Fault::TooLong => "the header is longer than 1 MiB",
@@ -244,6 +247,9 @@ fn header<R: Read>(records: &mut Records<R>, options: &Options) -> Result<(Forma
     let names = FieldReader::new(delimiter).split(&text);
     let header: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
     let columns = Columns::of(&header, &options.columns).map_err(|error| match (error, &text) {
+        (_, Cow::Owned(text)) if text.contains(|c: char| c.is_control() && c != '\t') => {
+            ImportError::File(NO_TEXT.into())
+        }
         (ImportError::File(message), Cow::Owned(_)) => ImportError::File(format!(
             "line {line}: the text is not UTF-8. Save the file as UTF-8. As it is, {message}"
         )),

@@ -15,6 +15,7 @@ use crate::{
         posting_keys::{self, PostingKind},
         range::{Direction, KeyRange},
         store::Store,
+        transaction::Transaction,
     },
     domain::{
         MovieFields,
@@ -138,6 +139,20 @@ impl Store {
             .value(":left_out", number(left_out))
             .value(":committed", number(committed));
         self.on(keys::import(hash)).update(progress)
+    }
+
+    /// AP-27: ends an import that isn't done, by the key of its job: deletes the job. A process that runs the import can then add
+    /// no further movie, and an import of the same file begins anew. Postings that were written for the rest of the file stay.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the table cannot be written.
+    pub async fn end_import(&self, job: &Key) -> Result<()> {
+        let mut transaction = Transaction::default();
+        let is_unfinished = Condition::new("#done < #rows");
+        transaction.add(self.on(job.clone()).delete(is_unfinished)?);
+        // If the condition fails, the import has reached the last row or was ended meanwhile.
+        let _outcome = self.transact(&transaction).await?;
+        Ok(())
     }
 
     /// AP-33: the movies whose title and release date could be those of `fields`: all with the same title, or, for a title

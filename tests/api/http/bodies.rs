@@ -168,6 +168,28 @@ async fn a_value_nested_too_deep_is_400_even_in_an_unknown_field() {
     }
 }
 
+/// RFC 8259 §8.1.
+#[tokio::test]
+async fn json_that_is_not_utf_8_is_400_even_in_an_unknown_field() {
+    let app = TestApp::new().await;
+    let member = app.member().await;
+    let movie = stalker().to_string();
+    for (part, is_utf8) in [
+        (&b"\"other\": \"\xff\""[..], false),
+        (b"\"other\": {\"a\": [\"\xed\xa0\x80\"]}", false),
+        (b"\"oth\xe9r\": 1", false),
+        (b"\"oth\xc3\xa9r\": \"\xf0\x9f\x8e\xac\"", true),
+    ] {
+        let body = [b"{", part, b", ", &movie.as_bytes()[1..]].concat();
+        let answer = member.post("/api/movies/").body("application/json", body);
+        let answer = answer.send().await;
+        match is_utf8 {
+            true => answer.is(201),
+            false => answer.is_problem(400, "malformed_request"),
+        };
+    }
+}
+
 #[tokio::test]
 async fn invalid_characters_in_a_json_string_are_400() {
     let app = TestApp::new().await;

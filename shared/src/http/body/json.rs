@@ -22,8 +22,10 @@ impl Fields {
         if bytes.iter().all(is_white_space) {
             return Err(Error::malformed("The body is empty."));
         }
+        // RFC 8259 §8.1. The parser would not check the values of fields that are ignored.
+        let text = str::from_utf8(bytes).map_err(|_| Error::malformed("The body is not UTF-8 text."))?;
         measure(bytes)?;
-        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let mut json = serde_json::Deserializer::from_str(text);
         let values = KnownFields(known)
             .deserialize(&mut json)
             .and_then(|values| json.end().map(|()| values))
