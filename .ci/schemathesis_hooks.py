@@ -71,9 +71,7 @@ def before_call(ctx, case, kwargs):
     if is_form and body is not None:
         if "favorite" in body:
             body = without_accidental_boolean(body)
-        if not isinstance(body.get("genre", ""), str):
-            body = without_accidental_genres(body)
-        case.body = body
+        case.body = without_accidental_text(body)
 
 
 def with_genuine_cursor(case):
@@ -224,6 +222,10 @@ def without_accidental_boolean(body):
     return body
 
 
-def without_accidental_genres(body):
-    """Replaces a `genre` that is no text in a form, where all values are text and a list repeats the field."""
-    return {**body, "genre": ""}
+# The fields that accept nearly every text, and no empty one.
+TEXTS = ("username", "password", "current_password", "new_password", "title", "description", "director", "genre")
+
+
+def without_accidental_text(body):
+    """Replaces the values of texts that are none in a form, where all values are text and a list repeats the field."""
+    return {name: "" if name in TEXTS and not isinstance(value, str) else value for name, value in body.items()}
