@@ -124,7 +124,7 @@ fn levels(named: Option<&str>, default: Targets) -> Result<Targets, ConfigError>
         !target.is_empty() && target.chars().all(in_path)
     };
     let is_directive = |part: &str| match part.split_once('=') {
-        Some((target, _)) => is_target(target),
+        Some((target, level)) => is_target(target) && !level.is_empty(),
         None => !part.is_empty() && part.parse::<LevelFilter>().is_ok(),
     };
     let directives: Vec<&str> = text.split(',').map(str::trim).collect();
@@ -172,6 +172,7 @@ mod tests {
             "warn;marquee_shared=debug",
             "marquee_shared:debug",
             "=debug",
+            "marquee_shared=",
             "warn,",
         ] {
             let error = levels(Some(bad), Targets::new()).unwrap_err().to_string();

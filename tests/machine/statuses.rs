@@ -93,6 +93,17 @@ fn write_movies(path: &Path, has_bad_row: bool) {
     fs::write(path, lines.join("\n") + "\n").unwrap();
 }
 
+/// A table that is served at the endpoint with this URL. Its secrets are in the directory `data`.
+async fn table_at_an_endpoint(data: &Path) -> (Engine, String) {
+    let engine = Engine::start(&Storage::Memory).unwrap();
+    let url = engine.endpoint().unwrap();
+    let mut create = serve(data);
+    create.args(["--dynamodb", &url]);
+    let (child, _) = start(create).await.unwrap();
+    stop(child).await;
+    (engine, url)
+}
+
 fn names(directory: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(directory).unwrap();
     entries
@@ -208,12 +219,7 @@ async fn every_exit_status_of_the_runbook_can_be_seen_and_no_other_is_listed() {
 async fn an_import_that_is_stopped_by_a_signal_says_so_and_an_audit_can_end_it() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path();
-    let engine = Engine::start(&Storage::Memory).unwrap();
-    let url = engine.endpoint().unwrap();
-    let mut create = serve(&path.join("data"));
-    create.args(["--dynamodb", &url]);
-    let (child, _) = start(create).await.unwrap();
-    stop(child).await;
+    let (engine, url) = table_at_an_endpoint(&path.join("data")).await;
     let run = async |arguments: &[&str], status: i32| {
         let mut command = marquee([arguments, &["--dynamodb", &url]].concat());
         command.current_dir(path);
@@ -260,12 +266,7 @@ async fn an_export_that_is_stopped_by_a_signal_leaves_no_half_file() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path();
     write_movies(&path.join("movies.jsonl"), false);
-    let engine = Engine::start(&Storage::Memory).unwrap();
-    let url = engine.endpoint().unwrap();
-    let mut create = serve(&path.join("data"));
-    create.args(["--dynamodb", &url]);
-    let (child, _) = start(create).await.unwrap();
-    stop(child).await;
+    let (engine, url) = table_at_an_endpoint(&path.join("data")).await;
     let mut import = marquee(["import", "movies.jsonl", "--dynamodb", &url]);
     let output = run_to_end({
         import.current_dir(path);

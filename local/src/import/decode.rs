@@ -17,7 +17,7 @@ const NOT_UTF8: u8 = 0xff;
 /// What is wrong with a file that is no text.
 pub(super) const NO_TEXT: &str = "the file is no text. Name a file in CSV or JSON Lines";
 
-/// What a file is that is no text, by how it begins, and what to do about it. `None` if its beginning doesn't say that.
+/// What is wrong with a file whose beginning shows that it is no text, and what to do about it.
 pub(super) fn packed(beginning: &[u8]) -> Option<&'static str> {
     const COMPRESSED: &str = "the file is compressed. Unpack it first";
     const WORKBOOK: &str = "the file is a workbook. Export it as CSV first";
